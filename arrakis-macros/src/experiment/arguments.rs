@@ -1,0 +1,158 @@
+//! What each argument of a function is: the bench, a tool, the figure, or an input of the experiment.
+
+use syn::visit::{self, Visit};
+use syn::{Attribute, Expr, FnArg, Ident, Pat, PatIdent, PatType, Type};
+
+use super::function::Function;
+use super::layers::{Kind, Layers};
+
+/// The arguments, sorted; those that the caller does not pass have left the signature.
+pub(crate) struct Arguments {
+    /// Where the bench comes from.
+    pub(crate) bench: BenchFrom,
+    /// `#[tool]` arguments.
+    pub(crate) tools: Vec<(Pat, Type)>,
+    /// The `#[figure]` argument.
+    pub(crate) figure: Option<(Pat, Type)>,
+    /// Names of the inputs a record keeps.
+    pub(crate) shown: Vec<Ident>,
+    /// How many arguments a caller passes beside the bench.
+    pub(crate) passed: usize,
+    /// Whether there is a `self`.
+    pub(crate) method: bool,
+}
+
+/// The function's own `&Bench` argument, else the expression after `bench =`.
+pub(crate) enum BenchFrom {
+    Argument(Ident),
+    Expression(Expr),
+}
+
+/// Whether an attribute of an argument is ours.
+pub(crate) fn is_helper(attr: &Attribute) -> bool {
+    attr.path().is_ident("tool") || attr.path().is_ident("figure")
+}
+
+impl Arguments {
+    pub(crate) fn of(function: &mut Function, layers: &Layers) -> syn::Result<Self> {
+        let mut sorted = Sorted::default();
+        let inputs = std::mem::take(&mut function.sig.inputs);
+        for arg in inputs {
+            if let Some(kept) = sorted.sort(arg, layers)? {
+                function.sig.inputs.push(kept);
+            }
+        }
+        if layers.plot.is_some() && sorted.figure.is_none() {
+            let message = "`#[plot_results]` needs something to draw on: add an argument `#[figure] fig: &mut Figure`; the caller does not pass it";
+            return Err(syn::Error::new(function.sig.ident.span(), message));
+        }
+        let bench = match (sorted.bench, layers.bench()?) {
+            (Some(argument), _) => BenchFrom::Argument(argument),
+            (None, Some(expression)) => BenchFrom::Expression(expression.clone()),
+            (None, None) => return Err(no_bench(function, layers)),
+        };
+        Ok(Self { bench, tools: sorted.tools, figure: sorted.figure, shown: sorted.shown, passed: sorted.passed, method: sorted.method })
+    }
+}
+
+fn no_bench(function: &Function, layers: &Layers) -> syn::Error {
+    let name = layers.first.map_or("log_experiment", Kind::name);
+    let message = format!("`#[{name}]` needs a bench: add an argument `bench: &Bench`, or name one with `#[{name}(bench = ..)]`");
+    syn::Error::new(function.sig.ident.span(), message)
+}
+
+#[derive(Default)]
+struct Sorted {
+    bench: Option<Ident>,
+    tools: Vec<(Pat, Type)>,
+    figure: Option<(Pat, Type)>,
+    shown: Vec<Ident>,
+    passed: usize,
+    method: bool,
+}
+
+impl Sorted {
+    /// Notes what the argument is; gives it back where the caller passes it.
+    fn sort(&mut self, arg: FnArg, layers: &Layers) -> syn::Result<Option<FnArg>> {
+        let FnArg::Typed(mut typed) = arg else {
+            self.method = true;
+            return Ok(Some(arg));
+        };
+        let helpers: Vec<Attribute> = typed.attrs.iter().filter(|attr| is_helper(attr)).cloned().collect();
+        typed.attrs.retain(|attr| !is_helper(attr));
+        match helpers.as_slice() {
+            [] => self.plain(&typed)?,
+            [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, layers).map(|()| None),
+            [helper] => return self.figure(helper, typed, layers).map(|()| None),
+            [_, second, ..] => {
+                return Err(syn::Error::new_spanned(second, "an argument is a tool or the figure, marked once"));
+            }
+        }
+        Ok(Some(FnArg::Typed(typed)))
+    }
+
+    fn tool(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
+        if layers.tools.is_none() {
+            return Err(syn::Error::new_spanned(helper, "`#[tool]` is filled in by `#[use_tools]`: put it on the function"));
+        }
+        self.tools.push((*typed.pat, *typed.ty));
+        Ok(())
+    }
+
+    fn figure(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
+        if layers.plot.is_none() {
+            return Err(syn::Error::new_spanned(helper, "`#[figure]` is filled in by `#[plot_results]`: put it on the function"));
+        }
+        if self.figure.is_some() {
+            return Err(syn::Error::new_spanned(helper, "a function draws one figure; push more panels to it"));
+        }
+        if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_some()) {
+            return Err(syn::Error::new_spanned(&typed.ty, "the figure is lent to be drawn on: take `&mut Figure`"));
+        }
+        self.figure = Some((*typed.pat, *typed.ty));
+        Ok(())
+    }
+
+    /// An argument that the caller passes: the bench, or an input.
+    fn plain(&mut self, typed: &PatType) -> syn::Result<()> {
+        if !is_bench(&typed.ty) {
+            self.passed += 1;
+            self.shown.extend(names(&typed.pat));
+            return Ok(());
+        }
+        if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_none()) {
+            return Err(syn::Error::new_spanned(&typed.ty, "a bench is lent: take `&Bench`"));
+        }
+        let Pat::Ident(pat) = &*typed.pat else {
+            return Err(syn::Error::new_spanned(&typed.pat, "give the bench a name: `bench: &Bench`"));
+        };
+        self.bench.get_or_insert_with(|| pat.ident.clone());
+        Ok(())
+    }
+}
+
+/// `Bench`, `&Bench`, `&'a arrakis::Bench`.
+fn is_bench(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => is_bench(&reference.elem),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Bench"),
+        _ => false,
+    }
+}
+
+/// The names a pattern binds, without those that begin with `_`.
+fn names(pat: &Pat) -> Vec<Ident> {
+    #[derive(Default)]
+    struct Names(Vec<Ident>);
+    impl<'ast> Visit<'ast> for Names {
+        fn visit_pat_ident(&mut self, node: &'ast PatIdent) {
+            if !node.ident.to_string().starts_with('_') {
+                self.0.push(node.ident.clone());
+            }
+            visit::visit_pat_ident(self, node);
+        }
+    }
+    let mut found = Names::default();
+    found.visit_pat(pat);
+    found.0
+}

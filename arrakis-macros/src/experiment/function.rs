@@ -1,0 +1,49 @@
+//! A function whose body is kept as the tokens the user wrote.
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Signature, Token, Visibility};
+
+use super::layers::Kind;
+
+/// Attributes, visibility, signature and the body in its braces.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) body: Group,
+}
+
+impl Function {
+    /// A function with a body that is neither `async` nor `const`.
+    pub(crate) fn parse(kind: Kind, item: TokenStream) -> syn::Result<Self> {
+        let name = kind.name();
+        let function: Self = syn::parse2(item).map_err(|error| {
+            let message = format!("`#[{name}]` goes on a function with a body, such as `fn sweep(bench: &Bench) -> Result<f64> {{ .. }}` ({error})");
+            syn::Error::new(error.span(), message)
+        })?;
+        if let Some(token) = &function.sig.asyncness {
+            let message = format!("`#[{name}]` cannot go on an `async` function: a call is followed on its thread; make it a plain `fn`");
+            return Err(syn::Error::new(token.span, message));
+        }
+        if let Some(token) = &function.sig.constness {
+            let message = format!("`#[{name}]` cannot go on a `const` function: it works when the function runs; drop the `const`");
+            return Err(syn::Error::new(token.span, message));
+        }
+        Ok(function)
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let (vis, sig) = (input.parse()?, input.parse()?);
+        if input.peek(Token![;]) {
+            return Err(input.error("this one has no body"));
+        }
+        match input.parse()? {
+            TokenTree::Group(body) => Ok(Self { attrs, vis, sig, body }),
+            other => Err(syn::Error::new(other.span(), "expected a body in braces")),
+        }
+    }
+}

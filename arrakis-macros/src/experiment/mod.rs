@@ -1,0 +1,45 @@
+//! The attributes of an experiment. Whichever comes first takes the others off the function and all
+//! expand to one call of `__private::call`, so their order never changes what happens.
+
+mod arguments;
+mod function;
+mod hypothesis;
+mod layers;
+mod options;
+mod render;
+mod source;
+
+use proc_macro2::{Span, TokenStream};
+use syn::{FnArg, ImplItemFn};
+
+use arguments::Arguments;
+use function::Function;
+pub(crate) use layers::Kind;
+use layers::Layers;
+
+/// The word an attribute that was taken off a function leaves in its place, so that its import is used.
+const TAKEN: &str = "__arrakis_taken";
+
+/// Expands one of the attributes, and with it every other one on the function.
+pub(crate) fn expand(kind: Kind, args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    if args.to_string() == TAKEN {
+        return Ok(TokenStream::new());
+    }
+    let mut function = Function::parse(kind, item.clone())?;
+    let source = source::Source::of(&function, &item, Span::call_site());
+    let layers = Layers::take(kind, args, &mut function.attrs)?;
+    let arguments = Arguments::of(&mut function, &layers)?;
+    render::render(&function, &layers, &arguments, &source)
+}
+
+/// The item without anything of ours, for rustc to check the rest of while our error is shown.
+pub(crate) fn stripped(item: TokenStream) -> TokenStream {
+    let Ok(mut function) = syn::parse2::<ImplItemFn>(item.clone()) else { return item };
+    function.attrs.retain(|attr| Kind::of(attr.path()).is_none());
+    for arg in &mut function.sig.inputs {
+        if let FnArg::Typed(typed) = arg {
+            typed.attrs.retain(|attr| !arguments::is_helper(attr));
+        }
+    }
+    quote::quote!(#function)
+}

@@ -1,0 +1,149 @@
+//! The function that is written: its own signature, and one call of the runtime around its own body.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, ReturnType, Type};
+
+use super::arguments::{Arguments, BenchFrom};
+use super::function::Function;
+use super::hypothesis;
+use super::layers::Layers;
+use super::source::Source;
+
+/// `fn name(..) -> R { match call(.., || body) { Ok(value) => value, Err(error) => fail(error) } }`
+pub(crate) fn render(function: &Function, layers: &Layers, arguments: &Arguments, source: &Source) -> syn::Result<TokenStream> {
+    if let Some(options) = &layers.hypothesis {
+        hypothesis::check(options, function, arguments)?;
+    }
+    let Function { attrs, vis, sig, .. } = function;
+    let (taken, bench, inputs) = (&layers.taken, bench(&arguments.bench), inputs(&arguments.shown));
+    let (body, tools) = (body(function, layers, arguments), tools(layers, arguments));
+    let (call, value) = (call(function, layers, source), internal("value"));
+    let see = hypothesis::see(layers.hypothesis.as_ref(), &value);
+    let test = layers.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
+    Ok(quote! {
+        #(#attrs)*
+        #vis #sig {
+            #(#taken)*
+            let __arrakis_bench = #bench;
+            let __arrakis_inputs = #inputs;
+            #call
+            let __arrakis_body = #body;
+            let __arrakis_fail = ::arrakis::__private::Fail::of(&__arrakis_body);
+            match ::arrakis::__private::call(__arrakis_bench.lend(), __arrakis_call, __arrakis_inputs, #tools, __arrakis_body, |#value| #see) {
+                ::core::result::Result::Ok(__arrakis_value) => __arrakis_value,
+                ::core::result::Result::Err(__arrakis_error) => {
+                    #[allow(unused_imports)]
+                    use ::arrakis::__private::{FailByPanic as _, FailByResult as _};
+                    (&&__arrakis_fail).fail(__arrakis_error)
+                }
+            }
+        }
+        #test
+    })
+}
+
+fn internal(name: &str) -> Ident {
+    Ident::new(&format!("__arrakis_{name}"), Span::mixed_site())
+}
+
+fn bench(bench: &BenchFrom) -> TokenStream {
+    match bench {
+        BenchFrom::Argument(name) => quote!(::arrakis::__private::Held::of(#name)),
+        BenchFrom::Expression(expr) => quote_spanned!(expr.span()=> ::arrakis::__private::Held::of(#expr)),
+    }
+}
+
+/// Shown before the body runs, which may move them.
+fn inputs(shown: &[Ident]) -> TokenStream {
+    let each = shown.iter().map(|name| {
+        let text = name.to_string();
+        quote!((#text, ::arrakis::__show!(&#name)))
+    });
+    quote!(::std::vec![#(#each),*])
+}
+
+/// Where the function is, and what each attribute was told.
+fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
+    let private = quote!(::arrakis::__private);
+    let (name, Source { text, tokens, line }) = (function.sig.ident.to_string(), source);
+    let line = u32::try_from(*line).unwrap_or(0);
+    let some = |options: Option<TokenStream>| match options {
+        Some(options) => quote!(::core::option::Option::Some(#options)),
+        None => quote!(::core::option::Option::None),
+    };
+    let log = some(layers.log.as_ref().map(|options| options.into_struct(&quote!(#private::LogOptions), &["bench"])));
+    let plot = some(layers.plot.as_ref().map(|options| options.into_struct(&quote!(#private::PlotOptions), &["bench"])));
+    let profile = some(layers.profile.as_ref().map(|options| options.into_struct(&quote!(#private::ProfileOptions), &["bench"])));
+    let hypothesis = some(layers.hypothesis.as_ref().map(|options| {
+        let (options, null) = (hypothesis::options(options), hypothesis::null(options));
+        quote!(#private::Hypothesis { options: #options, null: #null })
+    }));
+    let tools = layers.tools.is_some();
+    quote! {
+        #[allow(clippy::needless_update)]
+        let __arrakis_call = #private::Call {
+            function: &#private::Function {
+                module: ::core::module_path!(),
+                name: #name,
+                package: ::core::env!("CARGO_PKG_NAME"),
+                package_version: ::core::env!("CARGO_PKG_VERSION"),
+                folder: ::core::env!("CARGO_MANIFEST_DIR"),
+                file: ::core::file!(),
+                line: #line,
+                source: #text,
+                tokens: #tokens,
+            },
+            log: #log, tools: #tools, plot: #plot, profile: #profile, hypothesis: #hypothesis,
+        };
+    }
+}
+
+/// The body in a closure that is given the tools and the figure.
+fn body(function: &Function, layers: &Layers, arguments: &Arguments) -> TokenStream {
+    let body = &function.body;
+    let named = layers.tools.iter().flat_map(|tools| &tools.tools);
+    let mut pats: Vec<TokenStream> = named.clone().map(|(name, _)| quote!(#name)).collect();
+    pats.extend(arguments.tools.iter().map(|(pat, _)| quote!(#pat)));
+    let types = tool_types(layers, arguments);
+    let figure = match &arguments.figure {
+        Some((pat, ty)) => quote!(#pat: #ty),
+        None => quote!(_: &mut ::arrakis::plot::Figure),
+    };
+    let output = output(&function.sig.output);
+    quote!(|(#(#pats,)*): (#(#types,)*), #figure| #output #body)
+}
+
+/// The closure's return type; left to inference for `impl Trait`, which cannot be written there.
+fn output(output: &ReturnType) -> TokenStream {
+    match output {
+        ReturnType::Default => quote!(-> ()),
+        ReturnType::Type(_, ty) if mentions_impl(ty) => TokenStream::new(),
+        written => quote!(#written),
+    }
+}
+
+fn mentions_impl(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl<'ast> syn::visit::Visit<'ast> for Finder {
+        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let mut finder = Finder(false);
+    syn::visit::Visit::visit_type(&mut finder, ty);
+    finder.0
+}
+
+fn tool_types(layers: &Layers, arguments: &Arguments) -> Vec<TokenStream> {
+    let named = layers.tools.iter().flat_map(|tools| &tools.tools).map(|(_, path)| path.clone());
+    named.chain(arguments.tools.iter().map(|(_, ty)| quote!(#ty))).collect()
+}
+
+/// Makes the tools, each at its own type so that a type that is no tool is reported there.
+fn tools(layers: &Layers, arguments: &Arguments) -> TokenStream {
+    let bench = internal("bench");
+    let made = tool_types(layers, arguments).into_iter().map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
+    quote!(|#bench: &::arrakis::Bench| ::core::result::Result::Ok::<_, ::arrakis::Error>((#(#made)*)))
+}

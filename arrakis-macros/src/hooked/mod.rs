@@ -1,0 +1,48 @@
+//! `#[hooked]`: names the tensors of a forward function; the values pass through the runtime untouched.
+
+mod check;
+mod options;
+mod rewrite;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::visit_mut::VisitMut;
+use syn::{FnArg, ImplItemFn, Pat};
+
+use options::Options;
+use rewrite::Rewrite;
+
+/// Parses the options and the method, checks both, and rewrites the body.
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let options: Options = syn::parse2(args)?;
+    let mut method = check::method(item)?;
+    check::options(&options, &method)?;
+    check::bound_twice(&options, &method)?;
+
+    let mut rewrite = Rewrite::new(&options);
+    rewrite.visit_block_mut(&mut method.block);
+    rewrite.finish()?;
+    let inputs = input_sites(&options, &method);
+    let statements = std::mem::take(&mut method.block.stmts);
+    let body: syn::Block = syn::parse_quote!({ #(#inputs)* #(#statements)* });
+    method.block = body;
+    // The rewritten `let` of a returned binding, and the tuples that fix evaluation order, are ours.
+    Ok(quote! {
+        #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::match_single_binding, clippy::semicolon_if_nothing_returned)]
+        #method
+    })
+}
+
+/// `let x = site("x", x);` for each argument named in `inputs(..)`.
+fn input_sites(options: &Options, method: &ImplItemFn) -> Vec<TokenStream> {
+    let typed = method.sig.inputs.iter().filter_map(|arg| match arg {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    typed
+        .filter_map(|typed| match &*typed.pat {
+            Pat::Ident(ident) if options.has_input(&ident.ident) => Some(rewrite::rebind(&ident.ident, ident.mutability.is_some())),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,193 @@
+//! The bench: a model, where its runs are kept, and the tools to look at it with.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use arrakis_models::HookedTransformer;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::error::Result;
+use crate::experiment::{ModelFacts, Record, Runs, Store, json};
+use crate::hypothesis::Verdict;
+use crate::profile::Profile;
+use crate::runtime;
+use crate::tools::Tool;
+
+/// Where records go when no folder is named.
+const SAVE_DIR: &str = "experiments";
+
+/// A model and the folder its experiments are recorded in; what every experiment takes as `&Bench`.
+///
+/// It can be shared by threads; the runs of each are recorded side by side.
+pub struct Bench {
+    model: HookedTransformer,
+    store: Store,
+    seed: u64,
+    facts: OnceLock<ModelFacts>,
+    last: Mutex<Last>,
+}
+
+/// What the latest call on a bench left.
+#[derive(Debug, Default)]
+struct Last {
+    record: Option<Record>,
+    verdict: Option<Verdict>,
+    profile: Option<Profile>,
+}
+
+impl Bench {
+    /// A bench for this model, which saves to `experiments` and has seed 0.
+    pub fn new(model: HookedTransformer) -> Self {
+        Self { model, store: Store::new(SAVE_DIR), seed: 0, facts: OnceLock::new(), last: Mutex::default() }
+    }
+
+    /// Saves records and figures below this folder, which is made when first needed.
+    #[must_use]
+    pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
+        Self { store: Store::new(folder), ..self }
+    }
+
+    /// The seed of experiments that name none of their own.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &HookedTransformer {
+        &self.model
+    }
+
+    /// The folder of the records.
+    pub fn folder(&self) -> &Path {
+        self.store.folder()
+    }
+
+    /// The records.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The seed of the experiment that runs on this thread, else the bench's.
+    pub fn current_seed(&self) -> u64 {
+        runtime::current_seed().unwrap_or(self.seed)
+    }
+
+    /// Random numbers from [`Bench::current_seed`]: the same ones each time it is called.
+    pub fn rng(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.current_seed())
+    }
+
+    /// Makes a tool for the model.
+    ///
+    /// # Errors
+    ///
+    /// Where the model lacks what the tool needs.
+    pub fn tool<T: Tool>(&self) -> Result<T> {
+        T::from_bench(self)
+    }
+
+    /// The versions of an experiment, oldest first: one for each combination of inputs it was run with.
+    ///
+    /// `name` is the function's name, or its full path where two functions share one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownExperiment`](crate::Error::UnknownExperiment), naming the nearest;
+    /// [`Error::AmbiguousExperiment`](crate::Error::AmbiguousExperiment); [`Error::Read`](crate::Error::Read).
+    pub fn list_versions(&self, name: &str) -> Result<Vec<String>> {
+        Ok(self.readable(name)?.versions())
+    }
+
+    /// The latest run of a version.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Bench::runs`].
+    pub fn get_version(&self, name: &str, version: &str) -> Result<Record> {
+        let runs = self.runs(name, version)?;
+        Ok(runs.into_iter().next_back().expect("BUG: a version has a run"))
+    }
+
+    /// Every run of a version, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`](crate::Error::UnknownVersion) or
+    /// [`Error::BadRecord`](crate::Error::BadRecord).
+    pub fn runs(&self, name: &str, version: &str) -> Result<Vec<Record>> {
+        self.readable(name)?.of_version(name, version)
+    }
+
+    /// The record the latest logged call on this bench wrote.
+    pub fn last_record(&self) -> Option<Record> {
+        self.last().record.clone()
+    }
+
+    /// The verdict of the latest `#[test_hypothesis]` call on this bench.
+    pub fn last_verdict(&self) -> Option<Verdict> {
+        self.last().verdict.clone()
+    }
+
+    /// The profile of the latest `#[profile_model]` call on this bench, with its trace.
+    pub fn last_profile(&self) -> Option<Profile> {
+        self.last().profile.clone()
+    }
+
+    /// The runs of an experiment; files that are no records are said aloud and left alone.
+    fn readable(&self, name: &str) -> Result<Runs> {
+        let runs = self.store.runs(name)?;
+        for file in &runs.unreadable {
+            eprintln!("arrakis: left out `{}`: {}", file.path.display(), file.problem);
+        }
+        Ok(runs)
+    }
+
+    pub(crate) fn facts(&self) -> Result<ModelFacts> {
+        if let Some(facts) = self.facts.get() {
+            return Ok(facts.clone());
+        }
+        let facts = facts_of(&self.model)?;
+        Ok(self.facts.get_or_init(|| facts).clone())
+    }
+
+    pub(crate) fn own_seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(crate) fn keep_record(&self, record: Record) {
+        self.last().record = Some(record);
+    }
+
+    pub(crate) fn keep_verdict(&self, verdict: Verdict) {
+        self.last().verdict = Some(verdict);
+    }
+
+    pub(crate) fn keep_profile(&self, profile: Profile) {
+        self.last().profile = Some(profile);
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("model", &self.model.name()).field("store", &self.store).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
+    let config = json::to_value(model.config()).expect("BUG: a config is plain data");
+    let dtype = model.parameters().first().map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
+    Ok(ModelFacts {
+        name: model.name().to_owned(),
+        fingerprint: model.fingerprint()?,
+        config: json::digest(&json::canonical(&config)),
+        device: model.device_name().to_owned(),
+        dtype: dtype.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,188 @@
+//! Everything that can go wrong in this crate: what, where, and how to mend it.
+
+use std::path::PathBuf;
+
+/// The result of anything that can fail here; an attribute's own failures arrive as its error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an experiment could not be run, kept, drawn or judged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model, its run or its files.
+    #[error(transparent)]
+    Models(#[from] arrakis_models::Error),
+    /// A tool was asked for something it cannot do.
+    #[error("{tool}: {problem}")]
+    Tool {
+        /// The tool's name.
+        tool: &'static str,
+        /// What was asked, and what would be right.
+        problem: String,
+    },
+    /// No experiment of that name was recorded.
+    #[error("no experiment `{asked}` in `{}`{}", folder.display(), did_you_mean(nearest, "; log one with `#[log_experiment]`, or name the folder with `Bench::save_dir`"))]
+    UnknownExperiment {
+        /// What was asked for.
+        asked: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The recorded name most like it.
+        nearest: Option<String>,
+    },
+    /// A name that two functions share.
+    #[error("`{asked}` names {} functions: {}; ask for one by its full path", functions.len(), functions.join(", "))]
+    AmbiguousExperiment {
+        /// What was asked for.
+        asked: String,
+        /// Their full paths.
+        functions: Vec<String>,
+    },
+    /// No such version of an experiment.
+    #[error("`{experiment}` has no version `{asked}`{}", did_you_mean(nearest, "; `list_versions` lists them all"))]
+    UnknownVersion {
+        /// The experiment.
+        experiment: String,
+        /// What was asked for.
+        asked: String,
+        /// The recorded version most like it.
+        nearest: Option<String>,
+    },
+    /// A record that cannot be read as one.
+    #[error("`{}` is not a record: {problem}; restore the file, or move it away", path.display())]
+    BadRecord {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A value of a record that is not of the type asked for.
+    #[error("the {what} of the record is no `{wanted}`: {problem}")]
+    RecordValue {
+        /// `result`, or an argument's name.
+        what: String,
+        /// The type.
+        wanted: &'static str,
+        /// Why not.
+        problem: String,
+    },
+    /// A file or folder that cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file or folder that cannot be written.
+    #[error("cannot write `{}`: {source}; is the folder there and writable?", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The save folder refused a record; the record is kept elsewhere.
+    #[error("cannot write the record to `{}`: {source}; the record is kept at `{}`: make the folder writable and move it there", folder.display(), kept.display())]
+    RecordRescued {
+        /// Where it should have gone.
+        folder: PathBuf,
+        /// Where it is.
+        kept: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A figure's parts do not fit together.
+    #[error("{kind}: {part} should have {expected} entries, has {actual}")]
+    FigureShape {
+        /// The plot kind.
+        kind: &'static str,
+        /// Which part.
+        part: String,
+        /// Entries needed.
+        expected: usize,
+        /// Entries given.
+        actual: usize,
+    },
+    /// A figure has nothing to show.
+    #[error("nothing to draw in the {kind}: {problem}; widen the selection it was made from")]
+    EmptyFigure {
+        /// The plot kind, or the figure.
+        kind: &'static str,
+        /// What is missing.
+        problem: String,
+    },
+    /// A number of a figure makes no sense.
+    #[error("{kind}: {problem}")]
+    FigureValue {
+        /// The plot kind.
+        kind: &'static str,
+        /// Which number, and what would be right.
+        problem: String,
+    },
+    /// A statistical test cannot use its sample.
+    #[error("`{test}`: {problem}; {mend}")]
+    Statistics {
+        /// The test.
+        test: &'static str,
+        /// What is wrong.
+        problem: String,
+        /// What would be right.
+        mend: String,
+    },
+    /// A sample without the spread a test needs.
+    #[error("`{test}` is degenerate: {problem}; {mend}")]
+    Degenerate {
+        /// The test.
+        test: &'static str,
+        /// What does not vary.
+        problem: String,
+        /// What would be right.
+        mend: String,
+    },
+    /// A claim that cannot be judged as it stands.
+    #[error("claim `{statement}`: {problem}; {mend}")]
+    Claim {
+        /// What is claimed.
+        statement: String,
+        /// What is wrong.
+        problem: String,
+        /// What would be right.
+        mend: String,
+    },
+    /// So few draws of the null that no observation could support the claim.
+    #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", crate::hypothesis::short(*smallest), crate::hypothesis::short(*alpha))]
+    TooFewDraws {
+        /// Asked for, or given.
+        draws: usize,
+        /// The smallest p-value they can give.
+        smallest: f64,
+        /// The claim's α after its comparisons.
+        alpha: f64,
+        /// How many draws would do.
+        needed: usize,
+    },
+    /// A hypothesis that cannot be judged.
+    #[error("the hypothesis of `{function}`: {problem}")]
+    Hypothesis {
+        /// Whose.
+        function: String,
+        /// What is missing, and what would be right.
+        problem: String,
+    },
+}
+
+fn did_you_mean(nearest: &Option<String>, otherwise: &str) -> String {
+    nearest.as_ref().map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_experiment_names_the_nearest() {
+        let error = Error::UnknownExperiment { asked: "swep".into(), folder: "runs".into(), nearest: Some("sweep".into()) };
+        assert_eq!(error.to_string(), "no experiment `swep` in `runs`; did you mean `sweep`?");
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run depends on beside its inputs: the commit, the lock file, the versions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::json;
+
+/// The state of the git work tree a function was compiled from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Git {
+    /// The commit's hash.
+    pub commit: String,
+    /// Whether files differ from the commit.
+    pub dirty: bool,
+}
+
+/// Looked up once a process for each package folder.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) git: Option<Git>,
+    /// SHA-256 of `Cargo.lock`, in hex.
+    pub(crate) lock: Option<String>,
+    /// `arrakis`, `burn`, `rustc`.
+    pub(crate) versions: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The environment of the package in `folder`, as it was when first asked for.
+    pub(crate) fn of(folder: &str) -> Self {
+        static KNOWN: Mutex<BTreeMap<String, Environment>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.entry(folder.to_owned()).or_insert_with(|| Self::look(Path::new(folder))).clone()
+    }
+
+    fn look(folder: &Path) -> Self {
+        let lock = lock_file(folder).and_then(|path| std::fs::read_to_string(path).ok());
+        let mut versions = BTreeMap::from([
+            ("arrakis".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("rustc".to_owned(), env!("ARRAKIS_RUSTC").to_owned()),
+        ]);
+        if let Some(burn) = lock.as_deref().and_then(|text| locked_version(text, "burn")) {
+            versions.insert("burn".to_owned(), burn);
+        }
+        Self { git: git(folder), lock: lock.as_deref().map(json::digest), versions }
+    }
+}
+
+fn lock_file(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join("Cargo.lock")).find(|path| path.is_file())
+}
+
+/// The version of a package in the text of a lock file.
+fn locked_version(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    let version = lines.nth(1)?.strip_prefix("version = \"")?;
+    version.strip_suffix('"').map(str::to_owned)
+}
+
+/// `None` without a `git` command or a work tree.
+fn git(folder: &Path) -> Option<Git> {
+    let commit = git_says(folder, &["rev-parse", "HEAD"])?;
+    let changes = git_says(folder, &["status", "--porcelain"])?;
+    Some(Git { commit, dirty: !changes.is_empty() })
+}
+
+fn git_says(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| said.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_a_package_is_read_from_the_lock_file() {
+        let lock = "[[package]]\nname = \"burn-core\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"burn\"\nversion = \"0.22.1\"\n";
+        assert_eq!(locked_version(lock, "burn").as_deref(), Some("0.22.1"));
+        assert_eq!(locked_version(lock, "bur"), None);
+    }
+
+    #[test]
+    fn a_folder_outside_any_work_tree_has_no_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(git(folder.path()), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Strict JSON that loses no number: NaN and the infinities are `{"$float": "NaN"}`.
+
+mod read;
+mod write;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// The key that marks a float strict JSON cannot write.
+const FLOAT: &str = "$float";
+
+/// Any serialisable value, NaN and infinities kept. Map keys that are no strings become their JSON text.
+///
+/// # Errors
+///
+/// Only what the value's own `Serialize` refuses.
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
+    value.serialize(write::Lossless)
+}
+
+/// The inverse of [`to_value`].
+///
+/// # Errors
+///
+/// Where the value is not of the type asked for.
+pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
+    T::deserialize(read::Lossless(value))
+}
+
+/// Compact JSON with sorted keys: equal values have equal text.
+pub fn canonical(value: &Value) -> String {
+    sorted(value).to_string()
+}
+
+/// SHA-256 of a text, in hex.
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(map) => {
+            let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
+            pairs.sort_by_key(|(key, _)| *key);
+            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Unit,
+        New(f32),
+        Pair(i64, u64),
+        Named { x: Option<f64> },
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Everything {
+        kinds: Vec<Kind>,
+        floats: (f64, f32, f64),
+        map: BTreeMap<u32, Option<char>>,
+        none: Option<u8>,
+        unit: (),
+        text: String,
+    }
+
+    fn everything() -> Everything {
+        Everything {
+            kinds: vec![Kind::Unit, Kind::New(0.1), Kind::Pair(i64::MIN, u64::MAX), Kind::Named { x: Some(f64::NEG_INFINITY) }],
+            floats: (f64::INFINITY, -0.0, 0.1),
+            map: BTreeMap::from([(3, Some('é')), (10, None)]),
+            none: None,
+            unit: (),
+            text: "a \"b\"".into(),
+        }
+    }
+
+    #[test]
+    fn every_shape_of_value_reads_back_through_strict_text() {
+        let text = to_value(&everything()).unwrap().to_string();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(from_value::<Everything>(&value).unwrap(), everything());
+        assert!(from_value::<Vec<f64>>(&to_value(&[f64::NAN]).unwrap()).unwrap()[0].is_nan());
+    }
+
+    #[test]
+    fn floats_are_short_and_marked_where_json_has_no_word() {
+        assert_eq!(to_value(&[0.1f32]).unwrap().to_string(), "[0.1]");
+        assert_eq!(to_value(&f32::NAN).unwrap().to_string(), r#"{"$float":"NaN"}"#);
+        assert_eq!(to_value(&f64::NEG_INFINITY).unwrap().to_string(), r#"{"$float":"-inf"}"#);
+    }
+
+    #[test]
+    fn a_map_with_tuple_keys_is_kept() {
+        let map = BTreeMap::from([((1, 2), 0.5)]);
+        assert_eq!(to_value(&map).unwrap().to_string(), r#"{"[1,2]":0.5}"#);
+    }
+
+    #[test]
+    fn a_value_inside_a_record_keeps_its_mark() {
+        let value = to_value(&f64::NAN).unwrap();
+        assert_eq!(from_value::<Value>(&value).unwrap(), value);
+    }
+
+    #[test]
+    fn canonical_text_does_not_depend_on_the_order_of_keys() {
+        let a: Value = serde_json::from_str(r#"{"b": [{"y": 1, "x": 2}], "a": 0}"#).unwrap();
+        assert_eq!(canonical(&a), r#"{"a":0,"b":[{"x":2,"y":1}]}"#);
+    }
+
+    #[test]
+    fn the_digest_is_sha_256() {
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

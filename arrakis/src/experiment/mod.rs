@@ -1,0 +1,20 @@
+//! The records of experiments: what was run, on what, and what came of it.
+//!
+//! A [`Record`] is one call of a function under `#[log_experiment]`. Its version is a hash of the inputs
+//! alone, so equal inputs have equal versions and every run of them is kept beside the others. A
+//! [`Store`] is a folder of records, one write-once JSON file each.
+
+mod clock;
+mod diff;
+mod environment;
+pub mod json;
+mod record;
+mod store;
+
+pub use diff::{Change, diff};
+pub(crate) use environment::Environment;
+pub use environment::Git;
+pub(crate) use record::Draft;
+pub use record::{ModelFacts, Outcome, Record};
+pub(crate) use store::file_name;
+pub use store::{Runs, Store, Unreadable};

@@ -1,0 +1,290 @@
+//! One run of an experiment: its inputs, its surroundings, its outcome.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Environment, Git, clock, json as lossless};
+use crate::error::{Error, Result};
+use crate::hypothesis::Verdict;
+use crate::profile::Profile;
+use crate::runtime::Function;
+
+/// Digits of a version.
+const VERSION_LENGTH: usize = 16;
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The result; `null` for none. Read it as a type with [`Record::result`].
+    Ok(Value),
+    /// The function returned an error: its message.
+    Error(String),
+    /// The function panicked: its message.
+    Panic(String),
+}
+
+/// The model an experiment ran on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    /// Its name.
+    pub name: String,
+    /// Hash of weights, config and tokenizer.
+    pub fingerprint: String,
+    /// SHA-256 of the config, in hex.
+    pub config: String,
+    /// The device, as said aloud.
+    pub device: String,
+    /// The element type of the weights.
+    pub dtype: String,
+}
+
+impl ModelFacts {
+    /// `cpu`, `gpu`, `cuda:0`: the device without its details.
+    pub fn device_kind(&self) -> &str {
+        self.device.split(' ').next().unwrap_or_default()
+    }
+}
+
+/// One run. Written once, never changed; [`Record::digest`] tells whether it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Unique to this run: version, time, and eight digits.
+    pub id: String,
+    /// First 16 hex digits of the hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
+    pub version: String,
+    /// The experiment: the function's name, or the one the attribute gives.
+    pub name: String,
+    /// The function's full path.
+    pub function: String,
+    /// The function's text, with its comments and attributes.
+    pub source: String,
+    /// SHA-256 of its tokens, layout and comments aside, in hex.
+    pub source_hash: String,
+    /// The file it is in.
+    pub file: String,
+    /// The line of its `fn`, counted from 1.
+    pub line: u32,
+    /// The package it is in.
+    pub package: String,
+    /// That package's version.
+    pub package_version: String,
+    /// SHA-256 of `Cargo.lock`, where one was found.
+    pub lock: Option<String>,
+    /// Versions of `arrakis`, `burn` and `rustc`.
+    pub versions: BTreeMap<String, String>,
+    /// The commit, where there was one.
+    pub git: Option<Git>,
+    /// Arguments by name, in order; read one as a type with [`Record::argument`].
+    pub arguments: Map<String, Value>,
+    /// The model.
+    pub model: ModelFacts,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The attribute's tags.
+    pub tags: Vec<String>,
+    /// Ids of the records that were open when this one was, outermost first.
+    pub parents: Vec<String>,
+    /// When the run began, UTC, RFC 3339.
+    pub started: String,
+    /// Wall-clock seconds in the function's body.
+    pub duration_secs: f64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What failed after the body: a figure, the judging of the claim.
+    pub problems: Vec<String>,
+    /// Files of its figures, relative to the save folder where they are inside it.
+    pub figures: Vec<String>,
+    /// Where its time and memory went.
+    pub profile: Option<Profile>,
+    /// What became of its claim.
+    pub verdict: Option<Verdict>,
+    /// SHA-256 of all of the above.
+    pub digest: String,
+}
+
+/// What is known when a run begins.
+pub(crate) struct Draft<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) name: &'a str,
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) model: ModelFacts,
+    pub(crate) seed: u64,
+    pub(crate) tags: Vec<String>,
+    pub(crate) parents: Vec<String>,
+}
+
+impl Draft<'_> {
+    /// The record of a run that begins now.
+    pub(crate) fn begin(self) -> Record {
+        let (function, environment) = (self.function, Environment::of(self.function.folder));
+        let record = Record {
+            id: String::new(),
+            version: String::new(),
+            name: self.name.to_owned(),
+            function: function.path(),
+            source: function.source.to_owned(),
+            source_hash: lossless::digest(function.tokens),
+            file: function.file.to_owned(),
+            line: function.line,
+            package: function.package.to_owned(),
+            package_version: function.package_version.to_owned(),
+            lock: environment.lock,
+            versions: environment.versions,
+            git: environment.git,
+            arguments: self.arguments,
+            model: self.model,
+            seed: self.seed,
+            tags: self.tags,
+            parents: self.parents,
+            started: clock::now(),
+            duration_secs: 0.0,
+            outcome: Outcome::Ok(Value::Null),
+            problems: Vec::new(),
+            figures: Vec::new(),
+            profile: None,
+            verdict: None,
+            digest: String::new(),
+        };
+        record.with_version()
+    }
+}
+
+impl Record {
+    /// The record with the version its inputs have, and an id of its own.
+    pub(super) fn with_version(mut self) -> Self {
+        self.version = self.version_of_inputs();
+        self.id = unique_id(&self.version, &self.started);
+        self
+    }
+
+    /// The hash of the inputs: never of the time, the surroundings or the outcome.
+    fn version_of_inputs(&self) -> String {
+        let inputs = json!({
+            "function": self.function,
+            "source": self.source_hash,
+            "arguments": self.arguments,
+            "model": self.model.fingerprint,
+            "seed": self.seed,
+            "device": self.model.device_kind(),
+            "dtype": self.model.dtype,
+        });
+        lossless::digest(&lossless::canonical(&inputs))[..VERSION_LENGTH].to_owned()
+    }
+
+    /// The result, as the type the function returned (inside its `Result`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordValue`] where the run failed, or the result is of another type.
+    pub fn result<T: DeserializeOwned>(&self) -> Result<T> {
+        let refuse = |problem: String| Error::RecordValue { what: "result".into(), wanted: std::any::type_name::<T>(), problem };
+        match &self.outcome {
+            Outcome::Ok(value) => lossless::from_value(value).map_err(|error| refuse(error.to_string())),
+            Outcome::Error(message) => Err(refuse(format!("the run returned an error: {message}"))),
+            Outcome::Panic(message) => Err(refuse(format!("the run panicked: {message}"))),
+        }
+    }
+
+    /// An argument, as the type the function took.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordValue`] where there is none of that name, or it is of another type.
+    pub fn argument<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let refuse = |problem: String| Error::RecordValue { what: format!("argument `{name}`"), wanted: std::any::type_name::<T>(), problem };
+        let names = || self.arguments.keys().cloned().collect::<Vec<_>>().join(", ");
+        let value = self.arguments.get(name).ok_or_else(|| refuse(format!("the arguments are: {}", names())))?;
+        lossless::from_value(value).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Whether the record is as it was written.
+    pub fn is_intact(&self) -> bool {
+        self.digest == self.digest_of_contents() && self.version == self.version_of_inputs()
+    }
+
+    /// The record with its digest, as it is written.
+    pub(crate) fn sealed(mut self) -> Self {
+        self.digest = self.digest_of_contents();
+        self
+    }
+
+    fn digest_of_contents(&self) -> String {
+        let mut value = self.to_json();
+        if let Value::Object(map) = &mut value {
+            map.remove("digest");
+        }
+        lossless::digest(&lossless::canonical(&value))
+    }
+
+    /// The record as strict JSON.
+    pub fn to_json(&self) -> Value {
+        lossless::to_value(self).expect("BUG: every part of a record serialises")
+    }
+}
+
+/// Version, moment, and digits that no other record of this or another process has.
+fn unique_id(version: &str, started: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let unique = lossless::digest(&format!("{} {count} {started} {:?}", std::process::id(), std::time::Instant::now()));
+    format!("{version}-{}-{}", clock::compact(started), &unique[..8])
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    const FUNCTION: Function = Function {
+        module: "probe::heads",
+        name: "sweep",
+        package: "probe",
+        package_version: "0.1.0",
+        folder: env!("CARGO_MANIFEST_DIR"),
+        file: "src/heads.rs",
+        line: 3,
+        source: "fn sweep() {} // all heads",
+        tokens: "fn sweep ( ) { }",
+    };
+
+    pub(in crate::experiment) fn record(layer: usize) -> Record {
+        let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
+        let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
+        Draft { function: &FUNCTION, name: "sweep", arguments, model, seed: 0, tags: Vec::new(), parents: Vec::new() }.begin()
+    }
+
+    #[test]
+    fn the_version_is_of_the_inputs_and_the_id_of_the_run() {
+        let (first, second) = (record(0), record(0));
+        assert_eq!(first.version, second.version);
+        assert_ne!(first.id, second.id);
+        assert_ne!(first.version, record(1).version);
+        assert_eq!(first.version.len(), 16);
+    }
+
+    #[test]
+    fn a_changed_record_is_noticed() {
+        let mut sealed = Record { outcome: Outcome::Ok(lossless::to_value(&f64::NAN).unwrap()), ..record(0) }.sealed();
+        let read: Record = lossless::from_value(&serde_json::from_str(&sealed.to_json().to_string()).unwrap()).unwrap();
+        assert_eq!(read, sealed);
+        assert!(read.is_intact() && read.result::<f64>().unwrap().is_nan());
+        sealed.outcome = Outcome::Ok(1.0.into());
+        assert!(!sealed.is_intact());
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_named() {
+        let record = record(3);
+        assert_eq!(record.argument::<usize>("layer").unwrap(), 3);
+        assert_eq!(
+            record.argument::<usize>("head").unwrap_err().to_string(),
+            "the argument `head` of the record is no `usize`: the arguments are: layer"
+        );
+        let failed = Record { outcome: Outcome::Error("no such head".into()), ..record };
+        assert_eq!(failed.result::<f64>().unwrap_err().to_string(), "the result of the record is no `f64`: the run returned an error: no such head");
+    }
+}

@@ -1,0 +1,286 @@
+//! A folder of records: one folder an experiment, one write-once JSON file a run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Record, json};
+use crate::error::{Error, Result};
+
+/// The records below one folder.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// A file among the records that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The records of one experiment, oldest first, and the files that could not be read as such.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The other files.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Store {
+    /// The store in a folder, which need not exist yet.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the records of an experiment are.
+    pub fn folder_of(&self, name: &str) -> PathBuf {
+        self.folder.join(file_name(name))
+    }
+
+    /// Writes a record aside, then gives it its name; a file of that name is never touched.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordRescued`] where the folder refuses: the record is then in the temporary folder.
+    /// [`Error::Write`] where that refuses too.
+    pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
+        let folder = self.folder_of(&record.name);
+        let text = format!("{:#}\n", record.to_json());
+        write_new(&folder, &record.id, &text).or_else(|source| {
+            let refuge = std::env::temp_dir().join("arrakis-rescued").join(file_name(&record.name));
+            let kept = write_new(&refuge, &record.id, &text).map_err(|source| Error::Write { path: refuge, source })?;
+            Err(Error::RecordRescued { folder, kept, source })
+        })
+    }
+
+    /// The names of all experiments, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the folder is there and cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let mut names = BTreeSet::new();
+        for path in entries(&self.folder)?.into_iter().filter(|path| path.is_dir()) {
+            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// Every run of an experiment, by its name or its function's full path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownExperiment`] where there is none, naming the nearest; [`Error::AmbiguousExperiment`]
+    /// where two functions share the name; [`Error::Read`].
+    pub fn runs(&self, asked: &str) -> Result<Runs> {
+        let name = asked.rsplit("::").next().unwrap_or(asked);
+        let mut runs = read_folder(&self.folder_of(name))?;
+        if asked.contains("::") {
+            runs.records.retain(|record| record.function == asked);
+        } else {
+            only_one_function(asked, &runs.records)?;
+        }
+        if runs.records.is_empty() && runs.unreadable.is_empty() {
+            let nearest = nearest(name, &self.names()?);
+            return Err(Error::UnknownExperiment { asked: asked.to_owned(), folder: self.folder.clone(), nearest });
+        }
+        Ok(runs)
+    }
+}
+
+impl Runs {
+    /// The distinct versions, by their first run.
+    pub fn versions(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let versions = self.records.iter().map(|record| record.version.clone());
+        versions.filter(|version| seen.insert(version.clone())).collect()
+    }
+
+    /// The runs of one version, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownVersion`] where there is none, naming the nearest; [`Error::BadRecord`] where there
+    /// is a file of it that cannot be read.
+    pub fn of_version(self, experiment: &str, version: &str) -> Result<Vec<Record>> {
+        let versions = self.versions();
+        let found: Vec<Record> = self.records.into_iter().filter(|record| record.version == version).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let of_version = |file: &Unreadable| file.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(version));
+        match self.unreadable.into_iter().find(of_version) {
+            Some(file) => Err(Error::BadRecord { path: file.path, problem: file.problem }),
+            None => Err(Error::UnknownVersion { experiment: experiment.to_owned(), asked: version.to_owned(), nearest: nearest(version, &versions) }),
+        }
+    }
+}
+
+fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let path = folder.join(format!("{id}.json"));
+    let mut aside = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    aside.write_all(text.as_bytes())?;
+    aside.as_file().sync_data()?;
+    aside.persist_noclobber(&path).map_err(|error| error.error)?;
+    Ok(path)
+}
+
+/// Names of files are letters, digits, `_`, `-` and `.`.
+pub(crate) fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name }
+}
+
+fn read_folder(folder: &Path) -> Result<Runs> {
+    let mut runs = Runs::default();
+    let is_record = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json") && path.is_file();
+    for path in entries(folder)?.into_iter().filter(is_record) {
+        match read(&path) {
+            Ok(record) => runs.records.push(record),
+            Err(problem) => runs.unreadable.push(Unreadable { path, problem }),
+        }
+    }
+    runs.records.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
+    Ok(runs)
+}
+
+fn read(path: &Path) -> Result<Record, String> {
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let record: Record = json::from_value(&value).map_err(|error| error.to_string())?;
+    if record.is_intact() { Ok(record) } else { Err("it was changed after it was written".into()) }
+}
+
+/// The paths in a folder, sorted; none where there is no folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let read = |source| Error::Read { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>().map_err(read)?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// A name the attribute gives may be shared on purpose; a function's own name may not.
+fn only_one_function(asked: &str, records: &[Record]) -> Result<()> {
+    let own_name = |record: &&Record| record.function.rsplit("::").next() == Some(record.name.as_str());
+    let functions: BTreeSet<&String> = records.iter().filter(own_name).map(|record| &record.function).collect();
+    if functions.len() < 2 {
+        return Ok(());
+    }
+    Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: functions.into_iter().cloned().collect() })
+}
+
+/// The name most like the one asked for, where one is like it at all.
+fn nearest(asked: &str, known: &[String]) -> Option<String> {
+    let likeness = |name: &String| strsim::normalized_damerau_levenshtein(asked, name);
+    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.3).then(|| best.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        (folder, store)
+    }
+
+    #[test]
+    fn every_run_is_kept_and_versions_are_oldest_first() {
+        let (_folder, store) = store();
+        let records: Vec<Record> = [0, 1, 0].map(|layer| record(layer).sealed()).into();
+        for record in &records {
+            store.write(record).unwrap();
+        }
+        let runs = store.runs("sweep").unwrap();
+        assert_eq!(runs.records, records);
+        assert_eq!(runs.versions(), [records[0].version.clone(), records[1].version.clone()]);
+        assert_eq!(store.runs("probe::heads::sweep").unwrap().records.len(), 3);
+        assert_eq!(runs.of_version("sweep", &records[0].version).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_written_record_is_never_overwritten() {
+        let (_folder, store) = store();
+        let record = record(0).sealed();
+        let path = store.write(&record).unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        let again = store.write(&Record { seed: 9, ..record }).unwrap_err();
+        assert!(matches!(&again, Error::RecordRescued { kept, .. } if kept.is_file()), "{again}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_bad_neighbour_is_reported_and_harms_nothing() {
+        let (_folder, store) = store();
+        let good = record(0).sealed();
+        store.write(&good).unwrap();
+        let changed = store.write(&record(1).sealed()).unwrap();
+        fs::write(&changed, fs::read_to_string(&changed).unwrap().replace("\"seed\": 0", "\"seed\": 1")).unwrap();
+        fs::write(store.folder_of("sweep").join("half.json"), "{\"id\": ").unwrap();
+        let runs = store.runs("sweep").unwrap();
+        assert_eq!(runs.records, [good]);
+        let problems: Vec<&str> = runs.unreadable.iter().map(|file| file.problem.as_str()).collect();
+        assert_eq!(problems.len(), 2);
+        assert!(problems.contains(&"it was changed after it was written"), "{problems:?}");
+    }
+
+    #[test]
+    fn unknown_names_lead_to_the_nearest() {
+        let (folder, store) = store();
+        store.write(&record(0).sealed()).unwrap();
+        let error = store.runs("swep").unwrap_err().to_string();
+        assert_eq!(error, format!("no experiment `swep` in `{}`; did you mean `sweep`?", folder.path().display()));
+        let error = store.runs("sweep").unwrap().of_version("sweep", "0123").unwrap_err().to_string();
+        assert!(error.starts_with("`sweep` has no version `0123`"), "{error}");
+    }
+
+    #[test]
+    fn a_name_two_functions_share_asks_for_the_path() {
+        let (_folder, store) = store();
+        store.write(&record(0).sealed()).unwrap();
+        let other = Record { function: "other::sweep".into(), ..record(1) };
+        store.write(&other.with_version().sealed()).unwrap();
+        let error = store.runs("sweep").unwrap_err().to_string();
+        assert_eq!(error, "`sweep` names 2 functions: other::sweep, probe::heads::sweep; ask for one by its full path");
+        assert_eq!(store.runs("other::sweep").unwrap().records.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_refuses_is_named_and_the_record_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("blocked");
+        fs::write(&blocked, "a file, not a folder").unwrap();
+        let record = record(0).sealed();
+        let error = Store::new(&blocked).write(&record).unwrap_err();
+        let Error::RecordRescued { kept, .. } = &error else { panic!("{error}") };
+        assert_eq!(read(kept).unwrap(), record);
+        assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
+        fs::remove_file(kept).unwrap();
+    }
+
+    #[test]
+    fn names_are_safe_for_files() {
+        assert_eq!(["a/b", "..", "name mover", "x_1"].map(file_name), ["a_b", "_..", "name_mover", "x_1"]);
+    }
+}

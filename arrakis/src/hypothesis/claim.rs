@@ -1,0 +1,249 @@
+//! What is claimed, written down before it is measured.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Alternative, Sample, Test};
+use crate::error::{Error, Result};
+
+/// A claim with everything that decides whether it holds, apart from the data.
+///
+/// The default is two-sided at α = 0.05, one comparison, 999 null draws with seed 0, and [`Test::Auto`]; it still needs a
+/// statement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claim {
+    /// What is claimed, in a sentence.
+    pub statement: String,
+    /// What is measured.
+    pub metric: String,
+    /// What the measurement would be like if the claim were false.
+    pub null: String,
+    /// The test that judges.
+    pub test: Test,
+    /// The direction of the claim.
+    pub alternative: Alternative,
+    /// The accepted chance of a false claim, in `(0, 1)`.
+    pub alpha: f64,
+    /// How many draws of the null a resampling test takes.
+    pub draws: usize,
+    /// The seed of the draws.
+    pub seed: u64,
+    /// In how many places one looked before making this claim (heads, layers, ...); α is divided by it (Bonferroni).
+    pub comparisons: usize,
+    /// The claims a [`Suite`](super::Suite) corrects together.
+    pub family: Option<String>,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self {
+            statement: String::new(),
+            metric: String::new(),
+            null: String::new(),
+            test: Test::Auto,
+            alternative: Alternative::TwoSided,
+            alpha: 0.05,
+            draws: 999,
+            seed: 0,
+            comparisons: 1,
+            family: None,
+        }
+    }
+}
+
+impl Claim {
+    /// α divided by the number of comparisons.
+    pub fn alpha_corrected(&self) -> f64 {
+        self.alpha / self.comparisons as f64
+    }
+
+    /// Whether a p-value is small enough, rounding aside: 19 draws can reach 1/20 at α = 0.05.
+    pub(crate) fn rejects(&self, p_value: f64) -> bool {
+        p_value <= self.alpha_corrected() * (1.0 + 1e-12)
+    }
+
+    /// Checks that the claim can be judged, before anything is measured.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Claim`] for an empty statement, an α outside `(0, 1)` or no comparisons; [`Error::TooFewDraws`] where the
+    /// smallest p-value the draws can give is above the corrected α, naming the number needed.
+    pub fn validate(&self) -> Result<()> {
+        if self.statement.trim().is_empty() {
+            return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
+        }
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return Err(self.refuse(
+                format!("alpha is {}", self.alpha),
+                "use one between 0 and 1, such as 0.05",
+            ));
+        }
+        if self.comparisons == 0 {
+            return Err(self.refuse(
+                "comparisons is 0",
+                "say in how many places you looked, at least 1",
+            ));
+        }
+        if self.test.draws() {
+            self.check_draws(self.draws, self.test)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Checks that `test` with `draws` draws can reach the corrected α.
+    pub(crate) fn check_draws(&self, draws: usize, test: Test) -> Result<()> {
+        // The Monte Carlo test doubles its smaller tail; the others compare magnitudes, and one draw is the observed one.
+        let doubled = matches!(test, Test::MonteCarlo | Test::Auto);
+        let tails = if doubled { self.alternative.tails() } else { 1 } as f64;
+        let smallest = tails / (draws as f64 + 1.0);
+        if self.rejects(smallest) {
+            return Ok(());
+        }
+        let needed = (tails / self.alpha_corrected() * (1.0 - 1e-12)).ceil() as usize - 1;
+        Err(Error::TooFewDraws {
+            draws,
+            smallest,
+            alpha: self.alpha_corrected(),
+            needed,
+        })
+    }
+
+    pub(crate) fn refuse(&self, problem: impl Into<String>, mend: impl Into<String>) -> Error {
+        Error::Claim {
+            statement: self.statement.clone(),
+            problem: problem.into(),
+            mend: mend.into(),
+        }
+    }
+}
+
+/// What a measurement is held against.
+pub enum Null<'a> {
+    /// A number: chance, zero, a published value.
+    Value(f64),
+    /// Another sample: a control, or the other half of pairs.
+    Sample(Sample),
+    /// A function that measures once under the null, from the seed of the draw; called [`Claim::draws`] times.
+    Draws(Box<dyn FnMut(u64) -> Result<f64> + 'a>),
+}
+
+impl fmt::Debug for Null<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => f.debug_tuple("Value").field(value).finish(),
+            Self::Sample(sample) => f.debug_tuple("Sample").field(sample).finish(),
+            Self::Draws(_) => f.write_str("Draws(..)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> Claim {
+        Claim {
+            statement: "heads copy".into(),
+            alternative: Alternative::Greater,
+            ..Claim::default()
+        }
+    }
+
+    #[test]
+    fn too_few_draws_name_the_number_needed_and_that_number_is_enough() {
+        for (comparisons, alternative) in [
+            (1, Alternative::Greater),
+            (144, Alternative::TwoSided),
+            (3, Alternative::Less),
+        ] {
+            let asked = Claim {
+                draws: 10,
+                comparisons,
+                alternative,
+                ..claim()
+            };
+            let Error::TooFewDraws { needed, .. } = asked.validate().unwrap_err() else {
+                panic!("another error")
+            };
+            assert!(
+                Claim {
+                    draws: needed,
+                    ..asked.clone()
+                }
+                .validate()
+                .is_ok()
+            );
+            assert!(
+                Claim {
+                    draws: needed - 1,
+                    ..asked
+                }
+                .validate()
+                .is_err()
+            );
+        }
+        assert_eq!(
+            Claim {
+                draws: 10,
+                ..claim()
+            }
+            .validate()
+            .unwrap_err()
+            .to_string(),
+            "10 null draws cannot give a p-value below 0.0909, and the claim needs 0.05 or less; use `draws = 19` or more"
+        );
+    }
+
+    #[test]
+    fn tests_that_draw_nothing_need_no_draws() {
+        assert!(
+            Claim {
+                test: Test::Welch,
+                draws: 0,
+                ..claim()
+            }
+            .validate()
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_claim_that_cannot_be_judged_says_why() {
+        let problem = |claim: Claim| claim.validate().unwrap_err().to_string();
+        assert_eq!(
+            problem(Claim {
+                alpha: 0.0,
+                ..claim()
+            }),
+            "claim `heads copy`: alpha is 0; use one between 0 and 1, such as 0.05"
+        );
+        assert!(
+            problem(Claim {
+                alpha: f64::NAN,
+                ..claim()
+            })
+            .contains("alpha is NaN")
+        );
+        assert!(
+            problem(Claim {
+                comparisons: 0,
+                ..claim()
+            })
+            .contains("comparisons is 0")
+        );
+        assert!(problem(Claim::default()).contains("no statement"));
+    }
+
+    #[test]
+    fn a_claim_reads_back_from_its_file() {
+        let text = serde_json::to_string(&claim()).unwrap();
+        assert_eq!(serde_json::from_str::<Claim>(&text).unwrap(), claim());
+        let short: Claim =
+            serde_json::from_str(r#"{"statement": "heads copy", "alternative": "greater"}"#)
+                .unwrap();
+        assert_eq!(short, claim());
+    }
+}

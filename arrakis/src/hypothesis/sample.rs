@@ -1,0 +1,238 @@
+//! The measured values a claim is about.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::stats;
+use crate::error::{Error, Result};
+
+/// One or many finite numbers, in units of the metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
+pub struct Sample {
+    values: Vec<f64>,
+}
+
+impl Sample {
+    /// Takes the values of a measurement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Statistics`] for no values, and for a value that is not finite, by its index.
+    pub fn new(values: Vec<f64>) -> Result<Self> {
+        let refuse = |problem: String, mend: &str| Error::Statistics {
+            test: "sample",
+            problem,
+            mend: mend.into(),
+        };
+        if values.is_empty() {
+            return Err(refuse("there are no values".into(), "measure at least one"));
+        }
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(refuse(
+                format!("value {index} of {} is {}", values.len(), values[index]),
+                "measure finite values, or leave this one out and say so",
+            )),
+            None => Ok(Self { values }),
+        }
+    }
+
+    /// The values, in the order of measurement.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// How many values there are: at least one.
+    pub fn n(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The value, where there is only one.
+    pub fn single(&self) -> Option<f64> {
+        if let [value] = self.values[..] {
+            Some(value)
+        } else {
+            None
+        }
+    }
+
+    /// Whether every value is 0 or 1.
+    pub fn is_binary(&self) -> bool {
+        self.values
+            .iter()
+            .all(|&value| value == 0.0 || value == 1.0)
+    }
+
+    /// Number, mean and standard deviation.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            n: self.n(),
+            mean: stats::mean(&self.values),
+            sd: stats::standard_deviation(&self.values),
+        }
+    }
+}
+
+impl TryFrom<Vec<f64>> for Sample {
+    type Error = Error;
+
+    fn try_from(values: Vec<f64>) -> Result<Self> {
+        Self::new(values)
+    }
+}
+
+impl From<Sample> for Vec<f64> {
+    fn from(sample: Sample) -> Self {
+        sample.values
+    }
+}
+
+/// A sample in three numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many values.
+    pub n: usize,
+    /// Their mean, in units of the metric.
+    pub mean: f64,
+    /// Their sample standard deviation, in units of the metric; `None` for one value.
+    pub sd: Option<f64>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sd {
+            Some(sd) => write!(f, "{:.4} (sd {sd:.4}, n = {})", self.mean, self.n),
+            None => write!(f, "{:.4}", self.mean),
+        }
+    }
+}
+
+/// What can be the measurement of a claim: a number, a truth value (as 0 or 1), or many of either.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a measurement",
+    label = "a claim is about a number, a `bool`, or a `Vec`, slice or array of them"
+)]
+pub trait IntoSample {
+    /// The values as a sample.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sample::new`].
+    fn into_sample(self) -> Result<Sample>;
+}
+
+impl IntoSample for Sample {
+    fn into_sample(self) -> Result<Sample> {
+        Ok(self)
+    }
+}
+
+/// A number, or a truth value as 0 or 1.
+trait Number: Copy {
+    fn number(self) -> f64;
+}
+
+impl Number for f64 {
+    fn number(self) -> f64 {
+        self
+    }
+}
+
+impl Number for f32 {
+    fn number(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Number for bool {
+    fn number(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+
+fn collect<T: Number>(values: &[T]) -> Result<Sample> {
+    Sample::new(values.iter().map(|value| value.number()).collect())
+}
+
+macro_rules! into_sample {
+    ($($number:ty),*) => {$(
+        impl IntoSample for $number {
+            fn into_sample(self) -> Result<Sample> {
+                collect(&[self])
+            }
+        }
+
+        impl IntoSample for Vec<$number> {
+            fn into_sample(self) -> Result<Sample> {
+                collect(&self)
+            }
+        }
+
+        impl IntoSample for &Vec<$number> {
+            fn into_sample(self) -> Result<Sample> {
+                collect(self)
+            }
+        }
+
+        impl IntoSample for &[$number] {
+            fn into_sample(self) -> Result<Sample> {
+                collect(self)
+            }
+        }
+
+        impl<const N: usize> IntoSample for [$number; N] {
+            fn into_sample(self) -> Result<Sample> {
+                collect(&self)
+            }
+        }
+    )*};
+}
+
+into_sample!(f64, f32, bool);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_truths_become_samples() {
+        assert_eq!(0.5f32.into_sample().unwrap().single(), Some(0.5));
+        assert_eq!(
+            vec![true, false].into_sample().unwrap().values(),
+            [1.0, 0.0]
+        );
+        assert_eq!(
+            [1.0, 2.0, 3.0].into_sample().unwrap().summary(),
+            Summary {
+                n: 3,
+                mean: 2.0,
+                sd: Some(1.0)
+            }
+        );
+        let slice: &[f32] = &[1.0, 0.0];
+        assert!(slice.into_sample().unwrap().is_binary());
+        assert_eq!(true.into_sample().unwrap().summary().sd, None);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_named() {
+        assert_eq!(
+            vec![1.0, f64::NAN].into_sample().unwrap_err().to_string(),
+            "`sample`: value 1 of 2 is NaN; measure finite values, or leave this one out and say so"
+        );
+        assert_eq!(
+            Sample::new(Vec::new()).unwrap_err().to_string(),
+            "`sample`: there are no values; measure at least one"
+        );
+    }
+
+    #[test]
+    fn a_sample_in_a_file_is_checked_as_it_is_read() {
+        let sample = [0.1, 0.2].into_sample().unwrap();
+        let text = serde_json::to_string(&sample).unwrap();
+        assert_eq!(text, "[0.1,0.2]");
+        assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), sample);
+        assert!(serde_json::from_str::<Sample>("[]").is_err());
+    }
+}

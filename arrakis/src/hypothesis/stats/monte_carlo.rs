@@ -1,0 +1,99 @@
+//! The Monte Carlo test: is one observed value extreme among draws of the null?
+//!
+//! Source: Barnard (1963); Phipson & Smyth, "Permutation p-values should never be zero" (2010).
+
+use super::guard::{check, check_number};
+use super::{Alternative, TestResult};
+use crate::error::Result;
+
+const TEST: &str = "monte_carlo";
+
+/// Tests whether `observed` could be one more draw of the null: p = (1 + draws at least as extreme) / (B + 1).
+///
+/// The statistic is `observed`. Two-sided doubles the smaller tail, so it asks nothing of the null's shape.
+///
+/// # Errors
+///
+/// [`Error::Statistics`](crate::error::Error::Statistics) for no draws, or values that are not finite.
+pub fn monte_carlo(
+    observed: f64,
+    null_draws: &[f64],
+    alternative: Alternative,
+) -> Result<TestResult> {
+    check_number(TEST, "observed", observed)?;
+    check(TEST, "null_draws", null_draws, 1)?;
+    // The same number computed in another order should count as equal.
+    let rounding = 100.0 * f64::EPSILON * observed.abs();
+    let total = null_draws.len() as f64 + 1.0;
+    let tail = |extreme: usize| (extreme as f64 + 1.0) / total;
+    let above = null_draws
+        .iter()
+        .filter(|&&draw| draw >= observed - rounding)
+        .count();
+    let below = null_draws
+        .iter()
+        .filter(|&&draw| draw <= observed + rounding)
+        .count();
+    let found = TestResult::new(
+        TEST,
+        "monte carlo",
+        observed,
+        alternative.combine(tail(above), tail(below)),
+    )?;
+    let found = found.smallest_p(alternative.tails() as f64 / total);
+    let is_constant = null_draws.iter().all(|&draw| draw == null_draws[0]);
+    Ok(if is_constant {
+        found.note("every draw of the null is the same number: does it use its seed?")
+    } else {
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals,
+    };
+    use super::*;
+
+    #[test]
+    fn scipy_gives_the_same_numbers() {
+        assert_reference("monte_carlo", 1e-12, |a, b, alternative| {
+            monte_carlo(a[0], b, alternative).unwrap()
+        });
+    }
+
+    #[test]
+    fn a_hand_computed_case() {
+        let p = |alternative| {
+            monte_carlo(3.0, &[1.0, 2.0, 3.0, 4.0], alternative)
+                .unwrap()
+                .p_value
+        };
+        assert_close(p(Alternative::Greater), 3.0 / 5.0, 1e-15);
+        assert_close(p(Alternative::Less), 4.0 / 5.0, 1e-15);
+        assert_close(p(Alternative::TwoSided), 1.0, 1e-15);
+    }
+
+    #[test]
+    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+        assert_null_rate(|rng, _| {
+            monte_carlo(normals(rng, 1)[0], &normals(rng, 99), Alternative::TwoSided).unwrap()
+        });
+        assert_power(0.95, |rng, _| {
+            monte_carlo(4.5, &normals(rng, 99), Alternative::Greater).unwrap()
+        });
+    }
+
+    #[test]
+    fn the_p_value_is_never_zero_and_a_stuck_null_is_pointed_at() {
+        let found = monte_carlo(1.0, &[0.0; 19], Alternative::Greater).unwrap();
+        assert_close(found.p_value, 0.05, 1e-15);
+        assert_eq!(
+            found.notes,
+            ["every draw of the null is the same number: does it use its seed?"]
+        );
+        assert!(monte_carlo(1.0, &[], Alternative::Greater).is_err());
+        assert!(monte_carlo(f64::NAN, &[1.0], Alternative::Greater).is_err());
+    }
+}

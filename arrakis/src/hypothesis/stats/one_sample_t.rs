@@ -1,0 +1,135 @@
+//! Student's one-sample t: is the mean of a sample some given number?
+//!
+//! Source: "Student", "The probable error of a mean" (Biometrika, 1908).
+
+use super::guard::{check, check_level, check_number, finite_result, largest, moments};
+use super::{Alternative, Interval, TestResult, student};
+use crate::error::{Error, Result};
+
+const TEST: &str = "one_sample_t";
+
+/// Tests whether the mean of `values`, about normal, is `null`.
+///
+/// The statistic is t; positive where the mean is above `null`.
+///
+/// # Errors
+///
+/// [`Error::Statistics`] for fewer than two values or values that are not finite; [`Error::Degenerate`] where the values do
+/// not vary and are not `null`. Values that all equal `null` are an answer: `p_value` 1.
+pub fn one_sample_t(values: &[f64], null: f64, alternative: Alternative) -> Result<TestResult> {
+    check(TEST, "values", values, 2)?;
+    check_number(TEST, "null", null)?;
+    let scale = largest(values).max(null.abs());
+    of_differences(TEST, &shifted(TEST, values, null)?, scale, alternative)
+}
+
+/// The two-sided confidence interval at `level` of the mean of `values`.
+///
+/// # Errors
+///
+/// [`Error::Statistics`] for fewer than two values, values that are not finite, or a level outside `(0, 1)`.
+pub fn one_sample_t_interval(values: &[f64], level: f64) -> Result<Interval> {
+    check(TEST, "values", values, 2)?;
+    check_level(TEST, level)?;
+    let found = moments(values);
+    let half = student::critical(level, found.n - 1.0) * found.standard_error();
+    Interval::new(found.mean - half, found.mean + half, level, "student t")
+}
+
+/// `values - null`, checked for overflow.
+pub(super) fn shifted(test: &'static str, values: &[f64], null: f64) -> Result<Vec<f64>> {
+    values
+        .iter()
+        .map(|value| finite_result(test, value - null))
+        .collect()
+}
+
+/// The test against 0; `scale` is the size of the numbers that were subtracted, whose rounding is not spread.
+pub(super) fn of_differences(
+    test: &'static str,
+    differences: &[f64],
+    scale: f64,
+    alternative: Alternative,
+) -> Result<TestResult> {
+    let found = moments(differences);
+    if !found.is_constant(scale) {
+        let (t, df) = (
+            finite_result(test, found.mean / found.standard_error())?,
+            found.n - 1.0,
+        );
+        return Ok(
+            TestResult::new(test, "student t", t, student::p_value(t, df, alternative))?.df(df),
+        );
+    }
+    if found.mean.abs() <= 8.0 * f64::EPSILON * scale {
+        return Ok(TestResult::no_effect(
+            "student t",
+            "every difference is zero",
+        ));
+    }
+    Err(Error::Degenerate {
+        test,
+        problem: format!(
+            "every difference is {}, so there is no spread to measure it against",
+            found.mean
+        ),
+        mend: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals, reference,
+    };
+    use super::*;
+
+    #[test]
+    fn scipy_gives_the_same_numbers() {
+        assert_reference("one_sample_t", 1e-10, |a, b, alternative| {
+            one_sample_t(a, b[0], alternative).unwrap()
+        });
+        let values: Vec<f64> =
+            serde_json::from_value(reference("one_sample_t")["a"].clone()).unwrap();
+        let (found, expected) = (
+            one_sample_t_interval(&values, 0.9).unwrap(),
+            reference("one_sample_t_interval_90"),
+        );
+        assert_close(found.low, expected[0].as_f64().unwrap(), 1e-10);
+        assert_close(found.high, expected[1].as_f64().unwrap(), 1e-10);
+    }
+
+    #[test]
+    fn a_hand_computed_case() {
+        // Mean 2, standard deviation 1, three values: t = 2 sqrt(3).
+        let found = one_sample_t(&[1.0, 2.0, 3.0], 0.0, Alternative::Greater).unwrap();
+        assert_close(found.statistic, 2.0 * 3f64.sqrt(), 1e-14);
+        assert_eq!(found.df, Some(2.0));
+    }
+
+    #[test]
+    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+        assert_null_rate(|rng, _| {
+            one_sample_t(&normals(rng, 10), 0.0, Alternative::Greater).unwrap()
+        });
+        assert_power(0.95, |rng, _| {
+            one_sample_t(&normals(rng, 30), -1.0, Alternative::TwoSided).unwrap()
+        });
+    }
+
+    #[test]
+    fn values_without_spread_are_answered_or_refused_by_name() {
+        let none = one_sample_t(&[0.3; 9], 0.3, Alternative::TwoSided).unwrap();
+        assert_eq!((none.p_value, none.notes.len()), (1.0, 1));
+        assert_eq!(
+            one_sample_t(&[2.0, 2.0], 0.5, Alternative::TwoSided)
+                .unwrap_err()
+                .to_string(),
+            "`one_sample_t` is degenerate: every difference is 1.5, so there is no spread to measure it against; measure on \
+             inputs that differ, or use `sign_flip`, which needs no variance"
+        );
+        assert!(one_sample_t(&[], 0.0, Alternative::TwoSided).is_err());
+        assert!(one_sample_t(&[1.0, 2.0], f64::INFINITY, Alternative::TwoSided).is_err());
+        assert!(one_sample_t(&[f64::MAX, -f64::MAX], -f64::MAX, Alternative::TwoSided).is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! Two one-sided tests: is a mean close enough to a number to call it the same?
+//!
+//! Source: Schuirmann, "A comparison of the two one-sided tests procedure and the power approach" (1987).
+
+use serde::Serialize;
+
+use super::guard::{check_number, finite_result, refuse};
+use super::welch::Contrast;
+use super::{Alternative, TestResult, one_sample_t, student};
+use crate::error::Result;
+
+const TEST: &str = "tost";
+
+/// Both one-sided tests of equivalence; equivalence is claimed where both reject.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tost {
+    /// Against a mean at or below the lower bound.
+    pub above_low: TestResult,
+    /// Against a mean at or above the upper bound.
+    pub below_high: TestResult,
+}
+
+impl Tost {
+    /// The p-value of equivalence: the larger of the two.
+    pub fn p_value(&self) -> f64 {
+        self.above_low.p_value.max(self.below_high.p_value)
+    }
+}
+
+/// Tests whether the mean of `values`, about normal, lies strictly between `low` and `high`.
+///
+/// Paired samples are tested by their [differences](super::paired_differences).
+///
+/// # Errors
+///
+/// [`Error::Statistics`](crate::error::Error::Statistics) for bounds out of order, fewer than two values, or values that are
+/// not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) where the values do not vary.
+pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Tost> {
+    check_bounds(low, high)?;
+    Ok(Tost {
+        above_low: one_sample_t(values, low, Alternative::Greater)?,
+        below_high: one_sample_t(values, high, Alternative::Less)?,
+    })
+}
+
+/// Tests whether `mean(a) - mean(b)`, independent samples, lies strictly between `low` and `high`, by Welch's t.
+///
+/// # Errors
+///
+/// As [`tost`]; two equal constants are equivalent within bounds around zero, and an answer.
+pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost> {
+    check_bounds(low, high)?;
+    let Some(contrast) = Contrast::of(TEST, a, b)? else {
+        return Ok(of_constants(low, high));
+    };
+    let one_sided = |bound: f64, alternative: Alternative| {
+        let t = finite_result(
+            TEST,
+            (contrast.difference - bound) / contrast.standard_error,
+        )?;
+        Ok(TestResult::new(
+            TEST,
+            "student t",
+            t,
+            student::p_value(t, contrast.df, alternative),
+        )?
+        .df(contrast.df))
+    };
+    Ok(Tost {
+        above_low: one_sided(low, Alternative::Greater)?,
+        below_high: one_sided(high, Alternative::Less)?,
+    })
+}
+
+/// Two samples that are one and the same constant differ by exactly zero.
+fn of_constants(low: f64, high: f64) -> Tost {
+    let side = |inside: bool| {
+        let mut found = TestResult::no_effect("student t", "both samples are the same constant");
+        found.p_value = if inside { f64::MIN_POSITIVE } else { 1.0 };
+        found
+    };
+    Tost {
+        above_low: side(low < 0.0),
+        below_high: side(high > 0.0),
+    }
+}
+
+fn check_bounds(low: f64, high: f64) -> Result<()> {
+    check_number(TEST, "low", low)?;
+    check_number(TEST, "high", high)?;
+    if low < high {
+        return Ok(());
+    }
+    Err(refuse(
+        TEST,
+        format!("the bounds are {low} and {high}"),
+        "give the smaller first, such as -0.1 and 0.1",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, assert_power, normals, numbers, reference, seeded};
+    use super::*;
+
+    #[test]
+    fn scipy_gives_the_same_numbers() {
+        let expected = reference("tost");
+        let (a, b) = (numbers(&expected["a"]), numbers(&expected["b"]));
+        let number = |key: &str| expected[key].as_f64().unwrap();
+        assert_close(
+            tost(&a, number("low"), number("high")).unwrap().p_value(),
+            number("one_sample"),
+            1e-10,
+        );
+        assert_close(
+            tost_two_sample(&a, &b, number("low"), number("high"))
+                .unwrap()
+                .p_value(),
+            number("two_sample"),
+            1e-10,
+        );
+    }
+
+    #[test]
+    fn on_the_bound_it_errs_at_most_one_time_in_twenty() {
+        let rng = &mut seeded(0);
+        let errors = (0..1000).filter(|_| {
+            let values: Vec<f64> = normals(rng, 40).iter().map(|x| x + 1.0).collect();
+            tost(&values, -1.0, 1.0).unwrap().p_value() <= 0.05
+        });
+        let rate = errors.count() as f64 / 1000.0;
+        assert!((0.03..=0.07).contains(&rate), "{rate}");
+        let rate = (0..1000).filter(|_| {
+            let values: Vec<f64> = normals(rng, 40).iter().map(|x| x + 1.0).collect();
+            tost_two_sample(&values, &normals(rng, 50), -1.0, 1.0)
+                .unwrap()
+                .p_value()
+                <= 0.05
+        });
+        let rate = rate.count() as f64 / 1000.0;
+        assert!((0.03..=0.07).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn it_finds_equivalence_that_is_there() {
+        assert_power(0.95, |rng, _| {
+            let found = tost(&normals(rng, 60), -0.6, 0.6).unwrap();
+            if found.above_low.p_value > found.below_high.p_value {
+                found.above_low
+            } else {
+                found.below_high
+            }
+        });
+        assert!(
+            tost_two_sample(&[1.0; 3], &[1.0; 4], -0.1, 0.1)
+                .unwrap()
+                .p_value()
+                < 1e-9
+        );
+    }
+
+    #[test]
+    fn bounds_out_of_order_are_refused_by_name() {
+        assert_eq!(
+            tost(&[1.0, 2.0], 0.1, -0.1).unwrap_err().to_string(),
+            "`tost`: the bounds are 0.1 and -0.1; give the smaller first, such as -0.1 and 0.1"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Welch's t: do two independent samples have the same mean?
+//!
+//! Source: Welch, "The generalization of 'Student's' problem when several different population variances are involved"
+//! (Biometrika, 1947).
+
+use super::guard::{Moments, check, check_level, finite_result, largest, moments};
+use super::{Alternative, Interval, TestResult, student};
+use crate::error::{Error, Result};
+
+const TEST: &str = "welch";
+
+/// Tests whether `a` and `b`, independent and about normal, have the same mean; variances and lengths may differ.
+///
+/// The statistic is t; positive where `a` is larger.
+///
+/// # Errors
+///
+/// [`Error::Statistics`] for fewer than two values a side or values that are not finite; [`Error::Degenerate`] where neither
+/// sample varies and their means differ. Two equal constants are an answer: `p_value` 1.
+pub fn welch(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult> {
+    let Some(contrast) = Contrast::of(TEST, a, b)? else {
+        return Ok(TestResult::no_effect(
+            "student t",
+            "both samples are the same constant",
+        ));
+    };
+    let t = finite_result(TEST, contrast.difference / contrast.standard_error)?;
+    let p_value = student::p_value(t, contrast.df, alternative);
+    Ok(TestResult::new(TEST, "student t", t, p_value)?.df(contrast.df))
+}
+
+/// The two-sided confidence interval at `level` of `mean(a) - mean(b)`.
+///
+/// # Errors
+///
+/// As [`welch`], and [`Error::Statistics`] for a level outside `(0, 1)`.
+pub fn welch_interval(a: &[f64], b: &[f64], level: f64) -> Result<Interval> {
+    check_level(TEST, level)?;
+    let Some(contrast) = Contrast::of(TEST, a, b)? else {
+        return Interval::new(0.0, 0.0, level, "student t");
+    };
+    let half = student::critical(level, contrast.df) * contrast.standard_error;
+    Interval::new(
+        contrast.difference - half,
+        contrast.difference + half,
+        level,
+        "student t",
+    )
+}
+
+/// The difference of two means with its standard error.
+pub(super) struct Contrast {
+    pub(super) difference: f64,
+    pub(super) standard_error: f64,
+    /// Welch-Satterthwaite degrees of freedom.
+    pub(super) df: f64,
+}
+
+impl Contrast {
+    /// `None` where both samples are one and the same constant.
+    pub(super) fn of(test: &'static str, a: &[f64], b: &[f64]) -> Result<Option<Self>> {
+        check(test, "a", a, 2)?;
+        check(test, "b", b, 2)?;
+        let scale = largest(a).max(largest(b));
+        let (a, b) = (moments(a), moments(b));
+        let difference = finite_result(test, a.mean - b.mean)?;
+        if !a.is_constant(scale) || !b.is_constant(scale) {
+            let contrast = Self::spread(difference, a, b);
+            finite_result(test, contrast.standard_error)?;
+            finite_result(test, contrast.df)?;
+            return Ok(Some(contrast));
+        }
+        if difference.abs() <= 8.0 * f64::EPSILON * scale {
+            return Ok(None);
+        }
+        Err(Error::Degenerate {
+            test,
+            problem: format!(
+                "neither sample varies: all values are {} and {}",
+                a.mean, b.mean
+            ),
+            mend: "measure on inputs that differ, or use `permutation`, which needs no variance"
+                .into(),
+        })
+    }
+
+    fn spread(difference: f64, a: Moments, b: Moments) -> Self {
+        let standard_error = a.standard_error().hypot(b.standard_error());
+        let share = (a.standard_error() / standard_error).powi(2);
+        let df = 1.0 / (share.powi(2) / (a.n - 1.0) + (1.0 - share).powi(2) / (b.n - 1.0));
+        Self {
+            difference,
+            standard_error,
+            df,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals, reference_samples,
+    };
+    use super::*;
+
+    #[test]
+    fn scipy_gives_the_same_numbers() {
+        assert_reference("welch", 1e-10, |a, b, alternative| {
+            welch(a, b, alternative).unwrap()
+        });
+        let (a, b) = reference_samples("welch");
+        let expected = super::super::testing::reference("welch_interval_95");
+        let found = welch_interval(&a, &b, 0.95).unwrap();
+        assert_close(found.low, expected[0].as_f64().unwrap(), 1e-10);
+        assert_close(found.high, expected[1].as_f64().unwrap(), 1e-10);
+    }
+
+    #[test]
+    fn a_hand_computed_case() {
+        // Means 2 and 5, variances 1 and 1, three a side: t = -3 / sqrt(2/3), df = 4.
+        let found = welch(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0], Alternative::Less).unwrap();
+        assert_close(found.statistic, -3.0 / (2.0f64 / 3.0).sqrt(), 1e-14);
+        assert_close(found.df.unwrap(), 4.0, 1e-12);
+    }
+
+    #[test]
+    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+        assert_null_rate(|rng, _| {
+            welch(&normals(rng, 12), &normals(rng, 20), Alternative::TwoSided).unwrap()
+        });
+        assert_power(0.95, |rng, _| {
+            let a: Vec<f64> = normals(rng, 30).iter().map(|x| x + 1.0).collect();
+            welch(&a, &normals(rng, 30), Alternative::Greater).unwrap()
+        });
+    }
+
+    #[test]
+    fn samples_without_spread_are_answered_or_refused_by_name() {
+        assert_eq!(
+            welch(&[0.1; 5], &[0.1; 7], Alternative::TwoSided)
+                .unwrap()
+                .p_value,
+            1.0
+        );
+        assert_eq!(
+            welch(&[1.0; 3], &[2.0; 3], Alternative::TwoSided)
+                .unwrap_err()
+                .to_string(),
+            "`welch` is degenerate: neither sample varies: all values are 1 and 2; measure on inputs that differ, or use \
+             `permutation`, which needs no variance"
+        );
+        assert_eq!(
+            welch(&[1.0], &[], Alternative::Less)
+                .unwrap_err()
+                .to_string(),
+            "`welch`: `a` has 1 values; give at least 2"
+        );
+    }
+}

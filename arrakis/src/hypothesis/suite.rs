@@ -1,0 +1,267 @@
+//! Many verdicts together: each family is corrected for how many claims it makes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Correction, Verdict, short};
+use crate::error::Result;
+
+/// Verdicts that are read together.
+///
+/// Claims of one family are corrected together; those without a family are a family of their own. A claim's own comparisons
+/// count first: its p-value times their number is what the correction sees, and α is then the claim's undivided one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Suite {
+    verdicts: Vec<Verdict>,
+    correction: Correction,
+}
+
+/// One claim of a suite after correction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The family it was corrected with.
+    pub family: Option<String>,
+    /// What is claimed.
+    pub statement: String,
+    /// The p-value of its test times its own comparisons, at most 1.
+    pub p_value: f64,
+    /// The same, corrected for the other claims of the family.
+    pub p_adjusted: f64,
+    /// The claim's own α.
+    pub alpha: f64,
+    /// Whether the claim still holds.
+    pub holds: bool,
+}
+
+impl Suite {
+    /// An empty suite, corrected by Holm.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes another correction.
+    #[must_use]
+    pub fn correction(mut self, correction: Correction) -> Self {
+        self.correction = correction;
+        self
+    }
+
+    /// Adds a verdict.
+    pub fn push(&mut self, verdict: Verdict) {
+        self.verdicts.push(verdict);
+    }
+
+    /// The verdicts, in the order they came.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
+    /// Every claim as (statement, p, adjusted p, holds), in the order of [`Suite::rows`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Suite::rows`].
+    pub fn corrected(&self) -> Result<Vec<(String, f64, f64, bool)>> {
+        Ok(self
+            .rows()?
+            .into_iter()
+            .map(|row| (row.statement, row.p_value, row.p_adjusted, row.holds))
+            .collect())
+    }
+
+    /// Every claim after correction: families by name, those without one first; within a family in the order they came.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Statistics`](crate::error::Error::Statistics) for a verdict, read from a file, whose p-value is not one.
+    pub fn rows(&self) -> Result<Vec<Row>> {
+        let mut families: BTreeMap<&Option<String>, Vec<&Verdict>> = BTreeMap::new();
+        for verdict in &self.verdicts {
+            families
+                .entry(&verdict.claim.family)
+                .or_default()
+                .push(verdict);
+        }
+        let families = families
+            .into_values()
+            .map(|family| self.family_rows(&family))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(families.concat())
+    }
+
+    fn family_rows(&self, family: &[&Verdict]) -> Result<Vec<Row>> {
+        let p_values: Vec<f64> = family.iter().map(|verdict| own_p(verdict)).collect();
+        let adjusted = self.correction.adjust(&p_values)?;
+        Ok(family
+            .iter()
+            .zip(p_values.iter().zip(adjusted))
+            .map(|(verdict, (&p, adjusted))| row(verdict, p, adjusted))
+            .collect())
+    }
+}
+
+/// The p-value after the claim's own comparisons; a broken one stays broken, for the correction to name.
+fn own_p(verdict: &Verdict) -> f64 {
+    let p_value = verdict.p_value * verdict.claim.comparisons as f64;
+    if p_value > 1.0 && verdict.p_value <= 1.0 {
+        1.0
+    } else {
+        p_value
+    }
+}
+
+fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Row {
+    let claim = &verdict.claim;
+    Row {
+        family: claim.family.clone(),
+        statement: claim.statement.clone(),
+        p_value,
+        p_adjusted,
+        alpha: claim.alpha,
+        // Rounding aside, as for a single claim.
+        holds: p_adjusted <= claim.alpha * (1.0 + 1e-12),
+    }
+}
+
+impl FromIterator<Verdict> for Suite {
+    fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
+        Self {
+            verdicts: verdicts.into_iter().collect(),
+            correction: Correction::default(),
+        }
+    }
+}
+
+impl Extend<Verdict> for Suite {
+    fn extend<I: IntoIterator<Item = Verdict>>(&mut self, verdicts: I) {
+        self.verdicts.extend(verdicts);
+    }
+}
+
+impl fmt::Display for Suite {
+    /// A table: verdict, p, adjusted p, family and claim; the last line says what corrected it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = match self.rows() {
+            Ok(rows) => rows,
+            Err(error) => return write!(f, "{error}"),
+        };
+        let width = rows
+            .iter()
+            .filter_map(|row| row.family.as_ref())
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(6);
+        writeln!(
+            f,
+            "{:<13}  {:>8}  {:>8}  {:<width$}  claim",
+            "", "p", "adjusted", "family"
+        )?;
+        for row in &rows {
+            let (family, holds) = (
+                row.family.as_deref().unwrap_or("-"),
+                if row.holds { "holds" } else { "does not hold" },
+            );
+            let (p_value, p_adjusted) = (short(row.p_value), short(row.p_adjusted));
+            writeln!(
+                f,
+                "{holds:<13}  {p_value:>8}  {p_adjusted:>8}  {family:<width$}  {}",
+                row.statement
+            )?;
+        }
+        let holding = rows.iter().filter(|row| row.holds).count();
+        write!(
+            f,
+            "{holding} of {} claims hold, corrected within each family by {}",
+            rows.len(),
+            self.correction
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stats::testing::assert_close;
+    use super::super::{Claim, IntoSample, Null};
+    use super::*;
+
+    fn verdict(statement: &str, family: Option<&str>, p_value: f64) -> Verdict {
+        let claim = Claim {
+            statement: statement.into(),
+            family: family.map(Into::into),
+            ..Claim::default()
+        };
+        let judged = claim
+            .judge([0.1, 0.2].into_sample().unwrap(), Null::Value(0.0))
+            .unwrap();
+        Verdict { p_value, ..judged }
+    }
+
+    #[test]
+    fn families_are_corrected_apart() {
+        let verdicts = [
+            ("a", Some("heads"), 0.04),
+            ("b", Some("heads"), 0.01),
+            ("c", Some("heads"), 0.03),
+            ("d", None, 0.04),
+        ];
+        let suite: Suite = verdicts
+            .map(|(statement, family, p)| verdict(statement, family, p))
+            .into_iter()
+            .collect();
+        let corrected = suite.corrected().unwrap();
+        let expected = [
+            ("d", 0.04, true),
+            ("a", 0.06, false),
+            ("b", 0.03, true),
+            ("c", 0.06, false),
+        ];
+        for ((statement, _, adjusted, holds), expected) in corrected.iter().zip(expected) {
+            assert_eq!((statement.as_str(), *holds), (expected.0, expected.2));
+            assert_close(*adjusted, expected.1, 1e-15);
+        }
+        let looser = suite
+            .correction(Correction::BenjaminiHochberg)
+            .corrected()
+            .unwrap();
+        assert!(looser.iter().all(|row| row.3));
+    }
+
+    #[test]
+    fn a_claims_own_comparisons_count() {
+        let mut searched = verdict("best of ten heads", None, 0.004);
+        searched.claim.comparisons = 10;
+        let mut suite = Suite::new();
+        suite.extend([searched.clone()]);
+        assert!(suite.corrected().unwrap()[0].3);
+        suite.push(searched);
+        assert_close(suite.corrected().unwrap()[0].2, 0.08, 1e-15);
+    }
+
+    #[test]
+    fn the_table_is_readable() {
+        let suite: Suite = [
+            verdict("it copies", Some("heads"), 0.01),
+            verdict("it moves", None, 0.5),
+        ]
+        .into_iter()
+        .collect();
+        let expected = "                      p  adjusted  family  claim\n\
+                        does not hold       0.5       0.5  -       it moves\n\
+                        holds              0.01      0.01  heads   it copies\n\
+                        1 of 2 claims hold, corrected within each family by Holm";
+        assert_eq!(suite.to_string(), expected);
+    }
+
+    #[test]
+    fn a_broken_p_value_is_named() {
+        let suite: Suite = [verdict("it copies", None, f64::NAN)].into_iter().collect();
+        assert_eq!(
+            suite.corrected().unwrap_err().to_string(),
+            "`multiplicity`: `p_values[0]` is NaN; give p-values between 0 and 1"
+        );
+        assert!(Suite::new().corrected().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,29 @@
+//! Arrakis.
+
+// The attributes write `::arrakis::` paths, in this crate and its doc tests as well.
+extern crate self as arrakis;
+
+pub mod bench;
+pub mod error;
+pub mod experiment;
+pub mod hypothesis;
+pub mod plot;
+pub mod prelude;
+pub mod profile;
+mod runtime;
+pub mod tools;
+
+pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
+pub use arrakis_models as models;
+pub use bench::Bench;
+pub use error::{Error, Result};
+pub use experiment::Record;
+pub use tools::Tool;
+
+/// What the attributes' code calls; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use arrakis_models::__private::hooks;
+
+    pub use crate::runtime::*;
+}

@@ -1,0 +1,2 @@
+//! The `arrakis` command.
+fn main() {}

@@ -1,0 +1,95 @@
+//! The bar beside a coloured plot that says which value a colour stands for, and in what units.
+
+use super::{
+    axis::{self, NAME_SIZE, TICK_SIZE},
+    colour::{Colour, ColourScale},
+    scene::{Align, Area, Scene},
+    text,
+};
+
+const THICK: f64 = 14.0;
+const STEPS: usize = 96;
+/// Below this height its ticks would run into each other.
+const LEAST_HEIGHT: f64 = 96.0;
+/// Longer names of units than this are shortened.
+const LONGEST_NAME: f64 = 240.0;
+const GREATEST_HEIGHT: f64 = 300.0;
+
+/// A colour bar: its scale, and what is written along it.
+pub(super) struct ColourBar<'a> {
+    pub(super) scale: ColourScale,
+    pub(super) units: &'a str,
+    /// Some cell has no finite value: a grey key says so.
+    pub(super) missing: bool,
+}
+
+impl ColourBar<'_> {
+    /// Pixels it takes to the right of a plot.
+    pub(super) fn width(&self) -> f64 {
+        let ticks = self.ticks(LEAST_HEIGHT);
+        let name = if self.units.is_empty() { 0.0 } else { 22.0 };
+        16.0 + THICK + 8.0 + text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE).max(28.0) + name
+    }
+
+    /// Pixels it needs from the top of a plot downwards.
+    pub(super) fn least_height(&self) -> f64 {
+        self.bar_height(0.0) + self.key_height() + 8.0
+    }
+
+    /// As high as the plot, or as its name is long; not without limit.
+    fn bar_height(&self, plot: f64) -> f64 {
+        let name = text::width(self.units, NAME_SIZE).min(LONGEST_NAME);
+        (plot - self.key_height()).clamp(LEAST_HEIGHT.max(name), GREATEST_HEIGHT)
+    }
+
+    fn key_height(&self) -> f64 {
+        if self.missing { 26.0 } else { 0.0 }
+    }
+
+    /// Draws it along the height of `plot`, to its right.
+    pub(super) fn draw(&self, scene: &mut Scene, plot: Area) {
+        let high = self.bar_height(plot.h);
+        let bar = Area { x: plot.right() + 16.0, y: plot.y, w: THICK, h: high };
+        self.gradient(scene, bar);
+        for (value, text) in self.ticks(high) {
+            let y = bar.bottom() - (value - self.scale.low) / (self.scale.high - self.scale.low) * bar.h;
+            scene.path(vec![(bar.right(), y), (bar.right() + 4.0, y)], Colour::INK, 1.0);
+            scene.text(&text, (bar.right() + 7.0, y), TICK_SIZE, Align::Start, Colour::INK);
+        }
+        let name = text::shorten(self.units, NAME_SIZE, high);
+        let at = (plot.right() + self.width() - 6.0, bar.y + bar.h / 2.0);
+        scene.turned(&name, at, NAME_SIZE, Align::Middle, Colour::INK);
+        if self.missing {
+            draw_key(scene, bar);
+        }
+    }
+
+    fn gradient(&self, scene: &mut Scene, bar: Area) {
+        let slice = bar.h / STEPS as f64;
+        for step in 0..STEPS {
+            let part = (step as f64 + 0.5) / STEPS as f64;
+            let value = self.scale.high + (self.scale.low - self.scale.high) * part;
+            let area = Area { y: bar.y + step as f64 * slice, h: slice, ..bar };
+            scene.fill(area, self.scale.colour(value));
+        }
+    }
+
+    /// Round values, always with zero on a diverging scale.
+    fn ticks(&self, height: f64) -> Vec<(f64, String)> {
+        let count = (height / 32.0) as usize + 1;
+        let mut values = axis::nice(self.scale.low, self.scale.high, count);
+        if values.len() < 2 {
+            values = vec![self.scale.low, self.scale.high];
+        }
+        let step = values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+        values.into_iter().map(|value| (value, axis::tick(value, step))).collect()
+    }
+}
+
+/// The grey of cells without a value.
+fn draw_key(scene: &mut Scene, bar: Area) {
+    let swatch = Area { y: bar.bottom() + 12.0, h: THICK, ..bar };
+    scene.fill(swatch, Colour::MISSING);
+    let at = (swatch.right() + 7.0, swatch.y + THICK / 2.0);
+    scene.text("NaN", at, TICK_SIZE, Align::Start, Colour::INK);
+}

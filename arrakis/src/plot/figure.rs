@@ -1,0 +1,278 @@
+//! A figure: a title, its panels in a grid, and the record it belongs to.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attention, Bars, Heatmap, Histogram, Line, Panel, Scatter, Tokens, Violin,
+    colour::Colour,
+    scene::{Align, Area, LINE_PITCH, Scene},
+    text,
+};
+use crate::{Error, Result};
+
+const MARGIN: f64 = 18.0;
+const GUTTER: f64 = 28.0;
+const TITLE: f64 = 16.0;
+const SUBTITLE: f64 = 11.5;
+const PANEL_TITLE: f64 = 13.0;
+const PANEL_TITLE_ROOM: f64 = 24.0;
+const RECORD: f64 = 8.5;
+/// Titles are not wrapped into a column narrower than this.
+const LEAST_WIDTH: f64 = 340.0;
+/// Painting takes 48 bytes a pixel of the scene.
+const MOST_PIXELS: f64 = 8e6;
+
+/// A title and panels: the data of a figure, from which every output is made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What the figure shows, in a few words.
+    pub title: String,
+    /// How it was measured: the model, the number of prompts, what is averaged over.
+    #[serde(default)]
+    pub subtitle: Option<String>,
+    /// The id of the experiment record, drawn small at the bottom.
+    #[serde(default)]
+    pub record: Option<String>,
+    /// How many panels stand side by side; chosen by their number where `None`.
+    #[serde(default)]
+    pub columns: Option<usize>,
+    /// Filled row by row.
+    pub panels: Vec<Panel>,
+}
+
+/// Declares one builder method a kind.
+macro_rules! builders {
+    ($($method:ident $kind:ident,)*) => {
+        $(
+            #[doc = concat!("Adds a panel: see [`", stringify!($kind), "`].")]
+            #[must_use]
+            pub fn $method(self, plot: $kind) -> Self {
+                self.with(plot)
+            }
+        )*
+    };
+}
+
+impl Figure {
+    /// A figure without panels.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// How the figure was measured, under its title.
+    #[must_use]
+    pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
+        Self { subtitle: Some(subtitle.into()), ..self }
+    }
+
+    /// The id of the experiment record this figure belongs to.
+    #[must_use]
+    pub fn record(self, id: impl Into<String>) -> Self {
+        Self { record: Some(id.into()), ..self }
+    }
+
+    /// How many panels stand side by side; at least one.
+    #[must_use]
+    pub fn columns(self, columns: usize) -> Self {
+        Self { columns: Some(columns), ..self }
+    }
+
+    /// Adds a panel of any kind.
+    #[must_use]
+    pub fn with(mut self, panel: impl Into<Panel>) -> Self {
+        self.push(panel);
+        self
+    }
+
+    /// Adds a panel of any kind.
+    pub fn push(&mut self, panel: impl Into<Panel>) {
+        self.panels.push(panel.into());
+    }
+
+    builders! {
+        heatmap Heatmap,
+        attention Attention,
+        line Line,
+        bar Bars,
+        violin Violin,
+        scatter Scatter,
+        tokens Tokens,
+        histogram Histogram,
+    }
+
+    /// Whether every panel can be drawn.
+    ///
+    /// # Errors
+    ///
+    /// `EmptyFigure` without panels, otherwise the first panel's own error; `FigureValue` where the
+    /// panels together are too large to paint.
+    pub fn validate(&self) -> Result<()> {
+        if self.panels.is_empty() {
+            return Err(Error::EmptyFigure { kind: "figure", problem: "it has no panels".into() });
+        }
+        self.panels.iter().try_for_each(|panel| panel.plot().validate())?;
+        let grid = Grid::of(self);
+        let (wide, high) = (grid.width(), grid.height());
+        if wide * high <= MOST_PIXELS {
+            return Ok(());
+        }
+        let problem = format!("{wide:.0} x {high:.0} pixels are too many: select fewer panels, rows, bars or tokens");
+        Err(Error::FigureValue { kind: "figure", problem })
+    }
+
+    /// The figure in pixels, and its width and height. Valid figures only.
+    pub(super) fn scene(&self) -> (Scene, (f64, f64)) {
+        let grid = Grid::of(self);
+        let wide = grid.width().max(LEAST_WIDTH);
+        let mut scene = Scene::default();
+        let below = self.draw_head(&mut scene, wide);
+        for (index, panel) in self.panels.iter().enumerate() {
+            draw_panel(&mut scene, panel, grid.place(index, MARGIN, below));
+        }
+        let bottom = self.draw_foot(&mut scene, wide, below + grid.height());
+        (scene, (wide + 2.0 * MARGIN, bottom + MARGIN))
+    }
+
+    /// Title and subtitle; returns where the panels begin.
+    fn draw_head(&self, scene: &mut Scene, room: f64) -> f64 {
+        let mut y = MARGIN + TITLE * 0.5;
+        y = scene.lines(&text::wrap(&self.title, TITLE, room), (MARGIN, y), TITLE, Colour::INK);
+        let subtitle = text::wrap(self.subtitle.as_deref().unwrap_or_default(), SUBTITLE, room);
+        y = scene.lines(&subtitle, (MARGIN, y), SUBTITLE, Colour::FAINT);
+        y + 6.0
+    }
+
+    /// The record's id; returns where the figure ends.
+    fn draw_foot(&self, scene: &mut Scene, room: f64, y: f64) -> f64 {
+        let Some(record) = &self.record else { return y };
+        let line = text::shorten(&format!("record {record}"), RECORD, room);
+        let at = (MARGIN + room, y + 16.0);
+        scene.text(&line, at, RECORD, Align::End, Colour::FAINT);
+        y + 16.0 + RECORD * LINE_PITCH / 2.0
+    }
+}
+
+fn draw_panel(scene: &mut Scene, panel: &Panel, mut area: Area) {
+    let plot = panel.plot();
+    if !plot.title().is_empty() {
+        let title = text::shorten(plot.title(), PANEL_TITLE, area.w.max(120.0));
+        scene.text(&title, (area.x, area.y + PANEL_TITLE / 2.0), PANEL_TITLE, Align::Start, Colour::INK);
+        area.y += PANEL_TITLE_ROOM;
+        area.h -= PANEL_TITLE_ROOM;
+    }
+    plot.draw(scene, area);
+}
+
+/// Panels in rows and columns, each as wide and high as its largest panel.
+struct Grid {
+    widths: Vec<f64>,
+    heights: Vec<f64>,
+}
+
+impl Grid {
+    fn of(figure: &Figure) -> Self {
+        let count = figure.panels.len();
+        let columns = figure.columns.unwrap_or_else(|| (count as f64).sqrt().ceil() as usize).clamp(1, count);
+        let mut grid = Self { widths: vec![0.0; columns], heights: vec![0.0; count.div_ceil(columns)] };
+        for (index, panel) in figure.panels.iter().enumerate() {
+            let (wide, high) = panel.plot().size();
+            let title = if panel.plot().title().is_empty() { 0.0 } else { PANEL_TITLE_ROOM };
+            let (row, column) = (index / columns, index % columns);
+            grid.widths[column] = grid.widths[column].max(wide);
+            grid.heights[row] = grid.heights[row].max(high + title);
+        }
+        grid
+    }
+
+    fn width(&self) -> f64 {
+        self.widths.iter().sum::<f64>() + GUTTER * (self.widths.len() - 1) as f64
+    }
+
+    fn height(&self) -> f64 {
+        self.heights.iter().sum::<f64>() + GUTTER * (self.heights.len() - 1) as f64
+    }
+
+    fn place(&self, index: usize, left: f64, top: f64) -> Area {
+        let (row, column) = (index / self.widths.len(), index % self.widths.len());
+        let before = |sizes: &[f64], n: usize| sizes[..n].iter().map(|size| size + GUTTER).sum::<f64>();
+        Area {
+            x: left + before(&self.widths, column),
+            y: top + before(&self.heights, row),
+            w: self.widths[column],
+            h: self.heights[row],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_fill_a_grid_row_by_row() {
+        let figure = (0..3).fold(Figure::new("t"), |figure, _| figure.heatmap(Heatmap::new([[1.0, 2.0]])));
+        let grid = Grid::of(&figure);
+        assert_eq!((grid.widths.len(), grid.heights.len()), (2, 2));
+        let (first, third) = (grid.place(0, 0.0, 0.0), grid.place(2, 0.0, 0.0));
+        assert_eq!((third.x, third.y), (first.x, first.h + GUTTER));
+    }
+
+    #[test]
+    fn a_figure_without_panels_says_so() {
+        assert_eq!(
+            Figure::new("t").validate().unwrap_err().to_string(),
+            "nothing to draw in the figure: it has no panels; widen the selection it was made from"
+        );
+    }
+
+    #[test]
+    fn a_figure_too_large_to_paint_is_an_error() {
+        let bars = Bars::new((0..10_000).map(|index| (index, 1.0)));
+        assert_eq!(
+            Figure::new("t").bar(bars.clone()).bar(bars).columns(1).validate().map_err(|error| error.to_string()),
+            Err("figure: 40049 x 730 pixels are too many: select fewer panels, rows, bars or tokens".to_owned())
+        );
+    }
+
+    #[test]
+    fn extreme_values_are_drawn_without_panic() {
+        let extremes: [&[f64]; 7] = [
+            &[0.0],
+            &[-1e300, 1e300],
+            &[1e-310, 2e-310, 0.0],
+            &[1e15, 1e15 + 0.25],
+            &[-0.0, f64::NAN, 5e-324],
+            &[1e300, f64::INFINITY, 1.0],
+            &[-7.0, -7.0, -7.0, -7.0, -7.0, -6.999_999_999_999_999],
+        ];
+        for values in extremes {
+            let all = || values.iter().copied();
+            let pattern = vec![values.to_vec()];
+            let figure = Figure::new("")
+                .heatmap(Heatmap::new([all()]).annotate(3))
+                .attention(Attention::new([""]).keys(values).bidirectional().head("", pattern))
+                .line(Line::new("", "").series(super::super::Series::by_index("", all())))
+                .bar(Bars::new(all().map(|value| ("", value))))
+                .violin(Violin::new("", "").group("", all()))
+                .violin(Violin::new("", "").group("", all()).boxes())
+                .scatter(Scatter::new("", "", all().map(|value| (value, -value))).identity().correlation())
+                .tokens(Tokens::new(values, all()))
+                .histogram(Histogram::new("", all()));
+            let svg = figure.to_svg().unwrap_or_else(|error| panic!("{values:?}: {error}"));
+            assert!(svg.len() > 1000 && !figure.to_terminal().is_empty());
+        }
+    }
+
+    #[test]
+    fn every_mark_lies_inside_the_figure() {
+        let labels = ["a", " restaurant", "x"];
+        let map = Heatmap::new([[1.0, -2.0, 3.0]]).rows("layer", ["L0"]).columns("token", labels).annotate(3);
+        let (scene, (wide, high)) = Figure::new("A title ".repeat(30)).heatmap(map).record("id").scene();
+        for mark in &scene.marks {
+            if let super::super::scene::Mark::Text(label) = mark {
+                let (x, y) = label.at;
+                assert!(x >= 0.0 && x <= wide && y >= 0.0 && y <= high, "{label:?} outside {wide} x {high}");
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Series of numbers over a numeric axis: norms by layer, loss by step, probability by position.
+//!
+//! *How to read it*: `x` is numeric, so layer 10 comes after layer 9; a gap is a value that is not
+//! finite. *When it misleads*: on a logarithmic axis equal heights are equal ratios.
+
+use serde::{Deserialize, Serialize};
+
+use super::numbers as into_numbers;
+use crate::{
+    Error, Result,
+    plot::{
+        PlotKind,
+        axis::{self, Axis, Frame},
+        check,
+        colour::{self, Colour},
+        numbers,
+        scene::{Align, Area, Scene},
+        table::Table,
+        terminal, text,
+    },
+};
+
+const PLOT: (f64, f64) = (560.0, 320.0);
+const LEGEND: f64 = 11.0;
+const LEGEND_LIMIT: usize = 24;
+
+/// One named line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Series {
+    /// Its name in the legend.
+    pub name: String,
+    /// In rising order.
+    #[serde(with = "numbers")]
+    pub x: Vec<f64>,
+    /// As long as `x`; a gap where not finite.
+    #[serde(with = "numbers")]
+    pub y: Vec<f64>,
+    /// The lower edge of a band around the line, such as a confidence interval.
+    #[serde(with = "numbers")]
+    pub low: Option<Vec<f64>>,
+    /// The upper edge of the band.
+    #[serde(with = "numbers")]
+    pub high: Option<Vec<f64>>,
+}
+
+impl Series {
+    /// A line through `(x, y)`.
+    pub fn new(
+        name: impl Into<String>,
+        x: impl IntoIterator<Item = impl Into<f64>>,
+        y: impl IntoIterator<Item = impl Into<f64>>,
+    ) -> Self {
+        Self { name: name.into(), x: into_numbers(x), y: into_numbers(y), low: None, high: None }
+    }
+
+    /// A line over 0, 1, 2 ...: one value a layer, or a position.
+    pub fn by_index(name: impl Into<String>, y: impl IntoIterator<Item = impl Into<f64>>) -> Self {
+        let y = into_numbers(y);
+        Self { name: name.into(), x: (0..y.len()).map(|index| index as f64).collect(), y, low: None, high: None }
+    }
+
+    /// A band from `low` to `high` around the line.
+    #[must_use]
+    pub fn band(
+        self,
+        low: impl IntoIterator<Item = impl Into<f64>>,
+        high: impl IntoIterator<Item = impl Into<f64>>,
+    ) -> Self {
+        Self { low: Some(into_numbers(low)), high: Some(into_numbers(high)), ..self }
+    }
+
+    fn check(&self) -> Result<()> {
+        let part = |what: &str| format!("{what} of series `{}`", self.name);
+        check::length("line", part("`y`"), self.x.len(), self.y.len())?;
+        check::all_finite("line", &part("`x`"), &self.x)?;
+        check::length("line", part("`low`"), self.x.len(), self.low.as_ref().map_or(self.x.len(), Vec::len))?;
+        check::length("line", part("`high`"), self.x.len(), self.high.as_ref().map_or(self.x.len(), Vec::len))?;
+        if self.x.is_sorted() {
+            return Ok(());
+        }
+        let problem = format!("{} does not rise: sort the points by it", part("`x`"));
+        Err(Error::FigureValue { kind: "line", problem })
+    }
+
+    /// Every height drawn, the band's too.
+    fn heights(&self) -> impl Iterator<Item = f64> {
+        let band = self.low.iter().chain(&self.high).flatten();
+        self.y.iter().chain(band).copied()
+    }
+
+    /// Runs of neighbours that are all finite.
+    fn runs(&self) -> Vec<Vec<usize>> {
+        let finite = |index: &usize| self.y[*index].is_finite();
+        let all: Vec<usize> = (0..self.y.len()).collect();
+        all.chunk_by(|a, b| finite(a) == finite(b)).filter(|run| finite(&run[0])).map(<[usize]>::to_vec).collect()
+    }
+}
+
+/// Lines over a shared pair of axes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Line {
+    /// Written above the panel; may be empty.
+    pub title: String,
+    /// What `x` is: `layer`.
+    pub x_axis: String,
+    /// What `y` is, with its units.
+    pub y_axis: String,
+    /// In the order of the legend.
+    pub series: Vec<Series>,
+    /// A logarithmic `y` axis; all values must be positive.
+    pub log_y: bool,
+}
+
+impl Line {
+    /// Axes without lines yet.
+    pub fn new(x_axis: impl Into<String>, y_axis: impl Into<String>) -> Self {
+        Self { x_axis: x_axis.into(), y_axis: y_axis.into(), ..Self::default() }
+    }
+
+    /// Adds a line.
+    #[must_use]
+    pub fn series(mut self, series: Series) -> Self {
+        self.series.push(series);
+        self
+    }
+
+    /// Written above the panel.
+    #[must_use]
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..self }
+    }
+
+    /// Makes `y` logarithmic.
+    #[must_use]
+    pub fn log_y(self) -> Self {
+        Self { log_y: true, ..self }
+    }
+
+    fn axes(&self) -> (Axis, Axis) {
+        let x = Axis::over(&self.x_axis, self.series.iter().flat_map(|series| series.x.iter().copied()));
+        let heights = self.series.iter().flat_map(Series::heights);
+        let y = if self.log_y {
+            Axis::logarithmic(&self.y_axis, heights)
+        } else {
+            Axis::over(&self.y_axis, heights).with_zero(false)
+        };
+        (x, y)
+    }
+
+    fn frame(&self, area: Area) -> Frame {
+        let (x, y) = self.axes();
+        let (left, _) = axis::margins(&y, PLOT.1);
+        Frame { x, y, plot: Area { x: area.x + left, y: area.y + 6.0, w: PLOT.0, h: PLOT.1 } }
+    }
+
+    fn legend_width(&self) -> f64 {
+        if self.series.len() < 2 {
+            return 14.0;
+        }
+        44.0 + text::widest(self.series.iter().map(|series| &series.name), LEGEND).min(180.0)
+    }
+
+    fn draw_series(&self, scene: &mut Scene, frame: &Frame, index: usize) {
+        let (series, colour) = (&self.series[index], colour::series(index, self.series.len()));
+        for run in series.runs() {
+            if let (Some(low), Some(high)) = (&series.low, &series.high) {
+                draw_band(scene, frame, (&series.x, low, high), &run, colour);
+            }
+            let points: Vec<_> = run.iter().map(|i| frame.at(series.x[*i], series.y[*i])).collect();
+            if series.x.len() <= 60 || run.len() == 1 {
+                for point in &points {
+                    scene.circle(*point, 2.6, colour);
+                }
+            }
+            scene.path(points, colour, 1.6);
+        }
+    }
+
+    fn draw_legend(&self, scene: &mut Scene, plot: Area) {
+        if self.series.len() < 2 {
+            return;
+        }
+        let x = plot.right() + 14.0;
+        for (index, series) in self.series.iter().enumerate().take(LEGEND_LIMIT) {
+            let y = plot.y + 6.0 + index as f64 * 16.0;
+            let last = index + 1 == LEGEND_LIMIT && self.series.len() > LEGEND_LIMIT;
+            let more = format!("and {} more", self.series.len() - index);
+            let name = if last { &more } else { &series.name };
+            let colour = colour::series(index, self.series.len());
+            scene.path(vec![(x, y), (x + 18.0, y)], colour, 2.4);
+            scene.text(&text::shorten(name, LEGEND, 180.0), (x + 24.0, y), LEGEND, Align::Start, Colour::INK);
+        }
+    }
+}
+
+fn draw_band(
+    scene: &mut Scene,
+    frame: &Frame,
+    (x, low, high): (&[f64], &[f64], &[f64]),
+    run: &[usize],
+    colour: Colour,
+) {
+    let both = |i: &&usize| low[**i].is_finite() && high[**i].is_finite();
+    let upper = run.iter().filter(both).map(|i| frame.at(x[*i], high[*i]));
+    let lower = run.iter().rev().filter(both).map(|i| frame.at(x[*i], low[*i]));
+    let edge: Vec<_> = upper.chain(lower).collect();
+    if edge.len() > 2 {
+        scene.polygon(edge, colour.alpha(0.18));
+    }
+}
+
+impl PlotKind for Line {
+    fn name(&self) -> &'static str {
+        "line"
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn validate(&self) -> Result<()> {
+        let points: usize = self.series.iter().map(|series| series.x.len()).sum();
+        if points > check::MAX_CELLS {
+            let problem = format!("{points} points are more than {}: take every tenth", check::MAX_CELLS);
+            return Err(Error::FigureValue { kind: "line", problem });
+        }
+        self.series.iter().try_for_each(Series::check)?;
+        check::some_finite("line", self.series.iter().flat_map(|series| &series.y))?;
+        check::drawable("line", &self.series.iter().flat_map(Series::heights).collect::<Vec<_>>())?;
+        let low = self.series.iter().flat_map(Series::heights).find(|v| self.log_y && *v <= 0.0);
+        low.map_or(Ok(()), |value| {
+            let problem = format!("{value} has no place on a logarithmic axis: leave out `log_y`");
+            Err(Error::FigureValue { kind: "line", problem })
+        })
+    }
+
+    fn size(&self) -> (f64, f64) {
+        let (left, bottom) = axis::margins(&self.axes().1, PLOT.1);
+        let legend = self.series.len().min(LEGEND_LIMIT) as f64 * 16.0;
+        (left + PLOT.0 + self.legend_width(), 6.0 + (PLOT.1 + bottom).max(legend))
+    }
+
+    fn draw(&self, scene: &mut Scene, area: Area) {
+        let frame = self.frame(area);
+        frame.draw(scene);
+        (0..self.series.len()).for_each(|index| self.draw_series(scene, &frame, index));
+        self.draw_legend(scene, frame.plot);
+    }
+
+    fn table(&self) -> Table {
+        let band = self.series.iter().any(|series| series.low.is_some() || series.high.is_some());
+        let mut table = Table::new(if band { &["series", "x", "y", "low", "high"] } else { &["series", "x", "y"] });
+        let edge = |edge: &Option<Vec<f64>>, i: usize| edge.as_ref().map_or(String::new(), |v| numbers::exact(v[i]));
+        for series in &self.series {
+            for i in 0..series.x.len() {
+                let mut row = vec![series.name.clone(), numbers::exact(series.x[i]), numbers::exact(series.y[i])];
+                if band {
+                    row.extend([edge(&series.low, i), edge(&series.high, i)]);
+                }
+                table.rows.push(row);
+            }
+        }
+        table
+    }
+
+    fn to_terminal(&self) -> String {
+        terminal::lines(&self.series)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layer_ten_comes_after_layer_nine() {
+        let line = Line::new("layer", "norm").series(Series::by_index("resid_post", (0..12).map(f64::from)));
+        let frame = line.frame(Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
+        assert!(frame.at(10.0, 0.0).0 > frame.at(9.0, 0.0).0);
+        assert_eq!(line.table().rows[10], ["resid_post", "10", "10"]);
+    }
+
+    #[test]
+    fn a_nan_breaks_the_line() {
+        let series = Series::by_index("a", [1.0, f64::NAN, 2.0, 3.0]);
+        assert_eq!(series.runs(), [vec![0], vec![2, 3]]);
+        assert!(Line::new("x", "y").series(series).validate().is_ok());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |line: Line| line.validate().unwrap_err().to_string();
+        let line = || Line::new("x", "y");
+        assert_eq!(
+            message(line().series(Series::new("a", [1.0, 2.0], [1.0]))),
+            "line: `y` of series `a` should have 2 entries, has 1"
+        );
+        assert_eq!(
+            message(line().series(Series::new("a", [2.0, 1.0], [1.0, 1.0]))),
+            "line: `x` of series `a` does not rise: sort the points by it"
+        );
+        assert_eq!(
+            message(line().series(Series::by_index("a", [0.0, 1.0])).log_y()),
+            "line: 0 has no place on a logarithmic axis: leave out `log_y`"
+        );
+        assert_eq!(
+            message(line()),
+            "nothing to draw in the line: it has no values; widen the selection it was made from"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Figures, data first: what is drawn is kept beside the drawing, as CSV and strict JSON.
+//!
+//! A [`Figure`] is a title and a few panels; each panel is one plot kind, a plain struct of numbers
+//! and names that is checked before it is drawn. Nothing is hidden: values that are not finite are
+//! grey or counted in the caption, and a table with every number is saved beside the picture.
+//!
+//! ```
+//! use arrakis::plot::{Figure, Heatmap};
+//!
+//! # fn main() -> arrakis::Result<()> {
+//! let effect = vec![vec![0.1f32, -0.4], vec![2.3, 0.0]]; // [layer][head], nats
+//! let figure = Figure::new("Direct effect on the logit difference")
+//!     .subtitle("mean over 50 prompts")
+//!     .heatmap(Heatmap::heads(effect).units("logit difference (nats)").annotate(1))
+//!     .record("3f9a0c");
+//!
+//! # let folder = std::env::temp_dir().join("arrakis-plot-example");
+//! let files = figure.save(&folder, "direct_effect")?; // .png .svg .csv .json
+//! assert_eq!(files.len(), 4);
+//! println!("{}", figure.to_terminal());
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # Ok(())
+//! # }
+//! ```
+
+mod axis;
+mod bearings;
+mod check;
+mod colour;
+mod colour_bar;
+mod distribution;
+mod figure;
+mod html;
+mod kinds;
+mod labels;
+mod matrix;
+mod numbers;
+mod output;
+mod paint;
+mod panel;
+mod scene;
+mod table;
+mod terminal;
+mod text;
+
+pub use colour::{Colour, ColourScale, Scale};
+pub use figure::Figure;
+pub use kinds::{
+    attention::{Attention, Head},
+    bar::{Bar, Bars},
+    heatmap::Heatmap,
+    histogram::{Histogram, Reference},
+    line::{Line, Series},
+    scatter::{Point, Scatter},
+    tokens::Tokens,
+    violin::{Group, Shape, Violin},
+};
+pub use panel::{Panel, PlotKind};
+pub use scene::{Align, Area, Label, Mark, Scene};
+pub use table::Table;
+pub use text::short;

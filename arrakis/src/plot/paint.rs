@@ -1,0 +1,188 @@
+//! A scene painted by plotters: onto a supersampled bitmap, or into SVG text.
+
+use std::{io, path::Path};
+
+use plotters::{
+    coord::Shift,
+    prelude::{
+        BitMapBackend, Circle, DrawingArea, DrawingBackend, IntoDrawingArea, PathElement, Polygon, Rectangle,
+        SVGBackend, Text,
+    },
+    style::{
+        Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
+
+use super::{
+    bearings,
+    colour::Colour,
+    scene::{Align, Area, Label, Mark, Scene},
+    text,
+};
+
+/// Pixels of a saved image for each pixel of the scene.
+const OUTPUT_SCALE: u32 = 2;
+
+/// A bitmap is painted this much finer than it is saved, then averaged: plotters' own shapes have
+/// hard edges and whole-pixel glyph positions.
+const SUPERSAMPLE: u32 = 2;
+
+/// How the scene's pixels become a backend's, and how that backend places text.
+struct Brush {
+    scale: f64,
+    /// plotters' font size that gives glyphs one pixel an em.
+    em: f64,
+    /// From the anchor (`VPos::Top`) to the baseline, in ems.
+    baseline: f64,
+    /// The backend sets glyphs badly: place each one.
+    by_glyph: bool,
+}
+
+/// The scene as a PNG file; `size` is that of the scene, in its pixels.
+pub(super) fn png(scene: &Scene, size: (f64, f64), path: &Path) -> io::Result<()> {
+    let (wide, high) = scaled(size, OUTPUT_SCALE);
+    let fine = bitmap(scene, (wide * SUPERSAMPLE, high * SUPERSAMPLE));
+    let pixels = average(&fine, (wide as usize, high as usize));
+    let mut file = BitMapBackend::new(path, (wide, high));
+    file.blit_bitmap((0, 0), (wide, high), &pixels).map_err(io::Error::other)?;
+    file.present().map_err(io::Error::other)
+}
+
+/// The scene as an SVG document, shown at the scene's own size.
+pub(super) fn svg(scene: &Scene, size: (f64, f64)) -> String {
+    let (wide, high) = scaled(size, OUTPUT_SCALE);
+    let mut document = String::new();
+    // The y of `VPos::Top` is 0.76 em above the baseline, and the font size is divided by 1.24.
+    let brush = Brush { scale: f64::from(OUTPUT_SCALE), em: 1.24, baseline: 0.76, by_glyph: false };
+    paint(scene, &brush, &SVGBackend::with_string(&mut document, (wide, high)).into_drawing_area());
+    let [fine, shown] = [(wide, high), scaled(size, 1)].map(|(w, h)| format!("<svg width=\"{w}\" height=\"{h}\""));
+    document.replacen(&fine, &shown, 1)
+}
+
+fn scaled((wide, high): (f64, f64), scale: u32) -> (u32, u32) {
+    (wide.ceil() as u32 * scale, high.ceil() as u32 * scale)
+}
+
+/// RGB bytes, rows from the top.
+fn bitmap(scene: &Scene, (wide, high): (u32, u32)) -> Vec<u8> {
+    let mut pixels = vec![255; wide as usize * high as usize * 3];
+    // plotters draws the baseline half a line below the anchor.
+    let scale = f64::from(OUTPUT_SCALE * SUPERSAMPLE);
+    let brush = Brush { scale, em: text::LINE_EMS, baseline: text::LINE_EMS / 2.0, by_glyph: true };
+    paint(scene, &brush, &BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area());
+    pixels
+}
+
+/// Each saved pixel is the mean of the painted ones under it.
+fn average(fine: &[u8], (wide, high): (usize, usize)) -> Vec<u8> {
+    let n = SUPERSAMPLE as usize;
+    let mut pixels = Vec::with_capacity(wide * high * 3);
+    for (y, x, channel) in (0..high).flat_map(|y| (0..wide).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
+        let under = (0..n * n).map(|i| ((y * n + i / n) * wide * n + x * n + i % n) * 3 + channel);
+        let sum: usize = under.map(|at| usize::from(fine[at])).sum();
+        pixels.push(((sum + n * n / 2) / (n * n)) as u8);
+    }
+    pixels
+}
+
+fn paint<DB: DrawingBackend>(scene: &Scene, brush: &Brush, canvas: &DrawingArea<DB, Shift>) {
+    text::register();
+    let (wide, high) = canvas.dim_in_pixel();
+    let paper = Area { x: 0.0, y: 0.0, w: f64::from(wide) / brush.scale, h: f64::from(high) / brush.scale };
+    brush.mark(&Mark::Fill(paper, Colour::PAPER), canvas);
+    for mark in &scene.marks {
+        brush.mark(mark, canvas);
+    }
+    // Both backends write to memory here.
+    canvas.present().expect("BUG: drawing into memory failed");
+}
+
+impl Brush {
+    fn mark<DB: DrawingBackend>(&self, mark: &Mark, canvas: &DrawingArea<DB, Shift>) {
+        let drawn = match mark {
+            Mark::Fill(area, colour) => {
+                let corners = [self.at((area.x, area.y)), self.at((area.right(), area.bottom()))];
+                canvas.draw(&Rectangle::new(corners, filled(*colour)))
+            }
+            Mark::Path(points, colour, width) => {
+                canvas.draw(&PathElement::new(self.all(points), self.stroke(*colour, *width)))
+            }
+            Mark::Polygon(points, colour) => canvas.draw(&Polygon::new(self.all(points), filled(*colour))),
+            Mark::Circle(centre, radius, colour) => {
+                let radius = (radius * self.scale).round() as i32;
+                canvas.draw(&Circle::new(self.at(*centre), radius, filled(*colour)))
+            }
+            Mark::Text(label) if self.by_glyph => {
+                let glyphs = glyphs(label);
+                glyphs.iter().try_for_each(|glyph| {
+                    canvas.draw(&Text::new(glyph.text.as_str(), self.anchor(glyph), self.font(glyph)))
+                })
+            }
+            Mark::Text(label) => canvas.draw(&Text::new(label.text.as_str(), self.anchor(label), self.font(label))),
+        };
+        drawn.expect("BUG: drawing into memory failed");
+    }
+
+    fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+    }
+
+    fn all(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
+        let mut points: Vec<_> = points.iter().map(|point| self.at(*point)).collect();
+        points.dedup(); // plotters cannot give a segment without length its width
+        points
+    }
+
+    fn stroke(&self, colour: Colour, width: f64) -> ShapeStyle {
+        let stroke_width = ((width * self.scale).round() as u32).max(1);
+        ShapeStyle { color: rgba(colour), filled: false, stroke_width }
+    }
+
+    /// From the middle of the capitals to plotters' anchor.
+    fn anchor(&self, label: &Label) -> (i32, i32) {
+        let up = label.size * (self.baseline - text::CAPITAL_EMS / 2.0);
+        let (x, y) = label.at;
+        self.at(if label.turned { (x - up, y) } else { (x, y - up) })
+    }
+
+    fn font(&self, label: &Label) -> TextStyle<'static> {
+        let size = label.size * self.em * self.scale;
+        let transform = if label.turned { FontTransform::Rotate270 } else { FontTransform::None };
+        let font = FontDesc::new(FontFamily::Name(text::FAMILY), size, FontStyle::Normal).transform(transform);
+        let along = match label.align {
+            Align::Start => HPos::Left,
+            Align::Middle => HPos::Center,
+            Align::End => HPos::Right,
+        };
+        TextStyle { font, color: rgba(label.colour).to_backend_color(), pos: Pos::new(along, VPos::Top) }
+    }
+}
+
+/// One label a glyph, where a typesetter would put it: kerned, and moved by its left bearing.
+fn glyphs(label: &Label) -> Vec<Label> {
+    let wide = |text: &str| text::width(text, label.size);
+    let start = match label.align {
+        Align::Start => 0.0,
+        Align::Middle => -wide(&label.text) / 2.0,
+        Align::End => -wide(&label.text),
+    };
+    let shown = label.text.char_indices().filter(|(_, glyph)| !glyph.is_whitespace());
+    let placed = shown.map(|(index, glyph)| {
+        let end = index + glyph.len_utf8();
+        let along =
+            start + wide(&label.text[..end]) - wide(&label.text[index..end]) + bearings::left(glyph) * label.size;
+        let (x, y) = label.at;
+        let at = if label.turned { (x, y - along) } else { (x + along, y) };
+        Label { text: glyph.to_string(), at, align: Align::Start, ..label.clone() }
+    });
+    placed.collect()
+}
+
+fn rgba(Colour(r, g, b, alpha): Colour) -> RGBAColor {
+    RGBAColor(r, g, b, alpha)
+}
+
+fn filled(colour: Colour) -> ShapeStyle {
+    ShapeStyle { color: rgba(colour), filled: true, stroke_width: 0 }
+}

@@ -1,0 +1,139 @@
+//! Text as it is drawn: one embedded font, measured, shortened and wrapped; odd tokens made visible.
+
+use std::sync::{Once, OnceLock};
+
+use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+
+/// What the SVG asks its viewer for: the font we measure with, one of the same widths, any.
+pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
+
+/// The font is measured at this size, because plotters rounds widths to whole pixels.
+const MEASURED_AT: f64 = 1000.0;
+
+/// plotters scales by the height of a line, which is this many ems in `DejaVu Sans`.
+pub(super) const LINE_EMS: f64 = 1.164;
+
+/// The height of capitals, in ems.
+pub(super) const CAPITAL_EMS: f64 = 0.73;
+
+/// Makes the embedded font known to plotters, once.
+pub(super) fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let bytes = include_bytes!("../../assets/DejaVuSans.ttf");
+        let registered = register_font(FAMILY, FontStyle::Normal, bytes).is_ok();
+        assert!(registered, "BUG: the embedded font does not parse");
+    });
+}
+
+/// The width of `text` in pixels at `size` pixels an em.
+pub(super) fn width(text: &str, size: f64) -> f64 {
+    static FONT: OnceLock<FontDesc<'static>> = OnceLock::new();
+    let font = FONT.get_or_init(|| {
+        register();
+        FontDesc::new(FontFamily::Name(FAMILY), MEASURED_AT * LINE_EMS, FontStyle::Normal)
+    });
+    let (wide, _) = font.box_size(text).expect("BUG: the embedded font is registered");
+    f64::from(wide) / MEASURED_AT * size
+}
+
+/// The widest of several texts, in pixels.
+pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a String>, size: f64) -> f64 {
+    texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
+}
+
+/// `text`, its end replaced by `…` where it is wider than `room` pixels.
+pub(super) fn shorten(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let mut short: Vec<char> = text.chars().take(400).collect();
+    while short.pop().is_some() {
+        let candidate: String = short.iter().chain(&['…']).collect();
+        if width(&candidate, size) <= room {
+            return candidate;
+        }
+    }
+    "…".to_owned()
+}
+
+/// `text` in lines no wider than `room` pixels, broken at spaces.
+pub(super) fn wrap(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    // Not `split_whitespace`: a no-break space keeps a name and its number on one line.
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let joined = lines.last().map(|line| format!("{line} {word}"));
+        match (lines.last_mut(), joined) {
+            (Some(line), Some(joined)) if width(&joined, size) <= room => *line = joined,
+            _ => lines.push(shorten(word, size, room)),
+        }
+    }
+    lines
+}
+
+/// A token or label with its edge spaces (`·`), line ends (`↵`) and tabs (`⇥`) made visible.
+pub(super) fn visible(token: &str) -> String {
+    if token.is_empty() {
+        return "∅".to_owned();
+    }
+    let inner = token.trim_matches(' ');
+    let lead = if inner.is_empty() { token.len() } else { token.len() - token.trim_start_matches(' ').len() };
+    let tail = token.len() - lead - inner.len();
+    let inner = inner.replace("\r\n", "↵").replace(['\n', '\r'], "↵").replace('\t', "⇥");
+    printable(&("·".repeat(lead) + &inner + &"·".repeat(tail)))
+}
+
+/// `text` without the control characters that XML forbids.
+pub(super) fn printable(text: &str) -> String {
+    let allowed = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
+    text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// A value to three significant digits, for the eye: `0.0213`, `12.3`, `1.2e-7`, `NaN`.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || !value.is_finite() {
+        return format!("{}", value + 0.0);
+    }
+    if !(1e-3..1e5).contains(&size) {
+        return trim(&format!("{value:.2e}"));
+    }
+    let decimals = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
+    trim(&format!("{value:.decimals$}"))
+}
+
+/// Drops the zeros at the end of a decimal fraction, before an exponent too.
+fn trim(text: &str) -> String {
+    let (number, exponent) = text.find('e').map_or((text, ""), |at| text.split_at(at));
+    if !number.contains('.') {
+        return text.to_owned();
+    }
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number}{exponent}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_become_visible() {
+        let seen: Vec<String> = [" John", "\n", "", "  ", "a b ", "\u{0}\t"].map(visible).to_vec();
+        assert_eq!(seen, ["·John", "↵", "∅", "··", "a b·", "\u{fffd}⇥"]);
+    }
+
+    #[test]
+    fn three_significant_digits() {
+        let read: Vec<String> = [0.0213, 12.345, -1.0, 0.0, 1.2e-7, 123_456.0, 1234.5, f64::NAN].map(short).to_vec();
+        assert_eq!(read, ["0.0213", "12.3", "-1", "0", "1.2e-7", "1.23e5", "1234", "NaN"]);
+    }
+
+    #[test]
+    fn shortened_text_fits() {
+        let long = "blocks.11.attn.hook_pattern of the last token";
+        let short = shorten(long, 11.0, 120.0);
+        assert!(short.ends_with('…') && width(&short, 11.0) <= 120.0, "{short}");
+        assert!(wrap(long, 11.0, 120.0).iter().all(|line| width(line, 11.0) <= 120.0));
+        assert_eq!(wrap(long, 11.0, 1e6), [long]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Where the time and memory of a call went.
+//!
+//! [`measure`] watches every hooked module that runs on this thread: how long each scope took with and
+//! without the scopes inside it, and how many bytes passed each site. On a GPU the time of a scope is
+//! the time to give its work to the device; the wall time waits for the device to finish.
+
+mod memory;
+mod spans;
+mod trace;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use arrakis_models::hooks::{Observer, observe};
+use serde::{Deserialize, Serialize};
+
+use spans::Recorder;
+pub use spans::Span;
+
+/// Rows a table shows.
+const ROWS: usize = 30;
+
+/// The time of one scope, all its calls together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScopeCost {
+    /// Its path, such as `blocks.3.attn`.
+    pub path: String,
+    /// How often it was entered.
+    pub calls: u64,
+    /// Seconds from entering to leaving.
+    pub inclusive_secs: f64,
+    /// Of these, the seconds in no scope inside it.
+    pub self_secs: f64,
+}
+
+/// The bytes that passed one site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCost {
+    /// Its name, such as `blocks.3.attn.pattern`.
+    pub site: String,
+    /// How often a tensor passed.
+    pub passes: u64,
+    /// The axes of the last one.
+    pub dims: Vec<usize>,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+/// A part's share of the time spent in hooked modules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// An outermost scope: `blocks.0`, `embed`.
+    pub path: String,
+    /// Of all outermost scopes, in `[0, 1]`; the shares sum to one.
+    pub share: f64,
+}
+
+/// The cost of one call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Seconds from the call to its return, the device's queue emptied.
+    pub wall_secs: f64,
+    /// Every scope, by path.
+    pub scopes: Vec<ScopeCost>,
+    /// Every outermost scope's share, in the order they were first entered.
+    pub shares: Vec<Share>,
+    /// Every site, by name.
+    pub sites: Vec<SiteCost>,
+    /// Bytes that passed all sites; an upper bound on what a full capture keeps.
+    pub activation_bytes: u64,
+    /// The most memory the process has held, where the system tells.
+    pub peak_rss_bytes: Option<u64>,
+    /// Scopes in order of time, for the trace; not part of the saved profile.
+    #[serde(skip)]
+    pub spans: Vec<Span>,
+    /// Scopes beyond the number a trace keeps.
+    pub spans_left_out: u64,
+}
+
+/// Runs `body` and measures it; `finish` waits for the device. Nothing is left behind, a panic included.
+pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
+    let recorder = Rc::new(RefCell::new(Recorder::new(Instant::now())));
+    let observer: Rc<RefCell<dyn Observer>> = recorder.clone();
+    let started = Instant::now();
+    let output = observe(observer, || {
+        let output = body();
+        finish();
+        output
+    });
+    let wall = started.elapsed();
+    let profile = recorder.borrow_mut().profile(wall);
+    (output, profile)
+}
+
+impl Profile {
+    /// The seconds in hooked modules: the self times of all scopes.
+    pub fn scopes_secs(&self) -> f64 {
+        self.scopes.iter().map(|scope| scope.self_secs).sum()
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outside = self.wall_secs - self.scopes_secs();
+        writeln!(f, "wall {}, outside hooked modules {}", time(self.wall_secs), time(outside.max(0.0)))?;
+        let peak = self.peak_rss_bytes.map_or_else(|| "unknown".to_owned(), bytes);
+        writeln!(f, "activations {}, peak memory of the process {peak}", bytes(self.activation_bytes))?;
+        writeln!(f, "{:<32} {:>8} {:>11} {:>11} {:>7}", "scope", "calls", "self", "inclusive", "self %")?;
+        let mut scopes: Vec<&ScopeCost> = self.scopes.iter().collect();
+        scopes.sort_by(|a, b| b.self_secs.total_cmp(&a.self_secs));
+        for scope in scopes.iter().take(ROWS) {
+            let percent = 100.0 * scope.self_secs / self.wall_secs.max(f64::MIN_POSITIVE);
+            let (own, inclusive) = (time(scope.self_secs), time(scope.inclusive_secs));
+            writeln!(f, "{:<32} {:>8} {own:>11} {inclusive:>11} {percent:>6.1}%", scope.path, scope.calls)?;
+        }
+        if scopes.len() > ROWS {
+            writeln!(f, "and {} more", scopes.len() - ROWS)?;
+        }
+        Ok(())
+    }
+}
+
+fn time(secs: f64) -> String {
+    format!("{:.3?}", Duration::from_secs_f64(secs))
+}
+
+fn bytes(count: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (count.max(1).ilog2() / 10).min(4) as usize;
+    let scaled = count as f64 / 1024f64.powi(power as i32);
+    if power == 0 { format!("{count} B") } else { format!("{scaled:.1} {}", units[power]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_units_a_person_reads() {
+        assert_eq!([0, 1023, 1536, 3 << 30].map(bytes), ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn a_body_without_a_model_has_a_wall_time_and_no_scope() {
+        let (value, profile) = measure(|| 7, || ());
+        assert_eq!(value, 7);
+        assert!(profile.wall_secs >= 0.0 && profile.scopes.is_empty() && profile.shares.is_empty());
+    }
+}

@@ -1,0 +1,171 @@
+//! The clock of scopes: what was entered, what was left, and what passed in between.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use arrakis_models::hooks::Observer;
+
+use super::memory;
+use super::{Profile, ScopeCost, Share, SiteCost};
+
+/// Spans a trace keeps: some thousand forwards of a small model.
+const MOST_SPANS: usize = 200_000;
+
+/// One stay in a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The scope's path.
+    pub path: String,
+    /// When it was entered, since the call began.
+    pub start: Duration,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// A scope that was entered and not yet left.
+struct Open {
+    path: String,
+    start: Instant,
+    inside: Duration,
+}
+
+#[derive(Default)]
+struct Total {
+    calls: u64,
+    inclusive: Duration,
+    own: Duration,
+}
+
+/// Gathers the costs of one call.
+pub(super) struct Recorder {
+    origin: Instant,
+    open: Vec<Open>,
+    scopes: BTreeMap<String, Total>,
+    outermost: Vec<(String, Duration)>,
+    sites: BTreeMap<String, SiteCost>,
+    spans: Vec<Span>,
+    left_out: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(origin: Instant) -> Self {
+        Self { origin, open: Vec::new(), scopes: BTreeMap::new(), outermost: Vec::new(), sites: BTreeMap::new(), spans: Vec::new(), left_out: 0 }
+    }
+
+    fn enter(&mut self, path: &str, now: Instant) {
+        self.open.push(Open { path: path.to_owned(), start: now, inside: Duration::ZERO });
+    }
+
+    fn leave(&mut self, now: Instant) {
+        let Some(scope) = self.open.pop() else { return };
+        let duration = now - scope.start;
+        let total = self.scopes.entry(scope.path.clone()).or_default();
+        total.calls += 1;
+        total.inclusive += duration;
+        total.own += duration.saturating_sub(scope.inside);
+        match self.open.last_mut() {
+            Some(outer) => outer.inside += duration,
+            None => self.add_outermost(&scope.path, duration),
+        }
+        if self.spans.len() < MOST_SPANS {
+            self.spans.push(Span { path: scope.path, start: scope.start - self.origin, duration });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn add_outermost(&mut self, path: &str, duration: Duration) {
+        match self.outermost.iter_mut().find(|(known, _)| known == path) {
+            Some((_, total)) => *total += duration,
+            None => self.outermost.push((path.to_owned(), duration)),
+        }
+    }
+
+    /// Everything gathered so far.
+    pub(super) fn profile(&mut self, wall: Duration) -> Profile {
+        let all: Duration = self.outermost.iter().map(|(_, total)| *total).sum();
+        let share = |total: Duration| total.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE);
+        let sites: Vec<SiteCost> = self.sites.values().cloned().collect();
+        Profile {
+            wall_secs: wall.as_secs_f64(),
+            scopes: self.scopes.iter().map(|(path, total)| cost(path, total)).collect(),
+            shares: self.outermost.iter().map(|(path, total)| Share { path: path.clone(), share: share(*total) }).collect(),
+            activation_bytes: sites.iter().map(|site| site.bytes).sum(),
+            sites,
+            peak_rss_bytes: memory::peak_rss_bytes(),
+            spans: std::mem::take(&mut self.spans),
+            spans_left_out: self.left_out,
+        }
+    }
+}
+
+fn cost(path: &str, total: &Total) -> ScopeCost {
+    ScopeCost { path: path.to_owned(), calls: total.calls, inclusive_secs: total.inclusive.as_secs_f64(), self_secs: total.own.as_secs_f64() }
+}
+
+impl Observer for Recorder {
+    fn entered(&mut self, path: &str) {
+        self.enter(path, Instant::now());
+    }
+
+    fn left(&mut self, _path: &str) {
+        self.leave(Instant::now());
+    }
+
+    fn passed(&mut self, site: &str, dims: &[usize], bytes: usize) {
+        let cost = self.sites.entry(site.to_owned()).or_insert_with(|| SiteCost { site: site.to_owned(), passes: 0, dims: Vec::new(), bytes: 0 });
+        cost.passes += 1;
+        cost.bytes += bytes as u64;
+        dims.clone_into(&mut cost.dims);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Enters `blocks.0` at 0 ms, `blocks.0.attn` from 10 to 40 ms, leaves at 50; `ln_final` from 60 to 110.
+    fn by_hand() -> Profile {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        let mut recorder = Recorder::new(origin);
+        recorder.enter("blocks.0", at(0));
+        recorder.enter("blocks.0.attn", at(10));
+        recorder.passed("blocks.0.attn.pattern", &[1, 2, 3, 3], 72);
+        recorder.passed("blocks.0.attn.pattern", &[1, 2, 3, 3], 72);
+        recorder.leave(at(40));
+        recorder.leave(at(50));
+        recorder.enter("ln_final", at(60));
+        recorder.leave(at(110));
+        recorder.profile(Duration::from_millis(120))
+    }
+
+    #[test]
+    fn self_time_is_inclusive_time_less_the_scopes_inside() {
+        let profile = by_hand();
+        let costs: Vec<(&str, f64, f64)> = profile.scopes.iter().map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs)).collect();
+        assert_eq!(costs, [("blocks.0", 0.05, 0.02), ("blocks.0.attn", 0.03, 0.03), ("ln_final", 0.05, 0.05)]);
+        assert!(profile.scopes_secs() <= profile.wall_secs);
+    }
+
+    #[test]
+    fn the_outermost_scopes_share_the_whole() {
+        let shares: Vec<(String, f64)> = by_hand().shares.into_iter().map(|share| (share.path, share.share)).collect();
+        assert_eq!(shares, [("blocks.0".to_owned(), 0.5), ("ln_final".to_owned(), 0.5)]);
+    }
+
+    #[test]
+    fn bytes_add_up_over_passes() {
+        let profile = by_hand();
+        assert_eq!((profile.sites[0].passes, profile.sites[0].bytes, profile.activation_bytes), (2, 144, 144));
+        assert_eq!(profile.sites[0].dims, [1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn the_table_is_sorted_by_self_time() {
+        let table = by_hand().to_string();
+        let rows: Vec<&str> = table.lines().skip(3).map(|row| row.split(' ').next().unwrap()).collect();
+        assert_eq!(rows, ["ln_final", "blocks.0.attn", "blocks.0"]);
+        assert!(table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"), "{table}");
+    }
+}

@@ -1,0 +1,46 @@
+//! How a failure of ours leaves a function of any return type.
+
+use std::marker::PhantomData;
+
+use crate::error::Error;
+use crate::plot::Figure;
+
+/// Stands for the return type `R`.
+pub struct Fail<R>(PhantomData<fn() -> R>);
+
+impl<R> Fail<R> {
+    /// The return type of this body.
+    pub fn of<T>(_body: &impl FnOnce(T, &mut Figure) -> R) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// As the error of a `Result` that our error converts into.
+pub trait FailByResult {
+    /// The return type.
+    type Output;
+    /// The error, converted.
+    fn fail(&self, error: Error) -> Self::Output;
+}
+
+impl<T, E: From<Error>> FailByResult for &Fail<Result<T, E>> {
+    type Output = Result<T, E>;
+    fn fail(&self, error: Error) -> Result<T, E> {
+        Err(error.into())
+    }
+}
+
+/// As a panic with the error's message, where the return type has no room for it.
+pub trait FailByPanic {
+    /// The return type.
+    type Output;
+    /// Panics.
+    fn fail(&self, error: Error) -> Self::Output;
+}
+
+impl<R> FailByPanic for Fail<R> {
+    type Output = R;
+    fn fail(&self, error: Error) -> R {
+        panic!("{error}")
+    }
+}

@@ -1,0 +1,151 @@
+//! What `#[test_hypothesis]` writes: the null, the measurement, and the test.
+
+use std::cell::RefCell;
+
+use super::describe::Seen;
+use super::held::{BenchSource, Held};
+use crate::bench::Bench;
+use crate::error::{Error, Result};
+use crate::experiment::Outcome;
+use crate::hypothesis::{IntoSample, Null, Sample, Verdict};
+
+/// A null that waits for its bench.
+pub struct NullMaker<'a> {
+    pub(super) words: &'static str,
+    pub(super) make: Box<dyn FnOnce(&'a Bench) -> Result<Null<'a>> + 'a>,
+}
+
+/// A number, a sample, or a function of bench and seed.
+///
+/// `How` keeps the impls for values and for functions apart; it is always inferred.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no null", label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`")]
+pub trait IntoNull<'a, How> {
+    /// The null on this bench.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sample::new`].
+    fn into_null(self, bench: &'a Bench) -> Result<Null<'a>>;
+}
+
+impl<'a> IntoNull<'a, f64> for f64 {
+    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+        Ok(Null::Value(self))
+    }
+}
+
+impl<'a> IntoNull<'a, f32> for f32 {
+    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+        Ok(Null::Value(self.into()))
+    }
+}
+
+macro_rules! samples {
+    ($($type:ty),*) => {$(
+        impl<'a> IntoNull<'a, Sample> for $type {
+            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+                self.into_sample().map(Null::Sample)
+            }
+        }
+    )*};
+}
+
+samples!(Sample, Vec<f64>, Vec<f32>, &Vec<f64>, &Vec<f32>, &[f64], &[f32]);
+
+impl<'a, const N: usize> IntoNull<'a, Sample> for [f64; N] {
+    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+        self.into_sample().map(Null::Sample)
+    }
+}
+
+impl<'a, F, D: Draw> IntoNull<'a, (D,)> for F
+where
+    F: FnMut(&Bench, u64) -> D + 'a,
+{
+    fn into_null(mut self, bench: &'a Bench) -> Result<Null<'a>> {
+        Ok(Null::Draws(Box::new(move |seed| self(bench, seed).draw())))
+    }
+}
+
+/// What one draw of the null gives.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no draw of a null", label = "return `f64`, `f32`, or `arrakis::Result` of one")]
+pub trait Draw {
+    /// The value drawn.
+    ///
+    /// # Errors
+    ///
+    /// Where the measurement failed.
+    fn draw(self) -> Result<f64>;
+}
+
+impl Draw for f64 {
+    fn draw(self) -> Result<f64> {
+        Ok(self)
+    }
+}
+
+impl Draw for f32 {
+    fn draw(self) -> Result<f64> {
+        Ok(self.into())
+    }
+}
+
+impl<D: Draw> Draw for Result<D, Error> {
+    fn draw(self) -> Result<f64> {
+        self?.draw()
+    }
+}
+
+/// A null that is a number, a sample, or a named function.
+pub fn null<'a, How>(words: &'static str, value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
+    NullMaker { words, make: Box::new(|bench| value.into_null(bench)) }
+}
+
+/// A null that is drawn by a closure; the bound tells the closure its arguments.
+pub fn draws<'a, D: Draw + 'a>(words: &'static str, draw: impl FnMut(&Bench, u64) -> D + 'a) -> NullMaker<'a> {
+    null(words, draw)
+}
+
+/// A result that is itself a number or a sample.
+///
+/// # Errors
+///
+/// As [`Sample::new`].
+pub fn measure<T: IntoSample + Clone>(value: &T) -> Result<Sample> {
+    value.clone().into_sample()
+}
+
+/// What `statistic = ..` says of a result.
+///
+/// # Errors
+///
+/// As [`Sample::new`].
+pub fn measure_by<T, S: IntoSample>(value: &T, statistic: impl FnOnce(&T) -> S) -> Result<Sample> {
+    statistic(value).into_sample()
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Verdict>> = const { RefCell::new(None) };
+}
+
+/// Keeps a verdict for the test that waits for it.
+pub(super) fn keep(verdict: &Verdict) {
+    LAST.with_borrow_mut(|last| *last = Some(verdict.clone()));
+}
+
+/// Calls the function and fails where its claim does not hold; prints the verdict either way.
+///
+/// # Panics
+///
+/// Where the claim does not hold, or the function fails.
+pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Seen) {
+    LAST.take();
+    let held = Held::of(bench);
+    let bench = held.lend().unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
+    if let Outcome::Error(message) = call(bench).outcome {
+        panic!("`{name}` failed: {message}");
+    }
+    let verdict = LAST.take().unwrap_or_else(|| panic!("`{name}` came to no verdict"));
+    println!("{verdict}");
+    assert!(verdict.holds, "the claim of `{name}` does not hold\n{verdict}");
+}

@@ -1,0 +1,15 @@
+//! What the attributes call: each expands to one of these ordinary functions.
+
+mod call;
+mod describe;
+mod fail;
+mod frame;
+mod held;
+mod hypothesis;
+
+pub use call::{Call, Function, Hypothesis, HypothesisOptions, LogOptions, PlotOptions, ProfileOptions, call};
+pub use describe::{DisplayMessage, DebugMessage, OpaqueMessage, Probe, Seen, ShowDebug, ShowSerialize, ShowType, SplitPlain, SplitResult};
+pub use fail::{Fail, FailByPanic, FailByResult};
+pub(crate) use frame::current_seed;
+pub use held::{BenchSource, Held};
+pub use hypothesis::{Draw, IntoNull, NullMaker, assert_holds, draws, measure, measure_by, null};

@@ -1,0 +1,112 @@
+//! Where tensors live: a GPU that is really there, else the CPU; and the one place reads go through.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::error::{Error, Result};
+
+/// The device a run uses, with what to call it.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The device.
+    pub device: Device,
+    /// Its name, as said aloud.
+    pub name: String,
+}
+
+/// The variable that names the device, where no argument does.
+pub const DEVICE_VARIABLE: &str = "ARRAKIS_DEVICE";
+
+/// The named device, else the one `ARRAKIS_DEVICE` names, else a GPU if one is there, else the CPU.
+///
+/// # Errors
+///
+/// [`Error::Device`] for a name that is not known or a GPU that is not there.
+pub fn choose(name: Option<&str>) -> Result<Chosen> {
+    let variable = std::env::var(DEVICE_VARIABLE).ok().filter(|name| !name.is_empty());
+    match name.map(str::to_owned).or(variable) {
+        Some(name) => named(&name),
+        None => Ok(gpu().unwrap_or_else(cpu)),
+    }
+}
+
+/// The CPU.
+pub fn cpu() -> Chosen {
+    Chosen { device: Device::flex(), name: format!("cpu (flex, {} threads)", threads()) }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn named(name: &str) -> Result<Chosen> {
+    match name {
+        "cpu" | "flex" => Ok(cpu()),
+        "gpu" | "wgpu" => gpu().ok_or_else(|| Error::Device {
+            device: name.to_owned(),
+            problem: "no physical GPU was found by wgpu's probe; use `cpu`, or install the GPU's Vulkan driver".into(),
+        }),
+        "wgpu-software" => software(),
+        #[cfg(feature = "cuda")]
+        "cuda" => Ok(Chosen { device: Device::cuda(0), name: "cuda:0".into() }),
+        other => Err(Error::Device { device: other.to_owned(), problem: "not a device; the devices are `cpu`, `gpu`, `wgpu-software` and, built with their features, `cuda`".into() }),
+    }
+}
+
+#[cfg(feature = "wgpu")]
+fn gpu() -> Option<Chosen> {
+    let gpu = Device::enumerate_physical().into_iter().next()?;
+    let name = format!("gpu ({}, wgpu)", gpu.name);
+    gpu.devices.into_vec().into_iter().next().map(|device| Chosen { device, name })
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn gpu() -> Option<Chosen> {
+    None
+}
+
+/// A software adapter (llvmpipe), which the probe for real GPUs leaves out; for tests of the GPU path.
+#[cfg(feature = "wgpu")]
+fn software() -> Result<Chosen> {
+    use burn::tensor::{DeviceKind, DeviceType};
+    let found = Device::enumerate(DeviceType::Wgpu).into_vec();
+    if found.is_empty() {
+        return Err(Error::Device { device: "wgpu-software".into(), problem: "no wgpu adapter at all, not even a software one; on Debian `mesa-vulkan-drivers` has one".into() });
+    }
+    Ok(Chosen { device: Device::wgpu(DeviceKind::DefaultDevice), name: "wgpu (default adapter)".into() })
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn software() -> Result<Chosen> {
+    Err(Error::Device { device: "wgpu-software".into(), problem: "this build has no wgpu; build with `--features wgpu`".into() })
+}
+
+/// Reads a tensor's numbers as `f32`, row-major. GPU failures of earlier operations appear here.
+///
+/// # Errors
+///
+/// [`Error::Device`] with the root cause first.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let device = tensor.device();
+    tensor.try_into_vec_as::<f32>().map_err(|error| device_error(&device, &error))
+}
+
+/// Waits for all work on the device.
+///
+/// # Errors
+///
+/// [`Error::Device`] with the root cause first.
+pub fn sync(device: &Device) -> Result<()> {
+    device.sync().map_err(|error| device_error(device, &error))
+}
+
+/// Burn's chain of causes has its root last; a person needs it first.
+fn device_error(device: &Device, error: &dyn std::error::Error) -> Error {
+    let mut causes = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    causes.reverse();
+    Error::Device { device: format!("{device:?}"), problem: causes.join("; in: ") }
+}

@@ -1,0 +1,242 @@
+//! Everything that can go wrong in this crate: what, where, and how to mend it.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// The result of anything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a model could not be loaded, or a run could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name or pattern selects no site.
+    #[error("no site fits `{asked}`{}; `sites()` lists them all", did_you_mean(nearest))]
+    UnknownSite {
+        /// What was asked for.
+        asked: String,
+        /// The nearest valid name.
+        nearest: Option<String>,
+    },
+    /// A site was not kept by the run that made the cache.
+    #[error("`{asked}` is not in this cache{}; capture it, or see `cache.sites()`", did_you_mean(nearest))]
+    NotCaptured {
+        /// What was asked for.
+        asked: String,
+        /// The nearest captured site.
+        nearest: Option<String>,
+    },
+    /// A part of a plan met no tensor.
+    #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest))]
+    NeverFired {
+        /// Capture, edit or gradient.
+        what: &'static str,
+        /// Its pattern.
+        asked: String,
+        /// The nearest site the run met.
+        nearest: Option<String>,
+    },
+    /// An edit returned a tensor of another shape.
+    #[error("the edit at `{site}` returned a tensor of shape {actual:?}, the site has {expected:?}")]
+    EditShape {
+        /// Where.
+        site: String,
+        /// The site's shape.
+        expected: Vec<usize>,
+        /// What the edit returned.
+        actual: Vec<usize>,
+    },
+    /// A tensor was asked for with the wrong number of axes.
+    #[error("asked for a tensor with {asked} axes, but it has {}: {dims:?}", dims.len())]
+    Rank {
+        /// The rank asked for.
+        asked: usize,
+        /// The tensor's axes.
+        dims: Vec<usize>,
+    },
+    /// A list has the wrong length.
+    #[error("{what}: expected {expected}, got {actual}")]
+    Length {
+        /// Which list.
+        what: String,
+        /// How many were needed.
+        expected: usize,
+        /// How many were given.
+        actual: usize,
+    },
+    /// An index is out of range.
+    #[error("{what} {asked} is out of range: there are {length}, numbered from 0")]
+    OutOfRange {
+        /// Layer, head, position, token…
+        what: &'static str,
+        /// The index asked for.
+        asked: usize,
+        /// How many there are.
+        length: usize,
+    },
+    /// A metric does not depend on a site.
+    #[error("the metric does not depend on `{site}`: compute it from this run's output, at a site before it")]
+    NoGradient {
+        /// The site.
+        site: String,
+    },
+    /// Nothing to run on.
+    #[error("the prompt is empty: give at least one token")]
+    EmptyPrompt,
+    /// The sequence does not fit the model's context.
+    #[error("the sequence is {tokens} tokens long, the model's context holds {n_ctx}: shorten the prompt")]
+    TooLong {
+        /// Tokens given.
+        tokens: usize,
+        /// Positions there are.
+        n_ctx: usize,
+    },
+    /// Rows of one batch differ in length.
+    #[error("row {row} of the batch has {actual} tokens, the first has {expected}: pad them with `Tokens::padded`")]
+    Ragged {
+        /// Which row.
+        row: usize,
+        /// The first row's length.
+        expected: usize,
+        /// This row's length.
+        actual: usize,
+    },
+    /// A string is not exactly one token.
+    #[error("`{text}` is {count} tokens ({pieces}), not one: pick a word the tokenizer keeps whole, perhaps with a leading space")]
+    NotOneToken {
+        /// The string.
+        text: String,
+        /// How many tokens it is.
+        count: usize,
+        /// Those tokens.
+        pieces: String,
+    },
+    /// A token does not occur in a prompt.
+    #[error("the token `{token}` does not occur in the prompt")]
+    TokenAbsent {
+        /// The token.
+        token: String,
+    },
+    /// The model has no tokenizer.
+    #[error("this model has no tokenizer: put a tokenizer.json beside its config.json, or pass token ids")]
+    NoTokenizer,
+    /// The tokenizer failed.
+    #[error("the tokenizer could not {action}: {problem}")]
+    Tokenizer {
+        /// Encode, decode, load.
+        action: &'static str,
+        /// What it said.
+        problem: String,
+    },
+    /// The model lacks what was asked for.
+    #[error("{what} is not in this model: {why}")]
+    Absent {
+        /// The thing.
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// An architecture that is not known.
+    #[error("the architecture `{asked}` is not known{}; known: {}", did_you_mean(nearest), known.join(", "))]
+    UnknownArchitecture {
+        /// `model_type` of the config.
+        asked: String,
+        /// The nearest known one.
+        nearest: Option<String>,
+        /// All known ones.
+        known: Vec<String>,
+    },
+    /// A setting of config.json that changes the numbers and is not supported, or makes no sense.
+    #[error("config.json of `{family}`: `{key}` is {value}: {problem}")]
+    Config {
+        /// The family.
+        family: String,
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A file that cannot be understood.
+    #[error("`{}`: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write `{}`: {source}; is the folder there and writable?", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Tensors of a checkpoint that do not fit the model.
+    #[error("the checkpoint `{}` does not fit its config.json:\n{}", path.display(), problems.join("\n"))]
+    Weights {
+        /// The checkpoint.
+        path: PathBuf,
+        /// One line a tensor: missing, unexpected, or wrongly shaped.
+        problems: Vec<String>,
+    },
+    /// A model on the Hub that could not be fetched.
+    #[error("could not fetch `{id}` from the Hugging Face Hub: {problem}; check the name and the network, or give a local folder with config.json and model.safetensors")]
+    Hub {
+        /// The repository.
+        id: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A device that is not there, or failed.
+    #[error("device `{device}`: {problem}")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What went wrong, root cause first.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// [`Error::UnknownSite`] with the nearest of the known names.
+    pub fn unknown_site<S: AsRef<str>>(asked: &str, known: &[S]) -> Self {
+        Self::UnknownSite { asked: asked.to_owned(), nearest: nearest(asked, known) }
+    }
+
+    pub(crate) fn not_captured<S: AsRef<str>>(asked: &str, known: &[S]) -> Self {
+        Self::NotCaptured { asked: asked.to_owned(), nearest: nearest(asked, known) }
+    }
+
+    pub(crate) fn never_fired<S: AsRef<str>>(what: &'static str, asked: &str, seen: &[S]) -> Self {
+        Self::NeverFired { what, asked: asked.to_owned(), nearest: nearest(asked, seen) }
+    }
+
+    pub(crate) fn file(path: &Path, problem: impl Display) -> Self {
+        Self::File { path: path.to_owned(), problem: problem.to_string() }
+    }
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// The known name most like the one asked for.
+pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
+    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(asked, name.as_ref()), name.as_ref()));
+    let best = scored.fold(None::<(f64, &str)>, |best, next| match best {
+        Some(best) if best.0 >= next.0 => Some(best),
+        _ => Some(next),
+    });
+    best.map(|(_, name)| name.to_owned())
+}

@@ -1,0 +1,20 @@
+//! Gemma 2 (Gemma Team, 2024): norms on both sides, soft caps, a window on every other layer.
+
+use super::decoder::{one_rope, weights};
+use super::gemma::{DEFAULTS_2, second};
+use super::layers::{sliding, windows};
+use super::{Family, HfConfig};
+use crate::error::Result;
+use crate::transformer::TransformerConfig;
+
+pub(super) const GEMMA2: Family = Family { model_types: &["gemma2"], config, weights };
+
+fn config(hf: &HfConfig) -> Result<TransformerConfig> {
+    let mut config = second(hf, &DEFAULTS_2, [Some(50.0), Some(30.0)])?;
+    one_rope(hf, &mut config, &DEFAULTS_2)?;
+    let slides = sliding(hf, config.n_layers, |layer| layer.is_multiple_of(2))?;
+    config.windows = windows(hf, &slides, hf.nullable_count("sliding_window", Some(4096))?)?;
+    // Of old conversions; transformers reads `hidden_activation` and `sliding_window` alone.
+    hf.finish(&["hidden_act", "sliding_window_size"])?;
+    Ok(config)
+}

@@ -1,0 +1,136 @@
+//! Where each of our tensors is found in a checkpoint, and how it is cut out.
+
+/// How a tensor is cut from the output axis of the checkpoint's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// All of it.
+    Whole,
+    /// `len` outputs from `start`: fused projections that lie one after the other.
+    Range {
+        /// First output.
+        start: usize,
+        /// How many.
+        len: usize,
+    },
+    /// The output axis is `groups` times `stride`; of each group, `len` from `start`: projections interleaved by head.
+    PerGroup {
+        /// How many groups.
+        groups: usize,
+        /// Width of a group.
+        stride: usize,
+        /// First output in each.
+        start: usize,
+        /// How many of each.
+        len: usize,
+    },
+}
+
+/// One of our tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Our name, such as `blocks.3.attn.w_q.weight`. Matrices are `[in, out]`.
+    pub ours: String,
+    /// The checkpoint's names, joined along the output axis where there are several. A stack of matrices
+    /// `[count, out, in]` counts as one of `count * out` outputs.
+    pub theirs: Vec<String>,
+    /// Whether the checkpoint's matrix is `[out, in]`, as `torch.nn.Linear` has it.
+    pub out_in: bool,
+    /// Which part of the output axis.
+    pub cut: Cut,
+    /// Where it is instead in checkpoints that lack `theirs`: another layout of the same architecture.
+    pub otherwise: Option<Box<Weight>>,
+}
+
+/// All tensors of a model, the prefix its names may lack, and what to pass over.
+#[derive(Clone, Debug, Default)]
+pub struct WeightMap {
+    /// `transformer.`, `model.`: names are also tried without it, and with it.
+    pub prefix: &'static str,
+    /// One entry for each of our tensors.
+    pub weights: Vec<Weight>,
+    /// Ends of names that hold no weights: mask buffers, rotary tables.
+    pub ignored: Vec<&'static str>,
+}
+
+impl WeightMap {
+    /// An empty map of names that carry, or may lack, this prefix.
+    pub fn new(prefix: &'static str) -> Self {
+        Self { prefix, weights: Vec::new(), ignored: vec!["rotary_emb.inv_freq"] }
+    }
+
+    /// Passes over names that end so.
+    #[must_use]
+    pub fn ignoring(mut self, ends: &[&'static str]) -> Self {
+        self.ignored.extend(ends);
+        self
+    }
+
+    /// A vector or table that is the same in both: embeddings, norms.
+    pub fn same(&mut self, ours: impl Into<String>, theirs: impl Into<String>) {
+        self.push(ours, theirs, false, Cut::Whole);
+    }
+
+    /// A projection's weight (`out_in` as `torch.nn.Linear`) and, where asked, its bias.
+    pub fn linear(&mut self, ours: &str, theirs: &str, bias: bool) {
+        self.projection(ours, theirs, true, bias, Cut::Whole);
+    }
+
+    /// A projection with any layout and cut.
+    pub fn projection(&mut self, ours: &str, theirs: &str, out_in: bool, bias: bool, cut: Cut) {
+        self.push(format!("{ours}.weight"), format!("{theirs}.weight"), out_in, cut);
+        if bias {
+            self.push(format!("{ours}.bias"), format!("{theirs}.bias"), false, cut);
+        }
+    }
+
+    /// A norm's weight and, where asked, its bias.
+    pub fn norm(&mut self, ours: &str, theirs: &str, bias: bool) {
+        self.same(format!("{ours}.weight"), format!("{theirs}.weight"));
+        if bias {
+            self.same(format!("{ours}.bias"), format!("{theirs}.bias"));
+        }
+    }
+
+    /// One tensor of ours joined from several of theirs.
+    pub fn joined(&mut self, ours: impl Into<String>, theirs: Vec<String>) {
+        self.weights.push(Weight { ours: ours.into(), theirs, out_in: false, cut: Cut::Whole, otherwise: None });
+    }
+
+    /// The unembedding: passed over where it is tied, as transformers then uses the embedding whatever the file holds.
+    pub fn unembed(&mut self, theirs: &str, tied: bool, bias: bool) {
+        if tied {
+            self.ignored.push("lm_head.weight");
+        } else {
+            self.push("unembed.weight", format!("{theirs}.weight"), true, Cut::Whole);
+        }
+        if bias {
+            self.same("unembed.bias", format!("{theirs}.bias"));
+        }
+    }
+
+    /// Where else the tensor just mapped may be.
+    ///
+    /// # Panics
+    ///
+    /// When nothing has been mapped.
+    pub fn otherwise(&mut self, theirs: impl Into<String>, out_in: bool, cut: Cut) {
+        let last = self.weights.last_mut().expect("BUG: an alternative follows the tensor it is for");
+        last.otherwise = Some(Box::new(Weight { ours: last.ours.clone(), theirs: vec![theirs.into()], out_in, cut, otherwise: None }));
+    }
+
+    /// Settles which layout a checkpoint has: tensors it lacks are taken from where they are otherwise, if it has that.
+    #[must_use]
+    pub fn settled(mut self, has: impl Fn(&str) -> bool) -> Self {
+        for weight in &mut self.weights {
+            let lacks = |weight: &Weight| !weight.theirs.iter().all(|name| has(name));
+            if lacks(weight) && let Some(other) = weight.otherwise.take_if(|other| !lacks(other)) {
+                *weight = *other;
+            }
+        }
+        self
+    }
+
+    fn push(&mut self, ours: impl Into<String>, theirs: impl Into<String>, out_in: bool, cut: Cut) {
+        self.weights.push(Weight { ours: ours.into(), theirs: vec![theirs.into()], out_in, cut, otherwise: None });
+    }
+}

@@ -1,0 +1,206 @@
+//! A tensor whose rank is known at run time: what sites hand over and caches keep.
+
+use burn::tensor::{DType, Device, DispatchTensor, Tensor, TensorData};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// A float tensor of any rank, with its axes' lengths. Cloning copies a handle, not the numbers.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    tensor: DispatchTensor,
+    dims: Vec<usize>,
+    dtype: DType,
+    device: Device,
+}
+
+impl Activation {
+    /// Wraps a tensor of a known rank.
+    pub fn new<const D: usize>(tensor: Tensor<D>) -> Self {
+        let (dims, dtype, device) = (tensor.dims().to_vec(), tensor.dtype(), tensor.device());
+        Self { tensor: tensor.into_dispatch(), dims, dtype, device }
+    }
+
+    /// The length of each axis, in the order the site table gives.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// Bytes the numbers take.
+    pub fn bytes(&self) -> usize {
+        self.dims.iter().product::<usize>() * self.dtype.size()
+    }
+
+    /// The device that holds the numbers.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The tensor, as one of rank `D`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] when the tensor has another number of axes.
+    pub fn tensor<const D: usize>(&self) -> Result<Tensor<D>> {
+        if self.dims.len() != D {
+            return Err(Error::Rank { asked: D, dims: self.dims.clone() });
+        }
+        Ok(Tensor::from_dispatch(self.tensor.clone()))
+    }
+
+    /// The numbers, read from the device, as `f32` in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`] when the device fails; GPU failures of earlier operations appear here.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        crate::device::read(self.to_flat()?)
+    }
+
+    /// The numbers with their shape and element type, read from the device.
+    pub fn to_data(&self) -> Result<TensorData> {
+        let values = self.to_vec()?;
+        Ok(TensorData::new(values, self.dims.clone()))
+    }
+
+    /// One axis, row-major.
+    pub fn to_flat(&self) -> Result<Tensor<1>> {
+        let len = self.dims.iter().product::<usize>();
+        macro_rules! by_rank {
+            ($($rank:literal)*) => {
+                match self.dims.len() {
+                    $($rank => Ok(Tensor::<$rank>::from_dispatch(self.tensor.clone()).reshape([len])),)*
+                    _ => Err(Error::Rank { asked: 1, dims: self.dims.clone() }),
+                }
+            };
+        }
+        by_rank!(1 2 3 4 5 6)
+    }
+
+    /// From values in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Length`] when the count does not fit the dims.
+    pub fn from_vec(values: Vec<f32>, dims: &[usize], device: &Device) -> Result<Self> {
+        if values.len() != dims.iter().product::<usize>() {
+            return Err(Error::Length { what: "values of an activation".into(), expected: dims.iter().product(), actual: values.len() });
+        }
+        macro_rules! by_rank {
+            ($($rank:literal)*) => {
+                match dims.len() {
+                    $($rank => Ok(Self::new(Tensor::<$rank>::from_data(TensorData::new(values, dims.to_vec()), device))),)*
+                    _ => Err(Error::Rank { asked: 1, dims: dims.to_vec() }),
+                }
+            };
+        }
+        by_rank!(1 2 3 4 5 6)
+    }
+
+    /// Applies a rank-generic map: the tensor is flattened to `[len]`, mapped, and given its dims back.
+    pub(crate) fn map_flat(&self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Result<Self> {
+        let flat = map(self.to_flat()?);
+        Self::shaped(flat, &self.dims)
+    }
+
+    /// A flat tensor as one of the given dims.
+    pub(crate) fn shaped(flat: Tensor<1>, dims: &[usize]) -> Result<Self> {
+        macro_rules! by_rank {
+            ($($rank:literal)*) => {
+                match dims.len() {
+                    $($rank => {
+                        let mut shape = [0; $rank];
+                        shape.copy_from_slice(dims);
+                        Ok(Self::new(flat.reshape(shape)))
+                    })*
+                    _ => Err(Error::Rank { asked: 1, dims: dims.to_vec() }),
+                }
+            };
+        }
+        by_rank!(1 2 3 4 5 6)
+    }
+
+    /// Applies a map of rows: the tensor as `[.., last axis]`, mapped, and given its dims back.
+    pub(crate) fn map_last(&self, map: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Result<Self> {
+        let width = self.dims.last().copied().unwrap_or(1).max(1);
+        let rows = self.dims.iter().product::<usize>() / width;
+        let mapped = map(self.to_flat()?.reshape([rows, width]));
+        Self::shaped(mapped.reshape([rows * width]), &self.dims)
+    }
+
+    /// A range of one axis.
+    pub(crate) fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
+        let outer: usize = self.dims[..axis].iter().product();
+        let inner: usize = self.dims[axis + 1..].iter().product();
+        let cut = self.to_flat()?.reshape([outer, self.dims[axis], inner]).narrow(1, start, len);
+        let mut dims = self.dims.clone();
+        dims[axis] = len;
+        Self::shaped(cut.reshape([outer * len * inner]), &dims)
+    }
+
+    /// Several tensors of equal shape one after the other along the batch axis.
+    pub(crate) fn cat(parts: &[Self]) -> Result<Self> {
+        let flat = parts.iter().map(Self::to_flat).collect::<Result<Vec<_>>>()?;
+        let mut dims = parts.first().map(|part| part.dims.clone()).unwrap_or_default();
+        dims[0] = parts.iter().map(|part| part.dims[0]).sum();
+        Self::shaped(Tensor::cat(flat, 0), &dims)
+    }
+
+    /// The same numbers on another device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] for a rank outside 1 to 6.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if self.device == *device { Ok(self.clone()) } else { self.map_flat(|flat| flat.to_device(device)) }
+    }
+
+    /// Without any gradient graph: the numbers alone.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        if !self.device.is_autodiff() {
+            return self.clone();
+        }
+        macro_rules! by_rank {
+            ($($rank:literal)*) => {
+                match self.dims.len() {
+                    $($rank => Self::new(Tensor::<$rank>::from_dispatch(self.tensor.clone()).inner()),)*
+                    _ => self.clone(),
+                }
+            };
+        }
+        by_rank!(1 2 3 4 5 6)
+    }
+}
+
+impl<const D: usize> From<Tensor<D>> for Activation {
+    fn from(tensor: Tensor<D>) -> Self {
+        Self::new(tensor)
+    }
+}
+
+/// As a record keeps it: the axes' lengths and the numbers in row-major order.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    dims: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl Serialize for Activation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let values = self.to_vec().map_err(serde::ser::Error::custom)?;
+        Plain { dims: self.dims.clone(), values }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Activation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let plain = Plain::deserialize(deserializer)?;
+        Self::from_vec(plain.values, &plain.dims, &Device::flex()).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,81 @@
+//! Edits: what a run does to a tensor at a site.
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::activation::Activation;
+use crate::error::Result;
+
+/// Where an edit fires.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// The full name of the site.
+    pub site: &'a str,
+    /// The position in the sequence of this forward's first token: not 0 while decoding with a cache.
+    pub offset: usize,
+}
+
+impl At<'_> {
+    /// The block the site is in, where it is in one.
+    pub fn layer(&self) -> Option<usize> {
+        self.site.strip_prefix("blocks.")?.split('.').next()?.parse().ok()
+    }
+}
+
+type Apply = dyn Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync;
+
+/// A change of one tensor. Cheap to clone.
+#[derive(Clone)]
+pub struct Edit {
+    apply: Arc<Apply>,
+    name: Arc<str>,
+}
+
+impl Edit {
+    /// An edit by a closure over a tensor of a known rank.
+    ///
+    /// ```
+    /// use arrakis_models::hooks::Edit;
+    /// let halve = Edit::new(|z: burn::tensor::Tensor<4>| z * 0.5);
+    /// ```
+    pub fn new<const D: usize>(edit: impl Fn(Tensor<D>) -> Tensor<D> + Send + Sync + 'static) -> Self {
+        Self::fallible(move |tensor, _| Ok(edit(tensor)))
+    }
+
+    /// An edit that is told where it fires.
+    pub fn at<const D: usize>(edit: impl Fn(Tensor<D>, &At<'_>) -> Tensor<D> + Send + Sync + 'static) -> Self {
+        Self::fallible(move |tensor, at| Ok(edit(tensor, at)))
+    }
+
+    /// An edit that may refuse: the error becomes the run's.
+    pub fn fallible<const D: usize>(edit: impl Fn(Tensor<D>, &At<'_>) -> Result<Tensor<D>> + Send + Sync + 'static) -> Self {
+        Self::any("closure", move |value, at| Ok(Activation::new(edit(value.tensor()?, at)?)))
+    }
+
+    /// An edit of a tensor of whatever rank.
+    pub fn any(name: &str, edit: impl Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync + 'static) -> Self {
+        Self { apply: Arc::new(edit), name: name.into() }
+    }
+
+    /// What it is called in reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The edited tensor.
+    ///
+    /// # Errors
+    ///
+    /// The edit's own.
+    pub fn apply(&self, value: Activation, at: &At<'_>) -> Result<Activation> {
+        (self.apply)(value, at)
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Edit({})", self.name)
+    }
+}

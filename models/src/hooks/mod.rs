@@ -1,0 +1,27 @@
+//! One run of a hooked module: what is captured, edited and differentiated, and how often each fired.
+//!
+//! A [`Plan`] is described first and executed once. While it runs, `#[hooked]` functions on this
+//! thread report each named tensor to it; nothing is stored on the module, and nothing outlives the
+//! run, a panic included.
+
+mod activation;
+mod cache;
+mod edit;
+mod intervention;
+mod observe;
+mod pattern;
+mod plan;
+mod session;
+mod slot;
+
+pub use activation::Activation;
+pub use cache::ActivationCache;
+pub use edit::{At, Edit};
+pub(crate) use intervention::Axes;
+pub use intervention::{Action, Intervention};
+pub use observe::{Observer, observe};
+pub use pattern::SitePattern;
+pub use plan::{Fired, Outcome, Plan};
+pub(crate) use session::set_offset;
+pub use session::{asked, edited, enter};
+pub use slot::{PassAny, PassTensor, Slot};

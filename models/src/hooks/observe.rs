@@ -1,0 +1,58 @@
+//! Watching a run from outside: which scopes are entered and left, which tensors pass.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
+use super::session::Active;
+
+/// Told what happens in hooked modules on this thread, whatever runs are active.
+pub trait Observer {
+    /// A scope such as `blocks.3.attn` begins.
+    fn entered(&mut self, path: &str);
+    /// The scope ends.
+    fn left(&mut self, path: &str);
+    /// A tensor passes a site; `bytes` is its size.
+    fn passed(&mut self, site: &str, dims: &[usize], bytes: usize);
+}
+
+thread_local! {
+    static OBSERVERS: RefCell<Vec<Rc<RefCell<dyn Observer>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` with the observer listening; nothing is left behind, a panic included.
+pub fn observe<R>(observer: Rc<RefCell<dyn Observer>>, body: impl FnOnce() -> R) -> R {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            OBSERVERS.with_borrow_mut(Vec::pop);
+        }
+    }
+    let _active = Active::watch();
+    OBSERVERS.with_borrow_mut(|observers| observers.push(observer));
+    let _pop = Pop;
+    body()
+}
+
+fn each(tell: impl Fn(&mut dyn Observer)) {
+    let observers = OBSERVERS.with_borrow(Clone::clone);
+    for observer in observers {
+        tell(&mut *observer.borrow_mut());
+    }
+}
+
+pub(super) fn entered(path: &str) {
+    each(|observer| observer.entered(path));
+}
+
+pub(super) fn left(path: &str) {
+    each(|observer| observer.left(path));
+}
+
+pub(super) fn passed<const D: usize>(site: &str, tensor: &Tensor<D>) {
+    each(|observer| {
+        let dims = tensor.dims();
+        observer.passed(site, &dims, dims.iter().product::<usize>() * tensor.dtype().size());
+    });
+}

@@ -1,0 +1,244 @@
+//! The thread's current run, and the path of the module that is executing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
+use super::activation::Activation;
+use super::edit::{At, Edit};
+use super::observe;
+use super::pattern::SitePattern;
+use super::plan::Fired;
+use crate::error::{Error, Result};
+
+thread_local! {
+    /// Whether any run or observer is active: the one thing a site without a run looks at.
+    static ACTIVE: Cell<usize> = const { Cell::new(0) };
+    static PATH: RefCell<String> = const { RefCell::new(String::new()) };
+    static RUNS: RefCell<Vec<Rc<RefCell<Session>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What one run wants and what it has met so far.
+#[derive(Default)]
+pub(super) struct Session {
+    pub(super) captures: Vec<SitePattern>,
+    pub(super) edits: Vec<(SitePattern, Edit)>,
+    pub(super) grads: Vec<SitePattern>,
+    pub(super) captured: BTreeMap<String, Activation>,
+    pub(super) order: Vec<String>,
+    pub(super) leaves: BTreeMap<String, (Activation, Vec<usize>)>,
+    pub(super) fired: Fired,
+    pub(super) seen: Vec<String>,
+    pub(super) first_error: Option<Error>,
+    /// Position of the first token of this forward in the whole sequence.
+    pub(super) offset: usize,
+}
+
+/// Leaves the scope when dropped, a panic included.
+#[derive(Debug)]
+pub struct Scope {
+    length_before: Option<usize>,
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some(length) = self.length_before {
+            observe::left(&PATH.with_borrow(Clone::clone));
+            PATH.with_borrow_mut(|path| path.truncate(length));
+        }
+    }
+}
+
+/// Enters one segment of the path. Costs a thread-local read when no run is active.
+pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
+    if ACTIVE.get() == 0 {
+        return Scope { length_before: None };
+    }
+    let length = PATH.with_borrow_mut(|path| {
+        let length = path.len();
+        if length > 0 {
+            path.push('.');
+        }
+        write!(path, "{segment}").expect("BUG: writing to a string");
+        length
+    });
+    observe::entered(&PATH.with_borrow(Clone::clone));
+    Scope { length_before: Some(length) }
+}
+
+/// Marks the thread active for as long as it lives.
+pub(super) struct Active {
+    outer_path: String,
+}
+
+impl Active {
+    pub(super) fn start() -> Self {
+        ACTIVE.set(ACTIVE.get() + 1);
+        Self { outer_path: PATH.take() }
+    }
+
+    /// Like [`Active::start`], for watching: the path goes on.
+    pub(super) fn watch() -> Self {
+        ACTIVE.set(ACTIVE.get() + 1);
+        Self { outer_path: PATH.with_borrow(Clone::clone) }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        ACTIVE.set(ACTIVE.get() - 1);
+        PATH.set(std::mem::take(&mut self.outer_path));
+    }
+}
+
+/// Runs `body` with `session` as the thread's innermost run.
+pub(super) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R) -> R {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            RUNS.with_borrow_mut(Vec::pop);
+        }
+    }
+    let _active = Active::start();
+    RUNS.with_borrow_mut(|runs| runs.push(Rc::clone(session)));
+    let _pop = Pop;
+    body()
+}
+
+fn innermost() -> Option<Rc<RefCell<Session>>> {
+    RUNS.with_borrow(|runs| runs.last().cloned())
+}
+
+fn full_name(name: &str) -> String {
+    PATH.with_borrow(|path| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
+}
+
+/// Whether the run captures, edits or differentiates the site `name` of the current scope: a module
+/// computes a costly side tensor (`attn.result`) only then.
+pub fn asked(name: &str) -> bool {
+    if ACTIVE.get() == 0 {
+        return false;
+    }
+    let full = full_name(name);
+    innermost().is_some_and(|session| session.borrow().wants(&full))
+}
+
+/// Whether the run changes the site `name` of the current scope (an edit, or a gradient's leaf).
+pub fn edited(name: &str) -> bool {
+    if ACTIVE.get() == 0 {
+        return false;
+    }
+    let full = full_name(name);
+    innermost().is_some_and(|session| {
+        let session = session.borrow();
+        session.edits.iter().any(|(pattern, _)| pattern.matches(&full)) || session.grads.iter().any(|pattern| pattern.matches(&full))
+    })
+}
+
+/// Tells the innermost run where in the sequence the coming forward starts.
+pub(crate) fn set_offset(offset: usize) {
+    if let Some(session) = innermost() {
+        session.borrow_mut().offset = offset;
+    }
+}
+
+/// Passes a tensor through the site `name` of the current scope.
+pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Tensor<D> {
+    if ACTIVE.get() == 0 {
+        return tensor;
+    }
+    let full = full_name(name);
+    observe::passed(&full, &tensor);
+    let Some(session) = innermost() else { return tensor };
+    let edits = session.borrow_mut().meet(&full);
+    let offset = session.borrow().offset;
+    // The session is not borrowed while an edit runs: an edit may itself run a model.
+    let result = edits.into_iter().try_fold(Activation::new(tensor.clone()), |value, edit| apply(&edit, value, &full, offset));
+    let value = match result {
+        Ok(value) => value,
+        Err(error) => {
+            session.borrow_mut().fail(error);
+            return tensor;
+        }
+    };
+    let value = session.borrow_mut().keep(&full, value);
+    value.tensor().expect("BUG: edits keep the shape")
+}
+
+/// One edit, whose result must have the shape and device it was given.
+fn apply(edit: &Edit, value: Activation, site: &str, offset: usize) -> Result<Activation> {
+    let dims = value.dims().to_vec();
+    let new = edit.apply(value, &At { site, offset })?;
+    if new.dims() != dims {
+        return Err(Error::EditShape { site: site.to_owned(), expected: dims, actual: new.dims().to_vec() });
+    }
+    Ok(new)
+}
+
+impl Session {
+    fn wants(&self, name: &str) -> bool {
+        self.captures.iter().chain(&self.grads).any(|pattern| pattern.matches(name)) || self.edits.iter().any(|(pattern, _)| pattern.matches(name))
+    }
+
+    /// Notes that the site was met; gives the edits that apply there, in the order they were registered.
+    fn meet(&mut self, name: &str) -> Vec<Edit> {
+        if !self.seen.iter().any(|seen| seen == name) {
+            self.seen.push(name.to_owned());
+        }
+        let mut due = Vec::new();
+        for (index, (pattern, edit)) in self.edits.iter().enumerate() {
+            if pattern.matches(name) {
+                self.fired.edits[index] += 1;
+                due.push(edit.clone());
+            }
+        }
+        due
+    }
+
+    /// Adds the gradient's leaf where one is asked for, and keeps a handle where a capture is.
+    fn keep(&mut self, name: &str, value: Activation) -> Activation {
+        let mut value = value;
+        if let Some(index) = self.grads.iter().position(|pattern| pattern.matches(name)) {
+            self.fired.grads[index] += 1;
+            match leaf_added(&value) {
+                Ok((with_leaf, leaf)) => {
+                    self.leaves.insert(name.to_owned(), (leaf, with_leaf.dims().to_vec()));
+                    value = with_leaf;
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+        let mut wanted = false;
+        for (index, pattern) in self.captures.iter().enumerate() {
+            if pattern.matches(name) {
+                self.fired.captures[index] += 1;
+                wanted = true;
+            }
+        }
+        if wanted {
+            if self.captured.insert(name.to_owned(), value.detached()).is_none() {
+                self.order.push(name.to_owned());
+            }
+        }
+        value
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.first_error.get_or_insert(error);
+    }
+}
+
+/// Burn cannot mark a tensor inside a graph, so a leaf of zeros is added and differentiated instead.
+/// The zeros are negative: `x + (-0.0)` is `x` to the bit, for `x = -0.0` as well.
+fn leaf_added(value: &Activation) -> Result<(Activation, Activation)> {
+    let dims = value.dims();
+    let device = value.device().clone().autodiff();
+    let len: usize = dims.iter().product();
+    let zeros = Tensor::<1>::full([len], -0.0_f32, (&device, value.dtype()));
+    let leaf = zeros.require_grad();
+    let sum = value.to_flat()? + leaf.clone();
+    Ok((Activation::shaped(sum, dims)?, Activation::new(leaf)))
+}

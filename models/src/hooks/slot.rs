@@ -1,0 +1,72 @@
+//! How `#[hooked]` tells a float tensor from any other value without knowing types.
+//!
+//! Method lookup tries a receiver as it is before it borrows it once more. [`PassTensor`] is
+//! implemented for `Slot<Tensor<D>>` itself and [`PassAny`] for `&mut Slot<T>`, so a tensor finds
+//! the first and everything else falls through to the second.
+
+use burn::tensor::{Float, Tensor};
+
+use super::session;
+
+/// A value on its way through a site.
+#[derive(Debug)]
+pub struct Slot<T>(Option<T>);
+
+impl<T> Slot<T> {
+    /// Holds the value until it passes.
+    pub fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    fn take(&mut self) -> T {
+        self.0.take().expect("BUG: a slot passes once")
+    }
+}
+
+/// A float tensor reports to the run, which may replace it.
+pub trait PassTensor {
+    /// The value that goes on.
+    type Value;
+    /// Passes the value through the site called `name` in the current scope.
+    fn pass(&mut self, name: &'static str) -> Self::Value;
+}
+
+impl<const D: usize> PassTensor for Slot<Tensor<D, Float>> {
+    type Value = Tensor<D, Float>;
+    fn pass(&mut self, name: &'static str) -> Self::Value {
+        session::site(name, self.take())
+    }
+}
+
+/// Anything else goes on untouched.
+pub trait PassAny {
+    /// The value that goes on.
+    type Value;
+    /// Hands the value back.
+    fn pass(&mut self, name: &'static str) -> Self::Value;
+}
+
+impl<T> PassAny for &mut Slot<T> {
+    type Value = T;
+    fn pass(&mut self, _name: &'static str) -> T {
+        self.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_no_tensor_passes_through() {
+        let value = String::from("mask");
+        assert_eq!((&mut Slot::new(value)).pass("name"), "mask");
+    }
+
+    #[test]
+    fn a_tensor_without_a_run_passes_through() {
+        let tensor = Tensor::<1>::from_floats([1.0, 2.0], &burn::tensor::Device::flex());
+        let passed = (&mut Slot::new(tensor)).pass("name");
+        assert_eq!(passed.into_data().to_vec::<f32>().unwrap(), [1.0, 2.0]);
+    }
+}

@@ -1,0 +1,36 @@
+//! Hookable Burn transformers that match Hugging Face's numbers.
+//!
+//! One transformer whose every named tensor can be read, edited and differentiated, and a small
+//! translation file for each architecture. Knows sites and hooks; knows no tool and no bench.
+
+// `#[hooked]` writes `::arrakis::` paths; in this crate they lead here.
+extern crate self as arrakis;
+
+pub mod checkpoint;
+pub mod conformance;
+pub mod device;
+pub mod error;
+pub mod families;
+pub mod generate;
+pub mod hooks;
+pub mod model;
+pub mod site;
+pub mod sweep;
+pub mod tokenizer;
+pub mod tokens;
+pub mod toy;
+pub mod transformer;
+
+pub use error::{Error, Result};
+pub use generate::{Generated, Generation};
+pub use hooks::{Action, Activation, ActivationCache, At, Edit, Intervention, Outcome, Plan, SitePattern};
+pub use sweep::{Sweep, SweepCase, SweepResult};
+pub use model::{HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions};
+pub use tokenizer::{Bos, Occurrence, Tokenizer};
+pub use tokens::{IntoTokens, Side, Tokens};
+pub use transformer::TransformerConfig;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::hooks;
+}

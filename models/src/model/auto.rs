@@ -1,0 +1,171 @@
+//! Models by name: a folder, a Hub id, a configuration, or the one that ships with the crate.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::HookedTransformer;
+use crate::checkpoint;
+use crate::device::{self, Chosen};
+use crate::error::{Error, Result};
+use crate::families::{self, HfConfig};
+use crate::tokenizer::Tokenizer;
+use crate::transformer::{Init, RandomSource, Source, Transformer, TransformerConfig};
+
+/// Reads architectures.
+#[derive(Debug)]
+pub struct HookedAutoConfig;
+
+impl HookedAutoConfig {
+    /// The architecture a `config.json` of Hugging Face describes, in the spelling of transformers 4 or 5.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense.
+    pub fn from_json(value: Value) -> Result<TransformerConfig> {
+        let hf = HfConfig::new(value)?;
+        let config = (families::family(hf.family())?.config)(&hf)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The architecture of a folder with a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] when there is none, and those of [`HookedAutoConfig::from_json`].
+    pub fn from_folder(folder: &Path) -> Result<TransformerConfig> {
+        let own = folder.join("arrakis.json");
+        if own.is_file() {
+            let config: TransformerConfig = serde_json::from_value(checkpoint::read_json(&own)?).map_err(|error| Error::file(&own, error))?;
+            config.check()?;
+            return Ok(config);
+        }
+        Self::from_json(checkpoint::read_json(&folder.join("config.json"))?)
+    }
+
+    /// The `model_type`s that can be loaded.
+    pub fn families() -> Vec<String> {
+        families::known()
+    }
+}
+
+/// How to load a model.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// `cpu`, `gpu`, …; none for the variable `ARRAKIS_DEVICE`, else a GPU that is there, else the CPU.
+    pub device: Option<String>,
+    /// No progress bar.
+    pub quiet: bool,
+}
+
+/// Makes models.
+#[derive(Debug)]
+pub struct HookedAutoModel;
+
+impl HookedAutoModel {
+    /// A trained model: a folder with config.json and weights, or a Hub id such as `gpt2`.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, wrong or not supported, by name; see [`Error`].
+    pub fn from_pretrained(name: &str) -> Result<HookedTransformer> {
+        Self::load(name, &LoadOptions::default())
+    }
+
+    /// A trained model on a device of choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedAutoModel::from_pretrained`], and [`Error::Device`].
+    pub fn load(name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
+        let folder = if Path::new(name).is_dir() { Path::new(name).to_owned() } else { checkpoint::fetch(name)? };
+        let chosen = device::choose(options.device.as_deref())?;
+        let config = HookedAutoConfig::from_folder(&folder)?;
+        let progress = bar(name, options.quiet);
+        let tell = |done: usize, all: usize| {
+            progress.set_length(all as u64);
+            progress.set_position(done as u64);
+        };
+        let net = load_net(&folder, &config, &chosen, &tell)?;
+        progress.finish_and_clear();
+        Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen))
+    }
+
+    /// An untrained model of an architecture: seeded, the same bytes on any device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when the architecture makes no sense.
+    pub fn from_config(config: &TransformerConfig, seed: u64) -> Result<HookedTransformer> {
+        Self::from_config_on(config, seed, &device::choose(None)?)
+    }
+
+    /// The same on a device of choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedAutoModel::from_config`].
+    pub fn from_config_on(config: &TransformerConfig, seed: u64, device: &Chosen) -> Result<HookedTransformer> {
+        config.check()?;
+        let net = Transformer::build(&mut RandomSource::new(seed, &device.device), config);
+        Ok(HookedTransformer::new(net, &format!("random {}", config.family), None, device))
+    }
+}
+
+fn load_net(folder: &Path, config: &TransformerConfig, chosen: &Chosen, tell: &dyn Fn(usize, usize)) -> Result<Transformer> {
+    if folder.join("arrakis.json").is_file() {
+        return checkpoint::load_net(folder, &OWN, config, &chosen.device, tell);
+    }
+    checkpoint::load_net(folder, families::family(&config.family)?, config, &chosen.device, tell)
+}
+
+/// Our own layout: every tensor under our own name.
+const OWN: families::Family = families::Family { model_types: &[], config: |hf| Err(hf.problem("model_type", "our own layout has arrakis.json")), weights: own_weights };
+
+fn own_weights(config: &TransformerConfig) -> families::WeightMap {
+    struct Names(families::WeightMap);
+    impl Source for Names {
+        fn take<const D: usize>(&mut self, name: &str, _: [usize; D], _: Init) -> burn::tensor::Tensor<D> {
+            self.0.same(name, name);
+            burn::tensor::Tensor::zeros([1; D], &burn::tensor::Device::flex())
+        }
+    }
+    let mut names = Names(families::WeightMap::new(""));
+    drop(Transformer::build(&mut names, config));
+    names.0
+}
+
+fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
+    if quiet {
+        return indicatif::ProgressBar::hidden();
+    }
+    let style = indicatif::ProgressStyle::with_template("loading {msg} {bar:30} {pos}/{len} tensors, {eta} left").expect("BUG: a constant template");
+    indicatif::ProgressBar::new(0).with_style(style).with_message(name.to_owned())
+}
+
+/// A folder's tokenizer, where it has one.
+fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
+    let path = folder.join("tokenizer.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let named = bos_name(folder);
+    let loaded = Tokenizer::from_file(&path, None)?;
+    let bos = named.and_then(|name| loaded.id(&name)).or_else(|| bos_id(folder));
+    Ok(Some(loaded.with_bos(bos)))
+}
+
+/// `bos_token` of tokenizer_config.json, a string or `{"content": ..}`.
+fn bos_name(folder: &Path) -> Option<String> {
+    let config = checkpoint::read_json(&folder.join("tokenizer_config.json")).ok()?;
+    let token = config.get("bos_token")?;
+    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
+}
+
+fn bos_id(folder: &Path) -> Option<u32> {
+    ["generation_config.json", "config.json"].iter().find_map(|file| {
+        let config = checkpoint::read_json(&folder.join(file)).ok()?;
+        config.get("bos_token_id")?.as_u64().and_then(|id| u32::try_from(id).ok())
+    })
+}

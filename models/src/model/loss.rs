@@ -1,0 +1,45 @@
+//! Cross entropy of the next token.
+
+use burn::tensor::{Int, Tensor, TensorData, activation};
+
+use super::HookedTransformer;
+use crate::error::{Error, Result};
+use crate::tokens::Tokens;
+
+impl HookedTransformer {
+    /// Mean cross entropy in nats of each token given those before it, `[1]`. Pairs with padding on either side do not count.
+    ///
+    /// `logits` is `[batch, pos, d_vocab]`, from a run on `tokens`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when there is no pair of neighbouring tokens, or the shapes differ.
+    pub fn loss(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+        let real = tokens.real();
+        let weights: Vec<f32> = real.iter().flat_map(|row| row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1])))).collect();
+        let count: f32 = weights.iter().sum();
+        if count == 0.0 {
+            return Err(Error::Length { what: "tokens a loss needs".into(), expected: 2, actual: tokens.pos() });
+        }
+        let losses = self.loss_per_token(logits, tokens)?;
+        let [batch, pos] = losses.dims();
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [batch, pos]), &losses.device());
+        Ok((losses * weights).sum() / count)
+    }
+
+    /// Cross entropy in nats of each token but the first, `[batch, pos - 1]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when the logits are not of these tokens.
+    pub fn loss_per_token(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
+        let [batch, pos, _] = logits.dims();
+        if [batch, pos] != [tokens.batch(), tokens.pos()] || pos < 2 {
+            return Err(Error::Length { what: "positions of the logits (at least 2, as many as tokens)".into(), expected: tokens.pos().max(2), actual: pos });
+        }
+        let next: Vec<i64> = tokens.ids().iter().flat_map(|row| row[1..].iter().map(|id| i64::from(*id))).collect();
+        let next = Tensor::<3, Int>::from_data(TensorData::new(next, [batch, pos - 1, 1]), &logits.device());
+        let log_probs = activation::log_softmax(logits.narrow(1, 0, pos - 1), 2);
+        Ok(log_probs.gather(2, next).squeeze_dim::<2>(2).neg())
+    }
+}

@@ -1,0 +1,106 @@
+//! A loaded model: a transformer with its name, tokenizer and device, and every way to run it.
+
+mod auto;
+mod loss;
+mod run;
+mod text;
+mod weights;
+
+pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
+pub use run::RunOptions;
+
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::Device;
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::hooks::Activation;
+use crate::tokenizer::Tokenizer;
+use crate::transformer::{Transformer, TransformerConfig};
+
+/// A transformer whose every named tensor can be read, edited and differentiated. Cloning copies handles.
+#[derive(Clone, Debug)]
+pub struct HookedTransformer {
+    net: Transformer,
+    tokenizer: Option<Arc<Tokenizer>>,
+    name: String,
+    device: Device,
+    device_name: String,
+    fingerprint: Arc<OnceLock<String>>,
+}
+
+impl HookedTransformer {
+    /// Joins a network with its name, tokenizer and device.
+    pub fn new(net: Transformer, name: &str, tokenizer: Option<Tokenizer>, device: &crate::device::Chosen) -> Self {
+        Self {
+            net,
+            tokenizer: tokenizer.map(Arc::new),
+            name: name.to_owned(),
+            device: device.device.clone(),
+            device_name: device.name.clone(),
+            fingerprint: Arc::default(),
+        }
+    }
+
+    /// The same model with other parameters.
+    #[must_use]
+    pub fn with_net(&self, net: Transformer) -> Self {
+        Self { net, fingerprint: Arc::default(), ..self.clone() }
+    }
+
+    /// The network: a Burn module.
+    pub fn net(&self) -> &Transformer {
+        &self.net
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &TransformerConfig {
+        &self.net.config
+    }
+
+    /// The folder or Hub id it came from.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its tensors live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The device, as said aloud.
+    pub fn device_name(&self) -> &str {
+        &self.device_name
+    }
+
+    /// A digest of weights, architecture and tokenizer: 64 hexadecimal digits. Computed once.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Device`] when the weights cannot be read.
+    pub fn fingerprint(&self) -> Result<String> {
+        if let Some(done) = self.fingerprint.get() {
+            return Ok(done.clone());
+        }
+        let mut digest = Sha256::new();
+        digest.update(serde_json::to_string(self.config()).expect("BUG: a config is plain data"));
+        for (name, tensor) in self.parameters() {
+            digest.update(name.as_bytes());
+            hash_tensor(&mut digest, &tensor)?;
+        }
+        if let Some(tokenizer) = &self.tokenizer {
+            digest.update(tokenizer.to_json()?);
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(self.fingerprint.get_or_init(|| hex).clone())
+    }
+}
+
+fn hash_tensor(digest: &mut Sha256, tensor: &Activation) -> Result<()> {
+    let values = tensor.to_vec()?;
+    let mut bytes = Vec::with_capacity(4 * values.len());
+    values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+    digest.update(&bytes);
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Every way to run a model: checks at the door, then one plan and one forward.
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::HookedTransformer;
+use crate::error::{Error, Result};
+use crate::hooks::{ActivationCache, Edit, Outcome, Plan, SitePattern};
+use crate::tokens::{IntoTokens, Tokens};
+use crate::transformer::{Context, KvCache, TransformerConfig};
+
+/// Where a forward starts and stops.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Run only the blocks before this one; the output is then the stream `[batch, pos, d_model]` entering it.
+    pub stop_at_layer: Option<usize>,
+    /// Compute logits at the last position only: `[batch, 1, d_vocab]`.
+    pub last_only: bool,
+}
+
+impl HookedTransformer {
+    /// Logits `[batch, pos, d_vocab]`, in nats.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyPrompt`], [`Error::TooLong`], or a token out of range.
+    pub fn forward(&self, prompt: impl IntoTokens) -> Result<Tensor<3>> {
+        Ok(self.run(prompt, Plan::new())?.output)
+    }
+
+    /// Logits and the tensors at the sites that fit; nothing else is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSite`] naming the nearest, before anything runs.
+    pub fn run_with_cache<S: Into<SitePattern>>(&self, prompt: impl IntoTokens, sites: impl IntoIterator<Item = S>) -> Result<(Tensor<3>, ActivationCache)> {
+        let plan = sites.into_iter().fold(Plan::new(), Plan::capture);
+        let outcome = self.run(prompt, plan)?;
+        Ok((outcome.output, outcome.cache))
+    }
+
+    /// Logits under edits, applied in the order given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSite`] before anything runs, [`Error::NeverFired`] after.
+    pub fn run_with_hooks<S: Into<SitePattern>>(&self, prompt: impl IntoTokens, edits: impl IntoIterator<Item = (S, Edit)>) -> Result<Tensor<3>> {
+        let plan = edits.into_iter().fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
+        Ok(self.run(prompt, plan)?.output)
+    }
+
+    /// One forward under a plan.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plan and of the prompt.
+    pub fn run(&self, prompt: impl IntoTokens, plan: Plan) -> Result<Outcome<Tensor<3>>> {
+        self.run_from(prompt, plan, None, &RunOptions::default())
+    }
+
+    /// One forward under a plan, from the embedding or from the stream entering a block, up to a block or the logits.
+    ///
+    /// `start` is `(layer, resid_pre)` with `resid_pre` `[batch, pos, d_model]` as captured at
+    /// `blocks.{layer}.resid_pre`; the blocks before it do not run.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer there is not.
+    pub fn run_from(&self, prompt: impl IntoTokens, plan: Plan, start: Option<(usize, Tensor<3>)>, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+        let tokens = prompt.into_tokens(self)?;
+        self.check_tokens(&tokens, 0)?;
+        let from = start.as_ref().map(|(layer, _)| *layer);
+        let layers = self.layers(from, options.stop_at_layer)?;
+        if let Some((_, resid)) = &start {
+            self.check_start(&tokens, resid)?;
+        }
+        let known = self.sites_of_run(from, options.stop_at_layer);
+        plan.check(known.iter().map(String::as_str))?;
+        let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
+        let ids = self.ids(&tokens);
+        plan.run(|| self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options))
+    }
+
+    /// One forward that continues a cache of keys and values: `[batch, new, d_vocab]`.
+    pub(crate) fn run_cached(&self, tokens: &Tokens, plan: Plan, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+        self.check_tokens(tokens, cache.len())?;
+        let known = self.sites_of_run(None, None);
+        plan.check(known.iter().map(String::as_str))?;
+        if cache.is_empty() {
+            cache.visible = vec![Vec::new(); tokens.batch()];
+            cache.positions = vec![Vec::new(); tokens.batch()];
+        }
+        for row in 0..tokens.batch() {
+            cache.visible[row].extend(&tokens.real()[row]);
+            cache.positions[row].extend(&tokens.positions()[row]);
+        }
+        let context = Context::new(self.config(), &cache.visible, &cache.positions, tokens.pos(), &self.device);
+        let ids = self.ids(tokens);
+        let layers = 0..self.config().n_layers;
+        plan.run(|| {
+            crate::hooks::set_offset(context.offset);
+            self.pass(None, ids, layers, &context, Some(cache), options)
+        })
+    }
+
+    /// The blocks from `layer` on over a stream whose earlier positions are in the cache.
+    pub(crate) fn run_blocks(&self, resid: Tensor<3>, plan: Plan, layer: usize, context: &Context, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+        let known = self.sites_of_run(Some(layer), None);
+        plan.check(known.iter().map(String::as_str))?;
+        let [batch, pos, _] = resid.dims();
+        let ids = Tensor::zeros([batch, pos], &self.device);
+        let layers = layer..self.config().n_layers;
+        plan.run(|| {
+            crate::hooks::set_offset(context.offset);
+            self.pass(Some(resid), ids, layers, context, Some(cache), options)
+        })
+    }
+
+    fn pass(&self, start: Option<Tensor<3>>, ids: Tensor<2, Int>, layers: std::ops::Range<usize>, context: &Context, cache: Option<&mut KvCache>, options: &RunOptions) -> Tensor<3> {
+        let resid = start.unwrap_or_else(|| self.net.forward_embed(ids, context));
+        let resid = self.net.forward_blocks(resid, layers, context, cache);
+        if options.stop_at_layer.is_some() {
+            return resid;
+        }
+        let [_, pos, _] = resid.dims();
+        self.net.forward_unembed(if options.last_only { resid.narrow(1, pos - 1, 1) } else { resid })
+    }
+
+    /// Every site of this model, in the order a forward meets them.
+    pub fn sites(&self) -> Vec<String> {
+        crate::conformance::sites(self.config(), 0..self.config().n_layers, true, true)
+    }
+
+    fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
+        let layers = start.unwrap_or(0)..stop.unwrap_or(self.config().n_layers);
+        crate::conformance::sites(self.config(), layers, start.is_none(), stop.is_none())
+    }
+
+    pub(crate) fn ids(&self, tokens: &Tokens) -> Tensor<2, Int> {
+        let flat: Vec<i64> = tokens.ids().iter().flatten().map(|id| i64::from(*id)).collect();
+        Tensor::from_data(TensorData::new(flat, [tokens.batch(), tokens.pos()]), &self.device)
+    }
+
+    fn layers(&self, start: Option<usize>, stop: Option<usize>) -> Result<std::ops::Range<usize>> {
+        let n_layers = self.config().n_layers;
+        let (start, stop) = (start.unwrap_or(0), stop.unwrap_or(n_layers));
+        if start >= n_layers {
+            return Err(Error::OutOfRange { what: "layer", asked: start, length: n_layers });
+        }
+        if stop > n_layers || stop < start {
+            return Err(Error::OutOfRange { what: "stop layer", asked: stop, length: n_layers + 1 });
+        }
+        Ok(start..stop)
+    }
+
+    fn check_start(&self, tokens: &Tokens, resid: &Tensor<3>) -> Result<()> {
+        let expected = vec![tokens.batch(), tokens.pos(), self.config().d_model];
+        let actual = resid.dims().to_vec();
+        if actual == expected { Ok(()) } else { Err(Error::EditShape { site: "resid_pre of the start".into(), expected, actual }) }
+    }
+
+    fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
+        let config: &TransformerConfig = self.config();
+        if tokens.pos() + earlier > config.max_positions() {
+            return Err(Error::TooLong { tokens: tokens.pos() + earlier, n_ctx: config.max_positions() });
+        }
+        let far = tokens.positions().iter().flatten().find(|position| **position >= config.max_positions() as i64);
+        if let Some(position) = far {
+            return Err(Error::OutOfRange { what: "position", asked: *position as usize, length: config.max_positions() });
+        }
+        let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);
+        unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab }))
+    }
+}

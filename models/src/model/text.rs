@@ -1,0 +1,82 @@
+//! Text to tokens and back, with the model's own tokenizer.
+
+use super::HookedTransformer;
+use crate::error::{Error, Result};
+use crate::tokenizer::{Bos, Occurrence, Tokenizer};
+
+impl HookedTransformer {
+    /// The tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTokenizer`] when the checkpoint came without one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_deref().ok_or(Error::NoTokenizer)
+    }
+
+    /// Text to ids, as the tokenizer does it by itself: whether that adds a BOS is the checkpoint's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTokenizer`], [`Error::EmptyPrompt`] when nothing is left.
+    pub fn to_tokens(&self, text: &str) -> Result<Vec<u32>> {
+        self.to_tokens_with(text, Bos::AsTokenizer)
+    }
+
+    /// Text to ids, with or without a BOS.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedTransformer::to_tokens`], and when a BOS is asked for that does not exist.
+    pub fn to_tokens_with(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
+        let ids = self.tokenizer()?.encode(text, bos)?;
+        if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
+    }
+
+    /// The text of ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTokenizer`], or an id out of range.
+    pub fn to_string(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer()?.decode(ids)
+    }
+
+    /// Each token's own text: labels for axes.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedTransformer::to_tokens`].
+    pub fn to_str_tokens(&self, text: &str) -> Result<Vec<String>> {
+        let ids = self.to_tokens(text)?;
+        self.tokenizer()?.pieces(&ids)
+    }
+
+    /// The id of a string that is exactly one token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOneToken`] with the pieces it falls into.
+    pub fn to_single_token(&self, text: &str) -> Result<u32> {
+        self.tokenizer()?.single(text)
+    }
+
+    /// The text of one id.
+    ///
+    /// # Errors
+    ///
+    /// An id out of range.
+    pub fn to_single_str_token(&self, id: u32) -> Result<String> {
+        Ok(self.tokenizer()?.pieces(&[id])?.remove(0))
+    }
+
+    /// Where a token stands in a prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenAbsent`] when it does not occur.
+    pub fn get_token_position(&self, token: &str, prompt: &str, which: Occurrence) -> Result<usize> {
+        let ids = self.to_tokens(prompt)?;
+        self.tokenizer()?.position(token, &ids, which)
+    }
+}

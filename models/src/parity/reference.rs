@@ -1,0 +1,172 @@
+//! A reference file: named tensors of numbers and of ids, and the notes beside them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::Value;
+
+use crate::checkpoint::{read_json, widen};
+use crate::error::{Error, Result};
+use crate::tokens::Tokens;
+
+/// A tensor of numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// The length of each axis.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// A tensor of whole numbers: ids, masks, positions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ids {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<i64>,
+}
+
+/// Other people's numbers for one checkpoint.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    path: PathBuf,
+    numbers: BTreeMap<String, Numbers>,
+    ids: BTreeMap<String, Ids>,
+    /// Tensors of other types, with what they hold.
+    other: BTreeMap<String, String>,
+    info: Value,
+}
+
+impl Reference {
+    /// Reads a safetensors file, and the `.json` of the same name beside it where there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] when it is not there, [`Error::File`] when either file is broken.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, format!("no reference can be read from it: {error}; make or download it again")))?;
+        let notes = path.with_extension("json");
+        let info = if notes.is_file() { read_json(&notes)? } else { Value::Null };
+        let mut reference = Self { path: path.to_owned(), numbers: BTreeMap::new(), ids: BTreeMap::new(), other: BTreeMap::new(), info };
+        for (name, view) in file.tensors() {
+            reference.add(name, &view);
+        }
+        Ok(reference)
+    }
+
+    fn add(&mut self, name: String, view: &TensorView<'_>) {
+        let shape = view.shape().to_vec();
+        if let Some(values) = widen(view.dtype(), view.data()) {
+            self.numbers.insert(name, Numbers { shape, values });
+        } else if let Some(values) = whole(view.dtype(), view.data()) {
+            self.ids.insert(name, Ids { shape, values });
+        } else {
+            self.other.insert(name, format!("it holds {:?}", view.dtype()));
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The notes beside it; `null` where there are none.
+    pub fn info(&self) -> &Value {
+        &self.info
+    }
+
+    /// A tensor of numbers, where there is one of that name.
+    pub fn numbers(&self, name: &str) -> Option<&Numbers> {
+        self.numbers.get(name)
+    }
+
+    /// The names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.numbers.keys().chain(self.ids.keys()).chain(self.other.keys()).map(String::as_str)
+    }
+
+    /// Names of tensors of numbers.
+    pub(super) fn number_names(&self) -> impl Iterator<Item = &str> {
+        self.numbers.keys().map(String::as_str)
+    }
+
+    pub(super) fn ids(&self, name: &str) -> Option<&Ids> {
+        self.ids.get(name)
+    }
+
+    pub(super) fn other(&self, name: &str) -> Option<&str> {
+        self.other.get(name).map(String::as_str)
+    }
+
+    /// Rows of token ids, a single row where the tensor has one axis.
+    pub(super) fn tokens(&self, name: &str) -> Result<Option<Tokens>> {
+        self.ids(name).map(|ids| Tokens::new(self.rows_of_ids(name, ids)?)).transpose()
+    }
+
+    fn rows_of_ids(&self, name: &str, ids: &Ids) -> Result<Vec<Vec<u32>>> {
+        let id = |value: &i64| u32::try_from(*value).map_err(|_| Error::file(&self.path, format!("`{name}` holds {value}, which is no token id")));
+        ids.rows().into_iter().map(|row| row.iter().map(id).collect()).collect()
+    }
+
+    /// Token ids of one row.
+    pub(super) fn row(&self, name: &str) -> Result<Option<Vec<u32>>> {
+        let Some(ids) = self.ids(name) else { return Ok(None) };
+        Ok(self.rows_of_ids(name, ids)?.into_iter().next())
+    }
+}
+
+impl Ids {
+    /// The rows along the last axis.
+    pub(super) fn rows(&self) -> Vec<Vec<i64>> {
+        let width = self.shape.last().copied().unwrap_or(1).max(1);
+        self.values.chunks(width).map(<[i64]>::to_vec).collect()
+    }
+}
+
+/// Little-endian bytes of a signed type as `i64`; `None` for other types.
+fn whole(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
+    match dtype {
+        Dtype::I64 => Some(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap_or_default())).collect()),
+        Dtype::I32 => Some(bytes.chunks_exact(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap_or_default()))).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, dtype: Dtype, shape: Vec<usize>, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reference.safetensors");
+        let view = TensorView::new(dtype, shape, bytes).unwrap();
+        std::fs::write(&path, safetensors::serialize([(name, view)], None).unwrap()).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn ids_are_rows_of_tokens() {
+        let bytes: Vec<u8> = [3_i64, 4, 5, 6].iter().flat_map(|id| id.to_le_bytes()).collect();
+        let (_folder, path) = file("input_ids", Dtype::I64, vec![2, 2], &bytes);
+        let reference = Reference::open(&path).unwrap();
+        assert_eq!(reference.tokens("input_ids").unwrap().unwrap().ids(), [[3, 4], [5, 6]]);
+        assert!(reference.tokens("absent").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_negative_id_is_named() {
+        let (_folder, path) = file("input_ids", Dtype::I64, vec![1], &(-1_i64).to_le_bytes());
+        let error = Reference::open(&path).unwrap().tokens("input_ids").unwrap_err();
+        assert!(error.to_string().contains("`input_ids` holds -1, which is no token id"), "{error}");
+    }
+
+    #[test]
+    fn a_truncated_file_is_named() {
+        let (_folder, path) = file("logits", Dtype::F32, vec![2], &[0; 8]);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        let error = Reference::open(&path).unwrap_err().to_string();
+        assert!(error.contains("reference.safetensors") && error.contains("make or download it again"), "{error}");
+    }
+}

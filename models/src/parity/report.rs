@@ -1,0 +1,99 @@
+//! What a comparison found, row by row, in the order a forward computes.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Tolerance;
+
+/// One quantity, compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The reference's name of it; what was done to either side in brackets.
+    pub quantity: String,
+    /// The largest difference, in the quantity's own unit; infinite where one side is not finite.
+    pub max_abs: f64,
+    /// The largest difference relative to its entry, or to a thousandth of the largest entry where that is more.
+    pub max_rel: f64,
+    /// The largest entry of the reference.
+    pub largest: f64,
+    /// How far the two may lie apart; absent where they must be equal.
+    pub tolerance: Option<Tolerance>,
+    /// How many numbers were compared.
+    pub compared: usize,
+    /// Whether all of them lie within the tolerance.
+    pub pass: bool,
+    /// Index of the number furthest beyond, or nearest to, the tolerance.
+    pub worst_at: Vec<usize>,
+    /// What else there is to say.
+    pub note: String,
+}
+
+/// A tensor of the reference that was not compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The reference's name of it.
+    pub quantity: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// A model held against a reference.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The model.
+    pub model: String,
+    /// Where it ran.
+    pub device: String,
+    /// The reference file.
+    pub reference: PathBuf,
+    /// What was compared.
+    pub rows: Vec<Row>,
+    /// What was not, and why.
+    pub skipped: Vec<Skipped>,
+    /// What a reference of this kind has, and this one lacks.
+    pub missing: Vec<String>,
+}
+
+impl Report {
+    /// Whether something was compared and all of it agrees.
+    pub fn passed(&self) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.pass)
+    }
+
+    /// The rows that differ, in the order a forward computes: the first is nearest the cause.
+    pub fn failures(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.pass)
+    }
+}
+
+/// Where a quantity comes in a run: sections in order, layers in order, and the parts of a layer as they are computed.
+pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
+    let sections = ["grad_", "padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "text.", "greedy."];
+    let section = sections.iter().position(|section| quantity.starts_with(section)).map_or(0, |index| index + 1);
+    let bare = quantity.split([' ', '(']).next().unwrap_or(quantity);
+    let numbers: Vec<usize> = bare.split('.').filter_map(|part| part.parse().ok()).collect();
+    let named = ["prompt.", "sentence.", "facts."].iter().any(|section| quantity.starts_with(section));
+    let item = if named { format!("{:06}", numbers.first().unwrap_or(&0)) } else { String::new() };
+    let layer = numbers.get(usize::from(named)).copied();
+    let parts = ["embed_out", "hidden_states", "attentions", "attn_out", "router_logits", "mlp_out", "final_norm_in", "logits", "loss"];
+    let part = parts.iter().position(|part| bare.contains(part)).unwrap_or(parts.len());
+    // Without a layer: the embedding comes before all layers, everything else behind them.
+    let depth = layer.map_or_else(|| if bare.ends_with("embed_out") { 0 } else { usize::MAX }, |layer| layer + 1);
+    (section, item, depth, part, quantity.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_as_a_forward_computes() {
+        let mut names = ["padded.logits", "logits", "mlp_out.0", "hidden_states.10", "hidden_states.2", "grad_embed", "attn_out.0", "embed_out", "prompt.10.logits", "prompt.2.logits"];
+        names.sort_by_key(|name| order(name));
+        assert_eq!(
+            names,
+            ["embed_out", "attn_out.0", "mlp_out.0", "hidden_states.2", "hidden_states.10", "logits", "grad_embed", "padded.logits", "prompt.2.logits", "prompt.10.logits"]
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! One case of a sweep: what is edited, and the first place it touches.
+
+use crate::error::Result;
+use crate::hooks::{Edit, SitePattern};
+
+/// A labelled set of edits that are applied together.
+#[derive(Clone, Debug)]
+pub struct SweepCase {
+    /// What results are called by.
+    pub label: String,
+    /// Sites and edits, in the order they apply.
+    pub edits: Vec<(SitePattern, Edit)>,
+}
+
+impl SweepCase {
+    /// One edit.
+    pub fn new(label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
+        Self { label: label.into(), edits: vec![(site.into(), edit)] }
+    }
+
+    /// The first block any edit touches, and the only site where there is one alone.
+    pub(super) fn start(&self, known: &[String]) -> Result<Start> {
+        let mut sites = Vec::new();
+        for (pattern, _) in &self.edits {
+            sites.extend(pattern.select(known.iter().map(String::as_str))?);
+        }
+        let layer = sites.iter().map(|site| layer_of(site)).min().flatten();
+        let only = match (sites.as_slice(), self.edits.len()) {
+            ([site], 1) if replaces_cleanly(site) => Some(site.clone()),
+            _ => None,
+        };
+        Ok(Start { layer, only })
+    }
+}
+
+/// Where a case starts.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// The block; `None` for the embedding, `n_layers` for what follows the blocks.
+    pub(super) layer: Option<usize>,
+    /// The one site it edits, whose clean tensor then tells what changes.
+    pub(super) only: Option<String>,
+}
+
+/// Sites of the embedding come before all blocks, those of the final norm after.
+fn layer_of(site: &str) -> Option<usize> {
+    match site.strip_prefix("blocks.") {
+        Some(rest) => rest.split('.').next()?.parse().ok(),
+        None if site == "embed" || site == "pos_embed" => None,
+        None => Some(usize::MAX),
+    }
+}
+
+/// Sites computed on the side, which a forward does not read, cannot be replaced by a prepared tensor.
+fn replaces_cleanly(site: &str) -> bool {
+    let name = site.rsplit('.').next().unwrap_or(site);
+    site.starts_with("blocks.") && !matches!(name, "attn_in" | "q_input" | "k_input" | "v_input" | "result")
+}

@@ -1,0 +1,164 @@
+//! Many edits under one metric: batched, and resumed from the first place each one changes.
+//!
+//! One clean forward keeps the residual stream entering every block and each layer's keys and
+//! values. An edit is first applied to the clean tensor at its site: the positions it changes say
+//! where its forward must start. Everything before that layer and that position is reused, edits
+//! that start together run as one batch, and an edit that changes nothing costs nothing.
+
+mod batch;
+mod case;
+mod clean;
+mod result;
+
+pub use case::SweepCase;
+pub use result::{SweepResult, SweepWork};
+
+use burn::tensor::Tensor;
+
+use crate::device;
+use crate::error::{Error, Result};
+use crate::hooks::{Edit, SitePattern};
+use crate::model::HookedTransformer;
+use crate::tokens::{IntoTokens, Tokens};
+use case::Start;
+use clean::Clean;
+
+/// A sweep being described: see [`HookedTransformer::sweep`].
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    model: &'a HookedTransformer,
+    tokens: Tokens,
+    cases: Vec<SweepCase>,
+    last_only: bool,
+    rows_per_forward: usize,
+    quiet: bool,
+}
+
+impl HookedTransformer {
+    /// Starts a sweep of edits over a prompt or a batch of prompts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the prompt.
+    pub fn sweep(&self, prompt: impl IntoTokens) -> Result<Sweep<'_>> {
+        let tokens = prompt.into_tokens(self)?;
+        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, rows_per_forward: 2048, quiet: false })
+    }
+}
+
+impl Sweep<'_> {
+    /// Adds one case: an edit at one site, or at all that fit a pattern.
+    #[must_use]
+    pub fn case(mut self, label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
+        self.cases.push(SweepCase { label: label.into(), edits: vec![(site.into(), edit)] });
+        self
+    }
+
+    /// Adds many cases.
+    #[must_use]
+    pub fn cases(mut self, cases: impl IntoIterator<Item = SweepCase>) -> Self {
+        self.cases.extend(cases);
+        self
+    }
+
+    /// The metric reads the last position alone: it is given logits `[batch, 1, d_vocab]`, and no others are computed.
+    ///
+    /// Rows must not be padded behind.
+    #[must_use]
+    pub fn last_only(mut self) -> Self {
+        self.last_only = true;
+        self
+    }
+
+    /// Tokens (rows × positions) one forward may hold; more is faster until memory is short. 2048 unless said.
+    #[must_use]
+    pub fn tokens_per_forward(mut self, tokens: usize) -> Self {
+        self.rows_per_forward = tokens.max(1);
+        self
+    }
+
+    /// No progress bar.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Runs all cases. `metric` is given logits `[batch, pos, d_vocab]` of the prompts under one case and
+    /// returns one number a prompt, `[batch]`.
+    ///
+    /// Results are in the order the cases were added, and equal running each alone.
+    ///
+    /// # Errors
+    ///
+    /// An unknown site before anything runs, an edit's own error, or a metric of another shape.
+    pub fn run(self, metric: impl Fn(Tensor<3>) -> Result<Tensor<1>>) -> Result<SweepResult> {
+        self.check_padding()?;
+        let starts = self.starts()?;
+        let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts)?;
+        let clean_metric = self.measure(&metric, self.visible(clean.logits.clone()))?;
+        let mut result = SweepResult::new(&self.cases, clean_metric, self.model.config().n_layers, &self.tokens);
+        let queue = batch::plan(&clean, &self.cases, starts, &self.tokens, self.rows_per_forward)?;
+        let bar = self.bar(self.cases.len());
+        for group in queue {
+            bar.inc(group.cases.len() as u64);
+            if group.unchanged {
+                group.cases.iter().for_each(|case| result.keep_clean(case.index));
+                continue;
+            }
+            let logits = batch::run(self.model, &clean, &self.cases, &group, &self.tokens, self.last_only)?;
+            result.work.add(&group, self.model.config().n_layers, &self.tokens);
+            let rows = self.tokens.batch();
+            for (at, case) in group.cases.iter().enumerate() {
+                let own = logits.clone().narrow(0, at * rows, rows);
+                let whole = self.with_prefix(own, &clean, group.from_position);
+                result.keep(case.index, self.measure(&metric, whole)?);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(result)
+    }
+
+    /// Where each case's first edit is.
+    fn starts(&self) -> Result<Vec<Start>> {
+        let known = self.model.sites();
+        self.cases.iter().map(|case| case.start(&known)).collect()
+    }
+
+    /// Logits of the positions before the resumed ones are the clean run's.
+    fn with_prefix(&self, logits: Tensor<3>, clean: &Clean, from: usize) -> Tensor<3> {
+        if self.last_only || from == 0 {
+            return logits;
+        }
+        Tensor::cat(vec![clean.logits.clone().narrow(1, 0, from), logits], 1)
+    }
+
+    fn visible(&self, logits: Tensor<3>) -> Tensor<3> {
+        let pos = logits.dims()[1];
+        if self.last_only { logits.narrow(1, pos - 1, 1) } else { logits }
+    }
+
+    fn measure(&self, metric: &impl Fn(Tensor<3>) -> Result<Tensor<1>>, logits: Tensor<3>) -> Result<Vec<f64>> {
+        let values = device::read(metric(logits)?)?;
+        if values.len() != self.tokens.batch() {
+            return Err(Error::Length { what: "numbers a sweep's metric returns, one a prompt".into(), expected: self.tokens.batch(), actual: values.len() });
+        }
+        Ok(values.into_iter().map(f64::from).collect())
+    }
+
+    fn check_padding(&self) -> Result<()> {
+        let padded_behind = self.last_only && self.tokens.real().iter().any(|row| row.last() == Some(&false));
+        if padded_behind {
+            return Err(Error::Absent { what: "a last token in every row".into(), why: "rows are padded behind; pad them on the left, or drop `last_only`".into() });
+        }
+        Ok(())
+    }
+
+    fn bar(&self, cases: usize) -> indicatif::ProgressBar {
+        if self.quiet {
+            return indicatif::ProgressBar::hidden();
+        }
+        let style = indicatif::ProgressStyle::with_template("sweep {bar:30} {pos}/{len} edits, {eta} left").expect("BUG: a constant template");
+        indicatif::ProgressBar::new(cases as u64).with_style(style)
+    }
+}

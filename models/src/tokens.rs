@@ -1,0 +1,277 @@
+//! Rows of token ids: rectangular, with padding said and positions worked out in one place.
+
+use crate::error::{Error, Result};
+use crate::model::HookedTransformer;
+
+/// A batch of prompts of equal length, shorter ones padded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    ids: Vec<Vec<u32>>,
+    real: Vec<Vec<bool>>,
+    positions: Vec<Vec<i64>>,
+}
+
+/// Where padding goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// In front: the last position of every row is its last token.
+    Left,
+    /// Behind.
+    Right,
+}
+
+impl Tokens {
+    /// Rows of one length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyPrompt`], or [`Error::Ragged`] naming the first row that differs.
+    pub fn new(rows: Vec<Vec<u32>>) -> Result<Self> {
+        let length = rows.first().map_or(0, Vec::len);
+        if length == 0 {
+            return Err(Error::EmptyPrompt);
+        }
+        if let Some((row, ids)) = rows.iter().enumerate().find(|(_, ids)| ids.len() != length) {
+            return Err(Error::Ragged { row, expected: length, actual: ids.len() });
+        }
+        let real = vec![vec![true; length]; rows.len()];
+        Ok(Self { positions: positions(&real), ids: rows, real })
+    }
+
+    /// Rows of different lengths, padded with `pad`; padding is masked, and each row's positions start at its first token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyPrompt`] when any row is empty.
+    pub fn padded(rows: &[Vec<u32>], side: Side, pad: u32) -> Result<Self> {
+        let length = rows.iter().map(Vec::len).max().unwrap_or(0);
+        if rows.is_empty() || rows.iter().any(Vec::is_empty) {
+            return Err(Error::EmptyPrompt);
+        }
+        let fill = |count: usize| vec![pad; count];
+        let (mut ids, mut real) = (Vec::new(), Vec::new());
+        for row in rows {
+            let (pads, hidden, seen) = (fill(length - row.len()), vec![false; length - row.len()], vec![true; row.len()]);
+            match side {
+                Side::Left => (ids.push([pads, row.clone()].concat()), real.push([hidden, seen].concat())),
+                Side::Right => (ids.push([row.clone(), pads].concat()), real.push([seen, hidden].concat())),
+            };
+        }
+        Ok(Self { positions: positions(&real), ids, real })
+    }
+
+    /// With an attention mask: `true` where a token is real. Positions follow from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when the shape differs, [`Error::EmptyPrompt`] when a row is all padding.
+    pub fn with_mask(mut self, real: Vec<Vec<bool>>) -> Result<Self> {
+        same_shape("rows of the attention mask", &self.ids, &real)?;
+        if real.iter().any(|row| !row.contains(&true)) {
+            return Err(Error::EmptyPrompt);
+        }
+        self.positions = positions(&real);
+        self.real = real;
+        Ok(self)
+    }
+
+    /// With positions of its own in place of those the mask gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when the shape differs or a position is negative.
+    pub fn with_positions(mut self, positions: Vec<Vec<i64>>) -> Result<Self> {
+        same_shape("rows of positions", &self.ids, &positions)?;
+        if let Some(negative) = positions.iter().flatten().find(|position| **position < 0) {
+            return Err(Error::Length { what: format!("position {negative} is negative; positions"), expected: 0, actual: 0 });
+        }
+        self.positions = positions;
+        Ok(self)
+    }
+
+    /// `[batch][pos]` ids, padding included.
+    pub fn ids(&self) -> &[Vec<u32>] {
+        &self.ids
+    }
+
+    /// `[batch][pos]`: whether a token is real.
+    pub fn real(&self) -> &[Vec<bool>] {
+        &self.real
+    }
+
+    /// `[batch][pos]` positions.
+    pub fn positions(&self) -> &[Vec<i64>] {
+        &self.positions
+    }
+
+    /// Rows.
+    pub fn batch(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Tokens a row, padding included.
+    pub fn pos(&self) -> usize {
+        self.ids[0].len()
+    }
+
+    /// One row, alone and without its padding.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] when there is no such row.
+    pub fn row(&self, row: usize) -> Result<Self> {
+        let ids = self.ids.get(row).ok_or(Error::OutOfRange { what: "row", asked: row, length: self.batch() })?;
+        let kept = ids.iter().zip(&self.real[row]).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
+        Self::new(vec![kept])
+    }
+
+    /// Index of the last real token of each row.
+    pub fn last_positions(&self) -> Vec<usize> {
+        self.real.iter().map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding")).collect()
+    }
+
+    /// Adds one real token to each row; gives the added column as tokens of its own, with its positions.
+    pub(crate) fn extend(&mut self, column: &[u32]) -> Self {
+        let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new() };
+        for (row, id) in column.iter().enumerate() {
+            let last = self.real[row].iter().rposition(|real| *real).map_or(0, |slot| self.positions[row][slot] + 1);
+            self.ids[row].push(*id);
+            self.real[row].push(true);
+            self.positions[row].push(last);
+            added.ids.push(vec![*id]);
+            added.real.push(vec![true]);
+            added.positions.push(vec![last]);
+        }
+        added
+    }
+
+    /// Every row `times` times, as a batch: row 0, row 1, …, row 0, row 1, ….
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Self {
+        fn times_over<T: Clone>(rows: &[Vec<T>], times: usize) -> Vec<Vec<T>> {
+            std::iter::repeat_n(rows, times).flatten().cloned().collect()
+        }
+        Self { ids: times_over(&self.ids, times), real: times_over(&self.real, times), positions: times_over(&self.positions, times) }
+    }
+}
+
+/// Each row counts its real tokens from 0; padding in front counts as position 0.
+fn positions(real: &[Vec<bool>]) -> Vec<Vec<i64>> {
+    let count = |row: &Vec<bool>| {
+        let mut seen = 0i64;
+        row.iter().map(|real| { seen += i64::from(*real); (seen - 1).max(0) }).collect()
+    };
+    real.iter().map(count).collect()
+}
+
+fn same_shape<A, B>(what: &str, rows: &[Vec<A>], other: &[Vec<B>]) -> Result<()> {
+    if rows.len() != other.len() {
+        return Err(Error::Length { what: what.into(), expected: rows.len(), actual: other.len() });
+    }
+    let differing = rows.iter().zip(other).find(|(a, b)| a.len() != b.len());
+    differing.map_or(Ok(()), |(a, b)| Err(Error::Length { what: format!("{what}, in one row"), expected: a.len(), actual: b.len() }))
+}
+
+/// What a model can be run on: token ids, text, or rows of either.
+pub trait IntoTokens {
+    /// The rows of tokens this is for a model.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyPrompt`], [`Error::NoTokenizer`] for text without a tokenizer, and those of [`Tokens`].
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens>;
+}
+
+impl IntoTokens for Tokens {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Ok(self)
+    }
+}
+
+impl IntoTokens for &Tokens {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Ok(self.clone())
+    }
+}
+
+impl IntoTokens for &[u32] {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.to_vec()])
+    }
+}
+
+impl<const N: usize> IntoTokens for [u32; N] {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.to_vec()])
+    }
+}
+
+impl<const N: usize> IntoTokens for &[u32; N] {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.to_vec()])
+    }
+}
+
+impl IntoTokens for Vec<u32> {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self])
+    }
+}
+
+impl IntoTokens for &Vec<u32> {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.clone()])
+    }
+}
+
+impl IntoTokens for Vec<Vec<u32>> {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(self)
+    }
+}
+
+impl IntoTokens for &str {
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![model.to_tokens(self)?])
+    }
+}
+
+impl IntoTokens for &String {
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
+        self.as_str().into_tokens(model)
+    }
+}
+
+impl IntoTokens for &[&str] {
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
+        let rows = self.iter().map(|text| model.to_tokens(text)).collect::<Result<Vec<_>>>()?;
+        Tokens::padded(&rows, Side::Left, 0)
+    }
+}
+
+impl IntoTokens for &[String] {
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
+        let texts: Vec<&str> = self.iter().map(String::as_str).collect();
+        texts.as_slice().into_tokens(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_padding_starts_positions_at_the_first_token() {
+        let tokens = Tokens::padded(&[vec![5, 6, 7], vec![8]], Side::Left, 0).unwrap();
+        assert_eq!(tokens.ids()[1], [0, 0, 8]);
+        assert_eq!(tokens.positions(), [[0, 1, 2], [0, 0, 0]]);
+        assert_eq!(tokens.row(1).unwrap().ids(), [[8]]);
+        assert_eq!(tokens.last_positions(), [2, 2]);
+    }
+
+    #[test]
+    fn ragged_rows_say_which() {
+        let error = Tokens::new(vec![vec![1, 2], vec![3]]).unwrap_err();
+        assert_eq!(error.to_string(), "row 1 of the batch has 1 tokens, the first has 2: pad them with `Tokens::padded`");
+    }
+}

@@ -1,0 +1,104 @@
+//! A training run on disk: one folder a checkpoint, complete or not there at all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::{Optimizer, Settings, Trainer};
+use crate::checkpoint::{read_json, save_own, widen};
+use crate::device::Chosen;
+use crate::error::{Error, Result};
+use crate::model::{HookedAutoConfig, net_from_bytes};
+
+/// What a checkpoint says besides numbers.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    step: u64,
+    settings: Settings,
+}
+
+impl Trainer {
+    /// Writes `folder/step-00000500/`: the model in our own layout, AdamW's moments, step and settings.
+    ///
+    /// The folder appears under its name only once it is complete; earlier checkpoints stay. Gives its path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] naming what could not be written.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let done = folder.join(format!("step-{:08}", self.step));
+        if done.is_dir() {
+            return Ok(done);
+        }
+        let partial = done.with_extension("partial");
+        save_own(&self.model(), &partial)?;
+        write(&partial.join("optimizer.safetensors"), &self.moments(&partial)?)?;
+        let state = State { step: self.step, settings: self.settings };
+        let state = serde_json::to_string_pretty(&state).expect("BUG: settings are plain data");
+        write(&partial.join("training.json"), state.as_bytes())?;
+        std::fs::rename(&partial, &done).map_err(|source| Error::Write { path: done.clone(), source })?;
+        Ok(done)
+    }
+
+    /// Goes on from the latest checkpoint of a folder, to the bit as if it had never stopped; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] or [`Error::File`] naming what is missing or broken.
+    pub fn resume(folder: &Path, chosen: &Chosen) -> Result<Option<Self>> {
+        let Some(latest) = latest(folder) else { return Ok(None) };
+        let path = latest.join("training.json");
+        let State { step, settings } = serde_json::from_value(read_json(&path)?).map_err(|error| Error::file(&path, error))?;
+        let config = HookedAutoConfig::from_folder(&latest)?;
+        let mut trainer = Self::new(&config, settings, chosen)?;
+        let weights = latest.join("model.safetensors");
+        trainer.net = net_from_bytes(&weights, &read(&weights)?, &config, &trainer.device)?;
+        trainer.step = step;
+        restore(&mut trainer.optimizer, &latest.join("optimizer.safetensors"), step, chosen)?;
+        Ok(Some(trainer))
+    }
+
+    fn moments(&self, path: &Path) -> Result<Vec<u8>> {
+        let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+        let raw: Vec<(String, Vec<u8>)> = self.optimizer.moments()?.into_iter().map(|(name, values)| (name, bytes(values))).collect();
+        let view = |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
+        let views: Result<Vec<_>, _> = raw.iter().map(|(name, bytes)| (name, bytes.as_slice())).map(view).collect();
+        let views = views.map_err(|error| Error::file(path, error))?;
+        safetensors::serialize(views, None).map_err(|error| Error::file(path, error))
+    }
+}
+
+/// The complete checkpoint with the most steps.
+fn latest(folder: &Path) -> Option<PathBuf> {
+    let names = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.file_name());
+    let steps = names.filter_map(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
+    steps.max().map(|step| folder.join(format!("step-{step:08}")))
+}
+
+fn restore(optimizer: &mut Optimizer, path: &Path, step: u64, chosen: &Chosen) -> Result<()> {
+    let bytes = read(path)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
+    let mut moments = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let values = widen(view.dtype(), view.data()).ok_or_else(|| Error::file(path, format!("`{name}` is not a float tensor")))?;
+        moments.insert(name, values);
+    }
+    while let Some((name, second)) = moments.pop_last() {
+        let parameter = name.strip_suffix(".moment_2").ok_or_else(|| Error::file(path, format!("`{name}` has no `moment_2` beside it")))?;
+        let first = moments.remove(&format!("{parameter}.moment_1")).filter(|first| first.len() == second.len());
+        let first = first.ok_or_else(|| Error::file(path, format!("`{name}` has no `moment_1` of its length beside it")))?;
+        optimizer.restore(parameter, step, [first, second], &chosen.device);
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+}

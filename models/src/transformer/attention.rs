@@ -1,0 +1,214 @@
+//! Attention, with every tensor of the papers at a site.
+
+use arrakis_macros::hooked;
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+
+use super::config::{Positions, QkNorm, TransformerConfig};
+use super::context::LayerContext;
+use super::linear::Linear;
+use super::norm::Norm;
+use super::source::{Init, Source};
+use crate::hooks;
+
+/// Earlier keys and values of one layer.
+pub(super) type LayerCache = Option<(Tensor<4>, Tensor<4>)>;
+
+/// Multi-head attention with grouped keys and values (<https://arxiv.org/abs/2305.13245>).
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// `[d_model, n_heads * d_head]`
+    pub w_q: Linear,
+    /// `[d_model, n_kv_heads * d_head]`
+    pub w_k: Linear,
+    /// `[d_model, n_kv_heads * d_head]`
+    pub w_v: Linear,
+    /// `[n_heads * d_head, d_model]`
+    pub w_o: Linear,
+    /// On queries, before rotation.
+    pub q_norm: Option<Norm>,
+    /// On keys, before rotation.
+    pub k_norm: Option<Norm>,
+    /// Query heads.
+    #[module(skip)]
+    pub n_heads: usize,
+    /// Key and value heads.
+    #[module(skip)]
+    pub n_kv_heads: usize,
+    /// Scores are multiplied by this.
+    #[module(skip)]
+    pub scale: f64,
+    /// `cap * tanh(scores / cap)`.
+    #[module(skip)]
+    pub softcap: Option<f64>,
+    #[module(skip)]
+    qk_norm: QkNorm,
+    #[module(skip)]
+    alibi_scaled: bool,
+}
+
+impl Attention {
+    /// Takes the layer's `attn.*` parameters from the source.
+    pub fn build(source: &mut impl Source, layer: usize, config: &TransformerConfig) -> Self {
+        let name = format!("blocks.{layer}.attn");
+        let (d_model, d_head) = (config.d_model, config.d_head);
+        let (d_q, d_kv) = (config.n_heads * d_head, config.n_kv_heads * d_head);
+        let mut linear = |part: &str, shape, bias| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
+        let (w_q, w_k) = (linear("w_q", [d_model, d_q], config.qkv_bias), linear("w_k", [d_model, d_kv], config.qkv_bias));
+        let (w_v, w_o) = (linear("w_v", [d_model, d_kv], config.qkv_bias), linear("w_o", [d_q, d_model], config.attn_out_bias));
+        let width = |heads: usize| match config.qk_norm {
+            QkNorm::None => None,
+            QkNorm::Head => Some(d_head),
+            QkNorm::PerHead | QkNorm::Full => Some(heads * d_head),
+        };
+        let mut plain = config.clone();
+        plain.norm_bias = false;
+        let q_norm = width(config.n_heads).map(|d| Norm::build(source, &format!("{name}.q_norm"), d, &plain));
+        let k_norm = width(config.n_kv_heads).map(|d| Norm::build(source, &format!("{name}.k_norm"), d, &plain));
+        Self {
+            w_q,
+            w_k,
+            w_v,
+            w_o,
+            q_norm,
+            k_norm,
+            n_heads: config.n_heads,
+            n_kv_heads: config.n_kv_heads,
+            scale: config.attn_scales[layer],
+            softcap: config.attn_softcap,
+            qk_norm: config.qk_norm,
+            alibi_scaled: matches!(config.positions, Positions::Alibi { scaled: true }),
+        }
+    }
+
+    /// `[batch, pos, d_model]` to the same. Sites: `q k v rot_q rot_k scores pattern z result out`.
+    #[hooked]
+    pub fn forward(&self, x: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let q = split_heads(self.w_q.apply(x.clone()), self.n_heads);
+        let k = split_heads(self.w_k.apply(x.clone()), self.n_kv_heads);
+        let v = split_heads(self.w_v.apply(x), self.n_kv_heads);
+        self.attend(q, k, v, context, cache)
+    }
+
+    /// The same with an input of its own for each head: `[batch, pos, head, d_model]`, grouped heads once.
+    #[hooked]
+    pub fn forward_split(&self, [x_q, x_k, x_v]: [Tensor<4>; 3], context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let q = project_heads(&self.w_q, x_q);
+        let k = project_heads(&self.w_k, x_k);
+        let v = project_heads(&self.w_v, x_v);
+        self.attend(q, k, v, context, cache)
+    }
+
+    #[hooked(skip(q, k, keys, values))]
+    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let (q, k) = (self.normed(q, self.q_norm.as_ref()), self.normed(k, self.k_norm.as_ref()));
+        let (q, k) = if let Some((rope, cos, sin)) = context.rotation {
+            let rot_q = rope.rotate(q, cos, sin);
+            let rot_k = rope.rotate(k, cos, sin);
+            (rot_q, rot_k)
+        } else {
+            (q, k)
+        };
+        let (keys, values) = appended(k, v, cache);
+        let scores = self.scores(q, self.per_query_head(keys), context);
+        let pattern = activation::softmax(scores, 3);
+        let z = pattern.matmul(self.per_query_head(values).swap_dims(1, 2)).swap_dims(1, 2);
+        let out = self.written(z);
+        out
+    }
+
+    /// `[batch, head, query, key]`, scaled, capped, biased, and -inf where masked.
+    fn scores(&self, q: Tensor<4>, k: Tensor<4>, context: &LayerContext<'_>) -> Tensor<4> {
+        let mut scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).swap_dims(2, 3)) * self.scale;
+        if let Some(alibi) = context.alibi {
+            let alibi = if self.alibi_scaled { alibi.clone() * self.scale } else { alibi.clone() };
+            scores = scores + alibi;
+        }
+        if let Some(cap) = self.softcap {
+            scores = activation::tanh(scores / cap) * cap;
+        }
+        let shape = scores.dims();
+        scores.mask_fill(context.mask.clone().expand(shape), f32::NEG_INFINITY)
+    }
+
+    /// `z W_O + b`. `result`, what each head writes, is computed on the side when a run asks for it; an
+    /// edit there adds its difference, so that looking changes no bit.
+    #[hooked(skip(out, plain, heads))]
+    fn written(&self, z: Tensor<4>) -> Tensor<3> {
+        let [batch, pos, n_heads, d_head] = z.dims();
+        let out = self.w_o.apply(z.clone().reshape([batch, pos, n_heads * d_head]));
+        if !hooks::asked("result") {
+            return out;
+        }
+        let plain = self.head_results(z);
+        let heads = plain.clone();
+        let result = heads;
+        if hooks::edited("result") { out + (result - plain).sum_dim(2).squeeze_dim(2) } else { out }
+    }
+
+    /// What each head writes into the residual stream, without the bias: `[batch, pos, head, d_model]`.
+    pub fn head_results(&self, z: Tensor<4>) -> Tensor<4> {
+        let [batch, pos, n_heads, d_head] = z.dims();
+        let w_o = self.w_o.weight.val();
+        let d_model = w_o.dims()[1];
+        let z = z.swap_dims(1, 2).swap_dims(0, 1).reshape([n_heads, batch * pos, d_head]);
+        let results = z.matmul(w_o.reshape([n_heads, d_head, d_model]));
+        results.reshape([n_heads, batch, pos, d_model]).swap_dims(0, 1).swap_dims(1, 2)
+    }
+
+    fn normed(&self, x: Tensor<4>, norm: Option<&Norm>) -> Tensor<4> {
+        let Some(norm) = norm else { return x };
+        let [batch, pos, heads, d_head] = x.dims();
+        match self.qk_norm {
+            QkNorm::Full => norm.apply(x.reshape([batch, pos, 1, heads * d_head])).reshape([batch, pos, heads, d_head]),
+            QkNorm::PerHead => {
+                let centred = norm.centre(x);
+                let normalized = centred.clone() / norm.scale(centred);
+                norm.affine(normalized.reshape([batch, pos, 1, heads * d_head])).reshape([batch, pos, heads, d_head])
+            }
+            QkNorm::Head | QkNorm::None => norm.apply(x),
+        }
+    }
+
+    /// Each key or value head repeated for the query heads it serves: `[batch, pos, n_heads, d_head]`.
+    fn per_query_head(&self, x: Tensor<4>) -> Tensor<4> {
+        if self.n_kv_heads == self.n_heads {
+            return x;
+        }
+        let [batch, pos, kv_heads, d_head] = x.dims();
+        let group = self.n_heads / kv_heads;
+        let repeated: Tensor<5> = x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
+        repeated.reshape([batch, pos, self.n_heads, d_head])
+    }
+}
+
+/// `[batch, pos, heads * d_head]` to `[batch, pos, heads, d_head]`.
+fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, pos, width] = x.dims();
+    x.reshape([batch, pos, heads, width / heads])
+}
+
+/// Each head's own input through its own columns: `[batch, pos, head, d_model]` to `[batch, pos, head, d_head]`.
+fn project_heads(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
+    let [batch, pos, heads, d_model] = x.dims();
+    let weight = linear.weight.val();
+    let d_head = weight.dims()[1] / heads;
+    let weight = weight.reshape([d_model, heads, d_head]).swap_dims(0, 1);
+    let rows = x.swap_dims(1, 2).swap_dims(0, 1).reshape([heads, batch * pos, d_model]);
+    let mut out = rows.matmul(weight);
+    if let Some(bias) = &linear.bias {
+        out = out + bias.val().reshape([heads, 1, d_head]);
+    }
+    out.reshape([heads, batch, pos, d_head]).swap_dims(0, 1).swap_dims(1, 2)
+}
+
+/// The cache's keys and values with the new ones behind, which it then keeps.
+fn appended(k: Tensor<4>, v: Tensor<4>, cache: Option<&mut LayerCache>) -> (Tensor<4>, Tensor<4>) {
+    let Some(cache) = cache else { return (k, v) };
+    let (keys, values) = match cache.take() {
+        Some((old_k, old_v)) => (Tensor::cat(vec![old_k, k], 1), Tensor::cat(vec![old_v, v], 1)),
+        None => (k, v),
+    };
+    *cache = Some((keys.clone(), values.clone()));
+    (keys, values)
+}

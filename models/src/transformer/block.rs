@@ -1,0 +1,190 @@
+//! One block: how attention, MLP and norms write into the residual stream.
+
+use arrakis_macros::hooked;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::attention::{Attention, LayerCache};
+use super::config::{BlockLayout, NormPlacement, TransformerConfig};
+use super::context::LayerContext;
+use super::mlp::Mlp;
+use super::moe::MixtureOfExperts;
+use super::norm::Norm;
+use super::source::Source;
+use crate::hooks;
+
+/// Sites whose edit gives each head an input of its own.
+const SPLIT_INPUTS: [&str; 4] = ["attn_in", "q_input", "k_input", "v_input"];
+
+/// The MLP of a block, or its experts.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per block, never moved about")]
+pub enum Neurons {
+    /// One MLP for all tokens.
+    Dense(Mlp),
+    /// A router and its experts.
+    Mixture(MixtureOfExperts),
+}
+
+impl Neurons {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Dense(mlp) => mlp.forward(x),
+            Self::Mixture(experts) => experts.forward(x),
+        }
+    }
+}
+
+/// One block of the transformer.
+#[derive(Module, Debug)]
+pub struct Block {
+    /// What attention reads through.
+    pub ln1: Option<Norm>,
+    /// On attention's output.
+    pub ln1_post: Option<Norm>,
+    /// The attention.
+    pub attn: Attention,
+    /// What the MLP reads through.
+    pub ln2: Option<Norm>,
+    /// On the MLP's output.
+    pub ln2_post: Option<Norm>,
+    /// The MLP.
+    pub mlp: Neurons,
+    #[module(skip)]
+    placement: NormPlacement,
+    #[module(skip)]
+    layout: BlockLayout,
+}
+
+impl Block {
+    /// Takes the layer's parameters from the source.
+    pub fn build(source: &mut impl Source, layer: usize, config: &TransformerConfig) -> Self {
+        let name = format!("blocks.{layer}");
+        let mut norm = |part: &str, there: bool| there.then(|| Norm::build(source, &format!("{name}.{part}"), config.d_model, config));
+        let before = config.norm_placement != NormPlacement::PostOutput;
+        let after = matches!(config.norm_placement, NormPlacement::Sandwich | NormPlacement::PostOutput);
+        let (ln1, ln1_post) = (norm("ln1", before), norm("ln1_post", after));
+        let (ln2, ln2_post) = (norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm), norm("ln2_post", after));
+        let attn = Attention::build(source, layer, config);
+        let mlp = match config.experts {
+            Some(experts) => Neurons::Mixture(MixtureOfExperts::build(source, &format!("{name}.mlp"), experts, config)),
+            None => Neurons::Dense(Mlp::build(source, &format!("{name}.mlp"), config)),
+        };
+        Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, placement: config.norm_placement, layout: config.block_layout }
+    }
+
+    /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_out resid_post`.
+    #[hooked(inputs(resid_pre), skip(shared))]
+    pub(super) fn forward(&self, resid_pre: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        if self.layout == BlockLayout::Serial {
+            let attn_out = self.attention(resid_pre.clone(), None, context, cache);
+            let resid_mid = self.settled(resid_pre + attn_out, self.ln1.as_ref());
+            let mlp_out = self.neurons(resid_mid.clone(), None);
+            let resid_post = self.settled(resid_mid + mlp_out, self.ln2.as_ref());
+            resid_post
+        } else {
+            let shared = (self.layout == BlockLayout::ParallelSharedNorm).then(|| self.normed_1(resid_pre.clone()));
+            let attn_out = self.attention(resid_pre.clone(), shared.clone(), context, cache);
+            let mlp_out = self.neurons(resid_pre.clone(), shared);
+            let resid_post = resid_pre + attn_out + mlp_out;
+            resid_post
+        }
+    }
+
+    /// Attention from the stream to what it adds to it; `shared` is the stream already normed.
+    #[hooked(skip(read, out))]
+    fn attention(&self, resid_pre: Tensor<3>, shared: Option<Tensor<3>>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+        let out = if SPLIT_INPUTS.into_iter().any(hooks::edited) {
+            let read = self.split_inputs(resid_pre).map(|x| self.before(x, self.ln1.as_ref()));
+            self.attn.forward_split(read, context, cache)
+        } else {
+            self.show_inputs(&resid_pre);
+            let read = shared.unwrap_or_else(|| self.normed_1(resid_pre));
+            self.attn.forward(read, context, cache)
+        };
+        self.after(out, self.ln1_post.as_ref())
+    }
+
+    /// The MLP from the stream to what it adds to it; `shared` is the stream already normed.
+    #[hooked(skip(read, out), inputs(mlp_in))]
+    fn neurons(&self, mlp_in: Tensor<3>, shared: Option<Tensor<3>>) -> Tensor<3> {
+        let read = match shared {
+            Some(_) if hooks::edited("mlp_in") => self.before(mlp_in, self.ln1.as_ref()),
+            Some(shared) => shared,
+            None => self.normed_2(mlp_in),
+        };
+        let out = self.mlp.forward(read);
+        self.after(out, self.ln2_post.as_ref())
+    }
+
+    #[hooked]
+    fn normed_1(&self, x: Tensor<3>) -> Tensor<3> {
+        if let Some(ln1) = &self.ln1 && self.norms_first() { ln1.forward(x) } else { x }
+    }
+
+    #[hooked]
+    fn normed_2(&self, x: Tensor<3>) -> Tensor<3> {
+        if let Some(ln2) = &self.ln2 && self.norms_first() { ln2.forward(x) } else { x }
+    }
+
+    /// The stream as each head reads it, one copy a head: an edit of `attn_in` reaches all three,
+    /// `q_input`, `k_input` and `v_input` one each.
+    #[hooked]
+    fn split_inputs(&self, resid_pre: Tensor<3>) -> [Tensor<4>; 3] {
+        let attn_in = per_head(&resid_pre, self.attn.n_heads);
+        let q_input = attn_in.clone();
+        let k_input = self.grouped(attn_in.clone());
+        let v_input = self.grouped(attn_in);
+        [q_input, k_input, v_input]
+    }
+
+    /// Captures alone need no split: the copies are shown, and the block runs as ever.
+    fn show_inputs(&self, resid_pre: &Tensor<3>) {
+        if SPLIT_INPUTS.into_iter().any(hooks::asked) {
+            drop(self.split_inputs(resid_pre.clone()));
+        }
+    }
+
+    /// The copy of the first query head of each group, for each key head.
+    fn grouped(&self, x: Tensor<4>) -> Tensor<4> {
+        if self.attn.n_kv_heads == self.attn.n_heads {
+            return x;
+        }
+        let [batch, pos, heads, d_model] = x.dims();
+        let group = heads / self.attn.n_kv_heads;
+        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model]).narrow(3, 0, d_model)
+    }
+
+    /// Whether `ln1` and `ln2` are in front of attention and MLP.
+    fn norms_first(&self) -> bool {
+        self.placement != NormPlacement::PostResidual
+    }
+
+    fn before<const D: usize>(&self, x: Tensor<D>, norm: Option<&Norm>) -> Tensor<D> {
+        match norm.filter(|_| self.norms_first()) {
+            Some(norm) => norm.apply(x),
+            None => x,
+        }
+    }
+
+    fn after(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
+        match norm {
+            Some(norm) => norm.apply(x),
+            None => x,
+        }
+    }
+
+    /// The stream after an addition: normed only where norms follow the addition.
+    fn settled(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
+        match norm {
+            Some(norm) if !self.norms_first() => norm.apply(x),
+            _ => x,
+        }
+    }
+}
+
+/// `[batch, pos, d_model]` to `[batch, pos, head, d_model]`.
+fn per_head(x: &Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, pos, d_model] = x.dims();
+    x.clone().reshape([batch, pos, 1, d_model]).expand([batch, pos, heads, d_model])
+}

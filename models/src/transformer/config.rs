@@ -1,0 +1,325 @@
+//! The one transformer's options: every architecture is a choice among these.
+
+use serde::{Deserialize, Serialize};
+
+/// The architecture of a transformer, in the field's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransformerConfig {
+    /// `model_type` of the family it came from.
+    pub family: String,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key and value heads; each serves `n_heads / n_kv_heads` query heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Neurons of an MLP.
+    pub d_mlp: usize,
+    /// Tokens of the vocabulary.
+    pub d_vocab: usize,
+    /// Positions of the context.
+    pub n_ctx: usize,
+    /// The neurons' nonlinearity.
+    pub activation: ActivationKind,
+    /// Whether the MLP is `act(x W_gate) * (x W_in)` instead of `act(x W_in)`.
+    pub gated_mlp: bool,
+    /// Whether the MLP's projections have biases.
+    pub mlp_bias: bool,
+    /// Experts in place of one MLP.
+    pub experts: Option<Experts>,
+    /// The kind of every norm.
+    pub norm: NormKind,
+    /// Added to the variance inside the norm's root.
+    pub norm_eps: f64,
+    /// Where a block's norms sit.
+    pub norm_placement: NormPlacement,
+    /// Whether norms have a bias (LayerNorm only).
+    pub norm_bias: bool,
+    /// Whether the stream passes a norm after the last block.
+    pub final_norm: bool,
+    /// How positions enter.
+    pub positions: Positions,
+    /// How attention and MLP share a block.
+    pub block_layout: BlockLayout,
+    /// Whether queries, keys and values have biases.
+    pub qkv_bias: bool,
+    /// Whether attention's output projection has a bias.
+    pub attn_out_bias: bool,
+    /// Scores are multiplied by this (1/√d_head for most), per layer.
+    pub attn_scales: Vec<f64>,
+    /// A layer's window: keys further back than this many positions (itself counted) are masked.
+    pub windows: Vec<Option<usize>>,
+    /// A norm on queries and keys before rotation.
+    pub qk_norm: QkNorm,
+    /// `cap * tanh(scores / cap)` on attention scores.
+    pub attn_softcap: Option<f64>,
+    /// `cap * tanh(logits / cap)` on logits.
+    pub final_softcap: Option<f64>,
+    /// Token embeddings are multiplied by this.
+    pub embed_scale: Option<f64>,
+    /// A norm right after the embedding (BLOOM).
+    pub embed_norm: bool,
+    /// Width of the embedding where it differs from `d_model` and is projected in and out (OPT-350m).
+    pub d_embed: Option<usize>,
+    /// Logits are multiplied by this.
+    pub logit_scale: Option<f64>,
+    /// Whether the unembedding is the embedding, transposed.
+    pub tied: bool,
+    /// Whether the unembedding has a bias.
+    pub unembed_bias: bool,
+}
+
+/// A neuron's nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationKind {
+    /// `x Φ(x)`, exact (Hendrycks and Gimpel, 2016).
+    Gelu,
+    /// GELU's tanh approximation.
+    GeluTanh,
+    /// `x σ(1.702 x)`.
+    QuickGelu,
+    /// `max(0, x)`.
+    Relu,
+    /// `max(0, x)²`.
+    Relu2,
+    /// `x σ(x)`.
+    Silu,
+    /// `tanh(x)`.
+    Tanh,
+    /// `x`.
+    Identity,
+}
+
+/// What a norm does before its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Centres, then divides by the standard deviation (Ba et al., 2016).
+    LayerNorm,
+    /// Divides by the root mean square (Zhang and Sennrich, 2019).
+    Rms,
+    /// Root mean square with weight `1 + w` (Gemma).
+    RmsOffset,
+}
+
+/// Where a block's norms sit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormPlacement {
+    /// Before attention and before the MLP.
+    Pre,
+    /// Before and after both (Gemma 2).
+    Sandwich,
+    /// Only after both, before they are added (OLMo 2).
+    PostOutput,
+    /// After each addition to the stream (the original transformer, OPT-350m).
+    PostResidual,
+}
+
+/// How attention and MLP share a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockLayout {
+    /// The MLP reads what attention wrote.
+    Serial,
+    /// Both read `resid_pre`, each through its own norm.
+    Parallel,
+    /// Both read `resid_pre` through one norm.
+    ParallelSharedNorm,
+}
+
+/// A norm on queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QkNorm {
+    /// None.
+    None,
+    /// Over `d_head`, one weight for all heads (Qwen 3, Gemma 3).
+    Head,
+    /// Over `d_head`, each head its own weight (StableLM 2).
+    PerHead,
+    /// Over all heads at once (OLMo 2).
+    Full,
+}
+
+/// How positions enter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// A learned vector per position; the table has `offset` unused rows in front (OPT: 2).
+    Learned {
+        /// Rows before position 0.
+        offset: usize,
+    },
+    /// Queries and keys are rotated (Su et al., 2021).
+    Rotary {
+        /// The kinds of rotation the model has.
+        ropes: Vec<Rope>,
+        /// Which of them each layer uses.
+        by_layer: Vec<usize>,
+    },
+    /// A penalty linear in distance (Press et al., 2021).
+    Alibi {
+        /// Whether the penalty is added before the scale is applied to scores (Falcon).
+        scaled: bool,
+    },
+}
+
+/// One kind of rotation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rope {
+    /// Base of the frequencies.
+    pub theta: f64,
+    /// Leading dimensions of a head that are rotated.
+    pub dims: usize,
+    /// Whether pairs are neighbours (GPT-J) instead of halves.
+    pub interleaved: bool,
+    /// How frequencies are stretched.
+    pub scaling: RopeScaling,
+}
+
+/// How a rotation's frequencies are stretched, with the names of transformers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RopeScaling {
+    /// Not at all.
+    Default,
+    /// Positions divided by `factor`.
+    Linear {
+        /// The divisor.
+        factor: f64,
+    },
+    /// The base grows with the sequence once it is longer than the original context.
+    Dynamic {
+        /// The growth.
+        factor: f64,
+        /// Where it starts.
+        original_n_ctx: usize,
+    },
+    /// YaRN (Peng et al., 2023).
+    Yarn {
+        /// The stretch.
+        factor: f64,
+        /// Context it was trained with.
+        original_n_ctx: usize,
+        /// Rotations above which a frequency is left alone.
+        beta_fast: f64,
+        /// Rotations below which it is interpolated.
+        beta_slow: f64,
+        /// Cosines and sines are multiplied by this.
+        attention_factor: f64,
+        /// Whether the correction range is rounded to whole dimensions.
+        truncate: bool,
+    },
+    /// `LongRoPE` (Ding et al., 2024): a factor per dimension, one list for short and one for long sequences.
+    Longrope {
+        /// Factors up to the original context.
+        short: Vec<f64>,
+        /// Factors beyond it.
+        long: Vec<f64>,
+        /// Context it was trained with.
+        original_n_ctx: usize,
+        /// Cosines and sines are multiplied by this.
+        attention_factor: f64,
+    },
+    /// Llama 3.1: three bands of frequencies.
+    Llama3 {
+        /// The stretch of the low band.
+        factor: f64,
+        /// Edge of the low band.
+        low_freq_factor: f64,
+        /// Edge of the high band.
+        high_freq_factor: f64,
+        /// Context it was trained with.
+        original_n_ctx: usize,
+    },
+}
+
+/// A mixture of experts (Shazeer et al., 2017; Mixtral).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// How many each token uses; their probabilities are renormalised to sum to one.
+    pub per_token: usize,
+}
+
+impl TransformerConfig {
+    /// A plain pre-norm transformer of the given dimensions: what families then change.
+    pub fn plain(family: &str, n_layers: usize, d_model: usize, n_heads: usize, d_vocab: usize, n_ctx: usize) -> Self {
+        let d_head = d_model / n_heads.max(1);
+        Self {
+            family: family.to_owned(),
+            n_layers,
+            d_model,
+            n_heads,
+            n_kv_heads: n_heads,
+            d_head,
+            d_mlp: 4 * d_model,
+            d_vocab,
+            n_ctx,
+            activation: ActivationKind::GeluTanh,
+            gated_mlp: false,
+            mlp_bias: true,
+            experts: None,
+            norm: NormKind::LayerNorm,
+            norm_eps: 1e-5,
+            norm_placement: NormPlacement::Pre,
+            norm_bias: true,
+            final_norm: true,
+            positions: Positions::Learned { offset: 0 },
+            block_layout: BlockLayout::Serial,
+            qkv_bias: true,
+            attn_out_bias: true,
+            attn_scales: vec![(d_head as f64).powf(-0.5); n_layers],
+            windows: vec![None; n_layers],
+            qk_norm: QkNorm::None,
+            attn_softcap: None,
+            final_softcap: None,
+            embed_scale: None,
+            embed_norm: false,
+            d_embed: None,
+            logit_scale: None,
+            tied: true,
+            unembed_bias: false,
+        }
+    }
+
+    /// Sets the width of a head, and the scale of scores that goes with it.
+    #[must_use]
+    pub fn with_d_head(mut self, d_head: usize) -> Self {
+        self.d_head = d_head;
+        self.attn_scales = vec![(d_head as f64).powf(-0.5); self.n_layers];
+        self
+    }
+
+    /// The rotation of a layer, where it has one.
+    pub fn rope(&self, layer: usize) -> Option<&Rope> {
+        match &self.positions {
+            Positions::Rotary { ropes, by_layer } => ropes.get(*by_layer.get(layer)?),
+            _ => None,
+        }
+    }
+
+    /// Positions a sequence may have: more than `n_ctx` only where the rotation stretches with the sequence.
+    pub fn max_positions(&self) -> usize {
+        let stretch = match &self.positions {
+            Positions::Rotary { ropes, .. } => ropes.iter().map(|rope| match rope.scaling {
+                RopeScaling::Dynamic { factor, original_n_ctx } => (factor * original_n_ctx as f64) as usize,
+                _ => 0,
+            }),
+            _ => return self.n_ctx,
+        };
+        stretch.max().unwrap_or(0).max(self.n_ctx)
+    }
+
+    /// Whether attention and MLP read the same `resid_pre`.
+    pub fn is_parallel(&self) -> bool {
+        self.block_layout != BlockLayout::Serial
+    }
+}

@@ -1,0 +1,182 @@
+//! What a forward needs besides the residual stream: positions, masks, rotation tables, earlier keys and values.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use super::config::{Positions, Rope, TransformerConfig};
+
+/// Keys and values of earlier forwards, for generation token by token.
+#[derive(Clone, Debug, Default)]
+pub struct KvCache {
+    /// Rotated keys and values of each layer, `[batch, pos, head, d_head]`.
+    pub layers: Vec<Option<(Tensor<4>, Tensor<4>)>>,
+    /// For each row, whether each slot holds a real token.
+    pub visible: Vec<Vec<bool>>,
+    /// For each row, the position of each slot.
+    pub positions: Vec<Vec<i64>>,
+}
+
+impl KvCache {
+    /// An empty cache for a model.
+    pub fn new(config: &TransformerConfig) -> Self {
+        Self { layers: vec![None; config.n_layers], visible: Vec::new(), positions: Vec::new() }
+    }
+
+    /// How many positions it holds.
+    pub fn len(&self) -> usize {
+        self.visible.first().map_or(0, Vec::len)
+    }
+
+    /// Whether nothing has been added yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Masks and positions of one forward, shared by all layers.
+#[derive(Debug)]
+pub struct Context {
+    /// Positions `[batch, pos]`.
+    pub positions: Tensor<2, Int>,
+    /// Slots before this forward's first token.
+    pub offset: usize,
+    masks: BTreeMap<Option<usize>, Tensor<4, Bool>>,
+    rotations: Vec<(Tensor<4>, Tensor<4>)>,
+    alibi: Option<Tensor<4>>,
+}
+
+/// The part of the context one layer uses.
+#[derive(Clone, Debug)]
+pub struct LayerContext<'a> {
+    /// True where a query must not look: `[batch or 1, 1, query, key]`.
+    pub mask: &'a Tensor<4, Bool>,
+    /// The rotation, with its cosines and sines `[batch or 1, pos, 1, dims/2]`.
+    pub rotation: Option<(&'a Rope, &'a Tensor<4>, &'a Tensor<4>)>,
+    /// What is added to scores: `[batch, head, query, key]`.
+    pub alibi: Option<&'a Tensor<4>>,
+}
+
+impl Context {
+    /// Works out masks and tables for rows of tokens.
+    ///
+    /// `visible` and `positions` cover the slots of the cache and of this forward, row by row; the
+    /// last `new` slots are this forward's.
+    pub fn new(config: &TransformerConfig, visible: &[Vec<bool>], positions: &[Vec<i64>], new: usize, device: &Device) -> Self {
+        let total = visible.first().map_or(0, Vec::len);
+        let offset = total - new;
+        let uniform = visible.iter().all(|row| row.iter().all(|seen| *seen));
+        let rows: &[Vec<bool>] = if uniform { &visible[..1] } else { visible };
+        let mut masks = BTreeMap::new();
+        for window in &config.windows {
+            masks.entry(*window).or_insert_with(|| mask(rows, offset, *window, device));
+        }
+        let same_positions = positions.iter().all(|row| row == &positions[0]);
+        let distinct: &[Vec<i64>] = if same_positions { &positions[..1] } else { positions };
+        let rotations = match &config.positions {
+            Positions::Rotary { ropes, .. } => ropes.iter().map(|rope| tables(rope, distinct, offset, device)).collect(),
+            _ => Vec::new(),
+        };
+        let alibi = matches!(config.positions, Positions::Alibi { .. }).then(|| alibi(config.n_heads, positions, offset, device));
+        Self { positions: new_positions(positions, offset, device), offset, masks, rotations, alibi }
+    }
+
+    /// One layer's part.
+    pub fn layer<'a>(&'a self, layer: usize, config: &'a TransformerConfig) -> LayerContext<'a> {
+        let mask = &self.masks[&config.windows[layer]];
+        let rotation = match &config.positions {
+            Positions::Rotary { ropes, by_layer } => {
+                let (cos, sin) = &self.rotations[by_layer[layer]];
+                Some((&ropes[by_layer[layer]], cos, sin))
+            }
+            _ => None,
+        };
+        LayerContext { mask, rotation, alibi: self.alibi.as_ref() }
+    }
+}
+
+fn new_positions(positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<2, Int> {
+    let rows = positions.len();
+    let values: Vec<i64> = positions.iter().flat_map(|row| &row[offset..]).copied().collect();
+    let width = values.len() / rows.max(1);
+    Tensor::from_data(TensorData::new(values, [rows, width]), device)
+}
+
+/// A key is hidden when it comes later, is further back than the window, or is padding. A query always
+/// sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
+fn mask(visible: &[Vec<bool>], offset: usize, window: Option<usize>, device: &Device) -> Tensor<4, Bool> {
+    let (rows, keys) = (visible.len(), visible[0].len());
+    let queries = keys - offset;
+    let mut hidden = Vec::with_capacity(rows * queries * keys);
+    for row in visible {
+        for query in offset..keys {
+            hidden.extend((0..keys).map(|key| {
+                let outside = key > query || window.is_some_and(|window| query - key >= window);
+                key != query && (outside || !row[key])
+            }));
+        }
+    }
+    Tensor::from_data(TensorData::new(hidden, [rows, 1, queries, keys]), device)
+}
+
+fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
+    let half = rope.dims / 2;
+    let (mut cos, mut sin) = (Vec::new(), Vec::new());
+    let longest = positions.iter().flatten().max().map_or(0, |last| *last as usize + 1);
+    for row in positions {
+        let (row_cos, row_sin) = rope.tables(&row[offset..], longest);
+        cos.extend(row_cos);
+        sin.extend(row_sin);
+    }
+    let shape = [positions.len(), positions[0].len() - offset, 1, half];
+    (Tensor::from_data(TensorData::new(cos, shape), device), Tensor::from_data(TensorData::new(sin, shape), device))
+}
+
+/// Slopes of Press et al. (2021), with the interleaved extension for head counts that are no power of two.
+fn slopes(n_heads: usize) -> Vec<f64> {
+    let power = 1_usize << n_heads.ilog2();
+    let slope = |count: usize, step: usize| 2f64.powf(-8.0 * step as f64 / count as f64);
+    let mut slopes: Vec<f64> = (1..=power).map(|i| slope(power, i)).collect();
+    slopes.extend((0..n_heads - power).map(|i| slope(2 * power, 2 * i + 1)));
+    slopes
+}
+
+/// `slope * (key position - query position)`.
+fn alibi(n_heads: usize, positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<4> {
+    let keys = positions[0].len();
+    let mut values = Vec::new();
+    for row in positions {
+        for slope in slopes(n_heads) {
+            for query in &row[offset..] {
+                values.extend(row.iter().map(|key| (slope * (key - query) as f64) as f32));
+            }
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [positions.len(), n_heads, keys - offset, keys]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_two_sees_itself_and_one_back() {
+        let hidden = mask(&[vec![true; 3]], 0, Some(2), &Device::flex());
+        let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
+        assert_eq!(hidden, [false, true, true, false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn padding_is_hidden_from_all_but_itself() {
+        let hidden = mask(&[vec![false, true]], 0, None, &Device::flex());
+        let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
+        assert_eq!(hidden, [false, true, true, false]);
+    }
+
+    #[test]
+    fn slopes_of_eight_heads_halve() {
+        let expected: Vec<f64> = (1..=8).map(|i| 0.5f64.powi(i)).collect();
+        assert_eq!(slopes(8), expected);
+        assert_eq!(slopes(3).len(), 3);
+    }
+}

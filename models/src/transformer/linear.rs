@@ -1,0 +1,39 @@
+//! An affine map of the last axis.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::source::{Init, Source};
+
+/// `x W + b`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[d_in, d_out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[d_out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// Takes `name.weight` and, where it has one, `name.bias` from the source.
+    pub fn build(source: &mut impl Source, name: &str, [d_in, d_out]: [usize; 2], bias: bool, init: Init) -> Self {
+        let weight = source.take(&format!("{name}.weight"), [d_in, d_out], init);
+        let bias = bias.then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d_out], Init::Constant(0.0))));
+        Self { weight: Param::from_tensor(weight), bias }
+    }
+
+    /// `[.., d_in]` to `[.., d_out]`. Leading axes are flattened first: one large product is faster than many small ones.
+    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mut dims = x.dims();
+        let weight = self.weight.val();
+        let [d_in, d_out] = weight.dims();
+        let rows = dims.iter().product::<usize>() / d_in;
+        let flat = x.reshape([rows, d_in]).matmul(weight);
+        let flat = match &self.bias {
+            Some(bias) => flat + bias.val().unsqueeze(),
+            None => flat,
+        };
+        dims[D - 1] = d_out;
+        flat.reshape(dims)
+    }
+}

@@ -1,0 +1,69 @@
+//! The MLP, gated or not.
+
+use arrakis_macros::hooked;
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+
+use super::config::{ActivationKind, TransformerConfig};
+use super::linear::Linear;
+use super::source::{Init, Source};
+
+/// `act(x W_in + b) W_out + b`, or `(act(x W_gate) * (x W_in)) W_out` (<https://arxiv.org/abs/2002.05202>).
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// `[d_model, d_mlp]`
+    pub w_in: Linear,
+    /// `[d_model, d_mlp]`, of gated MLPs
+    pub w_gate: Option<Linear>,
+    /// `[d_mlp, d_model]`
+    pub w_out: Linear,
+    /// The neurons' nonlinearity.
+    #[module(skip)]
+    pub activation: ActivationKind,
+}
+
+impl Mlp {
+    /// Takes `name.w_in`, `name.w_gate` and `name.w_out` from the source.
+    pub fn build(source: &mut impl Source, name: &str, config: &TransformerConfig) -> Self {
+        let (d_model, d_mlp, bias) = (config.d_model, config.d_mlp, config.mlp_bias);
+        let mut linear = |part: &str, shape| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
+        let w_in = linear("w_in", [d_model, d_mlp]);
+        let w_gate = config.gated_mlp.then(|| linear("w_gate", [d_model, d_mlp]));
+        let w_out = linear("w_out", [d_mlp, d_model]);
+        Self { w_in, w_gate, w_out, activation: config.activation }
+    }
+
+    /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.
+    #[hooked]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let post = if let Some(w_gate) = &self.w_gate {
+            let pre = w_gate.apply(x.clone());
+            let pre_linear = self.w_in.apply(x);
+            self.activation.apply(pre) * pre_linear
+        } else {
+            let pre = self.w_in.apply(x);
+            self.activation.apply(pre)
+        };
+        let out = self.w_out.apply(post);
+        out
+    }
+}
+
+impl ActivationKind {
+    /// Applies the nonlinearity, element by element.
+    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Gelu => activation::gelu(x),
+            Self::GeluTanh => activation::gelu_approximate(x),
+            Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+            Self::Relu => activation::relu(x),
+            Self::Relu2 => {
+                let positive = activation::relu(x);
+                positive.clone() * positive
+            }
+            Self::Silu => activation::silu(x),
+            Self::Tanh => activation::tanh(x),
+            Self::Identity => x,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The one transformer: each part a `#[hooked]` Burn module, each architecture a choice of options.
+
+mod attention;
+mod block;
+mod config;
+mod context;
+mod embed;
+mod linear;
+mod mlp;
+mod moe;
+mod net;
+mod norm;
+mod rotary;
+mod source;
+
+pub use attention::Attention;
+pub use block::{Block, Neurons};
+pub use config::{ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling, TransformerConfig};
+pub use context::{Context, KvCache, LayerContext};
+pub use embed::{Embedding, Unembedding};
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use moe::MixtureOfExperts;
+pub use net::Transformer;
+pub use norm::Norm;
+pub use source::{Init, RandomSource, Source};

@@ -1,0 +1,59 @@
+//! A mixture of experts in place of an MLP (<https://arxiv.org/abs/2401.04088>).
+
+use arrakis_macros::hooked;
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+
+use super::config::{Experts, TransformerConfig};
+use super::linear::Linear;
+use super::mlp::Mlp;
+use super::source::{Init, Source};
+
+/// The router's best experts, weighted by their renormalised probabilities.
+///
+/// Every expert runs on every token and is multiplied by its weight, zero for those not chosen: an
+/// edit of `expert_weights` can then switch any expert on.
+#[derive(Module, Debug)]
+pub struct MixtureOfExperts {
+    /// `[d_model, n_experts]`
+    pub router: Linear,
+    /// The experts.
+    pub experts: Vec<Mlp>,
+    /// How many there are and how many each token uses.
+    #[module(skip)]
+    pub counts: Experts,
+}
+
+impl MixtureOfExperts {
+    /// Takes `name.router` and `name.experts.{e}` from the source.
+    pub fn build(source: &mut impl Source, name: &str, counts: Experts, config: &TransformerConfig) -> Self {
+        let router = Linear::build(source, &format!("{name}.router"), [config.d_model, counts.count], false, Init::Normal(0.02));
+        let experts = (0..counts.count).map(|e| Mlp::build(source, &format!("{name}.experts.{e}"), config)).collect();
+        Self { router, experts, counts }
+    }
+
+    /// `[batch, pos, d_model]` to the same. Sites: `router`, `expert_weights` `[batch, pos, expert]`, `out`,
+    /// and each expert's own under `experts.{e}`.
+    #[hooked(skip(sum, weight))]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let router = self.router.apply(x.clone());
+        let expert_weights = self.weights(router);
+        let mut sum = x.zeros_like();
+        for (e, expert) in self.experts.iter().enumerate() {
+            let weight = expert_weights.clone().narrow(2, e, 1);
+            sum = sum + expert.forward(x.clone()) * weight;
+        }
+        let out = sum;
+        out
+    }
+
+    /// Probabilities of the chosen experts, summing to one; zero elsewhere.
+    fn weights(&self, router: Tensor<3>) -> Tensor<3> {
+        let probabilities = activation::softmax(router, 2);
+        let chosen = probabilities.clone().topk(self.counts.per_token, 2);
+        let [batch, pos, count] = probabilities.dims();
+        let last = chosen.clone().narrow(2, self.counts.per_token - 1, 1).expand([batch, pos, count]);
+        let dropped = probabilities.clone().lower(last);
+        probabilities.mask_fill(dropped, 0.0) / chosen.sum_dim(2)
+    }
+}

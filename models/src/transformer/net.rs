@@ -1,0 +1,142 @@
+//! The network: embedding, blocks, final norm, unembedding.
+
+use arrakis_macros::hooked;
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, activation};
+
+use super::block::Block;
+use super::config::{NormPlacement, Positions, TransformerConfig};
+use super::context::{Context, KvCache};
+use super::embed::{Embedding, Unembedding};
+use super::linear::Linear;
+use super::norm::Norm;
+use super::source::{Init, Source};
+
+/// A transformer as a Burn module. Its methods compute; checks are at the door, in the model that holds it.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    /// `[d_vocab, d_model]`
+    pub embed: Embedding,
+    /// Right after the embedding (BLOOM).
+    pub embed_norm: Option<Norm>,
+    /// From the embedding's width to the stream's (OPT-350m).
+    pub project_in: Option<Linear>,
+    /// `[positions, d_model]`
+    pub pos_embed: Option<Embedding>,
+    /// The blocks.
+    pub blocks: Vec<Block>,
+    /// The last norm.
+    pub ln_final: Option<Norm>,
+    /// From the stream's width to the embedding's.
+    pub project_out: Option<Linear>,
+    /// Logits.
+    pub unembed: Unembedding,
+    /// The architecture.
+    #[module(skip)]
+    pub config: TransformerConfig,
+}
+
+impl Transformer {
+    /// Takes every parameter from the source.
+    pub fn build(source: &mut impl Source, config: &TransformerConfig) -> Self {
+        let d_embed = config.d_embed.unwrap_or(config.d_model);
+        let embed = Embedding::build(source, "embed", [config.d_vocab, d_embed]);
+        let embed_norm = config.embed_norm.then(|| Norm::build(source, "embed_norm", config.d_model, config));
+        let mut project = |name: &str, shape| config.d_embed.map(|_| Linear::build(source, name, shape, false, Init::Normal(0.02)));
+        let project_in = project("project_in", [d_embed, config.d_model]);
+        let project_out = project("project_out", [config.d_model, d_embed]);
+        let pos_embed = match config.positions {
+            Positions::Learned { offset } => Some(Embedding::build(source, "pos_embed", [config.n_ctx + offset, config.d_model])),
+            _ => None,
+        };
+        let blocks = (0..config.n_layers).map(|layer| Block::build(source, layer, config)).collect();
+        let ln_final = config.final_norm.then(|| Norm::build(source, "ln_final", config.d_model, config));
+        let unembed = Unembedding::build(source, [d_embed, config.d_vocab], config.tied, config.unembed_bias);
+        Self { embed, embed_norm, project_in, pos_embed, blocks, ln_final, project_out, unembed, config: config.clone() }
+    }
+
+    /// Tokens `[batch, pos]` to the stream entering block 0, `[batch, pos, d_model]`. Sites: `embed`, `pos_embed`.
+    #[hooked(skip(rows))]
+    pub fn forward_embed(&self, ids: Tensor<2, Int>, context: &Context) -> Tensor<3> {
+        let embed = self.embedded(ids);
+        let (Some(table), Positions::Learned { offset }) = (&self.pos_embed, &self.config.positions) else {
+            return embed;
+        };
+        let [batch, ..] = embed.dims();
+        let rows = table.lookup(context.positions.clone() + *offset as i64);
+        let [_, pos, d_model] = rows.dims();
+        let pos_embed = rows.expand([batch, pos, d_model]);
+        embed + pos_embed
+    }
+
+    fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let mut embed = self.embed.lookup(ids);
+        if let Some(scale) = self.config.embed_scale {
+            embed = embed * scale;
+        }
+        if let Some(norm) = &self.embed_norm {
+            embed = norm.apply(embed);
+        }
+        match &self.project_in {
+            Some(project) => project.apply(embed),
+            None => embed,
+        }
+    }
+
+    /// The stream through blocks `start..stop`, `[batch, pos, d_model]` to the same.
+    #[hooked(skip(resid, layer_context, layer_cache))]
+    pub fn forward_blocks(&self, resid: Tensor<3>, layers: std::ops::Range<usize>, context: &Context, mut cache: Option<&mut KvCache>) -> Tensor<3> {
+        let mut resid = resid;
+        for (layer, block) in self.blocks.iter().enumerate().skip(layers.start).take(layers.len()) {
+            let layer_context = context.layer(layer, &self.config);
+            let layer_cache = cache.as_mut().map(|cache| &mut cache.layers[layer]);
+            resid = block.forward(resid, &layer_context, layer_cache);
+        }
+        resid
+    }
+
+    /// The stream to logits `[batch, pos, d_vocab]`. Sites: `ln_final.*`, `logits`.
+    #[hooked]
+    pub fn forward_unembed(&self, resid: Tensor<3>) -> Tensor<3> {
+        let logits = self.logits(self.final_normed(resid));
+        logits
+    }
+
+    #[hooked]
+    fn final_normed(&self, resid: Tensor<3>) -> Tensor<3> {
+        if let Some(ln_final) = &self.ln_final { ln_final.forward(resid) } else { resid }
+    }
+
+    /// Logits of a stream that has passed the final norm: `[batch, pos, d_model]` to `[batch, pos, d_vocab]`.
+    pub fn logits(&self, normed: Tensor<3>) -> Tensor<3> {
+        let normed = match &self.project_out {
+            Some(project) => project.apply(normed),
+            None => normed,
+        };
+        let [batch, pos, width] = normed.dims();
+        let mut logits = normed.reshape([batch * pos, width]).matmul(self.unembedding());
+        if let Some(bias) = &self.unembed.bias {
+            logits = logits + bias.val().unsqueeze();
+        }
+        if let Some(scale) = self.config.logit_scale {
+            logits = logits * scale;
+        }
+        if let Some(cap) = self.config.final_softcap {
+            logits = activation::tanh(logits / cap) * cap;
+        }
+        logits.reshape([batch, pos, self.config.d_vocab])
+    }
+
+    /// `W_U`, `[d_model, d_vocab]`: the embedding's transpose where tied.
+    pub fn unembedding(&self) -> Tensor<2> {
+        match &self.unembed.weight {
+            Some(weight) => weight.val(),
+            None => self.embed.weight.val().transpose(),
+        }
+    }
+
+    /// Whether the stream entering the last norm is the plain sum of everything written into it.
+    pub fn is_additive(&self) -> bool {
+        self.config.norm_placement != NormPlacement::PostResidual
+    }
+}

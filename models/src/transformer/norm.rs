@@ -1,0 +1,103 @@
+//! The norms: centre (LayerNorm only), divide by a scale, multiply by a weight.
+
+use arrakis_macros::hooked;
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::config::{NormKind, TransformerConfig};
+use super::source::{Init, Source};
+
+/// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>).
+#[derive(Module, Debug)]
+pub struct Norm {
+    /// `[d]`; absent once folded into the matrices that read the norm.
+    pub weight: Option<Param<Tensor<1>>>,
+    /// `[d]`; LayerNorm only.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// What is done before the weight.
+    #[module(skip)]
+    pub kind: NormKind,
+    /// Added inside the root.
+    #[module(skip)]
+    pub eps: f64,
+}
+
+impl Norm {
+    /// Takes `name.weight` and `name.bias` from the source, `d` numbers each.
+    pub fn build(source: &mut impl Source, name: &str, d: usize, config: &TransformerConfig) -> Self {
+        let start = if config.norm == NormKind::RmsOffset { 0.0 } else { 1.0 };
+        let weight = source.take(&format!("{name}.weight"), [d], Init::Constant(start));
+        let bias = config.norm_bias.then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d], Init::Constant(0.0))));
+        Self { weight: Some(Param::from_tensor(weight)), bias, kind: config.norm, eps: config.norm_eps }
+    }
+
+    /// `[batch, pos, d_model]` to the same. Sites: `scale` `[batch, pos, 1]`, `normalized`.
+    #[hooked(skip(centred))]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let centred = self.centre(x);
+        let scale = self.scale(centred.clone());
+        let normalized = centred / scale;
+        self.affine(normalized)
+    }
+
+    /// The whole norm over the last axis of any tensor, without sites.
+    pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let centred = self.centre(x);
+        let scale = self.scale(centred.clone());
+        self.affine(centred / scale)
+    }
+
+    /// `x - mean(x)` for LayerNorm, `x` otherwise.
+    pub fn centre<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        match self.kind {
+            NormKind::LayerNorm => x.clone() - x.mean_dim(D - 1),
+            NormKind::Rms | NormKind::RmsOffset => x,
+        }
+    }
+
+    /// `sqrt(mean(x²) + eps)` of the centred input, the last axis of length one.
+    pub fn scale<const D: usize>(&self, centred: Tensor<D>) -> Tensor<D> {
+        ((centred.clone() * centred).mean_dim(D - 1) + self.eps).sqrt()
+    }
+
+    /// The norm's own weight and bias.
+    pub fn affine<const D: usize>(&self, normalized: Tensor<D>) -> Tensor<D> {
+        let mut out = normalized;
+        if let Some(weight) = &self.weight {
+            let weight = if self.kind == NormKind::RmsOffset { weight.val() + 1.0 } else { weight.val() };
+            out = out * weight.unsqueeze();
+        }
+        match &self.bias {
+            Some(bias) => out + bias.val().unsqueeze(),
+            None => out,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transformer::RandomSource;
+    use burn::tensor::Device;
+
+    fn norm(kind: NormKind) -> Norm {
+        let mut config = TransformerConfig::plain("test", 1, 2, 1, 3, 4);
+        (config.norm, config.norm_bias, config.norm_eps) = (kind, false, 0.0);
+        Norm::build(&mut RandomSource::new(0, &Device::flex()), "n", 2, &config)
+    }
+
+    fn run(kind: NormKind, x: [f32; 2]) -> Vec<f32> {
+        let x = Tensor::<3>::from_floats([[x]], &Device::flex());
+        crate::device::read(norm(kind).forward(x)).unwrap()
+    }
+
+    #[test]
+    fn by_hand() {
+        assert_eq!(run(NormKind::LayerNorm, [1.0, 3.0]), [-1.0, 1.0]);
+        let root = 12.5_f32.sqrt();
+        for kind in [NormKind::Rms, NormKind::RmsOffset] {
+            let out = run(kind, [3.0, 4.0]);
+            assert!((out[0] - 3.0 / root).abs() < 1e-6 && (out[1] - 4.0 / root).abs() < 1e-6);
+        }
+    }
+}
