@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A name or pattern selects no site.
-    #[error("no site fits `{asked}`{}; `sites()` lists them all", did_you_mean(nearest))]
+    #[error("no site fits `{asked}`{} `sites()` lists them all", did_you_mean(nearest))]
     UnknownSite {
         /// What was asked for.
         asked: String,
@@ -19,7 +19,7 @@ pub enum Error {
         nearest: Option<String>,
     },
     /// A site was not kept by the run that made the cache.
-    #[error("`{asked}` is not in this cache{}; capture it, or see `cache.sites()`", did_you_mean(nearest))]
+    #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest))]
     NotCaptured {
         /// What was asked for.
         asked: String,
@@ -27,7 +27,7 @@ pub enum Error {
         nearest: Option<String>,
     },
     /// A part of a plan met no tensor.
-    #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest))]
+    #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest).trim_end_matches(';'))]
     NeverFired {
         /// Capture, edit or gradient.
         what: &'static str,
@@ -137,7 +137,7 @@ pub enum Error {
         why: String,
     },
     /// An architecture that is not known.
-    #[error("the architecture `{asked}` is not known{}; known: {}", did_you_mean(nearest), known.join(", "))]
+    #[error("the architecture `{asked}` is not known{} Known: {}", did_you_mean(nearest), known.join(", "))]
     UnknownArchitecture {
         /// `model_type` of the config.
         asked: String,
@@ -228,7 +228,7 @@ impl Error {
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
 /// The known name most like the one asked for.

@@ -14,11 +14,13 @@ pub mod families;
 pub mod generate;
 pub mod hooks;
 pub mod model;
+pub mod parity;
 pub mod site;
 pub mod sweep;
 pub mod tokenizer;
 pub mod tokens;
 pub mod toy;
+pub mod train;
 pub mod transformer;
 
 pub use error::{Error, Result};

@@ -139,7 +139,7 @@ pub fn call<'a, T, R>(
     body: impl FnOnce(T, &mut Figure) -> R,
     see: impl FnOnce(&R) -> Seen,
 ) -> Result<R> {
-    let mut running = Running::begin(bench?, call, inputs)?;
+    let running = Running::begin(bench?, call, inputs)?;
     let tools = match tools(running.bench) {
         Ok(tools) => tools,
         Err(error) => return Err(running.failed_before(error)),

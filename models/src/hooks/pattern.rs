@@ -98,7 +98,8 @@ mod tests {
     fn patterns_select_by_segment() {
         let fits = |pattern: &str, name: &str| SitePattern::new(pattern).matches(name);
         assert!(fits("blocks.*.attn.pattern", "blocks.11.attn.pattern"));
-        assert!(!fits("blocks.*.pattern", "blocks.11.attn.pattern"));
+        assert!(fits("blocks.*.pattern", "blocks.11.attn.pattern"), "a name without its module is completed");
+        assert!(!fits("blocks.*.pat*n", "blocks.11.attn.pattern"), "`*` does not cross a dot");
         assert!(fits("*.pattern", "blocks.11.attn.pattern"));
         assert!(fits("blocks.{0,11}.resid_post", "blocks.11.resid_post"));
         assert!(!fits("blocks.{0,1}.resid_post", "blocks.11.resid_post"));

@@ -101,6 +101,19 @@ impl HookedAutoModel {
         Self::from_config_on(config, seed, &device::choose(None)?)
     }
 
+    /// An untrained model whose parameters are large enough that every part of it matters
+    /// ([`RandomSource::lively`]): what tests of a mechanism should run on.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedAutoModel::from_config`].
+    pub fn lively(config: &TransformerConfig, seed: u64) -> Result<HookedTransformer> {
+        config.check()?;
+        let device = device::choose(None)?;
+        let net = Transformer::build(&mut RandomSource::lively(seed, &device.device), config);
+        Ok(HookedTransformer::new(net, &format!("lively random {}", config.family), None, &device))
+    }
+
     /// The same on a device of choice.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! A loaded model: a transformer with its name, tokenizer and device, and every way to run it.
 
 mod auto;
+mod embedded;
 mod loss;
 mod run;
 mod text;
 mod weights;
+
+pub(crate) use embedded::net_from_bytes;
 
 pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
 pub use run::RunOptions;

@@ -162,3 +162,73 @@ impl Sweep<'_> {
         indicatif::ProgressBar::new(cases as u64).with_style(style)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::Intervention;
+    use crate::model::HookedAutoModel;
+    use crate::transformer::TransformerConfig;
+
+    fn model() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap()
+    }
+
+    fn metric(logits: Tensor<3>) -> Result<Tensor<1>> {
+        let [batch, pos, _] = logits.dims();
+        let last = logits.narrow(1, pos - 1, 1);
+        Ok((last.clone().narrow(2, 3, 1) - last.narrow(2, 7, 1)).reshape([batch]))
+    }
+
+    /// Every kind of case: heads, positions, the embedding, several sites at once, the final norm.
+    fn cases() -> Vec<SweepCase> {
+        let mut cases = Vec::new();
+        for layer in 0..3 {
+            for head in 0..3 {
+                cases.push(SweepCase::new(format!("L{layer}H{head}"), crate::site::z(layer), Intervention::zero().head(head).edit()));
+            }
+            for position in [0, 2, 4] {
+                let edit = Intervention::scale(1.5).positions([position]).edit();
+                cases.push(SweepCase::new(format!("{layer}@{position}"), crate::site::resid_pre(layer), edit));
+                let edit = Intervention::scale(0.5).positions([position]).edit();
+                cases.push(SweepCase::new(format!("k{layer}@{position}"), crate::site::k(layer), edit));
+            }
+        }
+        cases.push(SweepCase::new("embed", "embed", Intervention::scale(2.0).edit()));
+        cases.push(SweepCase::new("all z", "*.z", Intervention::zero().head(0).edit()));
+        cases.push(SweepCase::new("final", "ln_final.normalized", Intervention::scale(2.0).edit()));
+        cases.push(SweepCase::new("nothing", crate::site::z(1), Intervention::scale(1.0).edit()));
+        cases
+    }
+
+    #[test]
+    fn a_sweep_equals_each_edit_alone() {
+        let model = model();
+        let rows = [vec![1, 2, 3, 4, 5], vec![6, 7, 8]];
+        for tokens in [Tokens::padded(&rows, crate::Side::Left, 0).unwrap(), Tokens::new(vec![vec![1, 2, 3, 4, 5], vec![1, 2, 9, 4, 5]]).unwrap()] {
+            for limit in [1, 25, 2048] {
+                let sweep = model.sweep(&tokens).unwrap().cases(cases()).tokens_per_forward(limit).quiet();
+                let found = sweep.run(metric).unwrap();
+                let last = model.sweep(&tokens).unwrap().cases(cases()).last_only().quiet().run(metric).unwrap();
+                for (index, case) in cases().into_iter().enumerate() {
+                    let (site, edit) = case.edits[0].clone();
+                    let alone = device::read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
+                    for (row, value) in alone.iter().enumerate() {
+                        let (got, got_last) = (found.values[index][row], last.values[index][row]);
+                        assert!((got - f64::from(*value)).abs() < 1e-4 && (got_last - f64::from(*value)).abs() < 1e-4, "{}: {got} {got_last} {value}", case.label);
+                    }
+                }
+                assert!(found.work.saved() > 0.3, "{:?}", found.work);
+                assert_eq!(found.changed.iter().filter(|changed| !**changed).count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_site_is_refused_before_anything_runs() {
+        let model = model();
+        let sweep = model.sweep([1, 2]).unwrap().case("x", "blocks.0.attn.zz", Intervention::zero().edit()).quiet();
+        let error = sweep.run(metric).unwrap_err();
+        assert_eq!(error.to_string(), "no site fits `blocks.0.attn.zz`; did you mean `blocks.0.attn.z`? `sites()` lists them all");
+    }
+}

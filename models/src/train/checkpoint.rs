@@ -1,13 +1,12 @@
 //! A training run on disk: one folder a checkpoint, complete or not there at all.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, Settings, Trainer};
+use super::{Settings, Trainer};
 use crate::checkpoint::{read_json, save_own, widen};
 use crate::device::Chosen;
 use crate::error::{Error, Result};
@@ -57,8 +56,26 @@ impl Trainer {
         let weights = latest.join("model.safetensors");
         trainer.net = net_from_bytes(&weights, &read(&weights)?, &config, &trainer.device)?;
         trainer.step = step;
-        restore(&mut trainer.optimizer, &latest.join("optimizer.safetensors"), step, chosen)?;
+        trainer.restore(&latest.join("optimizer.safetensors"))?;
         Ok(Some(trainer))
+    }
+
+    /// Puts back AdamW's moments: two for each parameter, of its length.
+    fn restore(&mut self, path: &Path) -> Result<()> {
+        let bytes = read(path)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
+        let (step, device) = (self.step, self.chosen.device.clone());
+        for (parameter, tensor) in self.model().parameters() {
+            let length = tensor.dims().iter().product();
+            let moment = |which: &str| {
+                let name = format!("{parameter}.{which}");
+                let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));
+                values.filter(|values| values.len() == length).ok_or_else(|| Error::file(path, format!("it has no float tensor `{name}` of length {length}")))
+            };
+            let moments = [moment("moment_1")?, moment("moment_2")?];
+            self.optimizer.restore(&parameter, step, moments, &device);
+        }
+        Ok(())
     }
 
     fn moments(&self, path: &Path) -> Result<Vec<u8>> {
@@ -76,23 +93,6 @@ fn latest(folder: &Path) -> Option<PathBuf> {
     let names = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.file_name());
     let steps = names.filter_map(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
     steps.max().map(|step| folder.join(format!("step-{step:08}")))
-}
-
-fn restore(optimizer: &mut Optimizer, path: &Path, step: u64, chosen: &Chosen) -> Result<()> {
-    let bytes = read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
-    let mut moments = BTreeMap::new();
-    for (name, view) in file.tensors() {
-        let values = widen(view.dtype(), view.data()).ok_or_else(|| Error::file(path, format!("`{name}` is not a float tensor")))?;
-        moments.insert(name, values);
-    }
-    while let Some((name, second)) = moments.pop_last() {
-        let parameter = name.strip_suffix(".moment_2").ok_or_else(|| Error::file(path, format!("`{name}` has no `moment_2` beside it")))?;
-        let first = moments.remove(&format!("{parameter}.moment_1")).filter(|first| first.len() == second.len());
-        let first = first.ok_or_else(|| Error::file(path, format!("`{name}` has no `moment_1` of its length beside it")))?;
-        optimizer.restore(parameter, step, [first, second], &chosen.device);
-    }
-    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

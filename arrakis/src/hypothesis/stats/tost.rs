@@ -53,7 +53,7 @@ pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost
     let Some(contrast) = Contrast::of(TEST, a, b)? else {
         return Ok(of_constants(low, high));
     };
-    let one_sided = |bound: f64, alternative: Alternative| {
+    let one_sided = |bound: f64, alternative: Alternative| -> Result<TestResult> {
         let t = finite_result(
             TEST,
             (contrast.difference - bound) / contrast.standard_error,

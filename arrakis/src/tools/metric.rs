@@ -1,0 +1,257 @@
+//! What a run is judged by: one number from its logits, differentiable.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrakis_models::{HookedTransformer, Tokens};
+use burn::tensor::{Int, Tensor, TensorData, activation};
+
+use super::common;
+use crate::error::{Error, Result};
+
+/// Which position of a prompt a tool looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Position {
+    /// The last real token of each row.
+    #[default]
+    Last,
+    /// This index, from 0, in every row; padding counts.
+    Index(usize),
+}
+
+impl From<usize> for Position {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Position {
+    /// The index in each row.
+    ///
+    /// # Errors
+    ///
+    /// Out of range, with the valid range.
+    pub fn of(self, tokens: &Tokens) -> Result<Vec<usize>> {
+        match self {
+            Self::Last => Ok(tokens.last_positions()),
+            Self::Index(index) => {
+                common::within("position", index, tokens.pos())?;
+                Ok(vec![index; tokens.batch()])
+            }
+        }
+    }
+}
+
+type Compute = dyn Fn(&Tensor<3>, &Tokens) -> Result<Tensor<1>> + Send + Sync;
+
+#[derive(Clone)]
+enum Kind {
+    LogitDiff { answers: Vec<u32>, wrong: Vec<u32> },
+    Logit { answers: Vec<u32> },
+    LogProb { answers: Vec<u32> },
+    Loss,
+    Closure(Arc<Compute>),
+}
+
+/// One number from a run's logits, in nats unless it is a closure of your own. Cheap to clone.
+///
+/// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it.
+///
+/// ```
+/// use arrakis::tools::Metric;
+/// let by_name = Metric::logit_diff(5335, 1757);          // one pair for every row
+/// let by_row = Metric::logit_diffs(vec![5335, 1757], vec![1757, 5335]);
+/// let own = Metric::new("mean logit", |logits, _| Ok(logits.clone().mean()));
+/// ```
+#[derive(Clone)]
+pub struct Metric {
+    name: String,
+    kind: Kind,
+    pos: Position,
+}
+
+impl fmt::Debug for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Metric({}, {:?})", self.name, self.pos)
+    }
+}
+
+impl Metric {
+    fn of(name: String, kind: Kind) -> Self {
+        Self { name, kind, pos: Position::Last }
+    }
+
+    /// `logit(answer) - logit(wrong)` at the last token of every row.
+    pub fn logit_diff(answer: u32, wrong: u32) -> Self {
+        Self::of(format!("logit({answer}) - logit({wrong})"), Kind::LogitDiff { answers: vec![answer], wrong: vec![wrong] })
+    }
+
+    /// The same with an answer and a wrong token for each row.
+    pub fn logit_diffs(answers: Vec<u32>, wrong: Vec<u32>) -> Self {
+        Self::of("logit difference".into(), Kind::LogitDiff { answers, wrong })
+    }
+
+    /// One token's logit at the last token of every row.
+    pub fn logit(token: u32) -> Self {
+        Self::of(format!("logit({token})"), Kind::Logit { answers: vec![token] })
+    }
+
+    /// One token's log-probability at the last token of every row.
+    pub fn log_prob(token: u32) -> Self {
+        Self::of(format!("log p({token})"), Kind::LogProb { answers: vec![token] })
+    }
+
+    /// The same with a token for each row.
+    pub fn log_probs(tokens: Vec<u32>) -> Self {
+        Self::of("log-probability".into(), Kind::LogProb { answers: tokens })
+    }
+
+    /// Mean cross entropy of each token given those before it.
+    pub fn loss() -> Self {
+        Self::of("loss".into(), Kind::Loss)
+    }
+
+    /// A closure over logits `[batch, pos, d_vocab]` and tokens; what it returns is averaged.
+    pub fn new(name: &str, compute: impl Fn(&Tensor<3>, &Tokens) -> Result<Tensor<1>> + Send + Sync + 'static) -> Self {
+        Self::of(name.to_owned(), Kind::Closure(Arc::new(compute)))
+    }
+
+    /// Read at this position instead of the last token; the loss and closures take no notice.
+    #[must_use]
+    pub fn at(self, pos: impl Into<Position>) -> Self {
+        Self { pos: pos.into(), ..self }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What to write beside its numbers.
+    pub fn units(&self) -> String {
+        match self.kind {
+            Kind::Closure(_) => self.name.clone(),
+            _ => format!("{} (nats)", self.name),
+        }
+    }
+
+    /// The metric, `[1]`.
+    ///
+    /// # Errors
+    ///
+    /// A token, position or number of rows that does not fit.
+    pub fn tensor(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+        match &self.kind {
+            Kind::Loss => Ok(model.loss(logits.clone(), tokens)?),
+            _ => Ok(self.per_row(model, logits, tokens)?.mean()),
+        }
+    }
+
+    /// The metric of each row, `[batch]` (for a closure, whatever it returns): a sample for a test.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metric::tensor`].
+    pub fn per_row(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+        match &self.kind {
+            Kind::LogitDiff { answers, wrong } => {
+                let rows = self.rows(logits, tokens)?;
+                Ok(pick(&rows, answers)? - pick(&rows, wrong)?)
+            }
+            Kind::Logit { answers } => pick(&self.rows(logits, tokens)?, answers),
+            Kind::LogProb { answers } => pick(&activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
+            Kind::Loss => row_losses(model, logits, tokens),
+            Kind::Closure(compute) => compute(logits, tokens),
+        }
+    }
+
+    /// The metric as a number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Metric::tensor`], or a device that fails.
+    pub fn value(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<f32> {
+        common::number(self.tensor(model, logits, tokens)?)
+    }
+
+    /// Logits at the position, `[batch, d_vocab]`.
+    fn rows(&self, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
+        let [batch, pos, d_vocab] = logits.dims();
+        if [batch, pos] != [tokens.batch(), tokens.pos()] {
+            return Err(refuse(format!("logits of {batch} × {pos} positions do not belong to tokens of {} × {}", tokens.batch(), tokens.pos())));
+        }
+        let at: Vec<i64> = self.pos.of(tokens)?.into_iter().enumerate().map(|(row, index)| (row * pos + index) as i64).collect();
+        let at = Tensor::<1, Int>::from_data(TensorData::new(at, [batch]), &logits.device());
+        Ok(logits.clone().reshape([batch * pos, d_vocab]).select(0, at))
+    }
+}
+
+fn refuse(problem: String) -> Error {
+    Error::Tool { tool: "Metric", problem }
+}
+
+/// The number of each row at its token: `[batch, d_vocab]` to `[batch]`; one token serves every row.
+fn pick(rows: &Tensor<2>, ids: &[u32]) -> Result<Tensor<1>> {
+    let [batch, d_vocab] = rows.dims();
+    if ids.len() != 1 && ids.len() != batch {
+        return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
+    }
+    ids.iter().try_for_each(|id| common::within("token", *id as usize, d_vocab))?;
+    let ids: Vec<i64> = (0..batch).map(|row| i64::from(ids[row % ids.len()])).collect();
+    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, 1]), &rows.device());
+    Ok(rows.clone().gather(1, ids).reshape([batch]))
+}
+
+/// Mean loss of each row over its pairs of real tokens.
+fn row_losses(model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+    let losses = model.loss_per_token(logits.clone(), tokens)?;
+    let [batch, pairs] = losses.dims();
+    let counted = |row: &Vec<bool>| {
+        let kept: Vec<f32> = row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1]))).collect();
+        let count: f32 = kept.iter().sum();
+        kept.into_iter().map(move |kept| kept / count.max(1.0))
+    };
+    let weights: Vec<f32> = tokens.real().iter().flat_map(counted).collect();
+    let weights = Tensor::<2>::from_data(TensorData::new(weights, [batch, pairs]), &losses.device());
+    Ok((losses * weights).sum_dim(1).reshape([batch]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{close, fixture};
+
+    #[test]
+    fn by_hand() {
+        let model = fixture("gpt2");
+        let tokens = Tokens::new(vec![vec![1, 2], vec![3, 4]]).unwrap();
+        let logits = Tensor::<3>::from_floats([[[0.0, 1.0], [2.0, 5.0]], [[0.0, 0.0], [1.0, 0.0]]], model.device());
+        let value = |metric: Metric| metric.value(&model, &logits, &tokens).unwrap();
+        close(value(Metric::logit_diff(1, 0)), f32::midpoint(3.0, -1.0), 1e-6);
+        close(value(Metric::logit_diff(1, 0).at(0)), f32::midpoint(1.0, 0.0), 1e-6);
+        close(value(Metric::logit_diffs(vec![1, 0], vec![0, 1])), f32::midpoint(3.0, 1.0), 1e-6);
+        close(value(Metric::logit(0)), 1.5, 1e-6);
+        let log_prob = -(1.0f32 + (-3.0f32).exp()).ln() - (1.0 + 1.0f32.exp()).ln();
+        close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
+    }
+
+    #[test]
+    fn the_loss_is_the_models() {
+        let model = fixture("gpt2");
+        let tokens = Tokens::padded(&[vec![5, 6, 7, 8], vec![9, 10]], arrakis_models::Side::Left, 0).unwrap();
+        let logits = model.forward(&tokens).unwrap();
+        let by_row = arrakis_models::device::read(Metric::loss().per_row(&model, &logits, &tokens).unwrap()).unwrap();
+        close(Metric::loss().value(&model, &logits, &tokens).unwrap(), (3.0 * by_row[0] + by_row[1]) / 4.0, 1e-5);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let model = fixture("gpt2");
+        let tokens = Tokens::new(vec![vec![1, 2]]).unwrap();
+        let logits = model.forward(&tokens).unwrap();
+        let message = |metric: Metric| metric.value(&model, &logits, &tokens).unwrap_err().to_string();
+        assert_eq!(message(Metric::logit(120)), "token 120 is out of range: there are 120, numbered from 0");
+        assert_eq!(message(Metric::logit(1).at(2)), "position 2 is out of range: there are 2, numbered from 0");
+        assert_eq!(message(Metric::log_probs(vec![1, 2, 3])), "Metric: got 3 tokens for 1 rows; give one for all or one each");
+    }
+}

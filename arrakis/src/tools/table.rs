@@ -1,0 +1,125 @@
+//! Scores by row and column, with their names: what most tools return.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plot::Heatmap;
+
+/// A named matrix of numbers: layers by heads, layers by positions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreTable {
+    /// What the numbers are, with their units.
+    pub units: String,
+    /// What the rows are: `layer`.
+    pub row_axis: String,
+    /// What the columns are: `head`.
+    pub column_axis: String,
+    /// `[row]`
+    pub row_labels: Vec<String>,
+    /// `[column]`
+    pub col_labels: Vec<String>,
+    /// `[row][column]`
+    pub values: Vec<Vec<f32>>,
+}
+
+/// One cell of a [`ScoreTable`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// `L9H6` for heads, `row column` otherwise.
+    pub label: String,
+    /// Index of the row.
+    pub row: usize,
+    /// Index of the column.
+    pub column: usize,
+    /// The number, in the table's units.
+    pub value: f32,
+}
+
+impl ScoreTable {
+    /// `[layer][head]`, rows `L0`…, columns `H0`….
+    pub fn heads(values: Vec<Vec<f32>>, units: &str) -> Self {
+        let columns = values.first().map_or(0, Vec::len);
+        let col_labels = (0..columns).map(|head| format!("H{head}")).collect();
+        Self { col_labels, column_axis: "head".into(), ..Self::by_layer(values, units) }
+    }
+
+    /// `[layer][pos]`, rows `L0`…, columns the tokens.
+    pub fn positions(values: Vec<Vec<f32>>, tokens: &[String], units: &str) -> Self {
+        Self { col_labels: tokens.to_vec(), column_axis: "position".into(), ..Self::by_layer(values, units) }
+    }
+
+    fn by_layer(values: Vec<Vec<f32>>, units: &str) -> Self {
+        let row_labels = (0..values.len()).map(|layer| format!("L{layer}")).collect();
+        Self { units: units.into(), row_axis: "layer".into(), row_labels, values, ..Self::default() }
+    }
+
+    /// The number at a row and column, where there is one.
+    pub fn get(&self, row: usize, column: usize) -> Option<f32> {
+        self.values.get(row)?.get(column).copied()
+    }
+
+    /// The `k` cells furthest from zero, furthest first; ties in reading order, what is not finite left out.
+    pub fn top(&self, k: usize) -> Vec<Score> {
+        self.ranked(k, f32::abs)
+    }
+
+    /// The `k` highest cells, highest first; ties in reading order, what is not finite left out.
+    pub fn highest(&self, k: usize) -> Vec<Score> {
+        self.ranked(k, |value| value)
+    }
+
+    /// The `k` lowest cells, lowest first; ties in reading order, what is not finite left out.
+    pub fn lowest(&self, k: usize) -> Vec<Score> {
+        self.ranked(k, |value| -value)
+    }
+
+    fn ranked(&self, k: usize, key: impl Fn(f32) -> f32) -> Vec<Score> {
+        let mut cells: Vec<Score> = self.cells().filter(|cell| cell.value.is_finite()).collect();
+        cells.sort_by(|a, b| key(b.value).total_cmp(&key(a.value)));
+        cells.truncate(k);
+        cells
+    }
+
+    fn cells(&self) -> impl Iterator<Item = Score> {
+        let rows = self.values.iter().enumerate();
+        rows.flat_map(|(row, values)| values.iter().enumerate().map(move |(column, value)| Score { label: self.label(row, column), row, column, value: *value }))
+    }
+
+    fn label(&self, row: usize, column: usize) -> String {
+        let gap = if self.column_axis == "head" && self.row_axis == "layer" { "" } else { " " };
+        format!("{}{gap}{}", self.row_labels[row], self.col_labels[column])
+    }
+
+    /// Every number through a function; new units where they change.
+    #[must_use]
+    pub fn map(&self, units: &str, change: impl Fn(f32) -> f32) -> Self {
+        let values = self.values.iter().map(|row| row.iter().map(|value| change(*value)).collect()).collect();
+        Self { values, units: units.into(), ..self.clone() }
+    }
+
+    /// As a heatmap, ready for a figure.
+    pub fn heatmap(&self) -> Heatmap {
+        let map = Heatmap::new(self.values.iter().map(|row| row.iter().copied()));
+        map.rows(&self.row_axis, &self.row_labels).columns(&self.column_axis, &self.col_labels).units(self.units.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_come_first_and_ties_in_reading_order() {
+        let table = ScoreTable::heads(vec![vec![1.0, -3.0, f32::NAN], vec![3.0, 0.5, -1.0]], "nats");
+        let labels = |scores: Vec<Score>| scores.into_iter().map(|score| score.label).collect::<Vec<_>>();
+        assert_eq!(labels(table.top(3)), ["L0H1", "L1H0", "L0H0"]);
+        assert_eq!(labels(table.highest(1)), ["L1H0"]);
+        assert_eq!(labels(table.lowest(9)), ["L0H1", "L1H2", "L1H1", "L0H0", "L1H0"]);
+    }
+
+    #[test]
+    fn a_heatmap_keeps_names_and_numbers() {
+        let table = ScoreTable::positions(vec![vec![1.0, 2.0]], &["a".into(), "b".into()], "nats");
+        let map = table.heatmap();
+        assert_eq!((map.rows, map.columns, map.values), (vec!["L0".to_owned()], vec!["a".to_owned(), "b".to_owned()], vec![vec![1.0, 2.0]]));
+    }
+}

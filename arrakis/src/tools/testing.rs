@@ -1,0 +1,75 @@
+//! Models for tests: checkpoints with other people's numbers, and one built by hand.
+
+use std::path::PathBuf;
+
+use arrakis_models::device::{self, Chosen};
+use arrakis_models::model::LoadOptions;
+use arrakis_models::transformer::{Init, Source, Transformer};
+use arrakis_models::{HookedAutoModel, HookedTransformer, TransformerConfig};
+use burn::tensor::{Tensor, TensorData};
+
+/// A tiny checkpoint of `tests/fixtures/tl`.
+pub(crate) fn fixture(name: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tl").join(name);
+    let options = LoadOptions { device: Some("cpu".into()), quiet: true };
+    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+}
+
+/// Fails unless two numbers are within `tolerance` of each other.
+#[track_caller]
+pub(crate) fn close(a: f32, b: f32, tolerance: f32) {
+    assert!((a - b).abs() <= tolerance, "{a} and {b} differ by {}, more than {tolerance}", (a - b).abs());
+}
+
+/// A model whose weights a function of (name, row, column) gives, zero elsewhere; vectors have row 0.
+pub(crate) fn planted(config: &TransformerConfig, weight: impl Fn(&str, usize, usize) -> f32) -> HookedTransformer {
+    struct Planted<F>(F, Chosen);
+    impl<F: Fn(&str, usize, usize) -> f32> Source for Planted<F> {
+        fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], init: Init) -> Tensor<D> {
+            let columns = shape[D - 1];
+            let count = shape.iter().product::<usize>();
+            let values: Vec<f32> = match init {
+                Init::Constant(value) => vec![value; count],
+                Init::Normal(_) => (0..count).map(|index| (self.0)(name, index / columns, index % columns)).collect(),
+            };
+            Tensor::from_data(TensorData::new(values, shape), &self.1.device)
+        }
+    }
+    config.check().unwrap();
+    let mut source = Planted(weight, device::cpu());
+    let net = Transformer::build(&mut source, config);
+    HookedTransformer::new(net, "planted", None, &source.1)
+}
+
+/// Tokens of the induction model's vocabulary.
+pub(crate) const VOCAB: usize = 12;
+const CONTEXT: usize = 24;
+
+/// Two layers of two heads that copy what followed a token's last occurrence: `L0H1` attends to the
+/// token before and writes it down, `L1H0` looks for where the current token was written and copies.
+///
+/// The stream is `[token one-hot | position one-hot | previous token]`; the other heads write nothing.
+pub(crate) fn induction_model() -> HookedTransformer {
+    let (pos, prev, d_model) = (VOCAB, VOCAB + CONTEXT, VOCAB + CONTEXT + VOCAB);
+    let mut config = TransformerConfig::plain("planted", 2, d_model, 2, VOCAB, CONTEXT).with_d_head(CONTEXT);
+    config.d_mlp = 1;
+    planted(&config, |name, row, column| {
+        let one = |on: bool, value: f32| if on { value } else { 0.0 };
+        // The column inside the head, where the column belongs to that head.
+        let inside = |head: usize| (column / CONTEXT == head).then_some(column % CONTEXT);
+        let out_of = |head: usize| (row / CONTEXT == head).then_some(row % CONTEXT);
+        match name {
+            "embed.weight" => one(row == column, 1.0),
+            "pos_embed.weight" => one(column == pos + row, 1.0),
+            "blocks.0.attn.w_q.weight" => one(inside(1).is_some_and(|i| row == pos + i), 20.0),
+            "blocks.0.attn.w_k.weight" => one(inside(1).is_some_and(|i| i > 0 && row == pos + i - 1), 20.0),
+            "blocks.0.attn.w_v.weight" => one(inside(1).is_some_and(|i| i < VOCAB && row == i), 1.0),
+            "blocks.0.attn.w_o.weight" => one(out_of(1).is_some_and(|i| i < VOCAB && column == prev + i), 1.0),
+            "blocks.1.attn.w_q.weight" => one(inside(0).is_some_and(|i| i < VOCAB && row == i), 20.0),
+            "blocks.1.attn.w_k.weight" => one(inside(0).is_some_and(|i| i < VOCAB && row == prev + i), 20.0),
+            "blocks.1.attn.w_v.weight" => one(inside(0).is_some_and(|i| i < VOCAB && row == i), 1.0),
+            "blocks.1.attn.w_o.weight" => one(out_of(0).is_some_and(|i| i < VOCAB && column == i), 3.0),
+            _ => 0.0,
+        }
+    })
+}

@@ -1,0 +1,173 @@
+//! One forward with everything captured that a reference can ask for by name.
+
+use burn::tensor::Tensor;
+
+use super::compare::Ours;
+use super::{Comparer, Reference};
+use crate::error::{Error, Result};
+use crate::hooks::{Activation, ActivationCache, Plan};
+use crate::model::HookedTransformer;
+use crate::tokens::Tokens;
+
+/// Logits and the sites of a run on some tokens.
+pub(super) struct Forward<'a> {
+    model: &'a HookedTransformer,
+    /// `[batch, pos, d_vocab]`
+    pub(super) logits: Tensor<3>,
+    cache: ActivationCache,
+    pub(super) tokens: Tokens,
+}
+
+/// What a reference's name leads to.
+pub(super) enum Found {
+    /// A tensor of ours, with a note.
+    Ours(Activation, &'static str),
+    /// Nothing it could be held against.
+    Nothing(String),
+    /// Something the model should have and has not.
+    Wrong(String),
+}
+
+/// Where `hidden_states` of the last layer is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastHidden {
+    /// Behind the final norm.
+    Normed,
+    /// At the end of the residual stream.
+    Plain,
+}
+
+impl LastHidden {
+    /// As the reference's notes say, else as transformers does it: behind the norm, where there is one.
+    pub(super) fn of(reference: &Reference, model: &HookedTransformer) -> Self {
+        let said = reference.info().get("last_hidden_state").and_then(|value| value.as_str()).unwrap_or_default();
+        if !model.config().final_norm || said.starts_with("before") { Self::Plain } else { Self::Normed }
+    }
+}
+
+impl<'a> Forward<'a> {
+    pub(super) fn of(model: &'a HookedTransformer, tokens: Tokens) -> Result<Self> {
+        let mut plan = Plan::new().capture("embed");
+        for layer in 0..model.config().n_layers {
+            for site in ["resid_pre", "attn.pattern", "attn.out", "mlp.out"] {
+                plan = plan.capture(format!("blocks.{layer}.{site}"));
+            }
+            if model.config().experts.is_some() {
+                plan = plan.capture(format!("blocks.{layer}.mlp.router"));
+            }
+        }
+        let last = model.config().n_layers - 1;
+        plan = plan.capture(format!("blocks.{last}.resid_post"));
+        let outcome = model.run(&tokens, plan)?;
+        Ok(Self { model, logits: outcome.output, cache: outcome.cache, tokens })
+    }
+
+    /// Our tensor for a reference's name without its section, such as `attentions.3`.
+    pub(super) fn find(&self, name: &str, reference: &Reference) -> Result<Found> {
+        let (kind, layer) = match name.rsplit_once('.') {
+            Some((kind, layer)) => (kind, layer.parse::<usize>().ok()),
+            None => (name, None),
+        };
+        let n_layers = self.model.config().n_layers;
+        let layers = if kind == "hidden_states" { n_layers + 1 } else { n_layers };
+        if let Some(layer) = layer.filter(|layer| *layer >= layers) {
+            return Ok(Found::Wrong(format!("the reference has layer {layer}, the model has {n_layers} layers")));
+        }
+        Ok(match (kind, layer) {
+            ("logits", None) => Found::Ours(Activation::new(self.logits.clone()), ""),
+            ("embed_out", None) => self.embedding(reference)?,
+            ("final_norm_in", None) => self.site(&format!("blocks.{}.resid_post", n_layers - 1))?,
+            ("hidden_states", Some(layer)) if layer == n_layers => self.last_hidden(reference)?,
+            ("hidden_states", Some(layer)) => self.site(&format!("blocks.{layer}.resid_pre"))?,
+            ("attentions", Some(layer)) => self.site(&format!("blocks.{layer}.attn.pattern"))?,
+            ("attn_out", Some(layer)) => self.site(&format!("blocks.{layer}.attn.out"))?,
+            ("mlp_out", Some(layer)) => self.site(&format!("blocks.{layer}.mlp.out"))?,
+            ("router_logits", Some(layer)) => self.router(layer)?,
+            ("aux_loss", None) => Found::Nothing("it is the routers' balance, added to the loss in training only".into()),
+            _ => Found::Nothing("no site or output goes by this name".into()),
+        })
+    }
+
+    fn site(&self, site: &str) -> Result<Found> {
+        Ok(Found::Ours(self.cache.activation(site)?.clone(), ""))
+    }
+
+    /// `[batch, pos, expert]` as the reference's `[batch * pos, expert]`.
+    fn router(&self, layer: usize) -> Result<Found> {
+        if self.model.config().experts.is_none() {
+            return Ok(Found::Wrong("the model has no experts".into()));
+        }
+        let router: Tensor<3> = self.cache.get(format!("blocks.{layer}.mlp.router"))?;
+        let [batch, pos, experts] = router.dims();
+        Ok(Found::Ours(Activation::new(router.reshape([batch * pos, experts])), ""))
+    }
+
+    fn last_hidden(&self, reference: &Reference) -> Result<Found> {
+        let resid: Tensor<3> = self.cache.get(format!("blocks.{}.resid_post", self.model.config().n_layers - 1))?;
+        let norm = self.model.net().ln_final.as_ref();
+        Ok(match (norm, LastHidden::of(reference, self.model)) {
+            (Some(norm), LastHidden::Normed) => Found::Ours(Activation::new(norm.apply(resid)), "behind the final norm"),
+            _ => Found::Ours(Activation::new(resid), ""),
+        })
+    }
+
+    /// What the embedding module of the reference gives: rows of the table, perhaps scaled.
+    fn embedding(&self, reference: &Reference) -> Result<Found> {
+        let config = self.model.config();
+        if config.embed_norm || config.d_embed.is_some() {
+            let rows = self.model.net().embed.lookup(self.model.ids(&self.tokens)) * rows_times(reference, self.model);
+            return Ok(Found::Ours(Activation::new(rows), "rows of the table: `embed` lies behind a norm or projection"));
+        }
+        let embed: Tensor<3> = self.cache.get("embed")?;
+        let factor = embed_factor(reference, self.model);
+        Ok(Found::Ours(Activation::new(embed * factor), if factor == 1.0 { "" } else { "`embed` is scaled, the reference's embedding module does not scale" }))
+    }
+
+    /// Compares every tensor of a section that has not been looked at; `counts` says which positions count.
+    pub(super) fn check(&self, comparer: &mut Comparer<'_>, section: &str, names: &[&str], counts: Option<&[Vec<bool>]>) -> Result<()> {
+        for name in names {
+            let bare = name.strip_prefix(section).unwrap_or(name);
+            match self.find(bare, comparer.reference)? {
+                Found::Ours(ours, note) => {
+                    let counts = counts.map(|rows| spread(rows, &ours));
+                    comparer.check(name, &Ours { counts, note, ..Ours::read(&ours)? });
+                }
+                Found::Nothing(why) => comparer.skip(name, why),
+                Found::Wrong(why) => comparer.fail(name, why),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[batch][pos]` over every number of `[batch, pos, ..]`, or of a pattern's `[batch, head, query, key]`.
+fn spread(rows: &[Vec<bool>], ours: &Activation) -> Vec<bool> {
+    let dims = ours.dims();
+    let (repeat, inner) = if dims.len() == 4 { (dims[1], dims[3]) } else { (1, dims[dims.len() - 1]) };
+    let row = |row: &Vec<bool>| row.iter().flat_map(|counts| std::iter::repeat_n(*counts, inner)).collect::<Vec<_>>();
+    rows.iter().flat_map(|counts| row(counts).repeat(repeat)).collect()
+}
+
+/// The reference's embedding module gives rows of its table times this.
+fn rows_times(reference: &Reference, model: &HookedTransformer) -> f64 {
+    let said = reference.info().get("embed_out_is_embedding_rows_times").and_then(serde_json::Value::as_f64);
+    let ours = model.config().embed_scale.unwrap_or(1.0);
+    // The notes are rounded: within rounding it is ours.
+    said.filter(|said| (said - ours).abs() > 1e-4 * ours).unwrap_or(ours)
+}
+
+/// What `embed` is multiplied by to be what the reference's embedding module gives.
+pub(super) fn embed_factor(reference: &Reference, model: &HookedTransformer) -> f64 {
+    rows_times(reference, model) / model.config().embed_scale.unwrap_or(1.0)
+}
+
+/// Mean cross entropy in nats of our logits, as `[1]`.
+pub(super) fn loss(model: &HookedTransformer, forward: &Forward<'_>) -> Result<Ours<'static>> {
+    let loss = model.loss(forward.logits.clone(), &forward.tokens)?;
+    Ok(Ours::new(crate::device::read(loss)?, &[]))
+}
+
+/// An error about an input of the reference.
+pub(super) fn bad_input(reference: &Reference, problem: impl std::fmt::Display) -> Error {
+    Error::file(reference.path(), problem)
+}

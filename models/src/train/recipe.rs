@@ -1,0 +1,79 @@
+//! The recipe of the embedded model: architecture, text, settings, tokenizer.
+
+use tokenizers::processors::template::TemplateProcessing;
+
+use super::{Batch, Settings};
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+use crate::toy::mixture::{Mixture, Recipe};
+use crate::toy::{N_CTX, vocab};
+use crate::transformer::{ActivationKind, TransformerConfig};
+
+/// Seed of the embedded model's start and of its text.
+pub const SEED: u64 = 1;
+
+/// Steps the embedded model is trained for.
+pub const STEPS: u64 = 3000;
+
+/// Seed of text that is never trained on.
+pub const HELD_OUT_SEED: u64 = 1 << 32;
+
+/// Three layers: enough for a duplicate-token head, a head that inhibits the subject, and a name mover.
+pub fn config() -> TransformerConfig {
+    let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
+    config.activation = ActivationKind::Relu;
+    config.tied = false;
+    config
+}
+
+/// How it is trained.
+pub fn settings(seed: u64, steps: u64) -> Settings {
+    Settings { seed, steps, peak_lr: 2e-3, warmup: 100, lr_floor: 0.05, weight_decay: 0.02, ..Settings::default() }
+}
+
+/// What it is trained on: 64 rows a step, the tasks in the shares of [`Mixture::default`].
+pub fn text(seed: u64) -> Recipe {
+    Recipe { seed, batch: 64, mixture: Mixture::default() }
+}
+
+/// The text of one step.
+pub fn batch(seed: u64, step: u64) -> Batch {
+    text(seed).batch(step)
+}
+
+/// The toy vocabulary's tokenizer, which opens every text with `<|endoftext|>` as training text is opened.
+///
+/// # Errors
+///
+/// [`Error::Tokenizer`] when it cannot be built.
+pub fn tokenizer() -> Result<Tokenizer> {
+    let failed = |problem: String| Error::Tokenizer { action: "build", problem };
+    let opened = |template: &str| format!("{}:0 {template}", vocab::END_OF_TEXT);
+    let template = TemplateProcessing::builder()
+        .try_single(opened("$A:0"))
+        .and_then(|builder| builder.try_pair(opened("$A:0 $B:1")))
+        .map_err(failed)?
+        .special_tokens(vec![(vocab::END_OF_TEXT, vocab::END_OF_TEXT_ID)])
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    let mut inner = vocab::tokenizer();
+    inner.with_post_processor(Some(template));
+    let json = inner.to_string(true).map_err(|error| failed(error.to_string()))?;
+    Tokenizer::from_bytes(json.as_bytes(), Some(vocab::END_OF_TEXT_ID))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::Bos;
+
+    #[test]
+    fn a_text_opens_with_one_end_of_text() {
+        let tokenizer = tokenizer().unwrap();
+        let ids = tokenizer.encode("Mary and John", Bos::AsTokenizer).unwrap();
+        assert_eq!(ids[0], vocab::END_OF_TEXT_ID);
+        assert_eq!(ids[1..], vocab::encode("Mary and John"));
+        assert_eq!(tokenizer.encode("Mary and John", Bos::Prepend).unwrap(), ids);
+        assert_eq!(tokenizer.encode("Mary and John", Bos::Omit).unwrap(), ids[1..]);
+    }
+}
