@@ -49,6 +49,10 @@ impl<T: Numbers> Numbers for Option<T> {
 
 /// The shortest decimal that reads back as the same float; `NaN`, `inf`, `-inf` by name.
 pub(super) fn exact(value: f64) -> String {
+    let size = value.abs();
+    if value.is_finite() && value != 0.0 && !(1e-5..1e16).contains(&size) {
+        return format!("{value:e}");
+    }
     format!("{value}")
 }
 
@@ -75,6 +79,13 @@ mod tests {
         let back = Vec::<Vec<f64>>::from_json(&serde_json::from_str(&text).unwrap()).unwrap();
         let bits = |grid: &[Vec<f64>]| grid.concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back), bits(&values));
+    }
+
+    #[test]
+    fn the_decimal_reads_back_as_the_same_float() {
+        let values = [0.1, -0.0, 1e300, 5e-324, 123_456.5, 1e-5, 1e16];
+        assert_eq!(values.map(exact), ["0.1", "-0", "1e300", "5e-324", "123456.5", "0.00001", "1e16"]);
+        assert!(values.iter().all(|value| exact(*value).parse::<f64>().unwrap().to_bits() == value.to_bits()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const USAGE: &str = "usage: train-embedded [--out FOLDER] [--checkpoints FOLDER]
 /// Steps between checkpoints.
 const SAVE_EVERY: u64 = 500;
 /// Rows of every exam.
-const ROWS: usize = 512;
+const ROWS: usize = 256;
 
 /// What was asked for.
 struct Options {

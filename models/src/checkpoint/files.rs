@@ -89,7 +89,7 @@ impl Checkpoint {
 impl Store {
     fn open(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
-            super::load::check_header(path)?;
+            super::header::check(path)?;
             return Ok(Self::Safetensors(Box::new(SafetensorsStore::from_file(path))));
         }
         Ok(Self::Pytorch(Box::new(PytorchStore::from_file(path))))

@@ -43,30 +43,6 @@ pub fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not valid JSON: {error}")))
 }
 
-/// A safetensors header is checked before anything trusts its lengths.
-pub(super) fn check_header(path: &Path) -> Result<()> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = std::fs::File::open(path).map_err(read)?;
-    let size = file.metadata().map_err(read)?.len();
-    let mut length = [0; 8];
-    if size < 8 {
-        return Err(Error::file(path, format!("{size} bytes are no safetensors file; download it again")));
-    }
-    file.read_exact(&mut length).map_err(read)?;
-    let header = u64::from_le_bytes(length);
-    if header > size - 8 || header > JSON_LIMIT {
-        return Err(Error::file(path, format!("its header is said to be {header} bytes long in a file of {size}; it is truncated or no safetensors file, download it again")));
-    }
-    let mut bytes = length.to_vec();
-    file.take(header).read_to_end(&mut bytes).map_err(read)?;
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| Error::file(path, format!("its header is broken: {error}")))?;
-    let needed = 8 + header + metadata.data_len() as u64;
-    if needed != size {
-        return Err(Error::file(path, format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again")));
-    }
-    Ok(())
-}
-
 /// Gives each parameter from the checkpoint; zeros where it cannot, with the reason kept.
 struct CheckpointSource<'a> {
     checkpoint: Checkpoint,

@@ -1,6 +1,7 @@
 //! Checkpoints in Hugging Face's layout: a folder with config.json and weights, or a Hub id.
 
 mod files;
+mod header;
 mod hub;
 mod load;
 mod save;

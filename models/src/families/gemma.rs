@@ -48,7 +48,7 @@ pub(super) fn common(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()
 }
 
 /// What Gemma 2 and 3 share, but for rotations and windows.
-pub(super) fn second(hf: &HfConfig, usual: &Defaults, caps: [Option<f64>; 2]) -> Result<TransformerConfig> {
+pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, usual)?;
     config.norm_eps = hf.number_or("rms_norm_eps", usual.eps)?;
     common(hf, &mut config)?;
@@ -58,12 +58,12 @@ pub(super) fn second(hf: &HfConfig, usual: &Defaults, caps: [Option<f64>; 2]) ->
         return Err(hf.problem("query_pre_attn_scalar", "must be above 0: scores are divided by its root"));
     }
     config.attn_scales = vec![scalar.powf(-0.5); config.n_layers];
-    config.attn_softcap = cap(hf, "attn_logit_softcapping", caps[0])?;
-    config.final_softcap = cap(hf, "final_logit_softcapping", caps[1])?;
+    config.final_softcap = cap(hf, "final_logit_softcapping", final_cap)?;
     Ok(config)
 }
 
-fn cap(hf: &HfConfig, key: &str, usual: Option<f64>) -> Result<Option<f64>> {
+/// A soft cap, which `null` turns off.
+pub(super) fn cap(hf: &HfConfig, key: &str, usual: Option<f64>) -> Result<Option<f64>> {
     let cap = hf.nullable_number(key, usual)?;
     if cap.is_some_and(|cap| cap <= 0.0) { Err(hf.problem(key, "must be above 0, or null for no cap")) } else { Ok(cap) }
 }

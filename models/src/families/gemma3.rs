@@ -16,14 +16,15 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if hf.has("text_config") {
         return Err(hf.problem("text_config", "this checkpoint also reads images; save its language model alone (model_type gemma3_text)"));
     }
-    let mut config = second(hf, &DEFAULTS, [None, None])?;
+    let mut config = second(hf, &DEFAULTS, None)?;
     config.qk_norm = QkNorm::Head;
     let period = hf.count_or("sliding_window_pattern", 6)?;
     let slides = sliding(hf, config.n_layers, |layer| !(layer + 1).is_multiple_of(period))?;
     config.windows = windows(hf, &slides, hf.nullable_count("sliding_window", Some(4096))?)?;
     let ropes = vec![rope(hf, &config, "full_attention")?, rope(hf, &config, "sliding_attention")?];
     config.positions = Positions::Rotary { ropes, by_layer: slides.iter().map(|slides| usize::from(*slides)).collect() };
-    hf.finish(&["_sliding_window_pattern", "hidden_act"])?;
+    // transformers hands no cap on scores to Gemma 3's attention, whatever the config says.
+    hf.finish(&["_sliding_window_pattern", "attn_logit_softcapping", "hidden_act"])?;
     Ok(config)
 }
 

@@ -57,7 +57,7 @@ fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
         plain => plain.to_vec(),
     };
     let axis = if weight.out_in || shape.len() == 1 { 0 } else { shape.len() - 1 };
-    shape[axis] = shape[axis] + shapes[1..].iter().map(|shape| shape[axis]).sum::<usize>();
+    shape[axis] += shapes[1..].iter().map(|shape| shape[axis]).sum::<usize>();
     match weight.cut {
         Cut::Whole => {}
         Cut::Range { start, len } => {

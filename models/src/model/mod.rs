@@ -31,6 +31,7 @@ pub struct HookedTransformer {
     device: Device,
     device_name: String,
     fingerprint: Arc<OnceLock<String>>,
+    raw: Option<Arc<HookedTransformer>>,
 }
 
 impl HookedTransformer {
@@ -43,13 +44,25 @@ impl HookedTransformer {
             device: device.device.clone(),
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
+            raw: None,
         }
     }
 
     /// The same model with other parameters.
     #[must_use]
     pub fn with_net(&self, net: Transformer) -> Self {
-        Self { net, fingerprint: Arc::default(), ..self.clone() }
+        Self { net, fingerprint: Arc::default(), raw: None, ..self.clone() }
+    }
+
+    /// The same model with rewritten weights, which remembers the raw ones.
+    pub(crate) fn processed_as(&self, net: Transformer) -> Self {
+        Self { raw: Some(Arc::new(self.unprocessed())), ..self.with_net(net) }
+    }
+
+    /// The model as it was before any processing: the very same tensors.
+    #[must_use]
+    pub fn unprocessed(&self) -> Self {
+        self.raw.as_ref().map_or_else(|| self.clone(), |raw| (**raw).clone())
     }
 
     /// The network: a Burn module.

@@ -66,7 +66,7 @@ impl Trainer {
         let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
         let (step, device) = (self.step, self.chosen.device.clone());
         for (parameter, tensor) in self.model().parameters() {
-            let length = tensor.dims().iter().product();
+            let length: usize = tensor.dims().iter().product();
             let moment = |which: &str| {
                 let name = format!("{parameter}.{which}");
                 let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));

@@ -23,6 +23,7 @@ pub fn config() -> TransformerConfig {
     let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
     config.activation = ActivationKind::Relu;
     config.tied = false;
+    config.d_mlp = 256;
     config
 }
 
@@ -31,9 +32,9 @@ pub fn settings(seed: u64, steps: u64) -> Settings {
     Settings { seed, steps, peak_lr: 2e-3, warmup: 100, lr_floor: 0.05, weight_decay: 0.02, ..Settings::default() }
 }
 
-/// What it is trained on: 64 rows a step, the tasks in the shares of [`Mixture::default`].
+/// What it is trained on: 32 rows a step, the tasks in the shares of [`Mixture::default`].
 pub fn text(seed: u64) -> Recipe {
-    Recipe { seed, batch: 64, mixture: Mixture::default() }
+    Recipe { seed, batch: 32, mixture: Mixture::default() }
 }
 
 /// The text of one step.

@@ -1,0 +1,339 @@
+//! Which parts of the model write a logit directly.
+
+use arrakis_models::{HookedTransformer, IntoTokens, device, site};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::stream::{self, Stream};
+use super::{Position, ScoreTable, Tool, common};
+use crate::bench::Bench;
+use crate::error::{Error, Result};
+
+/// The sum may differ from the logit by this share of the largest contribution (at least of 1 nat).
+const TOLERANCE: f32 = 1e-3;
+
+/// Each component's direct contribution to a logit or a logit difference.
+///
+/// *What it tells you*: how much the embeddings, each head, each MLP and the biases write along the direction
+/// the unembedding reads, with the final norm's scale frozen at this run's; its weight and bias, and the norms
+/// some models put on what a block adds, are included. *How to read it*: contributions are in nats and add up
+/// to the logit (checked: it is an error if they do not); positive pushes the answer up. *When it misleads*: it
+/// sees direct paths only: a head that matters through later heads shows nothing; what one part writes another
+/// may erase (MLP 0 and the last MLPs); for a single logit a push on all tokens alike counts, which a difference
+/// removes. Where logits are capped, contributions are to the logit before the cap (`before_softcap`).
+/// *Source*: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; Wang et al.,
+/// <https://arxiv.org/abs/2211.00593>.
+#[derive(Clone, Debug)]
+pub struct DirectLogitAttribution {
+    model: HookedTransformer,
+}
+
+/// What contributes to a logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// `embed`, `pos_embed`, `L9H6`, `3_mlp_out`, `bias` (attention's output biases) or `unembed_bias` (of the
+    /// final norm and the unembedding).
+    pub name: String,
+    /// The block, where it is in one.
+    pub layer: Option<usize>,
+    /// The head, where it is one.
+    pub head: Option<usize>,
+    /// In nats.
+    pub value: f32,
+}
+
+/// A logit, or a difference of two, taken apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// Each token's text, `[pos]`.
+    pub tokens: Vec<String>,
+    /// The position read.
+    pub pos: usize,
+    /// The logit or logit difference, in nats.
+    pub total: f32,
+    /// Whether the model caps its logits, so that `total` is the value before the cap.
+    pub before_softcap: bool,
+    /// In the order the model computes them; their sum is `total`.
+    pub components: Vec<Contribution>,
+}
+
+/// A neuron's contribution to a logit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeuronContribution {
+    /// `L10N2214`
+    pub name: String,
+    /// The neuron.
+    pub neuron: usize,
+    /// Its activation after the nonlinearity (and gate).
+    pub activation: f32,
+    /// In nats.
+    pub value: f32,
+}
+
+/// Which logit is taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogitTarget {
+    /// One token's logit.
+    Logit(u32),
+    /// The first token's logit minus the second's.
+    Difference(u32, u32),
+}
+
+impl From<u32> for LogitTarget {
+    fn from(token: u32) -> Self {
+        Self::Logit(token)
+    }
+}
+
+impl From<(u32, u32)> for LogitTarget {
+    fn from((answer, wrong): (u32, u32)) -> Self {
+        Self::Difference(answer, wrong)
+    }
+}
+
+impl LogitTarget {
+    /// The tokens, each with its sign.
+    fn terms(self) -> Vec<(u32, f32)> {
+        match self {
+            Self::Logit(token) => vec![(token, 1.0)],
+            Self::Difference(answer, wrong) => vec![(answer, 1.0), (wrong, -1.0)],
+        }
+    }
+}
+
+impl Tool for DirectLogitAttribution {
+    const NAME: &'static str = "direct_logit_attribution";
+
+    fn from_bench(bench: &Bench) -> Result<Self> {
+        Ok(Self::new(bench.model()))
+    }
+}
+
+impl DirectLogitAttribution {
+    /// For a model.
+    pub fn new(model: &HookedTransformer) -> Self {
+        Self { model: model.clone() }
+    }
+
+    /// Every component's contribution to `logit(token)` at a position (an index, or `Position::Last`).
+    ///
+    /// # Errors
+    ///
+    /// A token or position out of range, more than one prompt, or an architecture whose stream is not a sum.
+    pub fn logit(&self, prompt: impl IntoTokens, token: u32, pos: impl Into<Position>) -> Result<Attribution> {
+        self.attribute(prompt, LogitTarget::Logit(token), pos)
+    }
+
+    /// Every component's contribution to `logit(answer) - logit(wrong)` at a position.
+    ///
+    /// # Errors
+    ///
+    /// As [`DirectLogitAttribution::logit`].
+    pub fn logit_diff(&self, prompt: impl IntoTokens, answer: u32, wrong: u32, pos: impl Into<Position>) -> Result<Attribution> {
+        self.attribute(prompt, LogitTarget::Difference(answer, wrong), pos)
+    }
+
+    /// Every component's contribution to a target at a position.
+    ///
+    /// # Errors
+    ///
+    /// As [`DirectLogitAttribution::logit`].
+    pub fn attribute(&self, prompt: impl IntoTokens, target: impl Into<LogitTarget>, pos: impl Into<Position>) -> Result<Attribution> {
+        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
+        let pos = pos.into().of(&tokens)?[0];
+        let labels = common::labels(&self.model, &tokens);
+        let whole = Stream::run(Self::NAME, &self.model, tokens, None)?;
+        let readout = Readout::new(&whole, target.into(), pos)?;
+        let components = readout.components()?;
+        let total = readout.total(whole.logits)?;
+        check_sum(&components, total)?;
+        Ok(Attribution { tokens: labels, pos, total, before_softcap: self.model.config().final_softcap.is_some(), components })
+    }
+
+    /// The `k` neurons of a layer whose contribution to a target is furthest from zero.
+    ///
+    /// The MLP's output bias belongs to no neuron.
+    ///
+    /// # Errors
+    ///
+    /// As [`DirectLogitAttribution::logit`], a layer out of range, or a mixture of experts.
+    pub fn neurons(&self, prompt: impl IntoTokens, target: impl Into<LogitTarget>, pos: impl Into<Position>, layer: usize, k: usize) -> Result<Vec<NeuronContribution>> {
+        self.model.w_out(layer)?;
+        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
+        let pos = pos.into().of(&tokens)?[0];
+        let whole = Stream::run(Self::NAME, &self.model, tokens, Some(site::mlp_post(layer)))?;
+        let readout = Readout::new(&whole, target.into(), pos)?;
+        let activations = device::read(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
+        let each = device::read(readout.along(readout.stream.neuron_directions(layer)?))?;
+        let values: Vec<f32> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
+        let sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
+        let contribution = |neuron: usize| NeuronContribution { name: format!("L{layer}N{neuron}"), neuron, activation: activations[neuron], value: values[neuron] };
+        Ok(common::largest(&sizes, k).into_iter().map(contribution).collect())
+    }
+}
+
+/// The linear map from a stream at one position to a target, the final norm's scale frozen.
+struct Readout {
+    stream: Stream,
+    target: LogitTarget,
+    pos: usize,
+    /// `[d_model, 1]`
+    direction: Tensor<2>,
+}
+
+impl Readout {
+    fn new(whole: &Stream, target: LogitTarget, pos: usize) -> Result<Self> {
+        let (ids, signs): (Vec<u32>, Vec<f32>) = target.terms().into_iter().unzip();
+        let directions = stream::unembed_directions(&whole.model, &ids)?;
+        let signs = Tensor::<1>::from_floats(signs.as_slice(), whole.model.device()).reshape([signs.len(), 1]);
+        let direction = (directions * signs).sum_dim(0).transpose();
+        Ok(Self { stream: whole.at(pos)?, target, pos, direction })
+    }
+
+    /// What vectors `[n, d_model]` contribute, `[n, 1]`.
+    fn along(&self, vectors: Tensor<2>) -> Tensor<2> {
+        let normed = match (&self.stream.model.net().ln_final, self.stream.cache.get::<3>("ln_final.scale")) {
+            (Some(norm), Ok(scale)) => stream::frozen(norm, vectors, scale.reshape([1, 1])),
+            _ => vectors,
+        };
+        normed.matmul(self.direction.clone())
+    }
+
+    fn components(&self) -> Result<Vec<Contribution>> {
+        let stream = &self.stream;
+        let d_model = stream.model.config().d_model;
+        let mut found: Vec<(String, Option<usize>, Option<usize>)> = Vec::new();
+        let mut vectors: Vec<Tensor<2>> = Vec::new();
+        for (name, vector) in stream.embeddings()? {
+            found.push((name, None, None));
+            vectors.push(vector.reshape([1, d_model]));
+        }
+        let mut bias = Tensor::zeros([1, d_model], stream.model.device());
+        for layer in 0..stream.n_layers() {
+            let heads = stream.model.config().n_heads;
+            found.extend((0..heads).map(|head| (format!("L{layer}H{head}"), Some(layer), Some(head))));
+            vectors.push(stream.head_results(layer)?.reshape([heads, d_model]));
+            found.push((format!("{layer}_mlp_out"), Some(layer), None));
+            vectors.push(stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model]));
+            bias = bias + stream.attn_bias(layer)?.reshape([1, d_model]);
+        }
+        found.push(("bias".into(), None, None));
+        vectors.push(bias);
+        let values = device::read(self.along(Tensor::cat(vectors, 0)))?;
+        let mut components: Vec<_> = found.into_iter().zip(values).map(|((name, layer, head), value)| Contribution { name, layer, head, value }).collect();
+        components.push(Contribution { name: "unembed_bias".into(), layer: None, head: None, value: self.constant()? });
+        Ok(components)
+    }
+
+    /// What the final norm's and the unembedding's biases contribute.
+    fn constant(&self) -> Result<f32> {
+        let model = &self.stream.model;
+        let b_u = device::read(model.b_u())?;
+        let own: f32 = self.target.terms().iter().map(|(token, sign)| sign * b_u[*token as usize]).sum();
+        let own = own * model.config().logit_scale.unwrap_or(1.0) as f32;
+        match model.net().ln_final.as_ref().and_then(|norm| norm.bias.as_ref()) {
+            Some(bias) => Ok(own + device::read(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
+            None => Ok(own),
+        }
+    }
+
+    /// The target itself: from the model's logits, or from the stream where these are capped.
+    fn total(&self, logits: Tensor<3>) -> Result<f32> {
+        let model = &self.stream.model;
+        if model.config().final_softcap.is_some() {
+            let last = self.stream.cache.get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
+            return Ok(device::read(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
+        }
+        let row = device::read(logits.narrow(1, self.pos, 1))?;
+        Ok(self.target.terms().iter().map(|(token, sign)| sign * row[*token as usize]).sum())
+    }
+}
+
+fn check_sum(components: &[Contribution], total: f32) -> Result<()> {
+    let sum: f32 = components.iter().map(|component| component.value).sum();
+    let scale = components.iter().map(|component| component.value.abs()).fold(1.0, f32::max);
+    if (sum - total).abs() <= TOLERANCE * scale {
+        return Ok(());
+    }
+    let problem = format!("the contributions add up to {sum}, the target is {total}; an architecture this tool does not know, or weights that are not finite: please report it");
+    Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
+}
+
+impl Attribution {
+    /// The sum of all contributions, in nats.
+    pub fn sum(&self) -> f32 {
+        self.components.iter().map(|component| component.value).sum()
+    }
+
+    /// The contribution of a component, in nats.
+    pub fn get(&self, name: &str) -> Option<f32> {
+        self.components.iter().find(|component| component.name == name).map(|component| component.value)
+    }
+
+    /// The `k` contributions furthest from zero, furthest first.
+    pub fn top(&self, k: usize) -> Vec<&Contribution> {
+        let sizes: Vec<f32> = self.components.iter().map(|component| component.value.abs()).collect();
+        common::largest(&sizes, k).into_iter().map(|index| &self.components[index]).collect()
+    }
+
+    /// The heads alone, `[layer][head]`, in nats.
+    pub fn heads(&self) -> ScoreTable {
+        let mut values: Vec<Vec<f32>> = Vec::new();
+        for (layer, component) in self.components.iter().filter(|c| c.head.is_some()).filter_map(|c| Some((c.layer?, c))) {
+            values.resize(values.len().max(layer + 1), Vec::new());
+            values[layer].push(component.value);
+        }
+        ScoreTable::heads(values, "direct contribution to the logit (nats)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{close, fixture, induction_model};
+
+    #[test]
+    fn the_planted_copy_head_writes_the_logit() {
+        let tool = DirectLogitAttribution::new(&induction_model());
+        let found = tool.logit_diff([3, 5, 7, 3], 5, 7, Position::Last).unwrap();
+        assert_eq!(found.heads().top(1)[0].label, "L1H0");
+        assert!(found.top(1)[0].value > 0.9 * found.total);
+    }
+
+    #[test]
+    fn contributions_add_up_in_every_fixture() {
+        for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
+            let model = fixture(name);
+            let tool = DirectLogitAttribution::new(&model);
+            for pos in 0..4 {
+                let found = tool.logit([34, 17, 29, 49], 63, pos).unwrap();
+                let logits = device::read(model.forward([34, 17, 29, 49]).unwrap()).unwrap();
+                close(found.total, logits[pos * 120 + 63], 0.0);
+                close(found.sum(), found.total, 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn neurons_and_bias_are_the_mlp() {
+        for name in ["gpt2", "llama"] {
+            let model = fixture(name);
+            let tool = DirectLogitAttribution::new(&model);
+            let neurons = tool.neurons([34, 17, 29, 49], (63, 25), 3, 1, usize::MAX).unwrap();
+            let stream = Stream::run("test", &model, common::one_row("test", &model, [34, 17, 29, 49]).unwrap(), None).unwrap();
+            let readout = Readout::new(&stream, LogitTarget::Difference(63, 25), 3).unwrap();
+            let bias = device::read(readout.along(readout.stream.mlp_bias(1).unwrap().reshape([1, 32]))).unwrap()[0];
+            let mlp = tool.attribute([34, 17, 29, 49], (63, 25), 3).unwrap().get("1_mlp_out").unwrap();
+            close(neurons.iter().map(|neuron| neuron.value).sum::<f32>() + bias, mlp, 1e-4);
+            assert!(neurons[0].name.starts_with("L1N"));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let tool = DirectLogitAttribution::new(&fixture("gpt2"));
+        assert_eq!(tool.logit([1], 120, 0).unwrap_err().to_string(), "token 120 is out of range: there are 120, numbered from 0");
+        assert_eq!(tool.logit([1], 0, 1).unwrap_err().to_string(), "position 1 is out of range: there are 1, numbered from 0");
+        assert_eq!(tool.neurons([1], 0, 0, 3, 1).unwrap_err().to_string(), "layer 3 is out of range: there are 3, numbered from 0");
+    }
+}

@@ -1,0 +1,138 @@
+//! The residual stream as the sum of what wrote it: one run, then every component by name.
+//!
+//! Where a block norms what it adds (Gemma 2, OLMo 2), each head's share passes that norm with its scale
+//! frozen at this run's, so that the shares still add up.
+
+use arrakis_models::transformer::{Norm, NormKind};
+use arrakis_models::site::{self, Site};
+use arrakis_models::{ActivationCache, HookedTransformer, Tokens};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::common;
+use crate::error::{Error, Result};
+
+/// A run with what a decomposition of its residual stream needs.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) model: HookedTransformer,
+    pub(super) tokens: Tokens,
+    pub(super) logits: Tensor<3>,
+    pub(super) cache: ActivationCache,
+}
+
+impl Stream {
+    /// Runs the model once, keeping one more site where asked.
+    pub(super) fn run(tool: &'static str, model: &HookedTransformer, tokens: Tokens, also: Option<Site>) -> Result<Self> {
+        if !model.net().is_additive() {
+            let problem = "this architecture norms the stream after each addition, so the stream is not a sum of what was written; use ablation or patching instead";
+            return Err(Error::Tool { tool, problem: problem.into() });
+        }
+        let wanted = ["resid_pre", "resid_mid", "attn.z", "attn.out", "mlp.out", "attn_out", "mlp_out", "resid_post", "ln1.scale", "ln2.scale"];
+        let mut sites: Vec<String> = wanted.iter().filter(|site| common::has(model, site)).map(|site| format!("blocks.*.{site}")).collect();
+        sites.extend(["embed", "pos_embed", "ln_final.scale"].iter().filter(|site| common::has(model, site)).map(ToString::to_string));
+        sites.extend(also.map(|site| site.to_string()));
+        let (logits, cache) = model.run_with_cache(&tokens, sites)?;
+        Ok(Self { model: model.clone(), tokens, logits, cache })
+    }
+
+    /// The same at one position alone, still with its position axis.
+    pub(super) fn at(&self, pos: usize) -> Result<Self> {
+        Ok(Self { cache: self.cache.positions(pos..pos + 1)?, ..self.clone() })
+    }
+
+    pub(super) fn n_layers(&self) -> usize {
+        self.model.config().n_layers
+    }
+
+    /// Token embedding and, where there is one, position embedding, by name: `[batch, pos, d_model]` each.
+    pub(super) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
+        let there = ["embed", "pos_embed"].into_iter().filter(|site| common::has(&self.model, site));
+        there.map(|site| Ok((site.to_owned(), self.cache.get(site)?))).collect()
+    }
+
+    /// What each head of a layer adds to the stream, without biases: `[batch, pos, head, d_model]`.
+    pub(super) fn head_results(&self, layer: usize) -> Result<Tensor<4>> {
+        let block = self.model.block(layer)?;
+        let results = block.attn.head_results(self.cache.get(site::z(layer))?);
+        match &block.ln1_post {
+            Some(norm) => {
+                let scale = post_scale(norm, self.cache.get(format!("blocks.{layer}.attn.out"))?);
+                Ok(frozen(norm, results, scale.unsqueeze_dim(2)))
+            }
+            None => Ok(results),
+        }
+    }
+
+    /// What attention's biases add to the stream: `[batch, pos, d_model]`.
+    pub(super) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
+        let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
+        let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
+        self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), &format!("blocks.{layer}.attn.out"))
+    }
+
+    /// What the MLP's output bias adds to the stream, `[batch, pos, d_model]`.
+    pub(super) fn mlp_bias(&self, layer: usize) -> Result<Tensor<3>> {
+        let out: Tensor<3> = self.cache.get(site::mlp_out(layer))?;
+        let dims = out.dims();
+        let bias = match &self.model.block(layer)?.mlp {
+            arrakis_models::transformer::Neurons::Dense(mlp) => mlp.w_out.bias.as_ref().map(|bias| bias.val()),
+            arrakis_models::transformer::Neurons::Mixture(_) => None,
+        };
+        let bias = bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));
+        self.after_norm(bias, self.model.block(layer)?.ln2_post.as_ref(), &format!("blocks.{layer}.mlp.out"))
+    }
+
+    fn after_norm(&self, bias: Tensor<3>, norm: Option<&Norm>, site: &str) -> Result<Tensor<3>> {
+        let Some(norm) = norm else { return Ok(bias) };
+        let scale = post_scale(norm, self.cache.get(site)?);
+        let out = frozen(norm, bias, scale);
+        Ok(match &norm.bias {
+            Some(own) => out + own.val().unsqueeze(),
+            None => out,
+        })
+    }
+
+    /// Rows of `W_out` as the stream receives them, `[d_mlp, d_model]`; of a stream cut to one position of one row.
+    pub(super) fn neuron_directions(&self, layer: usize) -> Result<Tensor<2>> {
+        let w_out = self.model.w_out(layer)?;
+        match &self.model.block(layer)?.ln2_post {
+            Some(norm) => {
+                let out: Tensor<3> = self.cache.get(format!("blocks.{layer}.mlp.out"))?;
+                Ok(frozen(norm, w_out, post_scale(norm, out).reshape([1, 1])))
+            }
+            None => Ok(w_out),
+        }
+    }
+}
+
+fn post_scale(norm: &Norm, out: Tensor<3>) -> Tensor<3> {
+    let centred = norm.centre(out);
+    norm.scale(centred)
+}
+
+/// A norm without its bias whose scale is given: linear in `x`.
+pub(super) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>) -> Tensor<D> {
+    let out = norm.centre(x) / scale;
+    match gain(norm) {
+        Some(gain) => out * gain.unsqueeze(),
+        None => out,
+    }
+}
+
+/// What a norm multiplies by, `[d]`.
+pub(super) fn gain(norm: &Norm) -> Option<Tensor<1>> {
+    let weight = norm.weight.as_ref()?.val();
+    Some(if norm.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
+}
+
+/// What the unembedding reads a token's logit along, before the final norm's weight: `[token, d_model]`.
+pub(super) fn unembed_directions(model: &HookedTransformer, ids: &[u32]) -> Result<Tensor<2>> {
+    ids.iter().try_for_each(|id| common::check_token(model, *id))?;
+    let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+    let ids = Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [ids.len()]), model.device());
+    let mut directions = model.w_u().select(1, ids);
+    if let Some(project) = &model.net().project_out {
+        directions = project.weight.val().matmul(directions);
+    }
+    Ok(directions.transpose() * model.config().logit_scale.unwrap_or(1.0))
+}

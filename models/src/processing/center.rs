@@ -1,0 +1,54 @@
+//! Means that nothing reads, removed.
+
+use burn::module::Param;
+use burn::tensor::Tensor;
+
+use crate::transformer::{Linear, Neurons, Transformer};
+
+/// `W_E`, `W_pos`, `W_O`, `b_O`, `W_out`, `b_out` lose their mean over `d_model`.
+pub(super) fn writing_weights(net: Transformer) -> Transformer {
+    let mut net = untied(net);
+    net.embed.weight = rows_centred(&net.embed.weight);
+    if let Some(table) = &mut net.pos_embed {
+        table.weight = rows_centred(&table.weight);
+    }
+    for block in &mut net.blocks {
+        center_output(&mut block.attn.w_o);
+        match &mut block.mlp {
+            Neurons::Dense(mlp) => center_output(&mut mlp.w_out),
+            Neurons::Mixture(mixture) => mixture.experts.iter_mut().for_each(|mlp| center_output(&mut mlp.w_out)),
+        }
+    }
+    net
+}
+
+/// `W_U` and `b_U` lose their mean over the vocabulary.
+pub(super) fn unembed(net: Transformer) -> Transformer {
+    let mut net = untied(net);
+    net.unembed.weight = net.unembed.weight.as_ref().map(rows_centred);
+    if let Some(bias) = &mut net.unembed.bias {
+        *bias = Param::from_tensor(bias.val() - bias.val().mean());
+    }
+    net
+}
+
+/// The unembedding as a matrix of its own, so that it can differ from the embedding.
+fn untied(mut net: Transformer) -> Transformer {
+    if net.unembed.weight.is_none() {
+        net.unembed.weight = Some(Param::from_tensor(net.unembedding()));
+        net.config.tied = false;
+    }
+    net
+}
+
+fn center_output(linear: &mut Linear) {
+    linear.weight = rows_centred(&linear.weight);
+    if let Some(bias) = &mut linear.bias {
+        *bias = Param::from_tensor(bias.val() - bias.val().mean());
+    }
+}
+
+fn rows_centred(weight: &Param<Tensor<2>>) -> Param<Tensor<2>> {
+    let weight = weight.val();
+    Param::from_tensor(weight.clone() - weight.mean_dim(1))
+}

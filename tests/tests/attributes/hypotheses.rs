@@ -1,0 +1,109 @@
+//! Claims: judged when the function runs, tested by `cargo test` where there is a bench to run on.
+
+use super::*;
+
+fn small() -> Bench {
+    let folder = std::env::temp_dir().join("arrakis-tests-hypotheses");
+    Bench::new(model()).save_dir(folder)
+}
+
+#[log_experiment]
+#[test_hypothesis(claim = "a row of attention sums to one", null = 0.5, alternative = Greater, test = OneSampleT, bench = small(), args(0, 0.001))]
+fn row_sums(bench: &Bench, layer: usize, jitter: f64) -> Result<Vec<f64>> {
+    let (_, cache) = bench.model().run_with_cache([1, 2, 3], [arrakis::models::site::pattern(layer)])?;
+    let pattern: Tensor<4> = cache.get(arrakis::models::site::pattern(layer))?;
+    let sums = arrakis::models::device::read(pattern.sum_dim(3))?;
+    Ok(sums.into_iter().enumerate().map(|(i, sum)| f64::from(sum) + jitter * i as f64).collect())
+}
+
+#[derive(Debug, serde::Serialize)]
+struct Scores {
+    clean: Vec<f64>,
+    corrupt: Vec<f64>,
+}
+
+#[test_hypothesis(
+    claim = "clean is larger",
+    null = vec![0.1, 0.2, 0.3, 0.2, 0.1, 0.25, 0.15, 0.22],
+    statistic = |scores| scores.clean.clone(),
+    alternative = Greater, test = Permutation, draws = 999, seed = 4, comparisons = 2, family = "toy", metric = "score", null_name = "corrupt scores"
+)]
+fn by_statistic(_bench: &Bench) -> Scores {
+    Scores { clean: vec![1.0, 1.1, 0.9, 1.2, 1.05, 0.97, 1.01, 1.3], corrupt: vec![0.1] }
+}
+
+#[test_hypothesis(claim = "the seed matters", null = drawn, alternative = Less)]
+fn against_draws(bench: &Bench) -> f64 {
+    -1.0 - bench.current_seed() as f64
+}
+
+fn drawn(_bench: &Bench, seed: u64) -> Result<f64> {
+    Ok((seed % 7) as f64)
+}
+
+#[log_experiment]
+#[test_hypothesis(claim = "it never holds", null = 1.0, alternative = Greater)]
+fn does_not_hold(_bench: &Bench) -> Result<[f64; 6]> {
+    Ok([0.1, 0.2, -0.1, 0.3, 0.2, 0.1])
+}
+
+#[test_hypothesis(claim = "too few", null = |_, _| 0.0, draws = 3)]
+fn cannot_be_judged(_bench: &Bench) -> Result<f64> {
+    panic!("a claim is checked before the body runs")
+}
+
+#[log_experiment]
+#[test_hypothesis(claim = "no number", null = 0.0, alternative = Greater)]
+fn not_a_number(_bench: &Bench) -> Result<Vec<f64>> {
+    Ok(vec![f64::NAN, 1.0])
+}
+
+#[test]
+fn the_verdict_is_on_the_bench_and_in_the_record() {
+    let (_folder, bench) = bench();
+    row_sums(&bench, 1, 0.001).unwrap();
+    let verdict = bench.last_verdict().unwrap();
+    assert!(verdict.holds && verdict.claim.test == Test::OneSampleT && verdict.claim.draws == 199, "{verdict}");
+    assert_eq!((verdict.claim.metric.as_str(), verdict.claim.null.as_str()), ("row_sums", "0.5"));
+    assert_eq!(only_run(&bench, "row_sums").verdict, Some(verdict));
+}
+
+#[test]
+fn a_statistic_measures_any_result() {
+    let (_folder, bench) = bench();
+    assert_eq!(by_statistic(&bench).corrupt, [0.1]);
+    let claim = bench.last_verdict().unwrap().claim;
+    assert_eq!((claim.comparisons, claim.seed, claim.draws), (2, 4, 999));
+    assert_eq!((claim.family.as_deref(), claim.metric.as_str(), claim.null.as_str()), (Some("toy"), "score", "corrupt scores"));
+}
+
+#[test]
+fn a_null_can_be_drawn_by_a_function() {
+    let (_folder, bench) = bench();
+    against_draws(&bench);
+    let verdict = bench.last_verdict().unwrap();
+    assert_eq!((verdict.holds, verdict.null_values.len()), (true, 199));
+}
+
+#[test]
+fn a_claim_that_does_not_hold_changes_no_result() {
+    let (_folder, bench) = bench();
+    assert_eq!(does_not_hold(&bench).unwrap().len(), 6);
+    assert!(!only_run(&bench, "does_not_hold").verdict.unwrap().holds);
+}
+
+#[test]
+fn a_claim_is_checked_before_the_body_runs() {
+    let (_folder, bench) = bench();
+    let error = cannot_be_judged(&bench).unwrap_err();
+    assert!(matches!(error, Error::TooFewDraws { draws: 3, .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_an_error_and_the_result_is_recorded() {
+    let (_folder, bench) = bench();
+    let error = not_a_number(&bench).unwrap_err().to_string();
+    let record = only_run(&bench, "not_a_number");
+    assert!(record.result::<Vec<f64>>().unwrap()[0].is_nan());
+    assert_eq!(record.problems, [error]);
+}
