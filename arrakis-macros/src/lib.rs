@@ -35,7 +35,7 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 /// message says where the record was kept instead.
 #[proc_macro_attribute]
 pub fn log_experiment(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(|args, item| experiment::expand(Kind::Log, args, item), args, item)
+    expand(|args, item| experiment::expand(Kind::Log, args, &item), args, item)
 }
 
 /// Fills in the arguments marked `#[tool]`, by their types; the caller does not pass them.
@@ -45,16 +45,16 @@ pub fn log_experiment(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `arrakis::Error` converts into, else a panic.
 #[proc_macro_attribute]
 pub fn use_tools(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(|args, item| experiment::expand(Kind::Tools, args, item), args, item)
+    expand(|args, item| experiment::expand(Kind::Tools, args, &item), args, item)
 }
 
 /// Lends the body a figure, `#[figure] fig: &mut Figure`, and saves what it drew.
 ///
-/// PNG, SVG and the data go to `<save_dir>/<function>/figures/<version>-<title>.*`. Options:
+/// PNG, SVG and the data go to `<save_dir>/<function>/figures/<record id>-<title>.*`. Options:
 /// `name = ".."` (the title), `dir = ".."`. A figure left empty is an error.
 #[proc_macro_attribute]
 pub fn plot_results(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(|args, item| experiment::expand(Kind::Plot, args, item), args, item)
+    expand(|args, item| experiment::expand(Kind::Plot, args, &item), args, item)
 }
 
 /// Measures where the time and memory of a call go: every scope and site of the models it runs.
@@ -62,7 +62,7 @@ pub fn plot_results(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The profile is in the record, beside it as a Chrome trace, and in `bench.last_profile()`.
 #[proc_macro_attribute]
 pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(|args, item| experiment::expand(Kind::Profile, args, item), args, item)
+    expand(|args, item| experiment::expand(Kind::Profile, args, &item), args, item)
 }
 
 /// Holds the result against a null, by a test named beforehand.
@@ -76,7 +76,7 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// fails where the claim does not hold. Without it no test is written: a claim is about one model.
 #[proc_macro_attribute]
 pub fn test_hypothesis(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(|args, item| experiment::expand(Kind::Hypothesis, args, item), args, item)
+    expand(|args, item| experiment::expand(Kind::Hypothesis, args, &item), args, item)
 }
 
 /// Runs one expander; on an error, writes the error and the item without anything of ours.

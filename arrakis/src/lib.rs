@@ -4,6 +4,7 @@
 extern crate self as arrakis;
 
 pub mod bench;
+pub mod cli;
 pub mod error;
 pub mod experiment;
 pub mod hypothesis;

@@ -1,2 +1,7 @@
 //! The `arrakis` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    arrakis::cli::main()
+}

@@ -1,11 +1,20 @@
 //! Everything an experiment needs: `use arrakis::prelude::*;`.
 
 pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
-pub use arrakis_models::{ActivationCache, At, Edit, HookedAutoConfig, HookedAutoModel, HookedTransformer, Plan, site};
+pub use arrakis_models::{
+    ActivationCache, At, Edit, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan, SweepCase, Tokens,
+    site,
+};
 pub use burn::tensor::Tensor;
 
 pub use crate::bench::Bench;
 pub use crate::error::{Error, Result};
 pub use crate::hypothesis::{Alternative, Claim, Null, Sample, Test, Verdict};
 pub use crate::plot::{Attention, Bar, Bars, Figure, Heatmap, Histogram, Line, Scatter, Series, Violin};
-pub use crate::tools::Tool;
+pub use crate::tools::ablation::AblationKind;
+pub use crate::tools::activation_patching::{HeadSite, StreamSite};
+pub use crate::tools::head_detector::Repeated;
+pub use crate::tools::{
+    Ablation, ActivationPatching, AttentionPatterns, AttributionPatching, DirectLogitAttribution, HeadDetector, LogitLens,
+    Metric, Position, ResidualDecomposition, ScoreTable, Tool, WriteRead,
+};

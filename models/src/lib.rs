@@ -28,7 +28,7 @@ pub use error::{Error, Result};
 pub use generate::{Generated, Generation};
 pub use hooks::{Action, Activation, ActivationCache, At, Edit, Intervention, Outcome, Plan, SitePattern};
 pub use processing::Step;
-pub use sweep::{Sweep, SweepCase, SweepResult};
+pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
 pub use model::{HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions};
 pub use tokenizer::{Bos, Occurrence, Tokenizer};
 pub use tokens::{IntoTokens, Side, Tokens};

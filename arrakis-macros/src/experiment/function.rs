@@ -16,9 +16,9 @@ pub(crate) struct Function {
 
 impl Function {
     /// A function with a body that is neither `async` nor `const`.
-    pub(crate) fn parse(kind: Kind, item: TokenStream) -> syn::Result<Self> {
+    pub(crate) fn parse(kind: Kind, item: &TokenStream) -> syn::Result<Self> {
         let name = kind.name();
-        let function: Self = syn::parse2(item).map_err(|error| {
+        let function: Self = syn::parse2(item.clone()).map_err(|error| {
             let message = format!("`#[{name}]` goes on a function with a body, such as `fn sweep(bench: &Bench) -> Result<f64> {{ .. }}` ({error})");
             syn::Error::new(error.span(), message)
         })?;

@@ -45,7 +45,7 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
 
 /// The claim's options, their enums in scope.
 pub(crate) fn options(options: &Options) -> TokenStream {
-    let fields = options.into_struct(&quote!(::arrakis::__private::HypothesisOptions), &HANDLED);
+    let fields = options.as_struct(&quote!(::arrakis::__private::HypothesisOptions), &HANDLED);
     quote!({
         #[allow(unused_imports)]
         use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};

@@ -21,12 +21,12 @@ use layers::Layers;
 const TAKEN: &str = "__arrakis_taken";
 
 /// Expands one of the attributes, and with it every other one on the function.
-pub(crate) fn expand(kind: Kind, args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::Result<TokenStream> {
     if args.to_string() == TAKEN {
         return Ok(TokenStream::new());
     }
-    let mut function = Function::parse(kind, item.clone())?;
-    let source = source::Source::of(&function, &item, Span::call_site());
+    let mut function = Function::parse(kind, item)?;
+    let source = source::Source::of(&function, item, Span::call_site());
     let layers = Layers::take(kind, args, &mut function.attrs)?;
     let arguments = Arguments::of(&mut function, &layers)?;
     render::render(&function, &layers, &arguments, &source)

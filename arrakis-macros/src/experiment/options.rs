@@ -26,7 +26,7 @@ impl Options {
     }
 
     /// `Path { key: Some(value), ..Default::default() }`, without the keys handled elsewhere.
-    pub(crate) fn into_struct(&self, path: &TokenStream, handled: &[&str]) -> TokenStream {
+    pub(crate) fn as_struct(&self, path: &TokenStream, handled: &[&str]) -> TokenStream {
         let pairs = self.pairs.iter().filter(|(key, _)| !handled.contains(&key.to_string().as_str()));
         let fields = pairs.map(|(key, value)| {
             let value = borrowed_list(value);
@@ -100,24 +100,33 @@ impl Tools {
     }
 }
 
+impl Tools {
+    /// `mine = MyTool`, `bench = expr`, or a registered name without its quotes.
+    fn parse_named(&mut self, input: ParseStream) -> syn::Result<()> {
+        let name: Ident = input.parse().map_err(|error| syn::Error::new(error.span(), USAGE))?;
+        if input.parse::<Option<Token![=]>>()?.is_none() {
+            let (ident, path) = registered(&name.to_string(), name.span())?;
+            return self.push(ident, path);
+        }
+        if name == "bench" {
+            self.bench = Some(input.parse()?);
+            return Ok(());
+        }
+        let kind: Type = input.parse()?;
+        self.push(name, quote!(#kind))
+    }
+}
+
 impl Parse for Tools {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let mut tools = Self::default();
         while !input.is_empty() {
             if input.peek(LitStr) {
                 let name: LitStr = input.parse()?;
-                let (ident, path) = registered(&name)?;
+                let (ident, path) = registered(&name.value(), name.span())?;
                 tools.push(ident, path)?;
             } else {
-                let name: Ident = input.parse().map_err(|error| syn::Error::new(error.span(), USAGE))?;
-                let equals: Option<Token![=]> = input.parse()?;
-                equals.ok_or_else(|| syn::Error::new(name.span(), format!("a tool is named by a string, `\"{name}\"`, or by its type, `{name} = Type`")))?;
-                if name == "bench" {
-                    tools.bench = Some(input.parse()?);
-                } else {
-                    let kind: Type = input.parse()?;
-                    tools.push(name, quote!(#kind))?;
-                }
+                tools.parse_named(input)?;
             }
             comma_or_end(input)?;
         }
@@ -128,10 +137,9 @@ impl Parse for Tools {
 const USAGE: &str = "`#[use_tools]` takes registered names, `\"logit_lens\"`, and types, `mine = MyTool`";
 
 /// A registered name is a type alias in one module of `arrakis`: rustc names the nearest for a typo.
-fn registered(name: &LitStr) -> syn::Result<(Ident, TokenStream)> {
-    let text = name.value();
-    let ident = syn::parse_str::<Ident>(&text).map_err(|_| syn::Error::new(name.span(), format!("`{text}` is no tool's name: names are like `logit_lens`")))?;
-    let alias = Ident::new(&text, name.span());
-    let variable = Ident::new(&ident.to_string(), name.span().resolved_at(Span::call_site()));
+fn registered(text: &str, span: Span) -> syn::Result<(Ident, TokenStream)> {
+    let ident = syn::parse_str::<Ident>(text).map_err(|_| syn::Error::new(span, format!("`{text}` is no tool's name: names are like `logit_lens`")))?;
+    let alias = Ident::new(&ident.to_string(), span);
+    let variable = Ident::new(&ident.to_string(), span.resolved_at(Span::call_site()));
     Ok((variable, quote!(::arrakis::tools::by_name::#alias)))
 }

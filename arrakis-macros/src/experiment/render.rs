@@ -19,7 +19,7 @@ pub(crate) fn render(function: &Function, layers: &Layers, arguments: &Arguments
     let Function { attrs, vis, sig, .. } = function;
     let (taken, bench, inputs) = (&layers.taken, bench(&arguments.bench), inputs(&arguments.shown));
     let (body, tools) = (body(function, layers, arguments), tools(layers, arguments));
-    let (call, value) = (call(function, layers, source), internal("value"));
+    let (call, value, fail) = (call(function, layers, source), internal("value"), fail(&sig.output));
     let see = hypothesis::see(layers.hypothesis.as_ref(), &value);
     let test = layers.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
     Ok(quote! {
@@ -30,7 +30,7 @@ pub(crate) fn render(function: &Function, layers: &Layers, arguments: &Arguments
             let __arrakis_inputs = #inputs;
             #call
             let __arrakis_body = #body;
-            let __arrakis_fail = ::arrakis::__private::Fail::of(&__arrakis_body);
+            let __arrakis_fail = #fail::of(&__arrakis_body);
             match ::arrakis::__private::call(__arrakis_bench.lend(), __arrakis_call, __arrakis_inputs, #tools, __arrakis_body, |#value| #see) {
                 ::core::result::Result::Ok(__arrakis_value) => __arrakis_value,
                 ::core::result::Result::Err(__arrakis_error) => {
@@ -69,13 +69,11 @@ fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
     let private = quote!(::arrakis::__private);
     let (name, Source { text, tokens, line }) = (function.sig.ident.to_string(), source);
     let line = u32::try_from(*line).unwrap_or(0);
-    let some = |options: Option<TokenStream>| match options {
-        Some(options) => quote!(::core::option::Option::Some(#options)),
-        None => quote!(::core::option::Option::None),
-    };
-    let log = some(layers.log.as_ref().map(|options| options.into_struct(&quote!(#private::LogOptions), &["bench"])));
-    let plot = some(layers.plot.as_ref().map(|options| options.into_struct(&quote!(#private::PlotOptions), &["bench"])));
-    let profile = some(layers.profile.as_ref().map(|options| options.into_struct(&quote!(#private::ProfileOptions), &["bench"])));
+    let none = || quote!(::core::option::Option::None);
+    let some = |options: Option<TokenStream>| options.map_or_else(none, |options| quote!(::core::option::Option::Some(#options)));
+    let log = some(layers.log.as_ref().map(|options| options.as_struct(&quote!(#private::LogOptions), &["bench"])));
+    let plot = some(layers.plot.as_ref().map(|options| options.as_struct(&quote!(#private::PlotOptions), &["bench"])));
+    let profile = some(layers.profile.as_ref().map(|options| options.as_struct(&quote!(#private::ProfileOptions), &["bench"])));
     let hypothesis = some(layers.hypothesis.as_ref().map(|options| {
         let (options, null) = (hypothesis::options(options), hypothesis::null(options));
         quote!(#private::Hypothesis { options: #options, null: #null })
@@ -107,10 +105,8 @@ fn body(function: &Function, layers: &Layers, arguments: &Arguments) -> TokenStr
     let mut pats: Vec<TokenStream> = named.clone().map(|(name, _)| quote!(#name)).collect();
     pats.extend(arguments.tools.iter().map(|(pat, _)| quote!(#pat)));
     let types = tool_types(layers, arguments);
-    let figure = match &arguments.figure {
-        Some((pat, ty)) => quote!(#pat: #ty),
-        None => quote!(_: &mut ::arrakis::plot::Figure),
-    };
+    let unused = || quote!(_: &mut ::arrakis::plot::Figure);
+    let figure = arguments.figure.as_ref().map_or_else(unused, |(pat, ty)| quote!(#pat: #ty));
     let output = output(&function.sig.output);
     quote!(|(#(#pats,)*): (#(#types,)*), #figure| #output #body)
 }
@@ -120,7 +116,18 @@ fn output(output: &ReturnType) -> TokenStream {
     match output {
         ReturnType::Default => quote!(-> ()),
         ReturnType::Type(_, ty) if mentions_impl(ty) => TokenStream::new(),
-        written => quote!(#written),
+        ReturnType::Type(..) => quote!(#output),
+    }
+}
+
+/// The way out for our own errors, at the return type where it can be written: it is then known even
+/// when the body is not.
+fn fail(output: &ReturnType) -> TokenStream {
+    let fail = quote!(::arrakis::__private::Fail);
+    match output {
+        ReturnType::Default => quote!(#fail::<()>),
+        ReturnType::Type(_, ty) if mentions_impl(ty) || matches!(**ty, Type::Never(_)) => fail,
+        ReturnType::Type(_, ty) => quote!(#fail::<#ty>),
     }
 }
 

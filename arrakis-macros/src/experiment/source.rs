@@ -129,7 +129,7 @@ mod tests {
 
     fn tokens_of(text: &str) -> String {
         let item: TokenStream = text.parse().unwrap();
-        normalised(&Function::parse(Kind::Log, item).unwrap())
+        normalised(&Function::parse(Kind::Log, &item).unwrap())
     }
 
     #[test]

@@ -116,11 +116,11 @@ mod tests {
     #[test]
     fn the_planted_heads_look_where_they_were_told_to() {
         let tool = AttentionPatterns::new(&induction_model());
-        let prompt = [3, 5, 7, 3, 5];
+        let prompt = [9, 3, 5, 7, 3];
         let previous = tool.top_attended(prompt, 0, 1, 4, 1).unwrap();
-        assert_eq!((previous[0].pos, previous[0].token.as_str()), (3, "3"));
+        assert_eq!((previous[0].pos, previous[0].token.as_str()), (3, "7"));
         close(previous[0].weight, 1.0, 1e-3);
-        assert_eq!(tool.top_attended(prompt, 1, 0, 3, 1).unwrap()[0].pos, 1);
+        assert_eq!(tool.top_attended(prompt, 1, 0, 4, 1).unwrap()[0].pos, 2);
         let silent = tool.top_attended(prompt, 0, 0, 2, 9).unwrap();
         assert_eq!(silent.iter().map(|a| a.pos).collect::<Vec<_>>(), [0, 1, 2]);
         close(silent[2].weight, 1.0 / 3.0, 1e-6);

@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn the_induction_model_decides_in_its_last_block() {
         let tool = LogitLens::new(&induction_model());
-        let lens = tool.target([3, 5, 7, 3], 5).unwrap();
+        let lens = tool.target([9, 3, 5, 7, 3], 5).unwrap();
         assert_eq!(lens.labels, ["0_pre", "0_mid", "1_pre", "1_mid", "final_post"]);
-        assert_eq!((lens.rank[0][3], lens.rank[4][3]), (1, 0));
-        assert_eq!(tool.lens([3, 5, 7, 3]).unwrap().top[4][3][0].token, 5);
+        assert_eq!((lens.rank[0][4], lens.rank[4][4]), (1, 0));
+        assert_eq!(tool.lens([9, 3, 5, 7, 3]).unwrap().top[4][4][0].token, 5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrakis_models::{HookedTransformer, Tokens};
+use arrakis_models::{HookedTransformer, SweepCase, SweepResult, Tokens};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use super::common;
@@ -174,9 +174,40 @@ impl Metric {
         common::number(self.tensor(model, logits, tokens)?)
     }
 
+    /// Runs a sweep of edits over prompts under this metric; only the logits it reads are computed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sweep, and a metric that gives other than one number a row.
+    pub fn sweep(&self, model: &HookedTransformer, tokens: &Tokens, cases: impl IntoIterator<Item = SweepCase>) -> Result<SweepResult> {
+        let failed = std::cell::RefCell::new(None);
+        let sweep = model.sweep(tokens)?.cases(cases);
+        let sweep = if self.reads_last_only(tokens) { sweep.last_only() } else { sweep };
+        let found = sweep.run(|logits| {
+            self.per_row(model, &logits, tokens).map_err(|error| {
+                let told = error.to_string();
+                *failed.borrow_mut() = Some(error);
+                arrakis_models::Error::Absent { what: self.name.clone(), why: told }
+            })
+        });
+        match failed.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(found?),
+        }
+    }
+
+    /// Whether nothing but each row's last position is read.
+    fn reads_last_only(&self, tokens: &Tokens) -> bool {
+        let known = !matches!(self.kind, Kind::Loss | Kind::Closure(_));
+        known && self.pos == Position::Last && tokens.last_positions().iter().all(|last| *last + 1 == tokens.pos())
+    }
+
     /// Logits at the position, `[batch, d_vocab]`.
     fn rows(&self, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
         let [batch, pos, d_vocab] = logits.dims();
+        if [batch, pos] == [tokens.batch(), 1] && self.reads_last_only(tokens) {
+            return Ok(logits.clone().reshape([batch, d_vocab]));
+        }
         if [batch, pos] != [tokens.batch(), tokens.pos()] {
             return Err(refuse(format!("logits of {batch} × {pos} positions do not belong to tokens of {} × {}", tokens.batch(), tokens.pos())));
         }

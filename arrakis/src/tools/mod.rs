@@ -23,6 +23,18 @@
 //! }
 //! ```
 
+mod common;
+pub mod factored;
+pub mod metric;
+mod stream;
+pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use factored::FactoredMatrix;
+pub use metric::{Metric, Position};
+pub use table::{Score, ScoreTable};
+
 use crate::bench::Bench;
 use crate::error::Result;
 
@@ -62,9 +74,24 @@ macro_rules! tools {
             )*
         }
 
+        /// Every tool's type, for the prelude.
+        pub mod all {
+            $(pub use super::$kind;)*
+        }
+
         /// The registered names.
         pub const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
-tools! {}
+tools! {
+    ablation Ablation,
+    activation_patching ActivationPatching,
+    attention_patterns AttentionPatterns,
+    attribution_patching AttributionPatching,
+    direct_logit_attribution DirectLogitAttribution,
+    head_detector HeadDetector,
+    logit_lens LogitLens,
+    residual ResidualDecomposition,
+    write_read WriteRead,
+}

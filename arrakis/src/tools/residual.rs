@@ -223,13 +223,14 @@ impl Residuals {
         Ok(ResidStack { labels: stack.labels.clone(), values })
     }
 
-    /// Each component through the final norm by itself, its scale computed anew: for streams at different
-    /// depths ([`Residuals::accumulated_resid`]). The norm's own weight and bias are not applied.
-    pub fn apply_ln_anew(&self, stack: &ResidStack) -> ResidStack {
-        let Some(norm) = &self.stream.model.net().ln_final else { return stack.clone() };
-        let centred = norm.centre(stack.values.clone());
-        let scale = norm.scale(centred.clone());
-        ResidStack { labels: stack.labels.clone(), values: centred / scale }
+    /// Each component through the whole final norm by itself, scale computed anew, weight and bias included: for
+    /// streams at different depths, as [`Residuals::accumulated_resid`] gives them.
+    pub fn apply_final_norm(&self, stack: &ResidStack) -> ResidStack {
+        let values = match &self.stream.model.net().ln_final {
+            Some(norm) => norm.apply(stack.values.clone()),
+            None => stack.values.clone(),
+        };
+        ResidStack { labels: stack.labels.clone(), values }
     }
 
     /// Each component's part of a logit, or of a logit difference where `wrong` tokens are given, in nats:

@@ -81,7 +81,7 @@ impl ScoreTable {
 
     fn cells(&self) -> impl Iterator<Item = Score> {
         let rows = self.values.iter().enumerate();
-        rows.flat_map(|(row, values)| values.iter().enumerate().map(move |(column, value)| Score { label: self.label(row, column), row, column, value: *value }))
+        rows.flat_map(move |(row, values)| values.iter().enumerate().map(move |(column, value)| Score { label: self.label(row, column), row, column, value: *value }))
     }
 
     fn label(&self, row: usize, column: usize) -> String {

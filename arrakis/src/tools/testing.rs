@@ -48,6 +48,7 @@ const CONTEXT: usize = 24;
 /// Two layers of two heads that copy what followed a token's last occurrence: `L0H1` attends to the
 /// token before and writes it down, `L1H0` looks for where the current token was written and copies.
 ///
+/// Position 0 has none before it and writes down itself, so a first token also matches its own repetition.
 /// The stream is `[token one-hot | position one-hot | previous token]`; the other heads write nothing.
 pub(crate) fn induction_model() -> HookedTransformer {
     let (pos, prev, d_model) = (VOCAB, VOCAB + CONTEXT, VOCAB + CONTEXT + VOCAB);

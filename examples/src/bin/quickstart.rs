@@ -1,2 +1,154 @@
-//! Quickstart.
-fn main() {}
+//! The front door: a real trained model, one question, a right answer, and everything it leaves behind.
+//!
+//! "When Mary and John went to the store, John gave a drink to": which heads know that it is Mary?
+
+use arrakis::models::LoadOptions;
+use arrakis::models::device;
+use arrakis::prelude::*;
+use clap::Parser;
+use serde::Serialize;
+
+const PROMPT: &str = "When Mary and John went to the store, John gave a drink to";
+
+/// What the study found.
+#[derive(Debug, Serialize)]
+struct NameMovers {
+    /// Direct contribution of each head to logit(Mary) - logit(John), in nats.
+    attribution: ScoreTable,
+    /// What zeroing each head does to the same difference, in nats.
+    ablation: ScoreTable,
+}
+
+#[log_experiment]
+#[use_tools]
+#[profile_model]
+#[plot_results(name = "Who moves the name")]
+fn name_movers(
+    bench: &Bench,
+    prompt: &str,
+    #[tool] attribution: DirectLogitAttribution,
+    #[tool] ablation: Ablation,
+    #[figure] fig: &mut Figure,
+) -> Result<NameMovers> {
+    let model = bench.model();
+    let (mary, john) = (model.to_single_token(" Mary")?, model.to_single_token(" John")?);
+    let direct = attribution.logit_diff(prompt, mary, john, Position::Last)?.heads();
+    let silenced = ablation.heads(prompt, &Metric::logit_diff(mary, john), &AblationKind::Zero)?.effect();
+    fig.push(direct.heatmap().diverging().annotate(3).titled("direct contribution"));
+    fig.push(silenced.heatmap().diverging().annotate(3).titled("when zeroed"));
+    Ok(NameMovers { attribution: direct, ablation: silenced })
+}
+
+/// Accuracy per prompt: right name above wrong name, with every name in both places.
+#[log_experiment]
+#[test_hypothesis(claim = "the model prefers the indirect object", null = 0.5, alternative = Greater, bench = embedded())]
+fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
+    let model = bench.model();
+    let names = ["Mary", "John", "Tom", "Anna", "Sarah", "David"];
+    let mut right = Vec::new();
+    for (giver, other) in names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b) {
+        let prompt = format!("When {other} and {giver} went to the store, {giver} gave a drink to");
+        let logits = last_logits(model, &prompt)?;
+        let logit = |name: &str| Ok::<f32, Error>(logits[model.to_single_token(&format!(" {name}"))? as usize]);
+        right.push(logit(other)? > logit(giver)?);
+    }
+    Ok(right)
+}
+
+/// The model that ships with Arrakis; tests of this file run on it.
+#[cfg(test)]
+fn embedded() -> Bench {
+    Bench::new(HookedAutoModel::embedded().expect("it ships with the crate")).save_dir(std::env::temp_dir().join("arrakis-quickstart"))
+}
+
+#[derive(Parser)]
+struct Arguments {
+    /// `cpu`, `gpu`, …; otherwise a GPU that is there, else the CPU.
+    #[arg(long)]
+    device: Option<String>,
+    /// A folder or Hub id instead of the model that ships with Arrakis.
+    #[arg(long)]
+    model: Option<String>,
+    /// Where records and figures go.
+    #[arg(long, default_value = "experiments")]
+    save_dir: String,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let model = match &arguments.model {
+        Some(name) => HookedAutoModel::load(name, &LoadOptions { device: arguments.device.clone(), quiet: false })?,
+        None => HookedAutoModel::embedded_on(&device::choose(arguments.device.as_deref())?)?,
+    };
+    let config = model.config();
+    println!("model   {} ({} layers, {} heads, {} parameters)", model.name(), config.n_layers, config.n_heads, model.n_params());
+    println!("device  {}\n", model.device_name());
+    let bench = Bench::new(model).save_dir(&arguments.save_dir);
+
+    behaviour(bench.model())?;
+    let found = name_movers(&bench, PROMPT)?;
+    heads(&found);
+    induction(&bench)?;
+    left_behind(&bench);
+    println!("hypothesis");
+    prefers_the_indirect_object(&bench)?;
+    if let Some(verdict) = bench.last_verdict() {
+        println!("{verdict}");
+    }
+    Ok(())
+}
+
+/// The prompt, its tokens, and what comes next.
+fn behaviour(model: &HookedTransformer) -> Result<()> {
+    println!("prompt  {PROMPT}");
+    println!("tokens  {}", model.to_str_tokens(PROMPT)?.join("|"));
+    let logits = last_logits(model, PROMPT)?;
+    let total: f32 = logits.iter().map(|logit| logit.exp()).sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    for id in order.into_iter().take(4) {
+        println!("        {:>6.2} %  {:?}", 100.0 * logits[id].exp() / total, model.to_single_str_token(id as u32)?);
+    }
+    println!();
+    Ok(())
+}
+
+fn last_logits(model: &HookedTransformer, prompt: &str) -> Result<Vec<f32>> {
+    let logits = model.forward(prompt)?;
+    let pos = logits.dims()[1];
+    Ok(device::read(logits.narrow(1, pos - 1, 1))?)
+}
+
+/// Attribution says who writes the name; ablation checks it.
+fn heads(found: &NameMovers) {
+    println!("heads that move the name   direct      when zeroed   (nats of logit(Mary) - logit(John))");
+    for head in found.attribution.highest(4) {
+        let zeroed = found.ablation.get(head.row, head.column).unwrap_or(f32::NAN);
+        println!("        {:<18} {:>+8.2}      {:>+8.2}", head.label, head.value, zeroed);
+    }
+    println!();
+}
+
+fn induction(bench: &Bench) -> Result<()> {
+    let detector: HeadDetector = bench.tool()?;
+    let bos = bench.model().tokenizer()?.bos();
+    let scores = detector.induction(&Repeated { bos, ..Repeated::default() })?;
+    println!("induction heads (attention to what followed the earlier copy, on repeated random tokens)");
+    for head in scores.highest(3) {
+        println!("        {:<18} {:>8.2}", head.label, head.value);
+    }
+    println!();
+    Ok(())
+}
+
+/// Where the record, the figures and the profile went.
+fn left_behind(bench: &Bench) {
+    let Some(record) = bench.last_record() else { return };
+    println!("record  {} version {}", record.name, record.version);
+    for figure in &record.figures {
+        println!("figure  {}", bench.folder().join(figure).display());
+    }
+    if let Some(profile) = &record.profile {
+        println!("\n{profile}");
+    }
+}

@@ -1,13 +1,14 @@
-//! The weight files of a folder: safetensors or PyTorch, whole or in shards, read lazily through `burn-store`.
+//! The weight files of a folder: safetensors or PyTorch, whole or in shards, read lazily.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
 use burn_store::pytorch::PytorchStore;
-use burn_store::{ModuleStore, SafetensorsStore};
+use burn_store::ModuleStore;
 use safetensors::tensor::Dtype;
 
+use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
 
 /// Names, shapes and lazily read numbers of all tensors in a folder.
@@ -18,7 +19,7 @@ pub struct Checkpoint {
 }
 
 enum Store {
-    Safetensors(Box<SafetensorsStore>),
+    Safetensors(SafetensorsFile),
     Pytorch(Box<PytorchStore>),
 }
 
@@ -57,6 +58,11 @@ impl Checkpoint {
         self.index.get(name).map(|(_, shape, _)| shape.as_slice())
     }
 
+    /// The stored element type of a tensor, where there is one of that name.
+    pub fn dtype(&self, name: &str) -> Option<DType> {
+        self.index.get(name).map(|(.., dtype)| *dtype)
+    }
+
     /// Reads one tensor as `f32`.
     ///
     /// # Errors
@@ -89,31 +95,28 @@ impl Checkpoint {
 impl Store {
     fn open(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
-            super::header::check(path)?;
-            return Ok(Self::Safetensors(Box::new(SafetensorsStore::from_file(path))));
+            return Ok(Self::Safetensors(SafetensorsFile::open(path)?));
         }
         Ok(Self::Pytorch(Box::new(PytorchStore::from_file(path))))
     }
 
     fn list(&mut self) -> Result<Vec<(String, Vec<usize>, DType)>, String> {
-        fn rows<S: ModuleStore>(store: &mut S) -> Result<Vec<(String, Vec<usize>, DType)>, String> {
-            let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
-            Ok(tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.to_vec(), tensor.dtype)).collect())
-        }
         match self {
-            Self::Safetensors(store) => rows(&mut **store),
-            Self::Pytorch(store) => rows(&mut **store),
+            Self::Safetensors(file) => Ok(file.list()),
+            Self::Pytorch(store) => {
+                let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
+                Ok(tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.to_vec(), tensor.dtype)).collect())
+            }
         }
     }
 
     fn read(&mut self, name: &str) -> Result<TensorData, String> {
-        fn one<S: ModuleStore>(store: &mut S, name: &str) -> Result<TensorData, String> {
-            let tensor = store.get_tensor(name).map_err(|error| error.to_string())?.ok_or_else(|| format!("no tensor `{name}`"))?;
-            burn_store::bridge::to_data(tensor).map_err(|error| error.to_string())
-        }
         match self {
-            Self::Safetensors(store) => one(&mut **store, name),
-            Self::Pytorch(store) => one(&mut **store, name),
+            Self::Safetensors(file) => file.read(name),
+            Self::Pytorch(store) => {
+                let tensor = store.get_tensor(name).map_err(|error| error.to_string())?.ok_or_else(|| format!("no tensor `{name}`"))?;
+                burn_store::bridge::to_data(tensor).map_err(|error| error.to_string())
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The header of a safetensors file, checked before anything trusts its lengths; no numbers are read.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -15,9 +16,11 @@ const LIMIT: u64 = 100_000_000;
 /// # Errors
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
-pub(super) fn check(path: &Path) -> Result<()> {
+///
+/// Gives the open file, where its numbers start, and the header.
+pub(super) fn read(path: &Path) -> Result<(File, u64, Metadata)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = std::fs::File::open(path).map_err(read)?;
+    let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
     let mut length = [0; 8];
     if size < 8 {
@@ -29,14 +32,14 @@ pub(super) fn check(path: &Path) -> Result<()> {
         return Err(Error::file(path, format!("its header is said to be {header} bytes long in a file of {size}; it is truncated or no safetensors file, download it again")));
     }
     let mut bytes = Vec::new();
-    file.take(header).read_to_end(&mut bytes).map_err(read)?;
+    (&mut file).take(header).read_to_end(&mut bytes).map_err(read)?;
     let broken = |problem: String| Error::file(path, format!("its header is broken: {problem}; download it again"));
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
     let needed = contiguous(&metadata).map_err(broken)?.saturating_add(8 + header);
     if needed != size {
         return Err(Error::file(path, format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again")));
     }
-    Ok(())
+    Ok((file, 8 + header, metadata))
 }
 
 /// Bytes of all tensors, which must lie one behind the other.
@@ -73,7 +76,7 @@ mod tests {
         let path = folder.path().join("model.safetensors");
         let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; data]].concat();
         std::fs::write(&path, bytes).unwrap();
-        check(&path)
+        read(&path).map(drop)
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Checkpoints in Hugging Face's layout: a folder with config.json and weights, or a Hub id.
 
 mod files;
+mod fit;
 mod header;
 mod hub;
 mod load;
+mod safetensors_file;
 mod save;
 
 pub use files::{Checkpoint, widen};
+pub use fit::Fit;
 pub use hub::fetch;
 pub use load::{load_net, read_json};
 pub use save::save_own;

@@ -1,6 +1,6 @@
 //! Models by name: a folder, a Hub id, a configuration, or the one that ships with the crate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ impl HookedAutoModel {
     ///
     /// As [`HookedAutoModel::from_pretrained`], and [`Error::Device`].
     pub fn load(name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
-        let folder = if Path::new(name).is_dir() { Path::new(name).to_owned() } else { checkpoint::fetch(name)? };
+        let folder = Self::folder(name)?;
         let chosen = device::choose(options.device.as_deref())?;
         let config = HookedAutoConfig::from_folder(&folder)?;
         let progress = bar(name, options.quiet);
@@ -87,9 +87,37 @@ impl HookedAutoModel {
             progress.set_length(all as u64);
             progress.set_position(done as u64);
         };
-        let net = load_net(&folder, &config, &chosen, &tell)?;
+        let net = checkpoint::load_net(&folder, family_of(&folder, &config)?, &config, &chosen.device, &tell)?;
         progress.finish_and_clear();
         Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen))
+    }
+
+    /// The folder of a model: the one named, or what the Hub's cache holds of that id, fetched where it holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Hub`] when it is neither.
+    pub fn folder(name: &str) -> Result<PathBuf> {
+        if Path::new(name).is_dir() { Ok(Path::new(name).to_owned()) } else { checkpoint::fetch(name) }
+    }
+
+    /// How a folder's weights fit an architecture, from the headers alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when there are no weights, or a header is broken.
+    pub fn fit(folder: &Path, config: &TransformerConfig) -> Result<checkpoint::Fit> {
+        let weights = checkpoint::Checkpoint::open(folder)?;
+        Ok(checkpoint::Fit::of(&weights, &(family_of(folder, config)?.weights)(config), config))
+    }
+
+    /// The tokenizer of a folder, where it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when it is broken.
+    pub fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
+        tokenizer(folder)
     }
 
     /// An untrained model of an architecture: seeded, the same bytes on any device.
@@ -126,11 +154,9 @@ impl HookedAutoModel {
     }
 }
 
-fn load_net(folder: &Path, config: &TransformerConfig, chosen: &Chosen, tell: &dyn Fn(usize, usize)) -> Result<Transformer> {
-    if folder.join("arrakis.json").is_file() {
-        return checkpoint::load_net(folder, &OWN, config, &chosen.device, tell);
-    }
-    checkpoint::load_net(folder, families::family(&config.family)?, config, &chosen.device, tell)
+/// The family whose names a folder's weights go by.
+fn family_of(folder: &Path, config: &TransformerConfig) -> Result<&'static families::Family> {
+    if folder.join("arrakis.json").is_file() { Ok(&OWN) } else { families::family(&config.family) }
 }
 
 /// Our own layout: every tensor under our own name.

@@ -156,11 +156,16 @@ impl ModuleVisitor for Parameters {
         self.found.push((self.path.join("."), Activation::new(param.val())));
     }
 
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    /// An enum's variant is no part of the path: `blocks.0.mlp.w_in`, whichever kind of MLP it is.
+    fn enter_module(&mut self, name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.path.push(name.to_owned());
+        }
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.path.pop();
+        }
     }
 }

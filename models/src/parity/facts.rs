@@ -77,13 +77,11 @@ fn greedy(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) 
     let Some(expected) = ids(comparer, greedy)? else { return Ok(()) };
     let facts = info.get("facts").and_then(Value::as_array).into_iter().flatten();
     let prompt = facts.filter_map(|fact| ids(comparer, fact).ok().flatten()).find(|ids| !ids.is_empty() && expected.starts_with(ids));
-    match prompt {
-        Some(prompt) => continuation(comparer, model, &prompt, &Expected { quantity: "greedy.tokens", ids: &expected, logits: None }),
-        None => {
-            comparer.skip("greedy.tokens", "the notes beside the file do not say where the prompt ends");
-            Ok(())
-        }
+    if let Some(prompt) = prompt {
+        return continuation(comparer, model, &prompt, &Expected { quantity: "greedy.tokens", ids: &expected, logits: None });
     }
+    comparer.skip("greedy.tokens", "the notes beside the file do not say where the prompt ends");
+    Ok(())
 }
 
 /// `tokens` of a part of the notes.

@@ -21,7 +21,7 @@ pub(super) struct Forward<'a> {
 /// What a reference's name leads to.
 pub(super) enum Found {
     /// A tensor of ours, with a note.
-    Ours(Activation, &'static str),
+    Ours(Box<Activation>, &'static str),
     /// Nothing it could be held against.
     Nothing(String),
     /// Something the model should have and has not.
@@ -43,6 +43,10 @@ impl LastHidden {
         let said = reference.info().get("last_hidden_state").and_then(|value| value.as_str()).unwrap_or_default();
         if !model.config().final_norm || said.starts_with("before") { Self::Plain } else { Self::Normed }
     }
+}
+
+fn ours(activation: Activation, note: &'static str) -> Found {
+    Found::Ours(Box::new(activation), note)
 }
 
 impl<'a> Forward<'a> {
@@ -74,14 +78,14 @@ impl<'a> Forward<'a> {
             return Ok(Found::Wrong(format!("the reference has layer {layer}, the model has {n_layers} layers")));
         }
         Ok(match (kind, layer) {
-            ("logits", None) => Found::Ours(Activation::new(self.logits.clone()), ""),
+            ("logits", None) => ours(Activation::new(self.logits.clone()), ""),
             ("embed_out", None) => self.embedding(reference)?,
             ("final_norm_in", None) => self.site(&format!("blocks.{}.resid_post", n_layers - 1))?,
             ("hidden_states", Some(layer)) if layer == n_layers => self.last_hidden(reference)?,
             ("hidden_states", Some(layer)) => self.site(&format!("blocks.{layer}.resid_pre"))?,
             ("attentions", Some(layer)) => self.site(&format!("blocks.{layer}.attn.pattern"))?,
             ("attn_out", Some(layer)) => self.site(&format!("blocks.{layer}.attn.out"))?,
-            ("mlp_out", Some(layer)) => self.site(&format!("blocks.{layer}.mlp.out"))?,
+            ("mlp_out", Some(layer)) => self.mlp_out(layer)?,
             ("router_logits", Some(layer)) => self.router(layer)?,
             ("aux_loss", None) => Found::Nothing("it is the routers' balance, added to the loss in training only".into()),
             _ => Found::Nothing("no site or output goes by this name".into()),
@@ -89,7 +93,19 @@ impl<'a> Forward<'a> {
     }
 
     fn site(&self, site: &str) -> Result<Found> {
-        Ok(Found::Ours(self.cache.activation(site)?.clone(), ""))
+        Ok(ours(self.cache.activation(site)?.clone(), ""))
+    }
+
+    /// Transformers' parallel Falcon adds attention's output into the MLP's tensor in place, so what was
+    /// recorded there is the sum of both.
+    fn mlp_out(&self, layer: usize) -> Result<Found> {
+        let mlp_out = format!("blocks.{layer}.mlp.out");
+        if self.model.config().family != "falcon" || !self.model.config().is_parallel() {
+            return self.site(&mlp_out);
+        }
+        let attn_out: Tensor<3> = self.cache.get(format!("blocks.{layer}.attn.out"))?;
+        let both = self.cache.get::<3>(mlp_out)? + attn_out;
+        Ok(ours(Activation::new(both), "with attention's output, which transformers adds to this tensor in place"))
     }
 
     /// `[batch, pos, expert]` as the reference's `[batch * pos, expert]`.
@@ -99,15 +115,15 @@ impl<'a> Forward<'a> {
         }
         let router: Tensor<3> = self.cache.get(format!("blocks.{layer}.mlp.router"))?;
         let [batch, pos, experts] = router.dims();
-        Ok(Found::Ours(Activation::new(router.reshape([batch * pos, experts])), ""))
+        Ok(ours(Activation::new(router.reshape([batch * pos, experts])), ""))
     }
 
     fn last_hidden(&self, reference: &Reference) -> Result<Found> {
         let resid: Tensor<3> = self.cache.get(format!("blocks.{}.resid_post", self.model.config().n_layers - 1))?;
         let norm = self.model.net().ln_final.as_ref();
         Ok(match (norm, LastHidden::of(reference, self.model)) {
-            (Some(norm), LastHidden::Normed) => Found::Ours(Activation::new(norm.apply(resid)), "behind the final norm"),
-            _ => Found::Ours(Activation::new(resid), ""),
+            (Some(norm), LastHidden::Normed) => ours(Activation::new(norm.apply(resid)), "behind the final norm"),
+            _ => ours(Activation::new(resid), ""),
         })
     }
 
@@ -116,11 +132,11 @@ impl<'a> Forward<'a> {
         let config = self.model.config();
         if config.embed_norm || config.d_embed.is_some() {
             let rows = self.model.net().embed.lookup(self.model.ids(&self.tokens)) * rows_times(reference, self.model);
-            return Ok(Found::Ours(Activation::new(rows), "rows of the table: `embed` lies behind a norm or projection"));
+            return Ok(ours(Activation::new(rows), "rows of the table: `embed` lies behind a norm or projection"));
         }
         let embed: Tensor<3> = self.cache.get("embed")?;
         let factor = embed_factor(reference, self.model);
-        Ok(Found::Ours(Activation::new(embed * factor), if factor == 1.0 { "" } else { "`embed` is scaled, the reference's embedding module does not scale" }))
+        Ok(ours(Activation::new(embed * factor), if factor == 1.0 { "" } else { "`embed` is scaled, the reference's embedding module does not scale" }))
     }
 
     /// Compares every tensor of a section that has not been looked at; `counts` says which positions count.

@@ -1,16 +1,15 @@
 //! Greedy continuations, with the cache of keys and values and without.
 
 use super::compare::Ours;
-use super::{Comparer, Reference};
+use super::Comparer;
 use crate::error::Result;
 use crate::generate::Generation;
 use crate::model::HookedTransformer;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let (Some(ids), Some(prompt)) = (comparer.reference.row("generate.ids")?, comparer.reference.row("input_ids")?) else { return Ok(()) };
-    let logits = "generate.logits";
     comparer.uses("generate.ids");
-    continuation(comparer, model, &prompt, &Expected { quantity: "generate.ids", ids: &ids, logits: Some(logits) })
+    continuation(comparer, model, &prompt, &Expected { quantity: "generate.ids", ids: &ids, logits: Some("generate.logits") })
 }
 
 /// A greedy continuation of the reference.
@@ -29,15 +28,11 @@ pub(super) fn continuation(comparer: &mut Comparer<'_>, model: &HookedTransforme
         let how = Generation { use_cache, ..Generation::greedy(expected.ids.len().saturating_sub(prompt.len())) };
         let made = model.generate(prompt, &how)?;
         comparer.check_ids(&format!("{} ({way})", expected.quantity), &made.ids[0], expected.ids);
-        if let Some((name, theirs)) = expected.logits.and_then(|name| Some((name, numbers(comparer.reference, name)?))) {
+        if let Some((name, theirs)) = expected.logits.and_then(|name| Some((name, comparer.reference.numbers(name)?))) {
             comparer.uses(name);
             let values: Vec<f32> = made.logits.iter().flat_map(|step| &step[0]).copied().collect();
             comparer.check_against(&format!("{name} ({way})"), &Ours::new(values, &[made.logits.len(), model.config().d_vocab]), theirs);
         }
     }
     Ok(())
-}
-
-fn numbers<'a>(reference: &'a Reference, name: &str) -> Option<&'a super::Numbers> {
-    reference.numbers(name)
 }

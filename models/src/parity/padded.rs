@@ -10,7 +10,9 @@ use crate::transformer::Positions;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let Some(tokens) = tokens(comparer)? else { return Ok(()) };
-    ["padded.input_ids", "padded.attention_mask", "padded.labels", "padded.position_ids"].into_iter().for_each(|name| comparer.uses(name));
+    for input in ["padded.input_ids", "padded.attention_mask", "padded.labels", "padded.position_ids"] {
+        comparer.uses(input);
+    }
     let real = tokens.real().to_vec();
     if comparer.reference.numbers("padded.logits_with_position_ids").is_some() {
         let positioned = with_ids(comparer, tokens.clone())?;

@@ -102,3 +102,46 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::trainer::tests::{logs, trainer};
+    use super::*;
+    use crate::device::cpu;
+
+    #[test]
+    fn a_resumed_run_is_the_run_that_never_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut whole = trainer(3);
+        let all = logs(&mut whole, 20);
+        let mut first = trainer(3);
+        logs(&mut first, 5);
+        first.save(folder.path()).unwrap();
+        logs(&mut first, 12);
+        first.save(folder.path()).unwrap();
+        let mut second = Trainer::resume(folder.path(), &cpu()).unwrap().unwrap();
+        assert_eq!((second.steps_done(), second.settings()), (12, first.settings()));
+        assert_eq!(logs(&mut second, 20), all[12..]);
+        assert_eq!(second.model().fingerprint().unwrap(), whole.model().fingerprint().unwrap());
+    }
+
+    #[test]
+    fn where_there_is_no_checkpoint_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Trainer::resume(folder.path(), &cpu()).unwrap().is_none());
+        std::fs::create_dir(folder.path().join("step-00000009.partial")).unwrap();
+        assert!(Trainer::resume(&folder.path().join("absent"), &cpu()).unwrap().is_none());
+        assert!(Trainer::resume(folder.path(), &cpu()).unwrap().is_none(), "a save that was cut short does not count");
+    }
+
+    #[test]
+    fn a_broken_checkpoint_says_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = trainer(3);
+        logs(&mut run, 2);
+        let saved = run.save(folder.path()).unwrap();
+        std::fs::write(saved.join("optimizer.safetensors"), safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap()).unwrap();
+        let message = Trainer::resume(folder.path(), &cpu()).unwrap_err().to_string();
+        assert!(message.contains("no float tensor `blocks.0.attn.w_k.bias.moment_1` of length 16"), "{message}");
+    }
+}

@@ -17,7 +17,11 @@ use crate::toy::{N_CTX, vocab, words};
 pub struct Facts {
     /// How it was trained.
     pub settings: Settings,
-    /// What it was trained on.
+    /// What it was trained on in the first phase.
+    pub first_text: Recipe,
+    /// Steps of the first phase.
+    pub first_steps: u64,
+    /// What it was trained on from then on.
     pub text: Recipe,
     /// Steps done.
     pub steps: u64,
@@ -87,6 +91,8 @@ impl Facts {
         let (logit_diff, names) = exam::name_roles(model, seed + 1, rows.min(256))?;
         Ok(Self {
             settings: run.settings,
+            first_text: recipe::first_text(run.text_seed),
+            first_steps: recipe::FIRST_STEPS,
             text: recipe::text(run.text_seed),
             steps: run.steps,
             seconds: run.seconds,

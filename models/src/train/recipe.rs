@@ -22,24 +22,43 @@ pub const HELD_OUT_SEED: u64 = 1 << 32;
 pub fn config() -> TransformerConfig {
     let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
     config.activation = ActivationKind::Relu;
-    config.tied = false;
     config.d_mlp = 256;
     config
 }
 
 /// How it is trained.
 pub fn settings(seed: u64, steps: u64) -> Settings {
-    Settings { seed, steps, peak_lr: 2e-3, warmup: 100, lr_floor: 0.05, weight_decay: 0.02, ..Settings::default() }
+    Settings {
+        seed,
+        init_std: 0.04,
+        mimicry: 0.7,
+        wave_positions: true,
+        local_steps: 400,
+        steps,
+        peak_lr: 3e-3,
+        warmup: 100,
+        lr_floor: 0.05,
+        weight_decay: 0.02,
+        ..Settings::default()
+    }
 }
+
+/// Steps of the first phase.
+pub const FIRST_STEPS: u64 = 1000;
 
 /// What it is trained on: 32 rows a step, the tasks in the shares of [`Mixture::default`].
 pub fn text(seed: u64) -> Recipe {
     Recipe { seed, batch: 32, mixture: Mixture::default() }
 }
 
+/// What it is trained on at first: mostly repeats, so that induction heads form before anything else.
+pub fn first_text(seed: u64) -> Recipe {
+    Recipe { mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 }, ..text(seed) }
+}
+
 /// The text of one step.
 pub fn batch(seed: u64, step: u64) -> Batch {
-    text(seed).batch(step)
+    if step < FIRST_STEPS { first_text(seed).batch(step) } else { text(seed).batch(step) }
 }
 
 /// The toy vocabulary's tokenizer, which opens every text with `<|endoftext|>` as training text is opened.

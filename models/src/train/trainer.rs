@@ -18,6 +18,15 @@ use burn::module::Module;
 pub struct Settings {
     /// Seed of the parameters' start.
     pub seed: u64,
+    /// Standard deviation of matrices and tables at the start; GPT-2's is 0.02.
+    pub init_std: f32,
+    /// How much `W_K` starts like `W_Q`, and `W_O` like `W_V` transposed, 0 (GPT-2) to 1.
+    pub mimicry: f32,
+    /// Whether learned positions start as sinusoids instead of at random.
+    pub wave_positions: bool,
+    /// Steps for which layer 0 sees only itself and one token back; its window then doubles, again after every eighth
+    /// of that time, until it is open. 0 leaves it open from the start.
+    pub local_steps: u64,
     /// Steps the schedule is laid out for.
     pub steps: u64,
     /// The highest learning rate.
@@ -34,15 +43,28 @@ pub struct Settings {
     pub clip: f64,
 }
 
+/// A window is kept for this part of the first one's time.
+const WIDENING: u64 = 8;
+
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, steps: 1000, peak_lr: 1e-3, warmup: 50, lr_floor: 0.1, weight_decay: 0.01, betas: [0.9, 0.98], clip: 1.0 }
+        Self { seed: 0, init_std: 0.02, mimicry: 0.0, wave_positions: false, local_steps: 0, steps: 1000, peak_lr: 1e-3, warmup: 50, lr_floor: 0.1, weight_decay: 0.01, betas: [0.9, 0.98], clip: 1.0 }
     }
 }
 
 impl Settings {
     fn schedule(&self) -> Schedule {
         Schedule { peak: self.peak_lr, warmup: self.warmup, steps: self.steps, floor: self.lr_floor }
+    }
+
+    /// The window of layer 0 at a step, where it is narrower than the architecture's.
+    ///
+    /// A head that looks one token back is what induction is built on, and slow to form by itself.
+    fn window(&self, step: u64, n_ctx: usize) -> Option<usize> {
+        let stage = (self.local_steps / WIDENING).max(1);
+        let doublings = if step < self.local_steps { 0 } else { (step - self.local_steps) / stage + 1 };
+        let window = 2_usize.checked_shl(u32::try_from(doublings).ok()?)?;
+        (self.local_steps > 0 && window < n_ctx).then_some(window)
     }
 }
 
@@ -66,13 +88,15 @@ pub struct Trainer {
     pub(super) optimizer: Optimizer,
     pub(super) settings: Settings,
     pub(super) step: u64,
+    /// The architecture, whose windows the network's may be narrower than for a while.
+    config: TransformerConfig,
     pub(super) chosen: Chosen,
     /// The chosen device with gradients.
     pub(super) device: Device,
 }
 
 impl Trainer {
-    /// An untrained model, started as GPT-2 was (normal, 0.02, residual writes scaled down).
+    /// An untrained model, started as GPT-2 was: normal, what writes into the stream scaled down.
     ///
     /// # Errors
     ///
@@ -80,8 +104,8 @@ impl Trainer {
     pub fn new(config: &TransformerConfig, settings: Settings, chosen: &Chosen) -> Result<Self> {
         config.check()?;
         let device = chosen.device.clone().autodiff();
-        let net = Transformer::build(&mut ScaledSource::new(settings.seed, config, &device), config);
-        Ok(Self { net, optimizer: Optimizer::new(&settings), settings, step: 0, chosen: chosen.clone(), device })
+        let net = Transformer::build(&mut ScaledSource::new(&settings, config, &device), config);
+        Ok(Self { net, optimizer: Optimizer::new(&settings), settings, step: 0, config: config.clone(), chosen: chosen.clone(), device })
     }
 
     /// Steps done.
@@ -96,7 +120,9 @@ impl Trainer {
 
     /// The model as it is now, without gradients and without a tokenizer.
     pub fn model(&self) -> HookedTransformer {
-        HookedTransformer::new(self.net.valid(), "in training", None, &self.chosen)
+        let mut net = self.net.valid();
+        net.config.clone_from(&self.config);
+        HookedTransformer::new(net, "in training", None, &self.chosen)
     }
 
     /// Trains up to `steps` steps in all. `batch` gives the text of a step, `each` is told what the step measured.
@@ -119,6 +145,7 @@ impl Trainer {
     /// A batch that does not fit the model, or [`Error::Config`] when the loss is no longer a number: the
     /// model is then as it was before the step.
     pub fn step(&mut self, batch: &Batch) -> Result<StepLog> {
+        self.narrow();
         let loss = self.loss(batch)?;
         let value = f64::from(device::read(loss.clone())?[0]);
         if !value.is_finite() {
@@ -129,6 +156,13 @@ impl Trainer {
         self.net = net;
         self.step += 1;
         Ok(StepLog { step, loss: value, lr, grad_norm })
+    }
+
+    fn narrow(&mut self) {
+        let window = self.settings.window(self.step, self.config.n_ctx).or(self.config.windows.first().copied().flatten());
+        if let Some(first) = self.net.config.windows.first_mut() {
+            *first = window;
+        }
     }
 
     /// The weighted cross entropy of a batch, `[1]`, in nats: see [`weighted_cross_entropy`].
@@ -189,4 +223,86 @@ fn fits(what: &str, lengths: impl ExactSizeIterator<Item = usize>, tokens: &Toke
     }
     let odd = lengths.enumerate().find(|(_, length)| *length != tokens.pos());
     odd.map_or(Ok(()), |(row, actual)| Err(Error::Length { what: format!("{what} in row {row}"), expected: tokens.pos(), actual }))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Rows that count up modulo 16 from a start that depends on the step.
+    pub(in super::super) fn counting(step: u64) -> Batch {
+        let row = |first: u64| (first..first + 8).map(|value| (value % 16) as u32).collect::<Vec<u32>>();
+        Batch { tokens: vec![row(step), row(7 * step + 3)], targets: vec![row(step + 1), row(7 * step + 4)], loss_mask: vec![vec![1.0; 8]; 2] }
+    }
+
+    pub(in super::super) fn trainer(seed: u64) -> Trainer {
+        let config = TransformerConfig::plain("gpt2", 1, 16, 2, 16, 8);
+        let settings = Settings { seed, steps: 60, peak_lr: 1e-2, warmup: 5, ..Settings::default() };
+        Trainer::new(&config, settings, &device::cpu()).unwrap()
+    }
+
+    pub(in super::super) fn logs(trainer: &mut Trainer, steps: u64) -> Vec<StepLog> {
+        let mut logs = Vec::new();
+        trainer
+            .run(steps, counting, |_, log| {
+                logs.push(*log);
+                Ok(())
+            })
+            .unwrap();
+        logs
+    }
+
+    #[test]
+    fn it_learns_to_count_and_learns_the_same_again() {
+        let (mut one, mut two) = (trainer(1), trainer(1));
+        let logs_of_one = logs(&mut one, 60);
+        assert!((logs_of_one[0].loss - 16f64.ln()).abs() < 0.1, "an untrained model guesses: {}", logs_of_one[0].loss);
+        assert!(logs_of_one[59].loss < 0.3, "{}", logs_of_one[59].loss);
+        assert_eq!(logs(&mut two, 60), logs_of_one);
+        assert_eq!(one.model().fingerprint().unwrap(), two.model().fingerprint().unwrap());
+        assert_ne!(trainer(2).model().fingerprint().unwrap(), trainer(1).model().fingerprint().unwrap());
+    }
+
+    #[test]
+    fn the_window_of_layer_0_widens_until_it_is_open() {
+        let settings = Settings { local_steps: 80, ..Settings::default() };
+        let windows = [0, 79, 80, 89, 90, 100, 110, 120, 1000].map(|step| settings.window(step, 64));
+        assert_eq!(windows, [Some(2), Some(2), Some(4), Some(4), Some(8), Some(16), Some(32), None, None]);
+        assert_eq!(Settings::default().window(0, 64), None);
+        assert_eq!(Settings { local_steps: 1, ..settings }.window(u64::MAX, 64), None, "no overflow");
+    }
+
+    #[test]
+    fn the_model_in_training_has_the_windows_of_its_architecture() {
+        let mut trainer = trainer(1);
+        trainer.settings.local_steps = 9;
+        trainer.step(&counting(0)).unwrap();
+        assert_eq!(trainer.net.config.windows, [Some(2)]);
+        assert_eq!(trainer.model().config().windows, [None]);
+    }
+
+    #[test]
+    fn a_weight_of_zero_hides_a_target() {
+        let (trainer, mut batch) = (trainer(1), counting(0));
+        batch.loss_mask[0][3] = 0.0;
+        let loss = |batch: &Batch| device::read(trainer.loss(batch).unwrap()).unwrap()[0];
+        let before = loss(&batch);
+        batch.targets[0][3] = 15;
+        assert_eq!(loss(&batch), before);
+    }
+
+    #[test]
+    fn a_batch_that_does_not_fit_says_where() {
+        let mut trainer = trainer(1);
+        let message = |trainer: &mut Trainer, change: fn(&mut Batch)| {
+            let mut batch = counting(0);
+            change(&mut batch);
+            trainer.step(&batch).unwrap_err().to_string()
+        };
+        assert_eq!(message(&mut trainer, |batch| batch.targets[1].truncate(7)), "targets in row 1: expected 8, got 7");
+        assert_eq!(message(&mut trainer, |batch| batch.loss_mask.truncate(1)), "rows of weights: expected 2, got 1");
+        assert!(message(&mut trainer, |batch| batch.targets[0][0] = 16).starts_with("token 16 is out of range"));
+        assert!(message(&mut trainer, |batch| batch.loss_mask[0][0] = f32::NAN).contains("the loss of step 0 is not a number"));
+        assert_eq!(trainer.steps_done(), 0);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use half::bf16;
 
 use super::config::{Positions, Rope, TransformerConfig};
 
@@ -77,7 +78,10 @@ impl Context {
             Positions::Rotary { ropes, .. } => ropes.iter().map(|rope| tables(rope, distinct, offset, device)).collect(),
             _ => Vec::new(),
         };
-        let alibi = matches!(config.positions, Positions::Alibi { .. }).then(|| alibi(config.n_heads, positions, offset, device));
+        let alibi = match config.positions {
+            Positions::Alibi { scaled } => Some(alibi(config.n_heads, scaled, positions, offset, device)),
+            _ => None,
+        };
         Self { positions: new_positions(positions, offset, device), offset, masks, rotations, alibi }
     }
 
@@ -142,13 +146,17 @@ fn slopes(n_heads: usize) -> Vec<f64> {
 }
 
 /// `slope * (key position - query position)`.
-fn alibi(n_heads: usize, positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<4> {
+///
+/// Falcon, whose penalty is scaled with the scores, rounds slopes and products to bfloat16 in any precision.
+fn alibi(n_heads: usize, rounded: bool, positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<4> {
+    let round = |x: f32| if rounded { bf16::from_f32(x).to_f32() } else { x };
+    let penalty = |slope: f64, position: i64| round(round(slope as f32) * position as f32);
     let keys = positions[0].len();
     let mut values = Vec::new();
     for row in positions {
         for slope in slopes(n_heads) {
             for query in &row[offset..] {
-                values.extend(row.iter().map(|key| (slope * (key - query) as f64) as f32));
+                values.extend(row.iter().map(|key| penalty(slope, *key) - penalty(slope, *query)));
             }
         }
     }

@@ -19,6 +19,26 @@ fn several(_bench: &Bench, #[tool] Depth { n_layers }: Depth, twice: usize, #[to
     n_layers + second.n_layers
 }
 
+#[use_tools("logit_lens", write_read)]
+fn registered(bench: &Bench) -> (LogitLens, WriteRead) {
+    let _ = bench;
+    (logit_lens, write_read)
+}
+
+/// Imports of attributes that another one takes off the function are still used.
+mod imported {
+    use arrakis::{log_experiment, profile_model, use_tools};
+
+    use super::{Bench, Depth};
+
+    #[use_tools]
+    #[log_experiment]
+    #[profile_model]
+    pub(super) fn layers(_bench: &Bench, #[tool] depth: Depth) -> usize {
+        depth.n_layers
+    }
+}
+
 #[log_experiment]
 #[use_tools]
 fn impossible(_bench: &Bench, #[tool] _tool: Impossible) -> Result<()> {
@@ -34,6 +54,8 @@ fn tools_are_filled_in_and_not_passed() {
     assert_eq!(typed(&bench, 1).unwrap(), 3);
     assert_eq!(named(&bench), 2);
     assert_eq!(several(&bench, 3), 8);
+    assert_eq!(imported::layers(&bench), 2);
+    let _: (LogitLens, WriteRead) = registered(&bench);
     assert_eq!(only_run(&bench, "typed").arguments.keys().collect::<Vec<_>>(), ["offset"]);
 }
 

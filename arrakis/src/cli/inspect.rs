@@ -1,0 +1,196 @@
+//! `arrakis inspect`: what a model is, told from its config and headers; no weights are read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrakis_models::checkpoint::{Checkpoint, read_json};
+use arrakis_models::{HookedAutoConfig, HookedAutoModel, TransformerConfig, conformance, site};
+use serde::Serialize;
+
+use super::Answer;
+use super::table::{aligned, bytes, grouped};
+use crate::error::Result;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A folder with config.json and weights, or a Hub id such as `gpt2`
+    model: String,
+    /// The same as JSON, with every option of the architecture
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that is told.
+#[derive(Debug, Default, Serialize)]
+struct Inspection {
+    model: String,
+    folder: PathBuf,
+    /// Absent when config.json is refused.
+    config: Option<TransformerConfig>,
+    n_params: Option<usize>,
+    /// Bytes of the parameters by element type they could have.
+    memory: BTreeMap<&'static str, u64>,
+    /// Tensors of the files by stored element type.
+    stored: BTreeMap<String, Stored>,
+    tokenizer: Option<TokenizerInfo>,
+    sites: Vec<SiteRow>,
+    /// Why loading would fail, one reason a line.
+    refused: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Stored {
+    tensors: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct TokenizerInfo {
+    tokens: usize,
+    bos: Option<u32>,
+    /// Special tokens with their ids.
+    special: Vec<(u64, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct SiteRow {
+    name: String,
+    axes: &'static str,
+    meaning: &'static str,
+}
+
+pub(super) fn run(args: &Args) -> Result<Answer> {
+    let folder = HookedAutoModel::folder(&args.model)?;
+    let mut found = Inspection { model: args.model.clone(), folder: folder.clone(), ..Inspection::default() };
+    match HookedAutoConfig::from_folder(&folder) {
+        Ok(config) => found.architecture(&folder, config),
+        Err(error) => found.refused.push(error.to_string()),
+    }
+    match Checkpoint::open(&folder) {
+        Ok(checkpoint) => found.stored(&checkpoint),
+        Err(error) => found.refuse(error.to_string()),
+    }
+    match HookedAutoModel::tokenizer(&folder) {
+        Ok(tokenizer) => found.tokenizer = tokenizer.map(|tokenizer| TokenizerInfo { tokens: tokenizer.len(), bos: tokenizer.bos(), special: special(&folder) }),
+        Err(error) => found.refused.push(error.to_string()),
+    }
+    let text = if args.json { format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data")) } else { found.told() };
+    Ok(Answer { text, yes: found.refused.is_empty() })
+}
+
+impl Inspection {
+    fn architecture(&mut self, folder: &Path, config: TransformerConfig) {
+        match HookedAutoModel::fit(folder, &config) {
+            Ok(fit) => {
+                self.n_params = Some(fit.n_params);
+                self.memory = [("f32", 4), ("f16", 2), ("bf16", 2)].into_iter().map(|(dtype, size)| (dtype, size * fit.n_params as u64)).collect();
+                self.refused.extend(fit.misfits);
+            }
+            Err(error) => self.refuse(error.to_string()),
+        }
+        let rows = site::SITES.iter().filter(|site| conformance::has(&config, site.name));
+        let name = |site: &site::SiteInfo| if site.in_block { format!("blocks.*.{}", site.name) } else { site.name.to_owned() };
+        self.sites = rows.map(|site| SiteRow { name: name(site), axes: site.axes, meaning: site.meaning }).collect();
+        self.config = Some(config);
+    }
+
+    /// The same broken file is met twice, and told once.
+    fn refuse(&mut self, why: String) {
+        if !self.refused.contains(&why) {
+            self.refused.push(why);
+        }
+    }
+
+    fn stored(&mut self, checkpoint: &Checkpoint) {
+        for (_, shape, dtype) in checkpoint.tensors() {
+            let stored = self.stored.entry(format!("{dtype:?}")).or_default();
+            stored.tensors += 1;
+            stored.bytes += (shape.iter().product::<usize>() * dtype.size()) as u64;
+        }
+    }
+
+    fn told(&self) -> String {
+        let mut rows = vec![row("model", &self.model), row("folder", &self.folder.display().to_string())];
+        if let Some(config) = &self.config {
+            rows.extend(dimensions(config));
+        }
+        if let Some(n_params) = self.n_params {
+            rows.push(row("parameters", &grouped(n_params)));
+            rows.push(row("memory", &self.memory.iter().map(|(dtype, size)| format!("{dtype} {}", bytes(*size))).collect::<Vec<_>>().join(", ")));
+        }
+        rows.push(row("files hold", &self.stored.iter().map(|(dtype, stored)| format!("{} tensors of {dtype}, {}", stored.tensors, bytes(stored.bytes))).collect::<Vec<_>>().join("; ")));
+        rows.push(row("tokenizer", &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told)));
+        let mut text = aligned(&[], &rows);
+        if let Some(config) = &self.config {
+            text += &format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1);
+            text += &aligned(&[], &self.sites.iter().map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()]).collect::<Vec<_>>());
+        }
+        text + &self.refusals()
+    }
+
+    fn refusals(&self) -> String {
+        if self.refused.is_empty() {
+            return "\nit would load\n".to_owned();
+        }
+        let lines: String = self.refused.iter().map(|why| format!("  {why}\n")).collect();
+        format!("\nit would be refused\n{lines}")
+    }
+}
+
+impl TokenizerInfo {
+    fn told(&self) -> String {
+        let special: Vec<String> = self.special.iter().map(|(id, text)| format!("{id} {text}")).collect();
+        let bos = self.bos.map_or_else(|| "no BOS".to_owned(), |id| format!("BOS {id}"));
+        let special = if special.is_empty() { "none special".to_owned() } else { format!("special: {}", special.join(", ")) };
+        format!("{} tokens, {bos}, {special}", grouped(self.tokens))
+    }
+}
+
+fn row(name: &str, value: &str) -> Vec<String> {
+    vec![name.to_owned(), value.to_owned()]
+}
+
+fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
+    let heads = if config.n_kv_heads == config.n_heads { config.n_heads.to_string() } else { format!("{} on {} key and value heads", config.n_heads, config.n_kv_heads) };
+    let mlp = if config.gated_mlp { "gated " } else { "" };
+    let windows: Vec<usize> = config.windows.iter().flatten().copied().collect();
+    let mut rows = vec![
+        row("architecture", &config.family),
+        row("n_layers", &config.n_layers.to_string()),
+        row("d_model", &config.d_model.to_string()),
+        row("n_heads", &format!("{heads}, d_head {}", config.d_head)),
+        row("d_mlp", &format!("{} ({mlp}{})", config.d_mlp, plain(&config.activation))),
+        row("d_vocab", &format!("{}{}", grouped(config.d_vocab), if config.tied { ", tied" } else { "" })),
+        row("n_ctx", &grouped(config.max_positions())),
+        row("norm", &format!("{}, {}, eps {:e}", plain(&config.norm), plain(&config.norm_placement), config.norm_eps)),
+        row("positions", &positions(config)),
+        row("block", &plain(&config.block_layout)),
+    ];
+    if let Some(experts) = config.experts {
+        rows.push(row("experts", &format!("{} of {} a token", experts.per_token, experts.count)));
+    }
+    if let Some(widest) = windows.iter().max() {
+        rows.push(row("window", &format!("{widest} positions, in {} of {} layers", windows.len(), config.n_layers)));
+    }
+    rows
+}
+
+/// An option's name, as it is written in JSON.
+fn plain(option: &impl Serialize) -> String {
+    let value = serde_json::to_value(option).unwrap_or_default();
+    let name = value.as_str().or_else(|| value.as_object()?.keys().next().map(String::as_str));
+    name.unwrap_or("?").replace('_', " ")
+}
+
+fn positions(config: &TransformerConfig) -> String {
+    let rotated = config.rope(0).map(|rope| format!(", {} of {} dimensions of a head", rope.dims, config.d_head));
+    format!("{}{}", plain(&config.positions), rotated.unwrap_or_default())
+}
+
+/// `added_tokens` of tokenizer.json that are special.
+fn special(folder: &Path) -> Vec<(u64, String)> {
+    let Ok(tokenizer) = read_json(&folder.join("tokenizer.json")) else { return Vec::new() };
+    let added = tokenizer.get("added_tokens").and_then(|tokens| tokens.as_array()).into_iter().flatten();
+    let one = |token: &serde_json::Value| Some((token.get("id")?.as_u64()?, token.get("content")?.as_str()?.to_owned()));
+    added.filter(|token| token.get("special").and_then(serde_json::Value::as_bool) == Some(true)).filter_map(one).collect()
+}

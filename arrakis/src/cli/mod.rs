@@ -1,0 +1,121 @@
+//! The `arrakis` command: one file a subcommand.
+//!
+//! To add one: write its file with a `clap::Args` struct and a `run`, and give it a line in
+//! [`Command`] and in [`Command::run`]. A subcommand gives its text and whether the answer is yes; it
+//! prints nothing itself.
+
+mod inspect;
+mod parity;
+mod table;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+
+/// Ask a transformer a question, and trust the answer.
+#[derive(Debug, Parser)]
+#[command(name = "arrakis", version, max_term_width = 100)]
+struct Cli {
+    /// Where to run: `cpu`, `gpu`, `wgpu-software`; without it a GPU that is there, else the CPU
+    #[arg(long, global = true, env = arrakis_models::device::DEVICE_VARIABLE)]
+    device: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Hold a model against reference numbers: exit status 1 when they differ, 2 for errors
+    Parity(parity::Args),
+    /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would
+    Inspect(inspect::Args),
+}
+
+/// What a subcommand has to say.
+#[derive(Debug)]
+struct Answer {
+    /// For stdout, its last line ended.
+    text: String,
+    /// Whether the answer is yes: exit status 0, else 1.
+    yes: bool,
+}
+
+impl Command {
+    fn run(&self, device: Option<&str>) -> Result<Answer> {
+        match self {
+            Self::Parity(args) => parity::run(args, device),
+            Self::Inspect(args) => inspect::run(args),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    ExitCode::from(run(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()))
+}
+
+/// Runs a command line, the program's name first: 0 for yes, 1 for no, 2 for an error, which `err` is told.
+pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error, out, err),
+    };
+    let device = cli.device.as_deref().filter(|name| !name.is_empty());
+    match cli.command.run(device) {
+        Ok(answer) => {
+            say(out, &answer.text);
+            u8::from(!answer.yes)
+        }
+        Err(error) => {
+            say(err, &format!("error: {error}\n"));
+            2
+        }
+    }
+}
+
+/// Help and version are answers, the rest are errors.
+fn misread(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        say(err, &text);
+        2
+    } else {
+        say(out, &text);
+        0
+    }
+}
+
+/// A reader that has gone away (`arrakis … | head`) is no error.
+fn say(to: &mut dyn Write, text: &str) {
+    drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(args: &[&str]) -> (u8, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run([&["arrakis"], args].concat(), &mut out, &mut err);
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn help_is_an_answer_and_a_typing_error_is_not() {
+        let (code, out, _) = ran(&["--help"]);
+        assert!(code == 0 && out.contains("parity") && out.contains("inspect"));
+        let (code, out, err) = ran(&["parrity"]);
+        assert!(code == 2 && out.is_empty() && err.contains("parity"), "{err}");
+    }
+
+    #[test]
+    fn errors_say_what_and_where_without_a_backtrace() {
+        let (code, out, err) = ran(&["parity", "/no/such/folder", "--device", "cpu"]);
+        assert!(code == 2 && out.is_empty());
+        assert!(err.starts_with("error: ") && err.contains("/no/such/folder") && err.lines().count() == 1, "{err}");
+    }
+}

@@ -1,0 +1,219 @@
+//! Activations of one run put into another, one at a time: which of them carry the answer.
+
+use arrakis_models::{Intervention, IntoTokens, SweepCase, SweepResult, SweepWork, Tokens, site};
+use arrakis_models::{Activation, HookedTransformer};
+use serde::{Deserialize, Serialize};
+
+use super::{Metric, ScoreTable, Tool, common};
+use crate::bench::Bench;
+use crate::error::{Error, Result};
+
+/// What each activation of one run does to another.
+///
+/// *What it tells you*: the metric of a target run when one activation is replaced by that of a source run. With
+/// a corrupted target and a clean source, high cells are enough to bring the answer back (denoising); the other
+/// way round, low cells are needed for it (noising). *How to read it*: [`Patched::normalized`] is 0 where the
+/// target stays as it was and 1 where it becomes the source. *When it misleads*: cells do not add up; a head that
+/// acts through others shows here and not in direct attribution; prompts must align token by token. *Source*:
+/// Meng et al., <https://arxiv.org/abs/2202.05262>; `transformer_lens.patching` 2.18; Heimersheim and Nanda,
+/// <https://arxiv.org/abs/2404.15255>.
+#[derive(Clone, Debug)]
+pub struct ActivationPatching {
+    model: HookedTransformer,
+}
+
+/// A tensor of the residual stream's width, patched at one layer and position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamSite {
+    /// The stream entering the block.
+    ResidPre,
+    /// The stream between attention and MLP.
+    ResidMid,
+    /// What attention adds.
+    AttnOut,
+    /// What the MLP adds.
+    MlpOut,
+}
+
+/// A tensor with a head axis, patched at one head and all positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadSite {
+    /// The head's output, `z`.
+    Z,
+    /// Its queries.
+    Q,
+    /// Its keys: grouped heads once.
+    K,
+    /// Its values: grouped heads once.
+    V,
+    /// Where it looks.
+    Pattern,
+}
+
+/// Metrics with one activation patched at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Patched {
+    /// The metric of the run patched from.
+    pub source: f32,
+    /// The metric of the run patched into.
+    pub target: f32,
+    /// The metric under each patch.
+    pub table: ScoreTable,
+    /// The metric under each patch for each prompt, `[row * columns + column][prompt]`.
+    pub per_prompt: Vec<Vec<f64>>,
+    /// What was run, and what was saved.
+    pub work: SweepWork,
+}
+
+impl Patched {
+    /// `(patched - target) / (source - target)`: 0 where nothing moved, 1 where the source is reached.
+    #[must_use]
+    pub fn normalized(&self) -> ScoreTable {
+        let range = self.source - self.target;
+        self.table.map("share of the source's metric brought over", |value| (value - self.target) / range)
+    }
+
+    /// `patched - target`, in the metric's units.
+    #[must_use]
+    pub fn change(&self) -> ScoreTable {
+        self.table.map(&format!("change of {}", self.table.units), |value| value - self.target)
+    }
+}
+
+impl Tool for ActivationPatching {
+    const NAME: &'static str = "activation_patching";
+
+    fn from_bench(bench: &Bench) -> Result<Self> {
+        Ok(Self::new(bench.model()))
+    }
+}
+
+impl ActivationPatching {
+    /// For a model.
+    pub fn new(model: &HookedTransformer) -> Self {
+        Self { model: model.clone() }
+    }
+
+    /// The metric of `target` with one layer and position taken from `source`: `[layer][pos]`.
+    ///
+    /// # Errors
+    ///
+    /// Prompts of different lengths, a site the model lacks, a metric that does not fit.
+    pub fn by_position(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: StreamSite) -> Result<Patched> {
+        let pair = self.pair(source, target)?;
+        let stored = self.stored(&pair.0, at.name())?;
+        let pos = pair.1.pos();
+        let cases = self.layers().flat_map(|layer| {
+            let value = &stored[layer];
+            (0..pos).map(move |index| {
+                let edit = Intervention::patch(value).positions([index as isize]).edit();
+                SweepCase::new(format!("{layer}@{index}"), site::Site::in_block(layer, at.name()), edit)
+            })
+        });
+        let labels = common::labels(&self.model, &pair.1);
+        self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
+    }
+
+    /// The metric of `target` with one head taken from `source` at every position: `[layer][head]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`ActivationPatching::by_position`].
+    pub fn by_head(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: HeadSite) -> Result<Patched> {
+        let pair = self.pair(source, target)?;
+        let stored = self.stored(&pair.0, at.name())?;
+        let heads = at.heads(&self.model);
+        let cases = self.layers().flat_map(|layer| {
+            let value = &stored[layer];
+            (0..heads).map(move |head| {
+                let edit = Intervention::patch(value).head(head).edit();
+                SweepCase::new(format!("L{layer}H{head}"), site::Site::in_block(layer, at.name()), edit)
+            })
+        });
+        self.patched(&pair, metric, cases.collect(), ScoreTable::heads)
+    }
+
+    /// The metric of `target` with one head at one position taken from `source`: a table `[layer][pos]` for each head.
+    ///
+    /// # Errors
+    ///
+    /// As [`ActivationPatching::by_position`].
+    pub fn by_head_and_position(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: HeadSite) -> Result<Vec<Patched>> {
+        let pair = self.pair(source, target)?;
+        let stored = self.stored(&pair.0, at.name())?;
+        let labels = common::labels(&self.model, &pair.1);
+        let of_head = |head: usize| {
+            let cases = self.layers().flat_map(|layer| {
+                let value = &stored[layer];
+                (0..pair.1.pos()).map(move |index| {
+                    let edit = Intervention::patch(value).head(head).positions([index as isize]).edit();
+                    SweepCase::new(format!("L{layer}H{head}@{index}"), site::Site::in_block(layer, at.name()), edit)
+                })
+            });
+            self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
+        };
+        (0..at.heads(&self.model)).map(of_head).collect()
+    }
+
+    fn layers(&self) -> std::ops::Range<usize> {
+        0..self.model.config().n_layers
+    }
+
+    fn pair(&self, source: impl IntoTokens, target: impl IntoTokens) -> Result<(Tokens, Tokens)> {
+        let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
+        if (source.batch(), source.pos()) != (target.batch(), target.pos()) {
+            let problem = format!(
+                "the source is {} × {} tokens, the target {} × {}; patch between prompts that align token by token",
+                source.batch(), source.pos(), target.batch(), target.pos()
+            );
+            return Err(Error::Tool { tool: Self::NAME, problem });
+        }
+        Ok((source, target))
+    }
+
+    fn stored(&self, tokens: &Tokens, name: &str) -> Result<Vec<Activation>> {
+        let (_, cache) = self.model.run_with_cache(tokens, [format!("blocks.*.{name}")])?;
+        self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
+    }
+
+    fn patched(&self, pair: &(Tokens, Tokens), metric: &Metric, cases: Vec<SweepCase>, table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable) -> Result<Patched> {
+        let columns = cases.len() / self.model.config().n_layers;
+        let source = metric.value(&self.model, &self.model.forward(&pair.0)?, &pair.0)?;
+        let found: SweepResult = metric.sweep(&self.model, &pair.1, cases)?;
+        let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
+        let rows = means.chunks(columns).map(<[f32]>::to_vec).collect();
+        Ok(Patched { source, target: found.clean_mean() as f32, table: table(rows, &metric.units()), per_prompt: found.values, work: found.work })
+    }
+}
+
+impl StreamSite {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ResidPre => "resid_pre",
+            Self::ResidMid => "resid_mid",
+            Self::AttnOut => "attn_out",
+            Self::MlpOut => "mlp_out",
+        }
+    }
+}
+
+impl HeadSite {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Z => "attn.z",
+            Self::Q => "attn.q",
+            Self::K => "attn.k",
+            Self::V => "attn.v",
+            Self::Pattern => "attn.pattern",
+        }
+    }
+
+    fn heads(self, model: &HookedTransformer) -> usize {
+        match self {
+            Self::K | Self::V => model.config().n_kv_heads,
+            Self::Z | Self::Q | Self::Pattern => model.config().n_heads,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Activation patching, estimated for all activations at once by a gradient.
+
+use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, Tokens, device, site};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{Metric, ScoreTable, Tool, common};
+use crate::bench::Bench;
+use crate::error::{Error, Result};
+
+/// A linear estimate of what patching each activation would do to a metric.
+///
+/// *What it tells you*: for every head, stream position or neuron at once, about how much the metric would move if
+/// that one activation took its value from the clean prompt: `(a_clean - a_corrupt) · ∂metric/∂a`, summed over what
+/// the score covers. Two forwards and one backward in place of one forward an activation. *How to read it*: units
+/// of the metric; positive means the clean value pushes the metric up. *When it misleads*: it is a tangent: where
+/// the metric bends (saturated attention, the norms' effect on large stream patches) it can be far off or of the
+/// wrong sign; early `resid_pre` is worst: confirm the top few by patching. *Source*: Nanda, "Attribution Patching",
+/// 2023; Syed et al., <https://arxiv.org/abs/2310.10348>.
+#[derive(Clone, Debug)]
+pub struct AttributionPatching {
+    model: HookedTransformer,
+    point: Point,
+}
+
+/// The run the gradient is taken at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// The corrupted run: patching clean values in (denoising).
+    #[default]
+    Corrupted,
+    /// The clean run: how far the metric lies above that with corrupted values (noising, sign reversed).
+    Clean,
+}
+
+/// A neuron's score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeuronScore {
+    /// `L3N117`
+    pub name: String,
+    /// The layer.
+    pub layer: usize,
+    /// The neuron.
+    pub neuron: usize,
+    /// In the metric's units.
+    pub score: f32,
+}
+
+impl Tool for AttributionPatching {
+    const NAME: &'static str = "attribution_patching";
+
+    fn from_bench(bench: &Bench) -> Result<Self> {
+        Ok(Self::new(bench.model()))
+    }
+}
+
+impl AttributionPatching {
+    /// For a model; gradients at the corrupted run.
+    pub fn new(model: &HookedTransformer) -> Self {
+        Self { model: model.clone(), point: Point::Corrupted }
+    }
+
+    /// With gradients at another run.
+    #[must_use]
+    pub fn at(self, point: Point) -> Self {
+        Self { point, ..self }
+    }
+
+    /// Scores of heads (`attn.z`, summed over positions, averaged over nothing else), `[layer][head]`.
+    ///
+    /// # Errors
+    ///
+    /// Prompts of different shapes, or a metric that does not fit.
+    pub fn heads(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
+        let scores = self.scores("attn.z", clean, corrupted, metric)?;
+        let by_head = |layer: usize| -> Result<Vec<f32>> {
+            let score: Tensor<4> = scores.get(site::z(layer))?;
+            Ok(device::read(score.sum_dim(0).sum_dim(1).sum_dim(3))?)
+        };
+        Ok(ScoreTable::heads(self.layers(by_head)?, &metric.units()))
+    }
+
+    /// Scores of heads at each position, `[layer][head]` for each position: `[pos]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`AttributionPatching::heads`].
+    pub fn heads_by_pos(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<Vec<ScoreTable>> {
+        let scores = self.scores("attn.z", clean, corrupted, metric)?;
+        let heads = self.model.config().n_heads;
+        let by_pos = |layer: usize| -> Result<Vec<f32>> {
+            let score: Tensor<4> = scores.get(site::z(layer))?;
+            Ok(device::read(score.sum_dim(0).sum_dim(3))?)
+        };
+        let layers = self.layers(by_pos)?;
+        let positions = layers.first().map_or(0, |row| row.len() / heads);
+        let at = |pos: usize| layers.iter().map(|row| row[pos * heads..][..heads].to_vec()).collect();
+        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &metric.units())).collect())
+    }
+
+    /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the clean tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`AttributionPatching::heads`].
+    pub fn resid_pre(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
+        let clean = clean.into_tokens(&self.model)?;
+        let labels = common::labels(&self.model, &clean);
+        let scores = self.scores("resid_pre", clean, corrupted, metric)?;
+        let by_pos = |layer: usize| -> Result<Vec<f32>> {
+            let score: Tensor<3> = scores.get(site::resid_pre(layer))?;
+            Ok(device::read(score.sum_dim(0).sum_dim(2))?)
+        };
+        Ok(ScoreTable::positions(self.layers(by_pos)?, &labels, &metric.units()))
+    }
+
+    /// The `k` neurons (`mlp.post`, summed over positions) whose score is furthest from zero, over all layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`AttributionPatching::heads`], or a mixture of experts.
+    pub fn neurons(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric, k: usize) -> Result<Vec<NeuronScore>> {
+        let scores = self.scores("mlp.post", clean, corrupted, metric)?;
+        let by_neuron = |layer: usize| -> Result<Vec<f32>> {
+            let score: Tensor<3> = scores.get(site::mlp_post(layer))?;
+            Ok(device::read(score.sum_dim(0).sum_dim(1))?)
+        };
+        let flat = self.layers(by_neuron)?.concat();
+        let sizes: Vec<f32> = flat.iter().map(|score| score.abs()).collect();
+        let d_mlp = self.model.config().d_mlp;
+        let named = |index: usize| {
+            let (layer, neuron) = (index / d_mlp, index % d_mlp);
+            NeuronScore { name: format!("L{layer}N{neuron}"), layer, neuron, score: flat[index] }
+        };
+        Ok(common::largest(&sizes, k).into_iter().map(named).collect())
+    }
+
+    fn layers(&self, each: impl Fn(usize) -> Result<Vec<f32>>) -> Result<Vec<Vec<f32>>> {
+        (0..self.model.config().n_layers).map(each).collect()
+    }
+
+    /// `(a_clean - a_corrupt) · gradient`, element by element, at one site of every block.
+    fn scores(&self, inside: &str, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<Elementwise> {
+        let (clean, corrupted) = (clean.into_tokens(&self.model)?, corrupted.into_tokens(&self.model)?);
+        check_pair(&clean, &corrupted)?;
+        let sites = format!("blocks.*.{inside}");
+        let (differentiated, other) = if self.point == Point::Corrupted { (&corrupted, &clean) } else { (&clean, &corrupted) };
+        let outcome = self.model.run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, differentiated)?)?;
+        let (_, there) = self.model.run_with_cache(other, [sites.as_str()])?;
+        let (clean, corrupted) = if self.point == Point::Corrupted { (there, outcome.cache) } else { (outcome.cache, there) };
+        Ok(Elementwise { clean, corrupted, gradients })
+    }
+}
+
+/// Two runs' activations and a gradient, multiplied where asked for.
+struct Elementwise {
+    clean: ActivationCache,
+    corrupted: ActivationCache,
+    gradients: ActivationCache,
+}
+
+impl Elementwise {
+    fn get<const D: usize>(&self, site: site::Site) -> Result<Tensor<D>> {
+        let difference = self.clean.get::<D>(&site)? - self.corrupted.get::<D>(&site)?;
+        Ok(difference * self.gradients.get::<D>(&site)?)
+    }
+}
+
+fn check_pair(clean: &Tokens, corrupted: &Tokens) -> Result<()> {
+    let (a, b) = ([clean.batch(), clean.pos()], [corrupted.batch(), corrupted.pos()]);
+    if a == b {
+        return Ok(());
+    }
+    let problem = format!("the clean prompt is {} × {} tokens, the corrupted {} × {}; make them equal, word for word", a[0], a[1], b[0], b[1]);
+    Err(Error::Tool { tool: AttributionPatching::NAME, problem })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{close, fixture, induction_model};
+    use arrakis_models::Edit;
+
+    const CLEAN: [u32; 5] = [34, 17, 29, 49, 82];
+    const CORRUPTED: [u32; 5] = [34, 17, 30, 49, 82];
+
+    #[test]
+    fn the_last_resid_pre_changes_nothing_where_nothing_changed() {
+        let tool = AttributionPatching::new(&fixture("gpt2"));
+        let table = tool.resid_pre(CLEAN, CORRUPTED, &Metric::logit_diff(63, 25)).unwrap();
+        assert_eq!(table.values[0][..2], [0.0, 0.0]);
+        assert!(table.values[0][2] != 0.0);
+        assert_eq!(table.col_labels.len(), 5);
+    }
+
+    #[test]
+    fn a_small_patch_moves_the_metric_as_told() {
+        let model = fixture("llama");
+        let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
+        let table = AttributionPatching::new(&model).heads(CLEAN, CORRUPTED, &metric).unwrap();
+        let (_, clean) = model.run_with_cache(CLEAN, ["blocks.0.attn.z"]).unwrap();
+        let tokens = Tokens::new(vec![CORRUPTED.to_vec()]).unwrap();
+        let nudged = |head: usize, step: f32| {
+            let source: Tensor<4> = clean.get("blocks.0.attn.z").unwrap();
+            let nudge = Edit::new(move |z: Tensor<4>| {
+                let moved = z.clone().narrow(2, head, 1) * (1.0 - step) + source.clone().narrow(2, head, 1) * step;
+                let [batch, pos, _, d_head] = z.dims();
+                z.slice_assign([0..batch, 0..pos, head..head + 1, 0..d_head], moved)
+            });
+            let logits = model.run_with_hooks(&tokens, [("blocks.0.attn.z", nudge)]).unwrap();
+            metric.value(&model, &logits, &tokens).unwrap()
+        };
+        for (head, score) in table.values[0].iter().enumerate() {
+            close((nudged(head, step) - nudged(head, -step)) / (2.0 * step), *score, 2e-3);
+        }
+    }
+
+    #[test]
+    fn the_planted_heads_stand_out_at_either_point() {
+        let metric = Metric::logit_diff(5, 7);
+        for point in [Point::Corrupted, Point::Clean] {
+            let table = AttributionPatching::new(&induction_model()).at(point).heads([3, 5, 7, 3], [3, 7, 5, 3], &metric).unwrap();
+            assert_eq!(table.top(1)[0].label, "L1H0", "{point:?}");
+        }
+    }
+
+    #[test]
+    fn neurons_and_positions_add_up_to_what_they_are_parts_of() {
+        let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")), Metric::loss());
+        let heads = tool.heads(CLEAN, CORRUPTED, &metric).unwrap();
+        let by_pos = tool.heads_by_pos(CLEAN, CORRUPTED, &metric).unwrap();
+        close(by_pos.iter().map(|table| table.values[1][2]).sum(), heads.values[1][2], 1e-5);
+        let neurons = tool.neurons(CLEAN, CORRUPTED, &metric, 3).unwrap();
+        assert!(neurons.len() == 3 && neurons[0].score.abs() >= neurons[2].score.abs());
+    }
+
+    #[test]
+    fn prompts_that_do_not_pair_are_named() {
+        let tool = AttributionPatching::new(&fixture("gpt2"));
+        let error = tool.heads(CLEAN, [1, 2], &Metric::loss()).unwrap_err();
+        assert_eq!(error.to_string(), "attribution_patching: the clean prompt is 1 × 5 tokens, the corrupted 1 × 2; make them equal, word for word");
+    }
+}

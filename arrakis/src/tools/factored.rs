@@ -1,0 +1,165 @@
+//! Products of thin matrices, never multiplied out.
+
+use arrakis_models::device;
+use burn::tensor::Tensor;
+
+use crate::error::{Error, Result};
+
+/// `a b` for each of `n` heads, `[n, l, k] × [n, k, r]` with a small `k`: `W_V W_O`, or `W_Q W_Kᵀ`.
+///
+/// Norms and products cost `k²`, not `l r`: a head's `d_model × d_model` circuit is never made.
+/// Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
+#[derive(Clone, Debug)]
+pub struct FactoredMatrix {
+    /// `[n, l, k]`
+    pub a: Tensor<3>,
+    /// `[n, k, r]`
+    pub b: Tensor<3>,
+}
+
+impl FactoredMatrix {
+    /// The product of two stacks of matrices.
+    ///
+    /// # Errors
+    ///
+    /// Shapes that do not fit.
+    pub fn new(a: Tensor<3>, b: Tensor<3>) -> Result<Self> {
+        let ([n, _, k], [m, j, _]) = (a.dims(), b.dims());
+        if n == m && k == j {
+            return Ok(Self { a, b });
+        }
+        Err(Error::Tool { tool: "FactoredMatrix", problem: format!("{:?} × {:?} is no product; give [n, l, k] and [n, k, r]", a.dims(), b.dims()) })
+    }
+
+    /// How many matrices there are.
+    pub fn len(&self) -> usize {
+        self.a.dims()[0]
+    }
+
+    /// Whether there is no matrix.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of the matrices, as a stack of one.
+    ///
+    /// # Errors
+    ///
+    /// An index out of range.
+    pub fn head(&self, index: usize) -> Result<Self> {
+        super::common::within("head", index, self.len())?;
+        Ok(Self { a: self.a.clone().narrow(0, index, 1), b: self.b.clone().narrow(0, index, 1) })
+    }
+
+    /// Each matrix transposed: `bᵀ aᵀ`.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        Self { a: self.b.clone().swap_dims(1, 2), b: self.a.clone().swap_dims(1, 2) }
+    }
+
+    /// Each matrix times its partner in `other`, still factored: `a (b a' b')`.
+    ///
+    /// # Errors
+    ///
+    /// Shapes that do not fit.
+    pub fn product(&self, other: &Self) -> Result<Self> {
+        let ([n, _, r], [m, l, _]) = ([self.len(), 0, self.b.dims()[2]], other.a.dims());
+        if n != m || r != l {
+            return Err(Error::Tool { tool: "FactoredMatrix", problem: format!("{n} matrices with {r} columns do not multiply {m} with {l} rows") });
+        }
+        let inner = self.b.clone().matmul(other.a.clone());
+        Self::new(self.a.clone(), inner.matmul(other.b.clone()))
+    }
+
+    /// Multiplied out: `[n, l, r]`. For small matrices.
+    pub fn dense(&self) -> Tensor<3> {
+        self.a.clone().matmul(self.b.clone())
+    }
+
+    /// Frobenius norm of each: `‖a b‖² = Σ (aᵀa) ∘ (b bᵀ)`.
+    ///
+    /// # Errors
+    ///
+    /// A device that fails.
+    pub fn norms(&self) -> Result<Vec<f32>> {
+        let squares = (self.left_gram() * self.right_gram()).sum_dim(2).sum_dim(1);
+        Ok(device::read(squares)?.into_iter().map(root).collect())
+    }
+
+    /// Frobenius norm of every matrix of this stack times every one of another, `[n][n']`: with `m = b a'`,
+    /// `‖a m b'‖² = Σ (aᵀa m) ∘ (m b'b'ᵀ)`.
+    ///
+    /// # Errors
+    ///
+    /// Columns of the one that are not the rows of the other.
+    pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f32>>> {
+        let ([n, k, r], [m, l, j]) = (self.b.dims(), other.a.dims());
+        if r != l {
+            return Err(Error::Tool { tool: "FactoredMatrix", problem: format!("matrices with {r} columns do not multiply matrices with {l} rows") });
+        }
+        let middle = self.b.clone().reshape([n, 1, k, r]).expand([n, m, k, r]).matmul(other.a.clone().reshape([1, m, l, j]).expand([n, m, l, j]));
+        let left = self.left_gram().reshape([n, 1, k, k]).expand([n, m, k, k]).matmul(middle.clone());
+        let right = middle.matmul(other.right_gram().reshape([1, m, j, j]).expand([n, m, j, j]));
+        let squares = (left * right).sum_dim(3).sum_dim(2).reshape([n, m]);
+        Ok(super::common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
+    }
+
+    /// `aᵀ a`, `[n, k, k]`.
+    fn left_gram(&self) -> Tensor<3> {
+        self.a.clone().swap_dims(1, 2).matmul(self.a.clone())
+    }
+
+    /// `b bᵀ`, `[n, k, k]`.
+    fn right_gram(&self) -> Tensor<3> {
+        self.b.clone().matmul(self.b.clone().swap_dims(1, 2))
+    }
+}
+
+/// Rounding may leave a square a hair below zero.
+fn root(square: f32) -> f32 {
+    square.max(0.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{close, fixture};
+    use burn::tensor::Device;
+
+    fn norm(dense: Tensor<3>) -> f32 {
+        device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt()
+    }
+
+    #[test]
+    fn by_hand() {
+        let a = Tensor::<3>::from_floats([[[1.0], [2.0]]], &Device::flex());
+        let b = Tensor::<3>::from_floats([[[3.0, 0.0, 4.0]]], &Device::flex());
+        let matrix = FactoredMatrix::new(a, b).unwrap();
+        close(matrix.norms().unwrap()[0], 5.0f32.sqrt() * 5.0, 1e-5);
+        assert_eq!(matrix.transposed().dense().dims(), [1, 3, 2]);
+    }
+
+    #[test]
+    fn norms_and_products_are_those_of_the_dense_matrices() {
+        let model = fixture("llama");
+        let ov = |layer| FactoredMatrix::new(model.w_v(layer).unwrap(), model.w_o(layer).unwrap()).unwrap();
+        let (first, second) = (ov(0), ov(1));
+        let all = first.product_norms(&second).unwrap();
+        for head in 0..4 {
+            close(first.norms().unwrap()[head], norm(first.head(head).unwrap().dense()), 1e-5);
+            for (other, low_rank) in all[head].iter().enumerate() {
+                let product = first.head(head).unwrap().product(&second.head(other).unwrap()).unwrap();
+                let dense = first.head(head).unwrap().dense().matmul(second.head(other).unwrap().dense());
+                close(*low_rank, norm(dense.clone()), 1e-5 * norm(dense.clone()).max(1.0));
+                close(product.norms().unwrap()[0], norm(dense), 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_named() {
+        let zeros = |shape| Tensor::<3>::zeros(shape, &Device::flex());
+        let error = FactoredMatrix::new(zeros([1, 2, 3]), zeros([1, 2, 3])).unwrap_err();
+        assert_eq!(error.to_string(), "FactoredMatrix: [1, 2, 3] × [1, 2, 3] is no product; give [n, l, k] and [n, k, r]");
+    }
+}

@@ -1,0 +1,273 @@
+//! Heads of known kinds, found by where they look.
+
+use arrakis_models::{HookedTransformer, IntoTokens, Tokens, site};
+use burn::tensor::Tensor;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{ScoreTable, Tool, common};
+use crate::bench::Bench;
+use crate::error::{Error, Result};
+
+/// Previous-token, duplicate-token and induction heads, by their attention.
+///
+/// *What it tells you*: for each head, how much of its attention lies where a head of that kind would look:
+/// one back; at an earlier copy of the token; at what followed that copy. *How to read it*: [`HeadDetector::stripe`]
+/// is a mean weight between 0 and 1 on a random sequence repeated once: near 1 for a perfect head, near one over
+/// the number of visible positions for an indifferent one. [`HeadDetector::detect`] scores one prompt of your own.
+/// *When it misleads*: attention is not effect: confirm by ablation (a model can copy with no head above 0.1).
+/// `Mul` averages over all queries, also those that have nothing to match, so that a perfect induction head on a
+/// once-repeated sequence scores about 0.5. *Source*: Olsson et al., <https://arxiv.org/abs/2209.11895>; the
+/// diagonals of `TransformerLens`'s main demo; `transformer_lens.head_detector` 2.18.
+#[derive(Clone, Debug)]
+pub struct HeadDetector {
+    model: HookedTransformer,
+}
+
+/// A kind of head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// Looks at the position before.
+    PreviousToken,
+    /// Looks at earlier copies of the current token.
+    DuplicateToken,
+    /// Looks at what followed earlier copies of the current token.
+    Induction,
+}
+
+/// A random sequence repeated once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeated {
+    /// Tokens of the sequence, before it repeats.
+    pub length: usize,
+    /// Sequences the score is averaged over.
+    pub batch: usize,
+    /// Seed of the tokens.
+    pub seed: u64,
+    /// A token put in front, such as the model's BOS.
+    pub bos: Option<u32>,
+}
+
+impl Default for Repeated {
+    fn default() -> Self {
+        Self { length: 20, batch: 4, seed: 0, bos: None }
+    }
+}
+
+/// How a pattern is held against that of a perfect head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorMeasure {
+    /// The share of all attention that lies where the perfect head looks.
+    Mul,
+    /// One minus the mean absolute difference a query, rounded to three decimals.
+    Abs,
+}
+
+/// What [`HeadDetector::detect`] leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exclude {
+    /// Attention to the first token.
+    pub bos: bool,
+    /// Attention of a position to itself.
+    pub current_token: bool,
+}
+
+impl Tool for HeadDetector {
+    const NAME: &'static str = "head_detector";
+
+    fn from_bench(bench: &Bench) -> Result<Self> {
+        Ok(Self::new(bench.model()))
+    }
+}
+
+impl HeadDetector {
+    /// For a model.
+    pub fn new(model: &HookedTransformer) -> Self {
+        Self { model: model.clone() }
+    }
+
+    /// Induction scores on repeated random tokens, `[layer][head]`, between 0 and 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadDetector::stripe`].
+    pub fn induction(&self, repeated: &Repeated) -> Result<ScoreTable> {
+        self.stripe(HeadKind::Induction, repeated)
+    }
+
+    /// Previous-token scores on repeated random tokens, `[layer][head]`, between 0 and 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadDetector::stripe`].
+    pub fn previous_token(&self, repeated: &Repeated) -> Result<ScoreTable> {
+        self.stripe(HeadKind::PreviousToken, repeated)
+    }
+
+    /// Duplicate-token scores on repeated random tokens, `[layer][head]`, between 0 and 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadDetector::stripe`].
+    pub fn duplicate_token(&self, repeated: &Repeated) -> Result<ScoreTable> {
+        self.stripe(HeadKind::DuplicateToken, repeated)
+    }
+
+    /// Mean attention on the diagonal a perfect head would fill, over repeated random tokens: `[layer][head]`.
+    ///
+    /// The diagonal of keys 1 (previous token), `length` (duplicate) or `length - 1` (induction) positions back;
+    /// of the last, the first one or two queries stand before the repetition and have nothing to match yet.
+    ///
+    /// # Errors
+    ///
+    /// A sequence shorter than 2, an empty batch, or twice the length beyond the model's context.
+    pub fn stripe(&self, kind: HeadKind, repeated: &Repeated) -> Result<ScoreTable> {
+        let tokens = self.repeated_tokens(repeated)?;
+        let back = match kind {
+            HeadKind::PreviousToken => 1,
+            HeadKind::DuplicateToken => repeated.length,
+            HeadKind::Induction => repeated.length - 1,
+        };
+        let each = |pattern: &[Vec<f32>], _: &[u32]| {
+            let on: Vec<f32> = (back..pattern.len()).map(|query| pattern[query][query - back]).collect();
+            on.iter().sum::<f32>() / on.len() as f32
+        };
+        let table = self.score(&tokens, each)?;
+        Ok(ScoreTable::heads(table, &format!("mean attention {back} back")))
+    }
+
+    /// Seeded random tokens, each row a sequence and its repetition, after the BOS where there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadDetector::stripe`].
+    pub fn repeated_tokens(&self, repeated: &Repeated) -> Result<Tokens> {
+        let Repeated { length, batch, seed, bos } = *repeated;
+        let (longest, d_vocab) = (self.model.config().max_positions(), self.model.config().d_vocab as u32);
+        if length < 2 || batch == 0 || 2 * length + usize::from(bos.is_some()) > longest {
+            let most = longest.saturating_sub(usize::from(bos.is_some())) / 2;
+            return Err(Error::Tool { tool: Self::NAME, problem: format!("cannot repeat {length} tokens in {batch} rows; the length goes from 2 to {most}, the batch from 1") });
+        }
+        bos.map_or(Ok(()), |bos| common::check_token(&self.model, bos))?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut row = || {
+            let sequence: Vec<u32> = (0..length).map(|_| rng.random_range(0..d_vocab)).collect();
+            [bos.into_iter().collect(), sequence.clone(), sequence].concat()
+        };
+        Ok(Tokens::new((0..batch).map(|_| row()).collect())?)
+    }
+
+    /// How near each head's pattern on these prompts is to that of a perfect head of a kind: `[layer][head]`,
+    /// averaged over rows. The formulas are `TransformerLens`'s `detect_head`.
+    ///
+    /// # Errors
+    ///
+    /// Prompts that do not fit, or are padded.
+    pub fn detect(&self, prompts: impl IntoTokens, kind: HeadKind, measure: ErrorMeasure, exclude: Exclude) -> Result<ScoreTable> {
+        let tokens = prompts.into_tokens(&self.model)?;
+        if tokens.real().iter().flatten().any(|real| !real) {
+            return Err(Error::Tool { tool: Self::NAME, problem: "padding has no attention to score; give rows of one length".into() });
+        }
+        let each = |pattern: &[Vec<f32>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
+        Ok(ScoreTable::heads(self.score(&tokens, each)?, "likeness to a perfect head"))
+    }
+
+    /// The mean over rows of a score of each head's `[query][key]`.
+    fn score(&self, tokens: &Tokens, each: impl Fn(&[Vec<f32>], &[u32]) -> f32) -> Result<Vec<Vec<f32>>> {
+        let (_, cache) = self.model.run_with_cache(tokens, ["blocks.*.attn.pattern"])?;
+        let (heads, pos, batch) = (self.model.config().n_heads, tokens.pos(), tokens.batch());
+        let mut table = Vec::new();
+        for layer in 0..self.model.config().n_layers {
+            let pattern: Tensor<4> = cache.get(site::pattern(layer))?;
+            let rows = common::rows(pattern.reshape([batch * heads * pos, pos]))?;
+            let by_head = |head: usize| {
+                let one = |row: usize| each(&rows[(row * heads + head) * pos..][..pos], &tokens.ids()[row]);
+                (0..batch).map(one).sum::<f32>() / batch as f32
+            };
+            table.push((0..heads).map(by_head).collect());
+        }
+        Ok(table)
+    }
+}
+
+/// Where a perfect head of a kind looks, `[query][key]` of zeros and ones; a row may have none or several.
+pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f32>> {
+    let looks = |query: usize, key: usize| match kind {
+        HeadKind::PreviousToken => key + 1 == query,
+        HeadKind::DuplicateToken => key < query && ids[key] == ids[query],
+        HeadKind::Induction => key >= 1 && key <= query && key - 1 != query && ids[key - 1] == ids[query],
+    };
+    let row = |query: usize| (0..ids.len()).map(|key| f32::from(u8::from(looks(query, key)))).collect();
+    (0..ids.len()).map(row).collect()
+}
+
+/// `TransformerLens`'s `compute_head_attention_similarity_score`.
+fn similarity(pattern: &[Vec<f32>], perfect: &[Vec<f32>], measure: ErrorMeasure, exclude: Exclude) -> f32 {
+    let kept = |query: usize, key: usize| !(exclude.bos && key == 0 || exclude.current_token && key == query);
+    let cells = || (0..pattern.len()).flat_map(|query| (0..pattern.len()).map(move |key| (query, key))).filter(|(query, key)| kept(*query, *key));
+    let sum = |value: &dyn Fn(usize, usize) -> f32| cells().map(|(query, key)| f64::from(value(query, key))).sum::<f64>();
+    match measure {
+        ErrorMeasure::Mul => {
+            let all = sum(&|query, key| pattern[query][key]);
+            if all == 0.0 { 0.0 } else { (sum(&|query, key| pattern[query][key] * perfect[query][key]) / all) as f32 }
+        }
+        ErrorMeasure::Abs => {
+            let mean = sum(&|query, key| (pattern[query][key] - perfect[query][key]).abs()) / pattern.len() as f64;
+            (1.0 - (mean * 1000.0).round_ties_even() / 1000.0) as f32
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{VOCAB, close, fixture, induction_model};
+
+    #[test]
+    fn the_planted_heads_are_found() {
+        let tool = HeadDetector::new(&induction_model());
+        let mut sequence: Vec<u32> = (0..VOCAB as u32).collect();
+        sequence.extend(sequence.clone());
+        let found = tool.detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, Exclude::default()).unwrap();
+        assert_eq!(found.highest(1)[0].label, "L1H0");
+        close(found.values[1][0], 0.5, 0.06);
+        let repeated = Repeated { length: 8, batch: 6, seed: 1, bos: None };
+        let previous = tool.previous_token(&repeated).unwrap();
+        assert_eq!(previous.highest(1)[0].label, "L0H1");
+        assert!(previous.values[0][1] > 0.9, "{previous:?}");
+        assert_eq!(tool.induction(&repeated).unwrap().highest(1)[0].label, "L1H0");
+    }
+
+    #[test]
+    fn patterns_by_hand() {
+        let ids = [7, 8, 7, 8];
+        assert_eq!(detection_pattern(HeadKind::PreviousToken, &ids)[2], [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(detection_pattern(HeadKind::DuplicateToken, &ids)[3], [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(detection_pattern(HeadKind::Induction, &ids)[2], [0.0, 1.0, 0.0, 0.0]);
+        let pattern = vec![vec![1.0, 0.0], vec![0.25, 0.75]];
+        let perfect = detection_pattern(HeadKind::PreviousToken, &[1, 2]);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude::default()), 0.125, 1e-6);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude { bos: false, current_token: true }), 1.0, 1e-6);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Abs, Exclude::default()), 1.0 - 1.25, 1e-6);
+    }
+
+    #[test]
+    fn an_indifferent_head_scores_one_over_the_visible() {
+        let tool = HeadDetector::new(&induction_model());
+        let repeated = Repeated { length: 10, batch: 1, seed: 3, bos: None };
+        let mean: f32 = (1..20).map(|query| 1.0 / (query + 1) as f32).sum::<f32>() / 19.0;
+        close(tool.previous_token(&repeated).unwrap().values[0][0], mean, 1e-5);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_tokens_and_mistakes_are_named() {
+        let tool = HeadDetector::new(&fixture("gpt2"));
+        let repeated = Repeated { bos: Some(2), length: 5, ..Repeated::default() };
+        assert_eq!(tool.repeated_tokens(&repeated).unwrap(), tool.repeated_tokens(&repeated).unwrap());
+        let error = tool.induction(&Repeated { length: 17, ..Repeated::default() }).unwrap_err();
+        assert_eq!(error.to_string(), "head_detector: cannot repeat 17 tokens in 4 rows; the length goes from 2 to 16, the batch from 1");
+    }
+}

@@ -1,0 +1,27 @@
+//! `#[log_experiment]`: a call is recorded with its source, arguments, model and result, and found again.
+
+use arrakis::prelude::*;
+
+/// How surprised the model is by a text, in nats a token.
+#[log_experiment]
+fn surprise(bench: &Bench, text: &str) -> Result<f32> {
+    let model = bench.model();
+    let tokens = arrakis::models::Tokens::new(vec![model.to_tokens(text)?])?;
+    // The comment is kept: the record holds the function as it was written.
+    let loss = model.loss(model.forward(&tokens)?, &tokens)?;
+    Ok(arrakis::models::device::read(loss)?[0])
+}
+
+fn main() -> Result<()> {
+    let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
+    for text in ["When Mary and John went to the store, John gave a drink to Mary", "When Mary and John went to the store, John gave a drink to John"] {
+        println!("{:.3} nats a token: {text}", surprise(&bench, text)?);
+    }
+    for version in bench.list_versions("surprise")? {
+        let record = bench.get_version("surprise", &version)?;
+        println!("{version}  {}  {:?}  {:?}", record.started, record.arguments["text"], record.outcome);
+    }
+    let last = bench.last_record().expect("two calls were logged");
+    println!("\n{}", last.source);
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! `#[profile_model]`: where time and memory went, by site, scope and block.
+
+use arrakis::prelude::*;
+
+/// Sixteen new tokens.
+#[profile_model]
+fn continues(bench: &Bench, prompt: &str) -> Result<String> {
+    let made = bench.model().generate(prompt, &arrakis::models::Generation::greedy(16))?;
+    Ok(bench.model().to_string(&made.ids[0])?)
+}
+
+fn main() -> Result<()> {
+    let bench = Bench::new(HookedAutoModel::embedded()?);
+    println!("{}\n", continues(&bench, "When Mary and John went to the store,")?);
+    if let Some(profile) = bench.last_profile() {
+        println!("{profile}");
+        std::fs::create_dir_all("experiments").ok();
+        let trace = "experiments/profile_model.trace.json";
+        if std::fs::write(trace, profile.to_chrome_trace()).is_ok() {
+            println!("open {trace} in https://ui.perfetto.dev");
+        }
+    }
+    Ok(())
+}

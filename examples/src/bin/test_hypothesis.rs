@@ -1,0 +1,39 @@
+//! `#[test_hypothesis]`: a claim, registered before it is measured, judged when the function runs and by `cargo test`.
+
+use arrakis::models::{Intervention, device};
+use arrakis::prelude::*;
+
+/// The induction score of the best head against that of heads drawn at random would be cheating: the best of many
+/// is high by chance. So the claim says how many heads were looked at.
+#[log_experiment]
+#[test_hypothesis(
+    claim = "zeroing the strongest induction head hurts the prediction of repeated tokens",
+    metric = "loss with the head zeroed minus loss without, nats",
+    null = 0.0,
+    alternative = Greater,
+    comparisons = 12,
+    draws = 999,
+    bench = Bench::new(HookedAutoModel::embedded().expect("it ships with the crate")).save_dir(std::env::temp_dir().join("arrakis"))
+)]
+fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
+    let (model, detector) = (bench.model(), bench.tool::<HeadDetector>()?);
+    let repeated = Repeated { bos: model.tokenizer()?.bos(), batch: 24, ..Repeated::default() };
+    let best = detector.induction(&repeated)?.highest(1).remove(0);
+    let tokens = detector.repeated_tokens(&Repeated { seed: 1, ..repeated })?;
+    let second_half = |logits| -> Result<Vec<f32>> {
+        let losses = model.loss_per_token(logits, &tokens)?;
+        let [batch, pos] = losses.dims();
+        Ok(device::read(losses.narrow(1, pos - repeated.length + 1, repeated.length - 1).mean_dim(1).reshape([batch]))?)
+    };
+    let clean = second_half(model.forward(&tokens)?)?;
+    let edit = Intervention::zero().head(best.column).edit();
+    let zeroed = second_half(model.run_with_hooks(&tokens, [(site::z(best.row), edit)])?)?;
+    Ok(zeroed.iter().zip(&clean).map(|(zeroed, clean)| f64::from(zeroed - clean)).collect())
+}
+
+fn main() -> Result<()> {
+    let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
+    induction_is_used(&bench)?;
+    println!("{}", bench.last_verdict().expect("the claim was judged"));
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `#[use_tools]`: arguments that are tools are filled in by their types; one of your own takes a dozen lines.
+
+use arrakis::prelude::*;
+
+/// How many parameters each layer's attention has.
+struct AttentionSize {
+    per_layer: usize,
+}
+
+impl Tool for AttentionSize {
+    const NAME: &'static str = "attention_size";
+
+    fn from_bench(bench: &Bench) -> Result<Self> {
+        let config = bench.model().config();
+        Ok(Self { per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads) })
+    }
+}
+
+/// What the model would say if it stopped after each layer.
+#[use_tools]
+fn depth_of_the_answer(bench: &Bench, prompt: &str, #[tool] lens: LogitLens, #[tool] size: AttentionSize) -> Result<()> {
+    let answer = bench.model().to_single_token(" Mary")?;
+    println!("attention weights a layer: {}", size.per_layer);
+    let found = lens.target(prompt, answer)?;
+    println!("{found:#?}");
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let bench = Bench::new(HookedAutoModel::embedded()?);
+    depth_of_the_answer(&bench, "When Mary and John went to the store, John gave a drink to")
+}

@@ -1,0 +1,69 @@
+//! A safetensors file, read tensor by tensor: peak memory is what is kept, and one tensor more.
+//!
+//! Mapping the file instead would hold its pages beside the tensors made of them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use burn::tensor::{DType, TensorData};
+use safetensors::tensor::{Dtype, TensorInfo};
+
+use super::files::widen;
+use super::header;
+use crate::error::Result;
+
+/// An open file whose header has been checked.
+pub(super) struct SafetensorsFile {
+    file: File,
+    /// Where the numbers start.
+    start: u64,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl SafetensorsFile {
+    /// Opens and checks a file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let (file, start, metadata) = header::read(path)?;
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        Ok(Self { file, start, tensors })
+    }
+
+    /// Every tensor's name, shape and stored element type.
+    pub(super) fn list(&self) -> Vec<(String, Vec<usize>, DType)> {
+        self.tensors.iter().map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype))).collect()
+    }
+
+    /// One float tensor as `f32`.
+    pub(super) fn read(&mut self, name: &str) -> Result<TensorData, String> {
+        let info = self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`"))?;
+        let (first, end) = info.data_offsets;
+        let mut bytes = vec![0; end - first];
+        let at = SeekFrom::Start(self.start + first as u64);
+        self.file.seek(at).and_then(|_| self.file.read_exact(&mut bytes)).map_err(|error| format!("`{name}`: {error}"))?;
+        if info.dtype == Dtype::F32 && cfg!(target_endian = "little") {
+            return Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), DType::F32));
+        }
+        let values = widen(info.dtype, &bytes).ok_or_else(|| format!("`{name}` holds {:?}, not floating point numbers", info.dtype))?;
+        Ok(TensorData::new(values, info.shape.clone()))
+    }
+}
+
+/// Burn's name of an element type; those it has none for hold no weights.
+fn dtype(stored: Dtype) -> DType {
+    match stored {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I16 => DType::I16,
+        Dtype::I8 => DType::I8,
+        Dtype::U64 => DType::U64,
+        Dtype::U32 => DType::U32,
+        Dtype::U16 => DType::U16,
+        _ => DType::U8,
+    }
+}

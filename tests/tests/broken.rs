@@ -1,0 +1,206 @@
+//! Broken checkpoints and prompts: each is an error that names the file or key and how to mend it, never a panic.
+
+use std::path::{Path, PathBuf};
+
+use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Result};
+use serde_json::{Value, json};
+
+fn fixture(case: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case)
+}
+
+fn load(folder: &Path) -> Result<HookedTransformer> {
+    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some("cpu".into()), quiet: true })
+}
+
+/// A copy of a case, without its reference, to be broken.
+fn copy(case: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"] {
+        let from = fixture(case).join(file);
+        if from.is_file() {
+            std::fs::copy(from, folder.path().join(file)).unwrap();
+        }
+    }
+    folder
+}
+
+/// What loading a broken copy of `llama` says.
+fn refusal(break_it: impl FnOnce(&Path)) -> String {
+    let folder = copy("llama");
+    break_it(folder.path());
+    load(folder.path()).map(drop).unwrap_err().to_string()
+}
+
+#[track_caller]
+fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+/// `config.json` with one key changed.
+fn config(folder: &Path, key: &str, value: Value) {
+    let path = folder.join("config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    config[key] = value;
+    std::fs::write(path, config.to_string()).unwrap();
+}
+
+/// `model.safetensors` with its header changed.
+fn header(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let path = folder.join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut value: Value = serde_json::from_slice(&bytes[8..end]).unwrap();
+    change(&mut value);
+    let text = value.to_string();
+    std::fs::write(path, [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[end..]].concat()).unwrap();
+}
+
+#[test]
+fn weights_that_are_cut_short_or_no_weights() {
+    let cut = |length: usize| {
+        refusal(|folder| {
+            let path = folder.join("model.safetensors");
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(path, &bytes[..length]).unwrap();
+        })
+    };
+    for length in [0, 5, 8, 100, 10_000, 100_000] {
+        says(&cut(length), &["model.safetensors", "download it again"]);
+    }
+    let huge = refusal(|folder| std::fs::write(folder.join("model.safetensors"), [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap());
+    says(&huge, &["model.safetensors", "header", "18446744073709551615", "download it again"]);
+}
+
+#[test]
+fn headers_that_lie() {
+    let name = "model.norm.weight";
+    let overlapping = refusal(|folder| header(folder, |value| value[name]["data_offsets"] = json!([0, 128])));
+    says(&overlapping, &["model.safetensors", "is said to lie at bytes", "download it again"]);
+    let shape = refusal(|folder| header(folder, |value| value[name]["shape"] = json!([33])));
+    says(&shape, &["model.safetensors", name, "[33]"]);
+    let overflowing = refusal(|folder| header(folder, |value| value[name]["shape"] = json!([u64::MAX, 4])));
+    says(&overflowing, &["model.safetensors", name]);
+    let turned = refusal(|folder| header(folder, |value| value["model.layers.0.mlp.up_proj.weight"]["shape"] = json!([32, 72])));
+    says(&turned, &["wrong shape: `model.layers.0.mlp.up_proj.weight` [[32, 72]]", "asks for [32, 72]", "blocks.0.mlp.w_in.weight"]);
+    let whole_numbers = refusal(|folder| header(folder, |value| value[name]["dtype"] = json!("I32")));
+    says(&whole_numbers, &[name, "not floating point", "widened"]);
+    let renamed = refusal(|folder| {
+        header(folder, |value| {
+            let tensor = value.as_object_mut().unwrap().remove(name).unwrap();
+            value["model.nrom.weight"] = tensor;
+        });
+    });
+    says(&renamed, &["missing: `model.norm.weight`", "unexpected: `model.nrom.weight`"]);
+}
+
+#[test]
+fn shards_that_are_not_there() {
+    let index = |name: &'static str| {
+        refusal(move |folder| {
+            std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+            let map = json!({"weight_map": {"model.norm.weight": name}});
+            std::fs::write(folder.join("model.safetensors.index.json"), map.to_string()).unwrap();
+        })
+    };
+    says(&index("model-00001-of-00002.safetensors"), &["index.json", "`model-00001-of-00002.safetensors` is missing", "download it"]);
+    for outside in ["../model.safetensors", "/etc/passwd", "..", "", "a/b.safetensors"] {
+        says(&index(outside), &["index.json", "`model.norm.weight`", "not a file of this folder"]);
+    }
+    let empty = refusal(|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap());
+    says(&empty, &["no weights here", "model.safetensors"]);
+}
+
+#[test]
+fn files_that_are_no_pickles() {
+    let folder = copy("gpt_neo_bin");
+    let path = folder.path().join("pytorch_model.bin");
+    let whole = std::fs::read(&path).unwrap();
+    let flipped = |at: usize| whole.iter().enumerate().map(|(index, byte)| if index / 16 == at / 16 { !byte } else { *byte }).collect::<Vec<u8>>();
+    let mut broken: Vec<Vec<u8>> = [0, 1, 100, 1000, whole.len() / 2, whole.len() - 30].map(|length| whole[..length].to_vec()).into();
+    broken.extend([b"not a pickle at all".to_vec(), b"PK\x03\x04".to_vec(), b"\x80\x02}q\x00.".to_vec(), b"\x80\x02(((((((.".to_vec(), vec![0x80; 4096]]);
+    for bytes in broken {
+        std::fs::write(&path, &bytes).unwrap();
+        let message = load(folder.path()).map(drop).unwrap_err().to_string();
+        says(&message, &["pytorch_model.bin"]);
+    }
+    // Flipped bytes may fall on numbers, which nobody can tell; wherever they fall, nothing panics.
+    for at in (0..whole.len()).step_by(whole.len() / 48) {
+        std::fs::write(&path, flipped(at)).unwrap();
+        drop(load(folder.path()));
+    }
+}
+
+#[test]
+fn configs_that_make_no_sense() {
+    let changed = |key: &'static str, value: Value| refusal(move |folder| config(folder, key, value));
+    says(&changed("hidden_size", json!("32")), &["config.json", "`hidden_size` is \"32\"", "whole number"]);
+    says(&changed("num_attention_heads", json!(0)), &["config.json", "`num_attention_heads` is 0", "from 1"]);
+    says(&changed("num_hidden_layers", json!(1_000_000_000)), &["config.json", "`num_hidden_layers` is 1000000000"]);
+    says(&changed("num_hidden_layers", json!(9_999)), &["missing: `model.layers.", "more; is this the config.json of these weights?"]);
+    says(&changed("vocab_size", json!(9_999_999)), &["wrong shape: `", "9999999"]);
+    says(&changed("rms_norm_eps", json!("small")), &["`rms_norm_eps` is \"small\"", "finite number"]);
+    says(&changed("rms_norm_eps", json!(1e300)), &["`"]);
+    says(&changed("num_key_value_heads", json!(3)), &["3", "query heads"]);
+    says(&changed("hidden_act", json!("silly")), &["`hidden_act` is \"silly\"", "silu"]);
+    says(&changed("model_type", json!("lama")), &["`lama` is not known", "did you mean `llama`?"]);
+    says(&changed("model_type", json!(7)), &["config.json", "model_type"]);
+    says(&changed("some_new_option", json!(true)), &["`some_new_option` is true", "remove it"]);
+    says(&changed("rope_parameters", json!({"rope_type": "spiral", "rope_theta": 1e4})), &["rope_type", "spiral"]);
+}
+
+#[test]
+fn configs_that_are_no_json() {
+    let written = |text: String| refusal(move |folder| std::fs::write(folder.join("config.json"), text).unwrap());
+    says(&written(r#"{"model_type": "llama", "rms_norm_eps": NaN}"#.into()), &["config.json", "not valid JSON", "line 1"]);
+    says(&written("[".repeat(200_000)), &["config.json", "not valid JSON", "recursion limit"]);
+    says(&written(String::new()), &["config.json", "not valid JSON"]);
+    says(&written("[1]".into()), &["config.json", "object"]);
+    let absent = refusal(|folder| std::fs::remove_file(folder.join("config.json")).unwrap());
+    says(&absent, &["cannot read", "config.json"]);
+    let binary = refusal(|folder| std::fs::write(folder.join("config.json"), [0xff, 0xfe, 0x00]).unwrap());
+    says(&binary, &["config.json"]);
+}
+
+#[test]
+fn tokenizers_that_are_broken_or_absent() {
+    for text in ["", "{}", "{\"model\": {\"type\": \"BPE\"}}", &"[".repeat(200_000)] {
+        let broken = refusal(|folder| std::fs::write(folder.join("tokenizer.json"), text).unwrap());
+        says(&broken, &["tokenizer.json", "not a tokenizer.json"]);
+    }
+    let model = load(&fixture("llama")).unwrap();
+    says(&model.forward("hello").unwrap_err().to_string(), &["no tokenizer", "tokenizer.json", "token ids"]);
+}
+
+#[test]
+fn prompts_that_cannot_be_run() {
+    let model = load(&fixture("llama")).unwrap();
+    let refused = |ids: Vec<u32>| model.forward(ids).unwrap_err().to_string();
+    says(&refused(vec![]), &["empty", "at least one token"]);
+    says(&refused(vec![5, 120]), &["token 120 is out of range", "120"]);
+    says(&refused(vec![u32::MAX]), &["token 4294967295 is out of range"]);
+    says(&refused(vec![7; 65]), &["65 tokens", "64", "shorten"]);
+    let ragged = model.forward(vec![vec![1, 2], vec![3]]).unwrap_err().to_string();
+    says(&ragged, &["row 1", "Tokens::padded"]);
+    let overflow = model.generate(vec![7; 60], &arrakis::models::Generation::greedy(10)).unwrap_err().to_string();
+    says(&overflow, &["65 tokens", "64"]);
+    let text = load(&fixture("stories260K")).unwrap();
+    assert!(text.forward("Once upon a time").is_ok());
+}
+
+#[test]
+fn references_that_are_broken() {
+    use arrakis::models::parity::Reference;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reference.safetensors");
+    let whole = std::fs::read(fixture("llama").join("reference.safetensors")).unwrap();
+    for bytes in [&whole[..50], &whole[..whole.len() - 1], b"", &[0xff; 64]] {
+        std::fs::write(&path, bytes).unwrap();
+        says(&Reference::open(&path).unwrap_err().to_string(), &["reference.safetensors", "again"]);
+    }
+    std::fs::write(&path, &whole).unwrap();
+    std::fs::write(folder.path().join("reference.json"), "{").unwrap();
+    says(&Reference::open(&path).unwrap_err().to_string(), &["reference.json", "not valid JSON"]);
+}

@@ -1,0 +1,140 @@
+//! Every architecture against transformers' own numbers, and the `arrakis parity` command that does the same.
+//!
+//! `fixtures/parity/<case>/` holds a tiny checkpoint with random weights, or a small trained one, and what
+//! transformers computed for it in float32: forward, gradients, padding, greedy text.
+
+use std::path::{Path, PathBuf};
+
+use arrakis::models::parity::{ParityOptions, Reference, Report, compare};
+use arrakis::models::{HookedAutoModel, LoadOptions};
+use serde_json::{Value, json};
+
+fn fixture(case: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case)
+}
+
+/// The weights of a case under a config, held against the case's reference.
+fn held(case: &str, config: &Value) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["model.safetensors", "pytorch_model.bin", "tokenizer.json", "tokenizer_config.json"] {
+        let from = fixture(case).join(file);
+        if from.is_file() {
+            std::fs::copy(from, folder.path().join(file)).unwrap();
+        }
+    }
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &LoadOptions { device: Some("cpu".into()), quiet: true }).unwrap();
+    let reference = Reference::open(&fixture(case).join("reference.safetensors")).unwrap();
+    compare(&model, &reference, ParityOptions::default()).unwrap()
+}
+
+fn config(case: &str, file: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixture(case).join(file)).unwrap()).unwrap()
+}
+
+/// The case agrees in both spellings of its config, and nothing but what is named is left out.
+fn agrees(case: &str, left_out: &[&str]) {
+    for spelling in ["config.json", "config_v4.json"] {
+        if !fixture(case).join(spelling).is_file() {
+            continue;
+        }
+        let report = held(case, &config(case, spelling));
+        let failures: Vec<String> = report.failures().map(|row| format!("{}: {:.2e} beyond {:?}; {}", row.quantity, row.max_abs, row.tolerance, row.note)).collect();
+        assert!(report.passed(), "{case} with {spelling}:\n{}", failures.join("\n"));
+        assert!(report.rows.len() >= 20, "{case}: only {} quantities", report.rows.len());
+        let skipped: Vec<&str> = report.skipped.iter().map(|skipped| skipped.quantity.as_str()).collect();
+        assert_eq!(skipped, left_out, "{case}");
+        assert!(report.missing.is_empty(), "{case}: {:?}", report.missing);
+    }
+}
+
+macro_rules! cases {
+    ($($case:ident $(but $left_out:expr)?),* $(,)?) => {
+        $(
+            #[test]
+            #[allow(non_snake_case, reason = "a model's own name")]
+            fn $case() {
+                let left_out: &[&str] = &[];
+                $(let left_out: &[&str] = $left_out;)?
+                agrees(stringify!($case), left_out);
+            }
+        )*
+    };
+}
+
+cases! {
+    gpt2, gpt2_hub, gpt_neo, gpt_neo_bin, gpt_neox, gpt_neox_serial, llama, llama_rope_llama3, gemma, gemma_hub,
+    gemma2, gemma3, phi3, phi3_longrope, qwen2, qwen2_yarn, qwen3, mistral, stablelm, stablelm_parallel, opt,
+    bloom but &["grad_embed"], falcon, phi, gptj, olmo2, mixtral but &["aux_loss"],
+    stories260K but &["repeated.duplicate", "repeated.first", "repeated.induction", "repeated.previous"],
+    shakespeare_gpt2,
+}
+
+/// One setting of a config changed: the comparison fails, and the first quantity to differ points at it.
+#[test]
+fn a_wrong_setting_is_found_where_it_acts() {
+    for (case, key, wrong, first) in [
+        ("llama", "rms_norm_eps", json!(1e-5), "attentions.0"),
+        ("llama", "rope_parameters", json!({"rope_theta": 9000.0, "rope_type": "default"}), "attentions.0"),
+        ("llama", "hidden_act", json!("gelu"), "mlp_out.0"),
+        ("gpt2", "activation_function", json!("gelu"), "mlp_out.0"),
+        ("gpt_neox", "use_parallel_residual", json!(false), "mlp_out.0"),
+        ("mistral", "sliding_window", json!(5), "attentions.0"),
+        ("gemma2", "final_logit_softcapping", json!(null), "logits"),
+        ("qwen2_yarn", "max_window_layers", json!(3), "attentions.2"),
+    ] {
+        let mut changed = config(case, "config.json");
+        changed[key] = wrong;
+        let report = held(case, &changed);
+        let found = report.failures().next().map(|row| row.quantity.as_str());
+        assert_eq!(found, Some(first), "{case} with a wrong `{key}`");
+    }
+}
+
+/// The command, with its exit status, its stdout and its stderr.
+fn command(args: &[&str]) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = arrakis::cli::run([&["arrakis", "--device", "cpu"], args].concat(), &mut out, &mut err);
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn the_parity_command_says_how_far_and_exits_by_it() {
+    let llama = fixture("llama");
+    let (code, out, _) = command(&["parity", llama.to_str().unwrap()]);
+    assert!(code == 0 && out.contains("on cpu (flex") && out.contains("36 agree, 0 differ"), "{out}");
+    let (code, out, _) = command(&["parity", llama.to_str().unwrap(), "--tolerance", "0"]);
+    assert!(code == 1 && out.contains("DIFFERS") && out.contains("the first to differ is `attentions.0`"), "{out}");
+    let (code, out, _) = command(&["parity", llama.to_str().unwrap(), "--json"]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && report["passed"] == true && report["rows"][0]["quantity"] == "embed_out");
+}
+
+#[test]
+fn the_parity_command_says_what_is_wrong_with_a_reference() {
+    let (llama, none) = (fixture("llama"), tempfile::tempdir().unwrap());
+    let other = fixture("gpt2").join("reference.safetensors");
+    let (code, out, err) = command(&["parity", llama.to_str().unwrap(), "--reference", other.to_str().unwrap()]);
+    assert!(code == 1 && err.is_empty() && out.contains("DIFFERS"), "another model's numbers are no error, they differ");
+    let absent = none.path().join("absent.safetensors");
+    let (code, _, err) = command(&["parity", llama.to_str().unwrap(), "--reference", absent.to_str().unwrap()]);
+    assert!(code == 2 && err.contains("absent.safetensors") && err.contains("--reference FILE"), "{err}");
+}
+
+#[test]
+fn the_inspect_command_tells_sizes_sites_and_refusals() {
+    let (code, out, _) = command(&["inspect", fixture("llama").to_str().unwrap()]);
+    assert!(code == 0 && out.contains("it would load") && out.contains("blocks.*.attn.rot_q") && out.contains("4 on 2 key and value heads"), "{out}");
+    assert!(!out.contains("pos_embed"), "a rotary model has no learned positions");
+    let (code, out, _) = command(&["inspect", fixture("stories260K").to_str().unwrap(), "--json"]);
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && found["n_params"] == 260_032 && found["memory"]["f32"] == 4 * 260_032 && found["tokenizer"]["tokens"] == 512, "{out}");
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture("llama").join("model.safetensors"), folder.path().join("model.safetensors")).unwrap();
+    let mut wrong = config("llama", "config.json");
+    wrong["intermediate_size"] = json!(73);
+    std::fs::write(folder.path().join("config.json"), wrong.to_string()).unwrap();
+    let (code, out, _) = command(&["inspect", folder.path().to_str().unwrap()]);
+    assert!(code == 1 && out.contains("it would be refused") && out.contains("wrong shape: `model.layers.0.mlp.up_proj.weight`"), "{out}");
+}

@@ -1,0 +1,13 @@
+use arrakis::prelude::*;
+
+struct Block;
+
+impl Block {
+    #[hooked(skip(z))]
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = x;
+        y
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use arrakis::prelude::*;
+
+#[log_experiment]
+fn sweep(layer: usize) -> usize {
+    layer
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use arrakis::prelude::*;
+
+#[log_experiment]
+struct Sweep;
+
+fn main() {}

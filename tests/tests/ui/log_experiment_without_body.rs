@@ -1,0 +1,8 @@
+use arrakis::prelude::*;
+
+trait Sweep {
+    #[log_experiment]
+    fn sweep(&self, bench: &Bench);
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use arrakis::prelude::*;
+
+#[plot_results]
+fn sweep(bench: &Bench) {}
+
+fn main() {}

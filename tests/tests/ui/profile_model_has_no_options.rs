@@ -1,0 +1,6 @@
+use arrakis::prelude::*;
+
+#[profile_model(deep = true)]
+fn sweep(bench: &Bench) {}
+
+fn main() {}
