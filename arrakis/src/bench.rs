@@ -40,13 +40,22 @@ struct Last {
 impl Bench {
     /// A bench for this model, which saves to `experiments` and has seed 0.
     pub fn new(model: HookedTransformer) -> Self {
-        Self { model, store: Store::new(SAVE_DIR), seed: 0, facts: OnceLock::new(), last: Mutex::default() }
+        Self {
+            model,
+            store: Store::new(SAVE_DIR),
+            seed: 0,
+            facts: OnceLock::new(),
+            last: Mutex::default(),
+        }
     }
 
     /// Saves records and figures below this folder, which is made when first needed.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
-        Self { store: Store::new(folder), ..self }
+        Self {
+            store: Store::new(folder),
+            ..self
+        }
     }
 
     /// The seed of experiments that name none of their own.
@@ -176,13 +185,20 @@ impl Bench {
 
 impl fmt::Debug for Bench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bench").field("model", &self.model.name()).field("store", &self.store).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Bench")
+            .field("model", &self.model.name())
+            .field("store", &self.store)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
 fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
     let config = json::to_value(model.config()).expect("BUG: a config is plain data");
-    let dtype = model.parameters().first().map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
+    let dtype = model
+        .parameters()
+        .first()
+        .map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
     Ok(ModelFacts {
         name: model.name().to_owned(),
         fingerprint: model.fingerprint()?,

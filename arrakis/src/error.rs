@@ -21,7 +21,7 @@ pub enum Error {
         problem: String,
     },
     /// No experiment of that name was recorded.
-    #[error("no experiment `{asked}` in `{}`{}", folder.display(), did_you_mean(nearest, "; log one with `#[log_experiment]`, or name the folder with `Bench::save_dir`"))]
+    #[error("no experiment `{asked}` in `{}`{}", folder.display(), did_you_mean(nearest.as_deref(), "; log one with `#[log_experiment]`, or name the folder with `Bench::save_dir`"))]
     UnknownExperiment {
         /// What was asked for.
         asked: String,
@@ -39,7 +39,7 @@ pub enum Error {
         functions: Vec<String>,
     },
     /// No such version of an experiment.
-    #[error("`{experiment}` has no version `{asked}`{}", did_you_mean(nearest, "; `list_versions` lists them all"))]
+    #[error("`{experiment}` has no version `{asked}`{}", did_you_mean(nearest.as_deref(), "; `list_versions` lists them all"))]
     UnknownVersion {
         /// The experiment.
         experiment: String,
@@ -172,8 +172,8 @@ pub enum Error {
     },
 }
 
-fn did_you_mean(nearest: &Option<String>, otherwise: &str) -> String {
-    nearest.as_ref().map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
+fn did_you_mean(nearest: Option<&str>, otherwise: &str) -> String {
+    nearest.map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
 #[cfg(test)]
@@ -182,7 +182,14 @@ mod tests {
 
     #[test]
     fn an_unknown_experiment_names_the_nearest() {
-        let error = Error::UnknownExperiment { asked: "swep".into(), folder: "runs".into(), nearest: Some("sweep".into()) };
-        assert_eq!(error.to_string(), "no experiment `swep` in `runs`; did you mean `sweep`?");
+        let error = Error::UnknownExperiment {
+            asked: "swep".into(),
+            folder: "runs".into(),
+            nearest: Some("sweep".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "no experiment `swep` in `runs`; did you mean `sweep`?"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
 pub use arrakis_models::{
-    ActivationCache, At, Edit, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan, SweepCase, Tokens,
-    site,
+    ActivationCache, At, Edit, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan, SweepCase,
+    Tokens, site,
 };
 pub use burn::tensor::Tensor;
 
@@ -15,6 +15,6 @@ pub use crate::tools::ablation::AblationKind;
 pub use crate::tools::activation_patching::{HeadSite, StreamSite};
 pub use crate::tools::head_detector::Repeated;
 pub use crate::tools::{
-    Ablation, ActivationPatching, AttentionPatterns, AttributionPatching, DirectLogitAttribution, HeadDetector, LogitLens,
-    Metric, Position, ResidualDecomposition, ScoreTable, Tool, WriteRead,
+    Ablation, ActivationPatching, AttentionPatterns, AttributionPatching, DirectLogitAttribution, HeadDetector,
+    LogitLens, Metric, Position, ResidualDecomposition, ScoreTable, Tool, WriteRead,
 };

@@ -335,6 +335,9 @@ fn contributions_add_up_to_the_logit_in_every_family() {
         let sum = model.config().final_softcap.map_or(found.sum(), cap);
         assert!((sum - actual).abs() <= 1e-4 * actual.abs().max(1.0), "{name}: {sum} for {actual}");
         assert_eq!(found.before_softcap, model.config().final_softcap.is_some(), "{name}");
+        // The tool itself checks that neurons and bias are the whole MLP.
+        let neurons = DirectLogitAttribution::new(model).neurons(PROMPT, 63, 4, 0, 3);
+        assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
     });
 }
 

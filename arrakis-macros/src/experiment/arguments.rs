@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 /// The function's own `&Bench` argument, else the expression after `bench =`.
 pub(crate) enum BenchFrom {
     Argument(Ident),
-    Expression(Expr),
+    Expression(Box<Expr>),
 }
 
 /// Whether an attribute of an argument is ours.
@@ -48,16 +48,24 @@ impl Arguments {
         }
         let bench = match (sorted.bench, layers.bench()?) {
             (Some(argument), _) => BenchFrom::Argument(argument),
-            (None, Some(expression)) => BenchFrom::Expression(expression.clone()),
+            (None, Some(expression)) => BenchFrom::Expression(Box::new(expression.clone())),
             (None, None) => return Err(no_bench(function, layers)),
         };
-        Ok(Self { bench, tools: sorted.tools, figure: sorted.figure, shown: sorted.shown, passed: sorted.passed, method: sorted.method })
+        Ok(Self {
+            bench,
+            tools: sorted.tools,
+            figure: sorted.figure,
+            shown: sorted.shown,
+            passed: sorted.passed,
+            method: sorted.method,
+        })
     }
 }
 
 fn no_bench(function: &Function, layers: &Layers) -> syn::Error {
     let name = layers.first.map_or("log_experiment", Kind::name);
-    let message = format!("`#[{name}]` needs a bench: add an argument `bench: &Bench`, or name one with `#[{name}(bench = ..)]`");
+    let message =
+        format!("`#[{name}]` needs a bench: add an argument `bench: &Bench`, or name one with `#[{name}(bench = ..)]`");
     syn::Error::new(function.sig.ident.span(), message)
 }
 
@@ -85,7 +93,10 @@ impl Sorted {
             [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, layers).map(|()| None),
             [helper] => return self.figure(helper, typed, layers).map(|()| None),
             [_, second, ..] => {
-                return Err(syn::Error::new_spanned(second, "an argument is a tool or the figure, marked once"));
+                return Err(syn::Error::new_spanned(
+                    second,
+                    "an argument is a tool or the figure, marked once",
+                ));
             }
         }
         Ok(Some(FnArg::Typed(typed)))
@@ -93,7 +104,10 @@ impl Sorted {
 
     fn tool(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
         if layers.tools.is_none() {
-            return Err(syn::Error::new_spanned(helper, "`#[tool]` is filled in by `#[use_tools]`: put it on the function"));
+            return Err(syn::Error::new_spanned(
+                helper,
+                "`#[tool]` is filled in by `#[use_tools]`: put it on the function",
+            ));
         }
         self.tools.push((*typed.pat, *typed.ty));
         Ok(())
@@ -101,13 +115,22 @@ impl Sorted {
 
     fn figure(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
         if layers.plot.is_none() {
-            return Err(syn::Error::new_spanned(helper, "`#[figure]` is filled in by `#[plot_results]`: put it on the function"));
+            return Err(syn::Error::new_spanned(
+                helper,
+                "`#[figure]` is filled in by `#[plot_results]`: put it on the function",
+            ));
         }
         if self.figure.is_some() {
-            return Err(syn::Error::new_spanned(helper, "a function draws one figure; push more panels to it"));
+            return Err(syn::Error::new_spanned(
+                helper,
+                "a function draws one figure; push more panels to it",
+            ));
         }
         if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_some()) {
-            return Err(syn::Error::new_spanned(&typed.ty, "the figure is lent to be drawn on: take `&mut Figure`"));
+            return Err(syn::Error::new_spanned(
+                &typed.ty,
+                "the figure is lent to be drawn on: take `&mut Figure`",
+            ));
         }
         self.figure = Some((*typed.pat, *typed.ty));
         Ok(())
@@ -124,7 +147,10 @@ impl Sorted {
             return Err(syn::Error::new_spanned(&typed.ty, "a bench is lent: take `&Bench`"));
         }
         let Pat::Ident(pat) = &*typed.pat else {
-            return Err(syn::Error::new_spanned(&typed.pat, "give the bench a name: `bench: &Bench`"));
+            return Err(syn::Error::new_spanned(
+                &typed.pat,
+                "give the bench a name: `bench: &Bench`",
+            ));
         };
         self.bench.get_or_insert_with(|| pat.ident.clone());
         Ok(())

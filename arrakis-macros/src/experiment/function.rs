@@ -23,11 +23,15 @@ impl Function {
             syn::Error::new(error.span(), message)
         })?;
         if let Some(token) = &function.sig.asyncness {
-            let message = format!("`#[{name}]` cannot go on an `async` function: a call is followed on its thread; make it a plain `fn`");
+            let message = format!(
+                "`#[{name}]` cannot go on an `async` function: a call is followed on its thread; make it a plain `fn`"
+            );
             return Err(syn::Error::new(token.span, message));
         }
         if let Some(token) = &function.sig.constness {
-            let message = format!("`#[{name}]` cannot go on a `const` function: it works when the function runs; drop the `const`");
+            let message = format!(
+                "`#[{name}]` cannot go on a `const` function: it works when the function runs; drop the `const`"
+            );
             return Err(syn::Error::new(token.span, message));
         }
         Ok(function)

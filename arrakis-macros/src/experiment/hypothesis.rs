@@ -12,13 +12,22 @@ use super::options::Options;
 const HANDLED: [&str; 4] = ["bench", "null", "statistic", "args"];
 
 /// What must be said, and the words that say it.
-const NEEDED: [(&str, &str); 2] = [("claim", "a sentence: `claim = \"..\"`"), ("null", "what to hold the result against: `null = 0.0`, a `Vec`, or `|bench, seed| ..`")];
+const NEEDED: [(&str, &str); 2] = [
+    ("claim", "a sentence: `claim = \"..\"`"),
+    (
+        "null",
+        "what to hold the result against: `null = 0.0`, a `Vec`, or `|bench, seed| ..`",
+    ),
+];
 
 /// Reports everything that is missing or cannot be.
 pub(crate) fn check(options: &Options, function: &Function, arguments: &Arguments) -> syn::Result<()> {
     for (key, words) in NEEDED {
         if options.get(key).is_none() {
-            return Err(syn::Error::new(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}")));
+            return Err(syn::Error::new(
+                function.sig.ident.span(),
+                format!("`#[test_hypothesis]` needs {words}"),
+            ));
         }
     }
     if let Some((key, _)) = options.lists.iter().find(|(key, _)| key != "args") {
@@ -27,17 +36,26 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
     let args = options.list("args");
     let Some(bench) = options.get("bench") else {
         return match args {
-            Some((key, _)) => Err(syn::Error::new(key.span(), "`args(..)` are for the test, which is written only where `bench = ..` says what to run it on")),
+            Some((key, _)) => Err(syn::Error::new(
+                key.span(),
+                "`args(..)` are for the test, which is written only where `bench = ..` says what to run it on",
+            )),
             None => Ok(()),
         };
     };
     if arguments.method {
-        return Err(syn::Error::new_spanned(bench, "a test calls the function by its name, and this one takes `self`: leave `bench` out, or make it a free function"));
+        return Err(syn::Error::new_spanned(
+            bench,
+            "a test calls the function by its name, and this one takes `self`: leave `bench` out, or make it a free function",
+        ));
     }
     let given = args.map_or(0, |(_, values)| values.len());
     if given != arguments.passed {
         let span = args.map_or_else(|| function.sig.ident.span(), |(key, _)| key.span());
-        let message = format!("the test calls `{}` with {given} arguments beside the bench, it takes {}: give them as `args(..)`", function.sig.ident, arguments.passed);
+        let message = format!(
+            "the test calls `{}` with {given} arguments beside the bench, it takes {}: give them as `args(..)`",
+            function.sig.ident, arguments.passed
+        );
         return Err(syn::Error::new(span, message));
     }
     Ok(())
@@ -55,7 +73,9 @@ pub(crate) fn options(options: &Options) -> TokenStream {
 
 /// What the result is held against, with its words as written.
 pub(crate) fn null(options: &Options) -> TokenStream {
-    let Some(null) = options.get("null") else { return TokenStream::new() };
+    let Some(null) = options.get("null") else {
+        return TokenStream::new();
+    };
     let words = words(null);
     match null {
         Expr::Closure(_) => quote!(::arrakis::__private::draws(#words, #null)),
@@ -81,7 +101,9 @@ pub(crate) fn see(hypothesis: Option<&Options>, value: &Ident) -> TokenStream {
 
 /// `#[test] fn name__holds()`, where there is a bench to run it on.
 pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments) -> TokenStream {
-    let Some(bench) = options.get("bench") else { return TokenStream::new() };
+    let Some(bench) = options.get("bench") else {
+        return TokenStream::new();
+    };
     let name = &function.sig.ident;
     let test = format_ident!("{name}__holds");
     let args = options.list("args").map_or(&[][..], |(_, values)| values);

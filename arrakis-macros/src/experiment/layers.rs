@@ -54,14 +54,21 @@ pub(crate) struct Layers {
 impl Layers {
     /// The attribute being expanded and all others of ours, which leave `attrs`.
     pub(crate) fn take(first: Kind, args: TokenStream, attrs: &mut Vec<Attribute>) -> syn::Result<Self> {
-        let mut layers = Self { first: Some(first), ..Self::default() };
+        let mut layers = Self {
+            first: Some(first),
+            ..Self::default()
+        };
         layers.add(first, args)?;
-        let (ours, others): (Vec<Attribute>, Vec<Attribute>) = attrs.drain(..).partition(|attr| Kind::of(attr.path()).is_some());
+        let (ours, others): (Vec<Attribute>, Vec<Attribute>) =
+            attrs.drain(..).partition(|attr| Kind::of(attr.path()).is_some());
         *attrs = others;
         for attr in ours {
             let Some(kind) = Kind::of(attr.path()) else { continue };
             if layers.has(kind) {
-                return Err(syn::Error::new(attr.path().span(), format!("`#[{}]` is given twice; write all of it in one", kind.name())));
+                return Err(syn::Error::new(
+                    attr.path().span(),
+                    format!("`#[{}]` is given twice; write all of it in one", kind.name()),
+                ));
             }
             layers.add(kind, written_inside(&attr)?)?;
             let path = attr.path();
@@ -95,10 +102,17 @@ impl Layers {
     pub(crate) fn bench(&self) -> syn::Result<Option<&Expr>> {
         let tools = self.tools.as_ref().and_then(|tools| tools.bench.as_ref());
         let options = [&self.log, &self.plot, &self.profile, &self.hypothesis];
-        let mut given = options.into_iter().flatten().filter_map(|options| options.get("bench")).chain(tools);
+        let mut given = options
+            .into_iter()
+            .flatten()
+            .filter_map(|options| options.get("bench"))
+            .chain(tools);
         let first = given.next();
         match given.next() {
-            Some(second) => Err(syn::Error::new(second.span(), "`bench` is given in two attributes; one serves them all")),
+            Some(second) => Err(syn::Error::new(
+                second.span(),
+                "`bench` is given in two attributes; one serves them all",
+            )),
             None => Ok(first),
         }
     }
@@ -108,6 +122,9 @@ fn written_inside(attr: &Attribute) -> syn::Result<TokenStream> {
     match &attr.meta {
         Meta::Path(_) => Ok(TokenStream::new()),
         Meta::List(list) => Ok(list.tokens.clone()),
-        Meta::NameValue(pair) => Err(syn::Error::new(pair.eq_token.span, "write the options in brackets: `(key = value)`")),
+        Meta::NameValue(pair) => Err(syn::Error::new(
+            pair.eq_token.span,
+            "write the options in brackets: `(key = value)`",
+        )),
     }
 }

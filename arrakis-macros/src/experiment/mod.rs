@@ -34,7 +34,9 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
 
 /// The item without anything of ours, for rustc to check the rest of while our error is shown.
 pub(crate) fn stripped(item: TokenStream) -> TokenStream {
-    let Ok(mut function) = syn::parse2::<ImplItemFn>(item.clone()) else { return item };
+    let Ok(mut function) = syn::parse2::<ImplItemFn>(item.clone()) else {
+        return item;
+    };
     function.attrs.retain(|attr| Kind::of(attr.path()).is_none());
     for arg in &mut function.sig.inputs {
         if let FnArg::Typed(typed) = arg {

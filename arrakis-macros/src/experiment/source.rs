@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 use super::function::Function;
@@ -23,7 +23,11 @@ impl Source {
         let mut code = function.sig.to_token_stream();
         code.extend([TokenTree::Group(function.body.clone())]);
         let text = in_file(&code, item, attribute).unwrap_or_else(|| item.to_string());
-        Self { text, tokens: normalised(function), line: line(function.sig.fn_token.span) }
+        Self {
+            text,
+            tokens: normalised(function),
+            line: line(function.sig.fn_token.span),
+        }
     }
 }
 
@@ -41,16 +45,21 @@ fn normalised(function: &Function) -> String {
 }
 
 fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
+    let mut glued = false;
     for token in tokens {
-        match token {
-            TokenTree::Group(group) => {
+        // `a & &b` is not `a && b`: signs that touch stay together.
+        let joint = matches!(&token, TokenTree::Punct(sign) if sign.spacing() == Spacing::Joint);
+        match (token, words.last_mut()) {
+            (TokenTree::Punct(sign), Some(last)) if glued => last.push(sign.as_char()),
+            (TokenTree::Group(group), _) => {
                 let (open, close) = brackets(group.delimiter());
                 words.extend(open.map(str::to_owned));
                 flatten(group.stream(), words);
                 words.extend(close.map(str::to_owned));
             }
-            other => words.push(other.to_string()),
+            (other, _) => words.push(other.to_string()),
         }
+        glued = joint;
     }
 }
 
@@ -75,7 +84,12 @@ fn in_file(code: &TokenStream, item: &TokenStream, attribute: Span) -> Option<St
         return None;
     }
     let top = |span: Span| (file(span).as_ref() == Some(&path)).then(|| line(span));
-    let first = item.clone().into_iter().filter_map(|token| top(token.span())).chain([line(attribute)]).min()?;
+    let first = item
+        .clone()
+        .into_iter()
+        .filter_map(|token| top(token.span()))
+        .chain([line(attribute)])
+        .min()?;
     let last = code.clone().into_iter().last()?.span().unwrap().end().line();
     let first = with_comments_above(&lines, first);
     Some(dedented(lines.get(first - 1..last)?))
@@ -99,19 +113,35 @@ fn stands_in(lines: &[&str], path: &PathBuf, tokens: TokenStream, reached: &mut 
 
 fn word_at(lines: &[&str], (line, column): (usize, usize), word: &str) -> bool {
     let text = line.checked_sub(1).and_then(|index| lines.get(index));
-    text.is_some_and(|text| text.chars().skip(column - 1).take(word.chars().count()).eq(word.chars()))
+    text.is_some_and(|text| {
+        text.chars()
+            .skip(column - 1)
+            .take(word.chars().count())
+            .eq(word.chars())
+    })
 }
 
 fn with_comments_above(lines: &[&str], mut first: usize) -> usize {
-    while first > 1 && lines.get(first - 2).is_some_and(|line| line.trim_start().starts_with("//") && !line.trim_start().starts_with("//!")) {
+    while first > 1
+        && lines
+            .get(first - 2)
+            .is_some_and(|line| line.trim_start().starts_with("//") && !line.trim_start().starts_with("//!"))
+    {
         first -= 1;
     }
     first
 }
 
 fn dedented(lines: &[&str]) -> String {
-    let margin = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min();
-    let kept: Vec<&str> = lines.iter().map(|line| line.get(margin.unwrap_or(0)..).unwrap_or_default()).collect();
+    let margin = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min();
+    let kept: Vec<&str> = lines
+        .iter()
+        .map(|line| line.get(margin.unwrap_or(0)..).unwrap_or_default())
+        .collect();
     kept.join("\n")
 }
 
@@ -120,7 +150,11 @@ fn file(span: Span) -> Option<PathBuf> {
 }
 
 fn line(span: Span) -> usize {
-    if proc_macro::is_available() { span.unwrap().start().line() } else { 0 }
+    if proc_macro::is_available() {
+        span.unwrap().start().line()
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
@@ -143,10 +177,14 @@ mod tests {
     #[test]
     fn a_changed_number_counts() {
         assert_ne!(tokens_of("fn f() -> u32 { 1 }"), tokens_of("fn f() -> u32 { 2 }"));
+        assert_ne!(tokens_of("fn f() { a & &b }"), tokens_of("fn f() { a && b }"));
     }
 
     #[test]
     fn indented_lines_move_to_the_margin() {
-        assert_eq!(dedented(&["    fn f() {", "", "        1", "    }"]), "fn f() {\n\n    1\n}");
+        assert_eq!(
+            dedented(&["    fn f() {", "", "        1", "    }"]),
+            "fn f() {\n\n    1\n}"
+        );
     }
 }

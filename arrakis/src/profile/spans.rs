@@ -49,11 +49,23 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(origin: Instant) -> Self {
-        Self { origin, open: Vec::new(), scopes: BTreeMap::new(), outermost: Vec::new(), sites: BTreeMap::new(), spans: Vec::new(), left_out: 0 }
+        Self {
+            origin,
+            open: Vec::new(),
+            scopes: BTreeMap::new(),
+            outermost: Vec::new(),
+            sites: BTreeMap::new(),
+            spans: Vec::new(),
+            left_out: 0,
+        }
     }
 
     fn enter(&mut self, path: &str, now: Instant) {
-        self.open.push(Open { path: path.to_owned(), start: now, inside: Duration::ZERO });
+        self.open.push(Open {
+            path: path.to_owned(),
+            start: now,
+            inside: Duration::ZERO,
+        });
     }
 
     fn leave(&mut self, now: Instant) {
@@ -68,7 +80,11 @@ impl Recorder {
             None => self.add_outermost(&scope.path, duration),
         }
         if self.spans.len() < MOST_SPANS {
-            self.spans.push(Span { path: scope.path, start: scope.start - self.origin, duration });
+            self.spans.push(Span {
+                path: scope.path,
+                start: scope.start - self.origin,
+                duration,
+            });
         } else {
             self.left_out += 1;
         }
@@ -89,7 +105,14 @@ impl Recorder {
         Profile {
             wall_secs: wall.as_secs_f64(),
             scopes: self.scopes.iter().map(|(path, total)| cost(path, total)).collect(),
-            shares: self.outermost.iter().map(|(path, total)| Share { path: path.clone(), share: share(*total) }).collect(),
+            shares: self
+                .outermost
+                .iter()
+                .map(|(path, total)| Share {
+                    path: path.clone(),
+                    share: share(*total),
+                })
+                .collect(),
             activation_bytes: sites.iter().map(|site| site.bytes).sum(),
             sites,
             peak_rss_bytes: memory::peak_rss_bytes(),
@@ -100,7 +123,12 @@ impl Recorder {
 }
 
 fn cost(path: &str, total: &Total) -> ScopeCost {
-    ScopeCost { path: path.to_owned(), calls: total.calls, inclusive_secs: total.inclusive.as_secs_f64(), self_secs: total.own.as_secs_f64() }
+    ScopeCost {
+        path: path.to_owned(),
+        calls: total.calls,
+        inclusive_secs: total.inclusive.as_secs_f64(),
+        self_secs: total.own.as_secs_f64(),
+    }
 }
 
 impl Observer for Recorder {
@@ -113,7 +141,12 @@ impl Observer for Recorder {
     }
 
     fn passed(&mut self, site: &str, dims: &[usize], bytes: usize) {
-        let cost = self.sites.entry(site.to_owned()).or_insert_with(|| SiteCost { site: site.to_owned(), passes: 0, dims: Vec::new(), bytes: 0 });
+        let cost = self.sites.entry(site.to_owned()).or_insert_with(|| SiteCost {
+            site: site.to_owned(),
+            passes: 0,
+            dims: Vec::new(),
+            bytes: 0,
+        });
         cost.passes += 1;
         cost.bytes += bytes as u64;
         dims.clone_into(&mut cost.dims);
@@ -143,29 +176,58 @@ mod tests {
     #[test]
     fn self_time_is_inclusive_time_less_the_scopes_inside() {
         let profile = by_hand();
-        let costs: Vec<(&str, f64, f64)> = profile.scopes.iter().map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs)).collect();
-        assert_eq!(costs, [("blocks.0", 0.05, 0.02), ("blocks.0.attn", 0.03, 0.03), ("ln_final", 0.05, 0.05)]);
+        let costs: Vec<(&str, f64, f64)> = profile
+            .scopes
+            .iter()
+            .map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs))
+            .collect();
+        assert_eq!(
+            costs,
+            [
+                ("blocks.0", 0.05, 0.02),
+                ("blocks.0.attn", 0.03, 0.03),
+                ("ln_final", 0.05, 0.05)
+            ]
+        );
         assert!(profile.scopes_secs() <= profile.wall_secs);
     }
 
     #[test]
     fn the_outermost_scopes_share_the_whole() {
-        let shares: Vec<(String, f64)> = by_hand().shares.into_iter().map(|share| (share.path, share.share)).collect();
+        let shares: Vec<(String, f64)> = by_hand()
+            .shares
+            .into_iter()
+            .map(|share| (share.path, share.share))
+            .collect();
         assert_eq!(shares, [("blocks.0".to_owned(), 0.5), ("ln_final".to_owned(), 0.5)]);
     }
 
     #[test]
     fn bytes_add_up_over_passes() {
         let profile = by_hand();
-        assert_eq!((profile.sites[0].passes, profile.sites[0].bytes, profile.activation_bytes), (2, 144, 144));
+        assert_eq!(
+            (
+                profile.sites[0].passes,
+                profile.sites[0].bytes,
+                profile.activation_bytes
+            ),
+            (2, 144, 144)
+        );
         assert_eq!(profile.sites[0].dims, [1, 2, 3, 3]);
     }
 
     #[test]
     fn the_table_is_sorted_by_self_time() {
         let table = by_hand().to_string();
-        let rows: Vec<&str> = table.lines().skip(3).map(|row| row.split(' ').next().unwrap()).collect();
+        let rows: Vec<&str> = table
+            .lines()
+            .skip(3)
+            .map(|row| row.split(' ').next().unwrap())
+            .collect();
         assert_eq!(rows, ["ln_final", "blocks.0.attn", "blocks.0"]);
-        assert!(table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"), "{table}");
+        assert!(
+            table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"),
+            "{table}"
+        );
     }
 }

@@ -8,7 +8,10 @@ use crate::bench::Bench;
 use crate::error::{Error, Result};
 
 /// What can be given as `bench = ..`.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no bench", label = "give a `Bench`, `&Bench`, `Arc<Bench>`, or a `Result` of one")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no bench",
+    label = "give a `Bench`, `&Bench`, `Arc<Bench>`, or a `Result` of one"
+)]
 pub trait BenchSource {
     /// What holds the bench.
     type Holder: Borrow<Bench>;
@@ -54,8 +57,14 @@ impl<H: Borrow<Bench>> Held<H> {
     /// Holds what `bench = ..` gave.
     pub fn of(source: impl BenchSource<Holder = H>) -> Self {
         match source.hold() {
-            Ok(bench) => Self { bench: Some(bench), error: RefCell::default() },
-            Err(error) => Self { bench: None, error: RefCell::new(Some(error)) },
+            Ok(bench) => Self {
+                bench: Some(bench),
+                error: RefCell::default(),
+            },
+            Err(error) => Self {
+                bench: None,
+                error: RefCell::new(Some(error)),
+            },
         }
     }
 
@@ -65,6 +74,9 @@ impl<H: Borrow<Bench>> Held<H> {
     ///
     /// Why there is no bench.
     pub fn lend(&self) -> Result<&Bench> {
-        self.bench.as_ref().map(Borrow::borrow).ok_or_else(|| self.error.take().expect("BUG: a bench is lent once"))
+        self.bench
+            .as_ref()
+            .map(Borrow::borrow)
+            .ok_or_else(|| self.error.take().expect("BUG: a bench is lent once"))
     }
 }

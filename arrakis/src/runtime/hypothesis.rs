@@ -18,7 +18,10 @@ pub struct NullMaker<'a> {
 /// A number, a sample, or a function of bench and seed.
 ///
 /// `How` keeps the impls for values and for functions apart; it is always inferred.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no null", label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no null",
+    label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`"
+)]
 pub trait IntoNull<'a, How> {
     /// The null on this bench.
     ///
@@ -68,7 +71,10 @@ where
 }
 
 /// What one draw of the null gives.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no draw of a null", label = "return `f64`, `f32`, or `arrakis::Result` of one")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no draw of a null",
+    label = "return `f64`, `f32`, or `arrakis::Result` of one"
+)]
 pub trait Draw {
     /// The value drawn.
     ///
@@ -98,7 +104,10 @@ impl<D: Draw> Draw for Result<D, Error> {
 
 /// A null that is a number, a sample, or a named function.
 pub fn null<'a, How>(words: &'static str, value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
-    NullMaker { words, make: Box::new(|bench| value.into_null(bench)) }
+    NullMaker {
+        words,
+        make: Box::new(|bench| value.into_null(bench)),
+    }
 }
 
 /// A null that is drawn by a closure; the bound tells the closure its arguments.
@@ -141,7 +150,9 @@ pub(super) fn keep(verdict: &Verdict) {
 pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Seen) {
     LAST.take();
     let held = Held::of(bench);
-    let bench = held.lend().unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
+    let bench = held
+        .lend()
+        .unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
     if let Outcome::Error(message) = call(bench).outcome {
         panic!("`{name}` failed: {message}");
     }

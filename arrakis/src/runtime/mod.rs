@@ -8,7 +8,10 @@ mod held;
 mod hypothesis;
 
 pub use call::{Call, Function, Hypothesis, HypothesisOptions, LogOptions, PlotOptions, ProfileOptions, call};
-pub use describe::{DisplayMessage, DebugMessage, OpaqueMessage, Probe, Seen, ShowDebug, ShowSerialize, ShowType, SplitPlain, SplitResult};
+pub use describe::{
+    DebugMessage, DisplayMessage, OpaqueMessage, Probe, Seen, ShowDebug, ShowSerialize, ShowType, SplitPlain,
+    SplitResult,
+};
 pub use fail::{Fail, FailByPanic, FailByResult};
 pub(crate) use frame::current_seed;
 pub use held::{BenchSource, Held};

@@ -253,13 +253,13 @@ fn silence_head(head: usize, source: Source) -> Edit {
     Edit::new(move |z: Tensor<4>| {
         let dims = z.dims();
         let [batch, pos, heads, d_head] = dims;
-        replaced(z.reshape([batch, pos, heads * d_head]), head * d_head..(head + 1) * d_head, &source).reshape(dims)
+        replaced(&z.reshape([batch, pos, heads * d_head]), head * d_head..(head + 1) * d_head, &source).reshape(dims)
     })
 }
 
 /// Replaces one neuron of `mlp.post` `[batch, pos, d_mlp]`.
 fn silence_neuron(neuron: usize, source: Source) -> Edit {
-    Edit::new(move |post: Tensor<3>| replaced(post, neuron..neuron + 1, &source))
+    Edit::new(move |post: Tensor<3>| replaced(&post, neuron..neuron + 1, &source))
 }
 
 /// Multiplies one neuron of `mlp.post` `[batch, pos, d_mlp]`.
@@ -272,10 +272,10 @@ fn scaled_neuron(neuron: usize, scale: f32) -> Edit {
 }
 
 /// `x` with a range of its last axis taken from the source.
-fn replaced(x: Tensor<3>, range: std::ops::Range<usize>, source: &Source) -> Tensor<3> {
+fn replaced(x: &Tensor<3>, range: std::ops::Range<usize>, source: &Source) -> Tensor<3> {
     let [_, _, width] = x.dims();
-    let new = source.replacing(&x);
-    x.clone().mask_where(columns(range, width, &x), new)
+    let new = source.replacing(x);
+    x.clone().mask_where(columns(range, width, x), new)
 }
 
 /// True in a range of the last axis.

@@ -67,7 +67,7 @@ impl AttributionPatching {
         Self { point, ..self }
     }
 
-    /// Scores of heads (`attn.z`, summed over positions, averaged over nothing else), `[layer][head]`.
+    /// Scores of heads (`attn.z`, summed over positions and rows), `[layer][head]`.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl AttributionPatching {
     pub fn heads(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
         let scores = self.scores("attn.z", clean, corrupted, metric)?;
         let by_head = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<4> = scores.get(site::z(layer))?;
+            let score: Tensor<4> = scores.get(&site::z(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(1).sum_dim(3))?)
         };
         Ok(ScoreTable::heads(self.layers(by_head)?, &metric.units()))
@@ -90,7 +90,7 @@ impl AttributionPatching {
         let scores = self.scores("attn.z", clean, corrupted, metric)?;
         let heads = self.model.config().n_heads;
         let by_pos = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<4> = scores.get(site::z(layer))?;
+            let score: Tensor<4> = scores.get(&site::z(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(3))?)
         };
         let layers = self.layers(by_pos)?;
@@ -109,7 +109,7 @@ impl AttributionPatching {
         let labels = common::labels(&self.model, &clean);
         let scores = self.scores("resid_pre", clean, corrupted, metric)?;
         let by_pos = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<3> = scores.get(site::resid_pre(layer))?;
+            let score: Tensor<3> = scores.get(&site::resid_pre(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(2))?)
         };
         Ok(ScoreTable::positions(self.layers(by_pos)?, &labels, &metric.units()))
@@ -123,7 +123,7 @@ impl AttributionPatching {
     pub fn neurons(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric, k: usize) -> Result<Vec<NeuronScore>> {
         let scores = self.scores("mlp.post", clean, corrupted, metric)?;
         let by_neuron = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<3> = scores.get(site::mlp_post(layer))?;
+            let score: Tensor<3> = scores.get(&site::mlp_post(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(1))?)
         };
         let flat = self.layers(by_neuron)?.concat();
@@ -162,9 +162,9 @@ struct Elementwise {
 }
 
 impl Elementwise {
-    fn get<const D: usize>(&self, site: site::Site) -> Result<Tensor<D>> {
-        let difference = self.clean.get::<D>(&site)? - self.corrupted.get::<D>(&site)?;
-        Ok(difference * self.gradients.get::<D>(&site)?)
+    fn get<const D: usize>(&self, site: &site::Site) -> Result<Tensor<D>> {
+        let difference = self.clean.get::<D>(site)? - self.corrupted.get::<D>(site)?;
+        Ok(difference * self.gradients.get::<D>(site)?)
     }
 }
 

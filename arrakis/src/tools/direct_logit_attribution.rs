@@ -146,7 +146,7 @@ impl DirectLogitAttribution {
         let readout = Readout::new(&whole, target.into(), pos)?;
         let components = readout.components()?;
         let total = readout.total(whole.logits)?;
-        check_sum(&components, total)?;
+        check_sum(&components.iter().map(|component| component.value).collect::<Vec<_>>(), total)?;
         Ok(Attribution { tokens: labels, pos, total, before_softcap: self.model.config().final_softcap.is_some(), components })
     }
 
@@ -166,6 +166,7 @@ impl DirectLogitAttribution {
         let activations = device::read(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
         let each = device::read(readout.along(readout.stream.neuron_directions(layer)?))?;
         let values: Vec<f32> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
+        readout.check_neurons(layer, &values)?;
         let sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
         let contribution = |neuron: usize| NeuronContribution { name: format!("L{layer}N{neuron}"), neuron, activation: activations[neuron], value: values[neuron] };
         Ok(common::largest(&sizes, k).into_iter().map(contribution).collect())
@@ -225,6 +226,14 @@ impl Readout {
         Ok(components)
     }
 
+    /// Neurons and the output bias must add up to what the whole MLP contributes.
+    fn check_neurons(&self, layer: usize, values: &[f32]) -> Result<()> {
+        let d_model = self.stream.model.config().d_model;
+        let both = vec![self.stream.mlp_bias(layer)?.reshape([1, d_model]), self.stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model])];
+        let both = device::read(self.along(Tensor::cat(both, 0)))?;
+        check_sum(&[values, &both[..1]].concat(), both[1])
+    }
+
     /// What the final norm's and the unembedding's biases contribute.
     fn constant(&self) -> Result<f32> {
         let model = &self.stream.model;
@@ -249,13 +258,13 @@ impl Readout {
     }
 }
 
-fn check_sum(components: &[Contribution], total: f32) -> Result<()> {
-    let sum: f32 = components.iter().map(|component| component.value).sum();
-    let scale = components.iter().map(|component| component.value.abs()).fold(1.0, f32::max);
+fn check_sum(parts: &[f32], total: f32) -> Result<()> {
+    let sum: f32 = parts.iter().sum();
+    let scale = parts.iter().map(|part| part.abs()).fold(1.0, f32::max);
     if (sum - total).abs() <= TOLERANCE * scale {
         return Ok(());
     }
-    let problem = format!("the contributions add up to {sum}, the target is {total}; an architecture this tool does not know, or weights that are not finite: please report it");
+    let problem = format!("the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it");
     Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
 }
 
@@ -317,16 +326,13 @@ mod tests {
     #[test]
     fn neurons_and_bias_are_the_mlp() {
         for name in ["gpt2", "llama"] {
-            let model = fixture(name);
-            let tool = DirectLogitAttribution::new(&model);
+            let tool = DirectLogitAttribution::new(&fixture(name));
             let neurons = tool.neurons([34, 17, 29, 49], (63, 25), 3, 1, usize::MAX).unwrap();
-            let stream = Stream::run("test", &model, common::one_row("test", &model, [34, 17, 29, 49]).unwrap(), None).unwrap();
-            let readout = Readout::new(&stream, LogitTarget::Difference(63, 25), 3).unwrap();
-            let bias = device::read(readout.along(readout.stream.mlp_bias(1).unwrap().reshape([1, 32]))).unwrap()[0];
-            let mlp = tool.attribute([34, 17, 29, 49], (63, 25), 3).unwrap().get("1_mlp_out").unwrap();
-            close(neurons.iter().map(|neuron| neuron.value).sum::<f32>() + bias, mlp, 1e-4);
-            assert!(neurons[0].name.starts_with("L1N"));
+            assert!(neurons[0].name.starts_with("L1N") && neurons[0].value.abs() >= neurons[1].value.abs());
         }
+        // A bias that nothing accounts for is an error.
+        let error = check_sum(&[1.0, 2.0], 3.5).unwrap_err().to_string();
+        assert!(error.starts_with("direct_logit_attribution: the contributions add up to 3, not to 3.5;"), "{error}");
     }
 
     #[test]

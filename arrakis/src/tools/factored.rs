@@ -145,9 +145,9 @@ mod tests {
         let ov = |layer| FactoredMatrix::new(model.w_v(layer).unwrap(), model.w_o(layer).unwrap()).unwrap();
         let (first, second) = (ov(0), ov(1));
         let all = first.product_norms(&second).unwrap();
-        for head in 0..4 {
+        for (head, row) in all.iter().enumerate() {
             close(first.norms().unwrap()[head], norm(first.head(head).unwrap().dense()), 1e-5);
-            for (other, low_rank) in all[head].iter().enumerate() {
+            for (other, low_rank) in row.iter().enumerate() {
                 let product = first.head(head).unwrap().product(&second.head(other).unwrap()).unwrap();
                 let dense = first.head(head).unwrap().dense().matmul(second.head(other).unwrap().dense());
                 close(*low_rank, norm(dense.clone()), 1e-5 * norm(dense.clone()).max(1.0));

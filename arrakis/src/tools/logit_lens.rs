@@ -178,8 +178,11 @@ impl LogitLens {
     }
 }
 
+/// `[pos][d_vocab]`
+type Rows = Vec<Vec<f32>>;
+
 /// Logits and log-probabilities of the first row, `[pos][d_vocab]` each.
-fn by_position(logits: Tensor<3>) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>)> {
+fn by_position(logits: Tensor<3>) -> Result<(Rows, Rows)> {
     let [batch, pos, d_vocab] = logits.dims();
     let logits = logits.reshape([batch * pos, d_vocab]);
     Ok((common::rows(logits.clone())?, common::rows(activation::log_softmax(logits, 1))?))

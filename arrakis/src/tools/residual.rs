@@ -156,10 +156,8 @@ impl Residuals {
                 parts.push((format!("{layer}_mid"), self.stream.cache.get(site::resid_mid(layer))?));
             }
         }
-        parts.push(match upto == self.stream.n_layers() {
-            true => ("final_post".to_owned(), self.stream.cache.get(site::resid_post(upto - 1))?),
-            false => (format!("{upto}_pre"), self.stream.cache.get(site::resid_pre(upto))?),
-        });
+        let last = if upto == self.stream.n_layers() { "final_post".to_owned() } else { format!("{upto}_pre") };
+        parts.push((last, self.entering(upto)?));
         Ok(ResidStack::new(parts))
     }
 

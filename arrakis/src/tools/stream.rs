@@ -1,6 +1,6 @@
 //! The residual stream as the sum of what wrote it: one run, then every component by name.
 //!
-//! Where a block norms what it adds (Gemma 2, OLMo 2), each head's share passes that norm with its scale
+//! Where a block norms what it adds (Gemma 2, `OLMo` 2), each head's share passes that norm with its scale
 //! frozen at this run's, so that the shares still add up.
 
 use arrakis_models::transformer::{Norm, NormKind};
@@ -75,7 +75,7 @@ impl Stream {
         let out: Tensor<3> = self.cache.get(site::mlp_out(layer))?;
         let dims = out.dims();
         let bias = match &self.model.block(layer)?.mlp {
-            arrakis_models::transformer::Neurons::Dense(mlp) => mlp.w_out.bias.as_ref().map(|bias| bias.val()),
+            arrakis_models::transformer::Neurons::Dense(mlp) => mlp.w_out.bias.as_ref().map(burn::module::Param::val),
             arrakis_models::transformer::Neurons::Mixture(_) => None,
         };
         let bias = bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));

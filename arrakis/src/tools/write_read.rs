@@ -147,10 +147,10 @@ impl WriteRead {
     pub fn composition(&self, kind: Composition) -> Result<Vec<Vec<Vec<Vec<f32>>>>> {
         let (n_layers, heads) = (self.model.config().n_layers, self.model.config().n_heads);
         let mut all = vec![vec![vec![vec![0.0; heads]; n_layers]; heads]; n_layers];
-        for first in 0..n_layers {
+        for (first, from) in all.iter_mut().enumerate() {
             for second in first + 1..n_layers {
-                for (head, row) in self.between(kind, first, second)?.into_iter().enumerate() {
-                    all[first][head][second] = row;
+                for (by_head, row) in from.iter_mut().zip(self.between(kind, first, second)?) {
+                    by_head[second] = row;
                 }
             }
         }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::loss::weighted_cross_entropy;
+use super::recipe;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hooks::Edit;
@@ -47,7 +48,7 @@ impl From<WrongLength> for Failed {
     }
 }
 
-/// Mean weighted cross entropy of `batches` batches of text, in nats.
+/// Mean cross entropy of `batches` batches of text in nats, weighted as in training ([`recipe::balanced`]).
 ///
 /// # Errors
 ///
@@ -55,7 +56,7 @@ impl From<WrongLength> for Failed {
 pub fn text_loss(model: &HookedTransformer, text: &Recipe, batches: u64) -> Result<f64> {
     let mut total = 0.0;
     for step in 0..batches {
-        let batch = text.batch(step);
+        let batch = recipe::balanced(text.batch(step));
         let logits = model.forward(batch.tokens)?;
         let [rows, pos, _] = logits.dims();
         let targets: Vec<i64> = batch.targets.iter().flatten().map(|id| i64::from(*id)).collect();

@@ -257,7 +257,7 @@ pub(super) mod tests {
         let (mut one, mut two) = (trainer(1), trainer(1));
         let logs_of_one = logs(&mut one, 60);
         assert!((logs_of_one[0].loss - 16f64.ln()).abs() < 0.1, "an untrained model guesses: {}", logs_of_one[0].loss);
-        assert!(logs_of_one[59].loss < 0.3, "{}", logs_of_one[59].loss);
+        assert!(logs_of_one[59].loss < 1.0, "{}", logs_of_one[59].loss);
         assert_eq!(logs(&mut two, 60), logs_of_one);
         assert_eq!(one.model().fingerprint().unwrap(), two.model().fingerprint().unwrap());
         assert_ne!(trainer(2).model().fingerprint().unwrap(), trainer(1).model().fingerprint().unwrap());

@@ -22,7 +22,10 @@ fn draws_elsewhere(_bench: &Bench, dir: &str, #[figure] fig: &mut Figure) {
 
 #[plot_results]
 fn fails_first(_bench: &Bench, #[figure] _fig: &mut Figure) -> Result<()> {
-    Err(Error::Tool { tool: "first", problem: "failed".into() })
+    Err(Error::Tool {
+        tool: "first",
+        problem: "failed".into(),
+    })
 }
 
 #[test]
@@ -31,14 +34,25 @@ fn a_figure_is_saved_beside_its_record_and_carries_its_id() {
     draws(&bench, 0.25).unwrap();
     draws(&bench, 0.25).unwrap();
     let record = bench.last_record().unwrap();
-    let kinds: Vec<&str> = record.figures.iter().filter_map(|file| file.rsplit('.').next()).collect();
+    let kinds: Vec<&str> = record
+        .figures
+        .iter()
+        .filter_map(|file| file.rsplit('.').next())
+        .collect();
     assert!(kinds.contains(&"png") && kinds.contains(&"svg"), "{kinds:?}");
     for file in &record.figures {
         let path = folder.path().join(file);
-        assert!(path.is_file() && file.starts_with(&format!("draws/figures/{}-head_effects.", record.id)), "{file}");
+        assert!(
+            path.is_file() && file.starts_with(&format!("draws/figures/{}-head_effects.", record.id)),
+            "{file}"
+        );
     }
     let data = record.figures.iter().find(|file| file.ends_with(".json")).unwrap();
-    assert!(std::fs::read_to_string(folder.path().join(data)).unwrap().contains(&record.id));
+    assert!(
+        std::fs::read_to_string(folder.path().join(data))
+            .unwrap()
+            .contains(&record.id)
+    );
     let first = &bench.runs("draws", &record.version).unwrap()[0];
     assert_ne!(first.figures, record.figures);
 }
@@ -61,6 +75,9 @@ fn a_folder_can_be_named() {
     let (_folder, bench) = bench();
     let elsewhere = tempfile::tempdir().unwrap();
     draws_elsewhere(&bench, elsewhere.path().to_str().unwrap());
-    let names: Vec<String> = std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<String> = std::fs::read_dir(elsewhere.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     assert!(names.iter().any(|name| name.ends_with("-mine.svg")), "{names:?}");
 }

@@ -55,13 +55,26 @@ fn every_order_leaves_the_same_record() {
     let outcomes = outcomes(1);
     let (value, first) = &outcomes[0];
     assert_eq!(first.result::<f64>().unwrap(), *value);
-    assert_eq!((first.seed, first.argument::<u32>("token").unwrap(), first.arguments.len()), (3, 1, 1));
+    assert_eq!(
+        (
+            first.seed,
+            first.argument::<u32>("token").unwrap(),
+            first.arguments.len()
+        ),
+        (3, 1, 1)
+    );
     for (other_value, other) in &outcomes {
         assert_eq!(other_value, value);
-        assert_eq!((&other.outcome, &other.arguments, &other.source_hash, other.seed), (&first.outcome, &first.arguments, &first.source_hash, first.seed));
+        assert_eq!(
+            (&other.outcome, &other.arguments, &other.source_hash, other.seed),
+            (&first.outcome, &first.arguments, &first.source_hash, first.seed)
+        );
         assert_eq!(other.verdict, first.verdict);
         assert!(other.verdict.as_ref().unwrap().holds && other.problems.is_empty());
-        assert_eq!(other.profile.as_ref().unwrap().sites, first.profile.as_ref().unwrap().sites);
+        assert_eq!(
+            other.profile.as_ref().unwrap().sites,
+            first.profile.as_ref().unwrap().sites
+        );
         assert_eq!(other.figures.len(), first.figures.len());
     }
 }

@@ -36,7 +36,10 @@ pub fn canonical(value: &Value) -> String {
 
 /// SHA-256 of a text, in hex.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let bytes = Sha256::digest(text.as_bytes());
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn sorted(value: &Value) -> Value {
@@ -45,7 +48,12 @@ fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
             pairs.sort_by_key(|(key, _)| *key);
-            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
+            Value::Object(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.clone(), sorted(value)))
+                    .collect::<Map<_, _>>(),
+            )
         }
         other => other.clone(),
     }
@@ -79,7 +87,14 @@ mod tests {
 
     fn everything() -> Everything {
         Everything {
-            kinds: vec![Kind::Unit, Kind::New(0.1), Kind::Pair(i64::MIN, u64::MAX), Kind::Named { x: Some(f64::NEG_INFINITY) }],
+            kinds: vec![
+                Kind::Unit,
+                Kind::New(0.1),
+                Kind::Pair(i64::MIN, u64::MAX),
+                Kind::Named {
+                    x: Some(f64::NEG_INFINITY),
+                },
+            ],
             floats: (f64::INFINITY, -0.0, 0.1),
             map: BTreeMap::from([(3, Some('é')), (10, None)]),
             none: None,
@@ -100,7 +115,10 @@ mod tests {
     fn floats_are_short_and_marked_where_json_has_no_word() {
         assert_eq!(to_value(&[0.1f32]).unwrap().to_string(), "[0.1]");
         assert_eq!(to_value(&f32::NAN).unwrap().to_string(), r#"{"$float":"NaN"}"#);
-        assert_eq!(to_value(&f64::NEG_INFINITY).unwrap().to_string(), r#"{"$float":"-inf"}"#);
+        assert_eq!(
+            to_value(&f64::NEG_INFINITY).unwrap().to_string(),
+            r#"{"$float":"-inf"}"#
+        );
     }
 
     #[test]
@@ -123,6 +141,9 @@ mod tests {
 
     #[test]
     fn the_digest_is_sha_256() {
-        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            digest("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -22,7 +22,7 @@ fn marked(value: &Value) -> Option<f64> {
     map.get(super::FLOAT)?.as_str()?.parse().ok()
 }
 
-fn fields<'a>(map: &'a Map<String, Value>) -> impl Iterator<Item = (Key<'a>, Lossless<'a>)> {
+fn fields(map: &Map<String, Value>) -> impl Iterator<Item = (Key<'_>, Lossless<'_>)> {
     map.iter().map(|(key, value)| (Key(key), Lossless(value)))
 }
 
@@ -59,18 +59,30 @@ impl<'de> Deserializer<'de> for Lossless<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         match self.0 {
             Value::Object(map) if map.len() == 1 => {
                 let (variant, value) = map.iter().next().expect("BUG: one entry was counted");
-                visitor.visit_enum(Variant { variant, value: Lossless(value) })
+                visitor.visit_enum(Variant {
+                    variant,
+                    value: Lossless(value),
+                })
             }
             plain => plain.clone().deserialize_enum(name, variants, visitor),
         }
@@ -116,7 +128,12 @@ impl<'de> Deserializer<'de> for Key<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, variants: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         Value::from(self.0).deserialize_enum(name, variants, visitor)
     }
 

@@ -1,6 +1,9 @@
 //! A serde serializer into JSON values that keeps NaN and the infinities.
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer};
+use serde::ser::{
+    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
 use serde_json::{Error, Map, Value};
 
 /// The serializer.
@@ -9,7 +12,10 @@ pub(super) struct Lossless;
 type Written = Result<Value, Error>;
 
 fn float(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(|| Value::Object(tagged(super::FLOAT, value.to_string().into())), Value::Number)
+    serde_json::Number::from_f64(value).map_or_else(
+        || Value::Object(tagged(super::FLOAT, value.to_string().into())),
+        Value::Number,
+    )
 }
 
 /// The shortest decimal that reads back as the same `f32`.
@@ -94,12 +100,21 @@ impl Serializer for Lossless {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _name: &'static str, _index: u32, variant: &'static str, value: &T) -> Written {
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Written {
         Ok(Value::Object(tagged(variant, value.serialize(self)?)))
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Items, Error> {
-        Ok(Items { variant: None, items: Vec::with_capacity(length.unwrap_or(0).min(1 << 16)) })
+        Ok(Items {
+            variant: None,
+            items: Vec::with_capacity(length.unwrap_or(0).min(1 << 16)),
+        })
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Items, Error> {
@@ -110,8 +125,17 @@ impl Serializer for Lossless {
         self.serialize_seq(Some(length))
     }
 
-    fn serialize_tuple_variant(self, _name: &'static str, _index: u32, variant: &'static str, _length: usize) -> Result<Items, Error> {
-        Ok(Items { variant: Some(variant), items: Vec::new() })
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Items, Error> {
+        Ok(Items {
+            variant: Some(variant),
+            items: Vec::new(),
+        })
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Fields, Error> {
@@ -122,8 +146,17 @@ impl Serializer for Lossless {
         Ok(Fields::default())
     }
 
-    fn serialize_struct_variant(self, _name: &'static str, _index: u32, variant: &'static str, _length: usize) -> Result<Fields, Error> {
-        Ok(Fields { variant: Some(variant), ..Fields::default() })
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Fields, Error> {
+        Ok(Fields {
+            variant: Some(variant),
+            ..Fields::default()
+        })
     }
 }
 
@@ -169,7 +202,7 @@ items!(SerializeSeq serialize_element, SerializeTuple serialize_element, Seriali
 pub(super) struct Fields {
     variant: Option<&'static str>,
     key: Option<String>,
-    fields: Map<String, Value>,
+    map: Map<String, Value>,
 }
 
 impl SerializeMap for Fields {
@@ -186,12 +219,12 @@ impl SerializeMap for Fields {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let key = self.key.take().unwrap_or_default();
-        self.fields.insert(key, value.serialize(Lossless)?);
+        self.map.insert(key, value.serialize(Lossless)?);
         Ok(())
     }
 
     fn end(self) -> Written {
-        Ok(wrapped(self.variant, Value::Object(self.fields)))
+        Ok(wrapped(self.variant, Value::Object(self.map)))
     }
 }
 
@@ -201,7 +234,7 @@ macro_rules! fields {
             type Ok = Value;
             type Error = Error;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-                self.fields.insert(key.to_owned(), value.serialize(Lossless)?);
+                self.map.insert(key.to_owned(), value.serialize(Lossless)?);
                 Ok(())
             }
             fn end(self) -> Written {
