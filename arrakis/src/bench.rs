@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use arrakis_models::HookedTransformer;
+use arrakis_models::{HookedAutoModel, HookedTransformer};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::{ModelFacts, Record, Runs, Store, json};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
@@ -27,6 +28,8 @@ pub struct Bench {
     seed: u64,
     facts: OnceLock<ModelFacts>,
     last: Mutex<Last>,
+    /// A save folder that goes with the bench.
+    _own_folder: Option<TempDir>,
 }
 
 /// What the latest call on a bench left.
@@ -46,7 +49,26 @@ impl Bench {
             seed: 0,
             facts: OnceLock::new(),
             last: Mutex::default(),
+            _own_folder: None,
         }
+    }
+
+    /// A bench for the model that ships with the crate, which saves to a folder that is removed with the bench:
+    /// for tests and first steps, with no file and no network.
+    ///
+    /// # Errors
+    ///
+    /// No device, or no temporary folder.
+    pub fn embedded() -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(|source| Error::Write {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let bench = Self::new(HookedAutoModel::embedded()?).save_dir(folder.path());
+        Ok(Self {
+            _own_folder: Some(folder),
+            ..bench
+        })
     }
 
     /// Saves records and figures below this folder, which is made when first needed.

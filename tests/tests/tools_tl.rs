@@ -4,6 +4,8 @@
 //! `tests/fixtures/tl/<case>/reference.json` says what every tensor is. A number counts as equal within
 //! 1e-4 plus 1e-4 of its size.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 use std::path::Path;
 
 use arrakis::models::device;
@@ -23,6 +25,9 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 const CASES: [&str; 4] = ["gpt2", "gpt_neo", "gpt_neox", "llama"];
+
+/// A site in each layer.
+type AtLayer = fn(usize) -> site::Site;
 
 /// One checkpoint with what `TransformerLens` says of it.
 struct Case {
@@ -47,7 +52,9 @@ impl Case {
     }
 
     fn each(check: impl Fn(&Self)) {
-        CASES.iter().for_each(|name| check(&Self::load(name)));
+        for name in CASES {
+            check(&Self::load(name));
+        }
     }
 
     fn ids(&self, input: &str) -> Vec<u32> {
@@ -289,13 +296,13 @@ fn patched_streams() {
             metric.value(&case.model, &logits, &corrupted).unwrap()
         };
         case.equal("patch.corrupted_metric", &[metric.value(&case.model, &case.model.forward(&corrupted).unwrap(), &corrupted).unwrap()]);
-        let by_pos: [(&str, fn(usize) -> site::Site); 4] = [("resid_pre", site::resid_pre), ("resid_mid", site::resid_mid), ("attn_out", site::attn_out), ("mlp_out", site::mlp_out)];
+        let by_pos: [(&str, AtLayer); 4] = [("resid_pre", site::resid_pre), ("resid_mid", site::resid_mid), ("attn_out", site::attn_out), ("mlp_out", site::mlp_out)];
         for (name, at) in by_pos.into_iter().filter(|(name, _)| case.has(&format!("patch.{name}"))) {
             let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
             let values: Vec<f32> = cells.map(|(layer, pos)| run(at(layer), patch_axis::<3>(cache.get(at(layer)).unwrap(), 1, pos))).collect();
             case.equal(&format!("patch.{name}"), &values);
         }
-        let by_head: [(&str, fn(usize) -> site::Site, usize); 5] = [("head_out", site::z, 2), ("head_q", site::q, 2), ("head_k", site::k, 2), ("head_v", site::v, 2), ("head_pattern", site::pattern, 1)];
+        let by_head: [(&str, AtLayer, usize); 5] = [("head_out", site::z, 2), ("head_q", site::q, 2), ("head_k", site::k, 2), ("head_v", site::v, 2), ("head_pattern", site::pattern, 1)];
         for (name, at, axis) in by_head.into_iter().filter(|(name, ..)| case.has(&format!("patch.{name}"))) {
             let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..case.model.config().n_heads).map(move |head| (layer, head)));
             let values: Vec<f32> = cells.map(|(layer, head)| run(at(layer), patch_axis::<4>(cache.get(at(layer)).unwrap(), axis, head))).collect();

@@ -1,10 +1,12 @@
 //! The header of a safetensors file, checked before anything trusts its lengths; no numbers are read.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use safetensors::tensor::{Metadata, TensorInfo};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 
@@ -34,26 +36,38 @@ pub(super) fn read(path: &Path) -> Result<(File, u64, Metadata)> {
     let mut bytes = Vec::new();
     (&mut file).take(header).read_to_end(&mut bytes).map_err(read)?;
     let broken = |problem: String| Error::file(path, format!("its header is broken: {problem}; download it again"));
-    let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-    let needed = contiguous(&metadata).map_err(broken)?.saturating_add(8 + header);
+    let tensors = tensors(&bytes).map_err(broken)?;
+    let needed = contiguous(&tensors).map_err(broken)?.saturating_add(8 + header);
     if needed != size {
         return Err(Error::file(path, format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again")));
     }
+    let metadata = Metadata::new(None, tensors).map_err(|error| broken(error.to_string()))?;
     Ok((file, 8 + header, metadata))
 }
 
-/// Bytes of all tensors, which must lie one behind the other.
-fn contiguous(metadata: &Metadata) -> Result<u64, String> {
-    let mut tensors: Vec<(String, &TensorInfo)> = metadata.tensors().into_iter().collect();
+/// Every tensor as the header has it, in the order of the file.
+fn tensors(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, String> {
+    let mut entries: BTreeMap<String, Value> = serde_json::from_slice(header).map_err(|error| error.to_string())?;
+    entries.remove("__metadata__");
+    let one = |(name, entry): (String, Value)| match serde_json::from_value::<TensorInfo>(entry) {
+        Ok(info) => Ok((name, info)),
+        Err(error) => Err(format!("`{name}`: {error}")),
+    };
+    let mut tensors = entries.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     tensors.sort_by(|(a, left), (b, right)| left.data_offsets.cmp(&right.data_offsets).then(a.cmp(b)));
+    Ok(tensors)
+}
+
+/// Bytes of all tensors, which must lie one behind the other.
+fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
     let mut end = 0;
-    for (name, info) in &tensors {
+    for (name, info) in tensors {
         let (start, stop) = info.data_offsets;
         if start != end || stop < start {
             return Err(format!("`{name}` is said to lie at bytes {start} to {stop}, but the tensor before it ends at {end}"));
         }
         if bytes_of(info) != Some(stop - start) {
-            return Err(format!("`{name}` has {} bytes, its shape {:?} of {:?} asks for other many", stop - start, info.shape, info.dtype));
+            return Err(format!("`{name}` has {} bytes, its shape {:?} of {:?} does not fit that", stop - start, info.shape, info.dtype));
         }
         end = stop;
     }

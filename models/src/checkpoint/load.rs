@@ -53,7 +53,7 @@ pub fn read_json(path: &Path) -> Result<Value> {
     let file = std::fs::File::open(path).map_err(read)?;
     let mut text = String::new();
     file.take(JSON_LIMIT).read_to_string(&mut text).map_err(read)?;
-    serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not valid JSON: {error}")))
+    serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not valid JSON: {error}; mend it there, or download it again")))
 }
 
 /// Gives each parameter from the checkpoint; zeros once one could not be read, with the reason kept.

@@ -28,6 +28,7 @@ mod checkpoint;
 mod init;
 mod loss;
 mod optimizer;
+mod scattered;
 mod schedule;
 mod trainer;
 

@@ -2,13 +2,8 @@
 
 use super::*;
 
-fn small() -> Bench {
-    let folder = std::env::temp_dir().join("arrakis-tests-hypotheses");
-    Bench::new(model()).save_dir(folder)
-}
-
 #[log_experiment]
-#[test_hypothesis(claim = "a row of attention sums to one", null = 0.5, alternative = Greater, test = OneSampleT, bench = small(), args(0, 0.001))]
+#[test_hypothesis(claim = "a row of attention sums to one", null = 0.5, alternative = Greater, test = OneSampleT, bench = Bench::embedded(), args(0, 0.001))]
 fn row_sums(bench: &Bench, layer: usize, jitter: f64) -> Result<Vec<f64>> {
     let (_, cache) = bench
         .model()

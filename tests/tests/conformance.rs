@@ -1,0 +1,377 @@
+//! Every family × every site, and the laws every run keeps, on tiny checkpoints whose every part matters.
+
+use std::path::PathBuf;
+
+use arrakis::models::device::read;
+use arrakis::models::hooks::{Activation, Edit, Plan};
+use arrakis::models::site::SITES;
+use arrakis::models::{
+    Generation, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, RunOptions, Side, SweepCase, Tokens,
+};
+use arrakis::prelude::{Tensor, site};
+
+/// One checkpoint a family, and those whose options differ most.
+const CASES: &[&str] = &[
+    "gpt2", "gpt_neo", "gpt_neox", "gpt_neox_serial", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm", "stablelm_parallel", "gemma2",
+    "gemma3", "qwen3", "phi", "gptj", "opt", "bloom", "falcon", "olmo2", "mixtral",
+];
+
+fn load(case: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
+    let device = std::env::var("ARRAKIS_DEVICE").unwrap_or_else(|_| "cpu".into());
+    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some(device), quiet: true }).unwrap()
+}
+
+/// Runs a check on every case; all failures are told, not the first.
+fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
+    let failures: Vec<String> = CASES.iter().filter_map(|case| check(&load(case)).err().map(|problem| format!("{case}: {problem}"))).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn prompt() -> Tokens {
+    Tokens::new(vec![vec![3, 14, 15, 9, 26, 5, 35, 8], vec![2, 7, 18, 28, 18, 28, 4, 5]]).unwrap()
+}
+
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn logits(model: &HookedTransformer, tokens: &Tokens) -> Vec<f32> {
+    read(model.forward(tokens).unwrap()).unwrap()
+}
+
+fn close(what: &str, a: &[f32], b: &[f32], tolerance: f32) -> Result<(), String> {
+    let apart = apart(a, b);
+    if apart <= tolerance { Ok(()) } else { Err(format!("{what}: {apart} > {tolerance}")) }
+}
+
+/// The lengths an axis letter of the site table stands for.
+fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<usize> {
+    let config = model.config();
+    let inside = name.strip_prefix("blocks.").map_or(name, |rest| rest.split_once('.').unwrap().1);
+    if inside.starts_with("mlp.experts.") {
+        let width = if inside.ends_with(".out") { config.d_model } else { config.d_mlp };
+        return vec![tokens.batch(), tokens.pos(), width];
+    }
+    let row = SITES.iter().find(|row| row.name == inside && row.in_block == name.starts_with("blocks.")).unwrap();
+    let heads = if matches!(inside, "attn.k" | "attn.v" | "attn.rot_k" | "k_input" | "v_input") { config.n_kv_heads } else { config.n_heads };
+    row.axes
+        .trim_matches(['[', ']'])
+        .split(", ")
+        .map(|axis| match axis {
+            "b" => tokens.batch(),
+            "p" | "q" | "k" => tokens.pos(),
+            "h" => heads,
+            "m" => config.d_model,
+            "d" => config.d_head,
+            "f" => config.d_mlp,
+            "v" => config.d_vocab,
+            "e" => config.experts.unwrap().count,
+            "1" => 1,
+            other => panic!("axis {other}"),
+        })
+        .collect()
+}
+
+#[test]
+fn every_site_is_captured_with_the_axes_of_the_table() {
+    each(|model| {
+        let tokens = prompt();
+        let (_, cache) = model.run_with_cache(&tokens, ["*"]).map_err(|error| error.to_string())?;
+        let mut met: Vec<&str> = cache.sites().collect();
+        let mut known = model.sites();
+        met.sort_unstable();
+        known.sort_unstable();
+        if met != known {
+            return Err(format!("the table and the run differ: {:?}", known.iter().filter(|site| !met.contains(&site.as_str())).collect::<Vec<_>>()));
+        }
+        for (name, value) in cache.iter() {
+            let expected = expected_dims(model, name, &tokens);
+            // Learned positions are looked up once for all rows where rows agree.
+            if value.dims() != expected {
+                return Err(format!("{name} is {:?}, the table says {expected:?}", value.dims()));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn looking_changes_no_bit() {
+    each(|model| {
+        let tokens = prompt();
+        let seen = model.run_with_cache(&tokens, ["*"]).unwrap().0;
+        if read(seen).unwrap() == logits(model, &tokens) { Ok(()) } else { Err("capturing everything changed the logits".into()) }
+    });
+}
+
+#[test]
+fn an_edit_at_every_site_changes_the_output_and_fires_once() {
+    each(|model| {
+        let tokens = prompt();
+        let clean = logits(model, &tokens);
+        for name in model.sites() {
+            // Shifted by uneven amounts: norms are blind to a constant and to a factor.
+            let edit = Edit::any("uneven", |value: Activation, _| {
+                let shift = (0..value.dims().iter().product::<usize>()).map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05).collect();
+                let shift = Activation::from_vec(shift, &[value.dims().iter().product()], value.device())?.tensor::<1>()?;
+                let values = value.to_flat()? + shift;
+                Activation::from_vec(read(values)?, value.dims(), value.device())
+            });
+            let outcome = model.run(&tokens, Plan::new().edit(name.as_str(), edit)).map_err(|error| format!("{name}: {error}"))?;
+            if outcome.fired.edits != [1] {
+                return Err(format!("{name} fired {:?} times", outcome.fired.edits));
+            }
+            let moved = apart(&read(outcome.output).unwrap(), &clean);
+            if moved.is_nan() || moved < 1e-6 {
+                return Err(format!("an edit at {name} moved nothing ({moved})"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn identity_edits_are_exact() {
+    each(|model| {
+        let tokens = prompt();
+        let clean = logits(model, &tokens);
+        for name in model.sites().into_iter().filter(|name| !name.ends_with("_input") && !name.ends_with("attn_in") && !name.ends_with("mlp_in")) {
+            let same = Edit::any("same", |value, _| Ok(value));
+            let out = read(model.run_with_hooks(&tokens, [(name.as_str(), same)]).unwrap()).unwrap();
+            if out != clean {
+                return Err(format!("an identity edit at {name} moved the logits by {}", apart(&out, &clean)));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_stream_adds_up() {
+    each(|model| {
+        let tokens = prompt();
+        let (_, cache) = model.run_with_cache(&tokens, ["*"]).unwrap();
+        let config = model.config();
+        for layer in 0..config.n_layers {
+            let of = |name: &str| cache.get::<3>(format!("blocks.{layer}.{name}")).unwrap();
+            let post = read(of("resid_post")).unwrap();
+            close("resid_post", &read(of("resid_pre") + of("attn_out") + of("mlp_out")).unwrap(), &post, 1e-4)?;
+            let heads: Tensor<4> = cache.get(site::result(layer)).unwrap();
+            let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
+            let bias = model.b_o(layer).unwrap().unsqueeze();
+            close("heads", &read(summed + bias).unwrap(), &read(of("attn.out")).unwrap(), 1e-4)?;
+            let pattern: Tensor<4> = cache.get(site::pattern(layer)).unwrap();
+            let rows = read(pattern.clone().sum_dim(3)).unwrap();
+            close("rows of the pattern", &rows, &vec![1.0; rows.len()], 1e-5)?;
+            causal(&read(pattern).unwrap(), tokens.pos(), config.windows[layer])?;
+        }
+        let last: Tensor<3> = cache.get(site::resid_post(config.n_layers - 1)).unwrap();
+        close("logits", &read(model.net().forward_unembed(last)).unwrap(), &logits(model, &tokens), 1e-5)
+    });
+}
+
+/// Nothing above the diagonal, nothing further back than the window.
+fn causal(pattern: &[f32], pos: usize, window: Option<usize>) -> Result<(), String> {
+    let outside = pattern.iter().enumerate().find(|(index, weight)| {
+        let (query, key) = (index / pos % pos, index % pos);
+        **weight != 0.0 && (key > query || window.is_some_and(|window| query - key >= window))
+    });
+    outside.map_or(Ok(()), |(index, weight)| Err(format!("weight {weight} at query {}, key {}", index / pos % pos, index % pos)))
+}
+
+#[test]
+fn batched_is_alone_under_both_paddings() {
+    each(|model| {
+        let rows = [vec![3, 14, 15, 9, 26, 5], vec![7, 8, 9], vec![30]];
+        for side in [Side::Left, Side::Right] {
+            let batch = Tokens::padded(&rows, side, 0).unwrap();
+            let together = logits(model, &batch);
+            let (pos, vocab) = (batch.pos(), model.config().d_vocab);
+            for (index, row) in rows.iter().enumerate() {
+                let alone = logits(model, &Tokens::new(vec![row.clone()]).unwrap());
+                let start = if side == Side::Left { pos - row.len() } else { 0 };
+                let own = &together[(index * pos + start) * vocab..][..row.len() * vocab];
+                close(&format!("{side:?} row {index}"), own, &alone, 1e-4)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn cached_is_uncached_under_hooks() {
+    each(|model| {
+        let prompts = Tokens::padded(&[vec![3, 14, 15, 9], vec![7, 8]], Side::Left, 0).unwrap();
+        for site in [site::resid_post(0), site::z(1), site::k(0), site::v(1), site::mlp_out(1)] {
+            let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5).edit()).capture(site::resid_pre(1));
+            let made = |use_cache| model.generate(&prompts, &Generation { use_cache, plan: plan.clone(), ..Generation::greedy(4) }).unwrap();
+            let (cached, uncached) = (made(true), made(false));
+            if cached.ids != uncached.ids {
+                return Err(format!("{site}: {:?} cached, {:?} not", cached.ids, uncached.ids));
+            }
+            for (a, b) in cached.logits.iter().flatten().zip(uncached.logits.iter().flatten()) {
+                close(site.as_str(), a, b, 1e-3)?;
+            }
+            if cached.steps[1].get::<3>(site::resid_pre(1)).unwrap().dims() != [2, 1, model.config().d_model] {
+                return Err("a decoding step captures its own position".into());
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn starting_and_stopping_at_a_layer_is_the_whole_run() {
+    each(|model| {
+        let tokens = prompt();
+        let (whole, cache) = model.run_with_cache(&tokens, ["*.resid_pre"]).unwrap();
+        let whole = read(whole).unwrap();
+        for layer in 0..model.config().n_layers {
+            let resid: Tensor<3> = cache.get(site::resid_pre(layer)).unwrap();
+            let options = RunOptions { stop_at_layer: Some(layer), ..RunOptions::default() };
+            let stopped = model.run_from(&tokens, Plan::new(), None, &options).unwrap().output;
+            if read(stopped).unwrap() != read(resid.clone()).unwrap() {
+                return Err(format!("stopped at {layer}"));
+            }
+            let resumed = model.run_from(&tokens, Plan::new(), Some((layer, resid)), &RunOptions::default()).unwrap().output;
+            if read(resumed).unwrap() != whole {
+                return Err(format!("resumed at {layer}"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_sweep_is_each_edit_alone() {
+    each(|model| {
+        let tokens = Tokens::padded(&[vec![3, 14, 15, 9, 26], vec![7, 8, 9]], Side::Left, 0).unwrap();
+        let metric = |logits: Tensor<3>| {
+            let [batch, pos, _] = logits.dims();
+            let last = logits.narrow(1, pos - 1, 1);
+            Ok((last.clone().narrow(2, 3, 1) - last.narrow(2, 7, 1)).reshape([batch]))
+        };
+        let mut cases = Vec::new();
+        for layer in 0..model.config().n_layers {
+            cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
+            for position in [2, 4] {
+                let edit = Intervention::scale(1.5).positions([position]).edit();
+                cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
+                cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit));
+            }
+        }
+        let found = model.sweep(&tokens).unwrap().cases(cases.clone()).last_only().quiet().run(metric).unwrap();
+        for (case, values) in cases.iter().zip(&found.values) {
+            let (site, edit) = case.edits[0].clone();
+            let alone = read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            close(&case.label, &values, &alone, 1e-3)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences() {
+    each(|model| {
+        let tokens = Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap();
+        let metric = |logits: Tensor<3>| logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1]);
+        for at in [site::resid_pre(1), site::z(0), site::mlp_out(0)] {
+            let run = model.run(&tokens, Plan::new().grad(at.clone()).capture(at.clone())).unwrap();
+            let gradient = run.gradients(metric(run.output.clone())).unwrap().activation(&at).unwrap().to_vec().unwrap();
+            let value = run.cache.activation(&at).unwrap().clone();
+            for index in [0, gradient.len() / 2, gradient.len() - 1] {
+                let moved = |step: f32| {
+                    let mut values = value.to_vec().unwrap();
+                    values[index] += step;
+                    let patch = Activation::from_vec(values, value.dims(), value.device()).unwrap();
+                    let out = model.run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch).edit())]).unwrap();
+                    read(metric(out)).unwrap()[0]
+                };
+                let numeric = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+                let tolerance = 2e-2 * (1.0 + numeric.abs());
+                if (numeric - gradient[index]).abs() > tolerance {
+                    return Err(format!("{at}[{index}]: {} by gradient, {numeric} by difference", gradient[index]));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_cache_is_unchanged_by_later_runs_and_models_interleave() {
+    let (a, b) = (load("gpt2"), load("llama"));
+    let (_, first) = a.run_with_cache(&prompt(), ["*"]).unwrap();
+    let before: Vec<Vec<f32>> = first.iter().map(|(_, value)| value.to_vec().unwrap()).collect();
+    let inner = b.clone();
+    let nested = Edit::new(move |x: Tensor<3>| {
+        inner.run_with_cache(&prompt(), ["*"]).unwrap();
+        x * 2.0
+    });
+    let outer = a.run(&prompt(), Plan::new().edit(site::resid_pre(1), nested).capture("*.pattern")).unwrap();
+    assert_eq!(outer.cache.len(), a.config().n_layers, "a run inside an edit is its own");
+    assert_eq!(before, first.iter().map(|(_, value)| value.to_vec().unwrap()).collect::<Vec<_>>());
+}
+
+#[test]
+fn threads_run_apart() {
+    let model = load("gpt_neox");
+    let clean = logits(&model, &prompt());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (model, clean) = (&model, &clean);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let zero = Intervention::scale(1.0 + thread as f32).edit();
+                    let out = read(model.run_with_hooks(&prompt(), [(site::resid_pre(0), zero)]).unwrap()).unwrap();
+                    assert_eq!(out == *clean, thread == 0);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_panic_in_an_edit_leaves_nothing_behind() {
+    let model = load("gpt2");
+    let clean = logits(&model, &prompt());
+    let boom = Edit::new(|_: Tensor<3>| -> Tensor<3> { panic!("in an edit") });
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.run_with_hooks(&prompt(), [(site::resid_pre(0), boom)])));
+    assert!(caught.is_err());
+    assert_eq!(logits(&model, &prompt()), clean);
+    assert_eq!(model.run_with_cache(&prompt(), ["embed"]).unwrap().1.len(), 1);
+}
+
+#[test]
+fn five_hundred_runs_leave_memory_where_it_was() {
+    let model = load("gpt2");
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/statm").ok()?;
+        status.split_whitespace().nth(1)?.parse::<usize>().ok()
+    };
+    let run = || model.run_with_cache(&prompt(), ["*"]).unwrap();
+    (0..50).for_each(|_| drop(run()));
+    let Some(before) = resident() else { return };
+    let first = read(run().0).unwrap();
+    (0..500).for_each(|_| drop(run()));
+    let (after, page) = (resident().unwrap(), 4096);
+    assert_eq!(read(run().0).unwrap(), first);
+    assert!(after.saturating_sub(before) * page < 32 << 20, "{before} pages, then {after}");
+}
+
+#[test]
+fn a_broken_model_fails_the_identities() {
+    let model = load("gpt2");
+    let mut net = model.net().clone();
+    net.blocks[1].attn.w_o.bias = None;
+    let broken = model.with_net(net);
+    let (_, cache) = broken.run_with_cache(&prompt(), ["*.attn.out", "*.result"]).unwrap();
+    let heads: Tensor<4> = cache.get(site::result(1)).unwrap();
+    let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
+    let told = model.b_o(1).unwrap().unsqueeze();
+    let out = read(cache.get::<3>("blocks.1.attn.out").unwrap()).unwrap();
+    assert!(close("heads", &read(summed + told).unwrap(), &out, 1e-4).is_err(), "the missing bias is seen");
+}
