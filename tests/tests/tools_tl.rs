@@ -284,7 +284,7 @@ fn gradients_at_every_site() {
     });
 }
 
-/// Patching the clean stream into the corrupted run, by resuming at the patched block.
+/// Each clean activation patched into the corrupted run, one full forward a cell.
 #[test]
 fn patched_streams() {
     Case::each(|case| {

@@ -22,6 +22,9 @@ pub use spans::Span;
 /// Rows a table shows.
 const ROWS: usize = 30;
 
+/// Sites a table shows.
+const SITE_ROWS: usize = 6;
+
 /// The time of one scope, all its calls together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScopeCost {
@@ -35,8 +38,8 @@ pub struct ScopeCost {
     pub self_secs: f64,
 }
 
-/// The bytes that passed one site.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The cost of one site: what it took to compute its tensor, and the bytes that passed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiteCost {
     /// Its name, such as `blocks.3.attn.pattern`.
     pub site: String,
@@ -46,6 +49,9 @@ pub struct SiteCost {
     pub dims: Vec<usize>,
     /// Bytes of all of them.
     pub bytes: u64,
+    /// Seconds from the event before it (a site, or a scope entered or left) to each pass.
+    #[serde(default)]
+    pub self_secs: f64,
 }
 
 /// A part's share of the time spent in hooked modules.
@@ -134,6 +140,13 @@ impl fmt::Display for Profile {
         }
         if scopes.len() > ROWS {
             writeln!(f, "and {} more", scopes.len() - ROWS)?;
+        }
+        let mut sites: Vec<&SiteCost> = self.sites.iter().collect();
+        sites.sort_by(|a, b| b.self_secs.total_cmp(&a.self_secs));
+        writeln!(f, "costliest sites:")?;
+        for site in sites.iter().take(SITE_ROWS) {
+            let (own, size) = (time(site.self_secs), bytes(site.bytes));
+            writeln!(f, "{:<32} {:>8} {own:>11} {size:>11}", site.site, site.passes)?;
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ struct Total {
 /// Gathers the costs of one call.
 pub(super) struct Recorder {
     origin: Instant,
+    /// When anything last happened.
+    latest: Instant,
     open: Vec<Open>,
     scopes: BTreeMap<String, Total>,
     outermost: Vec<(String, Duration)>,
@@ -51,6 +53,7 @@ impl Recorder {
     pub(super) fn new(origin: Instant) -> Self {
         Self {
             origin,
+            latest: origin,
             open: Vec::new(),
             scopes: BTreeMap::new(),
             outermost: Vec::new(),
@@ -61,6 +64,7 @@ impl Recorder {
     }
 
     fn enter(&mut self, path: &str, now: Instant) {
+        self.latest = now;
         self.open.push(Open {
             path: path.to_owned(),
             start: now,
@@ -69,6 +73,7 @@ impl Recorder {
     }
 
     fn leave(&mut self, now: Instant) {
+        self.latest = now;
         let Some(scope) = self.open.pop() else { return };
         let duration = now - scope.start;
         let total = self.scopes.entry(scope.path.clone()).or_default();
@@ -146,7 +151,11 @@ impl Observer for Recorder {
             passes: 0,
             dims: Vec::new(),
             bytes: 0,
+            self_secs: 0.0,
         });
+        let now = Instant::now();
+        cost.self_secs += now.duration_since(self.latest).as_secs_f64();
+        self.latest = now;
         cost.passes += 1;
         cost.bytes += bytes as u64;
         dims.clone_into(&mut cost.dims);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::tensor::TensorInfo;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -15,12 +15,12 @@ const LIMIT: u64 = 100_000_000;
 
 /// Checks that a file is what its header says: every tensor as long as its shape, one behind the other, up to the end.
 ///
+/// Gives the open file, where its numbers start, and every tensor in the order of the file.
+///
 /// # Errors
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
-///
-/// Gives the open file, where its numbers start, and the header.
-pub(super) fn read(path: &Path) -> Result<(File, u64, Metadata)> {
+pub(super) fn read(path: &Path) -> Result<(File, u64, Vec<(String, TensorInfo)>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -41,8 +41,7 @@ pub(super) fn read(path: &Path) -> Result<(File, u64, Metadata)> {
     if needed != size {
         return Err(Error::file(path, format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again")));
     }
-    let metadata = Metadata::new(None, tensors).map_err(|error| broken(error.to_string()))?;
-    Ok((file, 8 + header, metadata))
+    Ok((file, 8 + header, tensors))
 }
 
 /// Every tensor as the header has it, in the order of the file.

@@ -25,9 +25,8 @@ pub(super) struct SafetensorsFile {
 impl SafetensorsFile {
     /// Opens and checks a file.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, start, metadata) = header::read(path)?;
-        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
-        Ok(Self { file, start, tensors })
+        let (file, start, tensors) = header::read(path)?;
+        Ok(Self { file, start, tensors: tensors.into_iter().collect() })
     }
 
     /// Every tensor's name, shape and stored element type.

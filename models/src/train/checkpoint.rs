@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Trainer {
-    /// Writes `folder/step-00000500/`: the model in our own layout, AdamW's moments, step and settings.
+    /// Writes `folder/step-00000500/`: the model in our own layout, `AdamW`'s moments, step and settings.
     ///
     /// The folder appears under its name only once it is complete; earlier checkpoints stay. Gives its path.
     ///
@@ -60,7 +60,7 @@ impl Trainer {
         Ok(Some(trainer))
     }
 
-    /// Puts back AdamW's moments: two for each parameter, of its length.
+    /// Puts back `AdamW`'s moments: two for each parameter, of its length.
     fn restore(&mut self, path: &Path) -> Result<()> {
         let bytes = read(path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;

@@ -57,7 +57,7 @@ pub fn repeated_words(seed: u64, rows: usize) -> Repeats {
 
 /// SHA-256 in hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// SHA-256 of the toy vocabulary, one token a line.

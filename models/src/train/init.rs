@@ -71,7 +71,7 @@ fn waves(positions: usize, d_model: usize, rms: f32) -> Vec<f32> {
     let pairs = (d_model / 2).max(1);
     let wave = |position: usize, column: usize| {
         let frequency = 1000f64.powf(-((column / 2) as f64) / pairs as f64);
-        let phase = if column % 2 == 0 { 0.0 } else { std::f64::consts::FRAC_PI_2 };
+        let phase = if column.is_multiple_of(2) { 0.0 } else { std::f64::consts::FRAC_PI_2 };
         (position as f64 * frequency + phase).sin() as f32 * rms * std::f32::consts::SQRT_2
     };
     (0..positions).flat_map(|position| (0..d_model).map(move |column| wave(position, column))).collect()

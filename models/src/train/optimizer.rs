@@ -1,4 +1,4 @@
-//! AdamW over a module: one norm for all gradients, no decay on vectors, moments kept by parameter path.
+//! `AdamW` over a module: one norm for all gradients, no decay on vectors, moments kept by parameter path.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::Settings;
 use crate::device;
 use crate::error::Result;
 
-/// AdamW (Loshchilov and Hutter, 2019) by Burn, with gradients clipped by their global norm (Pascanu et al., 2013).
+/// `AdamW` (Loshchilov and Hutter, 2019) by Burn, with gradients clipped by their global norm (Pascanu et al., 2013).
 pub struct Optimizer {
     decayed: AdamW,
     plain: AdamW,

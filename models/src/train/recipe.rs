@@ -14,14 +14,14 @@ use crate::transformer::{ActivationKind, TransformerConfig};
 pub const SEED: u64 = 1;
 
 /// Steps the embedded model is trained for.
-pub const STEPS: u64 = 3000;
+pub const STEPS: u64 = 3500;
 
 /// Seed of text that is never trained on.
 pub const HELD_OUT_SEED: u64 = 1 << 32;
 
 /// Three layers: enough for a duplicate-token head, a head that inhibits the subject, and a name mover.
 pub fn config() -> TransformerConfig {
-    let mut config = TransformerConfig::plain("gpt2", 4, 128, 4, vocab::tokens().len(), N_CTX);
+    let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
     config.activation = ActivationKind::Relu;
     config.d_mlp = 256;
     config
@@ -39,7 +39,7 @@ pub fn settings(seed: u64, steps: u64) -> Settings {
         peak_lr: 3e-3,
         warmup: 100,
         lr_floor: 0.05,
-        weight_decay: 0.05,
+        weight_decay: 0.02,
         ..Settings::default()
     }
 }
@@ -49,23 +49,25 @@ pub const FIRST_STEPS: u64 = 600;
 
 /// What it is trained on at first: mostly repeats, so that induction heads form before anything else.
 pub fn first_text(seed: u64) -> Recipe {
-    Recipe { mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 }, ..text(seed) }
+    Recipe { seed, batch: 32, mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 } }
 }
 
-/// What it is trained on from then on: 24 rows a step, mostly names, which are the slowest to learn.
+/// What it is trained on from then on, besides [`SCATTERED`] rows of names among random words.
 pub fn text(seed: u64) -> Recipe {
     Recipe { seed, batch: 24, mixture: Mixture { induction: 30, name_mover: 42, greater_than: 14 } }
 }
 
-/// The text of one step, weighted as [`balanced`] does.
+/// The text of one step; from the second phase on weighted as [`balanced`] does.
 pub fn batch(seed: u64, step: u64) -> Batch {
-    let text = if step < FIRST_STEPS { first_text(seed) } else { text(seed) };
-    let mut batch = text.batch(step);
+    if step < FIRST_STEPS {
+        return first_text(seed).batch(step);
+    }
+    let mut batch = text(seed).batch(step);
     scattered::add(&mut batch, SCATTERED, seed, step);
     balanced(batch)
 }
 
-/// Rows of names among random words that every step has besides.
+/// Rows of names among random words that every step of the second phase has besides.
 pub const SCATTERED: usize = 8;
 
 /// What a word that its text does not decide counts for, as a share of what it counted.
@@ -77,9 +79,13 @@ const UNDECIDED: f32 = 0.25;
 #[must_use]
 pub fn balanced(mut batch: Batch) -> Batch {
     for row in &mut batch.loss_mask {
-        row.iter_mut().filter(|weight| **weight < PREDICTABLE).for_each(|weight| *weight *= UNDECIDED);
+        for weight in row.iter_mut().filter(|weight| **weight < PREDICTABLE) {
+            *weight *= UNDECIDED;
+        }
         let total: f32 = row.iter().sum();
-        row.iter_mut().for_each(|weight| *weight /= total.max(f32::MIN_POSITIVE));
+        for weight in row.iter_mut() {
+            *weight /= total.max(f32::MIN_POSITIVE);
+        }
     }
     batch
 }

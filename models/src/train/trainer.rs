@@ -37,7 +37,7 @@ pub struct Settings {
     pub lr_floor: f64,
     /// Decay of matrices and tables, per unit of learning rate; vectors do not decay.
     pub weight_decay: f32,
-    /// AdamW's two averages.
+    /// `AdamW`'s two averages.
     pub betas: [f32; 2],
     /// Gradients whose norm is above this are scaled down to it.
     pub clip: f64,
