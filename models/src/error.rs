@@ -227,6 +227,7 @@ impl Error {
     }
 }
 
+#[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
 }

@@ -122,18 +122,18 @@ impl HookedTransformer {
         let options = RunOptions::default();
         let outcome = if how.use_cache { self.run_cached(pending, how.plan.clone(), cache, &options)? } else { self.run_from(all, how.plan.clone(), None, &options)? };
         let run = if how.use_cache { pending } else { all };
-        let last = self.at_last(outcome.output, run)?;
+        let last = at_last(outcome.output, run)?;
         Ok((last, outcome.cache))
     }
+}
 
-    /// Each row's logits at its last real token.
-    fn at_last(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
-        let [batch, pos, vocab] = logits.dims();
-        let flat: Vec<i64> = tokens.last_positions().iter().enumerate().map(|(row, last)| (row * pos + last) as i64).collect();
-        let index = Tensor::from_data(TensorData::new(flat, [batch]), &logits.device());
-        let values = device::read(logits.reshape([batch * pos, vocab]).select(0, index))?;
-        Ok(values.chunks(vocab).map(<[f32]>::to_vec).collect())
-    }
+/// Each row's logits at its last real token.
+fn at_last(logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
+    let [batch, pos, vocab] = logits.dims();
+    let flat: Vec<i64> = tokens.last_positions().iter().enumerate().map(|(row, last)| (row * pos + last) as i64).collect();
+    let index = Tensor::from_data(TensorData::new(flat, [batch]), &logits.device());
+    let values = device::read(logits.reshape([batch * pos, vocab]).select(0, index))?;
+    Ok(values.chunks(vocab).map(<[f32]>::to_vec).collect())
 }
 
 fn rows(tokens: &Tokens) -> Vec<Vec<u32>> {

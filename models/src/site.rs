@@ -1,7 +1,7 @@
 //! Every hook point in one table: name, axes, meaning; and the spellings that lead to it.
 //!
 //! The vocabulary is TransformerLens 2's, with its tensors and axes. `b` is batch, `p` position, `h`
-//! head, `m` d_model, `d` d_head, `f` d_mlp, `q` and `k` query and key position, `v` vocabulary,
+//! head, `m` `d_model`, `d` `d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary,
 //! `e` expert.
 
 use std::fmt;
@@ -132,10 +132,10 @@ pub fn canonical(text: &str) -> String {
         return "logits".into();
     }
     let (prefix, inside) = split_block(&joined);
-    if prefix.is_none() {
-        if let Some(full) = packed(&joined) {
-            return full;
-        }
+    if prefix.is_none()
+        && let Some(full) = packed(&joined)
+    {
+        return full;
     }
     let inside = table_name(&inside, prefix.is_some());
     match prefix {

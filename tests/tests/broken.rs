@@ -1,5 +1,7 @@
 //! Broken checkpoints and prompts: each is an error that names the file or key and how to mend it, never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
+
 use std::path::{Path, PathBuf};
 
 use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Result};

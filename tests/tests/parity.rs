@@ -3,6 +3,8 @@
 //! `fixtures/parity/<case>/` holds a tiny checkpoint with random weights, or a small trained one, and what
 //! transformers computed for it in float32: forward, gradients, padding, greedy text.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
+
 use std::path::{Path, PathBuf};
 
 use arrakis::models::parity::{ParityOptions, Reference, Report, compare};

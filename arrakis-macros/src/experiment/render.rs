@@ -34,6 +34,7 @@ pub(crate) fn render(
         #(#attrs)*
         #vis #sig {
             #(#taken)*
+            #[allow(clippy::used_underscore_binding)]
             let __arrakis_bench = #bench;
             let __arrakis_inputs = #inputs;
             #call

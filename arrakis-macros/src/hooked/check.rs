@@ -1,6 +1,6 @@
 //! What `#[hooked]` can sit on, and which names it can be given.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
 use syn::visit::{self, Visit};
@@ -37,7 +37,7 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
         }
     }
     for name in &options.skip {
-        if !bound.names.contains_key(&name.to_string()) {
+        if !bound.names.contains(&name.to_string()) {
             let message = format!("no `let {name} = ..;` in `{}` to skip", method.sig.ident);
             return Err(syn::Error::new(name.span(), message));
         }
@@ -91,12 +91,12 @@ fn argument(arg: &FnArg) -> Option<String> {
 
 /// All names bound anywhere in a body.
 struct Bindings {
-    names: BTreeMap<String, ()>,
+    names: BTreeSet<String>,
 }
 
 impl Bindings {
     fn of(block: &Block) -> Self {
-        let mut bindings = Self { names: BTreeMap::new() };
+        let mut bindings = Self { names: BTreeSet::new() };
         bindings.visit_block(block);
         bindings
     }
@@ -105,7 +105,7 @@ impl Bindings {
 impl<'ast> Visit<'ast> for Bindings {
     fn visit_local(&mut self, local: &'ast Local) {
         for name in site_names(local) {
-            self.names.insert(name.to_string(), ());
+            self.names.insert(name.to_string());
         }
         visit::visit_local(self, local);
     }

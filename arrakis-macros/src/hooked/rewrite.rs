@@ -92,10 +92,10 @@ impl<'a> Rewrite<'a> {
             let counter = format_ident!("__arrakis_{}", variable.ident);
             return Some((variable.ident.clone(), parse_quote!(::std::format_args!("{}.{}", #field, #counter)), Some(counter)));
         }
-        if methods.get(1).map(String::as_str) == Some("enumerate") {
-            if let Some((index, variable)) = enumerated(&node.pat) {
-                return Some((variable, parse_quote!(::std::format_args!("{}.{}", #field, #index)), None));
-            }
+        if methods.get(1).map(String::as_str) == Some("enumerate")
+            && let Some((index, variable)) = enumerated(&node.pat)
+        {
+            return Some((variable, parse_quote!(::std::format_args!("{}.{}", #field, #index)), None));
         }
         let message = format!("the path of a site needs the index in `{field}`: write `for (i, item) in self.{field}.iter().enumerate()`, with `skip`, `take` or `rev` after it");
         self.errors.push(syn::Error::new_spanned(&node.expr, message));
@@ -184,7 +184,7 @@ fn self_field(expr: &Expr) -> Option<String> {
     base.path.is_ident("self").then(|| name.to_string())
 }
 
-/// `self.name.iter().enumerate()` → ("name", ["iter", "enumerate"]); `&self.name` → ("name", []).
+/// The field a chain starts from, and its methods: `self.name.iter().enumerate()` gives `name` with `iter` and `enumerate`.
 fn field_chain(expr: &Expr) -> Option<(String, Vec<String>)> {
     match expr {
         Expr::Reference(reference) => field_chain(&reference.expr),

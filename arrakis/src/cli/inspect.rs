@@ -122,8 +122,8 @@ impl Inspection {
         rows.push(row("tokenizer", &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told)));
         let mut text = aligned(&[], &rows);
         if let Some(config) = &self.config {
-            text += &format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1);
-            text += &aligned(&[], &self.sites.iter().map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()]).collect::<Vec<_>>());
+            let sites: Vec<Vec<String>> = self.sites.iter().map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()]).collect();
+            text = [text, format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1), aligned(&[], &sites)].concat();
         }
         text + &self.refusals()
     }
@@ -132,8 +132,7 @@ impl Inspection {
         if self.refused.is_empty() {
             return "\nit would load\n".to_owned();
         }
-        let lines: String = self.refused.iter().map(|why| format!("  {why}\n")).collect();
-        format!("\nit would be refused\n{lines}")
+        format!("\nit would be refused\n  {}\n", self.refused.join("\n  "))
     }
 }
 

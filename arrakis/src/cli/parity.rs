@@ -54,19 +54,23 @@ fn json(report: &Report) -> String {
 }
 
 fn told(report: &Report) -> String {
-    let mut text = format!("{} on {}\nagainst {}\n\n", report.model, report.device, report.reference.display());
+    let head = format!("{} on {}\nagainst {}\n\n", report.model, report.device, report.reference.display());
     let rows: Vec<Vec<String>> = report.rows.iter().map(cells).collect();
-    text += &aligned(&["quantity", "largest", "max abs", "max rel", "tolerance", "numbers", "", ""], &rows);
+    let table = aligned(&["quantity", "largest", "max abs", "max rel", "tolerance", "numbers", "", ""], &rows);
+    [head, table, left_out(report), format!("\n{}\n", verdict(report))].concat()
+}
+
+/// What only one side has.
+fn left_out(report: &Report) -> String {
+    let mut parts = Vec::new();
     if !report.skipped.is_empty() {
-        text += "\nnot compared\n";
         let rows: Vec<Vec<String>> = report.skipped.iter().map(|skipped| vec![format!("  {}", skipped.quantity), skipped.why.clone()]).collect();
-        text += &aligned(&[], &rows);
+        parts.push(format!("\nnot compared\n{}", aligned(&[], &rows)));
     }
     if !report.missing.is_empty() {
-        text += &format!("\nnot in the reference: {}\n", report.missing.join(", "));
+        parts.push(format!("\nnot in the reference: {}\n", report.missing.join(", ")));
     }
-    text += &format!("\n{}\n", verdict(report));
-    text
+    parts.concat()
 }
 
 fn cells(row: &Row) -> Vec<String> {

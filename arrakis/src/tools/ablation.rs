@@ -1,6 +1,6 @@
 //! What is lost when a head or a neuron is silenced.
 
-use arrakis_models::{Edit, HookedTransformer, IntoTokens, Plan, RunOptions, Tokens, site};
+use arrakis_models::{Edit, HookedTransformer, IntoTokens, SweepCase, Tokens, site};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -95,14 +95,19 @@ impl Ablation {
     ///
     /// Prompts or a metric that do not fit; a resample of another length.
     pub fn heads(&self, prompt: impl IntoTokens, metric: &Metric, kind: &AblationKind) -> Result<Ablated> {
-        let clean = Clean::run(&self.model, prompt.into_tokens(&self.model)?)?;
-        let mut values = Vec::new();
-        for layer in 0..self.model.config().n_layers {
-            let source = self.source(&clean.tokens, &site::z(layer), kind)?;
-            let one = |head: usize| clean.metric_under(layer, &site::z(layer), silence_head(head, source.clone()), metric);
-            values.push((0..self.model.config().n_heads).map(one).collect::<Result<Vec<f32>>>()?);
+        let tokens = prompt.into_tokens(&self.model)?;
+        let (n_layers, n_heads) = (self.model.config().n_layers, self.model.config().n_heads);
+        let mut cases = Vec::new();
+        for layer in 0..n_layers {
+            let source = self.source(&tokens, &site::z(layer), kind)?;
+            cases.extend((0..n_heads).map(|head| {
+                SweepCase::new(format!("L{layer}H{head}"), site::z(layer), silence_head(head, source.clone()))
+            }));
         }
-        Ok(Ablated { clean: clean.metric(metric)?, ablated: ScoreTable::heads(values, &metric.units()) })
+        let found = metric.sweep(&self.model, &tokens, cases)?;
+        let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
+        let values = means.chunks(n_heads).map(<[f32]>::to_vec).collect();
+        Ok(Ablated { clean: found.clean_mean() as f32, ablated: ScoreTable::heads(values, &metric.units()) })
     }
 
     /// The metric with and without one head.
@@ -114,7 +119,7 @@ impl Ablation {
         common::check_head(&self.model, layer, head)?;
         let tokens = prompt.into_tokens(&self.model)?;
         let source = self.source(&tokens, &site::z(layer), kind)?;
-        self.effect(tokens, layer, &site::z(layer), silence_head(head, source), metric)
+        self.effect(&tokens, &site::z(layer), silence_head(head, source), metric)
     }
 
     /// The metric with and without one neuron (`mlp.post`).
@@ -126,7 +131,7 @@ impl Ablation {
         self.check_neuron(layer, neuron)?;
         let tokens = prompt.into_tokens(&self.model)?;
         let source = self.source(&tokens, &site::mlp_post(layer), kind)?;
-        self.effect(tokens, layer, &site::mlp_post(layer), silence_neuron(neuron, source), metric)
+        self.effect(&tokens, &site::mlp_post(layer), silence_neuron(neuron, source), metric)
     }
 
     /// The metric with and without one neuron multiplied by `scale` at every position.
@@ -139,12 +144,12 @@ impl Ablation {
     pub fn scale_neuron(&self, prompt: impl IntoTokens, metric: &Metric, layer: usize, neuron: usize, scale: f32) -> Result<Effect> {
         self.check_neuron(layer, neuron)?;
         let tokens = prompt.into_tokens(&self.model)?;
-        self.effect(tokens, layer, &site::mlp_post(layer), scaled_neuron(neuron, scale), metric)
+        self.effect(&tokens, &site::mlp_post(layer), scaled_neuron(neuron, scale), metric)
     }
 
-    fn effect(&self, tokens: Tokens, layer: usize, site: &site::Site, edit: Edit, metric: &Metric) -> Result<Effect> {
-        let clean = Clean::run(&self.model, tokens)?;
-        Ok(Effect { clean: clean.metric(metric)?, ablated: clean.metric_under(layer, site, edit, metric)? })
+    fn effect(&self, tokens: &Tokens, site: &site::Site, edit: Edit, metric: &Metric) -> Result<Effect> {
+        let found = metric.sweep(&self.model, tokens, [SweepCase::new(site.as_str(), site.clone(), edit)])?;
+        Ok(Effect { clean: found.clean_mean() as f32, ablated: found.means()[0] as f32 })
     }
 
     fn check_neuron(&self, layer: usize, neuron: usize) -> Result<()> {
@@ -180,31 +185,6 @@ impl Ablation {
         let found = cache.activation(site)?;
         let width = found.dims().iter().skip(2).product();
         Ok(found.to_flat()?.reshape([tokens.batch(), tokens.pos(), width]))
-    }
-}
-
-/// A clean run whose streams later runs start from.
-struct Clean {
-    model: HookedTransformer,
-    tokens: Tokens,
-    logits: Tensor<3>,
-    cache: arrakis_models::ActivationCache,
-}
-
-impl Clean {
-    fn run(model: &HookedTransformer, tokens: Tokens) -> Result<Self> {
-        let (logits, cache) = model.run_with_cache(&tokens, ["blocks.*.resid_pre"])?;
-        Ok(Self { model: model.clone(), tokens, logits, cache })
-    }
-
-    fn metric(&self, metric: &Metric) -> Result<f32> {
-        metric.value(&self.model, &self.logits, &self.tokens)
-    }
-
-    fn metric_under(&self, layer: usize, site: &site::Site, edit: Edit, metric: &Metric) -> Result<f32> {
-        let start = (layer, self.cache.get(site::resid_pre(layer))?);
-        let outcome = self.model.run_from(&self.tokens, Plan::new().edit(site.clone(), edit), Some(start), &RunOptions::default())?;
-        metric.value(&self.model, &outcome.output, &self.tokens)
     }
 }
 
@@ -288,7 +268,7 @@ fn columns(range: std::ops::Range<usize>, width: usize, like: &Tensor<3>) -> Ten
 mod tests {
     use super::*;
     use crate::tools::testing::{close, fixture, induction_model};
-    use arrakis_models::device;
+    use arrakis_models::{Plan, device};
 
     const PROMPT: [u32; 6] = [34, 17, 29, 49, 82, 17];
 

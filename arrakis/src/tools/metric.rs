@@ -184,7 +184,7 @@ impl Metric {
         let sweep = model.sweep(tokens)?.cases(cases);
         let sweep = if self.reads_last_only(tokens) { sweep.last_only() } else { sweep };
         let found = sweep.run(|logits| {
-            self.per_row(model, &logits, tokens).map_err(|error| {
+            self.each_row(model, &logits, tokens).map_err(|error| {
                 let told = error.to_string();
                 *failed.borrow_mut() = Some(error);
                 arrakis_models::Error::Absent { what: self.name.clone(), why: told }
@@ -194,6 +194,14 @@ impl Metric {
             Some(error) => Err(error),
             None => Ok(found?),
         }
+    }
+
+    /// One number a row, `[batch]`: what is defined only for the batch as a whole stands in every row.
+    fn each_row(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+        let even = tokens.real().iter().flatten().all(|real| *real);
+        let whole = matches!(self.kind, Kind::Loss) && !even;
+        let rows = if whole { self.tensor(model, logits, tokens)? } else { self.per_row(model, logits, tokens)? };
+        Ok(if rows.dims() == [1] { rows.expand([tokens.batch()]) } else { rows })
     }
 
     /// Whether nothing but each row's last position is read.

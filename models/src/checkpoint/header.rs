@@ -13,14 +13,15 @@ use crate::error::{Error, Result};
 /// A header beyond this is refused, as the format itself does.
 const LIMIT: u64 = 100_000_000;
 
+/// An open file, where its numbers start, and its tensors in the order they lie.
+type Opened = (File, u64, Vec<(String, TensorInfo)>);
+
 /// Checks that a file is what its header says: every tensor as long as its shape, one behind the other, up to the end.
-///
-/// Gives the open file, where its numbers start, and every tensor in the order of the file.
 ///
 /// # Errors
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
-pub(super) fn read(path: &Path) -> Result<(File, u64, Vec<(String, TensorInfo)>)> {
+pub(super) fn read(path: &Path) -> Result<Opened> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();

@@ -8,6 +8,7 @@ use super::edit::{At, Edit};
 use crate::error::{Error, Result};
 
 /// What is done to the selected numbers.
+#[allow(clippy::large_enum_variant, reason = "one an edit, never moved about")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
@@ -164,7 +165,7 @@ impl Intervention {
             Action::Zero => value.map_flat(|x| x.zeros_like()),
             Action::Set { value: to } => value.map_flat(|x| x.full_like(*to)),
             Action::Scale { factor } => value.map_flat(|x| x * *factor),
-            Action::KnockOut { keys } => self.knocked_out(value, keys, at),
+            Action::KnockOut { keys } => knocked_out(value, keys, at),
             Action::Patch { value: patch } => fitted(&patch.to_device(value.device())?, dims, at),
             Action::MeanOverPositions => {
                 let (outer, pos, inner) = axes.around_position(dims);
@@ -181,15 +182,6 @@ impl Intervention {
                 value.map_last(|x| x.clone() - (x * unit.clone()).sum_dim(1) * unit)
             }
         }
-    }
-
-    fn knocked_out(&self, value: &Activation, keys: &[usize], at: &At<'_>) -> Result<Activation> {
-        if !at.site.ends_with("scores") {
-            return Err(Error::Absent { what: "attention to knock out".into(), why: format!("`{}` holds none: edit `attn.scores`", at.site) });
-        }
-        let mut only_keys = Self::new(Action::Set { value: f32::NEG_INFINITY });
-        only_keys.features = Some(keys.to_vec());
-        only_keys.apply(value, at)
     }
 
     /// Which indices of each axis are selected: `None` for all.
@@ -220,6 +212,15 @@ impl Intervention {
         }
         Ok(chosen)
     }
+}
+
+fn knocked_out(value: &Activation, keys: &[usize], at: &At<'_>) -> Result<Activation> {
+    if !at.site.ends_with("scores") {
+        return Err(Error::Absent { what: "attention to knock out".into(), why: format!("`{}` holds none: edit `attn.scores`", at.site) });
+    }
+    let mut only_keys = Intervention::new(Action::Set { value: f32::NEG_INFINITY });
+    only_keys.features = Some(keys.to_vec());
+    only_keys.apply(value, at)
 }
 
 fn absolute(position: isize, length: usize) -> Result<usize> {

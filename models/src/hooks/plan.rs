@@ -89,8 +89,8 @@ impl Plan {
     /// # Errors
     ///
     /// [`Error::UnknownSite`] naming the nearest site for a pattern that selects none.
-    pub fn check<'a>(&self, known: impl IntoIterator<Item = &'a str> + Clone) -> Result<()> {
-        self.patterns().try_for_each(|pattern| pattern.select(known.clone()).map(drop))
+    pub fn check<S: AsRef<str>>(&self, known: &[S]) -> Result<()> {
+        self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
 
     /// Runs `body`, whose hooked modules report to this plan.
@@ -136,6 +136,7 @@ impl<R> Outcome<R> {
     /// # Errors
     ///
     /// [`Error::NoGradient`] when the metric does not depend on a site.
+    #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
     pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
         if let Some(site) = self.leaves.keys().next().filter(|_| !metric.is_tracked()) {
             return Err(Error::NoGradient { site: site.clone() });

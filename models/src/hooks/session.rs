@@ -218,10 +218,8 @@ impl Session {
                 wanted = true;
             }
         }
-        if wanted {
-            if self.captured.insert(name.to_owned(), value.detached()).is_none() {
-                self.order.push(name.to_owned());
-            }
+        if wanted && self.captured.insert(name.to_owned(), value.detached()).is_none() {
+            self.order.push(name.to_owned());
         }
         value
     }

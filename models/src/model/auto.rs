@@ -195,7 +195,7 @@ fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
     Ok(Some(loaded.with_bos(bos)))
 }
 
-/// `bos_token` of tokenizer_config.json, a string or `{"content": ..}`.
+/// `bos_token` of `tokenizer_config.json`, a string or `{"content": ..}`.
 fn bos_name(folder: &Path) -> Option<String> {
     let config = checkpoint::read_json(&folder.join("tokenizer_config.json")).ok()?;
     let token = config.get("bos_token")?;

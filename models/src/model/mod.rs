@@ -108,7 +108,7 @@ impl HookedTransformer {
         if let Some(tokenizer) = &self.tokenizer {
             digest.update(tokenizer.to_json()?);
         }
-        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = format!("{:x}", digest.finalize());
         Ok(self.fingerprint.get_or_init(|| hex).clone())
     }
 }
@@ -116,7 +116,7 @@ impl HookedTransformer {
 fn hash_tensor(digest: &mut Sha256, tensor: &Activation) -> Result<()> {
     let values = tensor.to_vec()?;
     let mut bytes = Vec::with_capacity(4 * values.len());
-    values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     digest.update(&bytes);
     Ok(())
 }

@@ -74,7 +74,7 @@ impl HookedTransformer {
             self.check_start(&tokens, resid)?;
         }
         let known = self.sites_of_run(from, options.stop_at_layer);
-        plan.check(known.iter().map(String::as_str))?;
+        plan.check(&known)?;
         let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
         let ids = self.ids(&tokens);
         plan.run(|| self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options))
@@ -84,7 +84,7 @@ impl HookedTransformer {
     pub(crate) fn run_cached(&self, tokens: &Tokens, plan: Plan, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, cache.len())?;
         let known = self.sites_of_run(None, None);
-        plan.check(known.iter().map(String::as_str))?;
+        plan.check(&known)?;
         if cache.is_empty() {
             cache.visible = vec![Vec::new(); tokens.batch()];
             cache.positions = vec![Vec::new(); tokens.batch()];
@@ -105,7 +105,7 @@ impl HookedTransformer {
     /// The blocks from `layer` on over a stream whose earlier positions are in the cache.
     pub(crate) fn run_blocks(&self, resid: Tensor<3>, plan: Plan, layer: usize, context: &Context, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
         let known = self.sites_of_run(Some(layer), None);
-        plan.check(known.iter().map(String::as_str))?;
+        plan.check(&known)?;
         let [batch, pos, _] = resid.dims();
         let ids = Tensor::zeros([batch, pos], &self.device);
         let layers = layer..self.config().n_layers;

@@ -57,22 +57,24 @@ impl HookedTransformer {
         Ok(weight.reshape([config.n_heads, config.d_head, config.d_model]))
     }
 
+    /// `b_Q` `[n_heads, d_head]`, zeros where there is none.
+    pub fn b_q(&self, layer: usize) -> Result<Tensor<2>> {
+        Ok(self.bias_by_head(&self.block(layer)?.attn.w_q))
+    }
+
+    /// `b_K` `[n_heads, d_head]`, zeros where there is none; grouped heads repeated.
+    pub fn b_k(&self, layer: usize) -> Result<Tensor<2>> {
+        Ok(self.bias_by_head(&self.block(layer)?.attn.w_k))
+    }
+
     /// `b_V` `[n_heads, d_head]`, zeros where there is none; grouped heads repeated.
     pub fn b_v(&self, layer: usize) -> Result<Tensor<2>> {
-        let config = self.config();
-        let bias = match &self.block(layer)?.attn.w_v.bias {
-            Some(bias) => bias.val().reshape([config.n_kv_heads, 1, config.d_head]),
-            None => Tensor::zeros([config.n_kv_heads, 1, config.d_head], &self.device),
-        };
-        Ok(self.ungrouped(bias).reshape([config.n_heads, config.d_head]))
+        Ok(self.bias_by_head(&self.block(layer)?.attn.w_v))
     }
 
     /// `b_O` `[d_model]`, zeros where there is none.
     pub fn b_o(&self, layer: usize) -> Result<Tensor<1>> {
-        Ok(match &self.block(layer)?.attn.w_o.bias {
-            Some(bias) => bias.val(),
-            None => Tensor::zeros([self.config().d_model], &self.device),
-        })
+        Ok(bias(&self.block(layer)?.attn.w_o))
     }
 
     /// `W_E` `[d_vocab, d_model]`, without the architecture's scale.
@@ -121,11 +123,59 @@ impl HookedTransformer {
         Ok(self.mlp(layer)?.w_out.weight.val())
     }
 
+    /// `W_gate` `[d_model, d_mlp]`, which the nonlinearity follows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
+    pub fn w_gate(&self, layer: usize) -> Result<Tensor<2>> {
+        let gate = self.mlp(layer)?.w_gate.as_ref();
+        let gate = gate.ok_or_else(|| Error::Absent { what: "`W_gate`".into(), why: "its MLP is not gated; see `w_in`".into() })?;
+        Ok(gate.weight.val())
+    }
+
+    /// `b_in` `[d_mlp]`, zeros where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] for a mixture of experts.
+    pub fn b_in(&self, layer: usize) -> Result<Tensor<1>> {
+        Ok(bias(&self.mlp(layer)?.w_in))
+    }
+
+    /// `b_gate` `[d_mlp]`, zeros where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
+    pub fn b_gate(&self, layer: usize) -> Result<Tensor<1>> {
+        let gate = self.mlp(layer)?.w_gate.as_ref();
+        let gate = gate.ok_or_else(|| Error::Absent { what: "`b_gate`".into(), why: "its MLP is not gated; see `b_in`".into() })?;
+        Ok(bias(gate))
+    }
+
+    /// `b_out` `[d_model]`, zeros where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] for a mixture of experts.
+    pub fn b_out(&self, layer: usize) -> Result<Tensor<1>> {
+        Ok(bias(&self.mlp(layer)?.w_out))
+    }
+
     fn mlp(&self, layer: usize) -> Result<&crate::transformer::Mlp> {
         match &self.block(layer)?.mlp {
             crate::transformer::Neurons::Dense(mlp) => Ok(mlp),
             crate::transformer::Neurons::Mixture(_) => Err(Error::Absent { what: format!("the MLP of layer {layer}"), why: "it is a mixture of experts; see `net().blocks`".into() }),
         }
+    }
+
+    /// A bias of `heads * d_head` numbers, grouped heads repeated: `[n_heads, d_head]`.
+    fn bias_by_head(&self, linear: &Linear) -> Tensor<2> {
+        let config = self.config();
+        let bias = bias(linear);
+        let heads = bias.dims()[0] / config.d_head;
+        self.ungrouped(bias.reshape([heads, 1, config.d_head])).reshape([config.n_heads, config.d_head])
     }
 
     /// Grouped heads repeated for the query heads they serve.
@@ -142,6 +192,12 @@ fn by_head_in(linear: &Linear, heads: usize) -> Tensor<3> {
     let weight = linear.weight.val();
     let [d_model, width] = weight.dims();
     weight.reshape([d_model, heads, width / heads]).swap_dims(0, 1)
+}
+
+/// `[d_out]`, zeros where there is none.
+fn bias(linear: &Linear) -> Tensor<1> {
+    let weight = linear.weight.val();
+    linear.bias.as_ref().map_or_else(|| Tensor::zeros([weight.dims()[1]], &weight.device()), Param::val)
 }
 
 /// Collects parameters with their paths.

@@ -98,9 +98,14 @@ impl<'a> Comparer<'a> {
         self.missing.push(name.into());
     }
 
+    /// Whether a tensor of the reference has been looked at.
+    pub(super) fn has_seen(&self, name: &str) -> bool {
+        self.seen.contains(name)
+    }
+
     /// Names of numbers that start so and have not been looked at.
     pub(super) fn unseen(&self, prefix: &str) -> Vec<&'a str> {
-        self.reference.number_names().filter(|name| name.starts_with(prefix) && !self.seen.contains(*name)).collect()
+        self.reference.number_names().filter(|name| name.starts_with(prefix) && !self.has_seen(name)).collect()
     }
 
     /// Whatever no part has looked at is listed too.

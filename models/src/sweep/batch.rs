@@ -14,6 +14,9 @@ use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::Tokens;
 use crate::transformer::Context;
 
+/// The first position an edit changes, whether it changes nothing, and the edited tensor with its site.
+type Prepared = (usize, bool, Option<(String, Activation)>);
+
 /// One case in a group, with its edited tensor where that is known beforehand.
 #[derive(Clone)]
 pub(super) struct Member {
@@ -53,7 +56,7 @@ pub(super) fn plan(clean: &Clean, cases: &[SweepCase], starts: Vec<Start>, token
 }
 
 /// Applies an edit to the clean tensor: the first position it changes, whether it changes anything, and the result.
-fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<(usize, bool, Option<(String, Activation)>)> {
+fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Prepared> {
     let before = clean.at(site)?;
     let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0 })?;
     if after.dims() != before.dims() {

@@ -102,7 +102,7 @@ impl Block {
             let read = shared.unwrap_or_else(|| self.normed_1(resid_pre));
             self.attn.forward(read, context, cache)
         };
-        self.after(out, self.ln1_post.as_ref())
+        after(out, self.ln1_post.as_ref())
     }
 
     /// The MLP from the stream to what it adds to it; `shared` is the stream already normed.
@@ -114,7 +114,7 @@ impl Block {
             None => self.normed_2(mlp_in),
         };
         let out = self.mlp.forward(read);
-        self.after(out, self.ln2_post.as_ref())
+        after(out, self.ln2_post.as_ref())
     }
 
     #[hooked]
@@ -167,19 +167,20 @@ impl Block {
         }
     }
 
-    fn after(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
-        match norm {
-            Some(norm) => norm.apply(x),
-            None => x,
-        }
-    }
-
     /// The stream after an addition: normed only where norms follow the addition.
     fn settled(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
         match norm {
             Some(norm) if !self.norms_first() => norm.apply(x),
             _ => x,
         }
+    }
+}
+
+/// A norm on what a part adds, where the block has one there.
+fn after(x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
+    match norm {
+        Some(norm) => norm.apply(x),
+        None => x,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The architecture of a transformer, in the field's names.
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent option of an architecture")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransformerConfig {
     /// `model_type` of the family it came from.
@@ -49,7 +50,7 @@ pub struct TransformerConfig {
     pub qkv_bias: bool,
     /// Whether attention's output projection has a bias.
     pub attn_out_bias: bool,
-    /// Scores are multiplied by this (1/√d_head for most), per layer.
+    /// Scores are multiplied by this (`1/√d_head` for most), per layer.
     pub attn_scales: Vec<f64>,
     /// A layer's window: keys further back than this many positions (itself counted) are masked.
     pub windows: Vec<Option<usize>>,
@@ -115,7 +116,7 @@ pub enum NormPlacement {
     Pre,
     /// Before and after both (Gemma 2).
     Sandwich,
-    /// Only after both, before they are added (OLMo 2).
+    /// Only after both, before they are added (`OLMo` 2).
     PostOutput,
     /// After each addition to the stream (the original transformer, OPT-350m).
     PostResidual,
@@ -141,9 +142,9 @@ pub enum QkNorm {
     None,
     /// Over `d_head`, one weight for all heads (Qwen 3, Gemma 3).
     Head,
-    /// Over `d_head`, each head its own weight (StableLM 2).
+    /// Over `d_head`, each head its own weight (`StableLM` 2).
     PerHead,
-    /// Over all heads at once (OLMo 2).
+    /// Over all heads at once (`OLMo` 2).
     Full,
 }
 
@@ -201,7 +202,7 @@ pub enum RopeScaling {
         /// Where it starts.
         original_n_ctx: usize,
     },
-    /// YaRN (Peng et al., 2023).
+    /// `YaRN` (Peng et al., 2023).
     Yarn {
         /// The stretch.
         factor: f64,

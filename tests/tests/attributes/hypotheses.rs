@@ -41,8 +41,9 @@ fn against_draws(bench: &Bench) -> f64 {
     -1.0 - bench.current_seed() as f64
 }
 
-fn drawn(_bench: &Bench, seed: u64) -> Result<f64> {
-    Ok((seed % 7) as f64)
+fn drawn(bench: &Bench, seed: u64) -> Result<f64> {
+    let name = bench.model().fingerprint()?;
+    Ok((seed % 7) as f64 + name.len() as f64)
 }
 
 #[log_experiment]

@@ -1,5 +1,7 @@
 //! What the attributes of an experiment do to a function, on a model small enough to read.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test for no test")]
+
 mod figures;
 mod hypotheses;
 mod order;
