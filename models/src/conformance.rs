@@ -10,22 +10,39 @@ pub fn sites(config: &TransformerConfig, layers: Range<usize>, embeds: bool, une
     let mut names = Vec::new();
     let first_block = SITES.iter().position(|site| site.in_block).unwrap_or(0);
     let (before, rest) = SITES.split_at(first_block);
-    names.extend(before.iter().filter(|site| embeds && has(config, site.name)).map(|site| site.name.to_owned()));
+    names.extend(
+        before
+            .iter()
+            .filter(|site| embeds && has(config, site.name))
+            .map(|site| site.name.to_owned()),
+    );
     for layer in layers {
-        names.extend(rest.iter().filter(|site| site.in_block && has(config, site.name)).map(|site| format!("blocks.{layer}.{}", site.name)));
+        names.extend(
+            rest.iter()
+                .filter(|site| site.in_block && has(config, site.name))
+                .map(|site| format!("blocks.{layer}.{}", site.name)),
+        );
         if let Some(experts) = config.experts {
             for expert in 0..experts.count {
-                names.extend(["pre", "pre_linear", "post", "out"].map(|part| format!("blocks.{layer}.mlp.experts.{expert}.{part}")));
+                names.extend(
+                    ["pre", "pre_linear", "post", "out"]
+                        .map(|part| format!("blocks.{layer}.mlp.experts.{expert}.{part}")),
+                );
             }
         }
     }
-    names.extend(rest.iter().filter(|site| !site.in_block && unembeds && has(config, site.name)).map(|site| site.name.to_owned()));
+    names.extend(
+        rest.iter()
+            .filter(|site| !site.in_block && unembeds && has(config, site.name))
+            .map(|site| site.name.to_owned()),
+    );
     names
 }
 
 /// Whether an architecture has a row of the table.
 pub fn has(config: &TransformerConfig, name: &str) -> bool {
-    let norms_first = config.norm_placement != NormPlacement::PostOutput && config.norm_placement != NormPlacement::PostResidual;
+    let norms_first =
+        config.norm_placement != NormPlacement::PostOutput && config.norm_placement != NormPlacement::PostResidual;
     match name {
         "pos_embed" => matches!(config.positions, Positions::Learned { .. }),
         "attn.rot_q" | "attn.rot_k" => matches!(config.positions, Positions::Rotary { .. }),

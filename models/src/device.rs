@@ -31,7 +31,10 @@ pub fn choose(name: Option<&str>) -> Result<Chosen> {
 
 /// The CPU.
 pub fn cpu() -> Chosen {
-    Chosen { device: Device::flex(), name: format!("cpu (flex, {} threads)", threads()) }
+    Chosen {
+        device: Device::flex(),
+        name: format!("cpu (flex, {} threads)", threads()),
+    }
 }
 
 fn threads() -> usize {
@@ -47,8 +50,16 @@ fn named(name: &str) -> Result<Chosen> {
         }),
         "wgpu-software" => software(),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Chosen { device: Device::cuda(0), name: "cuda:0".into() }),
-        other => Err(Error::Device { device: other.to_owned(), problem: "not a device; the devices are `cpu`, `gpu`, `wgpu-software` and, built with their features, `cuda`".into() }),
+        "cuda" => Ok(Chosen {
+            device: Device::cuda(0),
+            name: "cuda:0".into(),
+        }),
+        other => Err(Error::Device {
+            device: other.to_owned(),
+            problem:
+                "not a device; the devices are `cpu`, `gpu`, `wgpu-software` and, built with their features, `cuda`"
+                    .into(),
+        }),
     }
 }
 
@@ -56,7 +67,11 @@ fn named(name: &str) -> Result<Chosen> {
 fn gpu() -> Option<Chosen> {
     let gpu = Device::enumerate_physical().into_iter().next()?;
     let name = format!("gpu ({}, wgpu)", gpu.name);
-    gpu.devices.into_vec().into_iter().next().map(|device| Chosen { device, name })
+    gpu.devices
+        .into_vec()
+        .into_iter()
+        .next()
+        .map(|device| Chosen { device, name })
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -70,14 +85,23 @@ fn software() -> Result<Chosen> {
     use burn::tensor::{DeviceKind, DeviceType};
     let found = Device::enumerate(DeviceType::Wgpu).into_vec();
     if found.is_empty() {
-        return Err(Error::Device { device: "wgpu-software".into(), problem: "no wgpu adapter at all, not even a software one; on Debian `mesa-vulkan-drivers` has one".into() });
+        return Err(Error::Device {
+            device: "wgpu-software".into(),
+            problem: "no wgpu adapter at all, not even a software one; on Debian `mesa-vulkan-drivers` has one".into(),
+        });
     }
-    Ok(Chosen { device: Device::wgpu(DeviceKind::DefaultDevice), name: "wgpu (default adapter)".into() })
+    Ok(Chosen {
+        device: Device::wgpu(DeviceKind::DefaultDevice),
+        name: "wgpu (default adapter)".into(),
+    })
 }
 
 #[cfg(not(feature = "wgpu"))]
 fn software() -> Result<Chosen> {
-    Err(Error::Device { device: "wgpu-software".into(), problem: "this build has no wgpu; build with `--features wgpu`".into() })
+    Err(Error::Device {
+        device: "wgpu-software".into(),
+        problem: "this build has no wgpu; build with `--features wgpu`".into(),
+    })
 }
 
 /// Reads a tensor's numbers as `f32`, row-major. GPU failures of earlier operations appear here.
@@ -87,7 +111,9 @@ fn software() -> Result<Chosen> {
 /// [`Error::Device`] with the root cause first.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
-    tensor.try_into_vec_as::<f32>().map_err(|error| device_error(&device, &error))
+    tensor
+        .try_into_vec_as::<f32>()
+        .map_err(|error| device_error(&device, &error))
 }
 
 /// Waits for all work on the device.
@@ -108,5 +134,8 @@ fn device_error(device: &Device, error: &dyn std::error::Error) -> Error {
         source = cause.source();
     }
     causes.reverse();
-    Error::Device { device: format!("{device:?}"), problem: causes.join("; in: ") }
+    Error::Device {
+        device: format!("{device:?}"),
+        problem: causes.join("; in: "),
+    }
 }

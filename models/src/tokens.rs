@@ -32,10 +32,18 @@ impl Tokens {
             return Err(Error::EmptyPrompt);
         }
         if let Some((row, ids)) = rows.iter().enumerate().find(|(_, ids)| ids.len() != length) {
-            return Err(Error::Ragged { row, expected: length, actual: ids.len() });
+            return Err(Error::Ragged {
+                row,
+                expected: length,
+                actual: ids.len(),
+            });
         }
         let real = vec![vec![true; length]; rows.len()];
-        Ok(Self { positions: positions(&real), ids: rows, real })
+        Ok(Self {
+            positions: positions(&real),
+            ids: rows,
+            real,
+        })
     }
 
     /// Rows of different lengths, padded with `pad`; padding is masked, and each row's positions start at its first token.
@@ -51,13 +59,27 @@ impl Tokens {
         let fill = |count: usize| vec![pad; count];
         let (mut ids, mut real) = (Vec::new(), Vec::new());
         for row in rows {
-            let (pads, hidden, seen) = (fill(length - row.len()), vec![false; length - row.len()], vec![true; row.len()]);
+            let (pads, hidden, seen) = (
+                fill(length - row.len()),
+                vec![false; length - row.len()],
+                vec![true; row.len()],
+            );
             match side {
-                Side::Left => (ids.push([pads, row.clone()].concat()), real.push([hidden, seen].concat())),
-                Side::Right => (ids.push([row.clone(), pads].concat()), real.push([seen, hidden].concat())),
+                Side::Left => (
+                    ids.push([pads, row.clone()].concat()),
+                    real.push([hidden, seen].concat()),
+                ),
+                Side::Right => (
+                    ids.push([row.clone(), pads].concat()),
+                    real.push([seen, hidden].concat()),
+                ),
             };
         }
-        Ok(Self { positions: positions(&real), ids, real })
+        Ok(Self {
+            positions: positions(&real),
+            ids,
+            real,
+        })
     }
 
     /// With an attention mask: `true` where a token is real. Positions follow from it.
@@ -83,7 +105,11 @@ impl Tokens {
     pub fn with_positions(mut self, positions: Vec<Vec<i64>>) -> Result<Self> {
         same_shape("rows of positions", &self.ids, &positions)?;
         if let Some(negative) = positions.iter().flatten().find(|position| **position < 0) {
-            return Err(Error::Length { what: format!("position {negative} is negative; positions"), expected: 0, actual: 0 });
+            return Err(Error::Length {
+                what: format!("position {negative} is negative; positions"),
+                expected: 0,
+                actual: 0,
+            });
         }
         self.positions = positions;
         Ok(self)
@@ -120,21 +146,40 @@ impl Tokens {
     ///
     /// [`Error::OutOfRange`] when there is no such row.
     pub fn row(&self, row: usize) -> Result<Self> {
-        let ids = self.ids.get(row).ok_or(Error::OutOfRange { what: "row", asked: row, length: self.batch() })?;
-        let kept = ids.iter().zip(&self.real[row]).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
+        let ids = self.ids.get(row).ok_or(Error::OutOfRange {
+            what: "row",
+            asked: row,
+            length: self.batch(),
+        })?;
+        let kept = ids
+            .iter()
+            .zip(&self.real[row])
+            .filter(|(_, real)| **real)
+            .map(|(id, _)| *id)
+            .collect();
         Self::new(vec![kept])
     }
 
     /// Index of the last real token of each row.
     pub fn last_positions(&self) -> Vec<usize> {
-        self.real.iter().map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding")).collect()
+        self.real
+            .iter()
+            .map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding"))
+            .collect()
     }
 
     /// Adds one real token to each row; gives the added column as tokens of its own, with its positions.
     pub(crate) fn extend(&mut self, column: &[u32]) -> Self {
-        let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new() };
+        let mut added = Self {
+            ids: Vec::new(),
+            real: Vec::new(),
+            positions: Vec::new(),
+        };
         for (row, id) in column.iter().enumerate() {
-            let last = self.real[row].iter().rposition(|real| *real).map_or(0, |slot| self.positions[row][slot] + 1);
+            let last = self.real[row]
+                .iter()
+                .rposition(|real| *real)
+                .map_or(0, |slot| self.positions[row][slot] + 1);
             self.ids[row].push(*id);
             self.real[row].push(true);
             self.positions[row].push(last);
@@ -151,7 +196,11 @@ impl Tokens {
         fn times_over<T: Clone>(rows: &[Vec<T>], times: usize) -> Vec<Vec<T>> {
             std::iter::repeat_n(rows, times).flatten().cloned().collect()
         }
-        Self { ids: times_over(&self.ids, times), real: times_over(&self.real, times), positions: times_over(&self.positions, times) }
+        Self {
+            ids: times_over(&self.ids, times),
+            real: times_over(&self.real, times),
+            positions: times_over(&self.positions, times),
+        }
     }
 }
 
@@ -159,17 +208,32 @@ impl Tokens {
 fn positions(real: &[Vec<bool>]) -> Vec<Vec<i64>> {
     let count = |row: &Vec<bool>| {
         let mut seen = 0i64;
-        row.iter().map(|real| { seen += i64::from(*real); (seen - 1).max(0) }).collect()
+        row.iter()
+            .map(|real| {
+                seen += i64::from(*real);
+                (seen - 1).max(0)
+            })
+            .collect()
     };
     real.iter().map(count).collect()
 }
 
 fn same_shape<A, B>(what: &str, rows: &[Vec<A>], other: &[Vec<B>]) -> Result<()> {
     if rows.len() != other.len() {
-        return Err(Error::Length { what: what.into(), expected: rows.len(), actual: other.len() });
+        return Err(Error::Length {
+            what: what.into(),
+            expected: rows.len(),
+            actual: other.len(),
+        });
     }
     let differing = rows.iter().zip(other).find(|(a, b)| a.len() != b.len());
-    differing.map_or(Ok(()), |(a, b)| Err(Error::Length { what: format!("{what}, in one row"), expected: a.len(), actual: b.len() }))
+    differing.map_or(Ok(()), |(a, b)| {
+        Err(Error::Length {
+            what: format!("{what}, in one row"),
+            expected: a.len(),
+            actual: b.len(),
+        })
+    })
 }
 
 /// What a model can be run on: token ids, text, or rows of either.
@@ -244,7 +308,10 @@ impl IntoTokens for &String {
 
 impl IntoTokens for &[&str] {
     fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
-        let rows = self.iter().map(|text| model.to_tokens(text)).collect::<Result<Vec<_>>>()?;
+        let rows = self
+            .iter()
+            .map(|text| model.to_tokens(text))
+            .collect::<Result<Vec<_>>>()?;
         Tokens::padded(&rows, Side::Left, 0)
     }
 }
@@ -272,6 +339,9 @@ mod tests {
     #[test]
     fn ragged_rows_say_which() {
         let error = Tokens::new(vec![vec![1, 2], vec![3]]).unwrap_err();
-        assert_eq!(error.to_string(), "row 1 of the batch has 1 tokens, the first has 2: pad them with `Tokens::padded`");
+        assert_eq!(
+            error.to_string(),
+            "row 1 of the batch has 1 tokens, the first has 2: pad them with `Tokens::padded`"
+        );
     }
 }

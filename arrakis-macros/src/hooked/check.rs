@@ -11,16 +11,26 @@ use super::options::Options;
 /// A method with a body, neither `async` nor `const`.
 pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
     let method: ImplItemFn = syn::parse2(item).map_err(|error| {
-        syn::Error::new(error.span(), "`#[hooked]` goes on a method with a body, such as `fn forward(&self, x: Tensor<3>) -> Tensor<3>`")
+        syn::Error::new(
+            error.span(),
+            "`#[hooked]` goes on a method with a body, such as `fn forward(&self, x: Tensor<3>) -> Tensor<3>`",
+        )
     })?;
     if let Some(token) = &method.sig.asyncness {
-        return Err(syn::Error::new(token.span, "`#[hooked]` cannot go on an `async` method: a run is bound to its thread; make it a plain `fn`"));
+        return Err(syn::Error::new(
+            token.span,
+            "`#[hooked]` cannot go on an `async` method: a run is bound to its thread; make it a plain `fn`",
+        ));
     }
     if let Some(token) = &method.sig.constness {
-        return Err(syn::Error::new(token.span, "`#[hooked]` cannot go on a `const` method: sites are looked up when it runs; drop the `const`"));
+        return Err(syn::Error::new(
+            token.span,
+            "`#[hooked]` cannot go on a `const` method: sites are looked up when it runs; drop the `const`",
+        ));
     }
     if !matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_))) {
-        let message = "`#[hooked]` goes on a method: the path of a site comes from `self.field`; give it a `&self` argument";
+        let message =
+            "`#[hooked]` goes on a method: the path of a site comes from `self.field`; give it a `&self` argument";
         return Err(syn::Error::new(method.sig.ident.span(), message));
     }
     Ok(method)
@@ -32,7 +42,11 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
     let bound = Bindings::of(&method.block);
     for name in &options.inputs {
         if !arguments.iter().any(|argument| name == argument) {
-            let message = format!("`{name}` is not an argument of `{}`; its arguments are: {}", method.sig.ident, arguments.join(", "));
+            let message = format!(
+                "`{name}` is not an argument of `{}`; its arguments are: {}",
+                method.sig.ident,
+                arguments.join(", ")
+            );
             return Err(syn::Error::new(name.span(), message));
         }
     }
@@ -56,7 +70,9 @@ fn in_block(options: &Options, block: &Block, seen: &mut Vec<String>) -> syn::Re
         let Stmt::Local(local) = statement else { continue };
         for name in site_names(local).into_iter().filter(|name| options.is_site(name)) {
             if seen.iter().any(|earlier| name == earlier) {
-                let message = format!("`{name}` is bound twice, so the site `{name}` would mean two tensors; rename one, or list it in `#[hooked(skip({name}))]`");
+                let message = format!(
+                    "`{name}` is bound twice, so the site `{name}` would mean two tensors; rename one, or list it in `#[hooked(skip({name}))]`"
+                );
                 return Err(syn::Error::new(name.span(), message));
             }
             seen.push(name.to_string());

@@ -41,7 +41,9 @@ fn input_sites(options: &Options, method: &ImplItemFn) -> Vec<TokenStream> {
     });
     typed
         .filter_map(|typed| match &*typed.pat {
-            Pat::Ident(ident) if options.has_input(&ident.ident) => Some(rewrite::rebind(&ident.ident, ident.mutability.is_some())),
+            Pat::Ident(ident) if options.has_input(&ident.ident) => {
+                Some(rewrite::rebind(&ident.ident, ident.mutability.is_some()))
+            }
             _ => None,
         })
         .collect()

@@ -32,12 +32,17 @@ impl Parse for Options {
                 "inputs" => &mut options.inputs,
                 "skip" => &mut options.skip,
                 other => {
-                    let message = format!("`{other}` is not an option of `#[hooked]`; the options are `inputs(..)` and `skip(..)`");
+                    let message = format!(
+                        "`{other}` is not an option of `#[hooked]`; the options are `inputs(..)` and `skip(..)`"
+                    );
                     return Err(syn::Error::new(key.span(), message));
                 }
             };
             if !list.is_empty() {
-                return Err(syn::Error::new(key.span(), format!("`{key}` is given twice; write all names in one list")));
+                return Err(syn::Error::new(
+                    key.span(),
+                    format!("`{key}` is given twice; write all names in one list"),
+                ));
             }
             let content;
             parenthesized!(content in input);

@@ -34,7 +34,11 @@ pub(crate) struct Rewrite<'a> {
 
 impl<'a> Rewrite<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, aliases: Vec::new(), errors: Vec::new() }
+        Self {
+            options,
+            aliases: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// All mistakes met on the way, as one error.
@@ -70,7 +74,11 @@ impl<'a> Rewrite<'a> {
         match receiver {
             Expr::Path(path) => {
                 let name = path.path.get_ident()?;
-                self.aliases.iter().rev().find(|(variable, _)| variable == name).map(|(_, segment)| segment.clone())
+                self.aliases
+                    .iter()
+                    .rev()
+                    .find(|(variable, _)| variable == name)
+                    .map(|(_, segment)| segment.clone())
             }
             Expr::Index(index) => {
                 let (field, position) = (self_field(&index.expr)?, &index.index);
@@ -86,18 +94,30 @@ impl<'a> Rewrite<'a> {
     /// The loop's variable and segment where it runs over a field of `self`.
     fn loop_over_field(&mut self, node: &ExprForLoop) -> Option<(Ident, Expr, Option<Ident>)> {
         let (field, methods) = field_chain(&node.expr)?;
-        let plain = methods.iter().all(|method| matches!(method.as_str(), "iter" | "iter_mut" | "into_iter"));
+        let plain = methods
+            .iter()
+            .all(|method| matches!(method.as_str(), "iter" | "iter_mut" | "into_iter"));
         if plain {
             let Pat::Ident(variable) = &*node.pat else { return None };
             let counter = format_ident!("__arrakis_{}", variable.ident);
-            return Some((variable.ident.clone(), parse_quote!(::std::format_args!("{}.{}", #field, #counter)), Some(counter)));
+            return Some((
+                variable.ident.clone(),
+                parse_quote!(::std::format_args!("{}.{}", #field, #counter)),
+                Some(counter),
+            ));
         }
         if methods.get(1).map(String::as_str) == Some("enumerate")
             && let Some((index, variable)) = enumerated(&node.pat)
         {
-            return Some((variable, parse_quote!(::std::format_args!("{}.{}", #field, #index)), None));
+            return Some((
+                variable,
+                parse_quote!(::std::format_args!("{}.{}", #field, #index)),
+                None,
+            ));
         }
-        let message = format!("the path of a site needs the index in `{field}`: write `for (i, item) in self.{field}.iter().enumerate()`, with `skip`, `take` or `rev` after it");
+        let message = format!(
+            "the path of a site needs the index in `{field}`: write `for (i, item) in self.{field}.iter().enumerate()`, with `skip`, `take` or `rev` after it"
+        );
         self.errors.push(syn::Error::new_spanned(&node.expr, message));
         None
     }
@@ -165,7 +185,9 @@ impl VisitMut for Rewrite<'_> {
 /// The call with its arguments evaluated first and its segment entered around it.
 fn entered(call: &ExprMethodCall, segment: &Expr) -> Expr {
     let (receiver, method, turbofish) = (&call.receiver, &call.method, &call.turbofish);
-    let names: Vec<Ident> = (0..call.args.len()).map(|i| format_ident!("__arrakis_arg{i}")).collect();
+    let names: Vec<Ident> = (0..call.args.len())
+        .map(|i| format_ident!("__arrakis_arg{i}"))
+        .collect();
     let values = call.args.iter();
     parse_quote! {
         match (#(#values,)*) {
@@ -180,7 +202,9 @@ fn entered(call: &ExprMethodCall, segment: &Expr) -> Expr {
 /// `self.name` → "name".
 fn self_field(expr: &Expr) -> Option<String> {
     let Expr::Field(field) = expr else { return None };
-    let (Expr::Path(base), Member::Named(name)) = (&*field.base, &field.member) else { return None };
+    let (Expr::Path(base), Member::Named(name)) = (&*field.base, &field.member) else {
+        return None;
+    };
     base.path.is_ident("self").then(|| name.to_string())
 }
 
@@ -228,7 +252,9 @@ fn drop_mut(pat: &mut Pat, options: &Options) {
 fn collect_aliases(condition: &Expr, aliases: &mut Vec<(Ident, Expr)>) {
     match condition {
         Expr::Let(binding) => {
-            let (Pat::TupleStruct(pat), Some((field, methods))) = (&*binding.pat, field_chain(&binding.expr)) else { return };
+            let (Pat::TupleStruct(pat), Some((field, methods))) = (&*binding.pat, field_chain(&binding.expr)) else {
+                return;
+            };
             let plain = methods.iter().all(|method| method == "as_ref");
             if let (true, Some(Pat::Ident(name))) = (plain, pat.elems.first()) {
                 aliases.push((name.ident.clone(), parse_quote!(::std::format_args!(#field))));

@@ -1,7 +1,7 @@
 //! The `arrakis` command: one file a subcommand.
 //!
 //! To add one: write its file with a `clap::Args` struct and a `run`, and give it a line in
-//! [`Command`] and in [`Command::run`]. A subcommand gives its text and whether the answer is yes; it
+//! `Command` and in `Command::run`. A subcommand gives its text and whether the answer is yes; it
 //! prints nothing itself.
 
 mod inspect;

@@ -81,10 +81,7 @@ impl Claim {
             ));
         }
         if self.comparisons == 0 {
-            return Err(self.refuse(
-                "comparisons is 0",
-                "say in how many places you looked, at least 1",
-            ));
+            return Err(self.refuse("comparisons is 0", "say in how many places you looked, at least 1"));
         }
         if self.test.draws() {
             self.check_draws(self.draws, self.test)
@@ -186,13 +183,7 @@ mod tests {
             );
         }
         assert_eq!(
-            Claim {
-                draws: 10,
-                ..claim()
-            }
-            .validate()
-            .unwrap_err()
-            .to_string(),
+            Claim { draws: 10, ..claim() }.validate().unwrap_err().to_string(),
             "10 null draws cannot give a p-value below 0.0909, and the claim needs 0.05 or less; use `draws = 19` or more"
         );
     }
@@ -214,10 +205,7 @@ mod tests {
     fn a_claim_that_cannot_be_judged_says_why() {
         let problem = |claim: Claim| claim.validate().unwrap_err().to_string();
         assert_eq!(
-            problem(Claim {
-                alpha: 0.0,
-                ..claim()
-            }),
+            problem(Claim { alpha: 0.0, ..claim() }),
             "claim `heads copy`: alpha is 0; use one between 0 and 1, such as 0.05"
         );
         assert!(
@@ -241,9 +229,7 @@ mod tests {
     fn a_claim_reads_back_from_its_file() {
         let text = serde_json::to_string(&claim()).unwrap();
         assert_eq!(serde_json::from_str::<Claim>(&text).unwrap(), claim());
-        let short: Claim =
-            serde_json::from_str(r#"{"statement": "heads copy", "alternative": "greater"}"#)
-                .unwrap();
+        let short: Claim = serde_json::from_str(r#"{"statement": "heads copy", "alternative": "greater"}"#).unwrap();
         assert_eq!(short, claim());
     }
 }

@@ -7,12 +7,7 @@ use crate::error::{Error, Result};
 
 impl Claim {
     /// The interval of the difference of means, the dual of the test where α is not divided.
-    pub(super) fn interval(
-        &self,
-        test: Test,
-        observed: &Sample,
-        against: &Against,
-    ) -> Result<Option<Interval>> {
+    pub(super) fn interval(&self, test: Test, observed: &Sample, against: &Against) -> Result<Option<Interval>> {
         let tails = if self.alternative == Alternative::TwoSided {
             1.0
         } else {
@@ -39,21 +34,16 @@ impl Claim {
         let found = match (test, against) {
             (Test::MonteCarlo, _) => return Ok(None),
             (Test::Binomial, Against::Value(null)) => {
-                stats::clopper_pearson(successes(values), values.len() as u64, level)?
-                    .shifted(*null)
+                stats::clopper_pearson(successes(values), values.len() as u64, level)?.shifted(*null)
             }
-            (Test::Welch, Against::Sample(null)) => {
-                stats::welch_interval(values, null.values(), level)?
-            }
+            (Test::Welch, Against::Sample(null)) => stats::welch_interval(values, null.values(), level)?,
             (Test::OneSampleT | Test::PairedT, _) => {
                 stats::one_sample_t_interval(&differences(observed, against)?, level)?
             }
             (Test::SignFlip | Test::Wilcoxon, _) => {
                 stats::bootstrap(&differences(observed, against)?, bootstrap, stats::mean)?
             }
-            (_, Against::Sample(null)) => {
-                stats::bootstrap_difference(values, null.values(), bootstrap)?
-            }
+            (_, Against::Sample(null)) => stats::bootstrap_difference(values, null.values(), bootstrap)?,
             _ => return Ok(None),
         };
         Ok(Some(found))
@@ -61,29 +51,16 @@ impl Claim {
 }
 
 /// The effect size that belongs to the test; `None` where nothing varies.
-pub(super) fn effect(
-    test: Test,
-    observed: &Sample,
-    against: &Against,
-) -> Result<Option<EffectSize>> {
+pub(super) fn effect(test: Test, observed: &Sample, against: &Against) -> Result<Option<EffectSize>> {
     let values = observed.values();
     let (name, value) = match (test, against) {
-        (Test::Binomial, Against::Value(null)) => {
-            ("cohen_h", stats::cohen_h(stats::mean(values), *null))
-        }
-        (Test::MonteCarlo, Against::Sample(null) | Against::Draws(null)) => {
-            ("z", z(values[0], null))
-        }
+        (Test::Binomial, Against::Value(null)) => ("cohen_h", stats::cohen_h(stats::mean(values), *null)),
+        (Test::MonteCarlo, Against::Sample(null) | Against::Draws(null)) => ("z", z(values[0], null)),
         (Test::Welch | Test::Permutation, Against::Sample(null)) => {
             ("hedges_g", stats::hedges_g(values, null.values()))
         }
-        (Test::MannWhitney, Against::Sample(null)) => {
-            ("cliffs_delta", stats::cliffs_delta(values, null.values()))
-        }
-        (Test::Wilcoxon, _) => (
-            "rank_biserial",
-            stats::rank_biserial(&differences(observed, against)?),
-        ),
+        (Test::MannWhitney, Against::Sample(null)) => ("cliffs_delta", stats::cliffs_delta(values, null.values())),
+        (Test::Wilcoxon, _) => ("rank_biserial", stats::rank_biserial(&differences(observed, against)?)),
         _ => ("d_z", stats::cohen_dz(&differences(observed, against)?)),
     };
     match value {
@@ -105,12 +82,8 @@ fn z(observed: f64, null: &Sample) -> Result<f64> {
 /// Observed less null, pair by pair or value by value.
 fn differences(observed: &Sample, against: &Against) -> Result<Vec<f64>> {
     match against {
-        Against::Value(null) => {
-            stats::paired_differences(observed.values(), &vec![*null; observed.n()])
-        }
-        Against::Sample(null) | Against::Draws(null) => {
-            stats::paired_differences(observed.values(), null.values())
-        }
+        Against::Value(null) => stats::paired_differences(observed.values(), &vec![*null; observed.n()]),
+        Against::Sample(null) | Against::Draws(null) => stats::paired_differences(observed.values(), null.values()),
     }
 }
 
@@ -128,10 +101,7 @@ mod tests {
 
     #[test]
     fn every_test_judges_what_it_fits() {
-        let (a, b) = (
-            sample(normals(&mut seeded(0), 20)),
-            sample(normals(&mut seeded(1), 20)),
-        );
+        let (a, b) = (sample(normals(&mut seeded(0), 20)), sample(normals(&mut seeded(1), 20)));
         for test in [
             Test::Welch,
             Test::PairedT,
@@ -140,19 +110,10 @@ mod tests {
             Test::Wilcoxon,
             Test::MannWhitney,
         ] {
-            let verdict = claim(test)
-                .judge(a.clone(), Null::Sample(b.clone()))
-                .unwrap();
+            let verdict = claim(test).judge(a.clone(), Null::Sample(b.clone())).unwrap();
             assert_eq!(verdict.test, test);
-            assert!(
-                verdict.ci.is_some() && verdict.effect_size.is_some(),
-                "{test}"
-            );
-            assert_close(
-                verdict.difference,
-                a.summary().mean - b.summary().mean,
-                1e-12,
-            );
+            assert!(verdict.ci.is_some() && verdict.effect_size.is_some(), "{test}");
+            assert_close(verdict.difference, a.summary().mean - b.summary().mean, 1e-12);
         }
         for test in [Test::OneSampleT, Test::SignFlip, Test::Wilcoxon] {
             let verdict = claim(test).judge(a.clone(), Null::Value(-5.0)).unwrap();
@@ -164,13 +125,8 @@ mod tests {
     fn the_interval_is_the_dual_of_the_test() {
         // One-sided at 5%: the 90% interval clears zero exactly where the test rejects.
         for shift in [0.2, 0.4, 0.6, 0.8] {
-            let values: Vec<f64> = normals(&mut seeded(4), 12)
-                .iter()
-                .map(|x| x + shift)
-                .collect();
-            let verdict = claim(Test::OneSampleT)
-                .judge(sample(values), Null::Value(0.0))
-                .unwrap();
+            let values: Vec<f64> = normals(&mut seeded(4), 12).iter().map(|x| x + shift).collect();
+            let verdict = claim(Test::OneSampleT).judge(sample(values), Null::Value(0.0)).unwrap();
             let interval = verdict.ci.unwrap();
             assert_close(interval.level, 0.9, 1e-15);
             assert_eq!(interval.low > 0.0, verdict.holds, "shift {shift}");

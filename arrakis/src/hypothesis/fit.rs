@@ -32,15 +32,9 @@ impl Claim {
         let names: Vec<String> = fitting.iter().map(|test| format!("`{test}`")).collect();
         let mend = match null {
             _ if !names.is_empty() => format!("these do: {}", names.join(", ")),
-            Null::Draws(_) => {
-                "none does: give one number, such as the mean, to hold against draws".into()
-            }
-            Null::Value(_) => {
-                "none does: measure more than one value, or give draws of the null".into()
-            }
-            Null::Sample(_) => {
-                "none does: give the null as a number, or as more than one value".into()
-            }
+            Null::Draws(_) => "none does: give one number, such as the mean, to hold against draws".into(),
+            Null::Value(_) => "none does: measure more than one value, or give draws of the null".into(),
+            Null::Sample(_) => "none does: give the null as a number, or as more than one value".into(),
         };
         self.refuse(problem, mend)
     }
@@ -79,23 +73,13 @@ mod tests {
 
     #[test]
     fn the_automatic_choice_follows_what_was_measured() {
-        let chosen =
-            |observed: Sample, null: Null| claim(Test::Auto).judge(observed, null).unwrap().test;
+        let chosen = |observed: Sample, null: Null| claim(Test::Auto).judge(observed, null).unwrap().test;
         let draws = || Null::Draws(Box::new(|seed| Ok(seeded(seed).random())));
         assert_eq!(chosen(sample(2.0), draws()), Test::MonteCarlo);
+        assert_eq!(chosen(sample([0.1, 0.2, 0.4]), Null::Value(0.0)), Test::SignFlip);
+        assert_eq!(chosen(sample([true, false, true]), Null::Value(0.25)), Test::Binomial);
         assert_eq!(
-            chosen(sample([0.1, 0.2, 0.4]), Null::Value(0.0)),
-            Test::SignFlip
-        );
-        assert_eq!(
-            chosen(sample([true, false, true]), Null::Value(0.25)),
-            Test::Binomial
-        );
-        assert_eq!(
-            chosen(
-                sample([0.1, 0.2, 0.4]),
-                Null::Sample(sample([0.0, 0.1, 0.3]))
-            ),
+            chosen(sample([0.1, 0.2, 0.4]), Null::Sample(sample([0.0, 0.1, 0.3]))),
             Test::Permutation
         );
         assert_eq!(
@@ -106,14 +90,9 @@ mod tests {
 
     #[test]
     fn a_test_that_does_not_fit_names_those_that_do() {
-        let error =
-            |test, observed, null| claim(test).judge(observed, null).unwrap_err().to_string();
+        let error = |test, observed, null| claim(test).judge(observed, null).unwrap_err().to_string();
         assert_eq!(
-            error(
-                Test::PairedT,
-                sample([1.0, 2.0]),
-                Null::Sample(sample([1.0, 2.0, 3.0]))
-            ),
+            error(Test::PairedT, sample([1.0, 2.0]), Null::Sample(sample([1.0, 2.0, 3.0]))),
             "claim `it copies`: the test `paired_t` does not fit 2 observed against a sample of 3; these do: `permutation`, \
              `welch`, `mann_whitney`"
         );
@@ -122,22 +101,12 @@ mod tests {
             none.ends_with("none does: measure more than one value, or give draws of the null"),
             "{none}"
         );
-        let many = error(
-            Test::Auto,
-            sample([1.0, 2.0]),
-            Null::Draws(Box::new(|_| Ok(0.0))),
-        );
+        let many = error(Test::Auto, sample([1.0, 2.0]), Null::Draws(Box::new(|_| Ok(0.0))));
         assert!(
             many.ends_with("give one number, such as the mean, to hold against draws"),
             "{many}"
         );
-        assert!(
-            error(Test::Binomial, sample([0.5, 1.0]), Null::Value(0.5))
-                .contains("these do: `sign_flip`")
-        );
-        assert!(
-            error(Test::Auto, sample([0.5, 1.0]), Null::Value(f64::NAN))
-                .contains("null value is NaN")
-        );
+        assert!(error(Test::Binomial, sample([0.5, 1.0]), Null::Value(0.5)).contains("these do: `sign_flip`"));
+        assert!(error(Test::Auto, sample([0.5, 1.0]), Null::Value(f64::NAN)).contains("null value is NaN"));
     }
 }

@@ -55,26 +55,14 @@ impl Claim {
             (Test::OneSampleT, Against::Value(null)) => stats::one_sample_t(a, *null, way),
             (Test::SignFlip, Against::Value(null)) => stats::sign_flip(a, *null, way, draws, seed),
             (Test::Wilcoxon, Against::Value(null)) => stats::wilcoxon(a, *null, way),
-            (Test::Binomial, Against::Value(null)) => {
-                stats::binomial(successes(a), a.len() as u64, *null, way)
-            }
-            (Test::MonteCarlo, Against::Sample(null) | Against::Draws(null)) => {
-                self.monte_carlo(a[0], null)
-            }
+            (Test::Binomial, Against::Value(null)) => stats::binomial(successes(a), a.len() as u64, *null, way),
+            (Test::MonteCarlo, Against::Sample(null) | Against::Draws(null)) => self.monte_carlo(a[0], null),
             (Test::Welch, Against::Sample(null)) => stats::welch(a, null.values(), way),
             (Test::PairedT, Against::Sample(null)) => stats::paired_t(a, null.values(), way),
-            (Test::SignFlip, Against::Sample(null)) => {
-                stats::sign_flip_paired(a, null.values(), way, draws, seed)
-            }
-            (Test::Wilcoxon, Against::Sample(null)) => {
-                stats::wilcoxon_paired(a, null.values(), way)
-            }
-            (Test::Permutation, Against::Sample(null)) => {
-                stats::permutation(a, null.values(), way, draws, seed)
-            }
-            (Test::MannWhitney, Against::Sample(null)) => {
-                stats::mann_whitney(a, null.values(), way)
-            }
+            (Test::SignFlip, Against::Sample(null)) => stats::sign_flip_paired(a, null.values(), way, draws, seed),
+            (Test::Wilcoxon, Against::Sample(null)) => stats::wilcoxon_paired(a, null.values(), way),
+            (Test::Permutation, Against::Sample(null)) => stats::permutation(a, null.values(), way, draws, seed),
+            (Test::MannWhitney, Against::Sample(null)) => stats::mann_whitney(a, null.values(), way),
             _ => unreachable!("BUG: `choose` lets only fitting tests through"),
         }
     }
@@ -86,9 +74,7 @@ impl Claim {
         sorted.sort_by(f64::total_cmp);
         let end = (0.025 * sorted.len() as f64) as usize;
         let (low, high) = (sorted[end], sorted[sorted.len() - 1 - end]);
-        Ok(found.note(format!(
-            "the middle 95% of the null is [{low:.4}, {high:.4}]"
-        )))
+        Ok(found.note(format!("the middle 95% of the null is [{low:.4}, {high:.4}]")))
     }
 
     fn verdict(
@@ -159,20 +145,14 @@ mod tests {
         assert_close(verdict.p_value, 1.0 / 1000.0, 1e-15);
         assert_eq!(verdict.null_values.len(), 999);
         assert_close(verdict.effect_size.unwrap().value, 5.0, 0.5);
-        let repeats = verdict
-            .null_values
-            .windows(2)
-            .filter(|pair| pair[0] == pair[1])
-            .count();
+        let repeats = verdict.null_values.windows(2).filter(|pair| pair[0] == pair[1]).count();
         assert_eq!(repeats, 0);
     }
 
     #[test]
     fn comparisons_tighten_alpha() {
         let scores = sample([0.2, 0.3, 0.1, 0.4, 0.2, 0.3]);
-        let alone = claim(Test::SignFlip)
-            .judge(scores.clone(), Null::Value(0.0))
-            .unwrap();
+        let alone = claim(Test::SignFlip).judge(scores.clone(), Null::Value(0.0)).unwrap();
         let searched = Claim {
             comparisons: 10,
             ..claim(Test::SignFlip)
@@ -195,10 +175,7 @@ mod tests {
         let broken = claim(Test::Auto)
             .judge(sample(1.0), Null::Draws(Box::new(|_| Ok(f64::NAN))))
             .unwrap_err();
-        assert!(
-            broken.to_string().contains("value 0 of 999 is NaN"),
-            "{broken}"
-        );
+        assert!(broken.to_string().contains("value 0 of 999 is NaN"), "{broken}");
         let few = claim(Test::Auto)
             .judge(sample(1.0), Null::Sample(sample([0.0, 0.1])))
             .unwrap_err();
@@ -217,9 +194,7 @@ mod tests {
 
     #[test]
     fn no_effect_is_an_answer() {
-        let verdict = claim(Test::Auto)
-            .judge(sample([0.0; 8]), Null::Value(0.0))
-            .unwrap();
+        let verdict = claim(Test::Auto).judge(sample([0.0; 8]), Null::Value(0.0)).unwrap();
         assert!(!verdict.holds && verdict.p_value == 1.0 && verdict.effect_size.is_none());
         assert_eq!(verdict.notes.len(), 2);
         assert!(serde_json::to_string(&verdict).is_ok_and(|text| !text.contains("NaN")));

@@ -59,9 +59,7 @@ impl Sample {
 
     /// Whether every value is 0 or 1.
     pub fn is_binary(&self) -> bool {
-        self.values
-            .iter()
-            .all(|&value| value == 0.0 || value == 1.0)
+        self.values.iter().all(|&value| value == 0.0 || value == 1.0)
     }
 
     /// Number, mean and standard deviation.
@@ -198,10 +196,7 @@ mod tests {
     #[test]
     fn numbers_and_truths_become_samples() {
         assert_eq!(0.5f32.into_sample().unwrap().single(), Some(0.5));
-        assert_eq!(
-            vec![true, false].into_sample().unwrap().values(),
-            [1.0, 0.0]
-        );
+        assert_eq!(vec![true, false].into_sample().unwrap().values(), [1.0, 0.0]);
         assert_eq!(
             [1.0, 2.0, 3.0].into_sample().unwrap().summary(),
             Summary {

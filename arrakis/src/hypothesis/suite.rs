@@ -79,10 +79,7 @@ impl Suite {
     pub fn rows(&self) -> Result<Vec<Row>> {
         let mut families: BTreeMap<&Option<String>, Vec<&Verdict>> = BTreeMap::new();
         for verdict in &self.verdicts {
-            families
-                .entry(&verdict.claim.family)
-                .or_default()
-                .push(verdict);
+            families.entry(&verdict.claim.family).or_default().push(verdict);
         }
         let families = families
             .into_values()
@@ -222,10 +219,7 @@ mod tests {
             assert_eq!((statement.as_str(), *holds), (expected.0, expected.2));
             assert_close(*adjusted, expected.1, 1e-15);
         }
-        let looser = suite
-            .correction(Correction::BenjaminiHochberg)
-            .corrected()
-            .unwrap();
+        let looser = suite.correction(Correction::BenjaminiHochberg).corrected().unwrap();
         assert!(looser.iter().all(|row| row.3));
     }
 

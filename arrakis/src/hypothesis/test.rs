@@ -68,10 +68,7 @@ impl Test {
 
     /// Whether the p-value may come from draws, whose number then bounds it.
     pub(crate) fn draws(self) -> bool {
-        matches!(
-            self,
-            Self::Auto | Self::SignFlip | Self::Permutation | Self::MonteCarlo
-        )
+        matches!(self, Self::Auto | Self::SignFlip | Self::Permutation | Self::MonteCarlo)
     }
 }
 
@@ -86,10 +83,7 @@ impl FromStr for Test {
 
     fn from_str(text: &str) -> Result<Self> {
         let near = |test: &Self| strsim::levenshtein(test.name(), text);
-        let nearest = Self::ALL
-            .into_iter()
-            .min_by_key(near)
-            .expect("BUG: there are tests");
+        let nearest = Self::ALL.into_iter().min_by_key(near).expect("BUG: there are tests");
         if nearest.name() == text {
             return Ok(nearest);
         }

@@ -98,11 +98,7 @@ impl fmt::Display for Verdict {
         } else {
             &claim.metric
         };
-        let null = if claim.null.is_empty() {
-            "null"
-        } else {
-            &claim.null
-        };
+        let null = if claim.null.is_empty() { "null" } else { &claim.null };
         writeln!(f, "  {metric}: {}; {null}: {}", self.observed, self.null)?;
         writeln!(
             f,
@@ -146,10 +142,7 @@ impl Verdict {
 pub(crate) fn short(value: f64) -> String {
     if value == 0.0 || value.abs() >= 1e-4 {
         let digits = format!("{value:.4}");
-        return digits
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned();
+        return digits.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
     format!("{value:.1e}")
 }
@@ -188,16 +181,8 @@ mod tests {
             lines[2],
             "  sign_flip (exact, greater): statistic 0.5000, p = 0.0156, alpha = 0.05"
         );
-        assert!(
-            lines[3].starts_with("  difference 0.5000 [0."),
-            "{}",
-            lines[3]
-        );
-        assert!(
-            lines[3].ends_with("(90% bca bootstrap), d_z = 4.472"),
-            "{}",
-            lines[3]
-        );
+        assert!(lines[3].starts_with("  difference 0.5000 [0."), "{}", lines[3]);
+        assert!(lines[3].ends_with("(90% bca bootstrap), d_z = 4.472"), "{}", lines[3]);
         assert_eq!(lines.len(), 4);
     }
 

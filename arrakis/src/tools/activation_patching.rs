@@ -1,7 +1,7 @@
 //! Activations of one run put into another, one at a time: which of them carry the answer.
 
-use arrakis_models::{Intervention, IntoTokens, SweepCase, SweepResult, SweepWork, Tokens, site};
 use arrakis_models::{Activation, HookedTransformer};
+use arrakis_models::{Intervention, IntoTokens, SweepCase, SweepResult, SweepWork, Tokens, site};
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, ScoreTable, Tool, common};
@@ -72,13 +72,16 @@ impl Patched {
     #[must_use]
     pub fn normalized(&self) -> ScoreTable {
         let range = self.source - self.target;
-        self.table.map("share of the source's metric brought over", |value| (value - self.target) / range)
+        self.table.map("share of the source's metric brought over", |value| {
+            (value - self.target) / range
+        })
     }
 
     /// `patched - target`, in the metric's units.
     #[must_use]
     pub fn change(&self) -> ScoreTable {
-        self.table.map(&format!("change of {}", self.table.units), |value| value - self.target)
+        self.table
+            .map(&format!("change of {}", self.table.units), |value| value - self.target)
     }
 }
 
@@ -101,7 +104,13 @@ impl ActivationPatching {
     /// # Errors
     ///
     /// Prompts of different lengths, a site the model lacks, a metric that does not fit.
-    pub fn by_position(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: StreamSite) -> Result<Patched> {
+    pub fn by_position(
+        &self,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
+        metric: &Metric,
+        at: StreamSite,
+    ) -> Result<Patched> {
         let pair = self.pair(source, target)?;
         let stored = self.stored(&pair.0, at.name())?;
         let pos = pair.1.pos();
@@ -113,7 +122,9 @@ impl ActivationPatching {
             })
         });
         let labels = common::labels(&self.model, &pair.1);
-        self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
+        self.patched(&pair, metric, cases.collect(), |values, units| {
+            ScoreTable::positions(values, &labels, units)
+        })
     }
 
     /// The metric of `target` with one head taken from `source` at every position: `[layer][head]`.
@@ -121,7 +132,13 @@ impl ActivationPatching {
     /// # Errors
     ///
     /// As [`ActivationPatching::by_position`].
-    pub fn by_head(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: HeadSite) -> Result<Patched> {
+    pub fn by_head(
+        &self,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
+        metric: &Metric,
+        at: HeadSite,
+    ) -> Result<Patched> {
         let pair = self.pair(source, target)?;
         let stored = self.stored(&pair.0, at.name())?;
         let heads = at.heads(&self.model);
@@ -140,7 +157,13 @@ impl ActivationPatching {
     /// # Errors
     ///
     /// As [`ActivationPatching::by_position`].
-    pub fn by_head_and_position(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric, at: HeadSite) -> Result<Vec<Patched>> {
+    pub fn by_head_and_position(
+        &self,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
+        metric: &Metric,
+        at: HeadSite,
+    ) -> Result<Vec<Patched>> {
         let pair = self.pair(source, target)?;
         let stored = self.stored(&pair.0, at.name())?;
         let labels = common::labels(&self.model, &pair.1);
@@ -149,10 +172,16 @@ impl ActivationPatching {
                 let value = &stored[layer];
                 (0..pair.1.pos()).map(move |index| {
                     let edit = Intervention::patch(value).head(head).positions([index as isize]).edit();
-                    SweepCase::new(format!("L{layer}H{head}@{index}"), site::Site::in_block(layer, at.name()), edit)
+                    SweepCase::new(
+                        format!("L{layer}H{head}@{index}"),
+                        site::Site::in_block(layer, at.name()),
+                        edit,
+                    )
                 })
             });
-            self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
+            self.patched(&pair, metric, cases.collect(), |values, units| {
+                ScoreTable::positions(values, &labels, units)
+            })
         };
         (0..at.heads(&self.model)).map(of_head).collect()
     }
@@ -166,25 +195,45 @@ impl ActivationPatching {
         if (source.batch(), source.pos()) != (target.batch(), target.pos()) {
             let problem = format!(
                 "the source is {} × {} tokens, the target {} × {}; patch between prompts that align token by token",
-                source.batch(), source.pos(), target.batch(), target.pos()
+                source.batch(),
+                source.pos(),
+                target.batch(),
+                target.pos()
             );
-            return Err(Error::Tool { tool: Self::NAME, problem });
+            return Err(Error::Tool {
+                tool: Self::NAME,
+                problem,
+            });
         }
         Ok((source, target))
     }
 
     fn stored(&self, tokens: &Tokens, name: &str) -> Result<Vec<Activation>> {
         let (_, cache) = self.model.run_with_cache(tokens, [format!("blocks.*.{name}")])?;
-        self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
+        self.layers()
+            .map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone()))
+            .collect()
     }
 
-    fn patched(&self, pair: &(Tokens, Tokens), metric: &Metric, cases: Vec<SweepCase>, table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable) -> Result<Patched> {
+    fn patched(
+        &self,
+        pair: &(Tokens, Tokens),
+        metric: &Metric,
+        cases: Vec<SweepCase>,
+        table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable,
+    ) -> Result<Patched> {
         let columns = cases.len() / self.model.config().n_layers;
         let source = metric.value(&self.model, &self.model.forward(&pair.0)?, &pair.0)?;
         let found: SweepResult = metric.sweep(&self.model, &pair.1, cases)?;
         let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
         let rows = means.chunks(columns).map(<[f32]>::to_vec).collect();
-        Ok(Patched { source, target: found.clean_mean() as f32, table: table(rows, &metric.units()), per_prompt: found.values, work: found.work })
+        Ok(Patched {
+            source,
+            target: found.clean_mean() as f32,
+            table: table(rows, &metric.units()),
+            per_prompt: found.values,
+            work: found.work,
+        })
     }
 }
 

@@ -71,7 +71,11 @@ impl AttentionPatterns {
         let [_, heads, queries, keys] = by_head.dims();
         let flat = common::rows(by_head.reshape([heads * queries, keys]))?;
         let pattern = flat.chunks(queries).map(<[Vec<f32>]>::to_vec).collect();
-        Ok(HeadPatterns { layer, tokens: common::labels(&self.model, &tokens), pattern })
+        Ok(HeadPatterns {
+            layer,
+            tokens: common::labels(&self.model, &tokens),
+            pattern,
+        })
     }
 
     /// One head's pattern, `[query][key]`.
@@ -89,12 +93,23 @@ impl AttentionPatterns {
     /// # Errors
     ///
     /// As [`AttentionPatterns::pattern`], and a query out of range.
-    pub fn top_attended(&self, prompt: impl IntoTokens, layer: usize, head: usize, query: usize, k: usize) -> Result<Vec<Attended>> {
+    pub fn top_attended(
+        &self,
+        prompt: impl IntoTokens,
+        layer: usize,
+        head: usize,
+        query: usize,
+        k: usize,
+    ) -> Result<Vec<Attended>> {
         common::check_head(&self.model, layer, head)?;
         let found = self.patterns(prompt, layer)?;
         common::within("query position", query, found.tokens.len())?;
         let row = &found.pattern[head][query];
-        let attended = |pos: usize| Attended { pos, token: found.tokens[pos].clone(), weight: row[pos] };
+        let attended = |pos: usize| Attended {
+            pos,
+            token: found.tokens[pos].clone(),
+            weight: row[pos],
+        };
         Ok(common::largest(&row[..=query], k).into_iter().map(attended).collect())
     }
 }
@@ -104,7 +119,12 @@ impl HeadPatterns {
     pub fn panel(&self) -> Attention {
         let empty = Attention::new(&self.tokens);
         let heads = self.pattern.iter().enumerate();
-        heads.fold(empty, |panel, (head, rows)| panel.head(format!("L{}H{head}", self.layer), rows.iter().map(|row| row.iter().copied())))
+        heads.fold(empty, |panel, (head, rows)| {
+            panel.head(
+                format!("L{}H{head}", self.layer),
+                rows.iter().map(|row| row.iter().copied()),
+            )
+        })
     }
 }
 
@@ -140,11 +160,24 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let tool = AttentionPatterns::new(&fixture("gpt2"));
-        let message = |layer, head, query| tool.top_attended([1, 2], layer, head, query, 1).unwrap_err().to_string();
-        assert_eq!(message(3, 0, 0), "layer 3 is out of range: there are 3, numbered from 0");
+        let message = |layer, head, query| {
+            tool.top_attended([1, 2], layer, head, query, 1)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            message(3, 0, 0),
+            "layer 3 is out of range: there are 3, numbered from 0"
+        );
         assert_eq!(message(0, 4, 0), "head 4 is out of range: there are 4, numbered from 0");
-        assert_eq!(message(0, 0, 2), "query position 2 is out of range: there are 2, numbered from 0");
+        assert_eq!(
+            message(0, 0, 2),
+            "query position 2 is out of range: there are 2, numbered from 0"
+        );
         let two = tool.patterns(vec![vec![1], vec![2]], 0).unwrap_err();
-        assert_eq!(two.to_string(), "attention_patterns: takes one prompt at a time, got 2; call it once for each");
+        assert_eq!(
+            two.to_string(),
+            "attention_patterns: takes one prompt at a time, got 2; call it once for each"
+        );
     }
 }

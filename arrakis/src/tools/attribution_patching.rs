@@ -58,7 +58,10 @@ impl Tool for AttributionPatching {
 impl AttributionPatching {
     /// For a model; gradients at the corrupted run.
     pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone(), point: Point::Corrupted }
+        Self {
+            model: model.clone(),
+            point: Point::Corrupted,
+        }
     }
 
     /// With gradients at another run.
@@ -86,7 +89,12 @@ impl AttributionPatching {
     /// # Errors
     ///
     /// As [`AttributionPatching::heads`].
-    pub fn heads_by_pos(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<Vec<ScoreTable>> {
+    pub fn heads_by_pos(
+        &self,
+        clean: impl IntoTokens,
+        corrupted: impl IntoTokens,
+        metric: &Metric,
+    ) -> Result<Vec<ScoreTable>> {
         let scores = self.scores("attn.z", clean, corrupted, metric)?;
         let heads = self.model.config().n_heads;
         let by_pos = |layer: usize| -> Result<Vec<f32>> {
@@ -96,7 +104,9 @@ impl AttributionPatching {
         let layers = self.layers(by_pos)?;
         let positions = layers.first().map_or(0, |row| row.len() / heads);
         let at = |pos: usize| layers.iter().map(|row| row[pos * heads..][..heads].to_vec()).collect();
-        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &metric.units())).collect())
+        Ok((0..positions)
+            .map(|pos| ScoreTable::heads(at(pos), &metric.units()))
+            .collect())
     }
 
     /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the clean tokens.
@@ -120,7 +130,13 @@ impl AttributionPatching {
     /// # Errors
     ///
     /// As [`AttributionPatching::heads`], or a mixture of experts.
-    pub fn neurons(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric, k: usize) -> Result<Vec<NeuronScore>> {
+    pub fn neurons(
+        &self,
+        clean: impl IntoTokens,
+        corrupted: impl IntoTokens,
+        metric: &Metric,
+        k: usize,
+    ) -> Result<Vec<NeuronScore>> {
         let scores = self.scores("mlp.post", clean, corrupted, metric)?;
         let by_neuron = |layer: usize| -> Result<Vec<f32>> {
             let score: Tensor<3> = scores.get(&site::mlp_post(layer))?;
@@ -131,7 +147,12 @@ impl AttributionPatching {
         let d_mlp = self.model.config().d_mlp;
         let named = |index: usize| {
             let (layer, neuron) = (index / d_mlp, index % d_mlp);
-            NeuronScore { name: format!("L{layer}N{neuron}"), layer, neuron, score: flat[index] }
+            NeuronScore {
+                name: format!("L{layer}N{neuron}"),
+                layer,
+                neuron,
+                score: flat[index],
+            }
         };
         Ok(common::largest(&sizes, k).into_iter().map(named).collect())
     }
@@ -141,16 +162,36 @@ impl AttributionPatching {
     }
 
     /// `(a_clean - a_corrupt) · gradient`, element by element, at one site of every block.
-    fn scores(&self, inside: &str, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<Elementwise> {
+    fn scores(
+        &self,
+        inside: &str,
+        clean: impl IntoTokens,
+        corrupted: impl IntoTokens,
+        metric: &Metric,
+    ) -> Result<Elementwise> {
         let (clean, corrupted) = (clean.into_tokens(&self.model)?, corrupted.into_tokens(&self.model)?);
         check_pair(&clean, &corrupted)?;
         let sites = format!("blocks.*.{inside}");
-        let (differentiated, other) = if self.point == Point::Corrupted { (&corrupted, &clean) } else { (&clean, &corrupted) };
-        let outcome = self.model.run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        let (differentiated, other) = if self.point == Point::Corrupted {
+            (&corrupted, &clean)
+        } else {
+            (&clean, &corrupted)
+        };
+        let outcome = self
+            .model
+            .run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
         let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, differentiated)?)?;
         let (_, there) = self.model.run_with_cache(other, [sites.as_str()])?;
-        let (clean, corrupted) = if self.point == Point::Corrupted { (there, outcome.cache) } else { (outcome.cache, there) };
-        Ok(Elementwise { clean, corrupted, gradients })
+        let (clean, corrupted) = if self.point == Point::Corrupted {
+            (there, outcome.cache)
+        } else {
+            (outcome.cache, there)
+        };
+        Ok(Elementwise {
+            clean,
+            corrupted,
+            gradients,
+        })
     }
 }
 
@@ -173,8 +214,14 @@ fn check_pair(clean: &Tokens, corrupted: &Tokens) -> Result<()> {
     if a == b {
         return Ok(());
     }
-    let problem = format!("the clean prompt is {} × {} tokens, the corrupted {} × {}; make them equal, word for word", a[0], a[1], b[0], b[1]);
-    Err(Error::Tool { tool: AttributionPatching::NAME, problem })
+    let problem = format!(
+        "the clean prompt is {} × {} tokens, the corrupted {} × {}; make them equal, word for word",
+        a[0], a[1], b[0], b[1]
+    );
+    Err(Error::Tool {
+        tool: AttributionPatching::NAME,
+        problem,
+    })
 }
 
 #[cfg(test)]
@@ -199,7 +246,9 @@ mod tests {
     fn a_small_patch_moves_the_metric_as_told() {
         let model = fixture("llama");
         let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
-        let table = AttributionPatching::new(&model).heads(CLEAN, CORRUPTED, &metric).unwrap();
+        let table = AttributionPatching::new(&model)
+            .heads(CLEAN, CORRUPTED, &metric)
+            .unwrap();
         let (_, clean) = model.run_with_cache(CLEAN, ["blocks.0.attn.z"]).unwrap();
         let tokens = Tokens::new(vec![CORRUPTED.to_vec()]).unwrap();
         let nudged = |head: usize, step: f32| {
@@ -221,7 +270,10 @@ mod tests {
     fn the_planted_heads_stand_out_at_either_point() {
         let metric = Metric::logit_diff(5, 7);
         for point in [Point::Corrupted, Point::Clean] {
-            let table = AttributionPatching::new(&induction_model()).at(point).heads([3, 5, 7, 3], [3, 7, 5, 3], &metric).unwrap();
+            let table = AttributionPatching::new(&induction_model())
+                .at(point)
+                .heads([3, 5, 7, 3], [3, 7, 5, 3], &metric)
+                .unwrap();
             assert_eq!(table.top(1)[0].label, "L1H0", "{point:?}");
         }
     }
@@ -231,7 +283,11 @@ mod tests {
         let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")), Metric::loss());
         let heads = tool.heads(CLEAN, CORRUPTED, &metric).unwrap();
         let by_pos = tool.heads_by_pos(CLEAN, CORRUPTED, &metric).unwrap();
-        close(by_pos.iter().map(|table| table.values[1][2]).sum(), heads.values[1][2], 1e-5);
+        close(
+            by_pos.iter().map(|table| table.values[1][2]).sum(),
+            heads.values[1][2],
+            1e-5,
+        );
         let neurons = tool.neurons(CLEAN, CORRUPTED, &metric, 3).unwrap();
         assert!(neurons.len() == 3 && neurons[0].score.abs() >= neurons[2].score.abs());
     }
@@ -240,6 +296,9 @@ mod tests {
     fn prompts_that_do_not_pair_are_named() {
         let tool = AttributionPatching::new(&fixture("gpt2"));
         let error = tool.heads(CLEAN, [1, 2], &Metric::loss()).unwrap_err();
-        assert_eq!(error.to_string(), "attribution_patching: the clean prompt is 1 × 5 tokens, the corrupted 1 × 2; make them equal, word for word");
+        assert_eq!(
+            error.to_string(),
+            "attribution_patching: the clean prompt is 1 × 5 tokens, the corrupted 1 × 2; make them equal, word for word"
+        );
     }
 }

@@ -129,7 +129,13 @@ impl DirectLogitAttribution {
     /// # Errors
     ///
     /// As [`DirectLogitAttribution::logit`].
-    pub fn logit_diff(&self, prompt: impl IntoTokens, answer: u32, wrong: u32, pos: impl Into<Position>) -> Result<Attribution> {
+    pub fn logit_diff(
+        &self,
+        prompt: impl IntoTokens,
+        answer: u32,
+        wrong: u32,
+        pos: impl Into<Position>,
+    ) -> Result<Attribution> {
         self.attribute(prompt, LogitTarget::Difference(answer, wrong), pos)
     }
 
@@ -138,7 +144,12 @@ impl DirectLogitAttribution {
     /// # Errors
     ///
     /// As [`DirectLogitAttribution::logit`].
-    pub fn attribute(&self, prompt: impl IntoTokens, target: impl Into<LogitTarget>, pos: impl Into<Position>) -> Result<Attribution> {
+    pub fn attribute(
+        &self,
+        prompt: impl IntoTokens,
+        target: impl Into<LogitTarget>,
+        pos: impl Into<Position>,
+    ) -> Result<Attribution> {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
         let pos = pos.into().of(&tokens)?[0];
         let labels = common::labels(&self.model, &tokens);
@@ -146,8 +157,17 @@ impl DirectLogitAttribution {
         let readout = Readout::new(&whole, target.into(), pos)?;
         let components = readout.components()?;
         let total = readout.total(whole.logits)?;
-        check_sum(&components.iter().map(|component| component.value).collect::<Vec<_>>(), total)?;
-        Ok(Attribution { tokens: labels, pos, total, before_softcap: self.model.config().final_softcap.is_some(), components })
+        check_sum(
+            &components.iter().map(|component| component.value).collect::<Vec<_>>(),
+            total,
+        )?;
+        Ok(Attribution {
+            tokens: labels,
+            pos,
+            total,
+            before_softcap: self.model.config().final_softcap.is_some(),
+            components,
+        })
     }
 
     /// The `k` neurons of a layer whose contribution to a target is furthest from zero.
@@ -157,7 +177,14 @@ impl DirectLogitAttribution {
     /// # Errors
     ///
     /// As [`DirectLogitAttribution::logit`], a layer out of range, or a mixture of experts.
-    pub fn neurons(&self, prompt: impl IntoTokens, target: impl Into<LogitTarget>, pos: impl Into<Position>, layer: usize, k: usize) -> Result<Vec<NeuronContribution>> {
+    pub fn neurons(
+        &self,
+        prompt: impl IntoTokens,
+        target: impl Into<LogitTarget>,
+        pos: impl Into<Position>,
+        layer: usize,
+        k: usize,
+    ) -> Result<Vec<NeuronContribution>> {
         self.model.w_out(layer)?;
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
         let pos = pos.into().of(&tokens)?[0];
@@ -165,10 +192,19 @@ impl DirectLogitAttribution {
         let readout = Readout::new(&whole, target.into(), pos)?;
         let activations = device::read(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
         let each = device::read(readout.along(readout.stream.neuron_directions(layer)?))?;
-        let values: Vec<f32> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
+        let values: Vec<f32> = activations
+            .iter()
+            .zip(&each)
+            .map(|(activation, each)| activation * each)
+            .collect();
         readout.check_neurons(layer, &values)?;
         let sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
-        let contribution = |neuron: usize| NeuronContribution { name: format!("L{layer}N{neuron}"), neuron, activation: activations[neuron], value: values[neuron] };
+        let contribution = |neuron: usize| NeuronContribution {
+            name: format!("L{layer}N{neuron}"),
+            neuron,
+            activation: activations[neuron],
+            value: values[neuron],
+        };
         Ok(common::largest(&sizes, k).into_iter().map(contribution).collect())
     }
 }
@@ -188,12 +224,20 @@ impl Readout {
         let directions = stream::unembed_directions(&whole.model, &ids)?;
         let signs = Tensor::<1>::from_floats(signs.as_slice(), whole.model.device()).reshape([signs.len(), 1]);
         let direction = (directions * signs).sum_dim(0).transpose();
-        Ok(Self { stream: whole.at(pos)?, target, pos, direction })
+        Ok(Self {
+            stream: whole.at(pos)?,
+            target,
+            pos,
+            direction,
+        })
     }
 
     /// What vectors `[n, d_model]` contribute, `[n, 1]`.
     fn along(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let normed = match (&self.stream.model.net().ln_final, self.stream.cache.get::<3>("ln_final.scale")) {
+        let normed = match (
+            &self.stream.model.net().ln_final,
+            self.stream.cache.get::<3>("ln_final.scale"),
+        ) {
             (Some(norm), Ok(scale)) => stream::frozen(norm, vectors, scale.reshape([1, 1])),
             _ => vectors,
         };
@@ -221,15 +265,32 @@ impl Readout {
         found.push(("bias".into(), None, None));
         vectors.push(bias);
         let values = device::read(self.along(Tensor::cat(vectors, 0)))?;
-        let mut components: Vec<_> = found.into_iter().zip(values).map(|((name, layer, head), value)| Contribution { name, layer, head, value }).collect();
-        components.push(Contribution { name: "unembed_bias".into(), layer: None, head: None, value: self.constant()? });
+        let mut components: Vec<_> = found
+            .into_iter()
+            .zip(values)
+            .map(|((name, layer, head), value)| Contribution {
+                name,
+                layer,
+                head,
+                value,
+            })
+            .collect();
+        components.push(Contribution {
+            name: "unembed_bias".into(),
+            layer: None,
+            head: None,
+            value: self.constant()?,
+        });
         Ok(components)
     }
 
     /// Neurons and the output bias must add up to what the whole MLP contributes.
     fn check_neurons(&self, layer: usize, values: &[f32]) -> Result<()> {
         let d_model = self.stream.model.config().d_model;
-        let both = vec![self.stream.mlp_bias(layer)?.reshape([1, d_model]), self.stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model])];
+        let both = vec![
+            self.stream.mlp_bias(layer)?.reshape([1, d_model]),
+            self.stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model]),
+        ];
         let both = device::read(self.along(Tensor::cat(both, 0)))?;
         check_sum(&[values, &both[..1]].concat(), both[1])
     }
@@ -238,7 +299,12 @@ impl Readout {
     fn constant(&self) -> Result<f32> {
         let model = &self.stream.model;
         let b_u = device::read(model.b_u())?;
-        let own: f32 = self.target.terms().iter().map(|(token, sign)| sign * b_u[*token as usize]).sum();
+        let own: f32 = self
+            .target
+            .terms()
+            .iter()
+            .map(|(token, sign)| sign * b_u[*token as usize])
+            .sum();
         let own = own * model.config().logit_scale.unwrap_or(1.0) as f32;
         match model.net().ln_final.as_ref().and_then(|norm| norm.bias.as_ref()) {
             Some(bias) => Ok(own + device::read(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
@@ -250,11 +316,19 @@ impl Readout {
     fn total(&self, logits: Tensor<3>) -> Result<f32> {
         let model = &self.stream.model;
         if model.config().final_softcap.is_some() {
-            let last = self.stream.cache.get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
+            let last = self
+                .stream
+                .cache
+                .get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
             return Ok(device::read(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
         }
         let row = device::read(logits.narrow(1, self.pos, 1))?;
-        Ok(self.target.terms().iter().map(|(token, sign)| sign * row[*token as usize]).sum())
+        Ok(self
+            .target
+            .terms()
+            .iter()
+            .map(|(token, sign)| sign * row[*token as usize])
+            .sum())
     }
 }
 
@@ -264,8 +338,13 @@ fn check_sum(parts: &[f32], total: f32) -> Result<()> {
     if (sum - total).abs() <= TOLERANCE * scale {
         return Ok(());
     }
-    let problem = format!("the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it");
-    Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
+    let problem = format!(
+        "the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it"
+    );
+    Err(Error::Tool {
+        tool: DirectLogitAttribution::NAME,
+        problem,
+    })
 }
 
 impl Attribution {
@@ -276,19 +355,30 @@ impl Attribution {
 
     /// The contribution of a component, in nats.
     pub fn get(&self, name: &str) -> Option<f32> {
-        self.components.iter().find(|component| component.name == name).map(|component| component.value)
+        self.components
+            .iter()
+            .find(|component| component.name == name)
+            .map(|component| component.value)
     }
 
     /// The `k` contributions furthest from zero, furthest first.
     pub fn top(&self, k: usize) -> Vec<&Contribution> {
         let sizes: Vec<f32> = self.components.iter().map(|component| component.value.abs()).collect();
-        common::largest(&sizes, k).into_iter().map(|index| &self.components[index]).collect()
+        common::largest(&sizes, k)
+            .into_iter()
+            .map(|index| &self.components[index])
+            .collect()
     }
 
     /// The heads alone, `[layer][head]`, in nats.
     pub fn heads(&self) -> ScoreTable {
         let mut values: Vec<Vec<f32>> = Vec::new();
-        for (layer, component) in self.components.iter().filter(|c| c.head.is_some()).filter_map(|c| Some((c.layer?, c))) {
+        for (layer, component) in self
+            .components
+            .iter()
+            .filter(|c| c.head.is_some())
+            .filter_map(|c| Some((c.layer?, c)))
+        {
             values.resize(values.len().max(layer + 1), Vec::new());
             values[layer].push(component.value);
         }
@@ -332,14 +422,26 @@ mod tests {
         }
         // A bias that nothing accounts for is an error.
         let error = check_sum(&[1.0, 2.0], 3.5).unwrap_err().to_string();
-        assert!(error.starts_with("direct_logit_attribution: the contributions add up to 3, not to 3.5;"), "{error}");
+        assert!(
+            error.starts_with("direct_logit_attribution: the contributions add up to 3, not to 3.5;"),
+            "{error}"
+        );
     }
 
     #[test]
     fn mistakes_are_named() {
         let tool = DirectLogitAttribution::new(&fixture("gpt2"));
-        assert_eq!(tool.logit([1], 120, 0).unwrap_err().to_string(), "token 120 is out of range: there are 120, numbered from 0");
-        assert_eq!(tool.logit([1], 0, 1).unwrap_err().to_string(), "position 1 is out of range: there are 1, numbered from 0");
-        assert_eq!(tool.neurons([1], 0, 0, 3, 1).unwrap_err().to_string(), "layer 3 is out of range: there are 3, numbered from 0");
+        assert_eq!(
+            tool.logit([1], 120, 0).unwrap_err().to_string(),
+            "token 120 is out of range: there are 120, numbered from 0"
+        );
+        assert_eq!(
+            tool.logit([1], 0, 1).unwrap_err().to_string(),
+            "position 1 is out of range: there are 1, numbered from 0"
+        );
+        assert_eq!(
+            tool.neurons([1], 0, 0, 3, 1).unwrap_err().to_string(),
+            "layer 3 is out of range: there are 3, numbered from 0"
+        );
     }
 }

@@ -28,7 +28,14 @@ impl FactoredMatrix {
         if n == m && k == j {
             return Ok(Self { a, b });
         }
-        Err(Error::Tool { tool: "FactoredMatrix", problem: format!("{:?} × {:?} is no product; give [n, l, k] and [n, k, r]", a.dims(), b.dims()) })
+        Err(Error::Tool {
+            tool: "FactoredMatrix",
+            problem: format!(
+                "{:?} × {:?} is no product; give [n, l, k] and [n, k, r]",
+                a.dims(),
+                b.dims()
+            ),
+        })
     }
 
     /// How many matrices there are.
@@ -48,13 +55,19 @@ impl FactoredMatrix {
     /// An index out of range.
     pub fn head(&self, index: usize) -> Result<Self> {
         super::common::within("head", index, self.len())?;
-        Ok(Self { a: self.a.clone().narrow(0, index, 1), b: self.b.clone().narrow(0, index, 1) })
+        Ok(Self {
+            a: self.a.clone().narrow(0, index, 1),
+            b: self.b.clone().narrow(0, index, 1),
+        })
     }
 
     /// Each matrix transposed: `bᵀ aᵀ`.
     #[must_use]
     pub fn transposed(&self) -> Self {
-        Self { a: self.b.clone().swap_dims(1, 2), b: self.a.clone().swap_dims(1, 2) }
+        Self {
+            a: self.b.clone().swap_dims(1, 2),
+            b: self.a.clone().swap_dims(1, 2),
+        }
     }
 
     /// Each matrix times its partner in `other`, still factored: `a (b a' b')`.
@@ -65,7 +78,10 @@ impl FactoredMatrix {
     pub fn product(&self, other: &Self) -> Result<Self> {
         let ([n, _, r], [m, l, _]) = ([self.len(), 0, self.b.dims()[2]], other.a.dims());
         if n != m || r != l {
-            return Err(Error::Tool { tool: "FactoredMatrix", problem: format!("{n} matrices with {r} columns do not multiply {m} with {l} rows") });
+            return Err(Error::Tool {
+                tool: "FactoredMatrix",
+                problem: format!("{n} matrices with {r} columns do not multiply {m} with {l} rows"),
+            });
         }
         let inner = self.b.clone().matmul(other.a.clone());
         Self::new(self.a.clone(), inner.matmul(other.b.clone()))
@@ -95,13 +111,28 @@ impl FactoredMatrix {
     pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f32>>> {
         let ([n, k, r], [m, l, j]) = (self.b.dims(), other.a.dims());
         if r != l {
-            return Err(Error::Tool { tool: "FactoredMatrix", problem: format!("matrices with {r} columns do not multiply matrices with {l} rows") });
+            return Err(Error::Tool {
+                tool: "FactoredMatrix",
+                problem: format!("matrices with {r} columns do not multiply matrices with {l} rows"),
+            });
         }
-        let middle = self.b.clone().reshape([n, 1, k, r]).expand([n, m, k, r]).matmul(other.a.clone().reshape([1, m, l, j]).expand([n, m, l, j]));
-        let left = self.left_gram().reshape([n, 1, k, k]).expand([n, m, k, k]).matmul(middle.clone());
+        let middle = self
+            .b
+            .clone()
+            .reshape([n, 1, k, r])
+            .expand([n, m, k, r])
+            .matmul(other.a.clone().reshape([1, m, l, j]).expand([n, m, l, j]));
+        let left = self
+            .left_gram()
+            .reshape([n, 1, k, k])
+            .expand([n, m, k, k])
+            .matmul(middle.clone());
         let right = middle.matmul(other.right_gram().reshape([1, m, j, j]).expand([n, m, j, j]));
         let squares = (left * right).sum_dim(3).sum_dim(2).reshape([n, m]);
-        Ok(super::common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
+        Ok(super::common::rows(squares)?
+            .into_iter()
+            .map(|row| row.into_iter().map(root).collect())
+            .collect())
     }
 
     /// `aᵀ a`, `[n, k, k]`.
@@ -146,10 +177,18 @@ mod tests {
         let (first, second) = (ov(0), ov(1));
         let all = first.product_norms(&second).unwrap();
         for (head, row) in all.iter().enumerate() {
-            close(first.norms().unwrap()[head], norm(first.head(head).unwrap().dense()), 1e-5);
+            close(
+                first.norms().unwrap()[head],
+                norm(first.head(head).unwrap().dense()),
+                1e-5,
+            );
             for (other, low_rank) in row.iter().enumerate() {
                 let product = first.head(head).unwrap().product(&second.head(other).unwrap()).unwrap();
-                let dense = first.head(head).unwrap().dense().matmul(second.head(other).unwrap().dense());
+                let dense = first
+                    .head(head)
+                    .unwrap()
+                    .dense()
+                    .matmul(second.head(other).unwrap().dense());
                 close(*low_rank, norm(dense.clone()), 1e-5 * norm(dense.clone()).max(1.0));
                 close(product.norms().unwrap()[0], norm(dense), 1e-4);
             }
@@ -160,6 +199,9 @@ mod tests {
     fn shapes_that_do_not_fit_are_named() {
         let zeros = |shape| Tensor::<3>::zeros(shape, &Device::flex());
         let error = FactoredMatrix::new(zeros([1, 2, 3]), zeros([1, 2, 3])).unwrap_err();
-        assert_eq!(error.to_string(), "FactoredMatrix: [1, 2, 3] × [1, 2, 3] is no product; give [n, l, k] and [n, k, r]");
+        assert_eq!(
+            error.to_string(),
+            "FactoredMatrix: [1, 2, 3] × [1, 2, 3] is no product; give [n, l, k] and [n, k, r]"
+        );
     }
 }

@@ -98,11 +98,22 @@ impl LogitLens {
     /// As [`LogitLens::lens`].
     pub fn lens_top(&self, prompt: impl IntoTokens, k: usize) -> Result<Lens> {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let mut lens = Lens { tokens: common::labels(&self.model, &tokens), labels: Vec::new(), top: Vec::new(), entropy: Vec::new() };
+        let mut lens = Lens {
+            tokens: common::labels(&self.model, &tokens),
+            labels: Vec::new(),
+            top: Vec::new(),
+            entropy: Vec::new(),
+        };
         self.each_step(&tokens, |label, logits| {
             let (logits, log_probs) = by_position(logits)?;
             lens.labels.push(label);
-            lens.top.push(logits.iter().zip(&log_probs).map(|(logits, log_probs)| self.candidates(logits, log_probs, k)).collect());
+            lens.top.push(
+                logits
+                    .iter()
+                    .zip(&log_probs)
+                    .map(|(logits, log_probs)| self.candidates(logits, log_probs, k))
+                    .collect(),
+            );
             lens.entropy.push(log_probs.iter().map(|row| entropy(row)).collect());
             Ok(())
         })?;
@@ -119,11 +130,23 @@ impl LogitLens {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
         let index = target as usize;
         let texts = common::labels(&self.model, &tokens);
-        let mut lens = TargetLens { tokens: texts, labels: Vec::new(), target, rank: Vec::new(), logit: Vec::new(), log_prob: Vec::new() };
+        let mut lens = TargetLens {
+            tokens: texts,
+            labels: Vec::new(),
+            target,
+            rank: Vec::new(),
+            logit: Vec::new(),
+            log_prob: Vec::new(),
+        };
         self.each_step(&tokens, |label, logits| {
             let (logits, log_probs) = by_position(logits)?;
             lens.labels.push(label);
-            lens.rank.push(logits.iter().map(|row| row.iter().filter(|logit| **logit > row[index]).count()).collect());
+            lens.rank.push(
+                logits
+                    .iter()
+                    .map(|row| row.iter().filter(|logit| **logit > row[index]).count())
+                    .collect(),
+            );
             lens.logit.push(logits.iter().map(|row| row[index]).collect());
             lens.log_prob.push(log_probs.iter().map(|row| row[index]).collect());
             Ok(())
@@ -149,8 +172,12 @@ impl LogitLens {
     /// Runs once, then hands over the logits of one point after the other.
     fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Tensor<3>) -> Result<()>) -> Result<()> {
         let steps = self.steps();
-        let (_, cache) = self.model.run_with_cache(tokens, steps.iter().map(|(_, site)| site.clone()))?;
-        steps.into_iter().try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
+        let (_, cache) = self
+            .model
+            .run_with_cache(tokens, steps.iter().map(|(_, site)| site.clone()))?;
+        steps
+            .into_iter()
+            .try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
     }
 
     fn read(&self, cache: &ActivationCache, site: &str) -> Result<Tensor<3>> {
@@ -173,7 +200,12 @@ impl LogitLens {
     }
 
     fn candidates(&self, logits: &[f32], log_probs: &[f32], k: usize) -> Vec<Candidate> {
-        let candidate = |id: usize| Candidate { token: id as u32, text: common::label(&self.model, id as u32), logit: logits[id], log_prob: log_probs[id] };
+        let candidate = |id: usize| Candidate {
+            token: id as u32,
+            text: common::label(&self.model, id as u32),
+            logit: logits[id],
+            log_prob: log_probs[id],
+        };
         common::largest(logits, k).into_iter().map(candidate).collect()
     }
 }
@@ -185,20 +217,39 @@ type Rows = Vec<Vec<f32>>;
 fn by_position(logits: Tensor<3>) -> Result<(Rows, Rows)> {
     let [batch, pos, d_vocab] = logits.dims();
     let logits = logits.reshape([batch * pos, d_vocab]);
-    Ok((common::rows(logits.clone())?, common::rows(activation::log_softmax(logits, 1))?))
+    Ok((
+        common::rows(logits.clone())?,
+        common::rows(activation::log_softmax(logits, 1))?,
+    ))
 }
 
 fn entropy(log_probs: &[f32]) -> f32 {
-    -log_probs.iter().filter(|log_prob| log_prob.is_finite()).map(|log_prob| log_prob.exp() * log_prob).sum::<f32>()
+    -log_probs
+        .iter()
+        .filter(|log_prob| log_prob.is_finite())
+        .map(|log_prob| log_prob.exp() * log_prob)
+        .sum::<f32>()
 }
 
 impl Lens {
     /// The likeliest token at each point, coloured by its probability: a panel for a figure.
     pub fn heatmap(&self) -> crate::plot::Heatmap {
-        let first = |step: &Vec<Vec<Candidate>>, read: fn(&Candidate) -> String| step.iter().map(|top| top.first().map(read).unwrap_or_default()).collect::<Vec<_>>();
-        let probabilities = self.top.iter().map(|step| step.iter().map(|top| top.first().map_or(f64::NAN, |best| f64::from(best.log_prob).exp())).collect::<Vec<_>>());
-        let map = crate::plot::Heatmap::new(probabilities).rows("stream", &self.labels).columns("position", &self.tokens).units("probability of the likeliest token");
-        map.sequential().cell_text(self.top.iter().map(|step| first(step, |best| best.text.clone())))
+        let first = |step: &Vec<Vec<Candidate>>, read: fn(&Candidate) -> String| {
+            step.iter()
+                .map(|top| top.first().map(read).unwrap_or_default())
+                .collect::<Vec<_>>()
+        };
+        let probabilities = self.top.iter().map(|step| {
+            step.iter()
+                .map(|top| top.first().map_or(f64::NAN, |best| f64::from(best.log_prob).exp()))
+                .collect::<Vec<_>>()
+        });
+        let map = crate::plot::Heatmap::new(probabilities)
+            .rows("stream", &self.labels)
+            .columns("position", &self.tokens)
+            .units("probability of the likeliest token");
+        map.sequential()
+            .cell_text(self.top.iter().map(|step| first(step, |best| best.text.clone())))
     }
 }
 
@@ -222,7 +273,11 @@ mod tests {
     use crate::tools::testing::{close, fixture, induction_model};
 
     fn bits(tensor: Tensor<3>) -> Vec<u32> {
-        arrakis_models::device::read(tensor).unwrap().into_iter().map(f32::to_bits).collect()
+        arrakis_models::device::read(tensor)
+            .unwrap()
+            .into_iter()
+            .map(f32::to_bits)
+            .collect()
     }
 
     #[test]
@@ -254,12 +309,21 @@ mod tests {
             assert_eq!(tool.target([34, 17, 29], best[rank].token).unwrap().rank[6][2], rank);
         }
         close(best.iter().map(|candidate| candidate.log_prob.exp()).sum(), 1.0, 1e-4);
-        close(best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum(), lens.entropy[6][2], 1e-4);
+        close(
+            best.iter()
+                .map(|candidate| -candidate.log_prob * candidate.log_prob.exp())
+                .sum(),
+            lens.entropy[6][2],
+            1e-4,
+        );
     }
 
     #[test]
     fn a_token_out_of_range_is_named() {
         let error = LogitLens::new(&fixture("gpt2")).target([1], 120).unwrap_err();
-        assert_eq!(error.to_string(), "token 120 is out of range: there are 120, numbered from 0");
+        assert_eq!(
+            error.to_string(),
+            "token 120 is out of range: there are 120, numbered from 0"
+        );
     }
 }

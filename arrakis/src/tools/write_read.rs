@@ -127,16 +127,40 @@ impl WriteRead {
         common::within("write layer", write_layer, n_layers)?;
         common::within("read layer", read_layer, n_layers)?;
         if write_layer >= read_layer {
-            let problem = format!("layer {read_layer} cannot read what layer {write_layer} writes; give a read layer from {} to {}", write_layer + 1, n_layers - 1);
-            return Err(Error::Tool { tool: Self::NAME, problem });
+            let problem = format!(
+                "layer {read_layer} cannot read what layer {write_layer} writes; give a read layer from {} to {}",
+                write_layer + 1,
+                n_layers - 1
+            );
+            return Err(Error::Tool {
+                tool: Self::NAME,
+                problem,
+            });
         }
         let name = |layer: usize| (0..heads).map(|head| format!("L{layer}H{head}")).collect::<Vec<_>>();
-        let table = |values, units: &str| ScoreTable { units: units.into(), row_axis: "writer".into(), column_axis: "reader".into(), row_labels: name(write_layer), col_labels: name(read_layer), values };
-        let [q, k, v] = [Composition::Q, Composition::K, Composition::V].map(|kind| self.between(kind, write_layer, read_layer));
+        let table = |values, units: &str| ScoreTable {
+            units: units.into(),
+            row_axis: "writer".into(),
+            column_axis: "reader".into(),
+            row_labels: name(write_layer),
+            col_labels: name(read_layer),
+            values,
+        };
+        let [q, k, v] =
+            [Composition::Q, Composition::K, Composition::V].map(|kind| self.between(kind, write_layer, read_layer));
         let (q, k, v) = (q?, k?, v?);
-        let sum = |writer: usize| (0..heads).map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader]).collect();
+        let sum = |writer: usize| {
+            (0..heads)
+                .map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader])
+                .collect()
+        };
         let share = (0..heads).map(sum).map(|row: Vec<f32>| normalised(&row)).collect();
-        Ok(Flow { q: table(q, "Q-composition"), k: table(k, "K-composition"), v: table(v, "V-composition"), share: table(share, "share of what the writer's readers read") })
+        Ok(Flow {
+            q: table(q, "Q-composition"),
+            k: table(k, "K-composition"),
+            v: table(v, "V-composition"),
+            share: table(share, "share of what the writer's readers read"),
+        })
     }
 
     /// Composition of every pair of heads, `[layer 1][head 1][layer 2][head 2]`, zero unless layer 1 is before layer 2.
@@ -169,11 +193,21 @@ impl WriteRead {
         let eye = Tensor::<2>::eye(tokens.pos(), self.model.device());
         let mut rolled = eye.clone();
         for layer in 0..self.model.config().n_layers {
-            let mean = cache.get::<4>(site::pattern(layer))?.mean_dim(1).reshape([tokens.pos(), tokens.pos()]);
+            let mean = cache
+                .get::<4>(site::pattern(layer))?
+                .mean_dim(1)
+                .reshape([tokens.pos(), tokens.pos()]);
             rolled = ((mean + eye.clone()) * 0.5).matmul(rolled);
         }
         let labels = common::labels(&self.model, &tokens);
-        Ok(ScoreTable { units: "rollout".into(), row_axis: "query".into(), column_axis: "key".into(), row_labels: labels.clone(), col_labels: labels, values: common::rows(rolled)? })
+        Ok(ScoreTable {
+            units: "rollout".into(),
+            row_axis: "query".into(),
+            column_axis: "key".into(),
+            row_labels: labels.clone(),
+            col_labels: labels,
+            values: common::rows(rolled)?,
+        })
     }
 
     /// `W_V W_O` of each head, `[head, d_model, d_model]` factored.
@@ -205,7 +239,11 @@ impl WriteRead {
         let mut scores = left.product_norms(&right)?;
         for (row, left) in scores.iter_mut().zip(&lefts) {
             for (score, right) in row.iter_mut().zip(&rights) {
-                *score = if left * right > 0.0 { *score / (left * right) } else { 0.0 };
+                *score = if left * right > 0.0 {
+                    *score / (left * right)
+                } else {
+                    0.0
+                };
             }
         }
         Ok(scores)
@@ -215,17 +253,33 @@ impl WriteRead {
     fn inside(&self, layer: usize, circuits: &FactoredMatrix, directions: Tensor<2>) -> Result<Vec<HeadScore>> {
         let ([_, width], d_model) = (directions.dims(), self.model.config().d_model);
         if width != d_model {
-            return Err(Error::Tool { tool: Self::NAME, problem: format!("directions have {width} numbers each, the stream has {d_model}") });
+            return Err(Error::Tool {
+                tool: Self::NAME,
+                problem: format!("directions have {width} numbers each, the stream has {d_model}"),
+            });
         }
         let basis = orthonormal(&common::rows(directions)?);
         if basis.is_empty() {
-            return Err(Error::Tool { tool: Self::NAME, problem: "the directions span nothing; give at least one that is not zero".into() });
+            return Err(Error::Tool {
+                tool: Self::NAME,
+                problem: "the directions span nothing; give at least one that is not zero".into(),
+            });
         }
         let [n, k, _] = circuits.b.dims();
-        let columns = Tensor::<2>::from_data(TensorData::new(basis.concat(), [basis.len(), d_model]), self.model.device()).transpose();
-        let projected = circuits.b.clone().matmul(columns.unsqueeze::<3>().expand([n, d_model, basis.len()]));
+        let columns = Tensor::<2>::from_data(
+            TensorData::new(basis.concat(), [basis.len(), d_model]),
+            self.model.device(),
+        )
+        .transpose();
+        let projected = circuits
+            .b
+            .clone()
+            .matmul(columns.unsqueeze::<3>().expand([n, d_model, basis.len()]));
         debug_assert_eq!(projected.dims(), [n, k, basis.len()]);
-        let (inside, whole) = (FactoredMatrix::new(circuits.a.clone(), projected)?.norms()?, circuits.norms()?);
+        let (inside, whole) = (
+            FactoredMatrix::new(circuits.a.clone(), projected)?.norms()?,
+            circuits.norms()?,
+        );
         let mut found = ranked(layer, &inside);
         for head in &mut found {
             let norm = whole[head.head];
@@ -238,14 +292,22 @@ impl WriteRead {
 /// Heads by score, highest first, with their shares of the sum.
 fn ranked(layer: usize, norms: &[f32]) -> Vec<HeadScore> {
     let shares = normalised(norms);
-    let one = |head: usize| HeadScore { name: format!("L{layer}H{head}"), layer, head, score: norms[head], share: shares[head] };
+    let one = |head: usize| HeadScore {
+        name: format!("L{layer}H{head}"),
+        layer,
+        head,
+        score: norms[head],
+        share: shares[head],
+    };
     common::largest(norms, norms.len()).into_iter().map(one).collect()
 }
 
 /// Divided by its sum; equal shares where that is zero.
 fn normalised(row: &[f32]) -> Vec<f32> {
     let sum: f32 = row.iter().sum();
-    row.iter().map(|value| if sum > 0.0 { value / sum } else { 1.0 / row.len() as f32 }).collect()
+    row.iter()
+        .map(|value| if sum > 0.0 { value / sum } else { 1.0 / row.len() as f32 })
+        .collect()
 }
 
 /// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy); dependent ones drop out.
@@ -257,14 +319,19 @@ fn orthonormal(vectors: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let length = dot(&rest, &rest).sqrt();
         for known in basis.iter().chain(&basis) {
             let along = dot(&rest, known);
-            rest.iter_mut().zip(known).for_each(|(rest, known)| *rest -= along * known);
+            rest.iter_mut()
+                .zip(known)
+                .for_each(|(rest, known)| *rest -= along * known);
         }
         let left = dot(&rest, &rest).sqrt();
         if left > 1e-6 * length && left > 0.0 {
             basis.push(rest.into_iter().map(|value| value / left).collect());
         }
     }
-    basis.into_iter().map(|vector| vector.into_iter().map(|value| value as f32).collect()).collect()
+    basis
+        .into_iter()
+        .map(|vector| vector.into_iter().map(|value| value as f32).collect())
+        .collect()
 }
 
 #[cfg(test)]
@@ -289,9 +356,13 @@ mod tests {
     fn low_rank_scores_are_the_dense_ones() {
         for name in ["gpt2", "llama"] {
             let tool = WriteRead::new(&fixture(name));
-            let norm = |dense: Tensor<3>| arrakis_models::device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt();
+            let norm =
+                |dense: Tensor<3>| arrakis_models::device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt();
             let flow = tool.flow(0, 2).unwrap();
-            let (ov, qk) = (tool.ov(0).unwrap().head(1).unwrap().dense(), tool.qk(2).unwrap().head(3).unwrap().dense());
+            let (ov, qk) = (
+                tool.ov(0).unwrap().head(1).unwrap().dense(),
+                tool.qk(2).unwrap().head(3).unwrap().dense(),
+            );
             let scale = norm(ov.clone()) * norm(qk.clone());
             close(flow.q.values[1][3], norm(ov.clone().matmul(qk.clone())) / scale, 1e-5);
             close(flow.k.values[1][3], norm(ov.matmul(qk.swap_dims(1, 2))) / scale, 1e-5);
@@ -310,7 +381,12 @@ mod tests {
             close(head.share, 1.0, 1e-5);
         }
         let half = eye.narrow(0, 0, 16);
-        assert!(tool.read_heads_from(1, half).unwrap().iter().all(|head| head.share > 0.0 && head.share < 1.0));
+        assert!(
+            tool.read_heads_from(1, half)
+                .unwrap()
+                .iter()
+                .all(|head| head.share > 0.0 && head.share < 1.0)
+        );
     }
 
     #[test]
@@ -325,7 +401,13 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let tool = WriteRead::new(&fixture("gpt2"));
-        assert_eq!(tool.write_heads(3).unwrap_err().to_string(), "layer 3 is out of range: there are 3, numbered from 0");
-        assert_eq!(tool.flow(1, 1).unwrap_err().to_string(), "write_read: layer 1 cannot read what layer 1 writes; give a read layer from 2 to 2");
+        assert_eq!(
+            tool.write_heads(3).unwrap_err().to_string(),
+            "layer 3 is out of range: there are 3, numbered from 0"
+        );
+        assert_eq!(
+            tool.flow(1, 1).unwrap_err().to_string(),
+            "write_read: layer 1 cannot read what layer 1 writes; give a read layer from 2 to 2"
+        );
     }
 }

@@ -14,12 +14,18 @@ fn surprise(bench: &Bench, text: &str) -> Result<f32> {
 
 fn main() -> Result<()> {
     let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
-    for text in ["When Mary and John went to the store, John gave a drink to Mary", "When Mary and John went to the store, John gave a drink to John"] {
+    for text in [
+        "When Mary and John went to the store, John gave a drink to Mary",
+        "When Mary and John went to the store, John gave a drink to John",
+    ] {
         println!("{:.3} nats a token: {text}", surprise(&bench, text)?);
     }
     for version in bench.list_versions("surprise")? {
         let record = bench.get_version("surprise", &version)?;
-        println!("{version}  {}  {:?}  {:?}", record.started, record.arguments["text"], record.outcome);
+        println!(
+            "{version}  {}  {:?}  {:?}",
+            record.started, record.arguments["text"], record.outcome
+        );
     }
     let last = bench.last_record().expect("two calls were logged");
     println!("\n{}", last.source);

@@ -5,7 +5,12 @@ use arrakis::prelude::*;
 /// Where every head of a layer looks.
 #[plot_results(name = "Attention of layer 1")]
 #[use_tools]
-fn patterns(bench: &Bench, prompt: &str, #[tool] attention: AttentionPatterns, #[figure] fig: &mut Figure) -> Result<()> {
+fn patterns(
+    bench: &Bench,
+    prompt: &str,
+    #[tool] attention: AttentionPatterns,
+    #[figure] fig: &mut Figure,
+) -> Result<()> {
     fig.push(attention.patterns(prompt, 1)?.panel());
     Ok(())
 }

@@ -42,22 +42,67 @@ fn study(
         clean.extend(group.logit_diffs(bench.model(), &group.clean)?);
         corrupted.extend(group.logit_diffs(bench.model(), &group.corrupted)?);
     }
-    let direct = mean_table(&groups, |group| group.mean_over_rows(|row, tokens| Ok(dla.logit_diff(tokens, group.answers[row], group.wrong[row], Position::Last)?.heads())))?;
-    let zeroed = mean_table(&groups, |group| Ok(ablation.heads(&group.clean, &group.metric(), &AblationKind::Zero)?.ablated))?;
-    let patched = mean_table(&groups, |group| Ok(patching.by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?.table))?;
-    let stream = patching.by_position(&groups[0].clean, &groups[0].corrupted, &groups[0].metric(), StreamSite::ResidPre)?.table;
+    let direct = mean_table(&groups, |group| {
+        group.mean_over_rows(|row, tokens| {
+            Ok(dla
+                .logit_diff(tokens, group.answers[row], group.wrong[row], Position::Last)?
+                .heads())
+        })
+    })?;
+    let zeroed = mean_table(&groups, |group| {
+        Ok(ablation
+            .heads(&group.clean, &group.metric(), &AblationKind::Zero)?
+            .ablated)
+    })?;
+    let patched = mean_table(&groups, |group| {
+        Ok(patching
+            .by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?
+            .table)
+    })?;
+    let stream = patching
+        .by_position(
+            &groups[0].clean,
+            &groups[0].corrupted,
+            &groups[0].metric(),
+            StreamSite::ResidPre,
+        )?
+        .table;
     let at_clean = gradient.at(arrakis::tools::attribution_patching::Point::Clean);
-    let estimated = mean_table(&groups, |group| Ok(at_clean.heads(&group.clean, &group.corrupted, &group.metric())?.map("estimated change (nats)", |x| -x)))?;
+    let estimated = mean_table(&groups, |group| {
+        Ok(at_clean
+            .heads(&group.clean, &group.corrupted, &group.metric())?
+            .map("estimated change (nats)", |x| -x))
+    })?;
     let middle = clean.iter().sum::<f64>() / clean.len() as f64;
     let change = |table: &ScoreTable| table.map("change of the logit difference (nats)", |x| x - middle as f32);
-    for (table, title) in [(&direct, "written directly"), (&change(&zeroed), "when zeroed"), (&change(&patched), "patched from the corrupted run"), (&estimated, "patched, by gradient")] {
+    for (table, title) in [
+        (&direct, "written directly"),
+        (&change(&zeroed), "when zeroed"),
+        (&change(&patched), "patched from the corrupted run"),
+        (&estimated, "patched, by gradient"),
+    ] {
         fig.push(table.heatmap().diverging().annotate(4).titled(title));
     }
-    fig.push(stream.heatmap().diverging().titled("clean stream into the corrupted run"));
+    fig.push(
+        stream
+            .heatmap()
+            .diverging()
+            .titled("clean stream into the corrupted run"),
+    );
     let flat = |table: &ScoreTable| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
     let agreement = arrakis::hypothesis::stats::pearson(&flat(&estimated), &flat(&change(&patched)))?;
     let accuracy = clean.iter().filter(|diff| **diff > 0.0).count() as f64 / clean.len() as f64;
-    Ok(Study { clean: middle, corrupted: corrupted.iter().sum::<f64>() / corrupted.len() as f64, accuracy, direct, zeroed, patched, stream, estimated, agreement })
+    Ok(Study {
+        clean: middle,
+        corrupted: corrupted.iter().sum::<f64>() / corrupted.len() as f64,
+        accuracy,
+        direct,
+        zeroed,
+        patched,
+        stream,
+        estimated,
+        agreement,
+    })
 }
 
 /// For each prompt: how far patching the strongest mover moves the answer beyond the average of all other heads.
@@ -82,9 +127,20 @@ fn strongest_mover(bench: &Bench, groups: Vec<Group>, comparisons: usize, mover:
 /// Who attends where, on random tokens repeated once.
 fn who_looks_where(bench: &Bench) -> Result<()> {
     let detector = bench.tool::<HeadDetector>()?;
-    let repeated = Repeated { bos: bench.model().tokenizer()?.bos(), ..Repeated::default() };
-    for (kind, table) in [("induction", detector.induction(&repeated)?), ("previous token", detector.previous_token(&repeated)?), ("duplicate token", detector.duplicate_token(&repeated)?)] {
-        let top: Vec<String> = table.highest(4).iter().map(|head| format!("{} {:.2}", head.label, head.value)).collect();
+    let repeated = Repeated {
+        bos: bench.model().tokenizer()?.bos(),
+        ..Repeated::default()
+    };
+    for (kind, table) in [
+        ("induction", detector.induction(&repeated)?),
+        ("previous token", detector.previous_token(&repeated)?),
+        ("duplicate token", detector.duplicate_token(&repeated)?),
+    ] {
+        let top: Vec<String> = table
+            .highest(4)
+            .iter()
+            .map(|head| format!("{} {:.2}", head.label, head.value))
+            .collect();
         println!("{kind:<16} {}", top.join(", "));
     }
     Ok(())
@@ -92,15 +148,36 @@ fn who_looks_where(bench: &Bench) -> Result<()> {
 
 /// Five sentences, each with the number that supports it.
 fn finding(found: &Study, bench: &Bench) {
-    let (mover, writer, broken) = (&found.patched.lowest(1)[0], &found.direct.highest(1)[0], &found.zeroed.lowest(1)[0]);
+    let (mover, writer, broken) = (
+        &found.patched.lowest(1)[0],
+        &found.direct.highest(1)[0],
+        &found.zeroed.lowest(1)[0],
+    );
     println!("\nfinding");
-    println!("1. The model names the indirect object in {:.0} % of the prompts, by {:+.2} nats; with the giver's name swapped the difference is {:+.2}.", 100.0 * found.accuracy, found.clean, found.corrupted);
-    println!("2. {} carries the name: patched from the corrupted run it takes the difference from {:+.2} to {:+.2}.", mover.label, found.clean, mover.value);
-    println!("3. {} writes most of it directly ({:+.2} nats), and zeroing {} hurts most ({:+.2} left).", writer.label, writer.value, broken.label, broken.value);
-    println!("4. Attribution patching agrees with the exact sweep at r = {:.2}: a guide to where to look, not a substitute.", found.agreement);
+    println!(
+        "1. The model names the indirect object in {:.0} % of the prompts, by {:+.2} nats; with the giver's name swapped the difference is {:+.2}.",
+        100.0 * found.accuracy,
+        found.clean,
+        found.corrupted
+    );
+    println!(
+        "2. {} carries the name: patched from the corrupted run it takes the difference from {:+.2} to {:+.2}.",
+        mover.label, found.clean, mover.value
+    );
+    println!(
+        "3. {} writes most of it directly ({:+.2} nats), and zeroing {} hurts most ({:+.2} left).",
+        writer.label, writer.value, broken.label, broken.value
+    );
+    println!(
+        "4. Attribution patching agrees with the exact sweep at r = {:.2}: a guide to where to look, not a substitute.",
+        found.agreement
+    );
     if let Some(verdict) = bench.last_verdict() {
         let held = if verdict.holds { "holds" } else { "does not hold" };
-        println!("5. That the strongest mover beats the other heads {held} (p = {:.1e} against {:.1e}, corrected for {} heads).", verdict.p_value, verdict.alpha_corrected, verdict.claim.comparisons);
+        println!(
+            "5. That the strongest mover beats the other heads {held} (p = {:.1e} against {:.1e}, corrected for {} heads).",
+            verdict.p_value, verdict.alpha_corrected, verdict.claim.comparisons
+        );
     }
 }
 
@@ -128,7 +205,13 @@ fn main() -> Result<()> {
     let bench = Bench::new(model).save_dir(Path::new(&arguments.save_dir));
     who_looks_where(&bench)?;
     let found = study(&bench, groups.clone())?;
-    for (name, table) in [("ioi.dla_by_head", &found.direct), ("ioi.zero_ablate_z.logit_diff", &found.zeroed), ("ioi.patch_corrupted_z.logit_diff", &found.patched), ("ioi.patch_clean_resid_pre.logit_diff", &found.stream), ("ioi.attribution_patch_z", &found.estimated)] {
+    for (name, table) in [
+        ("ioi.dla_by_head", &found.direct),
+        ("ioi.zero_ablate_z.logit_diff", &found.zeroed),
+        ("ioi.patch_corrupted_z.logit_diff", &found.patched),
+        ("ioi.patch_clean_resid_pre.logit_diff", &found.stream),
+        ("ioi.attribution_patch_z", &found.estimated),
+    ] {
         against(name, table, recorded.as_ref());
     }
     let figures = bench.last_record().map(|record| record.figures).unwrap_or_default();
@@ -136,6 +219,8 @@ fn main() -> Result<()> {
     let mover = found.patched.lowest(1).remove(0);
     strongest_mover(&bench, groups, heads, (mover.row, mover.column))?;
     finding(&found, &bench);
-    figures.iter().for_each(|figure| println!("figure  {}", arguments.save_dir.join(figure).display()));
+    figures
+        .iter()
+        .for_each(|figure| println!("figure  {}", arguments.save_dir.join(figure).display()));
     Ok(())
 }

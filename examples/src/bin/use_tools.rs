@@ -12,13 +12,20 @@ impl Tool for AttentionSize {
 
     fn from_bench(bench: &Bench) -> Result<Self> {
         let config = bench.model().config();
-        Ok(Self { per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads) })
+        Ok(Self {
+            per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads),
+        })
     }
 }
 
 /// What the model would say if it stopped after each layer.
 #[use_tools]
-fn depth_of_the_answer(bench: &Bench, prompt: &str, #[tool] lens: LogitLens, #[tool] size: AttentionSize) -> Result<()> {
+fn depth_of_the_answer(
+    bench: &Bench,
+    prompt: &str,
+    #[tool] lens: LogitLens,
+    #[tool] size: AttentionSize,
+) -> Result<()> {
     let answer = bench.model().to_single_token(" Mary")?;
     println!("attention weights a layer: {}", size.per_layer);
     let found = lens.target(prompt, answer)?;

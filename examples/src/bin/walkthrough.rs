@@ -12,15 +12,55 @@ fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
         "intermediate_size": 64, "max_position_embeddings": 64, "head_dim": 8, "sliding_window": 16
     });
     let keys: &[&str] = match family {
-        "gpt2" => return Ok(HookedAutoConfig::from_json(json!({"model_type": "gpt2", "vocab_size": 100, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}))?),
+        "gpt2" => {
+            return Ok(HookedAutoConfig::from_json(
+                json!({"model_type": "gpt2", "vocab_size": 100, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}),
+            )?);
+        }
         "gpt_neo" => {
             let attention = json!([[["global", "local"], 1], [["global"], 1]]);
-            return Ok(HookedAutoConfig::from_json(json!({"model_type": "gpt_neo", "vocab_size": 100, "hidden_size": 32, "num_layers": 3, "num_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64, "attention_types": attention, "window_size": 16}))?);
+            return Ok(HookedAutoConfig::from_json(
+                json!({"model_type": "gpt_neo", "vocab_size": 100, "hidden_size": 32, "num_layers": 3, "num_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64, "attention_types": attention, "window_size": 16}),
+            )?);
         }
-        "gpt_neox" => &["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings"],
-        "mistral" => &["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size", "max_position_embeddings", "head_dim", "sliding_window"],
-        "gemma" | "llama" => &["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size", "max_position_embeddings", "head_dim"],
-        _ => &["vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size", "max_position_embeddings"],
+        "gpt_neox" => &[
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+        ],
+        "mistral" => &[
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "head_dim",
+            "sliding_window",
+        ],
+        "gemma" | "llama" => &[
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "head_dim",
+        ],
+        _ => &[
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+        ],
     };
     let mut config = json!({"model_type": family});
     keys.iter().for_each(|key| config[*key] = common[*key].clone());
@@ -30,9 +70,22 @@ fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
 /// Which heads of one layer write most, and which of another read most.
 #[log_experiment]
 #[use_tools]
-fn read_write_analysis(bench: &Bench, read_layer: usize, write_layer: usize, #[tool] write_read: WriteRead) -> Result<(Vec<String>, Vec<String>)> {
-    let writes = write_read.write_heads(write_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
-    let reads = write_read.read_heads(read_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
+fn read_write_analysis(
+    bench: &Bench,
+    read_layer: usize,
+    write_layer: usize,
+    #[tool] write_read: WriteRead,
+) -> Result<(Vec<String>, Vec<String>)> {
+    let writes = write_read
+        .write_heads(write_layer)?
+        .into_iter()
+        .map(|head| format!("{head:?}"))
+        .collect();
+    let reads = write_read
+        .read_heads(read_layer)?
+        .into_iter()
+        .map(|head| format!("{head:?}"))
+        .collect();
     Ok((writes, reads))
 }
 
@@ -56,11 +109,24 @@ fn walk(family: &str) -> Result<()> {
     let versions = bench.list_versions("read_write_analysis")?;
     let record = bench.get_version("read_write_analysis", versions.last().expect("one was just written"))?;
     let ov: FactoredMatrix = bench.tool::<WriteRead>()?.ov(0)?;
-    println!("{family:<10} {sites:>3} sites a block and around it, {heads} heads drawn, OV norms {:?}", ov.norms()?);
-    println!("{:<10} version {} of {} versions; its source is {} lines", "", record.version, versions.len(), record.source.lines().count());
+    println!(
+        "{family:<10} {sites:>3} sites a block and around it, {heads} heads drawn, OV norms {:?}",
+        ov.norms()?
+    );
+    println!(
+        "{:<10} version {} of {} versions; its source is {} lines",
+        "",
+        record.version,
+        versions.len(),
+        record.source.lines().count()
+    );
     Ok(())
 }
 
 fn main() -> Result<()> {
-    ["gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm"].into_iter().try_for_each(walk)
+    [
+        "gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm",
+    ]
+    .into_iter()
+    .try_for_each(walk)
 }

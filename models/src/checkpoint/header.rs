@@ -22,17 +22,28 @@ type Opened = (File, u64, Vec<(String, TensorInfo)>);
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
 pub(super) fn read(path: &Path) -> Result<Opened> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
+    let read = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
     let mut length = [0; 8];
     if size < 8 {
-        return Err(Error::file(path, format!("{size} bytes are no safetensors file; download it again")));
+        return Err(Error::file(
+            path,
+            format!("{size} bytes are no safetensors file; download it again"),
+        ));
     }
     file.read_exact(&mut length).map_err(read)?;
     let header = u64::from_le_bytes(length);
     if header > size - 8 || header > LIMIT {
-        return Err(Error::file(path, format!("its header is said to be {header} bytes long in a file of {size}; it is truncated or no safetensors file, download it again")));
+        return Err(Error::file(
+            path,
+            format!(
+                "its header is said to be {header} bytes long in a file of {size}; it is truncated or no safetensors file, download it again"
+            ),
+        ));
     }
     let mut bytes = Vec::new();
     (&mut file).take(header).read_to_end(&mut bytes).map_err(read)?;
@@ -40,7 +51,10 @@ pub(super) fn read(path: &Path) -> Result<Opened> {
     let tensors = tensors(&bytes).map_err(broken)?;
     let needed = contiguous(&tensors).map_err(broken)?.saturating_add(8 + header);
     if needed != size {
-        return Err(Error::file(path, format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again")));
+        return Err(Error::file(
+            path,
+            format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again"),
+        ));
     }
     Ok((file, 8 + header, tensors))
 }
@@ -64,10 +78,17 @@ fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
     for (name, info) in tensors {
         let (start, stop) = info.data_offsets;
         if start != end || stop < start {
-            return Err(format!("`{name}` is said to lie at bytes {start} to {stop}, but the tensor before it ends at {end}"));
+            return Err(format!(
+                "`{name}` is said to lie at bytes {start} to {stop}, but the tensor before it ends at {end}"
+            ));
         }
         if bytes_of(info) != Some(stop - start) {
-            return Err(format!("`{name}` has {} bytes, its shape {:?} of {:?} does not fit that", stop - start, info.shape, info.dtype));
+            return Err(format!(
+                "`{name}` has {} bytes, its shape {:?} of {:?} does not fit that",
+                stop - start,
+                info.shape,
+                info.dtype
+            ));
         }
         end = stop;
     }
@@ -76,7 +97,10 @@ fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
 
 /// Bytes a shape takes; `None` when that overflows or is no whole number.
 fn bytes_of(info: &TensorInfo) -> Option<usize> {
-    let numbers = info.shape.iter().try_fold(1_usize, |product, axis| product.checked_mul(*axis))?;
+    let numbers = info
+        .shape
+        .iter()
+        .try_fold(1_usize, |product, axis| product.checked_mul(*axis))?;
     let bits = numbers.checked_mul(info.dtype.bitsize())?;
     bits.is_multiple_of(8).then_some(bits / 8)
 }
@@ -102,14 +126,33 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (header, data, problem) in [
-            (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 5, "it is truncated"),
-            (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, 12, "`b` is said to lie at bytes 4 to 12"),
-            (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
-            (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
+            (
+                r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+                5,
+                "it is truncated",
+            ),
+            (
+                r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+                12,
+                "`b` is said to lie at bytes 4 to 12",
+            ),
+            (
+                r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
+                8,
+                "`a` has 8 bytes",
+            ),
+            (
+                r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#,
+                8,
+                "`a` has 8 bytes",
+            ),
             ("not json", 0, "its header is broken"),
         ] {
             let error = checked(header, data).unwrap_err().to_string();
-            assert!(error.contains(problem) && error.contains("download it again"), "{error}");
+            assert!(
+                error.contains(problem) && error.contains("download it again"),
+                "{error}"
+            );
         }
     }
 }

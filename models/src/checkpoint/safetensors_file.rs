@@ -26,12 +26,19 @@ impl SafetensorsFile {
     /// Opens and checks a file.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (file, start, tensors) = header::read(path)?;
-        Ok(Self { file, start, tensors: tensors.into_iter().collect() })
+        Ok(Self {
+            file,
+            start,
+            tensors: tensors.into_iter().collect(),
+        })
     }
 
     /// Every tensor's name, shape and stored element type.
     pub(super) fn list(&self) -> Vec<(String, Vec<usize>, DType)> {
-        self.tensors.iter().map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype))).collect()
+        self.tensors
+            .iter()
+            .map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype)))
+            .collect()
     }
 
     /// One float tensor as `f32`.
@@ -40,11 +47,15 @@ impl SafetensorsFile {
         let (first, end) = info.data_offsets;
         let mut bytes = vec![0; end - first];
         let at = SeekFrom::Start(self.start + first as u64);
-        self.file.seek(at).and_then(|_| self.file.read_exact(&mut bytes)).map_err(|error| format!("`{name}`: {error}"))?;
+        self.file
+            .seek(at)
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(|error| format!("`{name}`: {error}"))?;
         if info.dtype == Dtype::F32 && cfg!(target_endian = "little") {
             return Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), DType::F32));
         }
-        let values = widen(info.dtype, &bytes).ok_or_else(|| format!("`{name}` holds {:?}, not floating point numbers", info.dtype))?;
+        let values = widen(info.dtype, &bytes)
+            .ok_or_else(|| format!("`{name}` holds {:?}, not floating point numbers", info.dtype))?;
         Ok(TensorData::new(values, info.shape.clone()))
     }
 }

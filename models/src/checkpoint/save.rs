@@ -19,7 +19,10 @@ pub fn save_own(model: &HookedTransformer, folder: &Path) -> Result<()> {
         let path = folder.join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::Write { path, source })
     };
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+        path: folder.into(),
+        source,
+    })?;
     let config = serde_json::to_string_pretty(model.config()).expect("BUG: a config is plain data");
     write("arrakis.json", config.as_bytes())?;
     write("model.safetensors", &weights(model, folder)?)?;
@@ -27,7 +30,10 @@ pub fn save_own(model: &HookedTransformer, folder: &Path) -> Result<()> {
         Ok(tokenizer) => {
             let bos = tokenizer.bos().map_or_else(|| "null".to_owned(), |id| id.to_string());
             write("tokenizer.json", tokenizer.to_json()?.as_bytes())?;
-            write("generation_config.json", format!("{{\"bos_token_id\": {bos}}}\n").as_bytes())
+            write(
+                "generation_config.json",
+                format!("{{\"bos_token_id\": {bos}}}\n").as_bytes(),
+            )
         }
         Err(_) => Ok(()),
     }
@@ -41,7 +47,10 @@ fn weights(model: &HookedTransformer, folder: &Path) -> Result<Vec<u8>> {
     }
     let mut views = Vec::new();
     for (name, dims, bytes) in &raw {
-        views.push((name.as_str(), TensorView::new(Dtype::F32, dims.clone(), bytes).map_err(|error| Error::file(folder, error))?));
+        views.push((
+            name.as_str(),
+            TensorView::new(Dtype::F32, dims.clone(), bytes).map_err(|error| Error::file(folder, error))?,
+        ));
     }
     let metadata = HashMap::from([("format".to_owned(), "arrakis".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| Error::file(folder, error))

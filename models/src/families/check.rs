@@ -22,7 +22,11 @@ impl TransformerConfig {
         self.check_ropes()?;
         match self.parameters() {
             Some(count) if count <= MOST_PARAMETERS => Ok(()),
-            _ => Err(self.wrong("d_model", self.d_model, "with the other dimensions it makes more parameters than any computer holds; check them all")),
+            _ => Err(self.wrong(
+                "d_model",
+                self.d_model,
+                "with the other dimensions it makes more parameters than any computer holds; check them all",
+            )),
         }
     }
 
@@ -31,17 +35,38 @@ impl TransformerConfig {
         let heads = self.n_heads.checked_add(self.n_kv_heads)?.checked_mul(2)?;
         let attention = heads.checked_mul(self.d_head)?.checked_mul(self.d_model)?;
         let matrices = if self.gated_mlp { 3 } else { 2 };
-        let mlp = self.d_model.checked_mul(self.d_mlp)?.checked_mul(matrices)?.checked_mul(self.experts.map_or(1, |experts| experts.count))?;
+        let mlp = self
+            .d_model
+            .checked_mul(self.d_mlp)?
+            .checked_mul(matrices)?
+            .checked_mul(self.experts.map_or(1, |experts| experts.count))?;
         let blocks = attention.checked_add(mlp)?.checked_mul(self.n_layers)?;
         let width = self.d_embed.unwrap_or(self.d_model);
-        let vocab = self.d_vocab.checked_mul(width)?.checked_mul(if self.tied { 1 } else { 2 })?;
-        let positions = if matches!(self.positions, Positions::Learned { .. }) { self.n_ctx.checked_mul(self.d_model)? } else { 0 };
+        let vocab = self
+            .d_vocab
+            .checked_mul(width)?
+            .checked_mul(if self.tied { 1 } else { 2 })?;
+        let positions = if matches!(self.positions, Positions::Learned { .. }) {
+            self.n_ctx.checked_mul(self.d_model)?
+        } else {
+            0
+        };
         blocks.checked_add(vocab)?.checked_add(positions)
     }
 
     fn check_sizes(&self) -> Result<()> {
-        let sizes = [("d_model", self.d_model), ("n_heads", self.n_heads), ("n_kv_heads", self.n_kv_heads), ("d_head", self.d_head)];
-        let more = [("d_mlp", self.d_mlp), ("d_vocab", self.d_vocab), ("n_ctx", self.n_ctx), ("d_embed", self.d_embed.unwrap_or(1))];
+        let sizes = [
+            ("d_model", self.d_model),
+            ("n_heads", self.n_heads),
+            ("n_kv_heads", self.n_kv_heads),
+            ("d_head", self.d_head),
+        ];
+        let more = [
+            ("d_mlp", self.d_mlp),
+            ("d_vocab", self.d_vocab),
+            ("n_ctx", self.n_ctx),
+            ("d_embed", self.d_embed.unwrap_or(1)),
+        ];
         for (name, size) in sizes.into_iter().chain(more) {
             if !(1..=MOST).contains(&size) {
                 return Err(self.wrong(name, size, format!("must be from 1 to {MOST}")));
@@ -55,20 +80,54 @@ impl TransformerConfig {
 
     fn check_heads(&self) -> Result<()> {
         if !self.n_heads.is_multiple_of(self.n_kv_heads) {
-            return Err(self.wrong("n_kv_heads", self.n_kv_heads, format!("each key head must serve as many of the {} query heads as the others", self.n_heads)));
+            return Err(self.wrong(
+                "n_kv_heads",
+                self.n_kv_heads,
+                format!(
+                    "each key head must serve as many of the {} query heads as the others",
+                    self.n_heads
+                ),
+            ));
         }
         if self.d_head == self.d_model / self.n_heads && !self.d_model.is_multiple_of(self.n_heads) {
-            return Err(self.wrong("n_heads", self.n_heads, format!("d_model, {}, must be a multiple of it", self.d_model)));
+            return Err(self.wrong(
+                "n_heads",
+                self.n_heads,
+                format!("d_model, {}, must be a multiple of it", self.d_model),
+            ));
         }
-        let experts = self.experts.filter(|experts| !(1..=experts.count).contains(&experts.per_token) || experts.count > MOST_LAYERS);
-        experts.map_or(Ok(()), |experts| Err(self.wrong("experts.per_token", experts.per_token, format!("must be from 1 to {}, the number of experts (at most {MOST_LAYERS})", experts.count))))
+        let experts = self
+            .experts
+            .filter(|experts| !(1..=experts.count).contains(&experts.per_token) || experts.count > MOST_LAYERS);
+        experts.map_or(Ok(()), |experts| {
+            Err(self.wrong(
+                "experts.per_token",
+                experts.per_token,
+                format!(
+                    "must be from 1 to {}, the number of experts (at most {MOST_LAYERS})",
+                    experts.count
+                ),
+            ))
+        })
     }
 
     fn check_lists(&self) -> Result<()> {
-        let by_layer = if let Positions::Rotary { by_layer, .. } = &self.positions { by_layer.len() } else { self.n_layers };
-        for (name, length) in [("attn_scales", self.attn_scales.len()), ("windows", self.windows.len()), ("positions.by_layer", by_layer)] {
+        let by_layer = if let Positions::Rotary { by_layer, .. } = &self.positions {
+            by_layer.len()
+        } else {
+            self.n_layers
+        };
+        for (name, length) in [
+            ("attn_scales", self.attn_scales.len()),
+            ("windows", self.windows.len()),
+            ("positions.by_layer", by_layer),
+        ] {
             if length != self.n_layers {
-                return Err(self.wrong(name, length, format!("there must be one for each of the {} layers", self.n_layers)));
+                return Err(self.wrong(
+                    name,
+                    length,
+                    format!("there must be one for each of the {} layers", self.n_layers),
+                ));
             }
         }
         match self.windows.iter().flatten().find(|window| **window == 0) {
@@ -80,29 +139,60 @@ impl TransformerConfig {
     fn check_numbers(&self) -> Result<()> {
         let positive = |name: &str, number: f64| {
             let fine = number.is_finite() && number > 0.0;
-            if fine { Ok(()) } else { Err(self.wrong(name, number, "must be a finite number above 0")) }
+            if fine {
+                Ok(())
+            } else {
+                Err(self.wrong(name, number, "must be a finite number above 0"))
+            }
         };
         positive("norm_eps", self.norm_eps)?;
-        self.attn_scales.iter().try_for_each(|scale| positive("attn_scales", *scale))?;
-        let optional = [("attn_softcap", self.attn_softcap), ("final_softcap", self.final_softcap), ("embed_scale", self.embed_scale), ("logit_scale", self.logit_scale)];
-        optional.into_iter().try_for_each(|(name, number)| number.map_or(Ok(()), |number| positive(name, number)))
+        self.attn_scales
+            .iter()
+            .try_for_each(|scale| positive("attn_scales", *scale))?;
+        let optional = [
+            ("attn_softcap", self.attn_softcap),
+            ("final_softcap", self.final_softcap),
+            ("embed_scale", self.embed_scale),
+            ("logit_scale", self.logit_scale),
+        ];
+        optional
+            .into_iter()
+            .try_for_each(|(name, number)| number.map_or(Ok(()), |number| positive(name, number)))
     }
 
     fn check_ropes(&self) -> Result<()> {
-        let Positions::Rotary { ropes, by_layer } = &self.positions else { return Ok(()) };
+        let Positions::Rotary { ropes, by_layer } = &self.positions else {
+            return Ok(());
+        };
         for rope in ropes {
             if rope.dims == 0 || !rope.dims.is_multiple_of(2) || rope.dims > self.d_head {
-                return Err(self.wrong("rope.dims", rope.dims, format!("the rotated dimensions must be even, above 0 and at most the head's {}", self.d_head)));
+                return Err(self.wrong(
+                    "rope.dims",
+                    rope.dims,
+                    format!(
+                        "the rotated dimensions must be even, above 0 and at most the head's {}",
+                        self.d_head
+                    ),
+                ));
             }
         }
         match by_layer.iter().find(|index| **index >= ropes.len()) {
-            Some(index) => Err(self.wrong("positions.by_layer", index, format!("there are {} rotations, numbered from 0", ropes.len()))),
+            Some(index) => Err(self.wrong(
+                "positions.by_layer",
+                index,
+                format!("there are {} rotations, numbered from 0", ropes.len()),
+            )),
             None => Ok(()),
         }
     }
 
     fn wrong(&self, key: &str, value: impl std::fmt::Display, problem: impl Into<String>) -> Error {
-        Error::Config { family: self.family.clone(), key: key.to_owned(), value: value.to_string(), problem: problem.into() }
+        Error::Config {
+            family: self.family.clone(),
+            key: key.to_owned(),
+            value: value.to_string(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -120,7 +210,10 @@ mod tests {
     #[test]
     fn parameters_by_hand() {
         // Per layer 4 * 8 * 8 + 2 * 8 * 32 = 768; embedding 80, positions 128.
-        assert_eq!(TransformerConfig::plain("test", 2, 8, 2, 10, 16).parameters(), Some(2 * 768 + 80 + 128));
+        assert_eq!(
+            TransformerConfig::plain("test", 2, 8, 2, 10, 16).parameters(),
+            Some(2 * 768 + 80 + 128)
+        );
     }
 
     #[test]
@@ -130,6 +223,9 @@ mod tests {
         assert!(refused(|c| c.norm_eps = 0.0).contains("`norm_eps` is 0"));
         assert!(refused(|c| c.n_heads = 0).contains("`n_heads` is 0"));
         assert!(refused(|c| (c.n_heads, c.n_kv_heads, c.d_head) = (3, 3, 2)).contains("must be a multiple"));
-        assert!(refused(|c| (c.d_model, c.d_vocab, c.d_mlp, c.d_head) = (MOST, MOST, MOST, MOST)).contains("more parameters"));
+        assert!(
+            refused(|c| (c.d_model, c.d_vocab, c.d_mlp, c.d_head) = (MOST, MOST, MOST, MOST))
+                .contains("more parameters")
+        );
     }
 }

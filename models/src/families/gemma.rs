@@ -7,7 +7,11 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, NormKind, NormPlacement, TransformerConfig};
 
-pub(super) const GEMMA: Family = Family { model_types: &["gemma"], config, weights };
+pub(super) const GEMMA: Family = Family {
+    model_types: &["gemma"],
+    config,
+    weights,
+};
 
 const DEFAULTS: Defaults = Defaults {
     n_layers: 28,
@@ -24,8 +28,15 @@ const DEFAULTS: Defaults = Defaults {
 };
 
 /// Those of Gemma 2, of which Gemma 3 changes two.
-pub(super) const DEFAULTS_2: Defaults =
-    Defaults { n_layers: 26, d_model: 2304, n_heads: 8, n_kv_heads: Some(4), d_mlp: 9216, activation: ("hidden_activation", "gelu_pytorch_tanh"), ..DEFAULTS };
+pub(super) const DEFAULTS_2: Defaults = Defaults {
+    n_layers: 26,
+    d_model: 2304,
+    n_heads: 8,
+    n_kv_heads: Some(4),
+    d_mlp: 9216,
+    activation: ("hidden_activation", "gelu_pytorch_tanh"),
+    ..DEFAULTS
+};
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;
@@ -33,7 +44,11 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if config.activation == ActivationKind::Gelu {
         config.activation = ActivationKind::GeluTanh;
     }
-    hf.must_be("hidden_activation", &json!("gelu_pytorch_tanh"), "transformers ignores this key for Gemma and reads hidden_act; remove it or make it \"gelu_pytorch_tanh\"")?;
+    hf.must_be(
+        "hidden_activation",
+        &json!("gelu_pytorch_tanh"),
+        "transformers ignores this key for Gemma and reads hidden_act; remove it or make it \"gelu_pytorch_tanh\"",
+    )?;
     common(hf, &mut config)?;
     hf.finish(&[])?;
     Ok(config)
@@ -44,7 +59,12 @@ pub(super) fn common(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()
     config.norm = NormKind::RmsOffset;
     config.embed_scale = Some((config.d_model as f64).sqrt());
     attention_bias(hf, config)?;
-    hf.refuse_if("use_bidirectional_attention", true, false, "only causal attention is supported; this must be false")
+    hf.refuse_if(
+        "use_bidirectional_attention",
+        true,
+        false,
+        "only causal attention is supported; this must be false",
+    )
 }
 
 /// What Gemma 2 and 3 share, but for rotations and windows.
@@ -55,7 +75,10 @@ pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) ->
     config.norm_placement = NormPlacement::Sandwich;
     let scalar = hf.number_or("query_pre_attn_scalar", 256.0)?;
     if scalar <= 0.0 {
-        return Err(hf.problem("query_pre_attn_scalar", "must be above 0: scores are divided by its root"));
+        return Err(hf.problem(
+            "query_pre_attn_scalar",
+            "must be above 0: scores are divided by its root",
+        ));
     }
     config.attn_scales = vec![scalar.powf(-0.5); config.n_layers];
     config.final_softcap = cap(hf, "final_logit_softcapping", final_cap)?;
@@ -65,5 +88,9 @@ pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) ->
 /// A soft cap, which `null` turns off.
 pub(super) fn cap(hf: &HfConfig, key: &str, usual: Option<f64>) -> Result<Option<f64>> {
     let cap = hf.nullable_number(key, usual)?;
-    if cap.is_some_and(|cap| cap <= 0.0) { Err(hf.problem(key, "must be above 0, or null for no cap")) } else { Ok(cap) }
+    if cap.is_some_and(|cap| cap <= 0.0) {
+        Err(hf.problem(key, "must be above 0, or null for no cap"))
+    } else {
+        Ok(cap)
+    }
 }

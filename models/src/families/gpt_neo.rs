@@ -6,11 +6,26 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, TransformerConfig};
 
-pub(super) const GPT_NEO: Family = Family { model_types: &["gpt_neo"], config, weights };
+pub(super) const GPT_NEO: Family = Family {
+    model_types: &["gpt_neo"],
+    config,
+    weights,
+};
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) = (hf.count_or("num_layers", 24)?, hf.count_or("hidden_size", 2048)?, hf.count_or("num_heads", 16)?);
-    let mut config = TransformerConfig::plain("gpt_neo", n_layers, d_model, n_heads, hf.count_or("vocab_size", 50257)?, hf.count_or("max_position_embeddings", 2048)?);
+    let (n_layers, d_model, n_heads) = (
+        hf.count_or("num_layers", 24)?,
+        hf.count_or("hidden_size", 2048)?,
+        hf.count_or("num_heads", 16)?,
+    );
+    let mut config = TransformerConfig::plain(
+        "gpt_neo",
+        n_layers,
+        d_model,
+        n_heads,
+        hf.count_or("vocab_size", 50257)?,
+        hf.count_or("max_position_embeddings", 2048)?,
+    );
     config.d_mlp = hf.optional_count("intermediate_size")?.unwrap_or(4 * d_model);
     config.activation = ActivationKind::from_hf(hf, "activation_function", "gelu_new")?;
     config.norm_eps = hf.number_or("layer_norm_epsilon", 1e-5)?;
@@ -26,7 +41,13 @@ fn windows(hf: &HfConfig, n_layers: usize) -> Result<Vec<Option<usize>>> {
     let window = hf.count_or("window_size", 256)?;
     let (key, kinds) = layer_kinds(hf)?;
     if kinds.len() != n_layers {
-        return Err(hf.problem(key, format!("must name a kind for each of the {n_layers} layers, it names {}", kinds.len())));
+        return Err(hf.problem(
+            key,
+            format!(
+                "must name a kind for each of the {n_layers} layers, it names {}",
+                kinds.len()
+            ),
+        ));
     }
     let windows = kinds.iter().map(|kind| match kind.as_str() {
         "global" => Ok(None),
@@ -40,14 +61,25 @@ fn windows(hf: &HfConfig, n_layers: usize) -> Result<Vec<Option<usize>>> {
 fn layer_kinds(hf: &HfConfig) -> Result<(&'static str, Vec<String>)> {
     let listed = hf.optional_words("attention_layers")?;
     let expanded = match hf.value("attention_types") {
-        Some(types) => Some(expand(types).ok_or_else(|| hf.problem("attention_types", "must look like [[[\"global\", \"local\"], 6]]: kinds and how often they repeat"))?),
+        Some(types) => Some(expand(types).ok_or_else(|| {
+            hf.problem(
+                "attention_types",
+                "must look like [[[\"global\", \"local\"], 6]]: kinds and how often they repeat",
+            )
+        })?),
         None => None,
     };
     match (listed, expanded) {
-        (Some(listed), Some(expanded)) if listed != expanded => Err(hf.problem("attention_layers", "`attention_types` says something else; keep one of the two")),
+        (Some(listed), Some(expanded)) if listed != expanded => Err(hf.problem(
+            "attention_layers",
+            "`attention_types` says something else; keep one of the two",
+        )),
         (Some(listed), _) => Ok(("attention_layers", listed)),
         (None, Some(expanded)) => Ok(("attention_types", expanded)),
-        (None, None) => Ok(("attention_types", ["global", "local"].repeat(12).into_iter().map(str::to_owned).collect())),
+        (None, None) => Ok((
+            "attention_types",
+            ["global", "local"].repeat(12).into_iter().map(str::to_owned).collect(),
+        )),
     }
 }
 
@@ -55,7 +87,9 @@ fn layer_kinds(hf: &HfConfig) -> Result<(&'static str, Vec<String>)> {
 fn expand(types: &Value) -> Option<Vec<String>> {
     let mut kinds = Vec::new();
     for item in types.as_array()? {
-        let [names, times] = item.as_array()?.as_slice() else { return None };
+        let [names, times] = item.as_array()?.as_slice() else {
+            return None;
+        };
         let names: Vec<&str> = names.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
         let times = times.as_u64().filter(|times| *times <= 10_000)?;
         kinds.extend(names.repeat(times as usize).into_iter().map(str::to_owned));
@@ -71,8 +105,17 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("transformer.h.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.ln_1"), true);
         map.norm(&format!("{ours}.ln2"), &format!("{theirs}.ln_2"), true);
-        for (name, projection, bias) in [("w_q", "q_proj", false), ("w_k", "k_proj", false), ("w_v", "v_proj", false), ("w_o", "out_proj", true)] {
-            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.attn.attention.{projection}"), bias);
+        for (name, projection, bias) in [
+            ("w_q", "q_proj", false),
+            ("w_k", "k_proj", false),
+            ("w_v", "v_proj", false),
+            ("w_o", "out_proj", true),
+        ] {
+            map.linear(
+                &format!("{ours}.attn.{name}"),
+                &format!("{theirs}.attn.attention.{projection}"),
+                bias,
+            );
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.c_fc"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.c_proj"), true);
@@ -89,7 +132,10 @@ mod tests {
 
     #[test]
     fn attention_types_are_written_out() {
-        assert_eq!(expand(&json!([[["global", "local"], 2], [["local"], 1]])).unwrap(), ["global", "local", "global", "local", "local"]);
+        assert_eq!(
+            expand(&json!([[["global", "local"], 2], [["local"], 1]])).unwrap(),
+            ["global", "local", "global", "local", "local"]
+        );
         assert_eq!(expand(&json!([["global", 2]])), None);
     }
 
@@ -97,6 +143,9 @@ mod tests {
     fn the_default_pattern_must_fit_the_layers() {
         let hf = HfConfig::new(json!({ "model_type": "gpt_neo", "num_layers": 4 })).unwrap();
         let error = config(&hf).unwrap_err().to_string();
-        assert!(error.contains("`attention_types`") && error.contains("each of the 4 layers, it names 24"), "{error}");
+        assert!(
+            error.contains("`attention_types`") && error.contains("each of the 4 layers, it names 24"),
+            "{error}"
+        );
     }
 }

@@ -9,22 +9,113 @@ use crate::error::{Error, Result};
 
 /// Keys that change no number of an inference forward, in any family.
 const HARMLESS: &[&str] = &[
-    "_name_or_path", "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "architectures", "attention_dropout", "attention_probs_dropout_prob", "attn_pdrop",
-    "auto_map", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "cache_implementation", "chunk_size_feed_forward", "classifier_dropout", "classifier_dropout_prob",
-    "diversity_penalty", "do_sample", "dropout", "dtype", "early_stopping", "embd_pdrop", "embed_dropout", "encoder_no_repeat_ngram_size", "eos_token_id", "exponential_decay_length_penalty",
-    "ffn_dropout", "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing", "hidden_dropout", "hidden_dropout_prob", "id2label", "init_std",
-    "initializer_factor", "initializer_range", "is_composition", "label2id", "length_penalty", "max_length", "min_length", "model_max_length", "no_repeat_ngram_size",
-    "num_beam_groups", "num_beams", "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "pad_token_id", "prefix", "pretraining_tp",
-    "problem_type", "remove_invalid_values", "reorder_and_upcast_attn", "repetition_penalty", "resid_dropout", "resid_pdrop", "residual_dropout", "return_dict", "return_dict_in_generate",
-    "sep_token_id", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "suppress_tokens", "task_specific_params",
-    "temperature", "tf_legacy_loss", "tie_encoder_decoder", "tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers_version",
-    "typical_p", "unsloth_version", "use_bfloat16", "use_cache", "vocab_size", "model_type", "gradient_checkpointing_kwargs",
-    "_flash_attn_2_enabled", "activation_dropout", "decoder_start_token_id", "is_decoder", "layerdrop", "transformers.js_config", "unk_token_id", "use_flash_attention_2",
+    "_name_or_path",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "_commit_hash",
+    "architectures",
+    "attention_dropout",
+    "attention_probs_dropout_prob",
+    "attn_pdrop",
+    "auto_map",
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "bos_token_id",
+    "cache_implementation",
+    "chunk_size_feed_forward",
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "diversity_penalty",
+    "do_sample",
+    "dropout",
+    "dtype",
+    "early_stopping",
+    "embd_pdrop",
+    "embed_dropout",
+    "encoder_no_repeat_ngram_size",
+    "eos_token_id",
+    "exponential_decay_length_penalty",
+    "ffn_dropout",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "hidden_dropout_prob",
+    "id2label",
+    "init_std",
+    "initializer_factor",
+    "initializer_range",
+    "is_composition",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "model_max_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "pad_token_id",
+    "prefix",
+    "pretraining_tp",
+    "problem_type",
+    "remove_invalid_values",
+    "reorder_and_upcast_attn",
+    "repetition_penalty",
+    "resid_dropout",
+    "resid_pdrop",
+    "residual_dropout",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "typical_p",
+    "unsloth_version",
+    "use_bfloat16",
+    "use_cache",
+    "vocab_size",
+    "model_type",
+    "gradient_checkpointing_kwargs",
+    "_flash_attn_2_enabled",
+    "activation_dropout",
+    "decoder_start_token_id",
+    "is_decoder",
+    "layerdrop",
+    "transformers.js_config",
+    "unk_token_id",
+    "use_flash_attention_2",
 ];
 
 /// Keys that change no number as long as they are off: false, zero or empty.
-const HARMLESS_WHEN_OFF: &[&str] =
-    &["add_cross_attention", "cross_attention_hidden_size", "is_encoder_decoder", "pruned_heads", "quantization_config", "use_bidirectional_attention", "use_mrope"];
+const HARMLESS_WHEN_OFF: &[&str] = &[
+    "add_cross_attention",
+    "cross_attention_hidden_size",
+    "is_encoder_decoder",
+    "pruned_heads",
+    "quantization_config",
+    "use_bidirectional_attention",
+    "use_mrope",
+];
 
 /// One `config.json` with a note of which keys were read.
 #[derive(Debug)]
@@ -43,12 +134,26 @@ impl HfConfig {
     ///
     /// [`Error::Config`] when it is not an object or names no `model_type`.
     pub fn new(value: Value) -> Result<Self> {
-        let problem = |problem: &str| Error::Config { family: "?".into(), key: "model_type".into(), value: "absent".into(), problem: problem.into() };
-        let Value::Object(keys) = value else { return Err(problem("config.json must be a JSON object")) };
-        let Some(family) = keys.get("model_type").and_then(Value::as_str).map(str::to_owned) else {
-            return Err(problem("config.json must name its architecture, as in \"model_type\": \"gpt2\""));
+        let problem = |problem: &str| Error::Config {
+            family: "?".into(),
+            key: "model_type".into(),
+            value: "absent".into(),
+            problem: problem.into(),
         };
-        Ok(Self { family, path: String::new(), keys, read: RefCell::default() })
+        let Value::Object(keys) = value else {
+            return Err(problem("config.json must be a JSON object"));
+        };
+        let Some(family) = keys.get("model_type").and_then(Value::as_str).map(str::to_owned) else {
+            return Err(problem(
+                "config.json must name its architecture, as in \"model_type\": \"gpt2\"",
+            ));
+        };
+        Ok(Self {
+            family,
+            path: String::new(),
+            keys,
+            read: RefCell::default(),
+        })
     }
 
     /// A table within the config, read key by key like the config itself.
@@ -58,8 +163,18 @@ impl HfConfig {
     /// [`Error::Config`] when it is something else.
     pub fn table(&self, key: &str) -> Result<Option<Self>> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let keys = value.as_object().cloned().ok_or_else(|| self.problem(key, "must be a table, such as {\"rope_type\": \"linear\", \"factor\": 2.0}"))?;
-        Ok(Some(Self { family: self.family.clone(), path: format!("{}{key}.", self.path), keys, read: RefCell::default() }))
+        let keys = value.as_object().cloned().ok_or_else(|| {
+            self.problem(
+                key,
+                "must be a table, such as {\"rope_type\": \"linear\", \"factor\": 2.0}",
+            )
+        })?;
+        Ok(Some(Self {
+            family: self.family.clone(),
+            path: format!("{}{key}.", self.path),
+            keys,
+            read: RefCell::default(),
+        }))
     }
 
     /// Whether it has no keys.
@@ -86,7 +201,12 @@ impl HfConfig {
     /// An error about one key.
     pub fn problem(&self, key: &str, problem: impl Into<String>) -> Error {
         let value = self.keys.get(key).map_or_else(|| "absent".to_owned(), Value::to_string);
-        Error::Config { family: self.family.clone(), key: format!("{}{key}", self.path), value, problem: problem.into() }
+        Error::Config {
+            family: self.family.clone(),
+            key: format!("{}{key}", self.path),
+            value,
+            problem: problem.into(),
+        }
     }
 
     /// A count that must be there.
@@ -95,7 +215,8 @@ impl HfConfig {
     ///
     /// [`Error::Config`] when it is absent, not a whole number, zero, or beyond ten million.
     pub fn count(&self, key: &str) -> Result<usize> {
-        self.optional_count(key)?.ok_or_else(|| self.problem(key, "this key is needed: a positive whole number"))
+        self.optional_count(key)?
+            .ok_or_else(|| self.problem(key, "this key is needed: a positive whole number"))
     }
 
     /// A count with the default of transformers.
@@ -107,17 +228,27 @@ impl HfConfig {
     pub fn optional_count(&self, key: &str) -> Result<Option<usize>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().filter(|n| (1..=10_000_000).contains(n));
-        number.map(|n| Some(n as usize)).ok_or_else(|| self.problem(key, "must be a whole number from 1 to 10000000"))
+        number
+            .map(|n| Some(n as usize))
+            .ok_or_else(|| self.problem(key, "must be a whole number from 1 to 10000000"))
     }
 
     /// A count that `null` turns off and that has a default where absent, such as `sliding_window`.
     pub fn nullable_count(&self, key: &str, default: Option<usize>) -> Result<Option<usize>> {
-        if self.has(key) { self.optional_count(key) } else { Ok(default) }
+        if self.has(key) {
+            self.optional_count(key)
+        } else {
+            Ok(default)
+        }
     }
 
     /// A number that `null` turns off and that has a default where absent.
     pub fn nullable_number(&self, key: &str, default: Option<f64>) -> Result<Option<f64>> {
-        if self.has(key) { self.optional_number(key) } else { Ok(default) }
+        if self.has(key) {
+            self.optional_number(key)
+        } else {
+            Ok(default)
+        }
     }
 
     /// A finite number with the default of transformers.
@@ -129,32 +260,56 @@ impl HfConfig {
     pub fn optional_number(&self, key: &str) -> Result<Option<f64>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_f64().filter(|n| n.is_finite());
-        number.map(Some).ok_or_else(|| self.problem(key, "must be a finite number"))
+        number
+            .map(Some)
+            .ok_or_else(|| self.problem(key, "must be a finite number"))
     }
 
     /// A truth value with the default of transformers.
     pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
-        let Some(value) = self.value(key) else { return Ok(default) };
-        value.as_bool().ok_or_else(|| self.problem(key, "must be true or false"))
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
+        value
+            .as_bool()
+            .ok_or_else(|| self.problem(key, "must be true or false"))
     }
 
     /// A word with the default of transformers.
     pub fn word_or(&self, key: &str, default: &str) -> Result<String> {
-        let Some(value) = self.value(key) else { return Ok(default.to_owned()) };
-        value.as_str().map(str::to_owned).ok_or_else(|| self.problem(key, "must be a string"))
+        let Some(value) = self.value(key) else {
+            return Ok(default.to_owned());
+        };
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| self.problem(key, "must be a string"))
     }
 
     /// A list of words that may be absent.
     pub fn optional_words(&self, key: &str) -> Result<Option<Vec<String>>> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let words = value.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
-        words.flatten().map(Some).ok_or_else(|| self.problem(key, "must be a list of strings"))
+        let words = value.as_array().map(|items| {
+            items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        words
+            .flatten()
+            .map(Some)
+            .ok_or_else(|| self.problem(key, "must be a list of strings"))
     }
 
     /// A list of finite numbers that must be there.
     pub fn numbers(&self, key: &str) -> Result<Vec<f64>> {
         let items = self.value(key).and_then(Value::as_array);
-        let numbers = items.and_then(|items| items.iter().map(|item| item.as_f64().filter(|n| n.is_finite())).collect());
+        let numbers = items.and_then(|items| {
+            items
+                .iter()
+                .map(|item| item.as_f64().filter(|n| n.is_finite()))
+                .collect()
+        });
         numbers.ok_or_else(|| self.problem(key, "must be a list of numbers"))
     }
 
@@ -193,7 +348,10 @@ impl HfConfig {
             !(known || off)
         });
         match strange {
-            Some((key, _)) => Err(self.problem(key, "this key is not understood, and might change the numbers; remove it if it does not")),
+            Some((key, _)) => Err(self.problem(
+                key,
+                "this key is not understood, and might change the numbers; remove it if it does not",
+            )),
             None => Ok(()),
         }
     }

@@ -79,10 +79,18 @@ pub const FAMILIES: &[&Family] = &[
 pub fn family(model_type: &str) -> Result<&'static Family> {
     let known = known();
     let found = FAMILIES.iter().find(|family| family.model_types.contains(&model_type));
-    found.copied().ok_or_else(|| Error::UnknownArchitecture { asked: model_type.to_owned(), nearest: nearest(model_type, &known), known })
+    found.copied().ok_or_else(|| Error::UnknownArchitecture {
+        asked: model_type.to_owned(),
+        nearest: nearest(model_type, &known),
+        known,
+    })
 }
 
 /// Every `model_type` that can be loaded.
 pub fn known() -> Vec<String> {
-    FAMILIES.iter().flat_map(|family| family.model_types).map(ToString::to_string).collect()
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.model_types)
+        .map(ToString::to_string)
+        .collect()
 }

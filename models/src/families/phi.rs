@@ -5,10 +5,21 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{BlockLayout, NormKind, TransformerConfig};
 
-pub(super) const PHI: Family = Family { model_types: &["phi"], config, weights };
+pub(super) const PHI: Family = Family {
+    model_types: &["phi"],
+    config,
+    weights,
+};
 
-const DEFAULTS: Defaults =
-    Defaults { n_layers: 24, d_model: 2048, d_mlp: 8192, d_vocab: 51200, rotated: Some(0.5), activation: ("hidden_act", "gelu_new"), ..LLAMA_DEFAULTS };
+const DEFAULTS: Defaults = Defaults {
+    n_layers: 24,
+    d_model: 2048,
+    d_mlp: 8192,
+    d_vocab: 51200,
+    rotated: Some(0.5),
+    activation: ("hidden_act", "gelu_new"),
+    ..LLAMA_DEFAULTS
+};
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, &DEFAULTS)?;
@@ -17,7 +28,12 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     (config.norm, config.norm_bias, config.unembed_bias) = (NormKind::LayerNorm, true, true);
     config.norm_eps = hf.number_or("layer_norm_eps", 1e-5)?;
     config.block_layout = BlockLayout::ParallelSharedNorm;
-    hf.refuse_if("qk_layernorm", true, false, "norms with a bias on queries and keys are not supported; no published Phi has them")?;
+    hf.refuse_if(
+        "qk_layernorm",
+        true,
+        false,
+        "norms with a bias on queries and keys are not supported; no published Phi has them",
+    )?;
     hf.finish(&[])?;
     Ok(config)
 }
@@ -28,8 +44,17 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     for layer in 0..config.n_layers {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("model.layers.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.input_layernorm"), true);
-        for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj"), ("w_o", "dense")] {
-            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.self_attn.{projection}"), true);
+        for (name, projection) in [
+            ("w_q", "q_proj"),
+            ("w_k", "k_proj"),
+            ("w_v", "v_proj"),
+            ("w_o", "dense"),
+        ] {
+            map.linear(
+                &format!("{ours}.attn.{name}"),
+                &format!("{theirs}.self_attn.{projection}"),
+                true,
+            );
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.fc1"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.fc2"), true);

@@ -28,11 +28,24 @@ impl Rope {
     /// # Errors
     ///
     /// [`Error::Config`](crate::error::Error::Config) naming the key that is unknown, missing or makes no sense.
-    pub(crate) fn from_hf(hf: &HfConfig, d_head: usize, n_ctx: usize, default_theta: f64, default_partial_fraction: f64) -> Result<Self> {
+    pub(crate) fn from_hf(
+        hf: &HfConfig,
+        d_head: usize,
+        n_ctx: usize,
+        default_theta: f64,
+        default_partial_fraction: f64,
+    ) -> Result<Self> {
         let theta = hf.number_or("rope_theta", default_theta)?;
         let fraction = hf.number_or("partial_rotary_factor", default_partial_fraction)?;
         let original = hf.optional_count("original_max_position_embeddings")?;
-        RopeReader { d_head, n_ctx, theta, fraction, original }.read(hf, rope_table(hf)?.as_ref())
+        RopeReader {
+            d_head,
+            n_ctx,
+            theta,
+            fraction,
+            original,
+        }
+        .read(hf, rope_table(hf)?.as_ref())
     }
 }
 
@@ -41,7 +54,10 @@ pub(super) fn rope_table(hf: &HfConfig) -> Result<Option<HfConfig>> {
     let old = hf.table("rope_scaling")?.filter(|table| !table.is_empty());
     let new = hf.table("rope_parameters")?.filter(|table| !table.is_empty());
     if old.is_some() && new.is_some() && hf.value("rope_scaling") != hf.value("rope_parameters") {
-        return Err(hf.problem("rope_scaling", "`rope_parameters` says something else; keep one of the two"));
+        return Err(hf.problem(
+            "rope_scaling",
+            "`rope_parameters` says something else; keep one of the two",
+        ));
     }
     Ok(old.or(new))
 }
@@ -50,22 +66,42 @@ impl RopeReader {
     /// The rotation that a table describes; without one, the plain rotation.
     pub(super) fn read(&self, hf: &HfConfig, table: Option<&HfConfig>) -> Result<Rope> {
         let (theta, fraction) = match table {
-            Some(table) => (table.number_or("rope_theta", self.theta)?, table.number_or("partial_rotary_factor", self.fraction)?),
+            Some(table) => (
+                table.number_or("rope_theta", self.theta)?,
+                table.number_or("partial_rotary_factor", self.fraction)?,
+            ),
             None => (self.theta, self.fraction),
         };
         let place = table.unwrap_or(hf);
         if theta <= 1.0 {
-            return Err(place.problem("rope_theta", format!("the base of the rotation is {theta}; it must be above 1")));
+            return Err(place.problem(
+                "rope_theta",
+                format!("the base of the rotation is {theta}; it must be above 1"),
+            ));
         }
         if !(fraction > 0.0 && fraction <= 1.0) {
-            return Err(place.problem("partial_rotary_factor", format!("the rotated fraction of a head is {fraction}; it must be above 0 and at most 1")));
+            return Err(place.problem(
+                "partial_rotary_factor",
+                format!("the rotated fraction of a head is {fraction}; it must be above 0 and at most 1"),
+            ));
         }
         let dims = (self.d_head as f64 * fraction) as usize;
         if dims == 0 || !dims.is_multiple_of(2) {
-            return Err(place.problem("partial_rotary_factor", format!("{fraction} of a head of {} is {dims} rotated dimensions; they must be an even number above 0", self.d_head)));
+            return Err(place.problem(
+                "partial_rotary_factor",
+                format!(
+                    "{fraction} of a head of {} is {dims} rotated dimensions; they must be an even number above 0",
+                    self.d_head
+                ),
+            ));
         }
         let scaling = table.map_or(Ok(RopeScaling::Default), |table| self.scaling(table, dims))?;
-        Ok(Rope { theta, dims, interleaved: false, scaling })
+        Ok(Rope {
+            theta,
+            dims,
+            interleaved: false,
+            scaling,
+        })
     }
 
     fn scaling(&self, table: &HfConfig, dims: usize) -> Result<RopeScaling> {
@@ -78,7 +114,12 @@ impl RopeReader {
             "yarn" => self.yarn(table)?,
             "longrope" | "su" => self.longrope(table, dims)?,
             "llama3" => self.llama3(table)?,
-            _ => return Err(table.problem(if table.has("rope_type") { "rope_type" } else { "type" }, format!("this rotation is not known; known: {TYPES}"))),
+            _ => {
+                return Err(table.problem(
+                    if table.has("rope_type") { "rope_type" } else { "type" },
+                    format!("this rotation is not known; known: {TYPES}"),
+                ));
+            }
         };
         // transformers reads neither for the types that have no use for them.
         table.finish(&["original_max_position_embeddings", "finetuned"])?;
@@ -89,37 +130,80 @@ impl RopeReader {
         if dims < 4 {
             return Err(table.problem("rope_type", "a dynamic rotation needs at least 4 rotated dimensions"));
         }
-        Ok(RopeScaling::Dynamic { factor: factor(table)?, original_n_ctx: self.n_ctx })
+        Ok(RopeScaling::Dynamic {
+            factor: factor(table)?,
+            original_n_ctx: self.n_ctx,
+        })
     }
 
     fn yarn(&self, table: &HfConfig) -> Result<RopeScaling> {
         let original_n_ctx = self.original(table)?;
         let factor = self.factor_or_ratio(table, original_n_ctx)?;
-        let mscale = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+        let mscale = |scale: f64| {
+            if factor <= 1.0 {
+                1.0
+            } else {
+                0.1 * scale * factor.ln() + 1.0
+            }
+        };
         let (all, one) = (table.number_or("mscale_all_dim", 0.0)?, table.number_or("mscale", 0.0)?);
-        let usual = if all != 0.0 && one != 0.0 { mscale(one) / mscale(all) } else { mscale(1.0) };
+        let usual = if all != 0.0 && one != 0.0 {
+            mscale(one) / mscale(all)
+        } else {
+            mscale(1.0)
+        };
         let attention_factor = attention_factor(table, usual)?;
-        let beta = |key: &str, usual: f64| table.number_or(key, usual).map(|beta| if beta == 0.0 { usual } else { beta });
+        let beta = |key: &str, usual: f64| {
+            table
+                .number_or(key, usual)
+                .map(|beta| if beta == 0.0 { usual } else { beta })
+        };
         let (beta_fast, beta_slow) = (beta("beta_fast", 32.0)?, beta("beta_slow", 1.0)?);
         if beta_slow <= 0.0 || beta_fast < beta_slow {
             return Err(table.problem("beta_fast", format!("beta_fast is {beta_fast} and beta_slow {beta_slow}; both must be positive and beta_fast the greater")));
         }
-        Ok(RopeScaling::Yarn { factor, original_n_ctx, beta_fast, beta_slow, attention_factor, truncate: table.flag_or("truncate", true)? })
+        Ok(RopeScaling::Yarn {
+            factor,
+            original_n_ctx,
+            beta_fast,
+            beta_slow,
+            attention_factor,
+            truncate: table.flag_or("truncate", true)?,
+        })
     }
 
     fn longrope(&self, table: &HfConfig, dims: usize) -> Result<RopeScaling> {
         let original_n_ctx = self.original(table)?;
         let factor = self.factor_or_ratio(table, original_n_ctx)?;
-        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (original_n_ctx as f64).ln()).sqrt() };
+        let usual = if factor <= 1.0 {
+            1.0
+        } else {
+            (1.0 + factor.ln() / (original_n_ctx as f64).ln()).sqrt()
+        };
         if !usual.is_finite() {
             return Err(table.problem("original_max_position_embeddings", "must be at least 2"));
         }
         let list = |key: &str| {
             let factors = table.numbers(key)?;
             let fits = factors.len() == dims / 2 && factors.iter().all(|factor| *factor > 0.0);
-            if fits { Ok(factors) } else { Err(table.problem(key, format!("must be a list of {} positive numbers, one for each rotated pair of dimensions", dims / 2))) }
+            if fits {
+                Ok(factors)
+            } else {
+                Err(table.problem(
+                    key,
+                    format!(
+                        "must be a list of {} positive numbers, one for each rotated pair of dimensions",
+                        dims / 2
+                    ),
+                ))
+            }
         };
-        Ok(RopeScaling::Longrope { short: list("short_factor")?, long: list("long_factor")?, original_n_ctx, attention_factor: attention_factor(table, usual)? })
+        Ok(RopeScaling::Longrope {
+            short: list("short_factor")?,
+            long: list("long_factor")?,
+            original_n_ctx,
+            attention_factor: attention_factor(table, usual)?,
+        })
     }
 
     fn llama3(&self, table: &HfConfig) -> Result<RopeScaling> {
@@ -129,9 +213,17 @@ impl RopeReader {
         };
         let (low_freq_factor, high_freq_factor) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
         if high_freq_factor <= low_freq_factor {
-            return Err(table.problem("high_freq_factor", format!("must be above low_freq_factor, which is {low_freq_factor}")));
+            return Err(table.problem(
+                "high_freq_factor",
+                format!("must be above low_freq_factor, which is {low_freq_factor}"),
+            ));
         }
-        Ok(RopeScaling::Llama3 { factor: factor(table)?, low_freq_factor, high_freq_factor, original_n_ctx: self.original(table)? })
+        Ok(RopeScaling::Llama3 {
+            factor: factor(table)?,
+            low_freq_factor,
+            high_freq_factor,
+            original_n_ctx: self.original(table)?,
+        })
     }
 
     /// The context it was trained with: beside the table, within it, or the whole context.
@@ -141,7 +233,11 @@ impl RopeReader {
     }
 
     fn factor_or_ratio(&self, table: &HfConfig, original: usize) -> Result<f64> {
-        if table.value("factor").is_some() { factor(table) } else { Ok(self.n_ctx as f64 / original as f64) }
+        if table.value("factor").is_some() {
+            factor(table)
+        } else {
+            Ok(self.n_ctx as f64 / original as f64)
+        }
     }
 }
 
@@ -152,7 +248,11 @@ fn factor(table: &HfConfig) -> Result<f64> {
 
 fn attention_factor(table: &HfConfig, usual: f64) -> Result<f64> {
     let given = table.number_or("attention_factor", usual)?;
-    if given > 0.0 { Ok(given) } else { Err(table.problem("attention_factor", "must be above 0")) }
+    if given > 0.0 {
+        Ok(given)
+    } else {
+        Err(table.problem("attention_factor", "must be above 0"))
+    }
 }
 
 /// Refuses a rotation of part of a head in families whose code rotates all of it.
@@ -160,8 +260,15 @@ pub(super) fn whole_head(hf: &HfConfig, rope: &Rope, d_head: usize) -> Result<()
     if rope.dims == d_head {
         return Ok(());
     }
-    let key = if hf.value("partial_rotary_factor").is_some_and(Value::is_number) { "partial_rotary_factor" } else { "rope_parameters" };
-    Err(hf.problem(key, "this architecture rotates whole heads; partial_rotary_factor must be 1 or absent"))
+    let key = if hf.value("partial_rotary_factor").is_some_and(Value::is_number) {
+        "partial_rotary_factor"
+    } else {
+        "rope_parameters"
+    };
+    Err(hf.problem(
+        key,
+        "this architecture rotates whole heads; partial_rotary_factor must be 1 or absent",
+    ))
 }
 
 #[cfg(test)]
@@ -174,27 +281,35 @@ mod tests {
     }
 
     fn refusal(scaling: &Value) -> String {
-        read(json!({ "model_type": "llama", "rope_scaling": scaling })).unwrap_err().to_string()
+        read(json!({ "model_type": "llama", "rope_scaling": scaling }))
+            .unwrap_err()
+            .to_string()
     }
 
     /// The settings that transformers computed `rotary_reference.json` with.
     #[test]
     fn settings_are_understood_as_transformers_does() {
-        let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/fixtures/rotary_reference.json")).unwrap();
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/fixtures/rotary_reference.json")).unwrap();
         for case in cases {
             let expected: Rope = serde_json::from_value(case["rope"].clone()).unwrap();
             let hf = HfConfig::new(case["config"].clone()).unwrap();
             let d_head = if case["name"] == "default, large base" { 64 } else { 16 };
             let n_ctx = case["config"]["max_position_embeddings"].as_u64().unwrap() as usize;
             let rope = Rope::from_hf(&hf, d_head, n_ctx, 10_000.0, 1.0).unwrap();
-            assert!((rope.attention_factor() - expected.attention_factor()).abs() < 1e-12, "{}", case["name"]);
+            assert!(
+                (rope.attention_factor() - expected.attention_factor()).abs() < 1e-12,
+                "{}",
+                case["name"]
+            );
             assert_eq!(rope, expected, "{}", case["name"]);
         }
     }
 
     #[test]
     fn both_spellings_agree() {
-        let old = json!({ "model_type": "llama", "rope_theta": 500, "rope_scaling": { "type": "linear", "factor": 2 } });
+        let old =
+            json!({ "model_type": "llama", "rope_theta": 500, "rope_scaling": { "type": "linear", "factor": 2 } });
         let new = json!({ "model_type": "llama", "rope_parameters": { "rope_theta": 500.0, "rope_type": "linear", "factor": 2.0 } });
         assert_eq!(read(old).unwrap(), read(new).unwrap());
     }
@@ -210,12 +325,23 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_makes_no_sense_is_named() {
-        assert!(refusal(&json!({ "rope_type": "proportional" })).contains("`rope_scaling.rope_type`") && refusal(&json!({ "type": "axial" })).contains("known: default, linear"));
+        assert!(
+            refusal(&json!({ "rope_type": "proportional" })).contains("`rope_scaling.rope_type`")
+                && refusal(&json!({ "type": "axial" })).contains("known: default, linear")
+        );
         assert!(refusal(&json!({ "type": "linear", "factor": 0.5 })).contains("at least 1"));
         assert!(refusal(&json!({ "type": "linear", "factor": 2.0, "alpha": 3 })).contains("`rope_scaling.alpha`"));
-        assert!(refusal(&json!({ "type": "longrope", "short_factor": [1, 1], "long_factor": [1, 1, 1, 1] })).contains("list of 4 positive numbers"));
-        assert!(refusal(&json!({ "type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1 })).contains("above low_freq_factor"));
-        let odd = read(json!({ "model_type": "stablelm", "partial_rotary_factor": 0.4 })).unwrap_err().to_string();
+        assert!(
+            refusal(&json!({ "type": "longrope", "short_factor": [1, 1], "long_factor": [1, 1, 1, 1] }))
+                .contains("list of 4 positive numbers")
+        );
+        assert!(
+            refusal(&json!({ "type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1 }))
+                .contains("above low_freq_factor")
+        );
+        let odd = read(json!({ "model_type": "stablelm", "partial_rotary_factor": 0.4 }))
+            .unwrap_err()
+            .to_string();
         assert!(odd.contains("3 rotated dimensions"), "{odd}");
     }
 }

@@ -5,10 +5,21 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{BlockLayout, NormKind, QkNorm, TransformerConfig};
 
-pub(super) const STABLELM: Family = Family { model_types: &["stablelm"], config, weights };
+pub(super) const STABLELM: Family = Family {
+    model_types: &["stablelm"],
+    config,
+    weights,
+};
 
-const DEFAULTS: Defaults =
-    Defaults { d_model: 2560, n_kv_heads: Some(32), d_mlp: 6912, d_vocab: 50304, n_ctx: 4096, rotated: Some(0.25), ..LLAMA_DEFAULTS };
+const DEFAULTS: Defaults = Defaults {
+    d_model: 2560,
+    n_kv_heads: Some(32),
+    d_mlp: 6912,
+    d_vocab: 50304,
+    n_ctx: 4096,
+    rotated: Some(0.25),
+    ..LLAMA_DEFAULTS
+};
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, &DEFAULTS)?;

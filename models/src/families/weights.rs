@@ -55,7 +55,11 @@ pub struct WeightMap {
 impl WeightMap {
     /// An empty map of names that carry, or may lack, this prefix.
     pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, weights: Vec::new(), ignored: vec!["rotary_emb.inv_freq"] }
+        Self {
+            prefix,
+            weights: Vec::new(),
+            ignored: vec!["rotary_emb.inv_freq"],
+        }
     }
 
     /// Passes over names that end so.
@@ -93,7 +97,13 @@ impl WeightMap {
 
     /// One tensor of ours joined from several of theirs.
     pub fn joined(&mut self, ours: impl Into<String>, theirs: Vec<String>) {
-        self.weights.push(Weight { ours: ours.into(), theirs, out_in: false, cut: Cut::Whole, otherwise: None });
+        self.weights.push(Weight {
+            ours: ours.into(),
+            theirs,
+            out_in: false,
+            cut: Cut::Whole,
+            otherwise: None,
+        });
     }
 
     /// The unembedding: passed over where it is tied, as transformers then uses the embedding whatever the file holds.
@@ -114,8 +124,17 @@ impl WeightMap {
     ///
     /// When nothing has been mapped.
     pub fn otherwise(&mut self, theirs: impl Into<String>, out_in: bool, cut: Cut) {
-        let last = self.weights.last_mut().expect("BUG: an alternative follows the tensor it is for");
-        last.otherwise = Some(Box::new(Weight { ours: last.ours.clone(), theirs: vec![theirs.into()], out_in, cut, otherwise: None }));
+        let last = self
+            .weights
+            .last_mut()
+            .expect("BUG: an alternative follows the tensor it is for");
+        last.otherwise = Some(Box::new(Weight {
+            ours: last.ours.clone(),
+            theirs: vec![theirs.into()],
+            out_in,
+            cut,
+            otherwise: None,
+        }));
     }
 
     /// Settles which layout a checkpoint has: tensors it lacks are taken from where they are otherwise, if it has that.
@@ -123,7 +142,9 @@ impl WeightMap {
     pub fn settled(mut self, has: impl Fn(&str) -> bool) -> Self {
         for weight in &mut self.weights {
             let lacks = |weight: &Weight| !weight.theirs.iter().all(|name| has(name));
-            if lacks(weight) && let Some(other) = weight.otherwise.take_if(|other| !lacks(other)) {
+            if lacks(weight)
+                && let Some(other) = weight.otherwise.take_if(|other| !lacks(other))
+            {
                 *weight = *other;
             }
         }
@@ -131,6 +152,12 @@ impl WeightMap {
     }
 
     fn push(&mut self, ours: impl Into<String>, theirs: impl Into<String>, out_in: bool, cut: Cut) {
-        self.weights.push(Weight { ours: ours.into(), theirs: vec![theirs.into()], out_in, cut, otherwise: None });
+        self.weights.push(Weight {
+            ours: ours.into(),
+            theirs: vec![theirs.into()],
+            out_in,
+            cut,
+            otherwise: None,
+        });
     }
 }

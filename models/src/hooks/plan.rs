@@ -76,7 +76,10 @@ impl Plan {
 
     /// Every pattern of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
-        self.captures.iter().chain(self.edits.iter().map(|(pattern, _)| pattern)).chain(&self.grads)
+        self.captures
+            .iter()
+            .chain(self.edits.iter().map(|(pattern, _)| pattern))
+            .chain(&self.grads)
     }
 
     /// Whether the plan asks for gradients.
@@ -90,7 +93,8 @@ impl Plan {
     ///
     /// [`Error::UnknownSite`] naming the nearest site for a pattern that selects none.
     pub fn check<S: AsRef<str>>(&self, known: &[S]) -> Result<()> {
-        self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
+        self.patterns()
+            .try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
 
     /// Runs `body`, whose hooked modules report to this plan.
@@ -100,9 +104,19 @@ impl Plan {
     /// [`Error::NeverFired`] when a part of the plan met no tensor, an edit's own error, or a shape
     /// an edit changed.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
-        let fired = Fired { captures: vec![0; self.captures.len()], edits: vec![0; self.edits.len()], grads: vec![0; self.grads.len()] };
+        let fired = Fired {
+            captures: vec![0; self.captures.len()],
+            edits: vec![0; self.edits.len()],
+            grads: vec![0; self.grads.len()],
+        };
         let Self { captures, edits, grads } = self;
-        let session = Rc::new(RefCell::new(Session { captures, edits, grads, fired, ..Session::default() }));
+        let session = Rc::new(RefCell::new(Session {
+            captures,
+            edits,
+            grads,
+            fired,
+            ..Session::default()
+        }));
         let output = session::within(&session, body);
         let session = session.take();
         session.finish(output)
@@ -114,16 +128,33 @@ impl Session {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        let captures = self.captures.iter().zip(&self.fired.captures).map(|(pattern, n)| ("capture", pattern, *n));
-        let edits = self.edits.iter().zip(&self.fired.edits).map(|((pattern, _), n)| ("edit", pattern, *n));
-        let grads = self.grads.iter().zip(&self.fired.grads).map(|(pattern, n)| ("gradient", pattern, *n));
+        let captures = self
+            .captures
+            .iter()
+            .zip(&self.fired.captures)
+            .map(|(pattern, n)| ("capture", pattern, *n));
+        let edits = self
+            .edits
+            .iter()
+            .zip(&self.fired.edits)
+            .map(|((pattern, _), n)| ("edit", pattern, *n));
+        let grads = self
+            .grads
+            .iter()
+            .zip(&self.fired.grads)
+            .map(|(pattern, n)| ("gradient", pattern, *n));
         for (what, pattern, count) in captures.chain(edits).chain(grads) {
             if count == 0 {
                 return Err(Error::never_fired(what, pattern.as_str(), &self.seen));
             }
         }
         let cache = ActivationCache::new(self.captured, self.order);
-        Ok(Outcome { output, cache, fired: self.fired, leaves: self.leaves })
+        Ok(Outcome {
+            output,
+            cache,
+            fired: self.fired,
+            leaves: self.leaves,
+        })
     }
 }
 
@@ -144,7 +175,10 @@ impl<R> Outcome<R> {
         let grads = metric.backward();
         let mut found = BTreeMap::new();
         for (site, (leaf, dims)) in &self.leaves {
-            let flat = leaf.tensor::<1>()?.grad(&grads).ok_or_else(|| Error::NoGradient { site: site.clone() })?;
+            let flat = leaf
+                .tensor::<1>()?
+                .grad(&grads)
+                .ok_or_else(|| Error::NoGradient { site: site.clone() })?;
             found.insert(site.clone(), Activation::shaped(flat, dims)?);
         }
         let order = found.keys().cloned().collect();

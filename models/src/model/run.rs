@@ -32,7 +32,11 @@ impl HookedTransformer {
     /// # Errors
     ///
     /// [`Error::UnknownSite`] naming the nearest, before anything runs.
-    pub fn run_with_cache<S: Into<SitePattern>>(&self, prompt: impl IntoTokens, sites: impl IntoIterator<Item = S>) -> Result<(Tensor<3>, ActivationCache)> {
+    pub fn run_with_cache<S: Into<SitePattern>>(
+        &self,
+        prompt: impl IntoTokens,
+        sites: impl IntoIterator<Item = S>,
+    ) -> Result<(Tensor<3>, ActivationCache)> {
         let plan = sites.into_iter().fold(Plan::new(), Plan::capture);
         let outcome = self.run(prompt, plan)?;
         Ok((outcome.output, outcome.cache))
@@ -43,8 +47,14 @@ impl HookedTransformer {
     /// # Errors
     ///
     /// [`Error::UnknownSite`] before anything runs, [`Error::NeverFired`] after.
-    pub fn run_with_hooks<S: Into<SitePattern>>(&self, prompt: impl IntoTokens, edits: impl IntoIterator<Item = (S, Edit)>) -> Result<Tensor<3>> {
-        let plan = edits.into_iter().fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
+    pub fn run_with_hooks<S: Into<SitePattern>>(
+        &self,
+        prompt: impl IntoTokens,
+        edits: impl IntoIterator<Item = (S, Edit)>,
+    ) -> Result<Tensor<3>> {
+        let plan = edits
+            .into_iter()
+            .fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
         Ok(self.run(prompt, plan)?.output)
     }
 
@@ -65,7 +75,13 @@ impl HookedTransformer {
     /// # Errors
     ///
     /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer there is not.
-    pub fn run_from(&self, prompt: impl IntoTokens, plan: Plan, start: Option<(usize, Tensor<3>)>, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+    pub fn run_from(
+        &self,
+        prompt: impl IntoTokens,
+        plan: Plan,
+        start: Option<(usize, Tensor<3>)>,
+        options: &RunOptions,
+    ) -> Result<Outcome<Tensor<3>>> {
         let tokens = prompt.into_tokens(self)?;
         self.check_tokens(&tokens, 0)?;
         let from = start.as_ref().map(|(layer, _)| *layer);
@@ -75,13 +91,25 @@ impl HookedTransformer {
         }
         let known = self.sites_of_run(from, options.stop_at_layer);
         plan.check(&known)?;
-        let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
+        let context = Context::new(
+            self.config(),
+            tokens.real(),
+            tokens.positions(),
+            tokens.pos(),
+            &self.device,
+        );
         let ids = self.ids(&tokens);
         plan.run(|| self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options))
     }
 
     /// One forward that continues a cache of keys and values: `[batch, new, d_vocab]`.
-    pub(crate) fn run_cached(&self, tokens: &Tokens, plan: Plan, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+    pub(crate) fn run_cached(
+        &self,
+        tokens: &Tokens,
+        plan: Plan,
+        cache: &mut KvCache,
+        options: &RunOptions,
+    ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, cache.len())?;
         let known = self.sites_of_run(None, None);
         plan.check(&known)?;
@@ -93,7 +121,13 @@ impl HookedTransformer {
             cache.visible[row].extend(&tokens.real()[row]);
             cache.positions[row].extend(&tokens.positions()[row]);
         }
-        let context = Context::new(self.config(), &cache.visible, &cache.positions, tokens.pos(), &self.device);
+        let context = Context::new(
+            self.config(),
+            &cache.visible,
+            &cache.positions,
+            tokens.pos(),
+            &self.device,
+        );
         let ids = self.ids(tokens);
         let layers = 0..self.config().n_layers;
         plan.run(|| {
@@ -103,7 +137,15 @@ impl HookedTransformer {
     }
 
     /// The blocks from `layer` on over a stream whose earlier positions are in the cache.
-    pub(crate) fn run_blocks(&self, resid: Tensor<3>, plan: Plan, layer: usize, context: &Context, cache: &mut KvCache, options: &RunOptions) -> Result<Outcome<Tensor<3>>> {
+    pub(crate) fn run_blocks(
+        &self,
+        resid: Tensor<3>,
+        plan: Plan,
+        layer: usize,
+        context: &Context,
+        cache: &mut KvCache,
+        options: &RunOptions,
+    ) -> Result<Outcome<Tensor<3>>> {
         let known = self.sites_of_run(Some(layer), None);
         plan.check(&known)?;
         let [batch, pos, _] = resid.dims();
@@ -115,14 +157,26 @@ impl HookedTransformer {
         })
     }
 
-    fn pass(&self, start: Option<Tensor<3>>, ids: Tensor<2, Int>, layers: std::ops::Range<usize>, context: &Context, cache: Option<&mut KvCache>, options: &RunOptions) -> Tensor<3> {
+    fn pass(
+        &self,
+        start: Option<Tensor<3>>,
+        ids: Tensor<2, Int>,
+        layers: std::ops::Range<usize>,
+        context: &Context,
+        cache: Option<&mut KvCache>,
+        options: &RunOptions,
+    ) -> Tensor<3> {
         let resid = start.unwrap_or_else(|| self.net.forward_embed(ids, context));
         let resid = self.net.forward_blocks(resid, layers, context, cache);
         if options.stop_at_layer.is_some() {
             return resid;
         }
         let [_, pos, _] = resid.dims();
-        self.net.forward_unembed(if options.last_only { resid.narrow(1, pos - 1, 1) } else { resid })
+        self.net.forward_unembed(if options.last_only {
+            resid.narrow(1, pos - 1, 1)
+        } else {
+            resid
+        })
     }
 
     /// Every site of this model, in the order a forward meets them.
@@ -144,10 +198,18 @@ impl HookedTransformer {
         let n_layers = self.config().n_layers;
         let (start, stop) = (start.unwrap_or(0), stop.unwrap_or(n_layers));
         if start >= n_layers {
-            return Err(Error::OutOfRange { what: "layer", asked: start, length: n_layers });
+            return Err(Error::OutOfRange {
+                what: "layer",
+                asked: start,
+                length: n_layers,
+            });
         }
         if stop > n_layers || stop < start {
-            return Err(Error::OutOfRange { what: "stop layer", asked: stop, length: n_layers + 1 });
+            return Err(Error::OutOfRange {
+                what: "stop layer",
+                asked: stop,
+                length: n_layers + 1,
+            });
         }
         Ok(start..stop)
     }
@@ -155,19 +217,44 @@ impl HookedTransformer {
     fn check_start(&self, tokens: &Tokens, resid: &Tensor<3>) -> Result<()> {
         let expected = vec![tokens.batch(), tokens.pos(), self.config().d_model];
         let actual = resid.dims().to_vec();
-        if actual == expected { Ok(()) } else { Err(Error::EditShape { site: "resid_pre of the start".into(), expected, actual }) }
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(Error::EditShape {
+                site: "resid_pre of the start".into(),
+                expected,
+                actual,
+            })
+        }
     }
 
     fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
         let config: &TransformerConfig = self.config();
         if tokens.pos() + earlier > config.max_positions() {
-            return Err(Error::TooLong { tokens: tokens.pos() + earlier, n_ctx: config.max_positions() });
+            return Err(Error::TooLong {
+                tokens: tokens.pos() + earlier,
+                n_ctx: config.max_positions(),
+            });
         }
-        let far = tokens.positions().iter().flatten().find(|position| **position >= config.max_positions() as i64);
+        let far = tokens
+            .positions()
+            .iter()
+            .flatten()
+            .find(|position| **position >= config.max_positions() as i64);
         if let Some(position) = far {
-            return Err(Error::OutOfRange { what: "position", asked: *position as usize, length: config.max_positions() });
+            return Err(Error::OutOfRange {
+                what: "position",
+                asked: *position as usize,
+                length: config.max_positions(),
+            });
         }
         let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);
-        unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab }))
+        unknown.map_or(Ok(()), |id| {
+            Err(Error::OutOfRange {
+                what: "token",
+                asked: *id as usize,
+                length: config.d_vocab,
+            })
+        })
     }
 }

@@ -31,20 +31,37 @@ pub enum Step {
 impl Step {
     /// TransformerLens's default set for this model: the centring of writing weights is for LayerNorm only.
     pub fn defaults(model: &HookedTransformer) -> Vec<Self> {
-        let all = [Self::FoldLn, Self::CenterWritingWeights, Self::CenterUnembed, Self::FoldValueBiases];
-        all.into_iter().filter(|step| step.refusal(model.net()).is_none()).collect()
+        let all = [
+            Self::FoldLn,
+            Self::CenterWritingWeights,
+            Self::CenterUnembed,
+            Self::FoldValueBiases,
+        ];
+        all.into_iter()
+            .filter(|step| step.refusal(model.net()).is_none())
+            .collect()
     }
 
     /// Why the step would change predictions or make no sense here.
     fn refusal(self, net: &Transformer) -> Option<&'static str> {
         let config = &net.config;
         match self {
-            Self::FoldLn if config.norm_placement == NormPlacement::PostResidual => Some("its norms write to the stream instead of reading it"),
+            Self::FoldLn if config.norm_placement == NormPlacement::PostResidual => {
+                Some("its norms write to the stream instead of reading it")
+            }
             Self::FoldLn if config.d_embed.is_some() => Some("its stream is projected before the unembedding"),
-            Self::CenterWritingWeights if config.norm != NormKind::LayerNorm => Some("its norms do not centre: the mean of the stream is read"),
-            Self::CenterWritingWeights if config.norm_placement != NormPlacement::Pre => Some("norms follow what writes to the stream"),
-            Self::CenterWritingWeights if config.embed_norm || config.d_embed.is_some() => Some("its embedding passes a norm or a projection first"),
-            Self::CenterUnembed if config.final_softcap.is_some() => Some("capped logits are not invariant to a constant"),
+            Self::CenterWritingWeights if config.norm != NormKind::LayerNorm => {
+                Some("its norms do not centre: the mean of the stream is read")
+            }
+            Self::CenterWritingWeights if config.norm_placement != NormPlacement::Pre => {
+                Some("norms follow what writes to the stream")
+            }
+            Self::CenterWritingWeights if config.embed_norm || config.d_embed.is_some() => {
+                Some("its embedding passes a norm or a projection first")
+            }
+            Self::CenterUnembed if config.final_softcap.is_some() => {
+                Some("capped logits are not invariant to a constant")
+            }
             _ => None,
         }
     }
@@ -68,7 +85,10 @@ impl HookedTransformer {
     pub fn process(&self, steps: &[Step]) -> Result<Self> {
         for step in steps {
             if let Some(why) = step.refusal(self.net()) {
-                return Err(Error::Absent { what: format!("a loss-free {step:?}"), why: why.into() });
+                return Err(Error::Absent {
+                    what: format!("a loss-free {step:?}"),
+                    why: why.into(),
+                });
             }
         }
         let net = steps.iter().fold(self.net().clone(), |net, step| step.apply(net));
@@ -108,12 +128,17 @@ mod tests {
     fn each_step_and_all_keep_log_probabilities_and_undo_to_the_bit() {
         for config in configs() {
             let raw = HookedAutoModel::lively(&config, 3).unwrap();
-            let log_probs = |model: &HookedTransformer| device::read(log_softmax(model.forward([1, 2, 3, 4]).unwrap(), 2)).unwrap();
+            let log_probs =
+                |model: &HookedTransformer| device::read(log_softmax(model.forward([1, 2, 3, 4]).unwrap(), 2)).unwrap();
             let before = log_probs(&raw);
             let steps = Step::defaults(&raw);
             for chosen in steps.iter().map(|step| vec![*step]).chain([steps.clone()]) {
                 let done = raw.process(&chosen).unwrap();
-                let apart = log_probs(&done).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let apart = log_probs(&done)
+                    .iter()
+                    .zip(&before)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
                 assert!(apart < 1e-4, "{chosen:?}: {apart}");
                 assert_ne!(device::read(done.w_u()).unwrap().len(), 0);
                 assert_eq!(log_probs(&done.unprocessed()), before);
@@ -125,6 +150,9 @@ mod tests {
     fn a_step_that_would_lose_something_is_refused() {
         let model = HookedAutoModel::lively(&configs()[1], 3).unwrap();
         let error = model.process(&[Step::CenterWritingWeights]).unwrap_err();
-        assert_eq!(error.to_string(), "a loss-free CenterWritingWeights is not in this model: its norms do not centre: the mean of the stream is read");
+        assert_eq!(
+            error.to_string(),
+            "a loss-free CenterWritingWeights is not in this model: its norms do not centre: the mean of the stream is read"
+        );
     }
 }

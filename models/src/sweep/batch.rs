@@ -35,7 +35,13 @@ pub(super) struct Group {
 }
 
 /// Groups the cases by where they resume, no group beyond `limit` tokens.
-pub(super) fn plan(clean: &Clean, cases: &[SweepCase], starts: Vec<Start>, tokens: &Tokens, limit: usize) -> Result<Vec<Group>> {
+pub(super) fn plan(
+    clean: &Clean,
+    cases: &[SweepCase],
+    starts: Vec<Start>,
+    tokens: &Tokens,
+    limit: usize,
+) -> Result<Vec<Group>> {
     let mut by_start: BTreeMap<(Option<usize>, usize, bool), Vec<Member>> = BTreeMap::new();
     for (index, start) in starts.into_iter().enumerate() {
         let layer = start.layer.filter(|layer| *layer != usize::MAX);
@@ -43,13 +49,21 @@ pub(super) fn plan(clean: &Clean, cases: &[SweepCase], starts: Vec<Start>, token
             Some(site) => prepare(clean, &cases[index], site, tokens.pos())?,
             None => (0, false, None),
         };
-        by_start.entry((layer, from, unchanged)).or_default().push(Member { index, prepared });
+        by_start
+            .entry((layer, from, unchanged))
+            .or_default()
+            .push(Member { index, prepared });
     }
     let mut groups = Vec::new();
     for ((layer, from_position, unchanged), members) in by_start {
         let tokens_each = tokens.batch() * (tokens.pos() - from_position).max(1);
         for part in members.chunks((limit / tokens_each).max(1)) {
-            groups.push(Group { cases: part.to_vec(), layer, from_position, unchanged });
+            groups.push(Group {
+                cases: part.to_vec(),
+                layer,
+                from_position,
+                unchanged,
+            });
         }
     }
     Ok(groups)
@@ -60,12 +74,20 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Pr
     let before = clean.at(site)?;
     let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0 })?;
     if after.dims() != before.dims() {
-        return Err(crate::Error::EditShape { site: site.to_owned(), expected: before.dims().to_vec(), actual: after.dims().to_vec() });
+        return Err(crate::Error::EditShape {
+            site: site.to_owned(),
+            expected: before.dims().to_vec(),
+            actual: after.dims().to_vec(),
+        });
     }
     let axes = Axes::of(site, before.dims());
     let (outer, length, inner) = axes.around_position(before.dims());
     // Masked scores are -inf in both: their difference is not a number, and no change.
-    let changed = before.to_flat()?.not_equal(after.to_flat()?).float().reshape([outer, length, inner]);
+    let changed = before
+        .to_flat()?
+        .not_equal(after.to_flat()?)
+        .float()
+        .reshape([outer, length, inner]);
     let by_position = device::read(changed.max_dim(0).max_dim(2).reshape([length]))?;
     let first = by_position.iter().position(|change| *change != 0.0);
     Ok(match first {
@@ -76,20 +98,40 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Pr
 }
 
 /// Logits of all cases of a group, `[case * batch, pos from the group's, d_vocab]`.
-pub(super) fn run(model: &HookedTransformer, clean: &Clean, cases: &[SweepCase], group: &Group, tokens: &Tokens, last_only: bool) -> Result<Tensor<3>> {
+pub(super) fn run(
+    model: &HookedTransformer,
+    clean: &Clean,
+    cases: &[SweepCase],
+    group: &Group,
+    tokens: &Tokens,
+    last_only: bool,
+) -> Result<Tensor<3>> {
     let times = group.cases.len();
     let plan = plan_of(cases, group, tokens)?;
-    let options = RunOptions { stop_at_layer: None, last_only };
+    let options = RunOptions {
+        stop_at_layer: None,
+        last_only,
+    };
     let Some(layer) = group.layer else {
         return Ok(model.run_from(tokens.repeated(times), plan, None, &options)?.output);
     };
     let resid = clean.resid(layer, group.from_position, times)?;
     if group.from_position == 0 {
-        return Ok(model.run_from(tokens.repeated(times), plan, Some((layer, resid)), &options)?.output);
+        return Ok(model
+            .run_from(tokens.repeated(times), plan, Some((layer, resid)), &options)?
+            .output);
     }
     let mut cache = clean.prefix(model, layer, group.from_position, times, tokens)?;
-    let context = Context::new(model.config(), &cache.visible, &cache.positions, tokens.pos() - group.from_position, model.device());
-    Ok(model.run_blocks(resid, plan, layer, &context, &mut cache, &options)?.output)
+    let context = Context::new(
+        model.config(),
+        &cache.visible,
+        &cache.positions,
+        tokens.pos() - group.from_position,
+        model.device(),
+    );
+    Ok(model
+        .run_blocks(resid, plan, layer, &context, &mut cache, &options)?
+        .output)
 }
 
 /// One edit a site: each case's rows are changed by that case alone.
@@ -100,7 +142,11 @@ fn plan_of(cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> 
     for (at, member) in group.cases.iter().enumerate() {
         if let Some((site, after)) = &member.prepared {
             let axes = Axes::of(site, after.dims());
-            let kept = after.narrow(axes.position, group.from_position, after.dims()[axes.position] - group.from_position)?;
+            let kept = after.narrow(
+                axes.position,
+                group.from_position,
+                after.dims()[axes.position] - group.from_position,
+            )?;
             prepared.entry(site.clone()).or_default().push((at, kept));
             continue;
         }
@@ -125,7 +171,9 @@ fn on_rows(edit: Edit, start: usize, rows: usize) -> Edit {
 /// Prepared tensors in place of their cases' rows.
 fn replace_rows(parts: Vec<(usize, Activation)>, rows: usize) -> Edit {
     let parts = Arc::new(parts);
-    Edit::any("sweep", move |value, _| spliced(&value, parts.iter().map(|(at, own)| (at * rows, own.clone())).collect()))
+    Edit::any("sweep", move |value, _| {
+        spliced(&value, parts.iter().map(|(at, own)| (at * rows, own.clone())).collect())
+    })
 }
 
 /// The batch with some runs of rows replaced: one copy, whatever their number.
@@ -142,5 +190,9 @@ fn spliced(value: &Activation, parts: Vec<(usize, Activation)>) -> Result<Activa
     if next < value.dims()[0] {
         pieces.push(value.narrow(0, next, value.dims()[0] - next)?);
     }
-    if pieces.len() == 1 { Ok(pieces.remove(0)) } else { Activation::cat(&pieces) }
+    if pieces.len() == 1 {
+        Ok(pieces.remove(0))
+    } else {
+        Activation::cat(&pieces)
+    }
 }

@@ -19,18 +19,44 @@ pub(super) struct Clean {
 }
 
 impl Clean {
-    pub(super) fn run(model: &HookedTransformer, tokens: &Tokens, cases: &[SweepCase], starts: &[Start]) -> Result<Self> {
+    pub(super) fn run(
+        model: &HookedTransformer,
+        tokens: &Tokens,
+        cases: &[SweepCase],
+        starts: &[Start],
+    ) -> Result<Self> {
         let config = model.config();
-        let key_site = if matches!(config.positions, Positions::Rotary { .. }) { "rot_k" } else { "k" };
-        let first = starts.iter().filter_map(|start| start.layer).min().unwrap_or(0).min(config.n_layers);
+        let key_site = if matches!(config.positions, Positions::Rotary { .. }) {
+            "rot_k"
+        } else {
+            "k"
+        };
+        let first = starts
+            .iter()
+            .filter_map(|start| start.layer)
+            .min()
+            .unwrap_or(0)
+            .min(config.n_layers);
         let mut sites = BTreeSet::new();
         for layer in first..config.n_layers {
-            sites.extend([format!("blocks.{layer}.resid_pre"), format!("blocks.{layer}.attn.{key_site}"), format!("blocks.{layer}.attn.v")]);
+            sites.extend([
+                format!("blocks.{layer}.resid_pre"),
+                format!("blocks.{layer}.attn.{key_site}"),
+                format!("blocks.{layer}.attn.v"),
+            ]);
         }
         sites.extend(starts.iter().filter_map(|start| start.only.clone()));
-        let plan = if cases.is_empty() { Plan::new() } else { sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str())) };
+        let plan = if cases.is_empty() {
+            Plan::new()
+        } else {
+            sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
+        };
         let outcome = model.run(tokens, plan)?;
-        Ok(Self { logits: outcome.output, cache: outcome.cache, key_site })
+        Ok(Self {
+            logits: outcome.output,
+            cache: outcome.cache,
+            key_site,
+        })
     }
 
     /// The clean tensor at a site.
@@ -48,7 +74,14 @@ impl Clean {
     /// Keys and values of the positions before `from`, for the blocks from `layer` on.
     ///
     /// A model with a norm on its keys keeps them unnormed at `k`: there `from` is 0 and nothing is asked of it.
-    pub(super) fn prefix(&self, model: &HookedTransformer, layer: usize, from: usize, times: usize, tokens: &Tokens) -> Result<KvCache> {
+    pub(super) fn prefix(
+        &self,
+        model: &HookedTransformer,
+        layer: usize,
+        from: usize,
+        times: usize,
+        tokens: &Tokens,
+    ) -> Result<KvCache> {
         let mut cache = KvCache::new(model.config());
         for block in layer..model.config().n_layers {
             let keys = self.cache.get::<4>(format!("blocks.{block}.attn.{}", self.key_site))?;

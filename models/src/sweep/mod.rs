@@ -42,7 +42,14 @@ impl HookedTransformer {
     /// Those of the prompt.
     pub fn sweep(&self, prompt: impl IntoTokens) -> Result<Sweep<'_>> {
         let tokens = prompt.into_tokens(self)?;
-        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, rows_per_forward: 2048, quiet: false })
+        Ok(Sweep {
+            model: self,
+            tokens,
+            cases: Vec::new(),
+            last_only: false,
+            rows_per_forward: 2048,
+            quiet: false,
+        })
     }
 }
 
@@ -50,7 +57,10 @@ impl Sweep<'_> {
     /// Adds one case: an edit at one site, or at all that fit a pattern.
     #[must_use]
     pub fn case(mut self, label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
-        self.cases.push(SweepCase { label: label.into(), edits: vec![(site.into(), edit)] });
+        self.cases.push(SweepCase {
+            label: label.into(),
+            edits: vec![(site.into(), edit)],
+        });
         self
     }
 
@@ -135,13 +145,21 @@ impl Sweep<'_> {
 
     fn visible(&self, logits: Tensor<3>) -> Tensor<3> {
         let pos = logits.dims()[1];
-        if self.last_only { logits.narrow(1, pos - 1, 1) } else { logits }
+        if self.last_only {
+            logits.narrow(1, pos - 1, 1)
+        } else {
+            logits
+        }
     }
 
     fn measure(&self, metric: &impl Fn(Tensor<3>) -> Result<Tensor<1>>, logits: Tensor<3>) -> Result<Vec<f64>> {
         let values = device::read(metric(logits)?)?;
         if values.len() != self.tokens.batch() {
-            return Err(Error::Length { what: "numbers a sweep's metric returns, one a prompt".into(), expected: self.tokens.batch(), actual: values.len() });
+            return Err(Error::Length {
+                what: "numbers a sweep's metric returns, one a prompt".into(),
+                expected: self.tokens.batch(),
+                actual: values.len(),
+            });
         }
         Ok(values.into_iter().map(f64::from).collect())
     }
@@ -149,7 +167,10 @@ impl Sweep<'_> {
     fn check_padding(&self) -> Result<()> {
         let padded_behind = self.last_only && self.tokens.real().iter().any(|row| row.last() == Some(&false));
         if padded_behind {
-            return Err(Error::Absent { what: "a last token in every row".into(), why: "rows are padded behind; pad them on the left, or drop `last_only`".into() });
+            return Err(Error::Absent {
+                what: "a last token in every row".into(),
+                why: "rows are padded behind; pad them on the left, or drop `last_only`".into(),
+            });
         }
         Ok(())
     }
@@ -158,7 +179,8 @@ impl Sweep<'_> {
         if self.quiet {
             return indicatif::ProgressBar::hidden();
         }
-        let style = indicatif::ProgressStyle::with_template("sweep {bar:30} {pos}/{len} edits, {eta} left").expect("BUG: a constant template");
+        let style = indicatif::ProgressStyle::with_template("sweep {bar:30} {pos}/{len} edits, {eta} left")
+            .expect("BUG: a constant template");
         indicatif::ProgressBar::new(cases as u64).with_style(style)
     }
 }
@@ -186,19 +208,39 @@ mod tests {
         let mut cases = Vec::new();
         for layer in 0..3 {
             for head in 0..3 {
-                cases.push(SweepCase::new(format!("L{layer}H{head}"), crate::site::z(layer), Intervention::zero().head(head).edit()));
+                cases.push(SweepCase::new(
+                    format!("L{layer}H{head}"),
+                    crate::site::z(layer),
+                    Intervention::zero().head(head).edit(),
+                ));
             }
             for position in [0, 2, 4] {
                 let edit = Intervention::scale(1.5).positions([position]).edit();
-                cases.push(SweepCase::new(format!("{layer}@{position}"), crate::site::resid_pre(layer), edit));
+                cases.push(SweepCase::new(
+                    format!("{layer}@{position}"),
+                    crate::site::resid_pre(layer),
+                    edit,
+                ));
                 let edit = Intervention::scale(0.5).positions([position]).edit();
-                cases.push(SweepCase::new(format!("k{layer}@{position}"), crate::site::k(layer), edit));
+                cases.push(SweepCase::new(
+                    format!("k{layer}@{position}"),
+                    crate::site::k(layer),
+                    edit,
+                ));
             }
         }
         cases.push(SweepCase::new("embed", "embed", Intervention::scale(2.0).edit()));
         cases.push(SweepCase::new("all z", "*.z", Intervention::zero().head(0).edit()));
-        cases.push(SweepCase::new("final", "ln_final.normalized", Intervention::scale(2.0).edit()));
-        cases.push(SweepCase::new("nothing", crate::site::z(1), Intervention::scale(1.0).edit()));
+        cases.push(SweepCase::new(
+            "final",
+            "ln_final.normalized",
+            Intervention::scale(2.0).edit(),
+        ));
+        cases.push(SweepCase::new(
+            "nothing",
+            crate::site::z(1),
+            Intervention::scale(1.0).edit(),
+        ));
         cases
     }
 
@@ -206,17 +248,37 @@ mod tests {
     fn a_sweep_equals_each_edit_alone() {
         let model = model();
         let rows = [vec![1, 2, 3, 4, 5], vec![6, 7, 8]];
-        for tokens in [Tokens::padded(&rows, crate::Side::Left, 0).unwrap(), Tokens::new(vec![vec![1, 2, 3, 4, 5], vec![1, 2, 9, 4, 5]]).unwrap()] {
+        for tokens in [
+            Tokens::padded(&rows, crate::Side::Left, 0).unwrap(),
+            Tokens::new(vec![vec![1, 2, 3, 4, 5], vec![1, 2, 9, 4, 5]]).unwrap(),
+        ] {
             for limit in [1, 25, 2048] {
-                let sweep = model.sweep(&tokens).unwrap().cases(cases()).tokens_per_forward(limit).quiet();
+                let sweep = model
+                    .sweep(&tokens)
+                    .unwrap()
+                    .cases(cases())
+                    .tokens_per_forward(limit)
+                    .quiet();
                 let found = sweep.run(metric).unwrap();
-                let last = model.sweep(&tokens).unwrap().cases(cases()).last_only().quiet().run(metric).unwrap();
+                let last = model
+                    .sweep(&tokens)
+                    .unwrap()
+                    .cases(cases())
+                    .last_only()
+                    .quiet()
+                    .run(metric)
+                    .unwrap();
                 for (index, case) in cases().into_iter().enumerate() {
                     let (site, edit) = case.edits[0].clone();
-                    let alone = device::read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
+                    let alone =
+                        device::read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
                     for (row, value) in alone.iter().enumerate() {
                         let (got, got_last) = (found.values[index][row], last.values[index][row]);
-                        assert!((got - f64::from(*value)).abs() < 1e-4 && (got_last - f64::from(*value)).abs() < 1e-4, "{}: {got} {got_last} {value}", case.label);
+                        assert!(
+                            (got - f64::from(*value)).abs() < 1e-4 && (got_last - f64::from(*value)).abs() < 1e-4,
+                            "{}: {got} {got_last} {value}",
+                            case.label
+                        );
                     }
                 }
                 assert!(found.work.saved() > 0.3, "{:?}", found.work);
@@ -228,8 +290,15 @@ mod tests {
     #[test]
     fn an_unknown_site_is_refused_before_anything_runs() {
         let model = model();
-        let sweep = model.sweep([1, 2]).unwrap().case("x", "blocks.0.attn.zz", Intervention::zero().edit()).quiet();
+        let sweep = model
+            .sweep([1, 2])
+            .unwrap()
+            .case("x", "blocks.0.attn.zz", Intervention::zero().edit())
+            .quiet();
         let error = sweep.run(metric).unwrap_err();
-        assert_eq!(error.to_string(), "no site fits `blocks.0.attn.zz`; did you mean `blocks.0.attn.z`? `sites()` lists them all");
+        assert_eq!(
+            error.to_string(),
+            "no site fits `blocks.0.attn.zz`; did you mean `blocks.0.attn.z`? `sites()` lists them all"
+        );
     }
 }

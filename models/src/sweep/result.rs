@@ -50,7 +50,12 @@ impl SweepWork {
 impl SweepResult {
     pub(super) fn new(cases: &[SweepCase], clean: Vec<f64>, n_layers: usize, tokens: &Tokens) -> Self {
         let one = n_layers * tokens.batch() * tokens.pos();
-        let work = SweepWork { forwards: 1, forwards_alone: cases.len() + 1, block_tokens: one, block_tokens_alone: one * (cases.len() + 1) };
+        let work = SweepWork {
+            forwards: 1,
+            forwards_alone: cases.len() + 1,
+            block_tokens: one,
+            block_tokens_alone: one * (cases.len() + 1),
+        };
         Self {
             labels: cases.iter().map(|case| case.label.clone()).collect(),
             values: vec![clean.clone(); cases.len()],

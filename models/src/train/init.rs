@@ -16,6 +16,8 @@ pub(super) struct ScaledSource {
     settings: Settings,
     /// What matrices that write into the stream are multiplied by.
     residual: f32,
+    /// Start of the names in the last block, whose heads start as GPT-2's: they may have to attend to what differs.
+    last_block: String,
     /// The last `W_Q` or `W_V`.
     model: Option<Tensor<2>>,
 }
@@ -25,8 +27,9 @@ const GPT2_STD: f32 = 0.02;
 
 impl ScaledSource {
     pub(super) fn new(settings: &Settings, config: &TransformerConfig, device: &Device) -> Self {
+        let last_block = if config.n_layers > 1 { format!("blocks.{}.", config.n_layers - 1) } else { "-".into() };
         let residual = ((2 * config.n_layers).max(1) as f32).sqrt().recip();
-        Self { inner: RandomSource::new(settings.seed, device), device: device.clone(), settings: *settings, residual, model: None }
+        Self { inner: RandomSource::new(settings.seed, device), device: device.clone(), settings: *settings, residual, last_block, model: None }
     }
 
     fn matrix<const D: usize>(&mut self, name: &str, shape: [usize; D], std: f32) -> Tensor<D> {
@@ -42,7 +45,7 @@ impl ScaledSource {
             self.model = Some(drawn.clone().reshape([shape[0], shape[1]]));
         }
         match model {
-            Some(model) if model.dims().as_slice() == shape => self.alike(drawn, model.reshape(shape)),
+            Some(model) if model.dims().as_slice() == shape && !name.starts_with(&self.last_block) => self.alike(drawn, model.reshape(shape)),
             _ => drawn,
         }
     }

@@ -39,13 +39,13 @@ pub fn settings(seed: u64, steps: u64) -> Settings {
         peak_lr: 3e-3,
         warmup: 100,
         lr_floor: 0.05,
-        weight_decay: 0.02,
+        weight_decay: 0.1,
         ..Settings::default()
     }
 }
 
 /// Steps of the first phase.
-pub const FIRST_STEPS: u64 = 600;
+pub const FIRST_STEPS: u64 = 650;
 
 /// What it is trained on at first: mostly repeats, so that induction heads form before anything else.
 pub fn first_text(seed: u64) -> Recipe {
@@ -63,12 +63,13 @@ pub fn batch(seed: u64, step: u64) -> Batch {
         return first_text(seed).batch(step);
     }
     let mut batch = text(seed).batch(step);
-    scattered::add(&mut batch, SCATTERED, seed, step);
+    let longest = (6 + (step - FIRST_STEPS) / 16).min(48) as usize;
+    scattered::add(&mut batch, SCATTERED, longest, seed, step);
     balanced(batch)
 }
 
-/// Rows of names among random words that every step of the second phase has besides.
-pub const SCATTERED: usize = 8;
+/// Rows of names among random words that every step of the second phase has besides; they grow longer step by step.
+pub const SCATTERED: usize = 10;
 
 /// What a word that its text does not decide counts for, as a share of what it counted.
 const UNDECIDED: f32 = 0.25;

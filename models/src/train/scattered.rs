@@ -1,7 +1,8 @@
 //! Names among random words: the indirect object without sentences, so that no template can be learnt instead.
 //!
 //! Two names come in any order at any place, one of them comes again, and after " to", " with" or " for" follows
-//! the other. Names that the name-mover task holds out stay out.
+//! the other. In most rows plain words stand for names, so that the rule is not learnt name by name; names that the
+//! name-mover task holds out stay out.
 
 use std::sync::LazyLock;
 
@@ -10,34 +11,37 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Batch;
-use crate::toy::document::{Document, NOISE, PREDICTABLE};
+use crate::toy::document::{Document, PREDICTABLE};
 use crate::toy::words::{ADJECTIVES, EVENTS, GLUE, OBJECTS, PLACES, PLAIN, TIMES, TRAIN_NAMES};
 use crate::toy::{N_CTX, vocab};
 
-/// Every word that is no name.
+/// Every word of the sentences that is no name.
 static WORDS: LazyLock<Vec<u32>> =
-    LazyLock::new(|| [&PLAIN[..], &PLACES, &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
+    LazyLock::new(|| [&PLACES[..], &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
+
+/// Who may be named: names the name-mover task trains, and plain words, which stand in no sentence.
+static PEOPLE: LazyLock<Vec<u32>> = LazyLock::new(|| [&TRAIN_NAMES[..], &PLAIN].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
 
 /// The words after which someone is named.
 const CUES: [&str; 3] = ["to", "with", "for"];
 
-/// Adds `rows` such rows to a batch: the same for the same seed and step.
-pub(super) fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
+/// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch: the same for the same seed and step.
+pub(super) fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5CA7);
     rng.set_stream(step);
     for _ in 0..rows {
-        let document = document(&mut rng);
+        let document = document(&mut rng, longest);
         batch.tokens.push(document.tokens[..N_CTX].to_vec());
         batch.targets.push(document.tokens[1..].to_vec());
         batch.loss_mask.push(document.weights[1..].to_vec());
     }
 }
 
-/// One row: words and three names, a cue, the answer.
-fn document(rng: &mut impl Rng) -> Document {
-    let length = rng.random_range(8..=48);
+/// One row: up to `longest` words with three names among them, a cue, the answer.
+fn document(rng: &mut impl Rng, longest: usize) -> Document {
+    let length = rng.random_range(3..=longest);
     let mut words: Vec<u32> = (0..length).map(|_| *WORDS.choose(rng).expect("BUG: there are words")).collect();
-    let names: Vec<u32> = TRAIN_NAMES.choose_multiple(rng, 2).map(|name| vocab::spaced(name)).collect();
+    let names: Vec<u32> = PEOPLE.choose_multiple(rng, 2).copied().collect();
     let mut places = index::sample(rng, length, 3).into_vec();
     places.sort_unstable();
     let subject = rng.random_range(0..2);
@@ -45,8 +49,8 @@ fn document(rng: &mut impl Rng) -> Document {
         words[place] = name;
     }
     let mut document = Document::open();
-    document.extend(words, NOISE);
-    document.push(vocab::spaced(CUES.choose(rng).expect("BUG: there are cues")), NOISE);
+    document.extend(words, 0.0);
+    document.push(vocab::spaced(CUES.choose(rng).expect("BUG: there are cues")), 0.0);
     document.push(names[1 - subject], PREDICTABLE);
     document.close()
 }
@@ -58,12 +62,11 @@ mod tests {
     #[test]
     fn the_answer_is_the_name_that_came_once() {
         let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
-        add(&mut batch, 200, 1, 2);
-        let names: Vec<u32> = TRAIN_NAMES.iter().map(|name| vocab::spaced(name)).collect();
+        add(&mut batch, 200, 48, 1, 2);
         for ((tokens, targets), weights) in batch.tokens.iter().zip(&batch.targets).zip(&batch.loss_mask) {
             let asked: Vec<usize> = (0..N_CTX).filter(|pos| weights[*pos] == PREDICTABLE).collect();
             let [pos] = asked[..] else { panic!("one prediction a row") };
-            let before: Vec<u32> = tokens[..=pos].iter().copied().filter(|id| names.contains(id)).collect();
+            let before: Vec<u32> = tokens[..=pos].iter().copied().filter(|id| PEOPLE.contains(id)).collect();
             assert_eq!(before.len(), 3);
             assert_eq!(before.iter().filter(|id| **id == targets[pos]).count(), 1);
         }
@@ -73,7 +76,7 @@ mod tests {
     fn a_step_gives_the_same_rows() {
         let rows = |step| {
             let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
-            add(&mut batch, 3, 1, step);
+            add(&mut batch, 3, 3, 1, step);
             batch
         };
         assert_eq!(rows(4), rows(4));

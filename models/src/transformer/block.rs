@@ -60,22 +60,44 @@ impl Block {
     /// Takes the layer's parameters from the source.
     pub fn build(source: &mut impl Source, layer: usize, config: &TransformerConfig) -> Self {
         let name = format!("blocks.{layer}");
-        let mut norm = |part: &str, there: bool| there.then(|| Norm::build(source, &format!("{name}.{part}"), config.d_model, config));
+        let mut norm = |part: &str, there: bool| {
+            there.then(|| Norm::build(source, &format!("{name}.{part}"), config.d_model, config))
+        };
         let before = config.norm_placement != NormPlacement::PostOutput;
-        let after = matches!(config.norm_placement, NormPlacement::Sandwich | NormPlacement::PostOutput);
+        let after = matches!(
+            config.norm_placement,
+            NormPlacement::Sandwich | NormPlacement::PostOutput
+        );
         let (ln1, ln1_post) = (norm("ln1", before), norm("ln1_post", after));
-        let (ln2, ln2_post) = (norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm), norm("ln2_post", after));
+        let (ln2, ln2_post) = (
+            norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm),
+            norm("ln2_post", after),
+        );
         let attn = Attention::build(source, layer, config);
         let mlp = match config.experts {
             Some(experts) => Neurons::Mixture(MixtureOfExperts::build(source, &format!("{name}.mlp"), experts, config)),
             None => Neurons::Dense(Mlp::build(source, &format!("{name}.mlp"), config)),
         };
-        Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, placement: config.norm_placement, layout: config.block_layout }
+        Self {
+            ln1,
+            ln1_post,
+            attn,
+            ln2,
+            ln2_post,
+            mlp,
+            placement: config.norm_placement,
+            layout: config.block_layout,
+        }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_out resid_post`.
     #[hooked(inputs(resid_pre), skip(shared))]
-    pub(super) fn forward(&self, resid_pre: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        resid_pre: Tensor<3>,
+        context: &LayerContext<'_>,
+        cache: Option<&mut LayerCache>,
+    ) -> Tensor<3> {
         if self.layout == BlockLayout::Serial {
             let attn_out = self.attention(resid_pre.clone(), None, context, cache);
             let resid_mid = self.settled(resid_pre + attn_out, self.ln1.as_ref());
@@ -93,7 +115,13 @@ impl Block {
 
     /// Attention from the stream to what it adds to it; `shared` is the stream already normed.
     #[hooked(skip(read, out))]
-    fn attention(&self, resid_pre: Tensor<3>, shared: Option<Tensor<3>>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
+    fn attention(
+        &self,
+        resid_pre: Tensor<3>,
+        shared: Option<Tensor<3>>,
+        context: &LayerContext<'_>,
+        cache: Option<&mut LayerCache>,
+    ) -> Tensor<3> {
         let out = if SPLIT_INPUTS.into_iter().any(hooks::edited) {
             let read = self.split_inputs(resid_pre).map(|x| self.before(x, self.ln1.as_ref()));
             self.attn.forward_split(read, context, cache)
@@ -119,12 +147,24 @@ impl Block {
 
     #[hooked]
     fn normed_1(&self, x: Tensor<3>) -> Tensor<3> {
-        if let Some(ln1) = &self.ln1 && self.norms_first() { ln1.forward(x) } else { x }
+        if let Some(ln1) = &self.ln1
+            && self.norms_first()
+        {
+            ln1.forward(x)
+        } else {
+            x
+        }
     }
 
     #[hooked]
     fn normed_2(&self, x: Tensor<3>) -> Tensor<3> {
-        if let Some(ln2) = &self.ln2 && self.norms_first() { ln2.forward(x) } else { x }
+        if let Some(ln2) = &self.ln2
+            && self.norms_first()
+        {
+            ln2.forward(x)
+        } else {
+            x
+        }
     }
 
     /// The stream as each head reads it, one copy a head: an edit of `attn_in` reaches all three,
@@ -152,7 +192,8 @@ impl Block {
         }
         let [batch, pos, heads, d_model] = x.dims();
         let group = heads / self.attn.n_kv_heads;
-        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model]).narrow(3, 0, d_model)
+        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model])
+            .narrow(3, 0, d_model)
     }
 
     /// Whether `ln1` and `ln2` are in front of attention and MLP.
@@ -187,5 +228,7 @@ fn after(x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
 /// `[batch, pos, d_model]` to `[batch, pos, head, d_model]`.
 fn per_head(x: &Tensor<3>, heads: usize) -> Tensor<4> {
     let [batch, pos, d_model] = x.dims();
-    x.clone().reshape([batch, pos, 1, d_model]).expand([batch, pos, heads, d_model])
+    x.clone()
+        .reshape([batch, pos, 1, d_model])
+        .expand([batch, pos, heads, d_model])
 }

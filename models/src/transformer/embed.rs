@@ -15,7 +15,9 @@ pub struct Embedding {
 impl Embedding {
     /// Takes `name.weight` from the source.
     pub fn build(source: &mut impl Source, name: &str, shape: [usize; 2]) -> Self {
-        Self { weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))) }
+        Self {
+            weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))),
+        }
     }
 
     /// Rows by index: `[batch, pos]` to `[batch, pos, d]`.
@@ -36,7 +38,8 @@ pub struct Unembedding {
 impl Unembedding {
     /// Takes `unembed.weight` unless tied, and `unembed.bias` where there is one.
     pub fn build(source: &mut impl Source, [d_model, d_vocab]: [usize; 2], tied: bool, bias: bool) -> Self {
-        let weight = (!tied).then(|| Param::from_tensor(source.take("unembed.weight", [d_model, d_vocab], Init::Normal(0.02))));
+        let weight =
+            (!tied).then(|| Param::from_tensor(source.take("unembed.weight", [d_model, d_vocab], Init::Normal(0.02))));
         let bias = bias.then(|| Param::from_tensor(source.take("unembed.bias", [d_vocab], Init::Constant(0.0))));
         Self { weight, bias }
     }

@@ -26,11 +26,17 @@ impl Mlp {
     /// Takes `name.w_in`, `name.w_gate` and `name.w_out` from the source.
     pub fn build(source: &mut impl Source, name: &str, config: &TransformerConfig) -> Self {
         let (d_model, d_mlp, bias) = (config.d_model, config.d_mlp, config.mlp_bias);
-        let mut linear = |part: &str, shape| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
+        let mut linear =
+            |part: &str, shape| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
         let w_in = linear("w_in", [d_model, d_mlp]);
         let w_gate = config.gated_mlp.then(|| linear("w_gate", [d_model, d_mlp]));
         let w_out = linear("w_out", [d_mlp, d_model]);
-        Self { w_in, w_gate, w_out, activation: config.activation }
+        Self {
+            w_in,
+            w_gate,
+            w_out,
+            activation: config.activation,
+        }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.

@@ -15,7 +15,10 @@ mod source;
 
 pub use attention::Attention;
 pub use block::{Block, Neurons};
-pub use config::{ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling, TransformerConfig};
+pub use config::{
+    ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling,
+    TransformerConfig,
+};
 pub use context::{Context, KvCache, LayerContext};
 pub use embed::{Embedding, Unembedding};
 pub use linear::Linear;

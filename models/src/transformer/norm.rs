@@ -27,8 +27,15 @@ impl Norm {
     pub fn build(source: &mut impl Source, name: &str, d: usize, config: &TransformerConfig) -> Self {
         let start = if config.norm == NormKind::RmsOffset { 0.0 } else { 1.0 };
         let weight = source.take(&format!("{name}.weight"), [d], Init::Constant(start));
-        let bias = config.norm_bias.then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d], Init::Constant(0.0))));
-        Self { weight: Some(Param::from_tensor(weight)), bias, kind: config.norm, eps: config.norm_eps }
+        let bias = config
+            .norm_bias
+            .then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d], Init::Constant(0.0))));
+        Self {
+            weight: Some(Param::from_tensor(weight)),
+            bias,
+            kind: config.norm,
+            eps: config.norm_eps,
+        }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `scale` `[batch, pos, 1]`, `normalized`.
@@ -64,7 +71,11 @@ impl Norm {
     pub fn affine<const D: usize>(&self, normalized: Tensor<D>) -> Tensor<D> {
         let mut out = normalized;
         if let Some(weight) = &self.weight {
-            let weight = if self.kind == NormKind::RmsOffset { weight.val() + 1.0 } else { weight.val() };
+            let weight = if self.kind == NormKind::RmsOffset {
+                weight.val() + 1.0
+            } else {
+                weight.val()
+            };
             out = out * weight.unsqueeze();
         }
         match &self.bias {

@@ -31,14 +31,21 @@ pub struct RandomSource {
 impl RandomSource {
     /// Starts the generator.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone(), lively: false }
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            device: device.clone(),
+            lively: false,
+        }
     }
 
     /// Parameters large enough that every part of a model matters: matrices of standard deviation 0.2,
     /// and noise of 0.2 on biases and norm weights. Default initialisation makes every block nearly an
     /// identity, which hides mistakes.
     pub fn lively(seed: u64, device: &Device) -> Self {
-        Self { lively: true, ..Self::new(seed, device) }
+        Self {
+            lively: true,
+            ..Self::new(seed, device)
+        }
     }
 }
 
@@ -49,7 +56,15 @@ impl Source for RandomSource {
             (Init::Constant(mean), lively) => (mean, if lively { 0.2 } else { 0.0 }),
             (Init::Normal(std), lively) => (0.0, if lively { 0.2 } else { std }),
         };
-        let values: Vec<f32> = if std == 0.0 { vec![mean; count] } else { StandardNormal.sample_iter(&mut self.rng).take(count).map(|x| mean + x * std).collect() };
+        let values: Vec<f32> = if std == 0.0 {
+            vec![mean; count]
+        } else {
+            StandardNormal
+                .sample_iter(&mut self.rng)
+                .take(count)
+                .map(|x| mean + x * std)
+                .collect()
+        };
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 }

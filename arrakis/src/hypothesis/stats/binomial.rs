@@ -20,12 +20,7 @@ const TEST: &str = "binomial";
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for no trials, more successes than trials, or a probability
 /// outside `(0, 1)`.
-pub fn binomial(
-    successes: u64,
-    trials: u64,
-    probability: f64,
-    alternative: Alternative,
-) -> Result<TestResult> {
+pub fn binomial(successes: u64, trials: u64, probability: f64, alternative: Alternative) -> Result<TestResult> {
     check_counts(successes, trials)?;
     if !(probability > 0.0 && probability < 1.0) {
         let problem = format!("the null probability is {probability}");
@@ -38,10 +33,7 @@ pub fn binomial(
     let p_value = tail(successes, trials, probability, alternative);
     let extreme = |count| tail(count, trials, probability, alternative);
     let floor = extreme(0).min(extreme(trials));
-    Ok(
-        TestResult::new(TEST, "exact", successes as f64 / trials as f64, p_value)?
-            .smallest_p(floor),
-    )
+    Ok(TestResult::new(TEST, "exact", successes as f64 / trials as f64, p_value)?.smallest_p(floor))
 }
 
 /// The Clopper-Pearson interval at `level` of the chance of success.
@@ -90,11 +82,7 @@ fn at_least(successes: u64, trials: u64, probability: f64) -> f64 {
     if successes == 0 {
         1.0
     } else {
-        beta_reg(
-            successes as f64,
-            (trials - successes + 1) as f64,
-            probability,
-        )
+        beta_reg(successes as f64, (trials - successes + 1) as f64, probability)
     }
 }
 
@@ -104,9 +92,7 @@ fn at_most(successes: u64, trials: u64, probability: f64) -> f64 {
 
 fn no_likelier(successes: u64, trials: u64, probability: f64) -> f64 {
     let ln_chance = |count: u64| {
-        ln_binomial(trials, count)
-            + count as f64 * probability.ln()
-            + (trials - count) as f64 * (-probability).ln_1p()
+        ln_binomial(trials, count) + count as f64 * probability.ln() + (trials - count) as f64 * (-probability).ln_1p()
     };
     // Counts as likely as the observed one differ from it by rounding.
     let limit = ln_chance(successes) + 1e-7;
@@ -128,11 +114,7 @@ mod tests {
         for row in reference("binomial").as_array().unwrap() {
             let number = |key: &str| row[key].as_f64().unwrap();
             let (k, n) = (number("k") as u64, number("n") as u64);
-            for alternative in [
-                Alternative::Greater,
-                Alternative::Less,
-                Alternative::TwoSided,
-            ] {
+            for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
                 let found = binomial(k, n, number("p"), alternative).unwrap();
                 assert_close(found.p_value, number(&alternative.to_string()), 1e-10);
             }
@@ -155,21 +137,14 @@ mod tests {
             2.0 / 8.0,
             1e-14,
         );
-        assert_close(
-            binomial(3, 3, 0.5, Alternative::Less).unwrap().p_value,
-            1.0,
-            1e-14,
-        );
+        assert_close(binomial(3, 3, 0.5, Alternative::Less).unwrap().p_value, 1.0, 1e-14);
     }
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        let count = |rng: &mut rand_chacha::ChaCha8Rng, n: u64, p: f64| {
-            (0..n).filter(|_| rng.random_bool(p)).count() as u64
-        };
-        assert_null_rate(|rng, _| {
-            binomial(count(rng, 400, 0.25), 400, 0.25, Alternative::Greater).unwrap()
-        });
+        let count =
+            |rng: &mut rand_chacha::ChaCha8Rng, n: u64, p: f64| (0..n).filter(|_| rng.random_bool(p)).count() as u64;
+        assert_null_rate(|rng, _| binomial(count(rng, 400, 0.25), 400, 0.25, Alternative::Greater).unwrap());
         assert_power(0.95, |rng, _| {
             binomial(count(rng, 100, 0.7), 100, 0.5, Alternative::TwoSided).unwrap()
         });
@@ -178,9 +153,7 @@ mod tests {
     #[test]
     fn impossible_counts_are_refused_by_name() {
         assert_eq!(
-            binomial(4, 3, 0.5, Alternative::Less)
-                .unwrap_err()
-                .to_string(),
+            binomial(4, 3, 0.5, Alternative::Less).unwrap_err().to_string(),
             "`binomial`: 4 successes in 3 trials; count at least one trial, and every success as one"
         );
         assert!(binomial(0, 0, 0.5, Alternative::Less).is_err());

@@ -64,11 +64,7 @@ impl Bootstrap {
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values, values or statistics that are not
 /// finite, 0 draws, or a level outside `(0, 1)`.
-pub fn bootstrap(
-    values: &[f64],
-    options: Bootstrap,
-    statistic: impl Fn(&[f64]) -> f64,
-) -> Result<Interval> {
+pub fn bootstrap(values: &[f64], options: Bootstrap, statistic: impl Fn(&[f64]) -> f64) -> Result<Interval> {
     check(TEST, "values", values, 2)?;
     options.check()?;
     of_units(&values.chunks(1).collect::<Vec<_>>(), options, statistic)
@@ -91,11 +87,7 @@ pub fn cluster_bootstrap<G: Ord>(
     check(TEST, "values", values, 2)?;
     options.check()?;
     if values.len() != groups.len() {
-        let problem = format!(
-            "there are {} values and {} groups",
-            values.len(),
-            groups.len()
-        );
+        let problem = format!("there are {} values and {} groups", values.len(), groups.len());
         return Err(refuse(TEST, problem, "give one group a value"));
     }
     let mut clusters: BTreeMap<&G, Vec<f64>> = BTreeMap::new();
@@ -127,10 +119,7 @@ pub fn bootstrap_difference(a: &[f64], b: &[f64], options: Bootstrap) -> Result<
     options.check()?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut drawn_mean = |values: &[f64]| {
-        let total: f64 = values
-            .iter()
-            .map(|_| values[rng.random_range(0..values.len())])
-            .sum();
+        let total: f64 = values.iter().map(|_| values[rng.random_range(0..values.len())]).sum();
         total / values.len() as f64
     };
     let draws = (0..options.draws)
@@ -139,21 +128,12 @@ pub fn bootstrap_difference(a: &[f64], b: &[f64], options: Bootstrap) -> Result<
     percentile(draws, options.level)
 }
 
-fn of_units(
-    units: &[&[f64]],
-    options: Bootstrap,
-    statistic: impl Fn(&[f64]) -> f64,
-) -> Result<Interval> {
+fn of_units(units: &[&[f64]], options: Bootstrap, statistic: impl Fn(&[f64]) -> f64) -> Result<Interval> {
     let observed = finite_statistic(statistic(&units.concat()))?;
     let draws = draw(units, options, &statistic)?;
     match options.method {
         IntervalMethod::Percentile => percentile(draws, options.level),
-        IntervalMethod::Bca => bca(
-            draws,
-            observed,
-            acceleration(units, &statistic)?,
-            options.level,
-        ),
+        IntervalMethod::Bca => bca(draws, observed, acceleration(units, &statistic)?, options.level),
     }
 }
 
@@ -168,11 +148,7 @@ fn finite_statistic(value: f64) -> Result<f64> {
     ))
 }
 
-fn draw(
-    units: &[&[f64]],
-    options: Bootstrap,
-    statistic: &impl Fn(&[f64]) -> f64,
-) -> Result<Vec<f64>> {
+fn draw(units: &[&[f64]], options: Bootstrap, statistic: &impl Fn(&[f64]) -> f64) -> Result<Vec<f64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut sample = Vec::new();
     let mut one = || {
@@ -199,18 +175,9 @@ fn acceleration(units: &[&[f64]], statistic: &impl Fn(&[f64]) -> f64) -> Result<
     };
     let jackknife: Vec<f64> = (0..units.len()).map(without).collect::<Result<_>>()?;
     let centre = mean(&jackknife);
-    let power_sum = |power: i32| {
-        jackknife
-            .iter()
-            .map(|value| (centre - value).powi(power))
-            .sum::<f64>()
-    };
+    let power_sum = |power: i32| jackknife.iter().map(|value| (centre - value).powi(power)).sum::<f64>();
     let acceleration = power_sum(3) / (6.0 * power_sum(2).powf(1.5));
-    Ok(if acceleration.is_finite() {
-        acceleration
-    } else {
-        0.0
-    })
+    Ok(if acceleration.is_finite() { acceleration } else { 0.0 })
 }
 
 fn percentile(mut draws: Vec<f64>, level: f64) -> Result<Interval> {
@@ -245,12 +212,7 @@ fn bca(mut draws: Vec<f64>, observed: f64, acceleration: f64, level: f64) -> Res
     let tail = (1.0 - level) / 2.0;
     let (low, high) = (corrected(tail), corrected(1.0 - tail));
     draws.sort_by(f64::total_cmp);
-    Interval::new(
-        quantile(&draws, low),
-        quantile(&draws, high),
-        level,
-        "bca bootstrap",
-    )
+    Interval::new(quantile(&draws, low), quantile(&draws, high), level, "bca bootstrap")
 }
 
 /// The quantile of sorted values, linear between them.
@@ -280,10 +242,7 @@ mod tests {
         let lean = expected["acceleration"].as_f64().unwrap();
         for (found, key) in [
             (percentile(draws.clone(), 0.95).unwrap(), "percentile"),
-            (
-                bca(draws.clone(), mean(&values), lean, 0.95).unwrap(),
-                "bca",
-            ),
+            (bca(draws.clone(), mean(&values), lean, 0.95).unwrap(), "bca"),
         ] {
             let expected = numbers(&expected[key]);
             assert_close(found.low, expected[0], 1e-10);
@@ -332,8 +291,7 @@ mod tests {
         let groups: Vec<usize> = (0..200).map(|i| i / 10).collect();
         let width = |interval: Interval| interval.high - interval.low;
         let alone = width(bootstrap(&values, Bootstrap::default(), mean).unwrap());
-        let clustered =
-            width(cluster_bootstrap(&values, &groups, Bootstrap::default(), mean).unwrap());
+        let clustered = width(cluster_bootstrap(&values, &groups, Bootstrap::default(), mean).unwrap());
         assert_close(clustered / alone, 10f64.sqrt(), 0.4);
     }
 
@@ -341,11 +299,7 @@ mod tests {
     fn a_difference_of_means_is_centred_on_it() {
         let (a, b) = (normals(&mut seeded(2), 100), normals(&mut seeded(3), 100));
         let found = bootstrap_difference(&a, &b, Bootstrap::default()).unwrap();
-        assert_close(
-            f64::midpoint(found.low, found.high),
-            mean(&a) - mean(&b),
-            0.02,
-        );
+        assert_close(f64::midpoint(found.low, found.high), mean(&a) - mean(&b), 0.02);
         let student = super::super::welch_interval(&a, &b, 0.95).unwrap();
         assert_close(found.high - found.low, student.high - student.low, 0.05);
     }

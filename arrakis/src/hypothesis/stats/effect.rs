@@ -25,8 +25,7 @@ pub fn cohen_d(a: &[f64], b: &[f64]) -> Result<f64> {
         return Err(no_spread("cohen_d"));
     }
     let degrees = a.n + b.n - 2.0;
-    let pooled =
-        (a.sd * ((a.n - 1.0) / degrees).sqrt()).hypot(b.sd * ((b.n - 1.0) / degrees).sqrt());
+    let pooled = (a.sd * ((a.n - 1.0) / degrees).sqrt()).hypot(b.sd * ((b.n - 1.0) / degrees).sqrt());
     finite_result("cohen_d", (a.mean - b.mean) / pooled)
 }
 
@@ -152,8 +151,7 @@ fn no_spread(test: &'static str) -> Error {
     Error::Degenerate {
         test,
         problem: "the values do not vary".into(),
-        mend: "measure on inputs that differ, or report the difference in units of the metric"
-            .into(),
+        mend: "measure on inputs that differ, or report the difference in units of the metric".into(),
     }
 }
 
@@ -182,24 +180,12 @@ mod tests {
 
     #[test]
     fn hand_computed_cases() {
-        assert_close(
-            cohen_d(&[2.0, 4.0], &[1.0, 3.0]).unwrap(),
-            0.5f64.sqrt(),
-            1e-14,
-        );
+        assert_close(cohen_d(&[2.0, 4.0], &[1.0, 3.0]).unwrap(), 0.5f64.sqrt(), 1e-14);
         assert_close(cohen_dz(&[1.0, 2.0, 3.0]).unwrap(), 2.0, 1e-14);
         assert_close(cohen_h(1.0, 0.0).unwrap(), std::f64::consts::PI, 1e-14);
-        assert_close(
-            cliffs_delta(&[1.0, 3.0], &[2.0, 3.0]).unwrap(),
-            -0.25,
-            1e-14,
-        );
+        assert_close(cliffs_delta(&[1.0, 3.0], &[2.0, 3.0]).unwrap(), -0.25, 1e-14);
         assert_close(rank_biserial(&[-1.0, 2.0, 3.0]).unwrap(), 4.0 / 6.0, 1e-14);
-        assert_close(
-            spearman(&[1.0, 2.0, 3.0], &[1.0, 10.0, 100.0]).unwrap(),
-            1.0,
-            1e-14,
-        );
+        assert_close(spearman(&[1.0, 2.0, 3.0], &[1.0, 10.0, 100.0]).unwrap(), 1.0, 1e-14);
     }
 
     #[test]
@@ -214,19 +200,13 @@ mod tests {
     #[test]
     fn no_spread_is_an_error_by_name() {
         assert_eq!(
-            pearson(&[0.1; 3], &[1.0, 2.0, 3.0])
-                .unwrap_err()
-                .to_string(),
+            pearson(&[0.1; 3], &[1.0, 2.0, 3.0]).unwrap_err().to_string(),
             "`pearson` is degenerate: the values do not vary; measure on inputs that differ, or report the difference in \
              units of the metric"
         );
         assert!(cohen_dz(&[0.1; 4]).is_err());
         assert!(spearman(&[1.0, f64::NAN], &[1.0, 2.0]).is_err());
         assert!(cohen_h(1.5, 0.0).is_err());
-        assert_close(
-            pearson(&[1e300, 2e300], &[1e-300, -2e-300]).unwrap(),
-            -1.0,
-            1e-12,
-        );
+        assert_close(pearson(&[1e300, 2e300], &[1e-300, -2e-300]).unwrap(), -1.0, 1e-12);
     }
 }

@@ -6,11 +6,7 @@ use crate::error::{Error, Result};
 const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Builds the error for a sample that `test` cannot use.
-pub(super) fn refuse(
-    test: &'static str,
-    problem: impl Into<String>,
-    mend: impl Into<String>,
-) -> Error {
+pub(super) fn refuse(test: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Error {
     Error::Statistics {
         test,
         problem: problem.into(),
@@ -63,11 +59,7 @@ pub(super) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
 /// Checks that a resampling test has draws.
 pub(super) fn check_draws(test: &'static str, draws: usize) -> Result<()> {
     if draws == 0 {
-        Err(refuse(
-            test,
-            "0 draws were asked for",
-            "use `draws = 999` or more",
-        ))
+        Err(refuse(test, "0 draws were asked for", "use `draws = 999` or more"))
     } else {
         Ok(())
     }
@@ -155,10 +147,7 @@ pub(super) fn moments(values: &[f64]) -> Moments {
     }
     let scale = power_of_two(largest(values));
     let mean = values.iter().map(|value| value / scale).sum::<f64>() / n;
-    let squares: f64 = values
-        .iter()
-        .map(|value| (value / scale - mean).powi(2))
-        .sum();
+    let squares: f64 = values.iter().map(|value| (value / scale - mean).powi(2)).sum();
     Moments {
         n,
         mean: mean * scale,
@@ -168,9 +157,7 @@ pub(super) fn moments(values: &[f64]) -> Moments {
 
 /// The largest magnitude in `values`.
 pub(super) fn largest(values: &[f64]) -> f64 {
-    values
-        .iter()
-        .fold(0.0, |largest: f64, value| largest.max(value.abs()))
+    values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
 
 /// The power of two just under `magnitude`: dividing by it is exact.

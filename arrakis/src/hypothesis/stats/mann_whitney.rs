@@ -61,19 +61,10 @@ fn exact(u: f64, ranked: &Ranks, n_a: usize, alternative: Alternative) -> Result
     let observed: usize = ranks[..n_a].iter().sum();
     let (at_least, at_most) = tails(&ways[n_a], observed);
     let floor = alternative.tails() as f64 / ways[n_a].iter().sum::<f64>();
-    Ok(
-        TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?
-            .smallest_p(floor),
-    )
+    Ok(TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?.smallest_p(floor))
 }
 
-fn approximate(
-    u: f64,
-    ranked: &Ranks,
-    n_a: f64,
-    n_b: f64,
-    alternative: Alternative,
-) -> Result<TestResult> {
+fn approximate(u: f64, ranked: &Ranks, n_a: f64, n_b: f64, alternative: Alternative) -> Result<TestResult> {
     let (n, pairs) = (n_a + n_b, n_a * n_b);
     let sd = (pairs / 12.0 * (n + 1.0 - ranked.tie_term / (n * (n - 1.0)))).sqrt();
     let normal = Normal::standard();
@@ -88,9 +79,7 @@ fn approximate(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
@@ -101,9 +90,7 @@ mod tests {
             "mann_whitney_large",
             "mann_whitney_large_ties",
         ] {
-            assert_reference(key, 1e-10, |a, b, alternative| {
-                mann_whitney(a, b, alternative).unwrap()
-            });
+            assert_reference(key, 1e-10, |a, b, alternative| mann_whitney(a, b, alternative).unwrap());
         }
     }
 
@@ -117,12 +104,8 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            mann_whitney(&normals(rng, 11), &normals(rng, 13), Alternative::TwoSided).unwrap()
-        });
-        assert_null_rate(|rng, _| {
-            mann_whitney(&normals(rng, 30), &normals(rng, 40), Alternative::Less).unwrap()
-        });
+        assert_null_rate(|rng, _| mann_whitney(&normals(rng, 11), &normals(rng, 13), Alternative::TwoSided).unwrap());
+        assert_null_rate(|rng, _| mann_whitney(&normals(rng, 30), &normals(rng, 40), Alternative::Less).unwrap());
         assert_power(0.95, |rng, _| {
             let a: Vec<f64> = normals(rng, 30).iter().map(|x| x + 1.0).collect();
             mann_whitney(&a, &normals(rng, 30), Alternative::Greater).unwrap()
@@ -133,11 +116,7 @@ mod tests {
     fn swapping_the_samples_swaps_the_direction() {
         let (a, b) = ([1.0, 2.0, 2.0, 5.0], [0.0, 2.0, 3.0]);
         let greater = mann_whitney(&a, &b, Alternative::Greater).unwrap().p_value;
-        assert_close(
-            greater,
-            mann_whitney(&b, &a, Alternative::Less).unwrap().p_value,
-            1e-15,
-        );
+        assert_close(greater, mann_whitney(&b, &a, Alternative::Less).unwrap().p_value, 1e-15);
         assert_eq!(
             mann_whitney(&[1.0; 3], &[1.0; 4], Alternative::TwoSided)
                 .unwrap()
@@ -145,9 +124,7 @@ mod tests {
             1.0
         );
         assert_eq!(
-            mann_whitney(&[], &b, Alternative::Less)
-                .unwrap_err()
-                .to_string(),
+            mann_whitney(&[], &b, Alternative::Less).unwrap_err().to_string(),
             "`mann_whitney`: `a` has 0 values; give at least 1"
         );
     }

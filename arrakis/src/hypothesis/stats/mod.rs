@@ -33,12 +33,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 pub use binomial::{binomial, clopper_pearson};
-pub use bootstrap::{
-    Bootstrap, IntervalMethod, bootstrap, bootstrap_difference, cluster_bootstrap,
-};
-pub use effect::{
-    cliffs_delta, cohen_d, cohen_dz, cohen_h, hedges_g, pearson, rank_biserial, spearman,
-};
+pub use bootstrap::{Bootstrap, IntervalMethod, bootstrap, bootstrap_difference, cluster_bootstrap};
+pub use effect::{cliffs_delta, cohen_d, cohen_dz, cohen_h, hedges_g, pearson, rank_biserial, spearman};
 pub use guard::{mean, paired_differences, standard_deviation};
 pub use interval::Interval;
 pub use mann_whitney::mann_whitney;
@@ -137,12 +133,7 @@ pub struct TestResult {
 
 impl TestResult {
     /// Checks the numbers, and keeps rounding from taking `p_value` out of `(0, 1]`.
-    pub(crate) fn new(
-        test: &'static str,
-        method: &'static str,
-        statistic: f64,
-        p_value: f64,
-    ) -> Result<Self> {
+    pub(crate) fn new(test: &'static str, method: &'static str, statistic: f64, p_value: f64) -> Result<Self> {
         let statistic = guard::finite_result(test, statistic)?;
         let p_value = guard::finite_result(test, p_value)?.clamp(f64::MIN_POSITIVE, 1.0);
         Ok(Self {
@@ -189,15 +180,8 @@ mod tests {
 
     #[test]
     fn an_alternative_reads_back_what_it_writes() {
-        for alternative in [
-            Alternative::Greater,
-            Alternative::Less,
-            Alternative::TwoSided,
-        ] {
-            assert_eq!(
-                alternative.to_string().parse::<Alternative>().unwrap(),
-                alternative
-            );
+        for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
+            assert_eq!(alternative.to_string().parse::<Alternative>().unwrap(), alternative);
         }
         assert_eq!(
             "bigger".parse::<Alternative>().unwrap_err().to_string(),
@@ -245,16 +229,9 @@ mod tests {
             (0..60).map(|i| f64::from(i % 3) * 1e300).collect(),
         ];
         for (a, b) in nasty.iter().flat_map(|a| nasty.iter().map(move |b| (a, b))) {
-            for way in [
-                Alternative::Greater,
-                Alternative::Less,
-                Alternative::TwoSided,
-            ] {
+            for way in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
                 for found in every_test(a, b, way).into_iter().flatten() {
-                    assert!(
-                        found.p_value > 0.0 && found.p_value <= 1.0,
-                        "{a:?} {b:?} {found:?}"
-                    );
+                    assert!(found.p_value > 0.0 && found.p_value <= 1.0, "{a:?} {b:?} {found:?}");
                     assert!(found.statistic.is_finite(), "{a:?} {b:?} {found:?}");
                 }
             }
@@ -267,11 +244,7 @@ mod tests {
             ];
             let more = [pearson(a, b), spearman(a, b)];
             assert!(
-                effects
-                    .into_iter()
-                    .chain(more)
-                    .flatten()
-                    .all(f64::is_finite),
+                effects.into_iter().chain(more).flatten().all(f64::is_finite),
                 "{a:?} {b:?}"
             );
             let ends = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();

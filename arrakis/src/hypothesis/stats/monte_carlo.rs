@@ -15,25 +15,15 @@ const TEST: &str = "monte_carlo";
 /// # Errors
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for no draws, or values that are not finite.
-pub fn monte_carlo(
-    observed: f64,
-    null_draws: &[f64],
-    alternative: Alternative,
-) -> Result<TestResult> {
+pub fn monte_carlo(observed: f64, null_draws: &[f64], alternative: Alternative) -> Result<TestResult> {
     check_number(TEST, "observed", observed)?;
     check(TEST, "null_draws", null_draws, 1)?;
     // The same number computed in another order should count as equal.
     let rounding = 100.0 * f64::EPSILON * observed.abs();
     let total = null_draws.len() as f64 + 1.0;
     let tail = |extreme: usize| (extreme as f64 + 1.0) / total;
-    let above = null_draws
-        .iter()
-        .filter(|&&draw| draw >= observed - rounding)
-        .count();
-    let below = null_draws
-        .iter()
-        .filter(|&&draw| draw <= observed + rounding)
-        .count();
+    let above = null_draws.iter().filter(|&&draw| draw >= observed - rounding).count();
+    let below = null_draws.iter().filter(|&&draw| draw <= observed + rounding).count();
     let found = TestResult::new(
         TEST,
         "monte carlo",
@@ -51,9 +41,7 @@ pub fn monte_carlo(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
@@ -65,11 +53,7 @@ mod tests {
 
     #[test]
     fn a_hand_computed_case() {
-        let p = |alternative| {
-            monte_carlo(3.0, &[1.0, 2.0, 3.0, 4.0], alternative)
-                .unwrap()
-                .p_value
-        };
+        let p = |alternative| monte_carlo(3.0, &[1.0, 2.0, 3.0, 4.0], alternative).unwrap().p_value;
         assert_close(p(Alternative::Greater), 3.0 / 5.0, 1e-15);
         assert_close(p(Alternative::Less), 4.0 / 5.0, 1e-15);
         assert_close(p(Alternative::TwoSided), 1.0, 1e-15);
@@ -77,9 +61,7 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            monte_carlo(normals(rng, 1)[0], &normals(rng, 99), Alternative::TwoSided).unwrap()
-        });
+        assert_null_rate(|rng, _| monte_carlo(normals(rng, 1)[0], &normals(rng, 99), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             monte_carlo(4.5, &normals(rng, 99), Alternative::Greater).unwrap()
         });

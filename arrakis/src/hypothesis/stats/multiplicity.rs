@@ -59,10 +59,7 @@ impl fmt::Display for Correction {
 /// As [`Correction::adjust`].
 pub fn bonferroni(p_values: &[f64]) -> Result<Vec<f64>> {
     check(p_values)?;
-    Ok(p_values
-        .iter()
-        .map(|p| (p * p_values.len() as f64).min(1.0))
-        .collect())
+    Ok(p_values.iter().map(|p| (p * p_values.len() as f64).min(1.0)).collect())
 }
 
 /// Holm's adjusted p-values.
@@ -74,9 +71,7 @@ pub fn holm(p_values: &[f64]) -> Result<Vec<f64>> {
     check(p_values)?;
     let (mut adjusted, mut largest) = (vec![0.0; p_values.len()], 0f64);
     for (step, index) in ascending(p_values).into_iter().enumerate() {
-        largest = largest
-            .max(p_values[index] * (p_values.len() - step) as f64)
-            .min(1.0);
+        largest = largest.max(p_values[index] * (p_values.len() - step) as f64).min(1.0);
         adjusted[index] = largest;
     }
     Ok(adjusted)
@@ -121,11 +116,7 @@ fn check(p_values: &[f64]) -> Result<()> {
     match p_values.iter().position(|p| !(0.0..=1.0).contains(p)) {
         Some(index) => {
             let problem = format!("`p_values[{index}]` is {}", p_values[index]);
-            Err(refuse(
-                "multiplicity",
-                problem,
-                "give p-values between 0 and 1",
-            ))
+            Err(refuse("multiplicity", problem, "give p-values between 0 and 1"))
         }
         None => Ok(()),
     }
@@ -167,10 +158,7 @@ mod tests {
                 .for_each(|(found, expected)| assert_close(*found, expected, 1e-15));
         };
         close(holm(&[0.04, 0.01, 0.03]).unwrap(), [0.06, 0.03, 0.06]);
-        close(
-            benjamini_hochberg(&[0.04, 0.01, 0.03]).unwrap(),
-            [0.04, 0.03, 0.04],
-        );
+        close(benjamini_hochberg(&[0.04, 0.01, 0.03]).unwrap(), [0.04, 0.03, 0.04]);
         close(bonferroni(&[0.04, 0.01, 0.5]).unwrap(), [0.12, 0.03, 1.0]);
         assert!(holm(&[]).unwrap().is_empty());
     }

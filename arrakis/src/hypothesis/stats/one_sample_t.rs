@@ -38,10 +38,7 @@ pub fn one_sample_t_interval(values: &[f64], level: f64) -> Result<Interval> {
 
 /// `values - null`, checked for overflow.
 pub(super) fn shifted(test: &'static str, values: &[f64], null: f64) -> Result<Vec<f64>> {
-    values
-        .iter()
-        .map(|value| finite_result(test, value - null))
-        .collect()
+    values.iter().map(|value| finite_result(test, value - null)).collect()
 }
 
 /// The test against 0; `scale` is the size of the numbers that were subtracted, whose rounding is not spread.
@@ -53,19 +50,11 @@ pub(super) fn of_differences(
 ) -> Result<TestResult> {
     let found = moments(differences);
     if !found.is_constant(scale) {
-        let (t, df) = (
-            finite_result(test, found.mean / found.standard_error())?,
-            found.n - 1.0,
-        );
-        return Ok(
-            TestResult::new(test, "student t", t, student::p_value(t, df, alternative))?.df(df),
-        );
+        let (t, df) = (finite_result(test, found.mean / found.standard_error())?, found.n - 1.0);
+        return Ok(TestResult::new(test, "student t", t, student::p_value(t, df, alternative))?.df(df));
     }
     if found.mean.abs() <= 8.0 * f64::EPSILON * scale {
-        return Ok(TestResult::no_effect(
-            "student t",
-            "every difference is zero",
-        ));
+        return Ok(TestResult::no_effect("student t", "every difference is zero"));
     }
     Err(Error::Degenerate {
         test,
@@ -79,9 +68,7 @@ pub(super) fn of_differences(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals, reference,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals, reference};
     use super::*;
 
     #[test]
@@ -89,8 +76,7 @@ mod tests {
         assert_reference("one_sample_t", 1e-10, |a, b, alternative| {
             one_sample_t(a, b[0], alternative).unwrap()
         });
-        let values: Vec<f64> =
-            serde_json::from_value(reference("one_sample_t")["a"].clone()).unwrap();
+        let values: Vec<f64> = serde_json::from_value(reference("one_sample_t")["a"].clone()).unwrap();
         let (found, expected) = (
             one_sample_t_interval(&values, 0.9).unwrap(),
             reference("one_sample_t_interval_90"),
@@ -109,9 +95,7 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            one_sample_t(&normals(rng, 10), 0.0, Alternative::Greater).unwrap()
-        });
+        assert_null_rate(|rng, _| one_sample_t(&normals(rng, 10), 0.0, Alternative::Greater).unwrap());
         assert_power(0.95, |rng, _| {
             one_sample_t(&normals(rng, 30), -1.0, Alternative::TwoSided).unwrap()
         });

@@ -27,9 +27,7 @@ pub fn paired_t(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestRe
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
@@ -48,9 +46,7 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            paired_t(&normals(rng, 9), &normals(rng, 9), Alternative::TwoSided).unwrap()
-        });
+        assert_null_rate(|rng, _| paired_t(&normals(rng, 9), &normals(rng, 9), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             let base: Vec<f64> = normals(rng, 25).iter().map(|x| 10.0 * x).collect();
             let moved: Vec<f64> = base
@@ -79,11 +75,6 @@ mod tests {
                 .to_string()
                 .contains("got 4 and 3")
         );
-        assert_eq!(
-            paired_t(&base, &base, Alternative::TwoSided)
-                .unwrap()
-                .p_value,
-            1.0
-        );
+        assert_eq!(paired_t(&base, &base, Alternative::TwoSided).unwrap().p_value, 1.0);
     }
 }

@@ -25,13 +25,7 @@ const EXACT_UP_TO: f64 = 4096.0;
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values a side, values that are not finite, or 0
 /// draws.
-pub fn permutation(
-    a: &[f64],
-    b: &[f64],
-    alternative: Alternative,
-    draws: usize,
-    seed: u64,
-) -> Result<TestResult> {
+pub fn permutation(a: &[f64], b: &[f64], alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     check(TEST, "a", a, 2)?;
     check(TEST, "b", b, 2)?;
     check_draws(TEST, draws)?;
@@ -45,10 +39,7 @@ pub fn permutation(
     };
     let pool = Pool::new(a, b, alternative);
     if largest(&pool.values) == 0.0 {
-        return Ok(
-            TestResult::no_effect(method, "every value of both samples is the same")
-                .smallest_p(floor),
-        );
+        return Ok(TestResult::no_effect(method, "every value of both samples is the same").smallest_p(floor));
     }
     let p_value = if exact {
         pool.enumerate()
@@ -154,9 +145,7 @@ fn next_combination(chosen: &mut [usize], n: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
@@ -182,24 +171,10 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
         assert_null_rate(|rng, _| {
-            permutation(
-                &normals(rng, 6),
-                &normals(rng, 6),
-                Alternative::TwoSided,
-                1,
-                0,
-            )
-            .unwrap()
+            permutation(&normals(rng, 6), &normals(rng, 6), Alternative::TwoSided, 1, 0).unwrap()
         });
         assert_null_rate(|rng, seed| {
-            permutation(
-                &normals(rng, 10),
-                &normals(rng, 25),
-                Alternative::TwoSided,
-                199,
-                seed,
-            )
-            .unwrap()
+            permutation(&normals(rng, 10), &normals(rng, 25), Alternative::TwoSided, 199, seed).unwrap()
         });
         assert_power(0.95, |rng, seed| {
             let a: Vec<f64> = normals(rng, 30).iter().map(|x| x - 1.0).collect();

@@ -27,10 +27,7 @@ pub(super) fn rank(values: &[f64]) -> Ranks {
 
 /// Twice each rank, as a whole number.
 pub(super) fn doubled(ranks: &[f64]) -> Vec<usize> {
-    ranks
-        .iter()
-        .map(|rank| (2.0 * rank).round() as usize)
-        .collect()
+    ranks.iter().map(|rank| (2.0 * rank).round() as usize).collect()
 }
 
 /// The two tails (at least, at most) of the distribution `ways` at `observed`.

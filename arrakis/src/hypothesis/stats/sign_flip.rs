@@ -6,9 +6,7 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::guard::{
-    check, check_draws, check_number, differences, largest, mean, power_of_two, refuse,
-};
+use super::guard::{check, check_draws, check_number, differences, largest, mean, power_of_two, refuse};
 use super::one_sample_t::shifted;
 use super::{Alternative, TestResult};
 use crate::error::Result;
@@ -27,13 +25,7 @@ const EXACT_UP_TO: usize = 12;
 /// # Errors
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values, values that are not finite, or 0 draws.
-pub fn sign_flip(
-    values: &[f64],
-    null: f64,
-    alternative: Alternative,
-    draws: usize,
-    seed: u64,
-) -> Result<TestResult> {
+pub fn sign_flip(values: &[f64], null: f64, alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     check(TEST, "values", values, 2)?;
     check_number(TEST, "null", null)?;
     check_draws(TEST, draws)?;
@@ -45,13 +37,7 @@ pub fn sign_flip(
 /// # Errors
 ///
 /// As [`sign_flip`], and for unequal lengths.
-pub fn sign_flip_paired(
-    a: &[f64],
-    b: &[f64],
-    alternative: Alternative,
-    draws: usize,
-    seed: u64,
-) -> Result<TestResult> {
+pub fn sign_flip_paired(a: &[f64], b: &[f64], alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     let differences = differences(TEST, a, b)?;
     check_draws(TEST, draws)?;
     if differences.len() < 2 {
@@ -60,12 +46,7 @@ pub fn sign_flip_paired(
     of_differences(&differences, alternative, draws, seed)
 }
 
-fn of_differences(
-    differences: &[f64],
-    alternative: Alternative,
-    draws: usize,
-    seed: u64,
-) -> Result<TestResult> {
+fn of_differences(differences: &[f64], alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     let exact = differences.len() <= EXACT_UP_TO;
     let method = if exact { "exact" } else { "monte carlo" };
     let flips = 2f64.powi(differences.len().min(1000) as i32);
@@ -75,10 +56,7 @@ fn of_differences(
         1.0 / (draws as f64 + 1.0)
     };
     let scale = power_of_two(largest(differences));
-    let scaled: Vec<f64> = differences
-        .iter()
-        .map(|difference| difference / scale)
-        .collect();
+    let scaled: Vec<f64> = differences.iter().map(|difference| difference / scale).collect();
     if largest(&scaled) == 0.0 {
         return Ok(TestResult::no_effect(method, "every difference is zero").smallest_p(floor));
     }
@@ -94,8 +72,7 @@ fn of_differences(
 fn enumerate(differences: &[f64], alternative: Alternative) -> f64 {
     let threshold = threshold(differences, alternative);
     let patterns = 1u64 << differences.len();
-    let extreme = (0..patterns)
-        .filter(|&signs| alternative.extremeness(flipped(differences, &[signs])) >= threshold);
+    let extreme = (0..patterns).filter(|&signs| alternative.extremeness(flipped(differences, &[signs])) >= threshold);
     extreme.count() as f64 / patterns as f64
 }
 
@@ -132,9 +109,7 @@ fn flipped(differences: &[f64], signs: &[u64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
@@ -147,11 +122,7 @@ mod tests {
     #[test]
     fn a_hand_computed_case() {
         // Of the 8 sign patterns of (1, 2, 3), only +++ reaches 6; --- joins it when two-sided.
-        let p = |alternative| {
-            sign_flip(&[1.0, 2.0, 3.0], 0.0, alternative, 99, 0)
-                .unwrap()
-                .p_value
-        };
+        let p = |alternative| sign_flip(&[1.0, 2.0, 3.0], 0.0, alternative, 99, 0).unwrap().p_value;
         assert_close(p(Alternative::Greater), 1.0 / 8.0, 1e-15);
         assert_close(p(Alternative::TwoSided), 2.0 / 8.0, 1e-15);
         assert_close(p(Alternative::Less), 1.0, 1e-15);
@@ -159,12 +130,8 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            sign_flip(&normals(rng, 10), 0.0, Alternative::TwoSided, 99, 0).unwrap()
-        });
-        assert_null_rate(|rng, seed| {
-            sign_flip(&normals(rng, 20), 0.0, Alternative::Greater, 199, seed).unwrap()
-        });
+        assert_null_rate(|rng, _| sign_flip(&normals(rng, 10), 0.0, Alternative::TwoSided, 99, 0).unwrap());
+        assert_null_rate(|rng, seed| sign_flip(&normals(rng, 20), 0.0, Alternative::Greater, 199, seed).unwrap());
         assert_power(0.95, |rng, seed| {
             sign_flip(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap()
         });
@@ -176,10 +143,7 @@ mod tests {
         let found = sign_flip(&values, 0.0, Alternative::Greater, 999, 7).unwrap();
         assert_close(found.p_value, 1.0 / 1000.0, 1e-15);
         assert_close(found.smallest_p, 1.0 / 1000.0, 1e-15);
-        assert_eq!(
-            found,
-            sign_flip(&values, 0.0, Alternative::Greater, 999, 7).unwrap()
-        );
+        assert_eq!(found, sign_flip(&values, 0.0, Alternative::Greater, 999, 7).unwrap());
     }
 
     #[test]
@@ -191,9 +155,7 @@ mod tests {
             1.0
         );
         assert_close(
-            sign_flip(&[0.1; 6], 0.0, Alternative::TwoSided, 99, 0)
-                .unwrap()
-                .p_value,
+            sign_flip(&[0.1; 6], 0.0, Alternative::TwoSided, 99, 0).unwrap().p_value,
             2.0 / 64.0,
             1e-15,
         );

@@ -33,28 +33,16 @@ pub(crate) fn reference_samples(key: &str) -> (Vec<f64>, Vec<f64>) {
 
 /// Holds `test` against the statistic and the three p-values of the entry `key`.
 #[track_caller]
-pub(crate) fn assert_reference(
-    key: &str,
-    tolerance: f64,
-    test: impl Fn(&[f64], &[f64], Alternative) -> TestResult,
-) {
+pub(crate) fn assert_reference(key: &str, tolerance: f64, test: impl Fn(&[f64], &[f64], Alternative) -> TestResult) {
     let (entry, (a, b)) = (reference(key), reference_samples(key));
-    for alternative in [
-        Alternative::Greater,
-        Alternative::Less,
-        Alternative::TwoSided,
-    ] {
+    for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
         let found = test(&a, &b, alternative);
         assert_close(
             found.p_value,
             entry[alternative.to_string()].as_f64().unwrap(),
             tolerance,
         );
-        assert_close(
-            found.statistic,
-            entry["statistic"].as_f64().unwrap(),
-            tolerance,
-        );
+        assert_close(found.statistic, entry["statistic"].as_f64().unwrap(), tolerance);
         if let Some(df) = entry.get("df") {
             assert_close(found.df.unwrap(), df.as_f64().unwrap(), 1e-9);
         }
@@ -89,10 +77,7 @@ fn rejection_rate(test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) -> f64 {
 #[track_caller]
 pub(crate) fn assert_null_rate(test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) {
     let rate = rejection_rate(test);
-    assert!(
-        (0.03..=0.07).contains(&rate),
-        "rejects {rate} of true nulls"
-    );
+    assert!((0.03..=0.07).contains(&rate), "rejects {rate} of true nulls");
 }
 
 /// A clear effect is found at least `at_least` of the time.

@@ -54,17 +54,8 @@ pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost
         return Ok(of_constants(low, high));
     };
     let one_sided = |bound: f64, alternative: Alternative| -> Result<TestResult> {
-        let t = finite_result(
-            TEST,
-            (contrast.difference - bound) / contrast.standard_error,
-        )?;
-        Ok(TestResult::new(
-            TEST,
-            "student t",
-            t,
-            student::p_value(t, contrast.df, alternative),
-        )?
-        .df(contrast.df))
+        let t = finite_result(TEST, (contrast.difference - bound) / contrast.standard_error)?;
+        Ok(TestResult::new(TEST, "student t", t, student::p_value(t, contrast.df, alternative))?.df(contrast.df))
     };
     Ok(Tost {
         above_low: one_sided(low, Alternative::Greater)?,
@@ -152,12 +143,7 @@ mod tests {
                 found.below_high
             }
         });
-        assert!(
-            tost_two_sample(&[1.0; 3], &[1.0; 4], -0.1, 0.1)
-                .unwrap()
-                .p_value()
-                < 1e-9
-        );
+        assert!(tost_two_sample(&[1.0; 3], &[1.0; 4], -0.1, 0.1).unwrap().p_value() < 1e-9);
     }
 
     #[test]

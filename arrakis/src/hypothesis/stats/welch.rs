@@ -19,10 +19,7 @@ const TEST: &str = "welch";
 /// sample varies and their means differ. Two equal constants are an answer: `p_value` 1.
 pub fn welch(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult> {
     let Some(contrast) = Contrast::of(TEST, a, b)? else {
-        return Ok(TestResult::no_effect(
-            "student t",
-            "both samples are the same constant",
-        ));
+        return Ok(TestResult::no_effect("student t", "both samples are the same constant"));
     };
     let t = finite_result(TEST, contrast.difference / contrast.standard_error)?;
     let p_value = student::p_value(t, contrast.df, alternative);
@@ -75,12 +72,8 @@ impl Contrast {
         }
         Err(Error::Degenerate {
             test,
-            problem: format!(
-                "neither sample varies: all values are {} and {}",
-                a.mean, b.mean
-            ),
-            mend: "measure on inputs that differ, or use `permutation`, which needs no variance"
-                .into(),
+            problem: format!("neither sample varies: all values are {} and {}", a.mean, b.mean),
+            mend: "measure on inputs that differ, or use `permutation`, which needs no variance".into(),
         })
     }
 
@@ -105,9 +98,7 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        assert_reference("welch", 1e-10, |a, b, alternative| {
-            welch(a, b, alternative).unwrap()
-        });
+        assert_reference("welch", 1e-10, |a, b, alternative| welch(a, b, alternative).unwrap());
         let (a, b) = reference_samples("welch");
         let expected = super::super::testing::reference("welch_interval_95");
         let found = welch_interval(&a, &b, 0.95).unwrap();
@@ -125,9 +116,7 @@ mod tests {
 
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
-        assert_null_rate(|rng, _| {
-            welch(&normals(rng, 12), &normals(rng, 20), Alternative::TwoSided).unwrap()
-        });
+        assert_null_rate(|rng, _| welch(&normals(rng, 12), &normals(rng, 20), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             let a: Vec<f64> = normals(rng, 30).iter().map(|x| x + 1.0).collect();
             welch(&a, &normals(rng, 30), Alternative::Greater).unwrap()
@@ -136,12 +125,7 @@ mod tests {
 
     #[test]
     fn samples_without_spread_are_answered_or_refused_by_name() {
-        assert_eq!(
-            welch(&[0.1; 5], &[0.1; 7], Alternative::TwoSided)
-                .unwrap()
-                .p_value,
-            1.0
-        );
+        assert_eq!(welch(&[0.1; 5], &[0.1; 7], Alternative::TwoSided).unwrap().p_value, 1.0);
         assert_eq!(
             welch(&[1.0; 3], &[2.0; 3], Alternative::TwoSided)
                 .unwrap_err()
@@ -150,9 +134,7 @@ mod tests {
              `permutation`, which needs no variance"
         );
         assert_eq!(
-            welch(&[1.0], &[], Alternative::Less)
-                .unwrap_err()
-                .to_string(),
+            welch(&[1.0], &[], Alternative::Less).unwrap_err().to_string(),
             "`welch`: `a` has 1 values; give at least 2"
         );
     }

@@ -49,13 +49,7 @@ pub(super) fn rank_sums(differences: &[f64]) -> (f64, f64) {
         .copied()
         .filter(|&difference| difference != 0.0)
         .collect();
-    let ranks = rank(
-        &kept
-            .iter()
-            .map(|difference| difference.abs())
-            .collect::<Vec<_>>(),
-    )
-    .ranks;
+    let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>()).ranks;
     let sum = |positive: bool| {
         kept.iter()
             .zip(&ranks)
@@ -101,10 +95,7 @@ fn exact(plus: f64, ranks: &[f64], alternative: Alternative) -> Result<TestResul
     }
     let (at_least, at_most) = tails(&ways, (2.0 * plus).round() as usize);
     let floor = alternative.tails() as f64 / 2f64.powi(ranks.len() as i32);
-    Ok(
-        TestResult::new(TEST, "exact", plus, alternative.combine(at_least, at_most))?
-            .smallest_p(floor),
-    )
+    Ok(TestResult::new(TEST, "exact", plus, alternative.combine(at_least, at_most))?.smallest_p(floor))
 }
 
 fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Result<TestResult> {
@@ -121,19 +112,12 @@ fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        assert_close, assert_null_rate, assert_power, assert_reference, normals,
-    };
+    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        for key in [
-            "wilcoxon",
-            "wilcoxon_ties",
-            "wilcoxon_large",
-            "wilcoxon_large_ties",
-        ] {
+        for key in ["wilcoxon", "wilcoxon_ties", "wilcoxon_large", "wilcoxon_large_ties"] {
             assert_reference(key, 1e-10, |a, b, alternative| {
                 wilcoxon_paired(a, b, alternative).unwrap()
             });
@@ -161,16 +145,9 @@ mod tests {
     fn zeros_are_dropped_aloud() {
         let found = wilcoxon(&[0.0, 0.0, 1.0, 2.0], 0.0, Alternative::Greater).unwrap();
         assert_eq!(found.notes, ["2 differences are zero and were dropped"]);
+        assert_eq!(wilcoxon(&[0.0; 5], 0.0, Alternative::Greater).unwrap().p_value, 1.0);
         assert_eq!(
-            wilcoxon(&[0.0; 5], 0.0, Alternative::Greater)
-                .unwrap()
-                .p_value,
-            1.0
-        );
-        assert_eq!(
-            wilcoxon(&[1.0], 0.0, Alternative::Greater)
-                .unwrap_err()
-                .to_string(),
+            wilcoxon(&[1.0], 0.0, Alternative::Greater).unwrap_err().to_string(),
             "`wilcoxon`: `values` has 1 values; give at least 2"
         );
     }

@@ -1,0 +1,79 @@
+//! Identities of the tools, which hold in every family without a reference.
+
+use arrakis::models::{HookedTransformer, device};
+use arrakis::prelude::Tensor;
+use arrakis::tools::Metric;
+use arrakis::tools::ablation::{Ablation, AblationKind};
+use arrakis::tools::attribution_patching::AttributionPatching;
+use arrakis::tools::direct_logit_attribution::DirectLogitAttribution;
+use arrakis::tools::logit_lens::LogitLens;
+use arrakis::tools::residual::{Mode, ResidualDecomposition};
+use arrakis::tools::write_read::WriteRead;
+
+use crate::case::{fixtures, load};
+
+const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
+
+/// Every checkpoint of `tests/fixtures/parity` with a vocabulary the prompt fits.
+fn each_family(check: impl Fn(&str, &HookedTransformer)) {
+    let mut folders: Vec<_> = std::fs::read_dir(fixtures("parity")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.join("config.json").is_file()).collect();
+    folders.sort();
+    assert!(folders.len() >= 20, "{folders:?}");
+    for folder in folders {
+        check(&folder.file_name().unwrap().to_string_lossy(), &load(&folder));
+    }
+}
+
+#[test]
+fn contributions_add_up_to_the_logit_in_every_family() {
+    each_family(|name, model| {
+        let found = DirectLogitAttribution::new(model).logit(PROMPT, 63, 4).unwrap();
+        let logits = device::read(model.forward(PROMPT).unwrap()).unwrap();
+        let actual = logits[4 * model.config().d_vocab + 63];
+        let cap = |cap: f64| (cap * (f64::from(found.sum()) / cap).tanh()) as f32;
+        let sum = model.config().final_softcap.map_or(found.sum(), cap);
+        assert!((sum - actual).abs() <= 1e-4 * actual.abs().max(1.0), "{name}: {sum} for {actual}");
+        assert_eq!(found.before_softcap, model.config().final_softcap.is_some(), "{name}");
+        // The tool itself checks that neurons and bias are the whole MLP.
+        let neurons = DirectLogitAttribution::new(model).neurons(PROMPT, 63, 4, 0, 3);
+        assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
+    });
+}
+
+#[test]
+fn decompositions_add_up_to_the_stream_in_every_family() {
+    each_family(|name, model| {
+        let run = ResidualDecomposition::new(model).run(PROMPT).unwrap();
+        let whole = run.accumulated_resid(None, true).unwrap().component("final_post").unwrap();
+        for stack in [run.decompose_resid(None, Mode::All), run.full_decomposition(None), run.stack_head_results(None, true)] {
+            let apart = device::read((stack.unwrap().sum() - whole.clone()).abs().max()).unwrap()[0];
+            assert!(apart <= 1e-5, "{name}: {apart}");
+        }
+    });
+}
+
+#[test]
+fn the_last_lens_is_the_models_logits_to_the_bit_in_every_family() {
+    each_family(|name, model| {
+        let (_, last) = LogitLens::new(model).logits(PROMPT).unwrap().pop().unwrap();
+        let bits = |logits: Tensor<3>| device::read(logits).unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        assert!(bits(last) == bits(model.forward(PROMPT).unwrap()), "{name}");
+    });
+}
+
+#[test]
+fn ablation_attribution_and_circuits_run_in_every_family() {
+    each_family(|name, model| {
+        let tables = [
+            Ablation::new(model).heads(PROMPT, &Metric::loss(), &AblationKind::Mean).unwrap().effect(),
+            AttributionPatching::new(model).heads(PROMPT, [34, 17, 30, 49, 82], &Metric::loss()).unwrap(),
+            WriteRead::new(model).flow(0, 1).unwrap().share,
+        ];
+        for table in tables {
+            let values = table.values.concat();
+            assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0), "{name}: {table:?}");
+        }
+        let heads = WriteRead::new(model).write_heads(0).unwrap();
+        assert!(heads.len() == model.config().n_heads && heads.iter().all(|head| head.head < model.config().n_heads), "{name}");
+    });
+}

@@ -1,0 +1,54 @@
+//! Heads: composition, detection, patterns, ablation.
+
+use arrakis::tools::ablation::{Ablation, AblationKind};
+use arrakis::tools::attention_patterns::AttentionPatterns;
+use arrakis::tools::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
+use arrakis::tools::write_read::{Composition, WriteRead};
+
+use crate::case::Case;
+
+#[test]
+fn composition_scores() {
+    Case::each(|case| {
+        let tool = WriteRead::new(&case.model);
+        for (name, kind) in [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)] {
+            case.equal(name, &tool.composition(kind).unwrap().concat().concat().concat());
+        }
+    });
+}
+
+#[test]
+fn detected_heads() {
+    Case::each(|case| {
+        let tool = HeadDetector::new(&case.model);
+        let ids = case.ids("repeated_tokens");
+        let excluded = Exclude { bos: true, current_token: true };
+        for (name, kind) in [("previous_token_head", HeadKind::PreviousToken), ("duplicate_token_head", HeadKind::DuplicateToken), ("induction_head", HeadKind::Induction)] {
+            case.equal(&format!("detect.{name}.pattern"), &detection_pattern(kind, &ids).concat());
+            for (suffix, measure, exclude) in [("mul", ErrorMeasure::Mul, Exclude::default()), ("abs", ErrorMeasure::Abs, Exclude::default()), ("mul_excl", ErrorMeasure::Mul, excluded)] {
+                case.equal_table(&format!("detect.{name}.{suffix}"), &tool.detect(&ids, kind, measure, exclude).unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn attention_patterns() {
+    Case::each(|case| {
+        let tool = AttentionPatterns::new(&case.model);
+        let by_layer = |layer: usize| tool.patterns(case.ids("repeated_tokens"), layer).unwrap().pattern.concat().concat();
+        case.equal("repeated.pattern", &(0..case.model.config().n_layers).flat_map(by_layer).collect::<Vec<f32>>());
+    });
+}
+
+#[test]
+fn ablations() {
+    Case::each(|case| {
+        let tool = Ablation::new(&case.model);
+        for (name, kind) in [("ablate.heads", AblationKind::Zero), ("ablate.heads_mean", AblationKind::Mean)] {
+            let found = tool.heads(case.ids("clean_tokens"), &case.metric(), &kind).unwrap();
+            case.equal_table(name, &found.ablated);
+            case.equal("patch.clean_metric", &[found.clean]);
+        }
+    });
+}

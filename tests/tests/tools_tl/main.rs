@@ -1,0 +1,34 @@
+//! The tools against `TransformerLens` 3.2.1's `HookedTransformer`, on six checkpoints (two of them trained), weights
+//! as they are and processed; and their identities on a checkpoint of every family.
+//!
+//! `tests/fixtures/tl/<case>/reference.json` says what every tensor is, and which were left out as rows of others. A
+//! number counts as equal within 1e-4 plus 1e-4 of its size, either way.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
+mod case;
+
+mod activations;
+mod families;
+mod heads;
+mod patching;
+mod residual;
+mod weights;
+
+/// Analyses by name, `*` for any end: what the modules compare.
+const COMPARED: [&str; 18] = [
+    "decompose_resid", "decompose_resid_ln", "stack_head_results", "full_resid_decomposition", "accumulated_resid",
+    "accumulated_resid_ln", "logit_lens", "logit_attrs", "logit_attrs_heads", "composition.*", "detect.*", "repeated.pattern",
+    "ablate.heads", "ablate.heads_mean", "loss", "loss_per_token", "grad.*", "patch.*",
+];
+
+#[test]
+fn no_analysis_goes_uncompared() {
+    case::Case::each(|case| {
+        let names = case.analyses();
+        assert!(names.len() > 40, "{}: {names:?}", case.name);
+        let known = |name: &String| COMPARED.iter().any(|known| known.strip_suffix('*').map_or(name == known, |start| name.starts_with(start)));
+        let unknown: Vec<&String> = names.iter().filter(|name| !known(name)).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", case.name);
+    });
+}

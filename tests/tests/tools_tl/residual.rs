@@ -1,0 +1,62 @@
+//! The residual stream taken apart, the logit lens and direct logit attribution.
+
+use arrakis::models::device;
+use arrakis::prelude::Tensor;
+use arrakis::tools::logit_lens::LogitLens;
+use arrakis::tools::residual::Mode;
+
+use crate::case::{Case, compare};
+
+#[test]
+fn decompositions_of_the_residual_stream() {
+    Case::each(|case| {
+        let run = case.residuals();
+        let parts = run.decompose_resid(None, Mode::All).unwrap();
+        case.equal_stack("decompose_resid", &parts);
+        case.equal_stack("decompose_resid_ln", &run.apply_ln(&parts, None, false).unwrap());
+        case.equal_stack("stack_head_results", &run.stack_head_results(None, true).unwrap());
+        case.equal_stack("full_resid_decomposition", &run.full_decomposition(None).unwrap());
+    });
+}
+
+#[test]
+fn the_accumulated_stream() {
+    Case::each(|case| {
+        let run = case.residuals();
+        let stream = run.accumulated_resid(None, true).unwrap();
+        case.equal_stack("accumulated_resid", &stream);
+        case.equal_stack("accumulated_resid_ln", &run.apply_final_norm(&stream));
+    });
+}
+
+#[test]
+fn the_logit_lens() {
+    Case::each(|case| {
+        let steps = LogitLens::new(&case.model).logits(case.batch()).unwrap();
+        let wanted = case.labels("accumulated_resid");
+        assert!(wanted.iter().eq(steps.iter().map(|(label, _)| label)), "{}", case.name);
+        let last = |(_, logits): (String, Tensor<3>)| {
+            let [_, pos, _] = logits.dims();
+            device::read(logits.narrow(1, pos - 3, 3)).unwrap()
+        };
+        case.equal("logit_lens", &steps.into_iter().flat_map(last).collect::<Vec<f32>>());
+    });
+}
+
+/// The reference is `[component, batch, scale]`: every row with the norm's scale of every row. Ours are its diagonal.
+#[test]
+fn logit_attributions() {
+    Case::each(|case| {
+        let run = case.residuals();
+        let (answer, wrong) = case.pair();
+        for (name, stack) in [("logit_attrs", run.decompose_resid(None, Mode::All)), ("logit_attrs_heads", run.stack_head_results(None, true))] {
+            let attrs = run.logit_attrs(&stack.unwrap(), &[answer], Some(&[wrong])).unwrap();
+            let [components, batch, pos] = attrs.dims();
+            let Some((expected, shape)) = case.expected(name) else { continue };
+            // Of one row the reference has no second axis.
+            assert!(shape == [components, batch, batch] || batch == 1 && shape == [components, 1], "{} {name}: {shape:?}", case.name);
+            let diagonal: Vec<f32> = (0..components * batch).map(|index| expected[index * batch + index % batch]).collect();
+            compare(&format!("{} {name}", case.name), &device::read(attrs.narrow(2, pos - 1, 1)).unwrap(), &diagonal);
+        }
+    });
+}
