@@ -1,5 +1,9 @@
 //! What the study of indirect objects works on: pairs of prompts, and numbers recorded elsewhere.
 
+mod report;
+
+pub use report::{Study, finding, who_looks_where};
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -49,9 +53,8 @@ impl Group {
 
     /// The mean of a table over the clean prompts, each alone.
     pub fn mean_over_rows(&self, table: impl Fn(usize, &Tokens) -> Result<ScoreTable>) -> Result<ScoreTable> {
-        let tables = (0..self.answers.len())
-            .map(|row| table(row, &self.clean.row(row)?))
-            .collect::<Result<Vec<_>>>()?;
+        let tables =
+            (0..self.answers.len()).map(|row| table(row, &self.clean.row(row)?)).collect::<Result<Vec<_>>>()?;
         Ok(weighted(&tables, &vec![1.0; tables.len()]))
     }
 }
@@ -68,9 +71,7 @@ fn weighted(tables: &[ScoreTable], weights: &[f32]) -> ScoreTable {
     let total: f32 = weights.iter().sum();
     for (table, weight) in tables.iter().zip(weights) {
         for (row, values) in mean.values.iter_mut().zip(&table.values) {
-            row.iter_mut()
-                .zip(values)
-                .for_each(|(mean, value)| *mean += value * weight / total);
+            row.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * weight / total);
         }
     }
     mean
@@ -101,41 +102,24 @@ pub fn pairs(model: &HookedTransformer, recorded: Option<&Recorded>) -> Result<V
     let pairs = recorded.map_or_else(|| own_pairs(model), |recorded| Ok(recorded.pairs.clone()))?;
     let mut by_length: BTreeMap<usize, Vec<&[String; 4]>> = BTreeMap::new();
     for pair in &pairs {
-        by_length
-            .entry(model.to_tokens(&pair[0])?.len())
-            .or_default()
-            .push(pair);
+        by_length.entry(model.to_tokens(&pair[0])?.len()).or_default().push(pair);
     }
     by_length.values().map(|pairs| group(model, pairs)).collect()
 }
 
 fn group(model: &HookedTransformer, pairs: &[&[String; 4]]) -> Result<Group> {
     let tokens = |which: usize| -> Result<Tokens> {
-        let rows = pairs
-            .iter()
-            .map(|pair| Ok(model.to_tokens(&pair[which])?))
-            .collect::<Result<Vec<_>>>()?;
+        let rows = pairs.iter().map(|pair| Ok(model.to_tokens(&pair[which])?)).collect::<Result<Vec<_>>>()?;
         Ok(Tokens::new(rows)?)
     };
-    let single = |which: usize| {
-        pairs
-            .iter()
-            .map(|pair| Ok(model.to_single_token(&pair[which])?))
-            .collect::<Result<Vec<u32>>>()
-    };
-    Ok(Group {
-        clean: tokens(0)?,
-        corrupted: tokens(1)?,
-        answers: single(2)?,
-        wrong: single(3)?,
-    })
+    let single =
+        |which: usize| pairs.iter().map(|pair| Ok(model.to_single_token(&pair[which])?)).collect::<Result<Vec<u32>>>();
+    Ok(Group { clean: tokens(0)?, corrupted: tokens(1)?, answers: single(2)?, wrong: single(3)? })
 }
 
 fn own_pairs(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
-    let names: Vec<&str> = NAMES
-        .into_iter()
-        .filter(|name| model.to_single_token(&format!(" {name}")).is_ok())
-        .collect();
+    let names: Vec<&str> =
+        NAMES.into_iter().filter(|name| model.to_single_token(&format!(" {name}")).is_ok()).collect();
     let mut pairs = Vec::new();
     for template in TEMPLATES {
         let fill = |a: &str, b: &str, giver: &str| template.replace("{A}", a).replace("{B}", b).replace("{S}", giver);
@@ -153,31 +137,15 @@ fn own_pairs(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
 
 /// A table's strongest cells, beside what was recorded where there is a record of it.
 pub fn against(name: &str, table: &ScoreTable, recorded: Option<&Recorded>) {
-    let numbers = recorded
-        .and_then(|recorded| recorded.numbers.numbers(name))
-        .map(|numbers| &numbers.values);
+    let numbers = recorded.and_then(|recorded| recorded.numbers.numbers(name)).map(|numbers| &numbers.values);
     let columns = table.col_labels.len();
     println!("\n{name}");
     for cell in table.top(4) {
         let beside = numbers.map(|numbers| format!("   recorded {:>8.4}", numbers[cell.row * columns + cell.column]));
-        println!(
-            "    {:<10} {:>8.4}{}",
-            cell.label,
-            cell.value,
-            beside.unwrap_or_default()
-        );
+        println!("    {:<10} {:>8.4}{}", cell.label, cell.value, beside.unwrap_or_default());
     }
     if let Some(numbers) = numbers {
-        let apart = table
-            .values
-            .concat()
-            .iter()
-            .zip(numbers)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
-        println!(
-            "    largest difference of {} cells from the record: {apart:.1e}",
-            numbers.len()
-        );
+        let apart = table.values.concat().iter().zip(numbers).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("    largest difference of {} cells from the record: {apart:.1e}", numbers.len());
     }
 }

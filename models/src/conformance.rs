@@ -10,12 +10,7 @@ pub fn sites(config: &TransformerConfig, layers: Range<usize>, embeds: bool, une
     let mut names = Vec::new();
     let first_block = SITES.iter().position(|site| site.in_block).unwrap_or(0);
     let (before, rest) = SITES.split_at(first_block);
-    names.extend(
-        before
-            .iter()
-            .filter(|site| embeds && has(config, site.name))
-            .map(|site| site.name.to_owned()),
-    );
+    names.extend(before.iter().filter(|site| embeds && has(config, site.name)).map(|site| site.name.to_owned()));
     for layer in layers {
         names.extend(
             rest.iter()

@@ -31,10 +31,7 @@ pub fn choose(name: Option<&str>) -> Result<Chosen> {
 
 /// The CPU.
 pub fn cpu() -> Chosen {
-    Chosen {
-        device: Device::flex(),
-        name: format!("cpu (flex, {} threads)", threads()),
-    }
+    Chosen { device: Device::flex(), name: format!("cpu (flex, {} threads)", threads()) }
 }
 
 fn threads() -> usize {
@@ -50,10 +47,7 @@ fn named(name: &str) -> Result<Chosen> {
         }),
         "wgpu-software" => software(),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Chosen {
-            device: Device::cuda(0),
-            name: "cuda:0".into(),
-        }),
+        "cuda" => Ok(Chosen { device: Device::cuda(0), name: "cuda:0".into() }),
         other => Err(Error::Device {
             device: other.to_owned(),
             problem:
@@ -67,11 +61,7 @@ fn named(name: &str) -> Result<Chosen> {
 fn gpu() -> Option<Chosen> {
     let gpu = Device::enumerate_physical().into_iter().next()?;
     let name = format!("gpu ({}, wgpu)", gpu.name);
-    gpu.devices
-        .into_vec()
-        .into_iter()
-        .next()
-        .map(|device| Chosen { device, name })
+    gpu.devices.into_vec().into_iter().next().map(|device| Chosen { device, name })
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -90,10 +80,7 @@ fn software() -> Result<Chosen> {
             problem: "no wgpu adapter at all, not even a software one; on Debian `mesa-vulkan-drivers` has one".into(),
         });
     }
-    Ok(Chosen {
-        device: Device::wgpu(DeviceKind::DefaultDevice),
-        name: "wgpu (default adapter)".into(),
-    })
+    Ok(Chosen { device: Device::wgpu(DeviceKind::DefaultDevice), name: "wgpu (default adapter)".into() })
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -111,9 +98,7 @@ fn software() -> Result<Chosen> {
 /// [`Error::Device`] with the root cause first.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|error| device_error(&device, &error))
+    tensor.try_into_vec_as::<f32>().map_err(|error| device_error(&device, &error))
 }
 
 /// Waits for all work on the device.
@@ -134,8 +119,5 @@ fn device_error(device: &Device, error: &dyn std::error::Error) -> Error {
         source = cause.source();
     }
     causes.reverse();
-    Error::Device {
-        device: format!("{device:?}"),
-        problem: causes.join("; in: "),
-    }
+    Error::Device { device: format!("{device:?}"), problem: causes.join("; in: ") }
 }

@@ -19,10 +19,7 @@ pub enum Error {
         nearest: Option<String>,
     },
     /// A site was not kept by the run that made the cache.
-    #[error(
-        "`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is",
-        did_you_mean(nearest)
-    )]
+    #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest))]
     NotCaptured {
         /// What was asked for.
         asked: String,
@@ -218,53 +215,30 @@ pub enum Error {
 impl Error {
     /// [`Error::UnknownSite`] with the nearest of the known names.
     pub fn unknown_site<S: AsRef<str>>(asked: &str, known: &[S]) -> Self {
-        Self::UnknownSite {
-            asked: asked.to_owned(),
-            nearest: nearest(asked, known),
-        }
+        Self::UnknownSite { asked: asked.to_owned(), nearest: nearest(asked, known) }
     }
 
     pub(crate) fn not_captured<S: AsRef<str>>(asked: &str, known: &[S]) -> Self {
-        Self::NotCaptured {
-            asked: asked.to_owned(),
-            nearest: nearest(asked, known),
-        }
+        Self::NotCaptured { asked: asked.to_owned(), nearest: nearest(asked, known) }
     }
 
     pub(crate) fn never_fired<S: AsRef<str>>(what: &'static str, asked: &str, seen: &[S]) -> Self {
-        Self::NeverFired {
-            what,
-            asked: asked.to_owned(),
-            nearest: nearest(asked, seen),
-        }
+        Self::NeverFired { what, asked: asked.to_owned(), nearest: nearest(asked, seen) }
     }
 
     pub(crate) fn file(path: &Path, problem: impl Display) -> Self {
-        Self::File {
-            path: path.to_owned(),
-            problem: problem.to_string(),
-        }
+        Self::File { path: path.to_owned(), problem: problem.to_string() }
     }
 }
 
-#[allow(
-    clippy::ref_option,
-    reason = "the error's format string hands over the field as it is"
-)]
+#[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
 fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
+    nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
 /// The known name most like the one asked for.
 pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
-    let scored = known.iter().map(|name| {
-        (
-            strsim::normalized_damerau_levenshtein(asked, name.as_ref()),
-            name.as_ref(),
-        )
-    });
+    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(asked, name.as_ref()), name.as_ref()));
     let best = scored.fold(None::<(f64, &str)>, |best, next| match best {
         Some(best) if best.0 >= next.0 => Some(best),
         _ => Some(next),

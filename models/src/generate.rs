@@ -59,10 +59,7 @@ impl Default for Generation {
 impl Generation {
     /// Greedy, this many tokens.
     pub fn greedy(max_new_tokens: usize) -> Self {
-        Self {
-            max_new_tokens,
-            ..Self::default()
-        }
+        Self { max_new_tokens, ..Self::default() }
     }
 }
 
@@ -103,19 +100,12 @@ impl HookedTransformer {
         let mut cache = KvCache::new(self.config());
         let mut rng = ChaCha8Rng::seed_from_u64(how.seed);
         let mut done = vec![false; tokens.batch()];
-        let mut made = Generated {
-            ids: rows(&tokens),
-            logits: Vec::new(),
-            steps: Vec::new(),
-        };
+        let mut made = Generated { ids: rows(&tokens), logits: Vec::new(), steps: Vec::new() };
         let mut pending = tokens.clone();
         for _ in 0..how.max_new_tokens {
             let (logits, step) = self.step(&tokens, &pending, &mut cache, how)?;
-            let chosen: Vec<u32> = logits
-                .iter()
-                .zip(&made.ids)
-                .map(|(logits, row)| choose(logits, row, how, &mut rng))
-                .collect();
+            let chosen: Vec<u32> =
+                logits.iter().zip(&made.ids).map(|(logits, row)| choose(logits, row, how, &mut rng)).collect();
             for (row, (id, done)) in chosen.iter().zip(&mut done).enumerate() {
                 if !*done {
                     made.ids[row].push(*id);
@@ -156,12 +146,8 @@ impl HookedTransformer {
 /// Each row's logits at its last real token.
 fn at_last(logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
     let [batch, pos, vocab] = logits.dims();
-    let flat: Vec<i64> = tokens
-        .last_positions()
-        .iter()
-        .enumerate()
-        .map(|(row, last)| (row * pos + last) as i64)
-        .collect();
+    let flat: Vec<i64> =
+        tokens.last_positions().iter().enumerate().map(|(row, last)| (row * pos + last) as i64).collect();
     let index = Tensor::from_data(TensorData::new(flat, [batch]), &logits.device());
     let values = device::read(logits.reshape([batch * pos, vocab]).select(0, index))?;
     Ok(values.chunks(vocab).map(<[f32]>::to_vec).collect())
@@ -169,11 +155,7 @@ fn at_last(logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
 
 fn rows(tokens: &Tokens) -> Vec<Vec<u32>> {
     let keep = |(ids, real): (&Vec<u32>, &Vec<bool>)| {
-        ids.iter()
-            .zip(real)
-            .filter(|(_, real)| **real)
-            .map(|(id, _)| *id)
-            .collect()
+        ids.iter().zip(real).filter(|(_, real)| **real).map(|(id, _)| *id).collect()
     };
     tokens.ids().iter().zip(tokens.real()).map(keep).collect()
 }
@@ -189,10 +171,7 @@ fn choose(logits: &[f32], earlier: &[u32], how: &Generation, rng: &mut ChaCha8Rn
     }
     order.truncate(how.top_k.unwrap_or(order.len()).clamp(1, order.len()));
     let top = logits[order[0]];
-    let mut weights: Vec<f64> = order
-        .iter()
-        .map(|id| f64::from((logits[*id] - top) / how.temperature).exp())
-        .collect();
+    let mut weights: Vec<f64> = order.iter().map(|id| f64::from((logits[*id] - top) / how.temperature).exp()).collect();
     if let Some(top_p) = how.top_p {
         weights.truncate(nucleus(&weights, f64::from(top_p)));
     }
@@ -218,11 +197,7 @@ fn penalise(logits: &mut [f32], earlier: &[u32], how: &Generation) {
     }
     for (id, count) in counts {
         let logit = &mut logits[id];
-        *logit = if *logit > 0.0 {
-            *logit / how.repetition_penalty
-        } else {
-            *logit * how.repetition_penalty
-        };
+        *logit = if *logit > 0.0 { *logit / how.repetition_penalty } else { *logit * how.repetition_penalty };
         *logit -= count as f32 * how.frequency_penalty;
     }
 }
@@ -240,11 +215,7 @@ mod tests {
 
     #[test]
     fn penalties_by_hand() {
-        let how = Generation {
-            frequency_penalty: 0.5,
-            repetition_penalty: 2.0,
-            ..Generation::default()
-        };
+        let how = Generation { frequency_penalty: 0.5, repetition_penalty: 2.0, ..Generation::default() };
         let mut logits = [4.0, -4.0, 1.0];
         penalise(&mut logits, &[0, 1, 1], &how);
         assert_eq!(logits, [1.5, -9.0, 1.0]);

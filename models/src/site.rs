@@ -29,13 +29,7 @@ const fn model(
     meaning: &'static str,
     aliases: &'static [&'static str],
 ) -> SiteInfo {
-    SiteInfo {
-        name,
-        in_block: false,
-        axes,
-        meaning,
-        aliases,
-    }
+    SiteInfo { name, in_block: false, axes, meaning, aliases }
 }
 
 const fn block(
@@ -44,63 +38,22 @@ const fn block(
     meaning: &'static str,
     aliases: &'static [&'static str],
 ) -> SiteInfo {
-    SiteInfo {
-        name,
-        in_block: true,
-        axes,
-        meaning,
-        aliases,
-    }
+    SiteInfo { name, in_block: true, axes, meaning, aliases }
 }
 
 /// The table. A model lacks a row when its architecture has no such tensor.
 pub const SITES: &[SiteInfo] = &[
-    model(
-        "embed",
-        "[b, p, m]",
-        "token embedding, scaled as the architecture does",
-        &[],
-    ),
+    model("embed", "[b, p, m]", "token embedding, scaled as the architecture does", &[]),
     model("pos_embed", "[b, p, m]", "learned position embedding", &[]),
     block("resid_pre", "[b, p, m]", "residual stream entering the block", &[]),
     block("attn_in", "[b, p, h, m]", "residual stream as each head reads it", &[]),
-    block(
-        "q_input",
-        "[b, p, h, m]",
-        "residual stream as each head's query reads it",
-        &[],
-    ),
-    block(
-        "k_input",
-        "[b, p, h, m]",
-        "residual stream as each key head reads it",
-        &[],
-    ),
-    block(
-        "v_input",
-        "[b, p, h, m]",
-        "residual stream as each value head reads it",
-        &[],
-    ),
-    block(
-        "ln1.scale",
-        "[b, p, 1]",
-        "what the attention norm divides by",
-        &["scale1"],
-    ),
-    block(
-        "ln1.normalized",
-        "[b, p, m]",
-        "after the attention norm's division, before its weight",
-        &["normalized1"],
-    ),
+    block("q_input", "[b, p, h, m]", "residual stream as each head's query reads it", &[]),
+    block("k_input", "[b, p, h, m]", "residual stream as each key head reads it", &[]),
+    block("v_input", "[b, p, h, m]", "residual stream as each value head reads it", &[]),
+    block("ln1.scale", "[b, p, 1]", "what the attention norm divides by", &["scale1"]),
+    block("ln1.normalized", "[b, p, m]", "after the attention norm's division, before its weight", &["normalized1"]),
     block("attn.q", "[b, p, h, d]", "queries, before rotation", &["query"]),
-    block(
-        "attn.k",
-        "[b, p, h, d]",
-        "keys, before rotation; grouped heads once",
-        &["key"],
-    ),
+    block("attn.k", "[b, p, h, d]", "keys, before rotation; grouped heads once", &["key"]),
     block("attn.v", "[b, p, h, d]", "values; grouped heads once", &["value"]),
     block("attn.rot_q", "[b, p, h, d]", "queries after rotary embedding", &[]),
     block("attn.rot_k", "[b, p, h, d]", "keys after rotary embedding", &[]),
@@ -110,40 +63,15 @@ pub const SITES: &[SiteInfo] = &[
         "scaled scores after the mask: -inf where masked",
         &["attn_scores", "attn_logits"],
     ),
-    block(
-        "attn.pattern",
-        "[b, h, q, k]",
-        "attention probabilities; rows sum to one",
-        &["attn"],
-    ),
+    block("attn.pattern", "[b, h, q, k]", "attention probabilities; rows sum to one", &["attn"]),
     block("attn.z", "[b, p, h, d]", "pattern-weighted values of each head", &[]),
-    block(
-        "attn.result",
-        "[b, p, h, m]",
-        "what each head writes; computed only when asked for",
-        &[],
-    ),
+    block("attn.result", "[b, p, h, m]", "what each head writes; computed only when asked for", &[]),
     block("attn.out", "[b, p, m]", "attention's output before any post-norm", &[]),
-    block(
-        "attn_out",
-        "[b, p, m]",
-        "what attention adds to the residual stream",
-        &[],
-    ),
-    block(
-        "resid_mid",
-        "[b, p, m]",
-        "residual stream between attention and MLP",
-        &[],
-    ),
+    block("attn_out", "[b, p, m]", "what attention adds to the residual stream", &[]),
+    block("resid_mid", "[b, p, m]", "residual stream between attention and MLP", &[]),
     block("mlp_in", "[b, p, m]", "residual stream as the MLP reads it", &[]),
     block("ln2.scale", "[b, p, 1]", "what the MLP norm divides by", &["scale2"]),
-    block(
-        "ln2.normalized",
-        "[b, p, m]",
-        "after the MLP norm's division, before its weight",
-        &["normalized2"],
-    ),
+    block("ln2.normalized", "[b, p, m]", "after the MLP norm's division, before its weight", &["normalized2"]),
     block("mlp.router", "[b, p, e]", "the router's logits over all experts", &[]),
     block(
         "mlp.expert_weights",
@@ -151,39 +79,14 @@ pub const SITES: &[SiteInfo] = &[
         "what each expert's output is multiplied by: 0 where it is not chosen",
         &[],
     ),
-    block(
-        "mlp.pre",
-        "[b, p, f]",
-        "neurons before the activation (the gate's input where gated)",
-        &["mlp_pre", "pre"],
-    ),
-    block(
-        "mlp.pre_linear",
-        "[b, p, f]",
-        "the linear half of a gated MLP",
-        &["pre_linear"],
-    ),
-    block(
-        "mlp.post",
-        "[b, p, f]",
-        "neurons after the activation and gate",
-        &["mlp_post", "mlp_mid", "post"],
-    ),
+    block("mlp.pre", "[b, p, f]", "neurons before the activation (the gate's input where gated)", &["mlp_pre", "pre"]),
+    block("mlp.pre_linear", "[b, p, f]", "the linear half of a gated MLP", &["pre_linear"]),
+    block("mlp.post", "[b, p, f]", "neurons after the activation and gate", &["mlp_post", "mlp_mid", "post"]),
     block("mlp.out", "[b, p, m]", "the MLP's output before any post-norm", &[]),
     block("mlp_out", "[b, p, m]", "what the MLP adds to the residual stream", &[]),
     block("resid_post", "[b, p, m]", "residual stream leaving the block", &[]),
-    model(
-        "ln_final.scale",
-        "[b, p, 1]",
-        "what the final norm divides by",
-        &["scale"],
-    ),
-    model(
-        "ln_final.normalized",
-        "[b, p, m]",
-        "after the final norm's division, before its weight",
-        &["normalized"],
-    ),
+    model("ln_final.scale", "[b, p, 1]", "what the final norm divides by", &["scale"]),
+    model("ln_final.normalized", "[b, p, m]", "after the final norm's division, before its weight", &["normalized"]),
     model("logits", "[b, p, v]", "logits, in nats", &["unembed.hook_out"]),
 ];
 
@@ -243,10 +146,7 @@ constructors! {
 /// and a shorthand with a layer (`z3`, `resid_pre8`) becomes a full name.
 pub fn canonical(text: &str) -> String {
     let text = text.trim();
-    let bare: Vec<&str> = text
-        .split('.')
-        .map(|segment| segment.strip_prefix("hook_").unwrap_or(segment))
-        .collect();
+    let bare: Vec<&str> = text.split('.').map(|segment| segment.strip_prefix("hook_").unwrap_or(segment)).collect();
     let joined = bare.join(".");
     if text == "unembed.hook_out" {
         return "logits".into();
@@ -279,18 +179,12 @@ fn table_name(inside: &str, in_block: bool) -> String {
         return inside.to_owned();
     }
     let last = inside.rsplit('.').next().unwrap_or(inside);
-    let exact = SITES
-        .iter()
-        .find(|site| site.in_block == in_block && site.name == inside);
+    let exact = SITES.iter().find(|site| site.in_block == in_block && site.name == inside);
     let module = |site: &&SiteInfo| {
         site.name.rsplit('.').next() == Some(last) && inside == last && site.name.starts_with("attn.")
     };
     let found = exact
-        .or_else(|| {
-            SITES
-                .iter()
-                .find(|site| site.in_block == in_block && site.aliases.contains(&inside))
-        })
+        .or_else(|| SITES.iter().find(|site| site.in_block == in_block && site.aliases.contains(&inside)))
         .or_else(|| {
             SITES.iter().find(|site| {
                 site.in_block == in_block
@@ -299,11 +193,7 @@ fn table_name(inside: &str, in_block: bool) -> String {
                     && site.aliases.contains(&last)
             })
         })
-        .or_else(|| {
-            in_block
-                .then(|| SITES.iter().filter(|site| site.in_block).find(module))
-                .flatten()
-        });
+        .or_else(|| in_block.then(|| SITES.iter().filter(|site| site.in_block).find(module)).flatten());
     found.map_or_else(|| inside.to_owned(), |site| site.name.to_owned())
 }
 
@@ -314,15 +204,8 @@ fn packed(text: &str) -> Option<String> {
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (layer, module) = rest.split_at(end);
     let name = name.trim_end_matches('_');
-    let inside = if module.is_empty() {
-        table_name(name, true)
-    } else {
-        format!("{module}.{name}")
-    };
-    SITES
-        .iter()
-        .any(|site| site.in_block && site.name == inside)
-        .then(|| format!("blocks.{layer}.{inside}"))
+    let inside = if module.is_empty() { table_name(name, true) } else { format!("{module}.{name}") };
+    SITES.iter().any(|site| site.in_block && site.name == inside).then(|| format!("blocks.{layer}.{inside}"))
 }
 
 #[cfg(test)]

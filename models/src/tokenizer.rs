@@ -90,10 +90,7 @@ impl Tokenizer {
     ///
     /// [`Error::Tokenizer`] when the text cannot be encoded, or a BOS is asked for and there is none.
     pub fn encode(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
-        let encoding = self
-            .inner
-            .encode(text, bos == Bos::AsTokenizer)
-            .map_err(|error| failed("encode", &*error))?;
+        let encoding = self.inner.encode(text, bos == Bos::AsTokenizer).map_err(|error| failed("encode", &*error))?;
         let mut ids = encoding.get_ids().to_vec();
         if bos == Bos::Prepend {
             let first = self.bos.ok_or_else(|| Error::Tokenizer {
@@ -128,10 +125,7 @@ impl Tokenizer {
     /// Decoders drop a leading space; decoded behind another token, it stays.
     fn piece(&self, id: u32) -> Result<String> {
         let raw = self.inner.id_to_token(id).unwrap_or_default();
-        let alone = self
-            .inner
-            .decode(&[id], false)
-            .map_err(|error| failed("decode", &*error))?;
+        let alone = self.inner.decode(&[id], false).map_err(|error| failed("decode", &*error))?;
         let spaced = raw.starts_with('▁') || raw.starts_with('Ġ');
         Ok(if spaced && !alone.starts_with(' ') {
             format!(" {alone}")
@@ -163,11 +157,7 @@ impl Tokenizer {
             .map(|piece| format!("{piece:?}"))
             .collect::<Vec<_>>()
             .join(", ");
-        Error::NotOneToken {
-            text: text.to_owned(),
-            count: ids.len(),
-            pieces,
-        }
+        Error::NotOneToken { text: text.to_owned(), count: ids.len(), pieces }
     }
 
     /// The position of a token in ids.
@@ -181,9 +171,7 @@ impl Tokenizer {
             Occurrence::First => ids.iter().position(|other| *other == id),
             Occurrence::Last => ids.iter().rposition(|other| *other == id),
         };
-        found.ok_or_else(|| Error::TokenAbsent {
-            token: token.to_owned(),
-        })
+        found.ok_or_else(|| Error::TokenAbsent { token: token.to_owned() })
     }
 
     /// The `tokenizer.json` text, for fingerprints and for saving.
@@ -192,26 +180,15 @@ impl Tokenizer {
     ///
     /// [`Error::Tokenizer`] when it cannot be written out.
     pub fn to_json(&self) -> Result<String> {
-        self.inner
-            .to_string(false)
-            .map_err(|error| failed("serialise", &*error))
+        self.inner.to_string(false).map_err(|error| failed("serialise", &*error))
     }
 
     fn known(&self, ids: &[u32]) -> Result<()> {
         let unknown = ids.iter().find(|id| self.inner.id_to_token(**id).is_none());
-        unknown.map_or(Ok(()), |id| {
-            Err(Error::OutOfRange {
-                what: "token",
-                asked: *id as usize,
-                length: self.len(),
-            })
-        })
+        unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: self.len() }))
     }
 }
 
 fn failed(action: &'static str, error: &(dyn std::error::Error + Send + Sync)) -> Error {
-    Error::Tokenizer {
-        action,
-        problem: error.to_string(),
-    }
+    Error::Tokenizer { action, problem: error.to_string() }
 }

@@ -32,18 +32,10 @@ impl Tokens {
             return Err(Error::EmptyPrompt);
         }
         if let Some((row, ids)) = rows.iter().enumerate().find(|(_, ids)| ids.len() != length) {
-            return Err(Error::Ragged {
-                row,
-                expected: length,
-                actual: ids.len(),
-            });
+            return Err(Error::Ragged { row, expected: length, actual: ids.len() });
         }
         let real = vec![vec![true; length]; rows.len()];
-        Ok(Self {
-            positions: positions(&real),
-            ids: rows,
-            real,
-        })
+        Ok(Self { positions: positions(&real), ids: rows, real })
     }
 
     /// Rows of different lengths, padded with `pad`; padding is masked, and each row's positions start at its first token.
@@ -59,27 +51,14 @@ impl Tokens {
         let fill = |count: usize| vec![pad; count];
         let (mut ids, mut real) = (Vec::new(), Vec::new());
         for row in rows {
-            let (pads, hidden, seen) = (
-                fill(length - row.len()),
-                vec![false; length - row.len()],
-                vec![true; row.len()],
-            );
+            let (pads, hidden, seen) =
+                (fill(length - row.len()), vec![false; length - row.len()], vec![true; row.len()]);
             match side {
-                Side::Left => (
-                    ids.push([pads, row.clone()].concat()),
-                    real.push([hidden, seen].concat()),
-                ),
-                Side::Right => (
-                    ids.push([row.clone(), pads].concat()),
-                    real.push([seen, hidden].concat()),
-                ),
+                Side::Left => (ids.push([pads, row.clone()].concat()), real.push([hidden, seen].concat())),
+                Side::Right => (ids.push([row.clone(), pads].concat()), real.push([seen, hidden].concat())),
             };
         }
-        Ok(Self {
-            positions: positions(&real),
-            ids,
-            real,
-        })
+        Ok(Self { positions: positions(&real), ids, real })
     }
 
     /// With an attention mask: `true` where a token is real. Positions follow from it.
@@ -146,40 +125,21 @@ impl Tokens {
     ///
     /// [`Error::OutOfRange`] when there is no such row.
     pub fn row(&self, row: usize) -> Result<Self> {
-        let ids = self.ids.get(row).ok_or(Error::OutOfRange {
-            what: "row",
-            asked: row,
-            length: self.batch(),
-        })?;
-        let kept = ids
-            .iter()
-            .zip(&self.real[row])
-            .filter(|(_, real)| **real)
-            .map(|(id, _)| *id)
-            .collect();
+        let ids = self.ids.get(row).ok_or(Error::OutOfRange { what: "row", asked: row, length: self.batch() })?;
+        let kept = ids.iter().zip(&self.real[row]).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
         Self::new(vec![kept])
     }
 
     /// Index of the last real token of each row.
     pub fn last_positions(&self) -> Vec<usize> {
-        self.real
-            .iter()
-            .map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding"))
-            .collect()
+        self.real.iter().map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding")).collect()
     }
 
     /// Adds one real token to each row; gives the added column as tokens of its own, with its positions.
     pub(crate) fn extend(&mut self, column: &[u32]) -> Self {
-        let mut added = Self {
-            ids: Vec::new(),
-            real: Vec::new(),
-            positions: Vec::new(),
-        };
+        let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new() };
         for (row, id) in column.iter().enumerate() {
-            let last = self.real[row]
-                .iter()
-                .rposition(|real| *real)
-                .map_or(0, |slot| self.positions[row][slot] + 1);
+            let last = self.real[row].iter().rposition(|real| *real).map_or(0, |slot| self.positions[row][slot] + 1);
             self.ids[row].push(*id);
             self.real[row].push(true);
             self.positions[row].push(last);
@@ -220,19 +180,11 @@ fn positions(real: &[Vec<bool>]) -> Vec<Vec<i64>> {
 
 fn same_shape<A, B>(what: &str, rows: &[Vec<A>], other: &[Vec<B>]) -> Result<()> {
     if rows.len() != other.len() {
-        return Err(Error::Length {
-            what: what.into(),
-            expected: rows.len(),
-            actual: other.len(),
-        });
+        return Err(Error::Length { what: what.into(), expected: rows.len(), actual: other.len() });
     }
     let differing = rows.iter().zip(other).find(|(a, b)| a.len() != b.len());
     differing.map_or(Ok(()), |(a, b)| {
-        Err(Error::Length {
-            what: format!("{what}, in one row"),
-            expected: a.len(),
-            actual: b.len(),
-        })
+        Err(Error::Length { what: format!("{what}, in one row"), expected: a.len(), actual: b.len() })
     })
 }
 
@@ -308,10 +260,7 @@ impl IntoTokens for &String {
 
 impl IntoTokens for &[&str] {
     fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
-        let rows = self
-            .iter()
-            .map(|text| model.to_tokens(text))
-            .collect::<Result<Vec<_>>>()?;
+        let rows = self.iter().map(|text| model.to_tokens(text)).collect::<Result<Vec<_>>>()?;
         Tokens::padded(&rows, Side::Left, 0)
     }
 }

@@ -36,26 +36,15 @@ const CASES: &[&str] = &[
 ];
 
 fn load(case: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/parity")
-        .join(case);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
     let device = std::env::var("ARRAKIS_DEVICE").unwrap_or_else(|_| "cpu".into());
-    HookedAutoModel::load(
-        folder.to_str().unwrap(),
-        &LoadOptions {
-            device: Some(device),
-            quiet: true,
-        },
-    )
-    .unwrap()
+    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some(device), quiet: true }).unwrap()
 }
 
 /// Runs a check on every case; all failures are told, not the first.
 fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
-    let failures: Vec<String> = CASES
-        .iter()
-        .filter_map(|case| check(&load(case)).err().map(|problem| format!("{case}: {problem}")))
-        .collect();
+    let failures: Vec<String> =
+        CASES.iter().filter_map(|case| check(&load(case)).err().map(|problem| format!("{case}: {problem}"))).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
@@ -74,31 +63,18 @@ fn logits(model: &HookedTransformer, tokens: &Tokens) -> Vec<f32> {
 
 fn close(what: &str, a: &[f32], b: &[f32], tolerance: f32) -> Result<(), String> {
     let apart = apart(a, b);
-    if apart <= tolerance {
-        Ok(())
-    } else {
-        Err(format!("{what}: {apart} > {tolerance}"))
-    }
+    if apart <= tolerance { Ok(()) } else { Err(format!("{what}: {apart} > {tolerance}")) }
 }
 
 /// The lengths an axis letter of the site table stands for.
 fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<usize> {
     let config = model.config();
-    let inside = name
-        .strip_prefix("blocks.")
-        .map_or(name, |rest| rest.split_once('.').unwrap().1);
+    let inside = name.strip_prefix("blocks.").map_or(name, |rest| rest.split_once('.').unwrap().1);
     if inside.starts_with("mlp.experts.") {
-        let width = if inside.ends_with(".out") {
-            config.d_model
-        } else {
-            config.d_mlp
-        };
+        let width = if inside.ends_with(".out") { config.d_model } else { config.d_mlp };
         return vec![tokens.batch(), tokens.pos(), width];
     }
-    let row = SITES
-        .iter()
-        .find(|row| row.name == inside && row.in_block == name.starts_with("blocks."))
-        .unwrap();
+    let row = SITES.iter().find(|row| row.name == inside && row.in_block == name.starts_with("blocks.")).unwrap();
     let heads = if matches!(inside, "attn.k" | "attn.v" | "attn.rot_k" | "k_input" | "v_input") {
         config.n_kv_heads
     } else {
@@ -126,9 +102,7 @@ fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<
 fn every_site_is_captured_with_the_axes_of_the_table() {
     each(|model| {
         let tokens = prompt();
-        let (_, cache) = model
-            .run_with_cache(&tokens, ["*"])
-            .map_err(|error| error.to_string())?;
+        let (_, cache) = model.run_with_cache(&tokens, ["*"]).map_err(|error| error.to_string())?;
         let mut met: Vec<&str> = cache.sites().collect();
         let mut known = model.sites();
         met.sort_unstable();
@@ -136,10 +110,7 @@ fn every_site_is_captured_with_the_axes_of_the_table() {
         if met != known {
             return Err(format!(
                 "the table and the run differ: {:?}",
-                known
-                    .iter()
-                    .filter(|site| !met.contains(&site.as_str()))
-                    .collect::<Vec<_>>()
+                known.iter().filter(|site| !met.contains(&site.as_str())).collect::<Vec<_>>()
             ));
         }
         for (name, value) in cache.iter() {
@@ -174,9 +145,8 @@ fn an_edit_at_every_site_changes_the_output_and_fires_once() {
         for name in model.sites() {
             // Shifted by uneven amounts: norms are blind to a constant and to a factor.
             let edit = Edit::any("uneven", |value: Activation, _| {
-                let shift = (0..value.dims().iter().product::<usize>())
-                    .map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05)
-                    .collect();
+                let shift =
+                    (0..value.dims().iter().product::<usize>()).map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05).collect();
                 let shift =
                     Activation::from_vec(shift, &[value.dims().iter().product()], value.device())?.tensor::<1>()?;
                 let values = value.to_flat()? + shift;
@@ -210,10 +180,7 @@ fn identity_edits_are_exact() {
             let same = Edit::any("same", |value, _| Ok(value));
             let out = read(model.run_with_hooks(&tokens, [(name.as_str(), same)]).unwrap()).unwrap();
             if out != clean {
-                return Err(format!(
-                    "an identity edit at {name} moved the logits by {}",
-                    apart(&out, &clean)
-                ));
+                return Err(format!("an identity edit at {name} moved the logits by {}", apart(&out, &clean)));
             }
         }
         Ok(())
@@ -229,33 +196,18 @@ fn the_stream_adds_up() {
         for layer in 0..config.n_layers {
             let of = |name: &str| cache.get::<3>(format!("blocks.{layer}.{name}")).unwrap();
             let post = read(of("resid_post")).unwrap();
-            close(
-                "resid_post",
-                &read(of("resid_pre") + of("attn_out") + of("mlp_out")).unwrap(),
-                &post,
-                1e-4,
-            )?;
+            close("resid_post", &read(of("resid_pre") + of("attn_out") + of("mlp_out")).unwrap(), &post, 1e-4)?;
             let heads: Tensor<4> = cache.get(site::result(layer)).unwrap();
             let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
             let bias = model.b_o(layer).unwrap().unsqueeze();
-            close(
-                "heads",
-                &read(summed + bias).unwrap(),
-                &read(of("attn.out")).unwrap(),
-                1e-4,
-            )?;
+            close("heads", &read(summed + bias).unwrap(), &read(of("attn.out")).unwrap(), 1e-4)?;
             let pattern: Tensor<4> = cache.get(site::pattern(layer)).unwrap();
             let rows = read(pattern.clone().sum_dim(3)).unwrap();
             close("rows of the pattern", &rows, &vec![1.0; rows.len()], 1e-5)?;
             causal(&read(pattern).unwrap(), tokens.pos(), config.windows[layer])?;
         }
         let last: Tensor<3> = cache.get(site::resid_post(config.n_layers - 1)).unwrap();
-        close(
-            "logits",
-            &read(model.net().forward_unembed(last)).unwrap(),
-            &logits(model, &tokens),
-            1e-5,
-        )
+        close("logits", &read(model.net().forward_unembed(last)).unwrap(), &logits(model, &tokens), 1e-5)
     });
 }
 
@@ -266,11 +218,7 @@ fn causal(pattern: &[f32], pos: usize, window: Option<usize>) -> Result<(), Stri
         **weight != 0.0 && (key > query || window.is_some_and(|window| query - key >= window))
     });
     outside.map_or(Ok(()), |(index, weight)| {
-        Err(format!(
-            "weight {weight} at query {}, key {}",
-            index / pos % pos,
-            index % pos
-        ))
+        Err(format!("weight {weight} at query {}, key {}", index / pos % pos, index % pos))
     })
 }
 
@@ -297,26 +245,11 @@ fn batched_is_alone_under_both_paddings() {
 fn cached_is_uncached_under_hooks() {
     each(|model| {
         let prompts = Tokens::padded(&[vec![3, 14, 15, 9], vec![7, 8]], Side::Left, 0).unwrap();
-        for site in [
-            site::resid_post(0),
-            site::z(1),
-            site::k(0),
-            site::v(1),
-            site::mlp_out(1),
-        ] {
-            let plan = Plan::new()
-                .edit(site.clone(), Intervention::scale(0.5).edit())
-                .capture(site::resid_pre(1));
+        for site in [site::resid_post(0), site::z(1), site::k(0), site::v(1), site::mlp_out(1)] {
+            let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5).edit()).capture(site::resid_pre(1));
             let made = |use_cache| {
                 model
-                    .generate(
-                        &prompts,
-                        &Generation {
-                            use_cache,
-                            plan: plan.clone(),
-                            ..Generation::greedy(4)
-                        },
-                    )
+                    .generate(&prompts, &Generation { use_cache, plan: plan.clone(), ..Generation::greedy(4) })
                     .unwrap()
             };
             let (cached, uncached) = (made(true), made(false));
@@ -342,18 +275,13 @@ fn starting_and_stopping_at_a_layer_is_the_whole_run() {
         let whole = read(whole).unwrap();
         for layer in 0..model.config().n_layers {
             let resid: Tensor<3> = cache.get(site::resid_pre(layer)).unwrap();
-            let options = RunOptions {
-                stop_at_layer: Some(layer),
-                ..RunOptions::default()
-            };
+            let options = RunOptions { stop_at_layer: Some(layer), ..RunOptions::default() };
             let stopped = model.run_from(&tokens, Plan::new(), None, &options).unwrap().output;
             if read(stopped).unwrap() != read(resid.clone()).unwrap() {
                 return Err(format!("stopped at {layer}"));
             }
-            let resumed = model
-                .run_from(&tokens, Plan::new(), Some((layer, resid)), &RunOptions::default())
-                .unwrap()
-                .output;
+            let resumed =
+                model.run_from(&tokens, Plan::new(), Some((layer, resid)), &RunOptions::default()).unwrap().output;
             if read(resumed).unwrap() != whole {
                 return Err(format!("resumed at {layer}"));
             }
@@ -373,29 +301,14 @@ fn a_sweep_is_each_edit_alone() {
         };
         let mut cases = Vec::new();
         for layer in 0..model.config().n_layers {
-            cases.push(SweepCase::new(
-                format!("z{layer}"),
-                site::z(layer),
-                Intervention::zero().head(0).edit(),
-            ));
+            cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
             for position in [2, 4] {
                 let edit = Intervention::scale(1.5).positions([position]).edit();
-                cases.push(SweepCase::new(
-                    format!("{layer}@{position}"),
-                    site::resid_pre(layer),
-                    edit.clone(),
-                ));
+                cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
                 cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit));
             }
         }
-        let found = model
-            .sweep(&tokens)
-            .unwrap()
-            .cases(cases.clone())
-            .last_only()
-            .quiet()
-            .run(metric)
-            .unwrap();
+        let found = model.sweep(&tokens).unwrap().cases(cases.clone()).last_only().quiet().run(metric).unwrap();
         for (case, values) in cases.iter().zip(&found.values) {
             let (site, edit) = case.edits[0].clone();
             let alone = read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
@@ -412,34 +325,23 @@ fn gradients_are_those_of_finite_differences() {
         let tokens = Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap();
         let metric = |logits: Tensor<3>| logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1]);
         for at in [site::resid_pre(1), site::z(0), site::mlp_out(0)] {
-            let run = model
-                .run(&tokens, Plan::new().grad(at.clone()).capture(at.clone()))
-                .unwrap();
-            let gradient = run
-                .gradients(metric(run.output.clone()))
-                .unwrap()
-                .activation(&at)
-                .unwrap()
-                .to_vec()
-                .unwrap();
+            let run = model.run(&tokens, Plan::new().grad(at.clone()).capture(at.clone())).unwrap();
+            let gradient =
+                run.gradients(metric(run.output.clone())).unwrap().activation(&at).unwrap().to_vec().unwrap();
             let value = run.cache.activation(&at).unwrap().clone();
             for index in [0, gradient.len() / 2, gradient.len() - 1] {
                 let moved = |step: f32| {
                     let mut values = value.to_vec().unwrap();
                     values[index] += step;
                     let patch = Activation::from_vec(values, value.dims(), value.device()).unwrap();
-                    let out = model
-                        .run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch).edit())])
-                        .unwrap();
+                    let out =
+                        model.run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch).edit())]).unwrap();
                     read(metric(out)).unwrap()[0]
                 };
                 let numeric = (moved(1e-2) - moved(-1e-2)) / 2e-2;
                 let tolerance = 2e-2 * (1.0 + numeric.abs());
                 if (numeric - gradient[index]).abs() > tolerance {
-                    return Err(format!(
-                        "{at}[{index}]: {} by gradient, {numeric} by difference",
-                        gradient[index]
-                    ));
+                    return Err(format!("{at}[{index}]: {} by gradient, {numeric} by difference", gradient[index]));
                 }
             }
         }
@@ -457,24 +359,9 @@ fn a_cache_is_unchanged_by_later_runs_and_models_interleave() {
         inner.run_with_cache(&prompt(), ["*"]).unwrap();
         x * 2.0
     });
-    let outer = a
-        .run(
-            &prompt(),
-            Plan::new().edit(site::resid_pre(1), nested).capture("*.pattern"),
-        )
-        .unwrap();
-    assert_eq!(
-        outer.cache.len(),
-        a.config().n_layers,
-        "a run inside an edit is its own"
-    );
-    assert_eq!(
-        before,
-        first
-            .iter()
-            .map(|(_, value)| value.to_vec().unwrap())
-            .collect::<Vec<_>>()
-    );
+    let outer = a.run(&prompt(), Plan::new().edit(site::resid_pre(1), nested).capture("*.pattern")).unwrap();
+    assert_eq!(outer.cache.len(), a.config().n_layers, "a run inside an edit is its own");
+    assert_eq!(before, first.iter().map(|(_, value)| value.to_vec().unwrap()).collect::<Vec<_>>());
 }
 
 #[test]
@@ -522,10 +409,7 @@ fn five_hundred_runs_leave_memory_where_it_was() {
     (0..500).for_each(|_| drop(run()));
     let (after, page) = (resident().unwrap(), 4096);
     assert_eq!(read(run().0).unwrap(), first);
-    assert!(
-        after.saturating_sub(before) * page < 32 << 20,
-        "{before} pages, then {after}"
-    );
+    assert!(after.saturating_sub(before) * page < 32 << 20, "{before} pages, then {after}");
 }
 
 #[test]
@@ -539,8 +423,5 @@ fn a_broken_model_fails_the_identities() {
     let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
     let told = model.b_o(1).unwrap().unsqueeze();
     let out = read(cache.get::<3>("blocks.1.attn.out").unwrap()).unwrap();
-    assert!(
-        close("heads", &read(summed + told).unwrap(), &out, 1e-4).is_err(),
-        "the missing bias is seen"
-    );
+    assert!(close("heads", &read(summed + told).unwrap(), &out, 1e-4).is_err(), "the missing bias is seen");
 }

@@ -1,7 +1,7 @@
 //! A real language model held against numbers measured with transformers' own modules and hooks.
 //!
 //! Needs the folder that `tests/fixtures/smollm2/get_smollm2.py` makes, named by `ARRAKIS_SMOLLM2`:
-//! `ARRAKIS_SMOLLM2=folder cargo test -p arrakis-tests --features smollm2 --test smollm2`.
+//! `ARRAKIS_SMOLLM2=folder cargo test --workspace --features arrakis-tests/smollm2 --test smollm2`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,14 +18,7 @@ use serde_json::Value;
 
 static MODEL: LazyLock<HookedTransformer> = LazyLock::new(|| {
     let folder = std::env::var("ARRAKIS_SMOLLM2").expect("ARRAKIS_SMOLLM2 names the folder get_smollm2.py makes");
-    HookedAutoModel::load(
-        &folder,
-        &LoadOptions {
-            device: Some("cpu".into()),
-            quiet: true,
-        },
-    )
-    .unwrap()
+    HookedAutoModel::load(&folder, &LoadOptions { device: Some("cpu".into()), quiet: true }).unwrap()
 });
 
 static FACTS: LazyLock<Value> =
@@ -38,16 +31,10 @@ static NUMBERS: LazyLock<BTreeMap<String, Vec<f64>>> = LazyLock::new(|| {
         .into_iter()
         .map(|(name, view)| {
             let values = match view.dtype() {
-                safetensors::Dtype::F32 => view
-                    .data()
-                    .chunks_exact(4)
-                    .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap())))
-                    .collect(),
-                _ => view
-                    .data()
-                    .chunks_exact(8)
-                    .map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64)
-                    .collect(),
+                safetensors::Dtype::F32 => {
+                    view.data().chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()
+                }
+                _ => view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect(),
             };
             (name, values)
         })
@@ -55,9 +42,7 @@ static NUMBERS: LazyLock<BTreeMap<String, Vec<f64>>> = LazyLock::new(|| {
 });
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/smollm2")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/smollm2").join(name)
 }
 
 /// Largest absolute difference from a recorded tensor.
@@ -69,10 +54,7 @@ fn apart(name: &str, got: &[f64]) -> f64 {
 
 fn close(name: &str, got: &[f64], tolerance: f64) {
     let apart = apart(name, got);
-    println!(
-        "{name}: {} numbers, largest difference {apart:.2e} (tolerance {tolerance:.0e})",
-        got.len()
-    );
+    println!("{name}: {} numbers, largest difference {apart:.2e} (tolerance {tolerance:.0e})", got.len());
     assert!(apart <= tolerance, "{name}: {apart} > {tolerance}");
 }
 
@@ -115,9 +97,7 @@ impl Group {
 
     fn z(&self, tokens: &Tokens) -> Vec<Activation> {
         let (_, cache) = MODEL.run_with_cache(tokens, ["*.attn.z"]).unwrap();
-        (0..MODEL.config().n_layers)
-            .map(|layer| cache.activation(site::z(layer)).unwrap().clone())
-            .collect()
+        (0..MODEL.config().n_layers).map(|layer| cache.activation(site::z(layer)).unwrap().clone()).collect()
     }
 }
 
@@ -133,19 +113,10 @@ fn groups() -> Vec<Group> {
         }
     }
     let tokens = |pairs: &[[String; 4]], which: usize| {
-        Tokens::new(
-            pairs
-                .iter()
-                .map(|pair| MODEL.to_tokens(&pair[which]).unwrap())
-                .collect(),
-        )
-        .unwrap()
+        Tokens::new(pairs.iter().map(|pair| MODEL.to_tokens(&pair[which]).unwrap()).collect()).unwrap()
     };
     let single = |pairs: &[[String; 4]], which: usize| {
-        pairs
-            .iter()
-            .map(|pair| MODEL.to_single_token(&pair[which]).unwrap())
-            .collect()
+        pairs.iter().map(|pair| MODEL.to_single_token(&pair[which]).unwrap()).collect()
     };
     by_length
         .iter()
@@ -171,11 +142,7 @@ fn head_table(what: &str, edit: impl Fn(&Group, usize, usize) -> Intervention) -
             .map(|(l, h)| SweepCase::new(format!("L{l}H{h}"), site::z(l), edit(group, l, h).head(h).edit()))
             .collect();
         let found = group.sweep(&group.clean, cases);
-        println!(
-            "{what}: {:?}, {:.0} % of block evaluations saved",
-            found.work,
-            100.0 * found.work.saved()
-        );
+        println!("{what}: {:?}, {:.0} % of block evaluations saved", found.work, 100.0 * found.work.saved());
         for (cell, values) in table.iter_mut().zip(&found.values) {
             *cell += values.iter().sum::<f64>() / prompts as f64;
         }
@@ -189,31 +156,23 @@ fn facts_tokens_logits_hidden_states_attentions() {
     for (i, fact) in FACTS["facts"].as_array().unwrap().iter().enumerate() {
         let tokens = MODEL.to_tokens(fact["prompt"].as_str().unwrap()).unwrap();
         assert_eq!(tokens, ids(&fact["tokens"]));
-        let (logits, cache) = MODEL
-            .run_with_cache(&tokens, ["*.resid_pre", "*.resid_post", "*.pattern"])
-            .unwrap();
+        let (logits, cache) = MODEL.run_with_cache(&tokens, ["*.resid_pre", "*.resid_post", "*.pattern"]).unwrap();
         let last = logits.clone().narrow(1, tokens.len() - 1, 1);
         close(&format!("facts.{i}.logits_last"), &numbers(&last.into()), 1e-3);
         if i == 0 {
             let layers = 0..MODEL.config().n_layers;
-            let patterns: Vec<f64> = layers
-                .clone()
-                .flat_map(|l| numbers(cache.activation(site::pattern(l)).unwrap()))
-                .collect();
+            let patterns: Vec<f64> =
+                layers.clone().flat_map(|l| numbers(cache.activation(site::pattern(l)).unwrap())).collect();
             close("facts.0.attentions", &patterns, 1e-4);
-            let mut hidden: Vec<Vec<f64>> = layers
-                .map(|l| numbers(cache.activation(site::resid_pre(l)).unwrap()))
-                .collect();
+            let mut hidden: Vec<Vec<f64>> =
+                layers.map(|l| numbers(cache.activation(site::resid_pre(l)).unwrap())).collect();
             let last = cache.get::<3>(site::resid_post(MODEL.config().n_layers - 1)).unwrap();
             hidden.push(numbers(&MODEL.net().ln_final.as_ref().unwrap().apply(last).into()));
             let recorded = NUMBERS["facts.0.hidden_states"].chunks(hidden[0].len());
             for (layer, (got, recorded)) in hidden.iter().zip(recorded).enumerate() {
                 let largest = recorded.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
                 let apart = got.iter().zip(recorded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                assert!(
-                    apart <= 1e-3 + 1e-6 * largest,
-                    "hidden state {layer}: {apart}, largest entry {largest}"
-                );
+                assert!(apart <= 1e-3 + 1e-6 * largest, "hidden state {layer}: {apart}, largest entry {largest}");
             }
         }
     }
@@ -226,9 +185,7 @@ fn lens_ranks_of_the_answers() {
         let answer = MODEL.to_single_token(fact["answer"].as_str().unwrap()).unwrap() as usize;
         let (_, cache) = MODEL.run_with_cache(&tokens, ["*.resid_pre", "*.resid_post"]).unwrap();
         let n_layers = MODEL.config().n_layers;
-        let streams = (0..n_layers)
-            .map(site::resid_pre)
-            .chain([site::resid_post(n_layers - 1)]);
+        let streams = (0..n_layers).map(site::resid_pre).chain([site::resid_post(n_layers - 1)]);
         let ranks: Vec<f64> = streams
             .map(|stream| {
                 let last = cache.get::<3>(stream).unwrap().narrow(1, tokens.len() - 1, 1);
@@ -244,33 +201,20 @@ fn lens_ranks_of_the_answers() {
 fn loss_and_greedy_text() {
     let tokens = Tokens::new(vec![MODEL.to_tokens(FACTS["text"]["text"].as_str().unwrap()).unwrap()]).unwrap();
     let loss = read(MODEL.loss(MODEL.forward(&tokens).unwrap(), &tokens).unwrap()).unwrap()[0];
-    assert!(
-        (f64::from(loss) - FACTS["text"]["loss"].as_f64().unwrap()).abs() < 1e-4,
-        "{loss}"
-    );
+    assert!((f64::from(loss) - FACTS["text"]["loss"].as_f64().unwrap()).abs() < 1e-4, "{loss}");
     for use_cache in [true, false] {
-        let how = Generation {
-            use_cache,
-            ..Generation::greedy(24)
-        };
-        let made = MODEL
-            .generate(FACTS["greedy"]["prompt"].as_str().unwrap(), &how)
-            .unwrap();
+        let how = Generation { use_cache, ..Generation::greedy(24) };
+        let made = MODEL.generate(FACTS["greedy"]["prompt"].as_str().unwrap(), &how).unwrap();
         assert_eq!(made.ids[0], ids(&FACTS["greedy"]["tokens"]));
-        assert_eq!(
-            MODEL.to_string(&made.ids[0]).unwrap(),
-            FACTS["greedy"]["text"].as_str().unwrap()
-        );
+        assert_eq!(MODEL.to_string(&made.ids[0]).unwrap(), FACTS["greedy"]["text"].as_str().unwrap());
     }
 }
 
 #[test]
 fn head_scores_on_repeated_random_tokens() {
     let (n, batch) = (32, 4);
-    let rows = NUMBERS["induction.tokens"]
-        .chunks(2 * n + 1)
-        .map(|row| row.iter().map(|id| *id as u32).collect())
-        .collect();
+    let rows =
+        NUMBERS["induction.tokens"].chunks(2 * n + 1).map(|row| row.iter().map(|id| *id as u32).collect()).collect();
     let tokens = Tokens::new(rows).unwrap();
     let (_, cache) = MODEL.run_with_cache(&tokens, ["*.pattern"]).unwrap();
     let stripe = |queries: std::ops::Range<usize>, key: &dyn Fn(usize) -> usize| {
@@ -280,10 +224,8 @@ fn head_scores_on_repeated_random_tokens() {
             let (heads, length) = (MODEL.config().n_heads, 2 * n + 1);
             for head in 0..heads {
                 let at = |row: usize, q: usize| pattern[((row * heads + head) * length + q) * length + key(q)];
-                let sum: f64 = (0..batch)
-                    .flat_map(|row| queries.clone().map(move |q| (row, q)))
-                    .map(|(row, q)| at(row, q))
-                    .sum();
+                let sum: f64 =
+                    (0..batch).flat_map(|row| queries.clone().map(move |q| (row, q))).map(|(row, q)| at(row, q)).sum();
                 scores.push(sum / (batch * queries.len()) as f64);
             }
         }
@@ -298,26 +240,14 @@ fn head_scores_on_repeated_random_tokens() {
 fn names_are_told_apart() {
     let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
     for group in groups() {
-        clean.extend(
-            read(group.logit_diff(MODEL.forward(&group.clean).unwrap()))
-                .unwrap()
-                .into_iter()
-                .map(f64::from),
-        );
+        clean.extend(read(group.logit_diff(MODEL.forward(&group.clean).unwrap())).unwrap().into_iter().map(f64::from));
         corrupted.extend(
-            read(group.logit_diff(MODEL.forward(&group.corrupted).unwrap()))
-                .unwrap()
-                .into_iter()
-                .map(f64::from),
+            read(group.logit_diff(MODEL.forward(&group.corrupted).unwrap())).unwrap().into_iter().map(f64::from),
         );
     }
     for (name, got) in [("clean_logit_diff", clean), ("corrupted_logit_diff", corrupted)] {
         let recorded = list(&FACTS["ioi"][name]);
-        let apart = got
-            .iter()
-            .zip(&recorded)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
+        let apart = got.iter().zip(&recorded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(apart < 1e-3 && got.len() == recorded.len(), "{name}: {apart}");
     }
 }
@@ -349,11 +279,7 @@ fn resid_pre_patched_by_layer_and_position() {
         let stream = clean.activation(site::resid_pre(layer)).unwrap();
         for position in 0..group.clean.pos() {
             let edit = Intervention::patch(stream).positions([position as isize]).edit();
-            cases.push(SweepCase::new(
-                format!("{layer}@{position}"),
-                site::resid_pre(layer),
-                edit,
-            ));
+            cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit));
         }
     }
     let found = group.sweep(&group.corrupted, cases);
@@ -367,10 +293,7 @@ fn attribution_by_head_direct_and_by_gradient() {
     let (mut direct, mut patching) = (vec![0.0; n_layers * n_heads], vec![0.0; n_layers * n_heads]);
     for group in groups() {
         let prompts = 16.0;
-        let plan = Plan::new()
-            .capture("*.attn.z")
-            .capture("ln_final.scale")
-            .grad("*.attn.z");
+        let plan = Plan::new().capture("*.attn.z").capture("ln_final.scale").grad("*.attn.z");
         let run = MODEL.run(&group.clean, plan).unwrap();
         let grads = run.gradients(group.logit_diff(run.output.clone()).sum()).unwrap();
         let corrupted = group.z(&group.corrupted);
@@ -389,12 +312,8 @@ fn attribution_by_head_direct_and_by_gradient() {
             let difference = corrupted[layer].tensor::<4>().unwrap() - z.clone();
             let results = MODEL.block(layer).unwrap().attn.head_results(z.narrow(1, pos - 1, 1));
             let d_model = direction.dims()[1];
-            let by_head = read(
-                (results * direction.clone().reshape([batch, 1, 1, d_model]))
-                    .sum_dim(3)
-                    .sum_dim(0),
-            )
-            .unwrap();
+            let by_head =
+                read((results * direction.clone().reshape([batch, 1, 1, d_model])).sum_dim(3).sum_dim(0)).unwrap();
             let patched = read((gradient * difference).sum_dim(3).sum_dim(1).sum_dim(0)).unwrap();
             for head in 0..n_heads {
                 direct[layer * n_heads + head] += f64::from(by_head[head]) / prompts;

@@ -34,11 +34,7 @@ pub(crate) struct Rewrite<'a> {
 
 impl<'a> Rewrite<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self {
-            options,
-            aliases: Vec::new(),
-            errors: Vec::new(),
-        }
+        Self { options, aliases: Vec::new(), errors: Vec::new() }
     }
 
     /// All mistakes met on the way, as one error.
@@ -74,11 +70,7 @@ impl<'a> Rewrite<'a> {
         match receiver {
             Expr::Path(path) => {
                 let name = path.path.get_ident()?;
-                self.aliases
-                    .iter()
-                    .rev()
-                    .find(|(variable, _)| variable == name)
-                    .map(|(_, segment)| segment.clone())
+                self.aliases.iter().rev().find(|(variable, _)| variable == name).map(|(_, segment)| segment.clone())
             }
             Expr::Index(index) => {
                 let (field, position) = (self_field(&index.expr)?, &index.index);
@@ -94,9 +86,7 @@ impl<'a> Rewrite<'a> {
     /// The loop's variable and segment where it runs over a field of `self`.
     fn loop_over_field(&mut self, node: &ExprForLoop) -> Option<(Ident, Expr, Option<Ident>)> {
         let (field, methods) = field_chain(&node.expr)?;
-        let plain = methods
-            .iter()
-            .all(|method| matches!(method.as_str(), "iter" | "iter_mut" | "into_iter"));
+        let plain = methods.iter().all(|method| matches!(method.as_str(), "iter" | "iter_mut" | "into_iter"));
         if plain {
             let Pat::Ident(variable) = &*node.pat else { return None };
             let counter = format_ident!("__arrakis_{}", variable.ident);
@@ -109,11 +99,7 @@ impl<'a> Rewrite<'a> {
         if methods.get(1).map(String::as_str) == Some("enumerate")
             && let Some((index, variable)) = enumerated(&node.pat)
         {
-            return Some((
-                variable,
-                parse_quote!(::std::format_args!("{}.{}", #field, #index)),
-                None,
-            ));
+            return Some((variable, parse_quote!(::std::format_args!("{}.{}", #field, #index)), None));
         }
         let message = format!(
             "the path of a site needs the index in `{field}`: write `for (i, item) in self.{field}.iter().enumerate()`, with `skip`, `take` or `rev` after it"
@@ -185,9 +171,7 @@ impl VisitMut for Rewrite<'_> {
 /// The call with its arguments evaluated first and its segment entered around it.
 fn entered(call: &ExprMethodCall, segment: &Expr) -> Expr {
     let (receiver, method, turbofish) = (&call.receiver, &call.method, &call.turbofish);
-    let names: Vec<Ident> = (0..call.args.len())
-        .map(|i| format_ident!("__arrakis_arg{i}"))
-        .collect();
+    let names: Vec<Ident> = (0..call.args.len()).map(|i| format_ident!("__arrakis_arg{i}")).collect();
     let values = call.args.iter();
     parse_quote! {
         match (#(#values,)*) {

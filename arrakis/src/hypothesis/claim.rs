@@ -75,19 +75,12 @@ impl Claim {
             return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
         }
         if !(self.alpha > 0.0 && self.alpha < 1.0) {
-            return Err(self.refuse(
-                format!("alpha is {}", self.alpha),
-                "use one between 0 and 1, such as 0.05",
-            ));
+            return Err(self.refuse(format!("alpha is {}", self.alpha), "use one between 0 and 1, such as 0.05"));
         }
         if self.comparisons == 0 {
             return Err(self.refuse("comparisons is 0", "say in how many places you looked, at least 1"));
         }
-        if self.test.draws() {
-            self.check_draws(self.draws, self.test)
-        } else {
-            Ok(())
-        }
+        if self.test.draws() { self.check_draws(self.draws, self.test) } else { Ok(()) }
     }
 
     /// Checks that `test` with `draws` draws can reach the corrected α.
@@ -100,20 +93,11 @@ impl Claim {
             return Ok(());
         }
         let needed = (tails / self.alpha_corrected() * (1.0 - 1e-12)).ceil() as usize - 1;
-        Err(Error::TooFewDraws {
-            draws,
-            smallest,
-            alpha: self.alpha_corrected(),
-            needed,
-        })
+        Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha_corrected(), needed })
     }
 
     pub(crate) fn refuse(&self, problem: impl Into<String>, mend: impl Into<String>) -> Error {
-        Error::Claim {
-            statement: self.statement.clone(),
-            problem: problem.into(),
-            mend: mend.into(),
-        }
+        Error::Claim { statement: self.statement.clone(), problem: problem.into(), mend: mend.into() }
     }
 }
 
@@ -142,45 +126,18 @@ mod tests {
     use super::*;
 
     fn claim() -> Claim {
-        Claim {
-            statement: "heads copy".into(),
-            alternative: Alternative::Greater,
-            ..Claim::default()
-        }
+        Claim { statement: "heads copy".into(), alternative: Alternative::Greater, ..Claim::default() }
     }
 
     #[test]
     fn too_few_draws_name_the_number_needed_and_that_number_is_enough() {
-        for (comparisons, alternative) in [
-            (1, Alternative::Greater),
-            (144, Alternative::TwoSided),
-            (3, Alternative::Less),
-        ] {
-            let asked = Claim {
-                draws: 10,
-                comparisons,
-                alternative,
-                ..claim()
-            };
-            let Error::TooFewDraws { needed, .. } = asked.validate().unwrap_err() else {
-                panic!("another error")
-            };
-            assert!(
-                Claim {
-                    draws: needed,
-                    ..asked.clone()
-                }
-                .validate()
-                .is_ok()
-            );
-            assert!(
-                Claim {
-                    draws: needed - 1,
-                    ..asked
-                }
-                .validate()
-                .is_err()
-            );
+        for (comparisons, alternative) in
+            [(1, Alternative::Greater), (144, Alternative::TwoSided), (3, Alternative::Less)]
+        {
+            let asked = Claim { draws: 10, comparisons, alternative, ..claim() };
+            let Error::TooFewDraws { needed, .. } = asked.validate().unwrap_err() else { panic!("another error") };
+            assert!(Claim { draws: needed, ..asked.clone() }.validate().is_ok());
+            assert!(Claim { draws: needed - 1, ..asked }.validate().is_err());
         }
         assert_eq!(
             Claim { draws: 10, ..claim() }.validate().unwrap_err().to_string(),
@@ -190,15 +147,7 @@ mod tests {
 
     #[test]
     fn tests_that_draw_nothing_need_no_draws() {
-        assert!(
-            Claim {
-                test: Test::Welch,
-                draws: 0,
-                ..claim()
-            }
-            .validate()
-            .is_ok()
-        );
+        assert!(Claim { test: Test::Welch, draws: 0, ..claim() }.validate().is_ok());
     }
 
     #[test]
@@ -208,20 +157,8 @@ mod tests {
             problem(Claim { alpha: 0.0, ..claim() }),
             "claim `heads copy`: alpha is 0; use one between 0 and 1, such as 0.05"
         );
-        assert!(
-            problem(Claim {
-                alpha: f64::NAN,
-                ..claim()
-            })
-            .contains("alpha is NaN")
-        );
-        assert!(
-            problem(Claim {
-                comparisons: 0,
-                ..claim()
-            })
-            .contains("comparisons is 0")
-        );
+        assert!(problem(Claim { alpha: f64::NAN, ..claim() }).contains("alpha is NaN"));
+        assert!(problem(Claim { comparisons: 0, ..claim() }).contains("comparisons is 0"));
         assert!(problem(Claim::default()).contains("no statement"));
     }
 

@@ -8,29 +8,12 @@ use crate::error::{Error, Result};
 impl Claim {
     /// The interval of the difference of means, the dual of the test where α is not divided.
     pub(super) fn interval(&self, test: Test, observed: &Sample, against: &Against) -> Result<Option<Interval>> {
-        let tails = if self.alternative == Alternative::TwoSided {
-            1.0
-        } else {
-            2.0
-        };
-        let level = if tails * self.alpha < 1.0 {
-            1.0 - tails * self.alpha
-        } else {
-            1.0 - self.alpha
-        };
+        let tails = if self.alternative == Alternative::TwoSided { 1.0 } else { 2.0 };
+        let level = if tails * self.alpha < 1.0 { 1.0 - tails * self.alpha } else { 1.0 - self.alpha };
         let values = observed.values();
         // BCa leaves out each value in turn; in a large sample its correction is nothing and its cost is not.
-        let method = if values.len() > 2000 {
-            IntervalMethod::Percentile
-        } else {
-            IntervalMethod::Bca
-        };
-        let bootstrap = Bootstrap {
-            level,
-            seed: self.seed,
-            method,
-            ..Bootstrap::default()
-        };
+        let method = if values.len() > 2000 { IntervalMethod::Percentile } else { IntervalMethod::Bca };
+        let bootstrap = Bootstrap { level, seed: self.seed, method, ..Bootstrap::default() };
         let found = match (test, against) {
             (Test::MonteCarlo, _) => return Ok(None),
             (Test::Binomial, Against::Value(null)) => {
@@ -64,10 +47,7 @@ pub(super) fn effect(test: Test, observed: &Sample, against: &Against) -> Result
         _ => ("d_z", stats::cohen_dz(&differences(observed, against)?)),
     };
     match value {
-        Ok(value) => Ok(Some(EffectSize {
-            name: name.into(),
-            value,
-        })),
+        Ok(value) => Ok(Some(EffectSize { name: name.into(), value })),
         Err(Error::Degenerate { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -102,14 +82,7 @@ mod tests {
     #[test]
     fn every_test_judges_what_it_fits() {
         let (a, b) = (sample(normals(&mut seeded(0), 20)), sample(normals(&mut seeded(1), 20)));
-        for test in [
-            Test::Welch,
-            Test::PairedT,
-            Test::SignFlip,
-            Test::Permutation,
-            Test::Wilcoxon,
-            Test::MannWhitney,
-        ] {
+        for test in [Test::Welch, Test::PairedT, Test::SignFlip, Test::Permutation, Test::Wilcoxon, Test::MannWhitney] {
             let verdict = claim(test).judge(a.clone(), Null::Sample(b.clone())).unwrap();
             assert_eq!(verdict.test, test);
             assert!(verdict.ci.is_some() && verdict.effect_size.is_some(), "{test}");

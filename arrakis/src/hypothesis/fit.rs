@@ -25,10 +25,7 @@ impl Claim {
             Null::Sample(sample) => format!("a sample of {}", sample.n()),
             Null::Draws(_) => "draws of the null".into(),
         };
-        let problem = format!(
-            "the test `{asked}` does not fit {} observed against {against}",
-            observed.n()
-        );
+        let problem = format!("the test `{asked}` does not fit {} observed against {against}", observed.n());
         let names: Vec<String> = fitting.iter().map(|test| format!("`{test}`")).collect();
         let mend = match null {
             _ if !names.is_empty() => format!("these do: {}", names.join(", ")),
@@ -78,14 +75,8 @@ mod tests {
         assert_eq!(chosen(sample(2.0), draws()), Test::MonteCarlo);
         assert_eq!(chosen(sample([0.1, 0.2, 0.4]), Null::Value(0.0)), Test::SignFlip);
         assert_eq!(chosen(sample([true, false, true]), Null::Value(0.25)), Test::Binomial);
-        assert_eq!(
-            chosen(sample([0.1, 0.2, 0.4]), Null::Sample(sample([0.0, 0.1, 0.3]))),
-            Test::Permutation
-        );
-        assert_eq!(
-            chosen(sample(2.0), Null::Sample(sample(vec![0.5; 19]))),
-            Test::MonteCarlo
-        );
+        assert_eq!(chosen(sample([0.1, 0.2, 0.4]), Null::Sample(sample([0.0, 0.1, 0.3]))), Test::Permutation);
+        assert_eq!(chosen(sample(2.0), Null::Sample(sample(vec![0.5; 19]))), Test::MonteCarlo);
     }
 
     #[test]
@@ -97,15 +88,9 @@ mod tests {
              `welch`, `mann_whitney`"
         );
         let none = error(Test::Auto, sample(1.0), Null::Value(0.0));
-        assert!(
-            none.ends_with("none does: measure more than one value, or give draws of the null"),
-            "{none}"
-        );
+        assert!(none.ends_with("none does: measure more than one value, or give draws of the null"), "{none}");
         let many = error(Test::Auto, sample([1.0, 2.0]), Null::Draws(Box::new(|_| Ok(0.0))));
-        assert!(
-            many.ends_with("give one number, such as the mean, to hold against draws"),
-            "{many}"
-        );
+        assert!(many.ends_with("give one number, such as the mean, to hold against draws"), "{many}");
         assert!(error(Test::Binomial, sample([0.5, 1.0]), Null::Value(0.5)).contains("these do: `sign_flip`"));
         assert!(error(Test::Auto, sample([0.5, 1.0]), Null::Value(f64::NAN)).contains("null value is NaN"));
     }

@@ -43,9 +43,7 @@ impl Claim {
             Null::Draws(draw) => draw,
         };
         let mut seeds = ChaCha8Rng::seed_from_u64(self.seed);
-        let draws = (0..self.draws)
-            .map(|_| draw(seeds.next_u64()))
-            .collect::<Result<Vec<f64>>>()?;
+        let draws = (0..self.draws).map(|_| draw(seeds.next_u64())).collect::<Result<Vec<f64>>>()?;
         Ok(Against::Draws(Sample::new(draws)?))
     }
 
@@ -153,12 +151,7 @@ mod tests {
     fn comparisons_tighten_alpha() {
         let scores = sample([0.2, 0.3, 0.1, 0.4, 0.2, 0.3]);
         let alone = claim(Test::SignFlip).judge(scores.clone(), Null::Value(0.0)).unwrap();
-        let searched = Claim {
-            comparisons: 10,
-            ..claim(Test::SignFlip)
-        }
-        .judge(scores, Null::Value(0.0))
-        .unwrap();
+        let searched = Claim { comparisons: 10, ..claim(Test::SignFlip) }.judge(scores, Null::Value(0.0)).unwrap();
         assert!(alone.holds && !searched.holds);
         assert_close(searched.alpha_corrected, 0.005, 1e-15);
         assert!(
@@ -172,24 +165,10 @@ mod tests {
     fn a_failing_or_broken_draw_is_an_error() {
         let failing = Null::Draws(Box::new(|_| Sample::new(Vec::new()).map(|_| 0.0)));
         assert!(claim(Test::Auto).judge(sample(1.0), failing).is_err());
-        let broken = claim(Test::Auto)
-            .judge(sample(1.0), Null::Draws(Box::new(|_| Ok(f64::NAN))))
-            .unwrap_err();
+        let broken = claim(Test::Auto).judge(sample(1.0), Null::Draws(Box::new(|_| Ok(f64::NAN)))).unwrap_err();
         assert!(broken.to_string().contains("value 0 of 999 is NaN"), "{broken}");
-        let few = claim(Test::Auto)
-            .judge(sample(1.0), Null::Sample(sample([0.0, 0.1])))
-            .unwrap_err();
-        assert!(
-            matches!(
-                few,
-                Error::TooFewDraws {
-                    draws: 2,
-                    needed: 19,
-                    ..
-                }
-            ),
-            "{few}"
-        );
+        let few = claim(Test::Auto).judge(sample(1.0), Null::Sample(sample([0.0, 0.1]))).unwrap_err();
+        assert!(matches!(few, Error::TooFewDraws { draws: 2, needed: 19, .. }), "{few}");
     }
 
     #[test]

@@ -21,11 +21,7 @@ impl Sample {
     ///
     /// [`Error::Statistics`] for no values, and for a value that is not finite, by its index.
     pub fn new(values: Vec<f64>) -> Result<Self> {
-        let refuse = |problem: String, mend: &str| Error::Statistics {
-            test: "sample",
-            problem,
-            mend: mend.into(),
-        };
+        let refuse = |problem: String, mend: &str| Error::Statistics { test: "sample", problem, mend: mend.into() };
         if values.is_empty() {
             return Err(refuse("there are no values".into(), "measure at least one"));
         }
@@ -50,11 +46,7 @@ impl Sample {
 
     /// The value, where there is only one.
     pub fn single(&self) -> Option<f64> {
-        if let [value] = self.values[..] {
-            Some(value)
-        } else {
-            None
-        }
+        if let [value] = self.values[..] { Some(value) } else { None }
     }
 
     /// Whether every value is 0 or 1.
@@ -64,11 +56,7 @@ impl Sample {
 
     /// Number, mean and standard deviation.
     pub fn summary(&self) -> Summary {
-        Summary {
-            n: self.n(),
-            mean: stats::mean(&self.values),
-            sd: stats::standard_deviation(&self.values),
-        }
+        Summary { n: self.n(), mean: stats::mean(&self.values), sd: stats::standard_deviation(&self.values) }
     }
 }
 
@@ -197,14 +185,7 @@ mod tests {
     fn numbers_and_truths_become_samples() {
         assert_eq!(0.5f32.into_sample().unwrap().single(), Some(0.5));
         assert_eq!(vec![true, false].into_sample().unwrap().values(), [1.0, 0.0]);
-        assert_eq!(
-            [1.0, 2.0, 3.0].into_sample().unwrap().summary(),
-            Summary {
-                n: 3,
-                mean: 2.0,
-                sd: Some(1.0)
-            }
-        );
+        assert_eq!([1.0, 2.0, 3.0].into_sample().unwrap().summary(), Summary { n: 3, mean: 2.0, sd: Some(1.0) });
         let slice: &[f32] = &[1.0, 0.0];
         assert!(slice.into_sample().unwrap().is_binary());
         assert_eq!(true.into_sample().unwrap().summary().sd, None);

@@ -64,11 +64,7 @@ impl Suite {
     ///
     /// As [`Suite::rows`].
     pub fn corrected(&self) -> Result<Vec<(String, f64, f64, bool)>> {
-        Ok(self
-            .rows()?
-            .into_iter()
-            .map(|row| (row.statement, row.p_value, row.p_adjusted, row.holds))
-            .collect())
+        Ok(self.rows()?.into_iter().map(|row| (row.statement, row.p_value, row.p_adjusted, row.holds)).collect())
     }
 
     /// Every claim after correction: families by name, those without one first; within a family in the order they came.
@@ -81,10 +77,7 @@ impl Suite {
         for verdict in &self.verdicts {
             families.entry(&verdict.claim.family).or_default().push(verdict);
         }
-        let families = families
-            .into_values()
-            .map(|family| self.family_rows(&family))
-            .collect::<Result<Vec<_>>>()?;
+        let families = families.into_values().map(|family| self.family_rows(&family)).collect::<Result<Vec<_>>>()?;
         Ok(families.concat())
     }
 
@@ -102,11 +95,7 @@ impl Suite {
 /// The p-value after the claim's own comparisons; a broken one stays broken, for the correction to name.
 fn own_p(verdict: &Verdict) -> f64 {
     let p_value = verdict.p_value * verdict.claim.comparisons as f64;
-    if p_value > 1.0 && verdict.p_value <= 1.0 {
-        1.0
-    } else {
-        p_value
-    }
+    if p_value > 1.0 && verdict.p_value <= 1.0 { 1.0 } else { p_value }
 }
 
 fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Row {
@@ -124,10 +113,7 @@ fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Row {
 
 impl FromIterator<Verdict> for Suite {
     fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
-        Self {
-            verdicts: verdicts.into_iter().collect(),
-            correction: Correction::default(),
-        }
+        Self { verdicts: verdicts.into_iter().collect(), correction: Correction::default() }
     }
 }
 
@@ -151,30 +137,15 @@ impl fmt::Display for Suite {
             .max()
             .unwrap_or(0)
             .max(6);
-        writeln!(
-            f,
-            "{:<13}  {:>8}  {:>8}  {:<width$}  claim",
-            "", "p", "adjusted", "family"
-        )?;
+        writeln!(f, "{:<13}  {:>8}  {:>8}  {:<width$}  claim", "", "p", "adjusted", "family")?;
         for row in &rows {
-            let (family, holds) = (
-                row.family.as_deref().unwrap_or("-"),
-                if row.holds { "holds" } else { "does not hold" },
-            );
+            let (family, holds) =
+                (row.family.as_deref().unwrap_or("-"), if row.holds { "holds" } else { "does not hold" });
             let (p_value, p_adjusted) = (short(row.p_value), short(row.p_adjusted));
-            writeln!(
-                f,
-                "{holds:<13}  {p_value:>8}  {p_adjusted:>8}  {family:<width$}  {}",
-                row.statement
-            )?;
+            writeln!(f, "{holds:<13}  {p_value:>8}  {p_adjusted:>8}  {family:<width$}  {}", row.statement)?;
         }
         let holding = rows.iter().filter(|row| row.holds).count();
-        write!(
-            f,
-            "{holding} of {} claims hold, corrected within each family by {}",
-            rows.len(),
-            self.correction
-        )
+        write!(f, "{holding} of {} claims hold, corrected within each family by {}", rows.len(), self.correction)
     }
 }
 
@@ -185,36 +156,18 @@ mod tests {
     use super::*;
 
     fn verdict(statement: &str, family: Option<&str>, p_value: f64) -> Verdict {
-        let claim = Claim {
-            statement: statement.into(),
-            family: family.map(Into::into),
-            ..Claim::default()
-        };
-        let judged = claim
-            .judge([0.1, 0.2].into_sample().unwrap(), Null::Value(0.0))
-            .unwrap();
+        let claim = Claim { statement: statement.into(), family: family.map(Into::into), ..Claim::default() };
+        let judged = claim.judge([0.1, 0.2].into_sample().unwrap(), Null::Value(0.0)).unwrap();
         Verdict { p_value, ..judged }
     }
 
     #[test]
     fn families_are_corrected_apart() {
-        let verdicts = [
-            ("a", Some("heads"), 0.04),
-            ("b", Some("heads"), 0.01),
-            ("c", Some("heads"), 0.03),
-            ("d", None, 0.04),
-        ];
-        let suite: Suite = verdicts
-            .map(|(statement, family, p)| verdict(statement, family, p))
-            .into_iter()
-            .collect();
+        let verdicts =
+            [("a", Some("heads"), 0.04), ("b", Some("heads"), 0.01), ("c", Some("heads"), 0.03), ("d", None, 0.04)];
+        let suite: Suite = verdicts.map(|(statement, family, p)| verdict(statement, family, p)).into_iter().collect();
         let corrected = suite.corrected().unwrap();
-        let expected = [
-            ("d", 0.04, true),
-            ("a", 0.06, false),
-            ("b", 0.03, true),
-            ("c", 0.06, false),
-        ];
+        let expected = [("d", 0.04, true), ("a", 0.06, false), ("b", 0.03, true), ("c", 0.06, false)];
         for ((statement, _, adjusted, holds), expected) in corrected.iter().zip(expected) {
             assert_eq!((statement.as_str(), *holds), (expected.0, expected.2));
             assert_close(*adjusted, expected.1, 1e-15);
@@ -236,12 +189,8 @@ mod tests {
 
     #[test]
     fn the_table_is_readable() {
-        let suite: Suite = [
-            verdict("it copies", Some("heads"), 0.01),
-            verdict("it moves", None, 0.5),
-        ]
-        .into_iter()
-        .collect();
+        let suite: Suite =
+            [verdict("it copies", Some("heads"), 0.01), verdict("it moves", None, 0.5)].into_iter().collect();
         let expected = "                      p  adjusted  family  claim\n\
                         does not hold       0.5       0.5  -       it moves\n\
                         holds              0.01      0.01  heads   it copies\n\

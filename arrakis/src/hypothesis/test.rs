@@ -107,9 +107,6 @@ mod tests {
             assert_eq!(serde_json::to_value(test).unwrap(), test.name());
         }
         let error = "sign_flop".parse::<Test>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("`test`: there is no test `sign_flop`; did you mean `sign_flip`?"),
-            "{error}"
-        );
+        assert!(error.starts_with("`test`: there is no test `sign_flop`; did you mean `sign_flip`?"), "{error}");
     }
 }

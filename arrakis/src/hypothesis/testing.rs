@@ -3,12 +3,7 @@
 use super::{Alternative, Claim, IntoSample, Sample, Test};
 
 pub(crate) fn claim(test: Test) -> Claim {
-    Claim {
-        statement: "it copies".into(),
-        test,
-        alternative: Alternative::Greater,
-        ..Claim::default()
-    }
+    Claim { statement: "it copies".into(), test, alternative: Alternative::Greater, ..Claim::default() }
 }
 
 pub(crate) fn sample(values: impl IntoSample) -> Sample {

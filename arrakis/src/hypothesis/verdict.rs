@@ -87,17 +87,8 @@ pub struct EffectSize {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let claim = &self.claim;
-        writeln!(
-            f,
-            "{}: {}",
-            if self.holds { "holds" } else { "does not hold" },
-            claim.statement
-        )?;
-        let metric = if claim.metric.is_empty() {
-            "observed"
-        } else {
-            &claim.metric
-        };
+        writeln!(f, "{}: {}", if self.holds { "holds" } else { "does not hold" }, claim.statement)?;
+        let metric = if claim.metric.is_empty() { "observed" } else { &claim.metric };
         let null = if claim.null.is_empty() { "null" } else { &claim.null };
         writeln!(f, "  {metric}: {}; {null}: {}", self.observed, self.null)?;
         writeln!(
@@ -130,11 +121,7 @@ impl Verdict {
         if comparisons == 1 {
             return short(alpha);
         }
-        format!(
-            "{} ({} / {comparisons} comparisons)",
-            short(self.alpha_corrected),
-            short(alpha)
-        )
+        format!("{} ({} / {comparisons} comparisons)", short(self.alpha_corrected), short(alpha))
     }
 }
 
@@ -160,12 +147,7 @@ mod tests {
             alternative: Alternative::Greater,
             ..Claim::default()
         };
-        claim
-            .judge(
-                [0.5, 0.75, 0.5, 0.75, 0.625, 0.625].into_sample().unwrap(),
-                Null::Value(0.125),
-            )
-            .unwrap()
+        claim.judge([0.5, 0.75, 0.5, 0.75, 0.625, 0.625].into_sample().unwrap(), Null::Value(0.125)).unwrap()
     }
 
     #[test]
@@ -173,14 +155,8 @@ mod tests {
         let lines = verdict().to_string();
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines[0], "holds: head 5.5 is an induction head");
-        assert_eq!(
-            lines[1],
-            "  induction score: 0.6250 (sd 0.1118, n = 6); uniform attention: 0.1250"
-        );
-        assert_eq!(
-            lines[2],
-            "  sign_flip (exact, greater): statistic 0.5000, p = 0.0156, alpha = 0.05"
-        );
+        assert_eq!(lines[1], "  induction score: 0.6250 (sd 0.1118, n = 6); uniform attention: 0.1250");
+        assert_eq!(lines[2], "  sign_flip (exact, greater): statistic 0.5000, p = 0.0156, alpha = 0.05");
         assert!(lines[3].starts_with("  difference 0.5000 [0."), "{}", lines[3]);
         assert!(lines[3].ends_with("(90% bca bootstrap), d_z = 4.472"), "{}", lines[3]);
         assert_eq!(lines.len(), 4);
@@ -194,9 +170,6 @@ mod tests {
 
     #[test]
     fn short_numbers_keep_what_matters() {
-        assert_eq!(
-            [0.05, 0.0, 1.0, 3.47e-7, 0.000_347_22].map(short),
-            ["0.05", "0", "1", "3.5e-7", "0.0003"]
-        );
+        assert_eq!([0.05, 0.0, 1.0, 3.47e-7, 0.000_347_22].map(short), ["0.05", "0", "1", "3.5e-7", "0.0003"]);
     }
 }

@@ -71,8 +71,7 @@ impl Effect {
 impl Ablated {
     /// What silencing each head changed, ablated minus clean: `[layer][head]`.
     pub fn effect(&self) -> ScoreTable {
-        self.ablated
-            .map(&format!("change of {}", self.ablated.units), |value| value - self.clean)
+        self.ablated.map(&format!("change of {}", self.ablated.units), |value| value - self.clean)
     }
 }
 
@@ -102,20 +101,13 @@ impl Ablation {
         for layer in 0..n_layers {
             let source = self.source(&tokens, &site::z(layer), kind)?;
             cases.extend((0..n_heads).map(|head| {
-                SweepCase::new(
-                    format!("L{layer}H{head}"),
-                    site::z(layer),
-                    silence_head(head, source.clone()),
-                )
+                SweepCase::new(format!("L{layer}H{head}"), site::z(layer), silence_head(head, source.clone()))
             }));
         }
         let found = metric.sweep(&self.model, &tokens, cases)?;
         let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
         let values = means.chunks(n_heads).map(<[f32]>::to_vec).collect();
-        Ok(Ablated {
-            clean: found.clean_mean() as f32,
-            ablated: ScoreTable::heads(values, &metric.units()),
-        })
+        Ok(Ablated { clean: found.clean_mean() as f32, ablated: ScoreTable::heads(values, &metric.units()) })
     }
 
     /// The metric with and without one head.
@@ -178,10 +170,7 @@ impl Ablation {
 
     fn effect(&self, tokens: &Tokens, site: &site::Site, edit: Edit, metric: &Metric) -> Result<Effect> {
         let found = metric.sweep(&self.model, tokens, [SweepCase::new(site.as_str(), site.clone(), edit)])?;
-        Ok(Effect {
-            clean: found.clean_mean() as f32,
-            ablated: found.means()[0] as f32,
-        })
+        Ok(Effect { clean: found.clean_mean() as f32, ablated: found.means()[0] as f32 })
     }
 
     fn check_neuron(&self, layer: usize, neuron: usize) -> Result<()> {
@@ -211,9 +200,7 @@ impl Ablation {
                     });
                 }
                 let mut rng = ChaCha8Rng::seed_from_u64(*seed);
-                let rows: Vec<i64> = (0..tokens.batch())
-                    .map(|_| rng.random_range(0..from.batch()) as i64)
-                    .collect();
+                let rows: Vec<i64> = (0..tokens.batch()).map(|_| rng.random_range(0..from.batch()) as i64).collect();
                 let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [tokens.batch()]), self.model.device());
                 Ok(Source::Fixed(self.values_at(from, site)?.select(0, rows)))
             }
@@ -254,24 +241,15 @@ impl Source {
 fn row_weights(tokens: &Tokens, model: &HookedTransformer) -> Tensor<3> {
     let of_row = |row: &Vec<bool>| {
         let count = row.iter().filter(|real| **real).count() as f32;
-        row.iter()
-            .map(move |real| if *real { 1.0 / count } else { 0.0 })
-            .collect::<Vec<f32>>()
+        row.iter().map(move |real| if *real { 1.0 / count } else { 0.0 }).collect::<Vec<f32>>()
     };
     let weights: Vec<f32> = tokens.real().iter().flat_map(of_row).collect();
-    Tensor::from_data(
-        TensorData::new(weights, [tokens.batch(), tokens.pos(), 1]),
-        model.device(),
-    )
+    Tensor::from_data(TensorData::new(weights, [tokens.batch(), tokens.pos(), 1]), model.device())
 }
 
 /// Row means to the mean over all real positions: `[batch, 1, width]` to `[1, 1, width]`.
 fn weighted_rows(means: Tensor<3>, data: &Tokens) -> Tensor<3> {
-    let counts: Vec<f32> = data
-        .real()
-        .iter()
-        .map(|row| row.iter().filter(|real| **real).count() as f32)
-        .collect();
+    let counts: Vec<f32> = data.real().iter().map(|row| row.iter().filter(|real| **real).count() as f32).collect();
     let all: f32 = counts.iter().sum();
     let weights: Vec<f32> = counts.iter().map(|count| count / all).collect();
     let weights = Tensor::<3>::from_data(TensorData::new(weights, [data.batch(), 1, 1]), &means.device());
@@ -283,12 +261,7 @@ fn silence_head(head: usize, source: Source) -> Edit {
     Edit::new(move |z: Tensor<4>| {
         let dims = z.dims();
         let [batch, pos, heads, d_head] = dims;
-        replaced(
-            &z.reshape([batch, pos, heads * d_head]),
-            head * d_head..(head + 1) * d_head,
-            &source,
-        )
-        .reshape(dims)
+        replaced(&z.reshape([batch, pos, heads * d_head]), head * d_head..(head + 1) * d_head, &source).reshape(dims)
     })
 }
 
@@ -302,8 +275,7 @@ fn scaled_neuron(neuron: usize, scale: f32) -> Edit {
     Edit::new(move |post: Tensor<3>| {
         let scaled = post.clone() * scale;
         let [_, _, width] = post.dims();
-        post.clone()
-            .mask_where(columns(neuron..neuron + 1, width, &post), scaled)
+        post.clone().mask_where(columns(neuron..neuron + 1, width, &post), scaled)
     })
 }
 
@@ -345,17 +317,12 @@ mod tests {
         for name in ["gpt2", "llama"] {
             let model = fixture(name);
             let metric = Metric::logit(7);
-            let found = Ablation::new(&model)
-                .head(PROMPT, &metric, 1, 2, &AblationKind::Zero)
-                .unwrap();
+            let found = Ablation::new(&model).head(PROMPT, &metric, 1, 2, &AblationKind::Zero).unwrap();
             let mut net = model.net().clone();
             let d_head = model.config().d_head;
             net.blocks[1].attn.w_o.weight = net.blocks[1].attn.w_o.weight.clone().map(|w| {
                 let [_, d_model] = w.dims();
-                w.slice_assign(
-                    [2 * d_head..3 * d_head, 0..d_model],
-                    Tensor::zeros([d_head, d_model], model.device()),
-                )
+                w.slice_assign([2 * d_head..3 * d_head, 0..d_model], Tensor::zeros([d_head, d_model], model.device()))
             });
             let logits = model.with_net(net).forward(PROMPT).unwrap();
             close(found.ablated, device::read(logits).unwrap()[5 * 120 + 7], 1e-5);
@@ -376,19 +343,12 @@ mod tests {
         let model = fixture("gpt2");
         let read =
             |cache: &arrakis_models::ActivationCache, site: &str| device::read(cache.get::<3>(site).unwrap()).unwrap();
-        let (_, clean) = model
-            .run_with_cache(PROMPT, ["blocks.1.mlp.post", "blocks.1.mlp_out"])
-            .unwrap();
-        let plan = Plan::new()
-            .capture("blocks.1.mlp_out")
-            .edit("blocks.1.mlp.post", scaled_neuron(9, 3.0));
+        let (_, clean) = model.run_with_cache(PROMPT, ["blocks.1.mlp.post", "blocks.1.mlp_out"]).unwrap();
+        let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled_neuron(9, 3.0));
         let edited = model.run(PROMPT, plan).unwrap().cache;
         let w_out = device::read(model.w_out(1).unwrap()).unwrap();
-        let (before, after, post) = (
-            read(&clean, "blocks.1.mlp_out"),
-            read(&edited, "blocks.1.mlp_out"),
-            read(&clean, "blocks.1.mlp.post"),
-        );
+        let (before, after, post) =
+            (read(&clean, "blocks.1.mlp_out"), read(&edited, "blocks.1.mlp_out"), read(&clean, "blocks.1.mlp.post"));
         for (index, (before, after)) in before.iter().zip(&after).enumerate() {
             let (pos, m) = (index / 32, index % 32);
             close(after - before, 2.0 * post[pos * 128 + 9] * w_out[9 * 32 + m], 1e-5);
@@ -401,29 +361,12 @@ mod tests {
         let metric = Metric::loss();
         let same = Tokens::new(vec![PROMPT.to_vec()]).unwrap();
         let mean = tool.heads(PROMPT, &metric, &AblationKind::Mean).unwrap();
-        let data = tool
-            .heads(PROMPT, &metric, &AblationKind::DatasetMean(same.clone()))
-            .unwrap();
-        for (a, b) in mean
-            .ablated
-            .values
-            .iter()
-            .flatten()
-            .zip(data.ablated.values.iter().flatten())
-        {
+        let data = tool.heads(PROMPT, &metric, &AblationKind::DatasetMean(same.clone())).unwrap();
+        for (a, b) in mean.ablated.values.iter().flatten().zip(data.ablated.values.iter().flatten()) {
             close(*a, *b, 1e-5);
         }
-        let resampled = tool
-            .heads(PROMPT, &metric, &AblationKind::Resample { from: same, seed: 1 })
-            .unwrap();
-        assert!(
-            resampled
-                .effect()
-                .values
-                .iter()
-                .flatten()
-                .all(|change| change.abs() < 1e-5)
-        );
+        let resampled = tool.heads(PROMPT, &metric, &AblationKind::Resample { from: same, seed: 1 }).unwrap();
+        assert!(resampled.effect().values.iter().flatten().all(|change| change.abs() < 1e-5));
     }
 
     #[test]
@@ -431,14 +374,9 @@ mod tests {
         let tool = Ablation::new(&fixture("gpt2"));
         let metric = Metric::loss();
         let error = tool.neuron(PROMPT, &metric, 0, 128, &AblationKind::Zero).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "neuron 128 is out of range: there are 128, numbered from 0"
-        );
+        assert_eq!(error.to_string(), "neuron 128 is out of range: there are 128, numbered from 0");
         let from = Tokens::new(vec![vec![1, 2]]).unwrap();
-        let error = tool
-            .head(PROMPT, &metric, 0, 0, &AblationKind::Resample { from, seed: 0 })
-            .unwrap_err();
+        let error = tool.head(PROMPT, &metric, 0, 0, &AblationKind::Resample { from, seed: 0 }).unwrap_err();
         assert_eq!(
             error.to_string(),
             "ablation: cannot resample prompts of 6 tokens from prompts of 2; give prompts of one length"

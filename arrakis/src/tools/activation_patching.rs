@@ -72,16 +72,13 @@ impl Patched {
     #[must_use]
     pub fn normalized(&self) -> ScoreTable {
         let range = self.source - self.target;
-        self.table.map("share of the source's metric brought over", |value| {
-            (value - self.target) / range
-        })
+        self.table.map("share of the source's metric brought over", |value| (value - self.target) / range)
     }
 
     /// `patched - target`, in the metric's units.
     #[must_use]
     pub fn change(&self) -> ScoreTable {
-        self.table
-            .map(&format!("change of {}", self.table.units), |value| value - self.target)
+        self.table.map(&format!("change of {}", self.table.units), |value| value - self.target)
     }
 }
 
@@ -122,9 +119,7 @@ impl ActivationPatching {
             })
         });
         let labels = common::labels(&self.model, &pair.1);
-        self.patched(&pair, metric, cases.collect(), |values, units| {
-            ScoreTable::positions(values, &labels, units)
-        })
+        self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
     }
 
     /// The metric of `target` with one head taken from `source` at every position: `[layer][head]`.
@@ -172,16 +167,10 @@ impl ActivationPatching {
                 let value = &stored[layer];
                 (0..pair.1.pos()).map(move |index| {
                     let edit = Intervention::patch(value).head(head).positions([index as isize]).edit();
-                    SweepCase::new(
-                        format!("L{layer}H{head}@{index}"),
-                        site::Site::in_block(layer, at.name()),
-                        edit,
-                    )
+                    SweepCase::new(format!("L{layer}H{head}@{index}"), site::Site::in_block(layer, at.name()), edit)
                 })
             });
-            self.patched(&pair, metric, cases.collect(), |values, units| {
-                ScoreTable::positions(values, &labels, units)
-            })
+            self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
         };
         (0..at.heads(&self.model)).map(of_head).collect()
     }
@@ -200,19 +189,14 @@ impl ActivationPatching {
                 target.batch(),
                 target.pos()
             );
-            return Err(Error::Tool {
-                tool: Self::NAME,
-                problem,
-            });
+            return Err(Error::Tool { tool: Self::NAME, problem });
         }
         Ok((source, target))
     }
 
     fn stored(&self, tokens: &Tokens, name: &str) -> Result<Vec<Activation>> {
         let (_, cache) = self.model.run_with_cache(tokens, [format!("blocks.*.{name}")])?;
-        self.layers()
-            .map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone()))
-            .collect()
+        self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
     }
 
     fn patched(

@@ -71,11 +71,7 @@ impl AttentionPatterns {
         let [_, heads, queries, keys] = by_head.dims();
         let flat = common::rows(by_head.reshape([heads * queries, keys]))?;
         let pattern = flat.chunks(queries).map(<[Vec<f32>]>::to_vec).collect();
-        Ok(HeadPatterns {
-            layer,
-            tokens: common::labels(&self.model, &tokens),
-            pattern,
-        })
+        Ok(HeadPatterns { layer, tokens: common::labels(&self.model, &tokens), pattern })
     }
 
     /// One head's pattern, `[query][key]`.
@@ -105,11 +101,7 @@ impl AttentionPatterns {
         let found = self.patterns(prompt, layer)?;
         common::within("query position", query, found.tokens.len())?;
         let row = &found.pattern[head][query];
-        let attended = |pos: usize| Attended {
-            pos,
-            token: found.tokens[pos].clone(),
-            weight: row[pos],
-        };
+        let attended = |pos: usize| Attended { pos, token: found.tokens[pos].clone(), weight: row[pos] };
         Ok(common::largest(&row[..=query], k).into_iter().map(attended).collect())
     }
 }
@@ -120,10 +112,7 @@ impl HeadPatterns {
         let empty = Attention::new(&self.tokens);
         let heads = self.pattern.iter().enumerate();
         heads.fold(empty, |panel, (head, rows)| {
-            panel.head(
-                format!("L{}H{head}", self.layer),
-                rows.iter().map(|row| row.iter().copied()),
-            )
+            panel.head(format!("L{}H{head}", self.layer), rows.iter().map(|row| row.iter().copied()))
         })
     }
 }
@@ -160,24 +149,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let tool = AttentionPatterns::new(&fixture("gpt2"));
-        let message = |layer, head, query| {
-            tool.top_attended([1, 2], layer, head, query, 1)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            message(3, 0, 0),
-            "layer 3 is out of range: there are 3, numbered from 0"
-        );
+        let message = |layer, head, query| tool.top_attended([1, 2], layer, head, query, 1).unwrap_err().to_string();
+        assert_eq!(message(3, 0, 0), "layer 3 is out of range: there are 3, numbered from 0");
         assert_eq!(message(0, 4, 0), "head 4 is out of range: there are 4, numbered from 0");
-        assert_eq!(
-            message(0, 0, 2),
-            "query position 2 is out of range: there are 2, numbered from 0"
-        );
+        assert_eq!(message(0, 0, 2), "query position 2 is out of range: there are 2, numbered from 0");
         let two = tool.patterns(vec![vec![1], vec![2]], 0).unwrap_err();
-        assert_eq!(
-            two.to_string(),
-            "attention_patterns: takes one prompt at a time, got 2; call it once for each"
-        );
+        assert_eq!(two.to_string(), "attention_patterns: takes one prompt at a time, got 2; call it once for each");
     }
 }

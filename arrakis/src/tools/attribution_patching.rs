@@ -58,10 +58,7 @@ impl Tool for AttributionPatching {
 impl AttributionPatching {
     /// For a model; gradients at the corrupted run.
     pub fn new(model: &HookedTransformer) -> Self {
-        Self {
-            model: model.clone(),
-            point: Point::Corrupted,
-        }
+        Self { model: model.clone(), point: Point::Corrupted }
     }
 
     /// With gradients at another run.
@@ -104,9 +101,7 @@ impl AttributionPatching {
         let layers = self.layers(by_pos)?;
         let positions = layers.first().map_or(0, |row| row.len() / heads);
         let at = |pos: usize| layers.iter().map(|row| row[pos * heads..][..heads].to_vec()).collect();
-        Ok((0..positions)
-            .map(|pos| ScoreTable::heads(at(pos), &metric.units()))
-            .collect())
+        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &metric.units())).collect())
     }
 
     /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the clean tokens.
@@ -147,12 +142,7 @@ impl AttributionPatching {
         let d_mlp = self.model.config().d_mlp;
         let named = |index: usize| {
             let (layer, neuron) = (index / d_mlp, index % d_mlp);
-            NeuronScore {
-                name: format!("L{layer}N{neuron}"),
-                layer,
-                neuron,
-                score: flat[index],
-            }
+            NeuronScore { name: format!("L{layer}N{neuron}"), layer, neuron, score: flat[index] }
         };
         Ok(common::largest(&sizes, k).into_iter().map(named).collect())
     }
@@ -172,26 +162,14 @@ impl AttributionPatching {
         let (clean, corrupted) = (clean.into_tokens(&self.model)?, corrupted.into_tokens(&self.model)?);
         check_pair(&clean, &corrupted)?;
         let sites = format!("blocks.*.{inside}");
-        let (differentiated, other) = if self.point == Point::Corrupted {
-            (&corrupted, &clean)
-        } else {
-            (&clean, &corrupted)
-        };
-        let outcome = self
-            .model
-            .run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        let (differentiated, other) =
+            if self.point == Point::Corrupted { (&corrupted, &clean) } else { (&clean, &corrupted) };
+        let outcome = self.model.run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
         let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, differentiated)?)?;
         let (_, there) = self.model.run_with_cache(other, [sites.as_str()])?;
-        let (clean, corrupted) = if self.point == Point::Corrupted {
-            (there, outcome.cache)
-        } else {
-            (outcome.cache, there)
-        };
-        Ok(Elementwise {
-            clean,
-            corrupted,
-            gradients,
-        })
+        let (clean, corrupted) =
+            if self.point == Point::Corrupted { (there, outcome.cache) } else { (outcome.cache, there) };
+        Ok(Elementwise { clean, corrupted, gradients })
     }
 }
 
@@ -218,10 +196,7 @@ fn check_pair(clean: &Tokens, corrupted: &Tokens) -> Result<()> {
         "the clean prompt is {} × {} tokens, the corrupted {} × {}; make them equal, word for word",
         a[0], a[1], b[0], b[1]
     );
-    Err(Error::Tool {
-        tool: AttributionPatching::NAME,
-        problem,
-    })
+    Err(Error::Tool { tool: AttributionPatching::NAME, problem })
 }
 
 #[cfg(test)]
@@ -246,9 +221,7 @@ mod tests {
     fn a_small_patch_moves_the_metric_as_told() {
         let model = fixture("llama");
         let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
-        let table = AttributionPatching::new(&model)
-            .heads(CLEAN, CORRUPTED, &metric)
-            .unwrap();
+        let table = AttributionPatching::new(&model).heads(CLEAN, CORRUPTED, &metric).unwrap();
         let (_, clean) = model.run_with_cache(CLEAN, ["blocks.0.attn.z"]).unwrap();
         let tokens = Tokens::new(vec![CORRUPTED.to_vec()]).unwrap();
         let nudged = |head: usize, step: f32| {
@@ -283,11 +256,7 @@ mod tests {
         let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")), Metric::loss());
         let heads = tool.heads(CLEAN, CORRUPTED, &metric).unwrap();
         let by_pos = tool.heads_by_pos(CLEAN, CORRUPTED, &metric).unwrap();
-        close(
-            by_pos.iter().map(|table| table.values[1][2]).sum(),
-            heads.values[1][2],
-            1e-5,
-        );
+        close(by_pos.iter().map(|table| table.values[1][2]).sum(), heads.values[1][2], 1e-5);
         let neurons = tool.neurons(CLEAN, CORRUPTED, &metric, 3).unwrap();
         assert!(neurons.len() == 3 && neurons[0].score.abs() >= neurons[2].score.abs());
     }

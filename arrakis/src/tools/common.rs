@@ -7,11 +7,7 @@ use crate::error::{Error, Result};
 
 /// Fails with the valid range unless `asked < length`.
 pub(super) fn within(what: &'static str, asked: usize, length: usize) -> Result<()> {
-    if asked < length {
-        Ok(())
-    } else {
-        Err(ModelError::OutOfRange { what, asked, length }.into())
-    }
+    if asked < length { Ok(()) } else { Err(ModelError::OutOfRange { what, asked, length }.into()) }
 }
 
 /// Checks a layer and a head of a model.
@@ -33,10 +29,7 @@ pub(super) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
     }
     Err(Error::Tool {
         tool,
-        problem: format!(
-            "takes one prompt at a time, got {}; call it once for each",
-            tokens.batch()
-        ),
+        problem: format!("takes one prompt at a time, got {}; call it once for each", tokens.batch()),
     })
 }
 
@@ -58,10 +51,7 @@ pub(super) fn has(model: &HookedTransformer, site: &str) -> bool {
 /// A matrix as rows of numbers.
 pub(super) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     let [_, columns] = matrix.dims();
-    Ok(device::read(matrix)?
-        .chunks(columns.max(1))
-        .map(<[f32]>::to_vec)
-        .collect())
+    Ok(device::read(matrix)?.chunks(columns.max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// One number out of a tensor of one.
@@ -72,11 +62,7 @@ pub(super) fn number(tensor: Tensor<1>) -> Result<f32> {
 /// The indices of the `k` largest, largest first; ties go to the first, NaN last.
 pub(super) fn largest(values: &[f32], k: usize) -> Vec<usize> {
     let key = |index: &usize| {
-        if values[*index].is_nan() {
-            f32::NEG_INFINITY
-        } else {
-            values[*index]
-        }
+        if values[*index].is_nan() { f32::NEG_INFINITY } else { values[*index] }
     };
     let order = |a: &usize, b: &usize| key(b).total_cmp(&key(a)).then(a.cmp(b));
     let mut indices: Vec<usize> = (0..values.len()).collect();

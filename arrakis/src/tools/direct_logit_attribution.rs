@@ -157,10 +157,7 @@ impl DirectLogitAttribution {
         let readout = Readout::new(&whole, target.into(), pos)?;
         let components = readout.components()?;
         let total = readout.total(whole.logits)?;
-        check_sum(
-            &components.iter().map(|component| component.value).collect::<Vec<_>>(),
-            total,
-        )?;
+        check_sum(&components.iter().map(|component| component.value).collect::<Vec<_>>(), total)?;
         Ok(Attribution {
             tokens: labels,
             pos,
@@ -192,11 +189,7 @@ impl DirectLogitAttribution {
         let readout = Readout::new(&whole, target.into(), pos)?;
         let activations = device::read(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
         let each = device::read(readout.along(readout.stream.neuron_directions(layer)?))?;
-        let values: Vec<f32> = activations
-            .iter()
-            .zip(&each)
-            .map(|(activation, each)| activation * each)
-            .collect();
+        let values: Vec<f32> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
         readout.check_neurons(layer, &values)?;
         let sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
         let contribution = |neuron: usize| NeuronContribution {
@@ -224,20 +217,12 @@ impl Readout {
         let directions = stream::unembed_directions(&whole.model, &ids)?;
         let signs = Tensor::<1>::from_floats(signs.as_slice(), whole.model.device()).reshape([signs.len(), 1]);
         let direction = (directions * signs).sum_dim(0).transpose();
-        Ok(Self {
-            stream: whole.at(pos)?,
-            target,
-            pos,
-            direction,
-        })
+        Ok(Self { stream: whole.at(pos)?, target, pos, direction })
     }
 
     /// What vectors `[n, d_model]` contribute, `[n, 1]`.
     fn along(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let normed = match (
-            &self.stream.model.net().ln_final,
-            self.stream.cache.get::<3>("ln_final.scale"),
-        ) {
+        let normed = match (&self.stream.model.net().ln_final, self.stream.cache.get::<3>("ln_final.scale")) {
             (Some(norm), Ok(scale)) => stream::frozen(norm, vectors, scale.reshape([1, 1])),
             _ => vectors,
         };
@@ -268,19 +253,9 @@ impl Readout {
         let mut components: Vec<_> = found
             .into_iter()
             .zip(values)
-            .map(|((name, layer, head), value)| Contribution {
-                name,
-                layer,
-                head,
-                value,
-            })
+            .map(|((name, layer, head), value)| Contribution { name, layer, head, value })
             .collect();
-        components.push(Contribution {
-            name: "unembed_bias".into(),
-            layer: None,
-            head: None,
-            value: self.constant()?,
-        });
+        components.push(Contribution { name: "unembed_bias".into(), layer: None, head: None, value: self.constant()? });
         Ok(components)
     }
 
@@ -299,12 +274,7 @@ impl Readout {
     fn constant(&self) -> Result<f32> {
         let model = &self.stream.model;
         let b_u = device::read(model.b_u())?;
-        let own: f32 = self
-            .target
-            .terms()
-            .iter()
-            .map(|(token, sign)| sign * b_u[*token as usize])
-            .sum();
+        let own: f32 = self.target.terms().iter().map(|(token, sign)| sign * b_u[*token as usize]).sum();
         let own = own * model.config().logit_scale.unwrap_or(1.0) as f32;
         match model.net().ln_final.as_ref().and_then(|norm| norm.bias.as_ref()) {
             Some(bias) => Ok(own + device::read(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
@@ -316,19 +286,11 @@ impl Readout {
     fn total(&self, logits: Tensor<3>) -> Result<f32> {
         let model = &self.stream.model;
         if model.config().final_softcap.is_some() {
-            let last = self
-                .stream
-                .cache
-                .get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
+            let last = self.stream.cache.get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
             return Ok(device::read(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
         }
         let row = device::read(logits.narrow(1, self.pos, 1))?;
-        Ok(self
-            .target
-            .terms()
-            .iter()
-            .map(|(token, sign)| sign * row[*token as usize])
-            .sum())
+        Ok(self.target.terms().iter().map(|(token, sign)| sign * row[*token as usize]).sum())
     }
 }
 
@@ -341,10 +303,7 @@ fn check_sum(parts: &[f32], total: f32) -> Result<()> {
     let problem = format!(
         "the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it"
     );
-    Err(Error::Tool {
-        tool: DirectLogitAttribution::NAME,
-        problem,
-    })
+    Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
 }
 
 impl Attribution {
@@ -355,29 +314,20 @@ impl Attribution {
 
     /// The contribution of a component, in nats.
     pub fn get(&self, name: &str) -> Option<f32> {
-        self.components
-            .iter()
-            .find(|component| component.name == name)
-            .map(|component| component.value)
+        self.components.iter().find(|component| component.name == name).map(|component| component.value)
     }
 
     /// The `k` contributions furthest from zero, furthest first.
     pub fn top(&self, k: usize) -> Vec<&Contribution> {
         let sizes: Vec<f32> = self.components.iter().map(|component| component.value.abs()).collect();
-        common::largest(&sizes, k)
-            .into_iter()
-            .map(|index| &self.components[index])
-            .collect()
+        common::largest(&sizes, k).into_iter().map(|index| &self.components[index]).collect()
     }
 
     /// The heads alone, `[layer][head]`, in nats.
     pub fn heads(&self) -> ScoreTable {
         let mut values: Vec<Vec<f32>> = Vec::new();
-        for (layer, component) in self
-            .components
-            .iter()
-            .filter(|c| c.head.is_some())
-            .filter_map(|c| Some((c.layer?, c)))
+        for (layer, component) in
+            self.components.iter().filter(|c| c.head.is_some()).filter_map(|c| Some((c.layer?, c)))
         {
             values.resize(values.len().max(layer + 1), Vec::new());
             values[layer].push(component.value);
@@ -422,10 +372,7 @@ mod tests {
         }
         // A bias that nothing accounts for is an error.
         let error = check_sum(&[1.0, 2.0], 3.5).unwrap_err().to_string();
-        assert!(
-            error.starts_with("direct_logit_attribution: the contributions add up to 3, not to 3.5;"),
-            "{error}"
-        );
+        assert!(error.starts_with("direct_logit_attribution: the contributions add up to 3, not to 3.5;"), "{error}");
     }
 
     #[test]

@@ -30,11 +30,7 @@ impl FactoredMatrix {
         }
         Err(Error::Tool {
             tool: "FactoredMatrix",
-            problem: format!(
-                "{:?} × {:?} is no product; give [n, l, k] and [n, k, r]",
-                a.dims(),
-                b.dims()
-            ),
+            problem: format!("{:?} × {:?} is no product; give [n, l, k] and [n, k, r]", a.dims(), b.dims()),
         })
     }
 
@@ -55,19 +51,13 @@ impl FactoredMatrix {
     /// An index out of range.
     pub fn head(&self, index: usize) -> Result<Self> {
         super::common::within("head", index, self.len())?;
-        Ok(Self {
-            a: self.a.clone().narrow(0, index, 1),
-            b: self.b.clone().narrow(0, index, 1),
-        })
+        Ok(Self { a: self.a.clone().narrow(0, index, 1), b: self.b.clone().narrow(0, index, 1) })
     }
 
     /// Each matrix transposed: `bᵀ aᵀ`.
     #[must_use]
     pub fn transposed(&self) -> Self {
-        Self {
-            a: self.b.clone().swap_dims(1, 2),
-            b: self.a.clone().swap_dims(1, 2),
-        }
+        Self { a: self.b.clone().swap_dims(1, 2), b: self.a.clone().swap_dims(1, 2) }
     }
 
     /// Each matrix times its partner in `other`, still factored: `a (b a' b')`.
@@ -122,17 +112,10 @@ impl FactoredMatrix {
             .reshape([n, 1, k, r])
             .expand([n, m, k, r])
             .matmul(other.a.clone().reshape([1, m, l, j]).expand([n, m, l, j]));
-        let left = self
-            .left_gram()
-            .reshape([n, 1, k, k])
-            .expand([n, m, k, k])
-            .matmul(middle.clone());
+        let left = self.left_gram().reshape([n, 1, k, k]).expand([n, m, k, k]).matmul(middle.clone());
         let right = middle.matmul(other.right_gram().reshape([1, m, j, j]).expand([n, m, j, j]));
         let squares = (left * right).sum_dim(3).sum_dim(2).reshape([n, m]);
-        Ok(super::common::rows(squares)?
-            .into_iter()
-            .map(|row| row.into_iter().map(root).collect())
-            .collect())
+        Ok(super::common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
     }
 
     /// `aᵀ a`, `[n, k, k]`.
@@ -177,18 +160,10 @@ mod tests {
         let (first, second) = (ov(0), ov(1));
         let all = first.product_norms(&second).unwrap();
         for (head, row) in all.iter().enumerate() {
-            close(
-                first.norms().unwrap()[head],
-                norm(first.head(head).unwrap().dense()),
-                1e-5,
-            );
+            close(first.norms().unwrap()[head], norm(first.head(head).unwrap().dense()), 1e-5);
             for (other, low_rank) in row.iter().enumerate() {
                 let product = first.head(head).unwrap().product(&second.head(other).unwrap()).unwrap();
-                let dense = first
-                    .head(head)
-                    .unwrap()
-                    .dense()
-                    .matmul(second.head(other).unwrap().dense());
+                let dense = first.head(head).unwrap().dense().matmul(second.head(other).unwrap().dense());
                 close(*low_rank, norm(dense.clone()), 1e-5 * norm(dense.clone()).max(1.0));
                 close(product.norms().unwrap()[0], norm(dense), 1e-4);
             }

@@ -52,12 +52,7 @@ pub struct Repeated {
 
 impl Default for Repeated {
     fn default() -> Self {
-        Self {
-            length: 20,
-            batch: 4,
-            seed: 0,
-            bos: None,
-        }
+        Self { length: 20, batch: 4, seed: 0, bos: None }
     }
 }
 
@@ -137,9 +132,7 @@ impl HeadDetector {
             HeadKind::Induction => repeated.length - 1,
         };
         let each = |pattern: &[Vec<f32>], _: &[u32]| {
-            let on: Vec<f32> = (back..pattern.len())
-                .map(|query| pattern[query][query - back])
-                .collect();
+            let on: Vec<f32> = (back..pattern.len()).map(|query| pattern[query][query - back]).collect();
             on.iter().sum::<f32>() / on.len() as f32
         };
         let table = self.score(&tokens, each)?;
@@ -152,12 +145,7 @@ impl HeadDetector {
     ///
     /// As [`HeadDetector::stripe`].
     pub fn repeated_tokens(&self, repeated: &Repeated) -> Result<Tokens> {
-        let Repeated {
-            length,
-            batch,
-            seed,
-            bos,
-        } = *repeated;
+        let Repeated { length, batch, seed, bos } = *repeated;
         let (longest, d_vocab) = (self.model.config().max_positions(), self.model.config().d_vocab as u32);
         if length < 2 || batch == 0 || 2 * length + usize::from(bos.is_some()) > longest {
             let most = longest.saturating_sub(usize::from(bos.is_some())) / 2;
@@ -199,10 +187,7 @@ impl HeadDetector {
         }
         let each =
             |pattern: &[Vec<f32>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
-        Ok(ScoreTable::heads(
-            self.score(&tokens, each)?,
-            "likeness to a perfect head",
-        ))
+        Ok(ScoreTable::heads(self.score(&tokens, each)?, "likeness to a perfect head"))
     }
 
     /// The mean over rows of a score of each head's `[query][key]`.
@@ -230,11 +215,7 @@ pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f32>> {
         HeadKind::DuplicateToken => key < query && ids[key] == ids[query],
         HeadKind::Induction => key >= 1 && key <= query && key - 1 != query && ids[key - 1] == ids[query],
     };
-    let row = |query: usize| {
-        (0..ids.len())
-            .map(|key| f32::from(u8::from(looks(query, key))))
-            .collect()
-    };
+    let row = |query: usize| (0..ids.len()).map(|key| f32::from(u8::from(looks(query, key)))).collect();
     (0..ids.len()).map(row).collect()
 }
 
@@ -251,11 +232,7 @@ fn similarity(pattern: &[Vec<f32>], perfect: &[Vec<f32>], measure: ErrorMeasure,
     match measure {
         ErrorMeasure::Mul => {
             let all = sum(&|query, key| pattern[query][key]);
-            if all == 0.0 {
-                0.0
-            } else {
-                (sum(&|query, key| pattern[query][key] * perfect[query][key]) / all) as f32
-            }
+            if all == 0.0 { 0.0 } else { (sum(&|query, key| pattern[query][key] * perfect[query][key]) / all) as f32 }
         }
         ErrorMeasure::Abs => {
             let mean = sum(&|query, key| (pattern[query][key] - perfect[query][key]).abs()) / pattern.len() as f64;
@@ -274,17 +251,10 @@ mod tests {
         let tool = HeadDetector::new(&induction_model());
         let mut sequence: Vec<u32> = (0..VOCAB as u32).collect();
         sequence.extend(sequence.clone());
-        let found = tool
-            .detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, Exclude::default())
-            .unwrap();
+        let found = tool.detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, Exclude::default()).unwrap();
         assert_eq!(found.highest(1)[0].label, "L1H0");
         close(found.values[1][0], 0.5, 0.06);
-        let repeated = Repeated {
-            length: 8,
-            batch: 6,
-            seed: 1,
-            bos: None,
-        };
+        let repeated = Repeated { length: 8, batch: 6, seed: 1, bos: None };
         let previous = tool.previous_token(&repeated).unwrap();
         assert_eq!(previous.highest(1)[0].label, "L0H1");
         assert!(previous.values[0][1] > 0.9, "{previous:?}");
@@ -294,51 +264,24 @@ mod tests {
     #[test]
     fn patterns_by_hand() {
         let ids = [7, 8, 7, 8];
-        assert_eq!(
-            detection_pattern(HeadKind::PreviousToken, &ids)[2],
-            [0.0, 1.0, 0.0, 0.0]
-        );
-        assert_eq!(
-            detection_pattern(HeadKind::DuplicateToken, &ids)[3],
-            [0.0, 1.0, 0.0, 0.0]
-        );
+        assert_eq!(detection_pattern(HeadKind::PreviousToken, &ids)[2], [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(detection_pattern(HeadKind::DuplicateToken, &ids)[3], [0.0, 1.0, 0.0, 0.0]);
         assert_eq!(detection_pattern(HeadKind::Induction, &ids)[2], [0.0, 1.0, 0.0, 0.0]);
         let pattern = vec![vec![1.0, 0.0], vec![0.25, 0.75]];
         let perfect = detection_pattern(HeadKind::PreviousToken, &[1, 2]);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude::default()), 0.125, 1e-6);
         close(
-            similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude::default()),
-            0.125,
-            1e-6,
-        );
-        close(
-            similarity(
-                &pattern,
-                &perfect,
-                ErrorMeasure::Mul,
-                Exclude {
-                    bos: false,
-                    current_token: true,
-                },
-            ),
+            similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude { bos: false, current_token: true }),
             1.0,
             1e-6,
         );
-        close(
-            similarity(&pattern, &perfect, ErrorMeasure::Abs, Exclude::default()),
-            1.0 - 1.25,
-            1e-6,
-        );
+        close(similarity(&pattern, &perfect, ErrorMeasure::Abs, Exclude::default()), 1.0 - 1.25, 1e-6);
     }
 
     #[test]
     fn an_indifferent_head_scores_one_over_the_visible() {
         let tool = HeadDetector::new(&induction_model());
-        let repeated = Repeated {
-            length: 10,
-            batch: 1,
-            seed: 3,
-            bos: None,
-        };
+        let repeated = Repeated { length: 10, batch: 1, seed: 3, bos: None };
         let mean: f32 = (1..20).map(|query| 1.0 / (query + 1) as f32).sum::<f32>() / 19.0;
         close(tool.previous_token(&repeated).unwrap().values[0][0], mean, 1e-5);
     }
@@ -346,21 +289,9 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_tokens_and_mistakes_are_named() {
         let tool = HeadDetector::new(&fixture("gpt2"));
-        let repeated = Repeated {
-            bos: Some(2),
-            length: 5,
-            ..Repeated::default()
-        };
-        assert_eq!(
-            tool.repeated_tokens(&repeated).unwrap(),
-            tool.repeated_tokens(&repeated).unwrap()
-        );
-        let error = tool
-            .induction(&Repeated {
-                length: 17,
-                ..Repeated::default()
-            })
-            .unwrap_err();
+        let repeated = Repeated { bos: Some(2), length: 5, ..Repeated::default() };
+        assert_eq!(tool.repeated_tokens(&repeated).unwrap(), tool.repeated_tokens(&repeated).unwrap());
+        let error = tool.induction(&Repeated { length: 17, ..Repeated::default() }).unwrap_err();
         assert_eq!(
             error.to_string(),
             "head_detector: cannot repeat 17 tokens in 4 rows; the length goes from 2 to 16, the batch from 1"

@@ -141,12 +141,7 @@ impl LogitLens {
         self.each_step(&tokens, |label, logits| {
             let (logits, log_probs) = by_position(logits)?;
             lens.labels.push(label);
-            lens.rank.push(
-                logits
-                    .iter()
-                    .map(|row| row.iter().filter(|logit| **logit > row[index]).count())
-                    .collect(),
-            );
+            lens.rank.push(logits.iter().map(|row| row.iter().filter(|logit| **logit > row[index]).count()).collect());
             lens.logit.push(logits.iter().map(|row| row[index]).collect());
             lens.log_prob.push(log_probs.iter().map(|row| row[index]).collect());
             Ok(())
@@ -172,12 +167,8 @@ impl LogitLens {
     /// Runs once, then hands over the logits of one point after the other.
     fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Tensor<3>) -> Result<()>) -> Result<()> {
         let steps = self.steps();
-        let (_, cache) = self
-            .model
-            .run_with_cache(tokens, steps.iter().map(|(_, site)| site.clone()))?;
-        steps
-            .into_iter()
-            .try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
+        let (_, cache) = self.model.run_with_cache(tokens, steps.iter().map(|(_, site)| site.clone()))?;
+        steps.into_iter().try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
     }
 
     fn read(&self, cache: &ActivationCache, site: &str) -> Result<Tensor<3>> {
@@ -217,27 +208,18 @@ type Rows = Vec<Vec<f32>>;
 fn by_position(logits: Tensor<3>) -> Result<(Rows, Rows)> {
     let [batch, pos, d_vocab] = logits.dims();
     let logits = logits.reshape([batch * pos, d_vocab]);
-    Ok((
-        common::rows(logits.clone())?,
-        common::rows(activation::log_softmax(logits, 1))?,
-    ))
+    Ok((common::rows(logits.clone())?, common::rows(activation::log_softmax(logits, 1))?))
 }
 
 fn entropy(log_probs: &[f32]) -> f32 {
-    -log_probs
-        .iter()
-        .filter(|log_prob| log_prob.is_finite())
-        .map(|log_prob| log_prob.exp() * log_prob)
-        .sum::<f32>()
+    -log_probs.iter().filter(|log_prob| log_prob.is_finite()).map(|log_prob| log_prob.exp() * log_prob).sum::<f32>()
 }
 
 impl Lens {
     /// The likeliest token at each point, coloured by its probability: a panel for a figure.
     pub fn heatmap(&self) -> crate::plot::Heatmap {
         let first = |step: &Vec<Vec<Candidate>>, read: fn(&Candidate) -> String| {
-            step.iter()
-                .map(|top| top.first().map(read).unwrap_or_default())
-                .collect::<Vec<_>>()
+            step.iter().map(|top| top.first().map(read).unwrap_or_default()).collect::<Vec<_>>()
         };
         let probabilities = self.top.iter().map(|step| {
             step.iter()
@@ -248,8 +230,7 @@ impl Lens {
             .rows("stream", &self.labels)
             .columns("position", &self.tokens)
             .units("probability of the likeliest token");
-        map.sequential()
-            .cell_text(self.top.iter().map(|step| first(step, |best| best.text.clone())))
+        map.sequential().cell_text(self.top.iter().map(|step| first(step, |best| best.text.clone())))
     }
 }
 
@@ -273,11 +254,7 @@ mod tests {
     use crate::tools::testing::{close, fixture, induction_model};
 
     fn bits(tensor: Tensor<3>) -> Vec<u32> {
-        arrakis_models::device::read(tensor)
-            .unwrap()
-            .into_iter()
-            .map(f32::to_bits)
-            .collect()
+        arrakis_models::device::read(tensor).unwrap().into_iter().map(f32::to_bits).collect()
     }
 
     #[test]
@@ -310,9 +287,7 @@ mod tests {
         }
         close(best.iter().map(|candidate| candidate.log_prob.exp()).sum(), 1.0, 1e-4);
         close(
-            best.iter()
-                .map(|candidate| -candidate.log_prob * candidate.log_prob.exp())
-                .sum(),
+            best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum(),
             lens.entropy[6][2],
             1e-4,
         );
@@ -321,9 +296,6 @@ mod tests {
     #[test]
     fn a_token_out_of_range_is_named() {
         let error = LogitLens::new(&fixture("gpt2")).target([1], 120).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "token 120 is out of range: there are 120, numbered from 0"
-        );
+        assert_eq!(error.to_string(), "token 120 is out of range: there are 120, numbered from 0");
     }
 }

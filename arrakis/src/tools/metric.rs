@@ -78,21 +78,14 @@ impl fmt::Debug for Metric {
 
 impl Metric {
     fn of(name: String, kind: Kind) -> Self {
-        Self {
-            name,
-            kind,
-            pos: Position::Last,
-        }
+        Self { name, kind, pos: Position::Last }
     }
 
     /// `logit(answer) - logit(wrong)` at the last token of every row.
     pub fn logit_diff(answer: u32, wrong: u32) -> Self {
         Self::of(
             format!("logit({answer}) - logit({wrong})"),
-            Kind::LogitDiff {
-                answers: vec![answer],
-                wrong: vec![wrong],
-            },
+            Kind::LogitDiff { answers: vec![answer], wrong: vec![wrong] },
         )
     }
 
@@ -129,10 +122,7 @@ impl Metric {
     /// Read at this position instead of the last token; the loss and closures take no notice.
     #[must_use]
     pub fn at(self, pos: impl Into<Position>) -> Self {
-        Self {
-            pos: pos.into(),
-            ..self
-        }
+        Self { pos: pos.into(), ..self }
     }
 
     /// What it is called.
@@ -200,19 +190,12 @@ impl Metric {
     ) -> Result<SweepResult> {
         let failed = std::cell::RefCell::new(None);
         let sweep = model.sweep(tokens)?.cases(cases);
-        let sweep = if self.reads_last_only(tokens) {
-            sweep.last_only()
-        } else {
-            sweep
-        };
+        let sweep = if self.reads_last_only(tokens) { sweep.last_only() } else { sweep };
         let found = sweep.run(|logits| {
             self.each_row(model, &logits, tokens).map_err(|error| {
                 let told = error.to_string();
                 *failed.borrow_mut() = Some(error);
-                arrakis_models::Error::Absent {
-                    what: self.name.clone(),
-                    why: told,
-                }
+                arrakis_models::Error::Absent { what: self.name.clone(), why: told }
             })
         });
         match failed.into_inner() {
@@ -225,16 +208,8 @@ impl Metric {
     fn each_row(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let even = tokens.real().iter().flatten().all(|real| *real);
         let whole = matches!(self.kind, Kind::Loss) && !even;
-        let rows = if whole {
-            self.tensor(model, logits, tokens)?
-        } else {
-            self.per_row(model, logits, tokens)?
-        };
-        Ok(if rows.dims() == [1] {
-            rows.expand([tokens.batch()])
-        } else {
-            rows
-        })
+        let rows = if whole { self.tensor(model, logits, tokens)? } else { self.per_row(model, logits, tokens)? };
+        Ok(if rows.dims() == [1] { rows.expand([tokens.batch()]) } else { rows })
     }
 
     /// Whether nothing but each row's last position is read.
@@ -256,36 +231,24 @@ impl Metric {
                 tokens.pos()
             )));
         }
-        let at: Vec<i64> = self
-            .pos
-            .of(tokens)?
-            .into_iter()
-            .enumerate()
-            .map(|(row, index)| (row * pos + index) as i64)
-            .collect();
+        let at: Vec<i64> =
+            self.pos.of(tokens)?.into_iter().enumerate().map(|(row, index)| (row * pos + index) as i64).collect();
         let at = Tensor::<1, Int>::from_data(TensorData::new(at, [batch]), &logits.device());
         Ok(logits.clone().reshape([batch * pos, d_vocab]).select(0, at))
     }
 }
 
 fn refuse(problem: String) -> Error {
-    Error::Tool {
-        tool: "Metric",
-        problem,
-    }
+    Error::Tool { tool: "Metric", problem }
 }
 
 /// The number of each row at its token: `[batch, d_vocab]` to `[batch]`; one token serves every row.
 fn pick(rows: &Tensor<2>, ids: &[u32]) -> Result<Tensor<1>> {
     let [batch, d_vocab] = rows.dims();
     if ids.len() != 1 && ids.len() != batch {
-        return Err(refuse(format!(
-            "got {} tokens for {batch} rows; give one for all or one each",
-            ids.len()
-        )));
+        return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
     }
-    ids.iter()
-        .try_for_each(|id| common::within("token", *id as usize, d_vocab))?;
+    ids.iter().try_for_each(|id| common::within("token", *id as usize, d_vocab))?;
     let ids: Vec<i64> = (0..batch).map(|row| i64::from(ids[row % ids.len()])).collect();
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, 1]), &rows.device());
     Ok(rows.clone().gather(1, ids).reshape([batch]))
@@ -296,10 +259,7 @@ fn row_losses(model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) ->
     let losses = model.loss_per_token(logits.clone(), tokens)?;
     let [batch, pairs] = losses.dims();
     let counted = |row: &Vec<bool>| {
-        let kept: Vec<f32> = row
-            .windows(2)
-            .map(|pair| f32::from(u8::from(pair[0] && pair[1])))
-            .collect();
+        let kept: Vec<f32> = row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1]))).collect();
         let count: f32 = kept.iter().sum();
         kept.into_iter().map(move |kept| kept / count.max(1.0))
     };
@@ -321,11 +281,7 @@ mod tests {
         let value = |metric: Metric| metric.value(&model, &logits, &tokens).unwrap();
         close(value(Metric::logit_diff(1, 0)), f32::midpoint(3.0, -1.0), 1e-6);
         close(value(Metric::logit_diff(1, 0).at(0)), f32::midpoint(1.0, 0.0), 1e-6);
-        close(
-            value(Metric::logit_diffs(vec![1, 0], vec![0, 1])),
-            f32::midpoint(3.0, 1.0),
-            1e-6,
-        );
+        close(value(Metric::logit_diffs(vec![1, 0], vec![0, 1])), f32::midpoint(3.0, 1.0), 1e-6);
         close(value(Metric::logit(0)), 1.5, 1e-6);
         let log_prob = -(1.0f32 + (-3.0f32).exp()).ln() - (1.0 + 1.0f32.exp()).ln();
         close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
@@ -337,11 +293,7 @@ mod tests {
         let tokens = Tokens::padded(&[vec![5, 6, 7, 8], vec![9, 10]], arrakis_models::Side::Left, 0).unwrap();
         let logits = model.forward(&tokens).unwrap();
         let by_row = arrakis_models::device::read(Metric::loss().per_row(&model, &logits, &tokens).unwrap()).unwrap();
-        close(
-            Metric::loss().value(&model, &logits, &tokens).unwrap(),
-            (3.0 * by_row[0] + by_row[1]) / 4.0,
-            1e-5,
-        );
+        close(Metric::loss().value(&model, &logits, &tokens).unwrap(), (3.0 * by_row[0] + by_row[1]) / 4.0, 1e-5);
     }
 
     #[test]
@@ -350,14 +302,8 @@ mod tests {
         let tokens = Tokens::new(vec![vec![1, 2]]).unwrap();
         let logits = model.forward(&tokens).unwrap();
         let message = |metric: Metric| metric.value(&model, &logits, &tokens).unwrap_err().to_string();
-        assert_eq!(
-            message(Metric::logit(120)),
-            "token 120 is out of range: there are 120, numbered from 0"
-        );
-        assert_eq!(
-            message(Metric::logit(1).at(2)),
-            "position 2 is out of range: there are 2, numbered from 0"
-        );
+        assert_eq!(message(Metric::logit(120)), "token 120 is out of range: there are 120, numbered from 0");
+        assert_eq!(message(Metric::logit(1).at(2)), "position 2 is out of range: there are 2, numbered from 0");
         assert_eq!(
             message(Metric::log_probs(vec![1, 2, 3])),
             "Metric: got 3 tokens for 1 rows; give one for all or one each"

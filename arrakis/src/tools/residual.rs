@@ -72,19 +72,14 @@ impl ResidualDecomposition {
     /// A prompt that does not fit, or an architecture whose stream is not a sum (it says why).
     pub fn run(&self, prompt: impl IntoTokens) -> Result<Residuals> {
         let tokens = prompt.into_tokens(&self.model)?;
-        Ok(Residuals {
-            stream: Stream::run(Self::NAME, &self.model, tokens, None)?,
-        })
+        Ok(Residuals { stream: Stream::run(Self::NAME, &self.model, tokens, None)? })
     }
 }
 
 impl ResidStack {
     fn new(parts: Vec<(String, Tensor<3>)>) -> Self {
         let (labels, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        Self {
-            labels,
-            values: Tensor::stack(values, 0),
-        }
+        Self { labels, values: Tensor::stack(values, 0) }
     }
 
     /// How many components there are.
@@ -115,9 +110,7 @@ impl ResidStack {
 
     fn unknown(&self, label: &str) -> String {
         let nearest = arrakis_models::error::nearest(label, &self.labels);
-        let nearest = nearest
-            .map(|nearest| format!("; did you mean `{nearest}`?"))
-            .unwrap_or_default();
+        let nearest = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
         format!("no component `{label}`{nearest}")
     }
 }
@@ -138,10 +131,7 @@ impl Residuals {
         let mut parts = self.stream.embeddings()?;
         for layer in 0..self.upto(layer)? {
             if mode != Mode::Mlp {
-                parts.push((
-                    format!("{layer}_attn_out"),
-                    self.stream.cache.get(site::attn_out(layer))?,
-                ));
+                parts.push((format!("{layer}_attn_out"), self.stream.cache.get(site::attn_out(layer))?));
             }
             if mode != Mode::Attn {
                 parts.push((format!("{layer}_mlp_out"), self.stream.cache.get(site::mlp_out(layer))?));
@@ -166,11 +156,7 @@ impl Residuals {
                 parts.push((format!("{layer}_mid"), self.stream.cache.get(site::resid_mid(layer))?));
             }
         }
-        let last = if upto == self.stream.n_layers() {
-            "final_post".to_owned()
-        } else {
-            format!("{upto}_pre")
-        };
+        let last = if upto == self.stream.n_layers() { "final_post".to_owned() } else { format!("{upto}_pre") };
         parts.push((last, self.entering(upto)?));
         Ok(ResidStack::new(parts))
     }
@@ -190,9 +176,7 @@ impl Residuals {
             parts.push(("remainder".to_owned(), rest));
         }
         if parts.is_empty() {
-            return Err(refuse(
-                "no head writes before layer 0; ask for layer 1 or above, or for the remainder".into(),
-            ));
+            return Err(refuse("no head writes before layer 0; ask for layer 1 or above, or for the remainder".into()));
         }
         Ok(ResidStack::new(parts))
     }
@@ -234,10 +218,7 @@ impl Residuals {
             (None, None) => return Ok(stack.clone()),
         };
         let values = norm.centre(stack.values.clone()) / scale.unsqueeze_dim(0);
-        Ok(ResidStack {
-            labels: stack.labels.clone(),
-            values,
-        })
+        Ok(ResidStack { labels: stack.labels.clone(), values })
     }
 
     /// Each component through the whole final norm by itself, scale computed anew, weight and bias included: for
@@ -247,10 +228,7 @@ impl Residuals {
             Some(norm) => norm.apply(stack.values.clone()),
             None => stack.values.clone(),
         };
-        ResidStack {
-            labels: stack.labels.clone(),
-            values,
-        }
+        ResidStack { labels: stack.labels.clone(), values }
     }
 
     /// Each component's part of a logit, or of a logit difference where `wrong` tokens are given, in nats:
@@ -268,9 +246,7 @@ impl Residuals {
         }
         let [batch, d_model] = directions.dims();
         let normed = self.apply_ln(stack, None, false)?.values;
-        Ok((normed * directions.reshape([1, batch, 1, d_model]))
-            .sum_dim(3)
-            .squeeze_dim(3))
+        Ok((normed * directions.reshape([1, batch, 1, d_model])).sum_dim(3).squeeze_dim(3))
     }
 
     /// How far the stream moves between two sites, per position of the first row: `‖b - a‖ / ‖a‖`.
@@ -297,23 +273,14 @@ impl Residuals {
         let mut parts = Vec::new();
         for layer in 0..upto {
             let results = self.stream.head_results(layer)?;
-            let head = |head: usize| {
-                (
-                    format!("L{layer}H{head}"),
-                    results.clone().narrow(2, head, 1).squeeze_dim(2),
-                )
-            };
+            let head = |head: usize| (format!("L{layer}H{head}"), results.clone().narrow(2, head, 1).squeeze_dim(2));
             parts.extend((0..self.stream.model.config().n_heads).map(head));
         }
         Ok(parts)
     }
 
     fn entering(&self, layer: usize) -> Result<Tensor<3>> {
-        let site = if layer == self.stream.n_layers() {
-            site::resid_post(layer - 1)
-        } else {
-            site::resid_pre(layer)
-        };
+        let site = if layer == self.stream.n_layers() { site::resid_post(layer - 1) } else { site::resid_pre(layer) };
         Ok(self.stream.cache.get(site)?)
     }
 
@@ -321,14 +288,8 @@ impl Residuals {
     fn block_norm(&self, layer: usize, mlp_input: bool) -> Result<(&Norm, Tensor<3>)> {
         common::within("layer", layer, self.stream.n_layers())?;
         let block = self.stream.model.block(layer)?;
-        let (name, norm) = if mlp_input && block.ln2.is_some() {
-            ("ln2", &block.ln2)
-        } else {
-            ("ln1", &block.ln1)
-        };
-        let norm = norm
-            .as_ref()
-            .ok_or_else(|| refuse(format!("layer {layer} reads the stream without a norm")))?;
+        let (name, norm) = if mlp_input && block.ln2.is_some() { ("ln2", &block.ln2) } else { ("ln1", &block.ln1) };
+        let norm = norm.as_ref().ok_or_else(|| refuse(format!("layer {layer} reads the stream without a norm")))?;
         Ok((norm, self.stream.cache.get(format!("blocks.{layer}.{name}.scale"))?))
     }
 
@@ -336,10 +297,7 @@ impl Residuals {
     fn directions(&self, ids: &[u32]) -> Result<Tensor<2>> {
         let batch = self.stream.tokens.batch();
         if ids.len() != 1 && ids.len() != batch {
-            return Err(refuse(format!(
-                "got {} tokens for {batch} rows; give one for all or one each",
-                ids.len()
-            )));
+            return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
         }
         let ids: Vec<u32> = (0..batch).map(|row| ids[row % ids.len()]).collect();
         stream::unembed_directions(&self.stream.model, &ids)
@@ -347,10 +305,7 @@ impl Residuals {
 }
 
 fn refuse(problem: String) -> Error {
-    Error::Tool {
-        tool: ResidualDecomposition::NAME,
-        problem,
-    }
+    Error::Tool { tool: ResidualDecomposition::NAME, problem }
 }
 
 #[cfg(test)]
@@ -366,9 +321,7 @@ mod tests {
 
     #[test]
     fn the_planted_copy_head_writes_its_token() {
-        let run = ResidualDecomposition::new(&induction_model())
-            .run([3, 5, 7, 3])
-            .unwrap();
+        let run = ResidualDecomposition::new(&induction_model()).run([3, 5, 7, 3]).unwrap();
         let written = device::read(run.stack_head_results(None, false).unwrap().component("L1H0").unwrap()).unwrap();
         let last = &written[3 * 48..];
         let (best, _) = last.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
@@ -381,39 +334,19 @@ mod tests {
             let run = ResidualDecomposition::new(&fixture(name)).run(PROMPT).unwrap();
             let stream = run.accumulated_resid(None, true).unwrap();
             let whole = stream.component("final_post").unwrap();
-            close(
-                apart(run.decompose_resid(None, Mode::All).unwrap().sum(), whole.clone()),
-                0.0,
-                1e-5,
-            );
-            close(
-                apart(run.stack_head_results(None, true).unwrap().sum(), whole.clone()),
-                0.0,
-                1e-5,
-            );
+            close(apart(run.decompose_resid(None, Mode::All).unwrap().sum(), whole.clone()), 0.0, 1e-5);
+            close(apart(run.stack_head_results(None, true).unwrap().sum(), whole.clone()), 0.0, 1e-5);
             close(apart(run.full_decomposition(None).unwrap().sum(), whole), 0.0, 1e-5);
             let entering = stream.component("1_pre").unwrap();
-            close(
-                apart(run.full_decomposition(Some(1)).unwrap().sum(), entering),
-                0.0,
-                1e-5,
-            );
+            close(apart(run.full_decomposition(Some(1)).unwrap().sum(), entering), 0.0, 1e-5);
         }
     }
 
     #[test]
     fn a_stream_moves_nowhere_from_a_point_to_itself() {
         let run = ResidualDecomposition::new(&fixture("llama")).run(PROMPT).unwrap();
-        assert_eq!(
-            run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(),
-            [0.0; 5]
-        );
-        assert!(
-            run.movement("blocks.0.resid_pre", "blocks.0.resid_post")
-                .unwrap()
-                .iter()
-                .all(|moved| *moved > 0.0)
-        );
+        assert_eq!(run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(), [0.0; 5]);
+        assert!(run.movement("blocks.0.resid_pre", "blocks.0.resid_post").unwrap().iter().all(|moved| *moved > 0.0));
     }
 
     #[test]

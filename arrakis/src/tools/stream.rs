@@ -30,10 +30,7 @@ impl Stream {
     ) -> Result<Self> {
         if !model.net().is_additive() {
             let problem = "this architecture norms the stream after each addition, so the stream is not a sum of what was written; use ablation or patching instead";
-            return Err(Error::Tool {
-                tool,
-                problem: problem.into(),
-            });
+            return Err(Error::Tool { tool, problem: problem.into() });
         }
         let wanted = [
             "resid_pre",
@@ -47,11 +44,8 @@ impl Stream {
             "ln1.scale",
             "ln2.scale",
         ];
-        let mut sites: Vec<String> = wanted
-            .iter()
-            .filter(|site| common::has(model, site))
-            .map(|site| format!("blocks.*.{site}"))
-            .collect();
+        let mut sites: Vec<String> =
+            wanted.iter().filter(|site| common::has(model, site)).map(|site| format!("blocks.*.{site}")).collect();
         sites.extend(
             ["embed", "pos_embed", "ln_final.scale"]
                 .iter()
@@ -60,20 +54,12 @@ impl Stream {
         );
         sites.extend(also.map(|site| site.to_string()));
         let (logits, cache) = model.run_with_cache(&tokens, sites)?;
-        Ok(Self {
-            model: model.clone(),
-            tokens,
-            logits,
-            cache,
-        })
+        Ok(Self { model: model.clone(), tokens, logits, cache })
     }
 
     /// The same at one position alone, still with its position axis.
     pub(super) fn at(&self, pos: usize) -> Result<Self> {
-        Ok(Self {
-            cache: self.cache.positions(pos..pos + 1)?,
-            ..self.clone()
-        })
+        Ok(Self { cache: self.cache.positions(pos..pos + 1)?, ..self.clone() })
     }
 
     pub(super) fn n_layers(&self) -> usize {
@@ -82,9 +68,7 @@ impl Stream {
 
     /// Token embedding and, where there is one, position embedding, by name: `[batch, pos, d_model]` each.
     pub(super) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
-        let there = ["embed", "pos_embed"]
-            .into_iter()
-            .filter(|site| common::has(&self.model, site));
+        let there = ["embed", "pos_embed"].into_iter().filter(|site| common::has(&self.model, site));
         there.map(|site| Ok((site.to_owned(), self.cache.get(site)?))).collect()
     }
 
@@ -105,11 +89,7 @@ impl Stream {
     pub(super) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
         let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
-        self.after_norm(
-            bias,
-            self.model.block(layer)?.ln1_post.as_ref(),
-            &format!("blocks.{layer}.attn.out"),
-        )
+        self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), &format!("blocks.{layer}.attn.out"))
     }
 
     /// What the MLP's output bias adds to the stream, `[batch, pos, d_model]`.
@@ -120,15 +100,9 @@ impl Stream {
             arrakis_models::transformer::Neurons::Dense(mlp) => mlp.w_out.bias.as_ref().map(burn::module::Param::val),
             arrakis_models::transformer::Neurons::Mixture(_) => None,
         };
-        let bias = bias.map_or_else(
-            || Tensor::zeros(dims, &out.device()),
-            |bias| bias.reshape([1, 1, dims[2]]).expand(dims),
-        );
-        self.after_norm(
-            bias,
-            self.model.block(layer)?.ln2_post.as_ref(),
-            &format!("blocks.{layer}.mlp.out"),
-        )
+        let bias =
+            bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));
+        self.after_norm(bias, self.model.block(layer)?.ln2_post.as_ref(), &format!("blocks.{layer}.mlp.out"))
     }
 
     fn after_norm(&self, bias: Tensor<3>, norm: Option<&Norm>, site: &str) -> Result<Tensor<3>> {
@@ -171,11 +145,7 @@ pub(super) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>
 /// What a norm multiplies by, `[d]`.
 pub(super) fn gain(norm: &Norm) -> Option<Tensor<1>> {
     let weight = norm.weight.as_ref()?.val();
-    Some(if norm.kind == NormKind::RmsOffset {
-        weight + 1.0
-    } else {
-        weight
-    })
+    Some(if norm.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
 }
 
 /// What the unembedding reads a token's logit along, before the final norm's weight: `[token, d_model]`.

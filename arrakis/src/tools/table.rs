@@ -39,31 +39,17 @@ impl ScoreTable {
     pub fn heads(values: Vec<Vec<f32>>, units: &str) -> Self {
         let columns = values.first().map_or(0, Vec::len);
         let col_labels = (0..columns).map(|head| format!("H{head}")).collect();
-        Self {
-            col_labels,
-            column_axis: "head".into(),
-            ..Self::by_layer(values, units)
-        }
+        Self { col_labels, column_axis: "head".into(), ..Self::by_layer(values, units) }
     }
 
     /// `[layer][pos]`, rows `L0`…, columns the tokens.
     pub fn positions(values: Vec<Vec<f32>>, tokens: &[String], units: &str) -> Self {
-        Self {
-            col_labels: tokens.to_vec(),
-            column_axis: "position".into(),
-            ..Self::by_layer(values, units)
-        }
+        Self { col_labels: tokens.to_vec(), column_axis: "position".into(), ..Self::by_layer(values, units) }
     }
 
     fn by_layer(values: Vec<Vec<f32>>, units: &str) -> Self {
         let row_labels = (0..values.len()).map(|layer| format!("L{layer}")).collect();
-        Self {
-            units: units.into(),
-            row_axis: "layer".into(),
-            row_labels,
-            values,
-            ..Self::default()
-        }
+        Self { units: units.into(), row_axis: "layer".into(), row_labels, values, ..Self::default() }
     }
 
     /// The number at a row and column, where there is one.
@@ -106,27 +92,15 @@ impl ScoreTable {
     }
 
     fn label(&self, row: usize, column: usize) -> String {
-        let gap = if self.column_axis == "head" && self.row_axis == "layer" {
-            ""
-        } else {
-            " "
-        };
+        let gap = if self.column_axis == "head" && self.row_axis == "layer" { "" } else { " " };
         format!("{}{gap}{}", self.row_labels[row], self.col_labels[column])
     }
 
     /// Every number through a function; new units where they change.
     #[must_use]
     pub fn map(&self, units: &str, change: impl Fn(f32) -> f32) -> Self {
-        let values = self
-            .values
-            .iter()
-            .map(|row| row.iter().map(|value| change(*value)).collect())
-            .collect();
-        Self {
-            values,
-            units: units.into(),
-            ..self.clone()
-        }
+        let values = self.values.iter().map(|row| row.iter().map(|value| change(*value)).collect()).collect();
+        Self { values, units: units.into(), ..self.clone() }
     }
 
     /// As a heatmap, ready for a figure.
@@ -157,11 +131,7 @@ mod tests {
         let map = table.heatmap();
         assert_eq!(
             (map.rows, map.columns, map.values),
-            (
-                vec!["L0".to_owned()],
-                vec!["a".to_owned(), "b".to_owned()],
-                vec![vec![1.0, 2.0]]
-            )
+            (vec!["L0".to_owned()], vec!["a".to_owned(), "b".to_owned()], vec![vec![1.0, 2.0]])
         );
     }
 }

@@ -10,24 +10,15 @@ use burn::tensor::{Tensor, TensorData};
 
 /// A tiny checkpoint of `tests/fixtures/tl`.
 pub(crate) fn fixture(name: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures/tl")
-        .join(name);
-    let options = LoadOptions {
-        device: Some("cpu".into()),
-        quiet: true,
-    };
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tl").join(name);
+    let options = LoadOptions { device: Some("cpu".into()), quiet: true };
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 
 /// Fails unless two numbers are within `tolerance` of each other.
 #[track_caller]
 pub(crate) fn close(a: f32, b: f32, tolerance: f32) {
-    assert!(
-        (a - b).abs() <= tolerance,
-        "{a} and {b} differ by {}, more than {tolerance}",
-        (a - b).abs()
-    );
+    assert!((a - b).abs() <= tolerance, "{a} and {b} differ by {}, more than {tolerance}", (a - b).abs());
 }
 
 /// A model whose weights a function of (name, row, column) gives, zero elsewhere; vectors have row 0.
@@ -39,9 +30,7 @@ pub(crate) fn planted(config: &TransformerConfig, weight: impl Fn(&str, usize, u
             let count = shape.iter().product::<usize>();
             let values: Vec<f32> = match init {
                 Init::Constant(value) => vec![value; count],
-                Init::Normal(_) => (0..count)
-                    .map(|index| (self.0)(name, index / columns, index % columns))
-                    .collect(),
+                Init::Normal(_) => (0..count).map(|index| (self.0)(name, index / columns, index % columns)).collect(),
             };
             Tensor::from_data(TensorData::new(values, shape), &self.1.device)
         }

@@ -132,10 +132,7 @@ impl WriteRead {
                 write_layer + 1,
                 n_layers - 1
             );
-            return Err(Error::Tool {
-                tool: Self::NAME,
-                problem,
-            });
+            return Err(Error::Tool { tool: Self::NAME, problem });
         }
         let name = |layer: usize| (0..heads).map(|head| format!("L{layer}H{head}")).collect::<Vec<_>>();
         let table = |values, units: &str| ScoreTable {
@@ -150,9 +147,7 @@ impl WriteRead {
             [Composition::Q, Composition::K, Composition::V].map(|kind| self.between(kind, write_layer, read_layer));
         let (q, k, v) = (q?, k?, v?);
         let sum = |writer: usize| {
-            (0..heads)
-                .map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader])
-                .collect()
+            (0..heads).map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader]).collect()
         };
         let share = (0..heads).map(sum).map(|row: Vec<f32>| normalised(&row)).collect();
         Ok(Flow {
@@ -193,10 +188,7 @@ impl WriteRead {
         let eye = Tensor::<2>::eye(tokens.pos(), self.model.device());
         let mut rolled = eye.clone();
         for layer in 0..self.model.config().n_layers {
-            let mean = cache
-                .get::<4>(site::pattern(layer))?
-                .mean_dim(1)
-                .reshape([tokens.pos(), tokens.pos()]);
+            let mean = cache.get::<4>(site::pattern(layer))?.mean_dim(1).reshape([tokens.pos(), tokens.pos()]);
             rolled = ((mean + eye.clone()) * 0.5).matmul(rolled);
         }
         let labels = common::labels(&self.model, &tokens);
@@ -239,11 +231,7 @@ impl WriteRead {
         let mut scores = left.product_norms(&right)?;
         for (row, left) in scores.iter_mut().zip(&lefts) {
             for (score, right) in row.iter_mut().zip(&rights) {
-                *score = if left * right > 0.0 {
-                    *score / (left * right)
-                } else {
-                    0.0
-                };
+                *score = if left * right > 0.0 { *score / (left * right) } else { 0.0 };
             }
         }
         Ok(scores)
@@ -266,20 +254,12 @@ impl WriteRead {
             });
         }
         let [n, k, _] = circuits.b.dims();
-        let columns = Tensor::<2>::from_data(
-            TensorData::new(basis.concat(), [basis.len(), d_model]),
-            self.model.device(),
-        )
-        .transpose();
-        let projected = circuits
-            .b
-            .clone()
-            .matmul(columns.unsqueeze::<3>().expand([n, d_model, basis.len()]));
+        let columns =
+            Tensor::<2>::from_data(TensorData::new(basis.concat(), [basis.len(), d_model]), self.model.device())
+                .transpose();
+        let projected = circuits.b.clone().matmul(columns.unsqueeze::<3>().expand([n, d_model, basis.len()]));
         debug_assert_eq!(projected.dims(), [n, k, basis.len()]);
-        let (inside, whole) = (
-            FactoredMatrix::new(circuits.a.clone(), projected)?.norms()?,
-            circuits.norms()?,
-        );
+        let (inside, whole) = (FactoredMatrix::new(circuits.a.clone(), projected)?.norms()?, circuits.norms()?);
         let mut found = ranked(layer, &inside);
         for head in &mut found {
             let norm = whole[head.head];
@@ -305,9 +285,7 @@ fn ranked(layer: usize, norms: &[f32]) -> Vec<HeadScore> {
 /// Divided by its sum; equal shares where that is zero.
 fn normalised(row: &[f32]) -> Vec<f32> {
     let sum: f32 = row.iter().sum();
-    row.iter()
-        .map(|value| if sum > 0.0 { value / sum } else { 1.0 / row.len() as f32 })
-        .collect()
+    row.iter().map(|value| if sum > 0.0 { value / sum } else { 1.0 / row.len() as f32 }).collect()
 }
 
 /// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy); dependent ones drop out.
@@ -319,19 +297,14 @@ fn orthonormal(vectors: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let length = dot(&rest, &rest).sqrt();
         for known in basis.iter().chain(&basis) {
             let along = dot(&rest, known);
-            rest.iter_mut()
-                .zip(known)
-                .for_each(|(rest, known)| *rest -= along * known);
+            rest.iter_mut().zip(known).for_each(|(rest, known)| *rest -= along * known);
         }
         let left = dot(&rest, &rest).sqrt();
         if left > 1e-6 * length && left > 0.0 {
             basis.push(rest.into_iter().map(|value| value / left).collect());
         }
     }
-    basis
-        .into_iter()
-        .map(|vector| vector.into_iter().map(|value| value as f32).collect())
-        .collect()
+    basis.into_iter().map(|vector| vector.into_iter().map(|value| value as f32).collect()).collect()
 }
 
 #[cfg(test)]
@@ -359,10 +332,7 @@ mod tests {
             let norm =
                 |dense: Tensor<3>| arrakis_models::device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt();
             let flow = tool.flow(0, 2).unwrap();
-            let (ov, qk) = (
-                tool.ov(0).unwrap().head(1).unwrap().dense(),
-                tool.qk(2).unwrap().head(3).unwrap().dense(),
-            );
+            let (ov, qk) = (tool.ov(0).unwrap().head(1).unwrap().dense(), tool.qk(2).unwrap().head(3).unwrap().dense());
             let scale = norm(ov.clone()) * norm(qk.clone());
             close(flow.q.values[1][3], norm(ov.clone().matmul(qk.clone())) / scale, 1e-5);
             close(flow.k.values[1][3], norm(ov.matmul(qk.swap_dims(1, 2))) / scale, 1e-5);
@@ -381,12 +351,7 @@ mod tests {
             close(head.share, 1.0, 1e-5);
         }
         let half = eye.narrow(0, 0, 16);
-        assert!(
-            tool.read_heads_from(1, half)
-                .unwrap()
-                .iter()
-                .all(|head| head.share > 0.0 && head.share < 1.0)
-        );
+        assert!(tool.read_heads_from(1, half).unwrap().iter().all(|head| head.share > 0.0 && head.share < 1.0));
     }
 
     #[test]

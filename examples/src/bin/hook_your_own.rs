@@ -25,25 +25,14 @@ impl Net {
 fn main() -> Result<()> {
     let device = Device::flex();
     device.seed(0);
-    let net = Net {
-        encoder: LinearConfig::new(4, 8).init(&device),
-        decoder: LinearConfig::new(8, 4).init(&device),
-    };
+    let net = Net { encoder: LinearConfig::new(4, 8).init(&device), decoder: LinearConfig::new(8, 4).init(&device) };
     let x = Tensor::<2>::from_floats([[1.0, 0.0, -1.0, 2.0]], &device);
 
-    let run = Plan::new()
-        .capture("hidden")
-        .grad("hidden")
-        .run(|| net.forward(x.clone()))?;
+    let run = Plan::new().capture("hidden").grad("hidden").run(|| net.forward(x.clone()))?;
     println!("hidden      {}", run.cache.get::<2>("hidden")?);
-    println!(
-        "d sum / d hidden {}",
-        run.gradients(run.output.clone().sum())?.get::<2>("hidden")?
-    );
+    println!("d sum / d hidden {}", run.gradients(run.output.clone().sum())?.get::<2>("hidden")?);
 
-    let silent = Plan::new()
-        .edit("hidden", Edit::new(|h: Tensor<2>| h * 0.0))
-        .run(|| net.forward(x.clone()))?;
+    let silent = Plan::new().edit("hidden", Edit::new(|h: Tensor<2>| h * 0.0)).run(|| net.forward(x.clone()))?;
     println!("out, hidden silenced {}", silent.output);
 
     let typo = Plan::new().capture("hiden").run(|| net.forward(x.clone())).unwrap_err();

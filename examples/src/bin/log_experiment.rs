@@ -22,10 +22,7 @@ fn main() -> Result<()> {
     }
     for version in bench.list_versions("surprise")? {
         let record = bench.get_version("surprise", &version)?;
-        println!(
-            "{version}  {}  {:?}  {:?}",
-            record.started, record.arguments["text"], record.outcome
-        );
+        println!("{version}  {}  {:?}  {:?}", record.started, record.arguments["text"], record.outcome);
     }
     let last = bench.last_record().expect("two calls were logged");
     println!("\n{}", last.source);

@@ -28,14 +28,7 @@ fn carried(
     }
     let estimated = gradient.heads(CLEAN, CORRUPTED, &metric)?;
     fig.push(stream.normalized().heatmap().diverging().titled("resid_pre, patched"));
-    fig.push(
-        heads
-            .normalized()
-            .heatmap()
-            .diverging()
-            .annotate(3)
-            .titled("heads, patched"),
-    );
+    fig.push(heads.normalized().heatmap().diverging().annotate(3).titled("heads, patched"));
     fig.push(estimated.heatmap().diverging().annotate(3).titled("heads, by gradient"));
     Ok(())
 }

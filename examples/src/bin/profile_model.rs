@@ -5,9 +5,7 @@ use arrakis::prelude::*;
 /// Sixteen new tokens.
 #[profile_model]
 fn continues(bench: &Bench, prompt: &str) -> Result<String> {
-    let made = bench
-        .model()
-        .generate(prompt, &arrakis::models::Generation::greedy(16))?;
+    let made = bench.model().generate(prompt, &arrakis::models::Generation::greedy(16))?;
     Ok(bench.model().to_string(&made.ids[0])?)
 }
 

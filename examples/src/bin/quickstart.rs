@@ -33,15 +33,10 @@ fn name_movers(
     let model = bench.model();
     let (mary, john) = (model.to_single_token(" Mary")?, model.to_single_token(" John")?);
     let direct = attribution.logit_diff(prompt, mary, john, Position::Last)?.heads();
-    let silenced = ablation
-        .heads(prompt, &Metric::logit_diff(mary, john), &AblationKind::Zero)?
-        .effect();
+    let silenced = ablation.heads(prompt, &Metric::logit_diff(mary, john), &AblationKind::Zero)?.effect();
     fig.push(direct.heatmap().diverging().annotate(3).titled("direct contribution"));
     fig.push(silenced.heatmap().diverging().annotate(3).titled("when zeroed"));
-    Ok(NameMovers {
-        attribution: direct,
-        ablation: silenced,
-    })
+    Ok(NameMovers { attribution: direct, ablation: silenced })
 }
 
 /// Accuracy per prompt: right name above wrong name, with every name in both places.
@@ -51,11 +46,7 @@ fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
     let model = bench.model();
     let names = ["Mary", "John", "Tom", "Anna", "Sarah", "David"];
     let mut right = Vec::new();
-    for (giver, other) in names
-        .iter()
-        .flat_map(|a| names.iter().map(move |b| (*a, *b)))
-        .filter(|(a, b)| a != b)
-    {
+    for (giver, other) in names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b) {
         let prompt = format!("When {other} and {giver} went to the store, {giver} gave a drink to");
         let logits = last_logits(model, &prompt)?;
         let logit = |name: &str| Ok::<f32, Error>(logits[model.to_single_token(&format!(" {name}"))? as usize]);
@@ -87,13 +78,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let model = match &arguments.model {
-        Some(name) => HookedAutoModel::load(
-            name,
-            &LoadOptions {
-                device: arguments.device.clone(),
-                quiet: false,
-            },
-        )?,
+        Some(name) => HookedAutoModel::load(name, &LoadOptions { device: arguments.device.clone(), quiet: false })?,
         None => HookedAutoModel::embedded_on(&device::choose(arguments.device.as_deref())?)?,
     };
     let config = model.config();
@@ -129,11 +114,7 @@ fn behaviour(model: &HookedTransformer) -> Result<()> {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     for id in order.into_iter().take(4) {
-        println!(
-            "        {:>6.2} %  {:?}",
-            100.0 * logits[id].exp() / total,
-            model.to_single_str_token(id as u32)?
-        );
+        println!("        {:>6.2} %  {:?}", 100.0 * logits[id].exp() / total, model.to_single_str_token(id as u32)?);
     }
     println!();
     Ok(())
@@ -158,10 +139,7 @@ fn heads(found: &NameMovers) {
 fn induction(bench: &Bench) -> Result<()> {
     let detector: HeadDetector = bench.tool()?;
     let bos = bench.model().tokenizer()?.bos();
-    let scores = detector.induction(&Repeated {
-        bos,
-        ..Repeated::default()
-    })?;
+    let scores = detector.induction(&Repeated { bos, ..Repeated::default() })?;
     println!("induction heads (attention to what followed the earlier copy, on repeated random tokens)");
     for head in scores.highest(3) {
         println!("        {:<18} {:>8.2}", head.label, head.value);

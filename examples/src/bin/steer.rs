@@ -22,10 +22,7 @@ fn main() -> Result<()> {
     let vector = direction(&model, " Anna", " Mary")?;
     for coefficient in [0.0, 1.0, 4.0] {
         let edit = Intervention::add(vector.clone(), coefficient).edit();
-        let how = Generation {
-            plan: Plan::new().edit(site::resid_pre(LAYER), edit),
-            ..Generation::greedy(6)
-        };
+        let how = Generation { plan: Plan::new().edit(site::resid_pre(LAYER), edit), ..Generation::greedy(6) };
         let made = model.generate(prompt, &how)?;
         println!("{coefficient:>4} × direction: {}", model.to_string(&made.ids[0])?);
     }

@@ -6,23 +6,9 @@ use std::path::{Path, PathBuf};
 
 use arrakis::models::LoadOptions;
 use arrakis::prelude::*;
-use arrakis_examples::{Group, Recorded, against, mean_table, pairs};
+use arrakis::tools::attribution_patching::Point;
+use arrakis_examples::{Group, Recorded, Study, against, finding, mean_table, pairs, who_looks_where};
 use clap::Parser;
-use serde::Serialize;
-
-/// Every table of the study, `[layer][head]` or `[layer][position]`, in nats of logit(right) - logit(wrong).
-#[derive(Debug, Serialize)]
-struct Study {
-    clean: f64,
-    corrupted: f64,
-    accuracy: f64,
-    direct: ScoreTable,
-    zeroed: ScoreTable,
-    patched: ScoreTable,
-    stream: ScoreTable,
-    estimated: ScoreTable,
-    agreement: f64,
-}
 
 #[log_experiment]
 #[profile_model]
@@ -42,36 +28,22 @@ fn study(
         clean.extend(group.logit_diffs(bench.model(), &group.clean)?);
         corrupted.extend(group.logit_diffs(bench.model(), &group.corrupted)?);
     }
+    // Direct attribution takes prompts one at a time: each has its own final norm.
     let direct = mean_table(&groups, |group| {
         group.mean_over_rows(|row, tokens| {
-            Ok(dla
-                .logit_diff(tokens, group.answers[row], group.wrong[row], Position::Last)?
-                .heads())
+            Ok(dla.logit_diff(tokens, group.answers[row], group.wrong[row], Position::Last)?.heads())
         })
     })?;
-    let zeroed = mean_table(&groups, |group| {
-        Ok(ablation
-            .heads(&group.clean, &group.metric(), &AblationKind::Zero)?
-            .ablated)
-    })?;
+    let zeroed =
+        mean_table(&groups, |group| Ok(ablation.heads(&group.clean, &group.metric(), &AblationKind::Zero)?.ablated))?;
     let patched = mean_table(&groups, |group| {
-        Ok(patching
-            .by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?
-            .table)
+        Ok(patching.by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?.table)
     })?;
-    let stream = patching
-        .by_position(
-            &groups[0].clean,
-            &groups[0].corrupted,
-            &groups[0].metric(),
-            StreamSite::ResidPre,
-        )?
-        .table;
-    let at_clean = gradient.at(arrakis::tools::attribution_patching::Point::Clean);
+    let stream =
+        patching.by_position(&groups[0].clean, &groups[0].corrupted, &groups[0].metric(), StreamSite::ResidPre)?.table;
+    let at_clean = gradient.at(Point::Clean);
     let estimated = mean_table(&groups, |group| {
-        Ok(at_clean
-            .heads(&group.clean, &group.corrupted, &group.metric())?
-            .map("estimated change (nats)", |x| -x))
+        Ok(at_clean.heads(&group.clean, &group.corrupted, &group.metric())?.map("estimated change (nats)", |x| -x))
     })?;
     let middle = clean.iter().sum::<f64>() / clean.len() as f64;
     let change = |table: &ScoreTable| table.map("change of the logit difference (nats)", |x| x - middle as f32);
@@ -83,12 +55,7 @@ fn study(
     ] {
         fig.push(table.heatmap().diverging().annotate(4).titled(title));
     }
-    fig.push(
-        stream
-            .heatmap()
-            .diverging()
-            .titled("clean stream into the corrupted run"),
-    );
+    fig.push(stream.heatmap().diverging().titled("clean stream into the corrupted run"));
     let flat = |table: &ScoreTable| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
     let agreement = arrakis::hypothesis::stats::pearson(&flat(&estimated), &flat(&change(&patched)))?;
     let accuracy = clean.iter().filter(|diff| **diff > 0.0).count() as f64 / clean.len() as f64;
@@ -122,63 +89,6 @@ fn strongest_mover(bench: &Bench, groups: Vec<Group>, comparisons: usize, mover:
         }
     }
     Ok(excess)
-}
-
-/// Who attends where, on random tokens repeated once.
-fn who_looks_where(bench: &Bench) -> Result<()> {
-    let detector = bench.tool::<HeadDetector>()?;
-    let repeated = Repeated {
-        bos: bench.model().tokenizer()?.bos(),
-        ..Repeated::default()
-    };
-    for (kind, table) in [
-        ("induction", detector.induction(&repeated)?),
-        ("previous token", detector.previous_token(&repeated)?),
-        ("duplicate token", detector.duplicate_token(&repeated)?),
-    ] {
-        let top: Vec<String> = table
-            .highest(4)
-            .iter()
-            .map(|head| format!("{} {:.2}", head.label, head.value))
-            .collect();
-        println!("{kind:<16} {}", top.join(", "));
-    }
-    Ok(())
-}
-
-/// Five sentences, each with the number that supports it.
-fn finding(found: &Study, bench: &Bench) {
-    let (mover, writer, broken) = (
-        &found.patched.lowest(1)[0],
-        &found.direct.highest(1)[0],
-        &found.zeroed.lowest(1)[0],
-    );
-    println!("\nfinding");
-    println!(
-        "1. The model names the indirect object in {:.0} % of the prompts, by {:+.2} nats; with the giver's name swapped the difference is {:+.2}.",
-        100.0 * found.accuracy,
-        found.clean,
-        found.corrupted
-    );
-    println!(
-        "2. {} carries the name: patched from the corrupted run it takes the difference from {:+.2} to {:+.2}.",
-        mover.label, found.clean, mover.value
-    );
-    println!(
-        "3. {} writes most of it directly ({:+.2} nats), and zeroing {} hurts most ({:+.2} left).",
-        writer.label, writer.value, broken.label, broken.value
-    );
-    println!(
-        "4. Attribution patching agrees with the exact sweep at r = {:.2}: a guide to where to look, not a substitute.",
-        found.agreement
-    );
-    if let Some(verdict) = bench.last_verdict() {
-        let held = if verdict.holds { "holds" } else { "does not hold" };
-        println!(
-            "5. That the strongest mover beats the other heads {held} (p = {:.1e} against {:.1e}, corrected for {} heads).",
-            verdict.p_value, verdict.alpha_corrected, verdict.claim.comparisons
-        );
-    }
 }
 
 #[derive(Parser)]
@@ -219,8 +129,6 @@ fn main() -> Result<()> {
     let mover = found.patched.lowest(1).remove(0);
     strongest_mover(&bench, groups, heads, (mover.row, mover.column))?;
     finding(&found, &bench);
-    figures
-        .iter()
-        .for_each(|figure| println!("figure  {}", arguments.save_dir.join(figure).display()));
+    figures.iter().for_each(|figure| println!("figure  {}", arguments.save_dir.join(figure).display()));
     Ok(())
 }

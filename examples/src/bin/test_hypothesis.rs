@@ -17,31 +17,18 @@ use arrakis::prelude::*;
 )]
 fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
     let (model, detector) = (bench.model(), bench.tool::<HeadDetector>()?);
-    let repeated = Repeated {
-        bos: model.tokenizer()?.bos(),
-        batch: 24,
-        ..Repeated::default()
-    };
+    let repeated = Repeated { bos: model.tokenizer()?.bos(), batch: 24, ..Repeated::default() };
     let best = detector.induction(&repeated)?.highest(1).remove(0);
     let tokens = detector.repeated_tokens(&Repeated { seed: 1, ..repeated })?;
     let second_half = |logits| -> Result<Vec<f32>> {
         let losses = model.loss_per_token(logits, &tokens)?;
         let [batch, pos] = losses.dims();
-        Ok(device::read(
-            losses
-                .narrow(1, pos - repeated.length + 1, repeated.length - 1)
-                .mean_dim(1)
-                .reshape([batch]),
-        )?)
+        Ok(device::read(losses.narrow(1, pos - repeated.length + 1, repeated.length - 1).mean_dim(1).reshape([batch]))?)
     };
     let clean = second_half(model.forward(&tokens)?)?;
     let edit = Intervention::zero().head(best.column).edit();
     let zeroed = second_half(model.run_with_hooks(&tokens, [(site::z(best.row), edit)])?)?;
-    Ok(zeroed
-        .iter()
-        .zip(&clean)
-        .map(|(zeroed, clean)| f64::from(zeroed - clean))
-        .collect())
+    Ok(zeroed.iter().zip(&clean).map(|(zeroed, clean)| f64::from(zeroed - clean)).collect())
 }
 
 fn main() -> Result<()> {

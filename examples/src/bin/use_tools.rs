@@ -12,9 +12,7 @@ impl Tool for AttentionSize {
 
     fn from_bench(bench: &Bench) -> Result<Self> {
         let config = bench.model().config();
-        Ok(Self {
-            per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads),
-        })
+        Ok(Self { per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads) })
     }
 }
 

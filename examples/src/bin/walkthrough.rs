@@ -76,16 +76,8 @@ fn read_write_analysis(
     write_layer: usize,
     #[tool] write_read: WriteRead,
 ) -> Result<(Vec<String>, Vec<String>)> {
-    let writes = write_read
-        .write_heads(write_layer)?
-        .into_iter()
-        .map(|head| format!("{head:?}"))
-        .collect();
-    let reads = write_read
-        .read_heads(read_layer)?
-        .into_iter()
-        .map(|head| format!("{head:?}"))
-        .collect();
+    let writes = write_read.write_heads(write_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
+    let reads = write_read.read_heads(read_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
     Ok((writes, reads))
 }
 
@@ -109,10 +101,7 @@ fn walk(family: &str) -> Result<()> {
     let versions = bench.list_versions("read_write_analysis")?;
     let record = bench.get_version("read_write_analysis", versions.last().expect("one was just written"))?;
     let ov: FactoredMatrix = bench.tool::<WriteRead>()?.ov(0)?;
-    println!(
-        "{family:<10} {sites:>3} sites a block and around it, {heads} heads drawn, OV norms {:?}",
-        ov.norms()?
-    );
+    println!("{family:<10} {sites:>3} sites a block and around it, {heads} heads drawn, OV norms {:?}", ov.norms()?);
     println!(
         "{:<10} version {} of {} versions; its source is {} lines",
         "",
@@ -124,9 +113,7 @@ fn walk(family: &str) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    [
-        "gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm",
-    ]
-    .into_iter()
-    .try_for_each(walk)
+    ["gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm"]
+        .into_iter()
+        .try_for_each(walk)
 }

@@ -36,11 +36,7 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when there are none, a shard is missing or outside the folder, or a header is broken.
     pub fn open(folder: &Path) -> Result<Self> {
-        let mut checkpoint = Self {
-            folder: folder.to_owned(),
-            stores: Vec::new(),
-            index: BTreeMap::new(),
-        };
+        let mut checkpoint = Self { folder: folder.to_owned(), stores: Vec::new(), index: BTreeMap::new() };
         for path in weight_files(folder)? {
             checkpoint.add(&path)?;
         }
@@ -54,9 +50,7 @@ impl Checkpoint {
 
     /// Every tensor's name, shape and stored element type.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], DType)> {
-        self.index
-            .iter()
-            .map(|(name, (_, shape, dtype))| (name.as_str(), shape.as_slice(), *dtype))
+        self.index.iter().map(|(name, (_, shape, dtype))| (name.as_str(), shape.as_slice(), *dtype))
     }
 
     /// The shape of a tensor, where there is one of that name.
@@ -75,23 +69,14 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when it is not there, is no float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
-        let (file, _, dtype) = self
-            .index
-            .get(name)
-            .ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))?;
+        let (file, _, dtype) =
+            self.index.get(name).ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))?;
         if !dtype.is_float() {
-            return Err(Error::file(
-                &self.folder,
-                format!("`{name}` holds {dtype:?}, not floating point numbers"),
-            ));
+            return Err(Error::file(&self.folder, format!("`{name}` holds {dtype:?}, not floating point numbers")));
         }
         let (path, store) = &mut self.stores[*file];
         let data = store.read(name).map_err(|problem| Error::file(path, problem))?;
-        Ok(if data.dtype() == DType::F32 {
-            data
-        } else {
-            data.convert::<f32>()
-        })
+        Ok(if data.dtype() == DType::F32 { data } else { data.convert::<f32>() })
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
@@ -121,10 +106,7 @@ impl Store {
             Self::Safetensors(file) => Ok(file.list()),
             Self::Pytorch(store) => {
                 let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
-                Ok(tensors
-                    .iter()
-                    .map(|(name, tensor)| (name.clone(), tensor.shape.to_vec(), tensor.dtype))
-                    .collect())
+                Ok(tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.to_vec(), tensor.dtype)).collect())
             }
         }
     }
@@ -179,10 +161,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         }
         let path = folder.join(name);
         if !path.is_file() {
-            return Err(Error::file(
-                index,
-                format!("the shard `{name}` is missing; download it beside the index"),
-            ));
+            return Err(Error::file(index, format!("the shard `{name}` is missing; download it beside the index")));
         }
         if !files.contains(&path) {
             files.push(path);
@@ -195,30 +174,12 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
 /// Little-endian bytes of a float type as `f32`; `None` for other types.
 pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     match dtype {
-        Dtype::F32 => Some(
-            bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-        ),
-        Dtype::F64 => Some(
-            bytes
-                .chunks_exact(8)
-                .map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default()) as f32)
-                .collect(),
-        ),
-        Dtype::F16 => Some(
-            bytes
-                .chunks_exact(2)
-                .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-        ),
-        Dtype::BF16 => Some(
-            bytes
-                .chunks_exact(2)
-                .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-        ),
+        Dtype::F32 => Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F64 => {
+            Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default()) as f32).collect())
+        }
+        Dtype::F16 => Some(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+        Dtype::BF16 => Some(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
         _ => None,
     }
 }

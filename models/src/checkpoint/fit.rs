@@ -27,21 +27,13 @@ impl Fit {
     pub fn of(checkpoint: &Checkpoint, map: &WeightMap, config: &TransformerConfig) -> Self {
         let needed = shapes(config);
         let n_params = needed.values().map(|shape| shape.iter().product::<usize>()).sum();
-        let mut fit = Self {
-            n_params,
-            ..Self::default()
-        };
-        let by_name: BTreeMap<&str, &Weight> = map
-            .weights
-            .iter()
-            .map(|weight| (weight.ours.as_str(), weight))
-            .collect();
+        let mut fit = Self { n_params, ..Self::default() };
+        let by_name: BTreeMap<&str, &Weight> =
+            map.weights.iter().map(|weight| (weight.ours.as_str(), weight)).collect();
         for (ours, shape) in &needed {
             match by_name.get(ours.as_str()) {
                 Some(weight) => fit.resolve(checkpoint, map, weight, shape),
-                None => fit
-                    .misfits
-                    .push(format!("BUG: the family maps no tensor to `{ours}`; please report it")),
+                None => fit.misfits.push(format!("BUG: the family maps no tensor to `{ours}`; please report it")),
             }
         }
         fit.unexpected(checkpoint, map, config.tied);
@@ -50,10 +42,7 @@ impl Fit {
 
     fn resolve(&mut self, checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight, shape: &[usize]) {
         let layouts = [Some(weight), weight.otherwise.as_deref()];
-        let found = layouts
-            .into_iter()
-            .flatten()
-            .find_map(|weight| Some((weight, names(checkpoint, map, weight)?)));
+        let found = layouts.into_iter().flatten().find_map(|weight| Some((weight, names(checkpoint, map, weight)?)));
         let Some((weight, theirs)) = found else {
             return self.misfits.push(missing(checkpoint, map, weight));
         };
@@ -65,21 +54,12 @@ impl Fit {
                 "wrong shape: {quoted} {stored:?} gives {given:?}, the config asks for {shape:?} (our `{}`)",
                 weight.ours
             )),
-            Err(problem) => self.misfits.push(format!(
-                "wrong shape: {quoted} {stored:?}: {problem} (our `{}`)",
-                weight.ours
-            )),
+            Err(problem) => {
+                self.misfits.push(format!("wrong shape: {quoted} {stored:?}: {problem} (our `{}`)", weight.ours))
+            }
         }
-        self.misfits
-            .extend(theirs.iter().filter_map(|name| not_float(checkpoint, name)));
-        self.found.insert(
-            weight.ours.clone(),
-            Weight {
-                theirs,
-                otherwise: None,
-                ..weight.clone()
-            },
-        );
+        self.misfits.extend(theirs.iter().filter_map(|name| not_float(checkpoint, name)));
+        self.found.insert(weight.ours.clone(), Weight { theirs, otherwise: None, ..weight.clone() });
     }
 
     /// What is neither used nor known to hold no weights.
@@ -87,11 +67,8 @@ impl Fit {
         let used: BTreeSet<&String> = self.found.values().flat_map(|weight| &weight.theirs).collect();
         let ignored =
             |name: &str| map.ignored.iter().any(|end| name.ends_with(end)) || (tied && UNEMBEDDINGS.contains(&name));
-        let left = checkpoint
-            .tensors()
-            .filter(|(name, ..)| !used.contains(&(*name).to_owned()) && !ignored(name));
-        self.misfits
-            .extend(left.map(|(name, shape, _)| format!("unexpected: `{name}` {shape:?}")));
+        let left = checkpoint.tensors().filter(|(name, ..)| !used.contains(&(*name).to_owned()) && !ignored(name));
+        self.misfits.extend(left.map(|(name, shape, _)| format!("unexpected: `{name}` {shape:?}")));
     }
 }
 
@@ -103,26 +80,18 @@ fn names(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> Option<Ve
 /// With the prefix, without it, or with one more.
 fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
     let bare = name.strip_prefix(map.prefix).unwrap_or(name).to_owned();
-    [name.to_owned(), bare, format!("{}{name}", map.prefix)]
-        .into_iter()
-        .find(|name| checkpoint.shape(name).is_some())
+    [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.shape(name).is_some())
 }
 
 fn missing(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> String {
-    let lost: Vec<&str> = weight
-        .theirs
-        .iter()
-        .filter(|name| named(checkpoint, map, name).is_none())
-        .map(String::as_str)
-        .collect();
+    let lost: Vec<&str> =
+        weight.theirs.iter().filter(|name| named(checkpoint, map, name).is_none()).map(String::as_str).collect();
     format!("missing: `{}` (our `{}`)", lost.join("`, `"), weight.ours)
 }
 
 fn not_float(checkpoint: &Checkpoint, name: &str) -> Option<String> {
     let dtype = checkpoint.dtype(name).filter(|dtype| !dtype.is_float())?;
-    Some(format!(
-        "not floating point: `{name}` holds {dtype:?}; quantised checkpoints must be widened first"
-    ))
+    Some(format!("not floating point: `{name}` holds {dtype:?}; quantised checkpoints must be widened first"))
 }
 
 /// The shape ours gets of stored ones: joined, cut along the output axis, and turned to `[in, out]`.
@@ -146,16 +115,10 @@ fn cut(outputs: usize, cut: Cut) -> Result<usize, String> {
     match cut {
         Cut::Whole => Ok(outputs),
         Cut::Range { start, len } if start + len <= outputs => Ok(len),
-        Cut::PerGroup {
-            groups,
-            stride,
-            start,
-            len,
-        } if groups * stride == outputs && start + len <= stride => Ok(groups * len),
-        Cut::Range { start, len } => Err(format!(
-            "outputs {start} to {} cannot be cut from {outputs}",
-            start + len
-        )),
+        Cut::PerGroup { groups, stride, start, len } if groups * stride == outputs && start + len <= stride => {
+            Ok(groups * len)
+        }
+        Cut::Range { start, len } => Err(format!("outputs {start} to {} cannot be cut from {outputs}", start + len)),
         Cut::PerGroup { groups, stride, .. } => Err(format!("{outputs} outputs are not {groups} groups of {stride}")),
     }
 }
@@ -179,64 +142,25 @@ mod tests {
     use super::*;
 
     fn weight(out_in: bool, cut: Cut) -> Weight {
-        Weight {
-            ours: "w".into(),
-            theirs: vec!["t".into()],
-            out_in,
-            cut,
-            otherwise: None,
-        }
+        Weight { ours: "w".into(), theirs: vec!["t".into()], out_in, cut, otherwise: None }
     }
 
     #[test]
     fn shapes_by_hand() {
         let turn = |stored: &[&[usize]], out_in, cut| turned(stored, &weight(out_in, cut));
         assert_eq!(turn(&[&[6, 4]], true, Cut::Whole).unwrap(), [4, 6]);
-        assert_eq!(
-            turn(&[&[4, 6]], false, Cut::Range { start: 2, len: 2 }).unwrap(),
-            [4, 2]
-        );
-        assert_eq!(
-            turn(
-                &[&[12, 4]],
-                true,
-                Cut::PerGroup {
-                    groups: 2,
-                    stride: 6,
-                    start: 2,
-                    len: 3
-                }
-            )
-            .unwrap(),
-            [4, 6]
-        );
-        assert_eq!(
-            turn(&[&[3, 5, 4]], true, Cut::Range { start: 10, len: 5 }).unwrap(),
-            [4, 5]
-        );
+        assert_eq!(turn(&[&[4, 6]], false, Cut::Range { start: 2, len: 2 }).unwrap(), [4, 2]);
+        assert_eq!(turn(&[&[12, 4]], true, Cut::PerGroup { groups: 2, stride: 6, start: 2, len: 3 }).unwrap(), [4, 6]);
+        assert_eq!(turn(&[&[3, 5, 4]], true, Cut::Range { start: 10, len: 5 }).unwrap(), [4, 5]);
         assert_eq!(turn(&[&[2], &[2]], false, Cut::Whole).unwrap(), [4]);
     }
 
     #[test]
     fn what_cannot_be_cut_is_said() {
-        let error = turned(
-            &[&[7, 4]],
-            &weight(
-                true,
-                Cut::PerGroup {
-                    groups: 2,
-                    stride: 6,
-                    start: 0,
-                    len: 2,
-                },
-            ),
-        )
-        .unwrap_err();
+        let error =
+            turned(&[&[7, 4]], &weight(true, Cut::PerGroup { groups: 2, stride: 6, start: 0, len: 2 })).unwrap_err();
         assert_eq!(error, "7 outputs are not 2 groups of 6");
-        assert_eq!(
-            turned(&[&[2, 4], &[2, 5]], &weight(true, Cut::Whole)).unwrap_err(),
-            "they cannot be joined"
-        );
+        assert_eq!(turned(&[&[2, 4], &[2, 5]], &weight(true, Cut::Whole)).unwrap_err(), "they cannot be joined");
     }
 
     #[test]

@@ -22,18 +22,12 @@ type Opened = (File, u64, Vec<(String, TensorInfo)>);
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
 pub(super) fn read(path: &Path) -> Result<Opened> {
-    let read = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
     let mut length = [0; 8];
     if size < 8 {
-        return Err(Error::file(
-            path,
-            format!("{size} bytes are no safetensors file; download it again"),
-        ));
+        return Err(Error::file(path, format!("{size} bytes are no safetensors file; download it again")));
     }
     file.read_exact(&mut length).map_err(read)?;
     let header = u64::from_le_bytes(length);
@@ -97,10 +91,7 @@ fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
 
 /// Bytes a shape takes; `None` when that overflows or is no whole number.
 fn bytes_of(info: &TensorInfo) -> Option<usize> {
-    let numbers = info
-        .shape
-        .iter()
-        .try_fold(1_usize, |product, axis| product.checked_mul(*axis))?;
+    let numbers = info.shape.iter().try_fold(1_usize, |product, axis| product.checked_mul(*axis))?;
     let bits = numbers.checked_mul(info.dtype.bitsize())?;
     bits.is_multiple_of(8).then_some(bits / 8)
 }
@@ -126,33 +117,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (header, data, problem) in [
-            (
-                r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
-                5,
-                "it is truncated",
-            ),
+            (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 5, "it is truncated"),
             (
                 r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
                 12,
                 "`b` is said to lie at bytes 4 to 12",
             ),
-            (
-                r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
-                8,
-                "`a` has 8 bytes",
-            ),
-            (
-                r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#,
-                8,
-                "`a` has 8 bytes",
-            ),
+            (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
+            (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
             ("not json", 0, "its header is broken"),
         ] {
             let error = checked(header, data).unwrap_err().to_string();
-            assert!(
-                error.contains(problem) && error.contains("download it again"),
-                "{error}"
-            );
+            assert!(error.contains(problem) && error.contains("download it again"), "{error}");
         }
     }
 }

@@ -15,19 +15,11 @@ use crate::error::{Error, Result};
 ///
 /// [`Error::Hub`] saying what could not be fetched, offline included.
 pub fn fetch(id: &str) -> Result<PathBuf> {
-    let failed = |problem: String| Error::Hub {
-        id: id.to_owned(),
-        problem,
-    };
+    let failed = |problem: String| Error::Hub { id: id.to_owned(), problem };
     if !is_id(id) {
-        return Err(failed(
-            "this is neither a folder that exists nor an id such as `gpt2` or `owner/name`".into(),
-        ));
+        return Err(failed("this is neither a folder that exists nor an id such as `gpt2` or `owner/name`".into()));
     }
-    let api = ApiBuilder::from_env()
-        .with_progress(true)
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
+    let api = ApiBuilder::from_env().with_progress(true).build().map_err(|error| failed(error.to_string()))?;
     let repo = api.model(id.to_owned());
     let config = repo.get("config.json").map_err(|error| failed(error.to_string()))?;
     for optional in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {

@@ -34,20 +34,10 @@ pub fn load_net(
     let map = (family.weights)(config);
     let fit = Fit::of(&checkpoint, &map, config);
     if !fit.misfits.is_empty() {
-        return Err(Error::Weights {
-            path: folder.to_owned(),
-            problems: told(fit.misfits),
-        });
+        return Err(Error::Weights { path: folder.to_owned(), problems: told(fit.misfits) });
     }
-    let mut source = CheckpointSource {
-        checkpoint,
-        fit,
-        device: device.clone(),
-        problem: None,
-        last: None,
-        progress,
-        done: 0,
-    };
+    let mut source =
+        CheckpointSource { checkpoint, fit, device: device.clone(), problem: None, last: None, progress, done: 0 };
     let net = Transformer::build(&mut source, config);
     source.problem.map_or(Ok(net), Err)
 }
@@ -66,19 +56,12 @@ fn told(mut misfits: Vec<String>) -> Vec<String> {
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when it is too large or not JSON.
 pub fn read_json(path: &Path) -> Result<Value> {
-    let read = |source| Error::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| Error::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
     let mut text = String::new();
     file.take(JSON_LIMIT).read_to_string(&mut text).map_err(read)?;
-    serde_json::from_str(&text).map_err(|error| {
-        Error::file(
-            path,
-            format!("not valid JSON: {error}; mend it there, or download it again"),
-        )
-    })
+    serde_json::from_str(&text)
+        .map_err(|error| Error::file(path, format!("not valid JSON: {error}; mend it there, or download it again")))
 }
 
 /// Gives each parameter from the checkpoint; zeros once one could not be read, with the reason kept.
@@ -117,11 +100,7 @@ impl CheckpointSource<'_> {
                 _ => Tensor::<3>::from_data(data, &self.device).flatten(0, 1),
             });
         }
-        Ok(if parts.len() == 1 {
-            parts.remove(0)
-        } else {
-            Tensor::cat(parts, usize::from(!weight.out_in))
-        })
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, usize::from(!weight.out_in)) })
     }
 }
 
@@ -146,24 +125,12 @@ fn cut(whole: Tensor<2>, weight: &Weight) -> Tensor<2> {
     let tensor = match weight.cut {
         Cut::Whole => whole,
         Cut::Range { start, len } => whole.narrow(axis, start, len),
-        Cut::PerGroup {
-            groups,
-            stride,
-            start,
-            len,
-        } if axis == 0 => whole
-            .reshape([groups, stride, other])
-            .narrow(1, start, len)
-            .reshape([groups * len, other]),
-        Cut::PerGroup {
-            groups,
-            stride,
-            start,
-            len,
-        } => whole
-            .reshape([other, groups, stride])
-            .narrow(2, start, len)
-            .reshape([other, groups * len]),
+        Cut::PerGroup { groups, stride, start, len } if axis == 0 => {
+            whole.reshape([groups, stride, other]).narrow(1, start, len).reshape([groups * len, other])
+        }
+        Cut::PerGroup { groups, stride, start, len } => {
+            whole.reshape([other, groups, stride]).narrow(2, start, len).reshape([other, groups * len])
+        }
     };
     if weight.out_in { tensor.transpose() } else { tensor }
 }

@@ -26,19 +26,12 @@ impl SafetensorsFile {
     /// Opens and checks a file.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (file, start, tensors) = header::read(path)?;
-        Ok(Self {
-            file,
-            start,
-            tensors: tensors.into_iter().collect(),
-        })
+        Ok(Self { file, start, tensors: tensors.into_iter().collect() })
     }
 
     /// Every tensor's name, shape and stored element type.
     pub(super) fn list(&self) -> Vec<(String, Vec<usize>, DType)> {
-        self.tensors
-            .iter()
-            .map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype)))
-            .collect()
+        self.tensors.iter().map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype))).collect()
     }
 
     /// One float tensor as `f32`.

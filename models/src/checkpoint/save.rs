@@ -19,10 +19,7 @@ pub fn save_own(model: &HookedTransformer, folder: &Path) -> Result<()> {
         let path = folder.join(name);
         std::fs::write(&path, bytes).map_err(|source| Error::Write { path, source })
     };
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
-        path: folder.into(),
-        source,
-    })?;
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
     let config = serde_json::to_string_pretty(model.config()).expect("BUG: a config is plain data");
     write("arrakis.json", config.as_bytes())?;
     write("model.safetensors", &weights(model, folder)?)?;
@@ -30,10 +27,7 @@ pub fn save_own(model: &HookedTransformer, folder: &Path) -> Result<()> {
         Ok(tokenizer) => {
             let bos = tokenizer.bos().map_or_else(|| "null".to_owned(), |id| id.to_string());
             write("tokenizer.json", tokenizer.to_json()?.as_bytes())?;
-            write(
-                "generation_config.json",
-                format!("{{\"bos_token_id\": {bos}}}\n").as_bytes(),
-            )
+            write("generation_config.json", format!("{{\"bos_token_id\": {bos}}}\n").as_bytes())
         }
         Err(_) => Ok(()),
     }

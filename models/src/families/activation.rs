@@ -33,13 +33,8 @@ impl ActivationKind {
         let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
         let found = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         found.ok_or_else(|| {
-            let near = nearest(&name, &names)
-                .map(|near| format!("; did you mean `{near}`?"))
-                .unwrap_or_default();
-            hf.problem(
-                key,
-                format!("this activation is not known{near} Known: {}", names.join(", ")),
-            )
+            let near = nearest(&name, &names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            hf.problem(key, format!("this activation is not known{near} Known: {}", names.join(", ")))
         })
     }
 }
@@ -59,24 +54,13 @@ mod tests {
             ActivationKind::from_hf(&hf(&json!("gelu_fast")), "hidden_act", "silu").unwrap(),
             ActivationKind::GeluTanh
         );
-        assert_eq!(
-            ActivationKind::from_hf(&hf(&json!("gelu")), "hidden_act", "silu").unwrap(),
-            ActivationKind::Gelu
-        );
-        assert_eq!(
-            ActivationKind::from_hf(&hf(&json!(null)), "hidden_act", "silu").unwrap(),
-            ActivationKind::Silu
-        );
+        assert_eq!(ActivationKind::from_hf(&hf(&json!("gelu")), "hidden_act", "silu").unwrap(), ActivationKind::Gelu);
+        assert_eq!(ActivationKind::from_hf(&hf(&json!(null)), "hidden_act", "silu").unwrap(), ActivationKind::Silu);
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest() {
-        let error = ActivationKind::from_hf(&hf(&json!("gelu_neu")), "hidden_act", "silu")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("did you mean `gelu_new`?") && error.contains("quick_gelu"),
-            "{error}"
-        );
+        let error = ActivationKind::from_hf(&hf(&json!("gelu_neu")), "hidden_act", "silu").unwrap_err().to_string();
+        assert!(error.contains("did you mean `gelu_new`?") && error.contains("quick_gelu"), "{error}");
     }
 }

@@ -7,11 +7,7 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, Positions, TransformerConfig};
 
-pub(super) const BLOOM: Family = Family {
-    model_types: &["bloom"],
-    config,
-    weights,
-};
+pub(super) const BLOOM: Family = Family { model_types: &["bloom"], config, weights };
 
 /// Keys of training code that transformers does not read.
 const TRAINING: &[&str] = &[
@@ -25,9 +21,7 @@ const TRAINING: &[&str] = &[
 ];
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let d_model = hf
-        .optional_count("n_embed")?
-        .map_or_else(|| hf.count_or("hidden_size", 64), Ok)?;
+    let d_model = hf.optional_count("n_embed")?.map_or_else(|| hf.count_or("hidden_size", 64), Ok)?;
     let (n_layers, n_heads) = (hf.count_or("n_layer", 2)?, hf.count_or("n_head", 8)?);
     let mut config = TransformerConfig::plain(
         "bloom",
@@ -42,11 +36,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.tied = hf.tied_or(true)?;
     config.embed_norm = true;
     config.positions = Positions::Alibi { scaled: false };
-    hf.must_be(
-        "n_inner",
-        &json!(4 * d_model),
-        "BLOOM's MLPs are four times as wide as its stream; this must be null",
-    )?;
+    hf.must_be("n_inner", &json!(4 * d_model), "BLOOM's MLPs are four times as wide as its stream; this must be null")?;
     hf.refuse_if(
         "apply_residual_connection_post_layernorm",
         true,
@@ -64,32 +54,11 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     for layer in 0..config.n_layers {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("transformer.h.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.input_layernorm"), true);
-        map.norm(
-            &format!("{ours}.ln2"),
-            &format!("{theirs}.post_attention_layernorm"),
-            true,
-        );
-        fused_by_head(
-            &mut map,
-            config,
-            layer,
-            &format!("{theirs}.self_attention.query_key_value"),
-        );
-        map.linear(
-            &format!("{ours}.attn.w_o"),
-            &format!("{theirs}.self_attention.dense"),
-            true,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_in"),
-            &format!("{theirs}.mlp.dense_h_to_4h"),
-            true,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_out"),
-            &format!("{theirs}.mlp.dense_4h_to_h"),
-            true,
-        );
+        map.norm(&format!("{ours}.ln2"), &format!("{theirs}.post_attention_layernorm"), true);
+        fused_by_head(&mut map, config, layer, &format!("{theirs}.self_attention.query_key_value"));
+        map.linear(&format!("{ours}.attn.w_o"), &format!("{theirs}.self_attention.dense"), true);
+        map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.dense_h_to_4h"), true);
+        map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.dense_4h_to_h"), true);
     }
     map.norm("ln_final", "transformer.ln_f", true);
     map.unembed("lm_head", config.tied, false);

@@ -42,10 +42,7 @@ impl TransformerConfig {
             .checked_mul(self.experts.map_or(1, |experts| experts.count))?;
         let blocks = attention.checked_add(mlp)?.checked_mul(self.n_layers)?;
         let width = self.d_embed.unwrap_or(self.d_model);
-        let vocab = self
-            .d_vocab
-            .checked_mul(width)?
-            .checked_mul(if self.tied { 1 } else { 2 })?;
+        let vocab = self.d_vocab.checked_mul(width)?.checked_mul(if self.tied { 1 } else { 2 })?;
         let positions = if matches!(self.positions, Positions::Learned { .. }) {
             self.n_ctx.checked_mul(self.d_model)?
         } else {
@@ -83,10 +80,7 @@ impl TransformerConfig {
             return Err(self.wrong(
                 "n_kv_heads",
                 self.n_kv_heads,
-                format!(
-                    "each key head must serve as many of the {} query heads as the others",
-                    self.n_heads
-                ),
+                format!("each key head must serve as many of the {} query heads as the others", self.n_heads),
             ));
         }
         if self.d_head == self.d_model / self.n_heads && !self.d_model.is_multiple_of(self.n_heads) {
@@ -103,25 +97,17 @@ impl TransformerConfig {
             Err(self.wrong(
                 "experts.per_token",
                 experts.per_token,
-                format!(
-                    "must be from 1 to {}, the number of experts (at most {MOST_LAYERS})",
-                    experts.count
-                ),
+                format!("must be from 1 to {}, the number of experts (at most {MOST_LAYERS})", experts.count),
             ))
         })
     }
 
     fn check_lists(&self) -> Result<()> {
-        let by_layer = if let Positions::Rotary { by_layer, .. } = &self.positions {
-            by_layer.len()
-        } else {
-            self.n_layers
-        };
-        for (name, length) in [
-            ("attn_scales", self.attn_scales.len()),
-            ("windows", self.windows.len()),
-            ("positions.by_layer", by_layer),
-        ] {
+        let by_layer =
+            if let Positions::Rotary { by_layer, .. } = &self.positions { by_layer.len() } else { self.n_layers };
+        for (name, length) in
+            [("attn_scales", self.attn_scales.len()), ("windows", self.windows.len()), ("positions.by_layer", by_layer)]
+        {
             if length != self.n_layers {
                 return Err(self.wrong(
                     name,
@@ -139,25 +125,17 @@ impl TransformerConfig {
     fn check_numbers(&self) -> Result<()> {
         let positive = |name: &str, number: f64| {
             let fine = number.is_finite() && number > 0.0;
-            if fine {
-                Ok(())
-            } else {
-                Err(self.wrong(name, number, "must be a finite number above 0"))
-            }
+            if fine { Ok(()) } else { Err(self.wrong(name, number, "must be a finite number above 0")) }
         };
         positive("norm_eps", self.norm_eps)?;
-        self.attn_scales
-            .iter()
-            .try_for_each(|scale| positive("attn_scales", *scale))?;
+        self.attn_scales.iter().try_for_each(|scale| positive("attn_scales", *scale))?;
         let optional = [
             ("attn_softcap", self.attn_softcap),
             ("final_softcap", self.final_softcap),
             ("embed_scale", self.embed_scale),
             ("logit_scale", self.logit_scale),
         ];
-        optional
-            .into_iter()
-            .try_for_each(|(name, number)| number.map_or(Ok(()), |number| positive(name, number)))
+        optional.into_iter().try_for_each(|(name, number)| number.map_or(Ok(()), |number| positive(name, number)))
     }
 
     fn check_ropes(&self) -> Result<()> {
@@ -169,10 +147,7 @@ impl TransformerConfig {
                 return Err(self.wrong(
                     "rope.dims",
                     rope.dims,
-                    format!(
-                        "the rotated dimensions must be even, above 0 and at most the head's {}",
-                        self.d_head
-                    ),
+                    format!("the rotated dimensions must be even, above 0 and at most the head's {}", self.d_head),
                 ));
             }
         }
@@ -210,10 +185,7 @@ mod tests {
     #[test]
     fn parameters_by_hand() {
         // Per layer 4 * 8 * 8 + 2 * 8 * 32 = 768; embedding 80, positions 128.
-        assert_eq!(
-            TransformerConfig::plain("test", 2, 8, 2, 10, 16).parameters(),
-            Some(2 * 768 + 80 + 128)
-        );
+        assert_eq!(TransformerConfig::plain("test", 2, 8, 2, 10, 16).parameters(), Some(2 * 768 + 80 + 128));
     }
 
     #[test]

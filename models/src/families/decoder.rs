@@ -47,14 +47,9 @@ pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
 
 /// Reads the shared keys, but the rotation's: grouped heads, RMSNorm, a gated MLP, no biases.
 pub(super) fn skeleton(hf: &HfConfig, usual: &Defaults) -> Result<TransformerConfig> {
-    let (n_layers, n_heads) = (
-        hf.count_or("num_hidden_layers", usual.n_layers)?,
-        hf.count_or("num_attention_heads", usual.n_heads)?,
-    );
-    let (d_model, d_vocab) = (
-        hf.count_or("hidden_size", usual.d_model)?,
-        hf.count_or("vocab_size", usual.d_vocab)?,
-    );
+    let (n_layers, n_heads) =
+        (hf.count_or("num_hidden_layers", usual.n_layers)?, hf.count_or("num_attention_heads", usual.n_heads)?);
+    let (d_model, d_vocab) = (hf.count_or("hidden_size", usual.d_model)?, hf.count_or("vocab_size", usual.d_vocab)?);
     let d_head = hf.optional_count("head_dim")?.or(usual.d_head);
     if d_head.is_none() && !d_model.is_multiple_of(n_heads) {
         return Err(hf.problem(
@@ -71,9 +66,7 @@ pub(super) fn skeleton(hf: &HfConfig, usual: &Defaults) -> Result<TransformerCon
         hf.count_or("max_position_embeddings", usual.n_ctx)?,
     );
     config = config.with_d_head(d_head.unwrap_or(d_model / n_heads));
-    config.n_kv_heads = hf
-        .nullable_count("num_key_value_heads", usual.n_kv_heads)?
-        .unwrap_or(n_heads);
+    config.n_kv_heads = hf.nullable_count("num_key_value_heads", usual.n_kv_heads)?.unwrap_or(n_heads);
     config.d_mlp = hf.count_or("intermediate_size", usual.d_mlp)?;
     config.activation = ActivationKind::from_hf(hf, usual.activation.0, usual.activation.1)?;
     (config.gated_mlp, config.mlp_bias, config.qkv_bias, config.attn_out_bias) = (true, false, false, false);
@@ -92,20 +85,11 @@ pub(super) fn decoder(hf: &HfConfig, usual: &Defaults) -> Result<TransformerConf
 
 /// The same rotation in all layers.
 pub(super) fn one_rope(hf: &HfConfig, config: &mut TransformerConfig, usual: &Defaults) -> Result<()> {
-    let rope = Rope::from_hf(
-        hf,
-        config.d_head,
-        config.n_ctx,
-        usual.theta,
-        usual.rotated.unwrap_or(1.0),
-    )?;
+    let rope = Rope::from_hf(hf, config.d_head, config.n_ctx, usual.theta, usual.rotated.unwrap_or(1.0))?;
     if usual.rotated.is_none() {
         whole_head(hf, &rope, config.d_head)?;
     }
-    config.positions = Positions::Rotary {
-        ropes: vec![rope],
-        by_layer: vec![0; config.n_layers],
-    };
+    config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] };
     Ok(())
 }
 
@@ -145,40 +129,24 @@ fn norms(map: &mut WeightMap, config: &TransformerConfig, layer: usize) {
             ("ln2", "pre_feedforward_layernorm"),
             ("ln2_post", "post_feedforward_layernorm"),
         ],
-        (NormPlacement::PostOutput, _) => &[
-            ("ln1_post", "post_attention_layernorm"),
-            ("ln2_post", "post_feedforward_layernorm"),
-        ],
+        (NormPlacement::PostOutput, _) => {
+            &[("ln1_post", "post_attention_layernorm"), ("ln2_post", "post_feedforward_layernorm")]
+        }
         (_, BlockLayout::ParallelSharedNorm) => &[("ln1", "input_layernorm")],
         _ => &[("ln1", "input_layernorm"), ("ln2", "post_attention_layernorm")],
     };
     for (ours, theirs) in names {
-        map.norm(
-            &format!("blocks.{layer}.{ours}"),
-            &format!("model.layers.{layer}.{theirs}"),
-            config.norm_bias,
-        );
+        map.norm(&format!("blocks.{layer}.{ours}"), &format!("model.layers.{layer}.{theirs}"), config.norm_bias);
     }
 }
 
 /// Queries, keys, values, their norms, and the output projection.
 pub(super) fn attention(map: &mut WeightMap, config: &TransformerConfig, layer: usize) {
-    let (ours, theirs) = (
-        format!("blocks.{layer}.attn"),
-        format!("model.layers.{layer}.self_attn"),
-    );
+    let (ours, theirs) = (format!("blocks.{layer}.attn"), format!("model.layers.{layer}.self_attn"));
     for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj")] {
-        map.linear(
-            &format!("{ours}.{name}"),
-            &format!("{theirs}.{projection}"),
-            config.qkv_bias,
-        );
+        map.linear(&format!("{ours}.{name}"), &format!("{theirs}.{projection}"), config.qkv_bias);
     }
-    map.linear(
-        &format!("{ours}.w_o"),
-        &format!("{theirs}.o_proj"),
-        config.attn_out_bias,
-    );
+    map.linear(&format!("{ours}.w_o"), &format!("{theirs}.o_proj"), config.attn_out_bias);
     for (part, heads) in [("q", config.n_heads), ("k", config.n_kv_heads)] {
         let name = format!("{ours}.{part}_norm.weight");
         match config.qk_norm {
@@ -186,9 +154,7 @@ pub(super) fn attention(map: &mut WeightMap, config: &TransformerConfig, layer: 
             QkNorm::Head | QkNorm::Full => map.same(name, format!("{theirs}.{part}_norm.weight")),
             QkNorm::PerHead => map.joined(
                 name,
-                (0..heads)
-                    .map(|head| format!("{theirs}.{part}_layernorm.norms.{head}.weight"))
-                    .collect(),
+                (0..heads).map(|head| format!("{theirs}.{part}_layernorm.norms.{head}.weight")).collect(),
             ),
         }
     }
@@ -209,23 +175,8 @@ pub(super) fn mlp(map: &mut WeightMap, config: &TransformerConfig, layer: usize)
 pub(super) fn fused_by_head(map: &mut WeightMap, config: &TransformerConfig, layer: usize, theirs: &str) {
     let (groups, d_head) = (config.n_kv_heads, config.d_head);
     let queries = config.n_heads / groups * d_head;
-    for (name, start, len) in [
-        ("w_q", 0, queries),
-        ("w_k", queries, d_head),
-        ("w_v", queries + d_head, d_head),
-    ] {
-        let cut = Cut::PerGroup {
-            groups,
-            stride: queries + 2 * d_head,
-            start,
-            len,
-        };
-        map.projection(
-            &format!("blocks.{layer}.attn.{name}"),
-            theirs,
-            true,
-            config.qkv_bias,
-            cut,
-        );
+    for (name, start, len) in [("w_q", 0, queries), ("w_k", queries, d_head), ("w_v", queries + d_head, d_head)] {
+        let cut = Cut::PerGroup { groups, stride: queries + 2 * d_head, start, len };
+        map.projection(&format!("blocks.{layer}.attn.{name}"), theirs, true, config.qkv_bias, cut);
     }
 }

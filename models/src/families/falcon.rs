@@ -6,20 +6,11 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, BlockLayout, Positions, Rope, TransformerConfig};
 
-pub(super) const FALCON: Family = Family {
-    model_types: &["falcon"],
-    config,
-    weights,
-};
+pub(super) const FALCON: Family = Family { model_types: &["falcon"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let d_model = hf
-        .optional_count("n_embed")?
-        .map_or_else(|| hf.count_or("hidden_size", 4544), Ok)?;
-    let (n_layers, n_heads) = (
-        hf.count_or("num_hidden_layers", 32)?,
-        hf.count_or("num_attention_heads", 71)?,
-    );
+    let d_model = hf.optional_count("n_embed")?.map_or_else(|| hf.count_or("hidden_size", 4544), Ok)?;
+    let (n_layers, n_heads) = (hf.count_or("num_hidden_layers", 32)?, hf.count_or("num_attention_heads", 71)?);
     let mut config = TransformerConfig::plain(
         "falcon",
         n_layers,
@@ -49,10 +40,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
 
 /// `num_kv_heads` counts in the new architecture alone; the old one has a key head for each query head, or one in all.
 fn key_heads(hf: &HfConfig, n_heads: usize) -> Result<usize> {
-    let (given, one) = (
-        hf.optional_count("num_kv_heads")?.unwrap_or(n_heads),
-        hf.flag_or("multi_query", true)?,
-    );
+    let (given, one) = (hf.optional_count("num_kv_heads")?.unwrap_or(n_heads), hf.flag_or("multi_query", true)?);
     if hf.flag_or("new_decoder_architecture", false)? {
         return Ok(given);
     }
@@ -68,20 +56,14 @@ fn key_heads(hf: &HfConfig, n_heads: usize) -> Result<usize> {
 }
 
 fn layout(hf: &HfConfig) -> Result<BlockLayout> {
-    let (new, parallel) = (
-        hf.flag_or("new_decoder_architecture", false)?,
-        hf.flag_or("parallel_attn", true)?,
-    );
+    let (new, parallel) = (hf.flag_or("new_decoder_architecture", false)?, hf.flag_or("parallel_attn", true)?);
     let norms = hf.optional_count("num_ln_in_parallel_attn")?;
     match (new, parallel, norms.unwrap_or(if new { 2 } else { 1 })) {
         (false, false, _) => Ok(BlockLayout::Serial),
         (_, true, 1) => Ok(BlockLayout::ParallelSharedNorm),
         (true, true, 2) => Ok(BlockLayout::Parallel),
         (true, false, _) => Err(hf.problem("parallel_attn", "must be true with new_decoder_architecture")),
-        (_, true, _) => Err(hf.problem(
-            "num_ln_in_parallel_attn",
-            "must be 1, or 2 with new_decoder_architecture",
-        )),
+        (_, true, _) => Err(hf.problem("num_ln_in_parallel_attn", "must be 1, or 2 with new_decoder_architecture")),
     }
 }
 
@@ -91,10 +73,7 @@ fn positions(hf: &HfConfig, config: &TransformerConfig) -> Result<Positions> {
         return Ok(Positions::Alibi { scaled: true });
     }
     whole_head(hf, &rope, config.d_head)?;
-    Ok(Positions::Rotary {
-        ropes: vec![rope],
-        by_layer: vec![0; config.n_layers],
-    })
+    Ok(Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] })
 }
 
 fn weights(config: &TransformerConfig) -> WeightMap {
@@ -110,27 +89,10 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         for (name, norm) in norms {
             map.norm(&format!("{ours}.{name}"), &format!("{theirs}.{norm}"), true);
         }
-        fused_by_head(
-            &mut map,
-            config,
-            layer,
-            &format!("{theirs}.self_attention.query_key_value"),
-        );
-        map.linear(
-            &format!("{ours}.attn.w_o"),
-            &format!("{theirs}.self_attention.dense"),
-            config.attn_out_bias,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_in"),
-            &format!("{theirs}.mlp.dense_h_to_4h"),
-            config.mlp_bias,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_out"),
-            &format!("{theirs}.mlp.dense_4h_to_h"),
-            config.mlp_bias,
-        );
+        fused_by_head(&mut map, config, layer, &format!("{theirs}.self_attention.query_key_value"));
+        map.linear(&format!("{ours}.attn.w_o"), &format!("{theirs}.self_attention.dense"), config.attn_out_bias);
+        map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.dense_h_to_4h"), config.mlp_bias);
+        map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.dense_4h_to_h"), config.mlp_bias);
     }
     map.norm("ln_final", "transformer.ln_f", true);
     map.unembed("lm_head", config.tied, false);

@@ -7,11 +7,7 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, NormKind, NormPlacement, TransformerConfig};
 
-pub(super) const GEMMA: Family = Family {
-    model_types: &["gemma"],
-    config,
-    weights,
-};
+pub(super) const GEMMA: Family = Family { model_types: &["gemma"], config, weights };
 
 const DEFAULTS: Defaults = Defaults {
     n_layers: 28,
@@ -59,12 +55,7 @@ pub(super) fn common(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()
     config.norm = NormKind::RmsOffset;
     config.embed_scale = Some((config.d_model as f64).sqrt());
     attention_bias(hf, config)?;
-    hf.refuse_if(
-        "use_bidirectional_attention",
-        true,
-        false,
-        "only causal attention is supported; this must be false",
-    )
+    hf.refuse_if("use_bidirectional_attention", true, false, "only causal attention is supported; this must be false")
 }
 
 /// What Gemma 2 and 3 share, but for rotations and windows.
@@ -75,10 +66,7 @@ pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) ->
     config.norm_placement = NormPlacement::Sandwich;
     let scalar = hf.number_or("query_pre_attn_scalar", 256.0)?;
     if scalar <= 0.0 {
-        return Err(hf.problem(
-            "query_pre_attn_scalar",
-            "must be above 0: scores are divided by its root",
-        ));
+        return Err(hf.problem("query_pre_attn_scalar", "must be above 0: scores are divided by its root"));
     }
     config.attn_scales = vec![scalar.powf(-0.5); config.n_layers];
     config.final_softcap = cap(hf, "final_logit_softcapping", final_cap)?;

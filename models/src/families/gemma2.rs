@@ -7,11 +7,7 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::TransformerConfig;
 
-pub(super) const GEMMA2: Family = Family {
-    model_types: &["gemma2"],
-    config,
-    weights,
-};
+pub(super) const GEMMA2: Family = Family { model_types: &["gemma2"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = second(hf, &DEFAULTS_2, Some(30.0))?;

@@ -8,17 +8,9 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{Positions, QkNorm, Rope, TransformerConfig};
 
-pub(super) const GEMMA3: Family = Family {
-    model_types: &["gemma3_text", "gemma3"],
-    config,
-    weights,
-};
+pub(super) const GEMMA3: Family = Family { model_types: &["gemma3_text", "gemma3"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    d_vocab: 262_208,
-    n_ctx: 131_072,
-    ..DEFAULTS_2
-};
+const DEFAULTS: Defaults = Defaults { d_vocab: 262_208, n_ctx: 131_072, ..DEFAULTS_2 };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if hf.has("text_config") {
@@ -32,14 +24,9 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let period = hf.count_or("sliding_window_pattern", 6)?;
     let slides = sliding(hf, config.n_layers, |layer| !(layer + 1).is_multiple_of(period))?;
     config.windows = windows(hf, &slides, hf.nullable_count("sliding_window", Some(4096))?)?;
-    let ropes = vec![
-        rope(hf, &config, "full_attention")?,
-        rope(hf, &config, "sliding_attention")?,
-    ];
-    config.positions = Positions::Rotary {
-        ropes,
-        by_layer: slides.iter().map(|slides| usize::from(*slides)).collect(),
-    };
+    let ropes = vec![rope(hf, &config, "full_attention")?, rope(hf, &config, "sliding_attention")?];
+    config.positions =
+        Positions::Rotary { ropes, by_layer: slides.iter().map(|slides| usize::from(*slides)).collect() };
     // transformers hands no cap on scores to Gemma 3's attention, whatever the config says.
     hf.finish(&["_sliding_window_pattern", "attn_logit_softcapping", "hidden_act"])?;
     Ok(config)
@@ -48,11 +35,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
 /// Full layers: `rope_theta` and `rope_scaling`; sliding ones: `rope_local_base_freq`. Or both within `rope_parameters`.
 fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     let full = kind == "full_attention";
-    let (key, usual) = if full {
-        ("rope_theta", 1e6)
-    } else {
-        ("rope_local_base_freq", 10_000.0)
-    };
+    let (key, usual) = if full { ("rope_theta", 1e6) } else { ("rope_local_base_freq", 10_000.0) };
     let reader = RopeReader {
         d_head: config.d_head,
         n_ctx: config.n_ctx,
@@ -67,10 +50,7 @@ fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     }
     let old = hf.table("rope_scaling")?.filter(|table| full && !table.is_empty());
     if old.is_some() && nested.is_some() {
-        return Err(hf.problem(
-            "rope_scaling",
-            "`rope_parameters` settles the same; keep one of the two",
-        ));
+        return Err(hf.problem("rope_scaling", "`rope_parameters` settles the same; keep one of the two"));
     }
     let rope = reader.read(hf, nested.as_ref().or(old.as_ref()))?;
     whole_head(hf, &rope, config.d_head)?;

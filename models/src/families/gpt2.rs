@@ -4,18 +4,11 @@ use super::{Cut, Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, TransformerConfig};
 
-pub(super) const GPT2: Family = Family {
-    model_types: &["gpt2"],
-    config,
-    weights,
-};
+pub(super) const GPT2: Family = Family { model_types: &["gpt2"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) = (
-        hf.count_or("n_layer", 12)?,
-        hf.count_or("n_embd", 768)?,
-        hf.count_or("n_head", 12)?,
-    );
+    let (n_layers, d_model, n_heads) =
+        (hf.count_or("n_layer", 12)?, hf.count_or("n_embd", 768)?, hf.count_or("n_head", 12)?);
     let mut config = TransformerConfig::plain(
         "gpt2",
         n_layers,
@@ -29,12 +22,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.norm_eps = hf.number_or("layer_norm_epsilon", 1e-5)?;
     config.tied = hf.tied_or(true)?;
     scales(hf, &mut config)?;
-    hf.refuse_if(
-        "add_cross_attention",
-        true,
-        false,
-        "cross attention is not supported; this must be a decoder alone",
-    )?;
+    hf.refuse_if("add_cross_attention", true, false, "cross attention is not supported; this must be a decoder alone")?;
     hf.finish(&["n_ctx"])?;
     Ok(config)
 }
@@ -62,39 +50,12 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.ln_1"), true);
         map.norm(&format!("{ours}.ln2"), &format!("{theirs}.ln_2"), true);
         for (part, name) in ["w_q", "w_k", "w_v"].into_iter().enumerate() {
-            let cut = Cut::Range {
-                start: part * d_model,
-                len: d_model,
-            };
-            map.projection(
-                &format!("{ours}.attn.{name}"),
-                &format!("{theirs}.attn.c_attn"),
-                false,
-                true,
-                cut,
-            );
+            let cut = Cut::Range { start: part * d_model, len: d_model };
+            map.projection(&format!("{ours}.attn.{name}"), &format!("{theirs}.attn.c_attn"), false, true, cut);
         }
-        map.projection(
-            &format!("{ours}.attn.w_o"),
-            &format!("{theirs}.attn.c_proj"),
-            false,
-            true,
-            Cut::Whole,
-        );
-        map.projection(
-            &format!("{ours}.mlp.w_in"),
-            &format!("{theirs}.mlp.c_fc"),
-            false,
-            true,
-            Cut::Whole,
-        );
-        map.projection(
-            &format!("{ours}.mlp.w_out"),
-            &format!("{theirs}.mlp.c_proj"),
-            false,
-            true,
-            Cut::Whole,
-        );
+        map.projection(&format!("{ours}.attn.w_o"), &format!("{theirs}.attn.c_proj"), false, true, Cut::Whole);
+        map.projection(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.c_fc"), false, true, Cut::Whole);
+        map.projection(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.c_proj"), false, true, Cut::Whole);
     }
     map.norm("ln_final", "transformer.ln_f", true);
     map.unembed("lm_head", config.tied, false);

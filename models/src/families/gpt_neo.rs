@@ -6,18 +6,11 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, TransformerConfig};
 
-pub(super) const GPT_NEO: Family = Family {
-    model_types: &["gpt_neo"],
-    config,
-    weights,
-};
+pub(super) const GPT_NEO: Family = Family { model_types: &["gpt_neo"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) = (
-        hf.count_or("num_layers", 24)?,
-        hf.count_or("hidden_size", 2048)?,
-        hf.count_or("num_heads", 16)?,
-    );
+    let (n_layers, d_model, n_heads) =
+        (hf.count_or("num_layers", 24)?, hf.count_or("hidden_size", 2048)?, hf.count_or("num_heads", 16)?);
     let mut config = TransformerConfig::plain(
         "gpt_neo",
         n_layers,
@@ -41,13 +34,9 @@ fn windows(hf: &HfConfig, n_layers: usize) -> Result<Vec<Option<usize>>> {
     let window = hf.count_or("window_size", 256)?;
     let (key, kinds) = layer_kinds(hf)?;
     if kinds.len() != n_layers {
-        return Err(hf.problem(
-            key,
-            format!(
-                "must name a kind for each of the {n_layers} layers, it names {}",
-                kinds.len()
-            ),
-        ));
+        return Err(
+            hf.problem(key, format!("must name a kind for each of the {n_layers} layers, it names {}", kinds.len()))
+        );
     }
     let windows = kinds.iter().map(|kind| match kind.as_str() {
         "global" => Ok(None),
@@ -70,16 +59,14 @@ fn layer_kinds(hf: &HfConfig) -> Result<(&'static str, Vec<String>)> {
         None => None,
     };
     match (listed, expanded) {
-        (Some(listed), Some(expanded)) if listed != expanded => Err(hf.problem(
-            "attention_layers",
-            "`attention_types` says something else; keep one of the two",
-        )),
+        (Some(listed), Some(expanded)) if listed != expanded => {
+            Err(hf.problem("attention_layers", "`attention_types` says something else; keep one of the two"))
+        }
         (Some(listed), _) => Ok(("attention_layers", listed)),
         (None, Some(expanded)) => Ok(("attention_types", expanded)),
-        (None, None) => Ok((
-            "attention_types",
-            ["global", "local"].repeat(12).into_iter().map(str::to_owned).collect(),
-        )),
+        (None, None) => {
+            Ok(("attention_types", ["global", "local"].repeat(12).into_iter().map(str::to_owned).collect()))
+        }
     }
 }
 
@@ -105,17 +92,10 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("transformer.h.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.ln_1"), true);
         map.norm(&format!("{ours}.ln2"), &format!("{theirs}.ln_2"), true);
-        for (name, projection, bias) in [
-            ("w_q", "q_proj", false),
-            ("w_k", "k_proj", false),
-            ("w_v", "v_proj", false),
-            ("w_o", "out_proj", true),
-        ] {
-            map.linear(
-                &format!("{ours}.attn.{name}"),
-                &format!("{theirs}.attn.attention.{projection}"),
-                bias,
-            );
+        for (name, projection, bias) in
+            [("w_q", "q_proj", false), ("w_k", "k_proj", false), ("w_v", "v_proj", false), ("w_o", "out_proj", true)]
+        {
+            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.attn.attention.{projection}"), bias);
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.c_fc"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.c_proj"), true);
@@ -143,9 +123,6 @@ mod tests {
     fn the_default_pattern_must_fit_the_layers() {
         let hf = HfConfig::new(json!({ "model_type": "gpt_neo", "num_layers": 4 })).unwrap();
         let error = config(&hf).unwrap_err().to_string();
-        assert!(
-            error.contains("`attention_types`") && error.contains("each of the 4 layers, it names 24"),
-            "{error}"
-        );
+        assert!(error.contains("`attention_types`") && error.contains("each of the 4 layers, it names 24"), "{error}");
     }
 }

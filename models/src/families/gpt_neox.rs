@@ -6,11 +6,7 @@ use super::{Cut, Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, BlockLayout, Positions, TransformerConfig};
 
-pub(super) const GPT_NEOX: Family = Family {
-    model_types: &["gpt_neox"],
-    config,
-    weights,
-};
+pub(super) const GPT_NEOX: Family = Family { model_types: &["gpt_neox"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) = (
@@ -35,23 +31,11 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if hf.flag_or("use_parallel_residual", true)? {
         config.block_layout = BlockLayout::Parallel;
     }
-    let (theta, fraction) = (
-        hf.number_or("rotary_emb_base", 10_000.0)?,
-        hf.number_or("rotary_pct", 0.25)?,
-    );
+    let (theta, fraction) = (hf.number_or("rotary_emb_base", 10_000.0)?, hf.number_or("rotary_pct", 0.25)?);
     let original = hf.optional_count("original_max_position_embeddings")?;
-    let rope = RopeReader {
-        d_head: config.d_head,
-        n_ctx: config.n_ctx,
-        theta,
-        fraction,
-        original,
-    }
-    .read(hf, rope_table(hf)?.as_ref())?;
-    config.positions = Positions::Rotary {
-        ropes: vec![rope],
-        by_layer: vec![0; n_layers],
-    };
+    let rope = RopeReader { d_head: config.d_head, n_ctx: config.n_ctx, theta, fraction, original }
+        .read(hf, rope_table(hf)?.as_ref())?;
+    config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; n_layers] };
     hf.finish(&[])?;
     Ok(config)
 }
@@ -62,27 +46,11 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     for layer in 0..config.n_layers {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("gpt_neox.layers.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.input_layernorm"), true);
-        map.norm(
-            &format!("{ours}.ln2"),
-            &format!("{theirs}.post_attention_layernorm"),
-            true,
-        );
+        map.norm(&format!("{ours}.ln2"), &format!("{theirs}.post_attention_layernorm"), true);
         fused_by_head(&mut map, config, layer, &format!("{theirs}.attention.query_key_value"));
-        map.linear(
-            &format!("{ours}.attn.w_o"),
-            &format!("{theirs}.attention.dense"),
-            config.attn_out_bias,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_in"),
-            &format!("{theirs}.mlp.dense_h_to_4h"),
-            true,
-        );
-        map.linear(
-            &format!("{ours}.mlp.w_out"),
-            &format!("{theirs}.mlp.dense_4h_to_h"),
-            true,
-        );
+        map.linear(&format!("{ours}.attn.w_o"), &format!("{theirs}.attention.dense"), config.attn_out_bias);
+        map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.dense_h_to_4h"), true);
+        map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.dense_4h_to_h"), true);
     }
     map.norm("ln_final", "gpt_neox.final_layer_norm", true);
     map.unembed("embed_out", config.tied, false);

@@ -4,18 +4,11 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, BlockLayout, Positions, Rope, RopeScaling, TransformerConfig};
 
-pub(super) const GPTJ: Family = Family {
-    model_types: &["gptj"],
-    config,
-    weights,
-};
+pub(super) const GPTJ: Family = Family { model_types: &["gptj"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) = (
-        hf.count_or("n_layer", 28)?,
-        hf.count_or("n_embd", 4096)?,
-        hf.count_or("n_head", 16)?,
-    );
+    let (n_layers, d_model, n_heads) =
+        (hf.count_or("n_layer", 28)?, hf.count_or("n_embd", 4096)?, hf.count_or("n_head", 16)?);
     let mut config = TransformerConfig::plain(
         "gptj",
         n_layers,
@@ -33,23 +26,10 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let dims = hf
         .nullable_count("rotary_dim", Some(64))?
         .ok_or_else(|| hf.problem("rotary_dim", "must be a number: the rotated dimensions of a head"))?;
-    let rope = Rope {
-        theta: 10_000.0,
-        dims,
-        interleaved: true,
-        scaling: RopeScaling::Default,
-    };
-    config.positions = Positions::Rotary {
-        ropes: vec![rope],
-        by_layer: vec![0; n_layers],
-    };
+    let rope = Rope { theta: 10_000.0, dims, interleaved: true, scaling: RopeScaling::Default };
+    config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; n_layers] };
     for key in ["rotary", "scale_attn_weights"] {
-        hf.refuse_if(
-            key,
-            false,
-            true,
-            "transformers computes as if this were true; it must be",
-        )?;
+        hf.refuse_if(key, false, true, "transformers computes as if this were true; it must be")?;
     }
     hf.finish(&["n_ctx"])?;
     Ok(config)
@@ -61,17 +41,8 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     for layer in 0..config.n_layers {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("transformer.h.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.ln_1"), true);
-        for (name, projection) in [
-            ("w_q", "q_proj"),
-            ("w_k", "k_proj"),
-            ("w_v", "v_proj"),
-            ("w_o", "out_proj"),
-        ] {
-            map.linear(
-                &format!("{ours}.attn.{name}"),
-                &format!("{theirs}.attn.{projection}"),
-                false,
-            );
+        for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj"), ("w_o", "out_proj")] {
+            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.attn.{projection}"), false);
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.fc_in"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.fc_out"), true);

@@ -144,16 +144,9 @@ impl HfConfig {
             return Err(problem("config.json must be a JSON object"));
         };
         let Some(family) = keys.get("model_type").and_then(Value::as_str).map(str::to_owned) else {
-            return Err(problem(
-                "config.json must name its architecture, as in \"model_type\": \"gpt2\"",
-            ));
+            return Err(problem("config.json must name its architecture, as in \"model_type\": \"gpt2\""));
         };
-        Ok(Self {
-            family,
-            path: String::new(),
-            keys,
-            read: RefCell::default(),
-        })
+        Ok(Self { family, path: String::new(), keys, read: RefCell::default() })
     }
 
     /// A table within the config, read key by key like the config itself.
@@ -164,10 +157,7 @@ impl HfConfig {
     pub fn table(&self, key: &str) -> Result<Option<Self>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let keys = value.as_object().cloned().ok_or_else(|| {
-            self.problem(
-                key,
-                "must be a table, such as {\"rope_type\": \"linear\", \"factor\": 2.0}",
-            )
+            self.problem(key, "must be a table, such as {\"rope_type\": \"linear\", \"factor\": 2.0}")
         })?;
         Ok(Some(Self {
             family: self.family.clone(),
@@ -215,8 +205,7 @@ impl HfConfig {
     ///
     /// [`Error::Config`] when it is absent, not a whole number, zero, or beyond ten million.
     pub fn count(&self, key: &str) -> Result<usize> {
-        self.optional_count(key)?
-            .ok_or_else(|| self.problem(key, "this key is needed: a positive whole number"))
+        self.optional_count(key)?.ok_or_else(|| self.problem(key, "this key is needed: a positive whole number"))
     }
 
     /// A count with the default of transformers.
@@ -228,27 +217,17 @@ impl HfConfig {
     pub fn optional_count(&self, key: &str) -> Result<Option<usize>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_u64().filter(|n| (1..=10_000_000).contains(n));
-        number
-            .map(|n| Some(n as usize))
-            .ok_or_else(|| self.problem(key, "must be a whole number from 1 to 10000000"))
+        number.map(|n| Some(n as usize)).ok_or_else(|| self.problem(key, "must be a whole number from 1 to 10000000"))
     }
 
     /// A count that `null` turns off and that has a default where absent, such as `sliding_window`.
     pub fn nullable_count(&self, key: &str, default: Option<usize>) -> Result<Option<usize>> {
-        if self.has(key) {
-            self.optional_count(key)
-        } else {
-            Ok(default)
-        }
+        if self.has(key) { self.optional_count(key) } else { Ok(default) }
     }
 
     /// A number that `null` turns off and that has a default where absent.
     pub fn nullable_number(&self, key: &str, default: Option<f64>) -> Result<Option<f64>> {
-        if self.has(key) {
-            self.optional_number(key)
-        } else {
-            Ok(default)
-        }
+        if self.has(key) { self.optional_number(key) } else { Ok(default) }
     }
 
     /// A finite number with the default of transformers.
@@ -260,9 +239,7 @@ impl HfConfig {
     pub fn optional_number(&self, key: &str) -> Result<Option<f64>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let number = value.as_f64().filter(|n| n.is_finite());
-        number
-            .map(Some)
-            .ok_or_else(|| self.problem(key, "must be a finite number"))
+        number.map(Some).ok_or_else(|| self.problem(key, "must be a finite number"))
     }
 
     /// A truth value with the default of transformers.
@@ -270,9 +247,7 @@ impl HfConfig {
         let Some(value) = self.value(key) else {
             return Ok(default);
         };
-        value
-            .as_bool()
-            .ok_or_else(|| self.problem(key, "must be true or false"))
+        value.as_bool().ok_or_else(|| self.problem(key, "must be true or false"))
     }
 
     /// A word with the default of transformers.
@@ -280,36 +255,23 @@ impl HfConfig {
         let Some(value) = self.value(key) else {
             return Ok(default.to_owned());
         };
-        value
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| self.problem(key, "must be a string"))
+        value.as_str().map(str::to_owned).ok_or_else(|| self.problem(key, "must be a string"))
     }
 
     /// A list of words that may be absent.
     pub fn optional_words(&self, key: &str) -> Result<Option<Vec<String>>> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let words = value.as_array().map(|items| {
-            items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-        });
-        words
-            .flatten()
-            .map(Some)
-            .ok_or_else(|| self.problem(key, "must be a list of strings"))
+        let words = value
+            .as_array()
+            .map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
+        words.flatten().map(Some).ok_or_else(|| self.problem(key, "must be a list of strings"))
     }
 
     /// A list of finite numbers that must be there.
     pub fn numbers(&self, key: &str) -> Result<Vec<f64>> {
         let items = self.value(key).and_then(Value::as_array);
-        let numbers = items.and_then(|items| {
-            items
-                .iter()
-                .map(|item| item.as_f64().filter(|n| n.is_finite()))
-                .collect()
-        });
+        let numbers =
+            items.and_then(|items| items.iter().map(|item| item.as_f64().filter(|n| n.is_finite())).collect());
         numbers.ok_or_else(|| self.problem(key, "must be a list of numbers"))
     }
 
@@ -348,10 +310,10 @@ impl HfConfig {
             !(known || off)
         });
         match strange {
-            Some((key, _)) => Err(self.problem(
-                key,
-                "this key is not understood, and might change the numbers; remove it if it does not",
-            )),
+            Some((key, _)) => {
+                Err(self
+                    .problem(key, "this key is not understood, and might change the numbers; remove it if it does not"))
+            }
             None => Ok(()),
         }
     }

@@ -11,19 +11,13 @@ pub(super) fn sliding(hf: &HfConfig, n_layers: usize, rule: impl Fn(usize) -> bo
     if types.len() != n_layers {
         return Err(hf.problem(
             "layer_types",
-            format!(
-                "must name a type for each of the {n_layers} layers, it names {}",
-                types.len()
-            ),
+            format!("must name a type for each of the {n_layers} layers, it names {}", types.len()),
         ));
     }
     let kinds = types.iter().map(|kind| match kind.as_str() {
         "sliding_attention" => Ok(true),
         "full_attention" => Ok(false),
-        _ => Err(hf.problem(
-            "layer_types",
-            format!("`{kind}` is not known; known: full_attention, sliding_attention"),
-        )),
+        _ => Err(hf.problem("layer_types", format!("`{kind}` is not known; known: full_attention, sliding_attention"))),
     });
     kinds.collect()
 }
@@ -31,13 +25,7 @@ pub(super) fn sliding(hf: &HfConfig, n_layers: usize, rule: impl Fn(usize) -> bo
 /// The window of each layer.
 pub(super) fn windows(hf: &HfConfig, sliding: &[bool], window: Option<usize>) -> Result<Vec<Option<usize>>> {
     if window.is_none() && sliding.contains(&true) {
-        return Err(hf.problem(
-            "sliding_window",
-            "some layers slide, so this must be the number of keys they see",
-        ));
+        return Err(hf.problem("sliding_window", "some layers slide, so this must be the number of keys they see"));
     }
-    Ok(sliding
-        .iter()
-        .map(|slides| if *slides { window } else { None })
-        .collect())
+    Ok(sliding.iter().map(|slides| if *slides { window } else { None }).collect())
 }

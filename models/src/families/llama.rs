@@ -7,11 +7,7 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::TransformerConfig;
 
-pub(super) const LLAMA: Family = Family {
-    model_types: &["llama"],
-    config,
-    weights,
-};
+pub(super) const LLAMA: Family = Family { model_types: &["llama"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &LLAMA_DEFAULTS)?;

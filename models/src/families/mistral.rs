@@ -5,18 +5,9 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::TransformerConfig;
 
-pub(super) const MISTRAL: Family = Family {
-    model_types: &["mistral"],
-    config,
-    weights,
-};
+pub(super) const MISTRAL: Family = Family { model_types: &["mistral"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    n_kv_heads: Some(8),
-    d_mlp: 14336,
-    n_ctx: 131_072,
-    ..LLAMA_DEFAULTS
-};
+const DEFAULTS: Defaults = Defaults { n_kv_heads: Some(8), d_mlp: 14336, n_ctx: 131_072, ..LLAMA_DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;

@@ -5,33 +5,18 @@ use super::{Cut, Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{Experts, TransformerConfig};
 
-pub(super) const MIXTRAL: Family = Family {
-    model_types: &["mixtral"],
-    config,
-    weights,
-};
+pub(super) const MIXTRAL: Family = Family { model_types: &["mixtral"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    n_kv_heads: Some(8),
-    d_mlp: 14336,
-    n_ctx: 131_072,
-    eps: 1e-5,
-    theta: 1e6,
-    ..LLAMA_DEFAULTS
-};
+const DEFAULTS: Defaults =
+    Defaults { n_kv_heads: Some(8), d_mlp: 14336, n_ctx: 131_072, eps: 1e-5, theta: 1e6, ..LLAMA_DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;
     config.windows = vec![hf.nullable_count("sliding_window", None)?; config.n_layers];
-    let experts = Experts {
-        count: hf.count_or("num_local_experts", 8)?,
-        per_token: hf.count_or("num_experts_per_tok", 2)?,
-    };
+    let experts =
+        Experts { count: hf.count_or("num_local_experts", 8)?, per_token: hf.count_or("num_experts_per_tok", 2)? };
     if experts.per_token > experts.count {
-        return Err(hf.problem(
-            "num_experts_per_tok",
-            format!("there are only {} experts", experts.count),
-        ));
+        return Err(hf.problem("num_experts_per_tok", format!("there are only {} experts", experts.count)));
     }
     config.experts = Some(experts);
     hf.finish(&["output_router_logits", "router_aux_loss_coef", "router_jitter_noise"])?;

@@ -88,9 +88,5 @@ pub fn family(model_type: &str) -> Result<&'static Family> {
 
 /// Every `model_type` that can be loaded.
 pub fn known() -> Vec<String> {
-    FAMILIES
-        .iter()
-        .flat_map(|family| family.model_types)
-        .map(ToString::to_string)
-        .collect()
+    FAMILIES.iter().flat_map(|family| family.model_types).map(ToString::to_string).collect()
 }

@@ -5,17 +5,9 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{NormPlacement, QkNorm, TransformerConfig};
 
-pub(super) const OLMO2: Family = Family {
-    model_types: &["olmo2"],
-    config,
-    weights,
-};
+pub(super) const OLMO2: Family = Family { model_types: &["olmo2"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    d_vocab: 50304,
-    eps: 1e-5,
-    ..LLAMA_DEFAULTS
-};
+const DEFAULTS: Defaults = Defaults { d_vocab: 50304, eps: 1e-5, ..LLAMA_DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;

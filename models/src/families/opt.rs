@@ -4,11 +4,7 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, NormPlacement, Positions, TransformerConfig};
 
-pub(super) const OPT: Family = Family {
-    model_types: &["opt"],
-    config,
-    weights,
-};
+pub(super) const OPT: Family = Family { model_types: &["opt"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) = (
@@ -28,17 +24,11 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.activation = ActivationKind::from_hf(hf, "activation_function", "relu")?;
     config.tied = hf.tied_or(true)?;
     config.positions = Positions::Learned { offset: 2 };
-    config.d_embed = hf
-        .optional_count("word_embed_proj_dim")?
-        .filter(|width| *width != d_model);
+    config.d_embed = hf.optional_count("word_embed_proj_dim")?.filter(|width| *width != d_model);
     let bias = hf.flag_or("enable_bias", true)?;
     (config.qkv_bias, config.attn_out_bias, config.mlp_bias) = (bias, bias, bias);
     let before = hf.flag_or("do_layer_norm_before", true)?;
-    config.norm_placement = if before {
-        NormPlacement::Pre
-    } else {
-        NormPlacement::PostResidual
-    };
+    config.norm_placement = if before { NormPlacement::Pre } else { NormPlacement::PostResidual };
     config.final_norm = !hf.flag_or("_remove_final_layer_norm", false)? && before;
     hf.refuse_if(
         "layer_norm_elementwise_affine",
@@ -62,17 +52,8 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("model.decoder.layers.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.self_attn_layer_norm"), true);
         map.norm(&format!("{ours}.ln2"), &format!("{theirs}.final_layer_norm"), true);
-        for (name, projection) in [
-            ("w_q", "q_proj"),
-            ("w_k", "k_proj"),
-            ("w_v", "v_proj"),
-            ("w_o", "out_proj"),
-        ] {
-            map.linear(
-                &format!("{ours}.attn.{name}"),
-                &format!("{theirs}.self_attn.{projection}"),
-                config.qkv_bias,
-            );
+        for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj"), ("w_o", "out_proj")] {
+            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.self_attn.{projection}"), config.qkv_bias);
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.fc1"), config.mlp_bias);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.fc2"), config.mlp_bias);

@@ -5,11 +5,7 @@ use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{BlockLayout, NormKind, TransformerConfig};
 
-pub(super) const PHI: Family = Family {
-    model_types: &["phi"],
-    config,
-    weights,
-};
+pub(super) const PHI: Family = Family { model_types: &["phi"], config, weights };
 
 const DEFAULTS: Defaults = Defaults {
     n_layers: 24,
@@ -44,17 +40,8 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     for layer in 0..config.n_layers {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("model.layers.{layer}"));
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.input_layernorm"), true);
-        for (name, projection) in [
-            ("w_q", "q_proj"),
-            ("w_k", "k_proj"),
-            ("w_v", "v_proj"),
-            ("w_o", "dense"),
-        ] {
-            map.linear(
-                &format!("{ours}.attn.{name}"),
-                &format!("{theirs}.self_attn.{projection}"),
-                true,
-            );
+        for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj"), ("w_o", "dense")] {
+            map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.self_attn.{projection}"), true);
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.fc1"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.fc2"), true);

@@ -8,19 +8,9 @@ use super::{Cut, Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{Positions, RopeScaling, TransformerConfig};
 
-pub(super) const PHI3: Family = Family {
-    model_types: &["phi3"],
-    config,
-    weights,
-};
+pub(super) const PHI3: Family = Family { model_types: &["phi3"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    d_model: 3072,
-    d_mlp: 8192,
-    d_vocab: 32064,
-    n_ctx: 4096,
-    ..LLAMA_DEFAULTS
-};
+const DEFAULTS: Defaults = Defaults { d_model: 3072, d_mlp: 8192, d_vocab: 32064, n_ctx: 4096, ..LLAMA_DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, &DEFAULTS)?;
@@ -31,11 +21,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
         hf.refuse_if(key, true, false, "Phi 3 has no biases; this must be false")?;
     }
     for key in ["full_attn_mod", "interpolate_factor"] {
-        hf.must_be(
-            key,
-            &json!(1),
-            "transformers computes with 1 whatever this says; it must be 1",
-        )?;
+        hf.must_be(key, &json!(1), "transformers computes with 1 whatever this says; it must be 1")?;
     }
     hf.finish(&[])?;
     Ok(config)
@@ -43,35 +29,19 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
 
 /// The context it was trained with stands beside the rotation's table, and has a default of its own.
 fn rope(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
-    let (theta, fraction) = (
-        hf.number_or("rope_theta", 10_000.0)?,
-        hf.number_or("partial_rotary_factor", 1.0)?,
-    );
+    let (theta, fraction) = (hf.number_or("rope_theta", 10_000.0)?, hf.number_or("partial_rotary_factor", 1.0)?);
     let original = Some(hf.count_or("original_max_position_embeddings", 4096)?);
-    let reader = RopeReader {
-        d_head: config.d_head,
-        n_ctx: config.n_ctx,
-        theta,
-        fraction,
-        original,
-    };
+    let reader = RopeReader { d_head: config.d_head, n_ctx: config.n_ctx, theta, fraction, original };
     let rope = reader.read(hf, rope_table(hf)?.as_ref())?;
     if !matches!(rope.scaling, RopeScaling::Default | RopeScaling::Longrope { .. }) {
         return Err(hf.problem("rope_scaling", "Phi 3 knows the types default and longrope alone"));
     }
-    config.positions = Positions::Rotary {
-        ropes: vec![rope],
-        by_layer: vec![0; config.n_layers],
-    };
+    config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] };
     Ok(())
 }
 
 fn weights(config: &TransformerConfig) -> WeightMap {
-    let (d_q, d_kv, d_mlp) = (
-        config.n_heads * config.d_head,
-        config.n_kv_heads * config.d_head,
-        config.d_mlp,
-    );
+    let (d_q, d_kv, d_mlp) = (config.n_heads * config.d_head, config.n_kv_heads * config.d_head, config.d_mlp);
     mapped(config, |map, layer| {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("model.layers.{layer}"));
         for (name, start, len) in [("w_q", 0, d_q), ("w_k", d_q, d_kv), ("w_v", d_q + d_kv, d_kv)] {
@@ -83,11 +53,7 @@ fn weights(config: &TransformerConfig) -> WeightMap {
                 Cut::Range { start, len },
             );
         }
-        map.linear(
-            &format!("{ours}.attn.w_o"),
-            &format!("{theirs}.self_attn.o_proj"),
-            false,
-        );
+        map.linear(&format!("{ours}.attn.w_o"), &format!("{theirs}.self_attn.o_proj"), false);
         for (name, start) in [("w_gate", 0), ("w_in", d_mlp)] {
             map.projection(
                 &format!("{ours}.mlp.{name}"),

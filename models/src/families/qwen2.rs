@@ -6,20 +6,11 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::TransformerConfig;
 
-pub(super) const QWEN2: Family = Family {
-    model_types: &["qwen2"],
-    config,
-    weights,
-};
+pub(super) const QWEN2: Family = Family { model_types: &["qwen2"], config, weights };
 
 /// Those of Qwen 2 and 3.
-pub(super) const DEFAULTS: Defaults = Defaults {
-    n_kv_heads: Some(32),
-    d_mlp: 22016,
-    d_vocab: 151_936,
-    n_ctx: 32768,
-    ..LLAMA_DEFAULTS
-};
+pub(super) const DEFAULTS: Defaults =
+    Defaults { n_kv_heads: Some(32), d_mlp: 22016, d_vocab: 151_936, n_ctx: 32768, ..LLAMA_DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;

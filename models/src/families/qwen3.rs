@@ -6,16 +6,9 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{QkNorm, TransformerConfig};
 
-pub(super) const QWEN3: Family = Family {
-    model_types: &["qwen3"],
-    config,
-    weights,
-};
+pub(super) const QWEN3: Family = Family { model_types: &["qwen3"], config, weights };
 
-const DEFAULTS: Defaults = Defaults {
-    d_head: Some(128),
-    ..qwen2::DEFAULTS
-};
+const DEFAULTS: Defaults = Defaults { d_head: Some(128), ..qwen2::DEFAULTS };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;

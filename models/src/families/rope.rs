@@ -38,14 +38,7 @@ impl Rope {
         let theta = hf.number_or("rope_theta", default_theta)?;
         let fraction = hf.number_or("partial_rotary_factor", default_partial_fraction)?;
         let original = hf.optional_count("original_max_position_embeddings")?;
-        RopeReader {
-            d_head,
-            n_ctx,
-            theta,
-            fraction,
-            original,
-        }
-        .read(hf, rope_table(hf)?.as_ref())
+        RopeReader { d_head, n_ctx, theta, fraction, original }.read(hf, rope_table(hf)?.as_ref())
     }
 }
 
@@ -54,10 +47,7 @@ pub(super) fn rope_table(hf: &HfConfig) -> Result<Option<HfConfig>> {
     let old = hf.table("rope_scaling")?.filter(|table| !table.is_empty());
     let new = hf.table("rope_parameters")?.filter(|table| !table.is_empty());
     if old.is_some() && new.is_some() && hf.value("rope_scaling") != hf.value("rope_parameters") {
-        return Err(hf.problem(
-            "rope_scaling",
-            "`rope_parameters` says something else; keep one of the two",
-        ));
+        return Err(hf.problem("rope_scaling", "`rope_parameters` says something else; keep one of the two"));
     }
     Ok(old.or(new))
 }
@@ -66,18 +56,14 @@ impl RopeReader {
     /// The rotation that a table describes; without one, the plain rotation.
     pub(super) fn read(&self, hf: &HfConfig, table: Option<&HfConfig>) -> Result<Rope> {
         let (theta, fraction) = match table {
-            Some(table) => (
-                table.number_or("rope_theta", self.theta)?,
-                table.number_or("partial_rotary_factor", self.fraction)?,
-            ),
+            Some(table) => {
+                (table.number_or("rope_theta", self.theta)?, table.number_or("partial_rotary_factor", self.fraction)?)
+            }
             None => (self.theta, self.fraction),
         };
         let place = table.unwrap_or(hf);
         if theta <= 1.0 {
-            return Err(place.problem(
-                "rope_theta",
-                format!("the base of the rotation is {theta}; it must be above 1"),
-            ));
+            return Err(place.problem("rope_theta", format!("the base of the rotation is {theta}; it must be above 1")));
         }
         if !(fraction > 0.0 && fraction <= 1.0) {
             return Err(place.problem(
@@ -96,12 +82,7 @@ impl RopeReader {
             ));
         }
         let scaling = table.map_or(Ok(RopeScaling::Default), |table| self.scaling(table, dims))?;
-        Ok(Rope {
-            theta,
-            dims,
-            interleaved: false,
-            scaling,
-        })
+        Ok(Rope { theta, dims, interleaved: false, scaling })
     }
 
     fn scaling(&self, table: &HfConfig, dims: usize) -> Result<RopeScaling> {
@@ -130,34 +111,20 @@ impl RopeReader {
         if dims < 4 {
             return Err(table.problem("rope_type", "a dynamic rotation needs at least 4 rotated dimensions"));
         }
-        Ok(RopeScaling::Dynamic {
-            factor: factor(table)?,
-            original_n_ctx: self.n_ctx,
-        })
+        Ok(RopeScaling::Dynamic { factor: factor(table)?, original_n_ctx: self.n_ctx })
     }
 
     fn yarn(&self, table: &HfConfig) -> Result<RopeScaling> {
         let original_n_ctx = self.original(table)?;
         let factor = self.factor_or_ratio(table, original_n_ctx)?;
         let mscale = |scale: f64| {
-            if factor <= 1.0 {
-                1.0
-            } else {
-                0.1 * scale * factor.ln() + 1.0
-            }
+            if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 }
         };
         let (all, one) = (table.number_or("mscale_all_dim", 0.0)?, table.number_or("mscale", 0.0)?);
-        let usual = if all != 0.0 && one != 0.0 {
-            mscale(one) / mscale(all)
-        } else {
-            mscale(1.0)
-        };
+        let usual = if all != 0.0 && one != 0.0 { mscale(one) / mscale(all) } else { mscale(1.0) };
         let attention_factor = attention_factor(table, usual)?;
-        let beta = |key: &str, usual: f64| {
-            table
-                .number_or(key, usual)
-                .map(|beta| if beta == 0.0 { usual } else { beta })
-        };
+        let beta =
+            |key: &str, usual: f64| table.number_or(key, usual).map(|beta| if beta == 0.0 { usual } else { beta });
         let (beta_fast, beta_slow) = (beta("beta_fast", 32.0)?, beta("beta_slow", 1.0)?);
         if beta_slow <= 0.0 || beta_fast < beta_slow {
             return Err(table.problem("beta_fast", format!("beta_fast is {beta_fast} and beta_slow {beta_slow}; both must be positive and beta_fast the greater")));
@@ -175,11 +142,7 @@ impl RopeReader {
     fn longrope(&self, table: &HfConfig, dims: usize) -> Result<RopeScaling> {
         let original_n_ctx = self.original(table)?;
         let factor = self.factor_or_ratio(table, original_n_ctx)?;
-        let usual = if factor <= 1.0 {
-            1.0
-        } else {
-            (1.0 + factor.ln() / (original_n_ctx as f64).ln()).sqrt()
-        };
+        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (original_n_ctx as f64).ln()).sqrt() };
         if !usual.is_finite() {
             return Err(table.problem("original_max_position_embeddings", "must be at least 2"));
         }
@@ -191,10 +154,7 @@ impl RopeReader {
             } else {
                 Err(table.problem(
                     key,
-                    format!(
-                        "must be a list of {} positive numbers, one for each rotated pair of dimensions",
-                        dims / 2
-                    ),
+                    format!("must be a list of {} positive numbers, one for each rotated pair of dimensions", dims / 2),
                 ))
             }
         };
@@ -213,10 +173,9 @@ impl RopeReader {
         };
         let (low_freq_factor, high_freq_factor) = (needed("low_freq_factor")?, needed("high_freq_factor")?);
         if high_freq_factor <= low_freq_factor {
-            return Err(table.problem(
-                "high_freq_factor",
-                format!("must be above low_freq_factor, which is {low_freq_factor}"),
-            ));
+            return Err(
+                table.problem("high_freq_factor", format!("must be above low_freq_factor, which is {low_freq_factor}"))
+            );
         }
         Ok(RopeScaling::Llama3 {
             factor: factor(table)?,
@@ -233,11 +192,7 @@ impl RopeReader {
     }
 
     fn factor_or_ratio(&self, table: &HfConfig, original: usize) -> Result<f64> {
-        if table.value("factor").is_some() {
-            factor(table)
-        } else {
-            Ok(self.n_ctx as f64 / original as f64)
-        }
+        if table.value("factor").is_some() { factor(table) } else { Ok(self.n_ctx as f64 / original as f64) }
     }
 }
 
@@ -248,11 +203,7 @@ fn factor(table: &HfConfig) -> Result<f64> {
 
 fn attention_factor(table: &HfConfig, usual: f64) -> Result<f64> {
     let given = table.number_or("attention_factor", usual)?;
-    if given > 0.0 {
-        Ok(given)
-    } else {
-        Err(table.problem("attention_factor", "must be above 0"))
-    }
+    if given > 0.0 { Ok(given) } else { Err(table.problem("attention_factor", "must be above 0")) }
 }
 
 /// Refuses a rotation of part of a head in families whose code rotates all of it.
@@ -265,10 +216,7 @@ pub(super) fn whole_head(hf: &HfConfig, rope: &Rope, d_head: usize) -> Result<()
     } else {
         "rope_parameters"
     };
-    Err(hf.problem(
-        key,
-        "this architecture rotates whole heads; partial_rotary_factor must be 1 or absent",
-    ))
+    Err(hf.problem(key, "this architecture rotates whole heads; partial_rotary_factor must be 1 or absent"))
 }
 
 #[cfg(test)]
@@ -281,9 +229,7 @@ mod tests {
     }
 
     fn refusal(scaling: &Value) -> String {
-        read(json!({ "model_type": "llama", "rope_scaling": scaling }))
-            .unwrap_err()
-            .to_string()
+        read(json!({ "model_type": "llama", "rope_scaling": scaling })).unwrap_err().to_string()
     }
 
     /// The settings that transformers computed `rotary_reference.json` with.
@@ -297,11 +243,7 @@ mod tests {
             let d_head = if case["name"] == "default, large base" { 64 } else { 16 };
             let n_ctx = case["config"]["max_position_embeddings"].as_u64().unwrap() as usize;
             let rope = Rope::from_hf(&hf, d_head, n_ctx, 10_000.0, 1.0).unwrap();
-            assert!(
-                (rope.attention_factor() - expected.attention_factor()).abs() < 1e-12,
-                "{}",
-                case["name"]
-            );
+            assert!((rope.attention_factor() - expected.attention_factor()).abs() < 1e-12, "{}", case["name"]);
             assert_eq!(rope, expected, "{}", case["name"]);
         }
     }
@@ -339,9 +281,7 @@ mod tests {
             refusal(&json!({ "type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 1 }))
                 .contains("above low_freq_factor")
         );
-        let odd = read(json!({ "model_type": "stablelm", "partial_rotary_factor": 0.4 }))
-            .unwrap_err()
-            .to_string();
+        let odd = read(json!({ "model_type": "stablelm", "partial_rotary_factor": 0.4 })).unwrap_err().to_string();
         assert!(odd.contains("3 rotated dimensions"), "{odd}");
     }
 }

@@ -5,11 +5,7 @@ use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{BlockLayout, NormKind, QkNorm, TransformerConfig};
 
-pub(super) const STABLELM: Family = Family {
-    model_types: &["stablelm"],
-    config,
-    weights,
-};
+pub(super) const STABLELM: Family = Family { model_types: &["stablelm"], config, weights };
 
 const DEFAULTS: Defaults = Defaults {
     d_model: 2560,

@@ -20,10 +20,7 @@ struct Case {
 
 fn cases() -> Vec<(String, Case)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/configs");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let case = |path: PathBuf| {
         (
@@ -68,11 +65,7 @@ fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
         [count, outputs, inputs] => vec![count * outputs, *inputs],
         plain => plain.to_vec(),
     };
-    let axis = if weight.out_in || shape.len() == 1 {
-        0
-    } else {
-        shape.len() - 1
-    };
+    let axis = if weight.out_in || shape.len() == 1 { 0 } else { shape.len() - 1 };
     shape[axis] += shapes[1..].iter().map(|shape| shape[axis]).sum::<usize>();
     match weight.cut {
         Cut::Whole => {}
@@ -80,17 +73,8 @@ fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
             assert!(start + len <= shape[axis], "{}", weight.ours);
             shape[axis] = len;
         }
-        Cut::PerGroup {
-            groups,
-            stride,
-            start,
-            len,
-        } => {
-            assert!(
-                groups * stride == shape[axis] && start + len <= stride,
-                "{}",
-                weight.ours
-            );
+        Cut::PerGroup { groups, stride, start, len } => {
+            assert!(groups * stride == shape[axis] && start + len <= stride, "{}", weight.ours);
             shape[axis] = groups * len;
         }
     }
@@ -106,11 +90,7 @@ fn both_spellings_say_the_same() {
     for (name, case) in cases() {
         let new = read(&case.config).unwrap_or_else(|error| panic!("{name}: {error}"));
         let Some(old) = case.config_v4 else { continue };
-        assert_eq!(
-            new,
-            read(&old).unwrap_or_else(|error| panic!("{name}: {error}")),
-            "{name}"
-        );
+        assert_eq!(new, read(&old).unwrap_or_else(|error| panic!("{name}: {error}")), "{name}");
         seen += 1;
     }
     assert!(seen >= 24, "{seen} cases");
@@ -136,12 +116,7 @@ fn every_tensor_is_mapped_once_or_passed_over_and_fits() {
                 left.remove(key);
             }
             let shapes: Vec<_> = theirs.iter().map(|(_, shape)| *shape).collect();
-            assert_eq!(
-                wanted.0.remove(&weight.ours),
-                Some(cut_shape(weight, &shapes)),
-                "{name}: {}",
-                weight.ours
-            );
+            assert_eq!(wanted.0.remove(&weight.ours), Some(cut_shape(weight, &shapes)), "{name}: {}", weight.ours);
         }
         assert!(wanted.0.is_empty(), "{name}: nothing maps to {:?}", wanted.0.keys());
         left.retain(|key| !map.ignored.iter().any(|end| key.ends_with(end)));
@@ -161,26 +136,13 @@ fn stacked_experts_fit_too() {
     assert_eq!(published.weights, map.weights);
     let stacked = map.settled(|name| name.contains(".mlp.") || !name.contains(".block_sparse_moe."));
     let mut starts = BTreeMap::<&str, Vec<usize>>::new();
-    for weight in stacked
-        .weights
-        .iter()
-        .filter(|weight| weight.ours.starts_with("blocks.0.mlp.experts."))
-    {
+    for weight in stacked.weights.iter().filter(|weight| weight.ours.starts_with("blocks.0.mlp.experts.")) {
         let name = weight.theirs[0].as_str();
-        let stack = if name.ends_with("gate_up_proj") {
-            vec![count, 2 * d_mlp, d_model]
-        } else {
-            vec![count, d_model, d_mlp]
-        };
-        let expected = if weight.ours.contains("w_out") {
-            vec![d_mlp, d_model]
-        } else {
-            vec![d_model, d_mlp]
-        };
+        let stack =
+            if name.ends_with("gate_up_proj") { vec![count, 2 * d_mlp, d_model] } else { vec![count, d_model, d_mlp] };
+        let expected = if weight.ours.contains("w_out") { vec![d_mlp, d_model] } else { vec![d_model, d_mlp] };
         assert_eq!(cut_shape(weight, &[&stack]), expected, "{}", weight.ours);
-        let Cut::Range { start, .. } = weight.cut else {
-            panic!("{} is not cut", weight.ours)
-        };
+        let Cut::Range { start, .. } = weight.cut else { panic!("{} is not cut", weight.ours) };
         starts.entry(name.rsplit('.').next().unwrap()).or_default().push(start);
     }
     // Gate, then up, of each expert in turn: 24 outputs each, then 32 of the way down.
@@ -214,17 +176,9 @@ fn without(name: &str, key: &str) -> TransformerConfig {
 
 #[test]
 fn absent_and_null_are_told_apart() {
-    assert_eq!(
-        changed("mistral", "sliding_window", Value::Null).unwrap().windows,
-        [None; 3]
-    );
+    assert_eq!(changed("mistral", "sliding_window", Value::Null).unwrap().windows, [None; 3]);
     assert_eq!(without("mistral", "sliding_window").windows, [Some(4096); 3]);
-    assert_eq!(
-        changed("gemma2", "final_logit_softcapping", Value::Null)
-            .unwrap()
-            .final_softcap,
-        None
-    );
+    assert_eq!(changed("gemma2", "final_logit_softcapping", Value::Null).unwrap().final_softcap, None);
     assert_eq!(without("gemma2", "final_logit_softcapping").final_softcap, Some(30.0));
     assert_eq!(without("qwen3", "head_dim").d_head, 128);
     assert_eq!(without("gpt_neox", "rotary_pct").rope(0).unwrap().dims, 2);
@@ -233,53 +187,22 @@ fn absent_and_null_are_told_apart() {
 #[test]
 fn what_changes_numbers_is_honoured_or_refused() {
     let windows = |config: TransformerConfig| config.windows;
-    assert_eq!(
-        windows(changed("qwen2_yarn", "layer_types", Value::Null).unwrap()),
-        [None, None, Some(4)]
-    );
-    assert_eq!(
-        windows(changed("gemma2", "layer_types", Value::Null).unwrap()),
-        [Some(4), None, Some(4), None]
-    );
+    assert_eq!(windows(changed("qwen2_yarn", "layer_types", Value::Null).unwrap()), [None, None, Some(4)]);
+    assert_eq!(windows(changed("gemma2", "layer_types", Value::Null).unwrap()), [Some(4), None, Some(4), None]);
     let refusals = [
         ("llama", "partial_rotary_factor", json!(0.5), "rotates whole heads"),
-        (
-            "llama",
-            "quantization_config",
-            json!({ "bits": 4 }),
-            "quantization_config",
-        ),
+        ("llama", "quantization_config", json!({ "bits": 4 }), "quantization_config"),
         ("llama", "num_key_value_heads", json!(3), "n_kv_heads"),
         ("llama", "hidden_act", json!("mish"), "not known"),
-        (
-            "bloom",
-            "apply_residual_connection_post_layernorm",
-            json!(true),
-            "before the norm",
-        ),
+        ("bloom", "apply_residual_connection_post_layernorm", json!(true), "before the norm"),
         ("phi", "qk_layernorm", json!(true), "qk_layernorm"),
         ("opt", "layer_norm_elementwise_affine", json!(false), "must be true"),
-        (
-            "falcon",
-            "num_ln_in_parallel_attn",
-            json!(2),
-            "with new_decoder_architecture",
-        ),
+        ("falcon", "num_ln_in_parallel_attn", json!(2), "with new_decoder_architecture"),
         ("gemma3", "sliding_window", Value::Null, "sliding_window"),
         ("gemma", "use_bidirectional_attention", json!(true), "must be false"),
         ("gptj", "rotary_dim", json!(5), "must be even"),
-        (
-            "gpt_neo",
-            "attention_layers",
-            json!(["local", "local", "local", "local"]),
-            "keep one of the two",
-        ),
-        (
-            "qwen3",
-            "layer_types",
-            json!(["full_attention"]),
-            "each of the 3 layers",
-        ),
+        ("gpt_neo", "attention_layers", json!(["local", "local", "local", "local"]), "keep one of the two"),
+        ("qwen3", "layer_types", json!(["full_attention"]), "each of the 3 layers"),
     ];
     for (case, key, value, said) in refusals {
         let error = changed(case, key, value).unwrap_err().to_string();

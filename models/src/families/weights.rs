@@ -55,11 +55,7 @@ pub struct WeightMap {
 impl WeightMap {
     /// An empty map of names that carry, or may lack, this prefix.
     pub fn new(prefix: &'static str) -> Self {
-        Self {
-            prefix,
-            weights: Vec::new(),
-            ignored: vec!["rotary_emb.inv_freq"],
-        }
+        Self { prefix, weights: Vec::new(), ignored: vec!["rotary_emb.inv_freq"] }
     }
 
     /// Passes over names that end so.
@@ -97,13 +93,7 @@ impl WeightMap {
 
     /// One tensor of ours joined from several of theirs.
     pub fn joined(&mut self, ours: impl Into<String>, theirs: Vec<String>) {
-        self.weights.push(Weight {
-            ours: ours.into(),
-            theirs,
-            out_in: false,
-            cut: Cut::Whole,
-            otherwise: None,
-        });
+        self.weights.push(Weight { ours: ours.into(), theirs, out_in: false, cut: Cut::Whole, otherwise: None });
     }
 
     /// The unembedding: passed over where it is tied, as transformers then uses the embedding whatever the file holds.
@@ -124,10 +114,7 @@ impl WeightMap {
     ///
     /// When nothing has been mapped.
     pub fn otherwise(&mut self, theirs: impl Into<String>, out_in: bool, cut: Cut) {
-        let last = self
-            .weights
-            .last_mut()
-            .expect("BUG: an alternative follows the tensor it is for");
+        let last = self.weights.last_mut().expect("BUG: an alternative follows the tensor it is for");
         last.otherwise = Some(Box::new(Weight {
             ours: last.ours.clone(),
             theirs: vec![theirs.into()],
@@ -152,12 +139,6 @@ impl WeightMap {
     }
 
     fn push(&mut self, ours: impl Into<String>, theirs: impl Into<String>, out_in: bool, cut: Cut) {
-        self.weights.push(Weight {
-            ours: ours.into(),
-            theirs: vec![theirs.into()],
-            out_in,
-            cut,
-            otherwise: None,
-        });
+        self.weights.push(Weight { ours: ours.into(), theirs: vec![theirs.into()], out_in, cut, otherwise: None });
     }
 }

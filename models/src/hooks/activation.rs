@@ -18,12 +18,7 @@ impl Activation {
     /// Wraps a tensor of a known rank.
     pub fn new<const D: usize>(tensor: Tensor<D>) -> Self {
         let (dims, dtype, device) = (tensor.dims().to_vec(), tensor.dtype(), tensor.device());
-        Self {
-            tensor: tensor.into_dispatch(),
-            dims,
-            dtype,
-            device,
-        }
+        Self { tensor: tensor.into_dispatch(), dims, dtype, device }
     }
 
     /// The length of each axis, in the order the site table gives.
@@ -53,10 +48,7 @@ impl Activation {
     /// [`Error::Rank`] when the tensor has another number of axes.
     pub fn tensor<const D: usize>(&self) -> Result<Tensor<D>> {
         if self.dims.len() != D {
-            return Err(Error::Rank {
-                asked: D,
-                dims: self.dims.clone(),
-            });
+            return Err(Error::Rank { asked: D, dims: self.dims.clone() });
         }
         Ok(Tensor::from_dispatch(self.tensor.clone()))
     }
@@ -149,10 +141,7 @@ impl Activation {
     pub(crate) fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
         let outer: usize = self.dims[..axis].iter().product();
         let inner: usize = self.dims[axis + 1..].iter().product();
-        let cut = self
-            .to_flat()?
-            .reshape([outer, self.dims[axis], inner])
-            .narrow(1, start, len);
+        let cut = self.to_flat()?.reshape([outer, self.dims[axis], inner]).narrow(1, start, len);
         let mut dims = self.dims.clone();
         dims[axis] = len;
         Self::shaped(cut.reshape([outer * len * inner]), &dims)
@@ -172,11 +161,7 @@ impl Activation {
     ///
     /// [`Error::Rank`] for a rank outside 1 to 6.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        if self.device == *device {
-            Ok(self.clone())
-        } else {
-            self.map_flat(|flat| flat.to_device(device))
-        }
+        if self.device == *device { Ok(self.clone()) } else { self.map_flat(|flat| flat.to_device(device)) }
     }
 
     /// Without any gradient graph: the numbers alone.
@@ -213,11 +198,7 @@ struct Plain {
 impl Serialize for Activation {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let values = self.to_vec().map_err(serde::ser::Error::custom)?;
-        Plain {
-            dims: self.dims.clone(),
-            values,
-        }
-        .serialize(serializer)
+        Plain { dims: self.dims.clone(), values }.serialize(serializer)
     }
 }
 

@@ -57,9 +57,7 @@ impl ActivationCache {
     /// [`Error::NotCaptured`] naming the nearest captured site.
     pub fn activation(&self, site: impl AsRef<str>) -> Result<&Activation> {
         let name = canonical(site.as_ref());
-        self.tensors
-            .get(&name)
-            .ok_or_else(|| Error::not_captured(&name, &self.order))
+        self.tensors.get(&name).ok_or_else(|| Error::not_captured(&name, &self.order))
     }
 
     /// The tensor at a site, with the axes the site table gives.
@@ -79,10 +77,7 @@ impl ActivationCache {
     /// [`Error::UnknownSite`] when none fits.
     pub fn select(&self, pattern: impl Into<SitePattern>) -> Result<Self> {
         let order = pattern.into().select(self.sites())?;
-        let tensors = order
-            .iter()
-            .map(|site| (site.clone(), self.tensors[site].clone()))
-            .collect();
+        let tensors = order.iter().map(|site| (site.clone(), self.tensors[site].clone())).collect();
         Ok(Self { tensors, order })
     }
 
@@ -114,10 +109,7 @@ impl ActivationCache {
         for (site, value) in &self.tensors {
             tensors.insert(site.clone(), change(site, value)?);
         }
-        Ok(Self {
-            tensors,
-            order: self.order.clone(),
-        })
+        Ok(Self { tensors, order: self.order.clone() })
     }
 
     /// Writes all tensors as one safetensors file; `provenance` (model, prompt, …) goes into its metadata.
@@ -140,10 +132,7 @@ impl ActivationCache {
         let mut metadata: std::collections::HashMap<String, String> = provenance.clone().into_iter().collect();
         metadata.insert("order".into(), self.order.join("\n"));
         let file = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::file(path, error))?;
-        std::fs::write(path, file).map_err(|source| Error::Write {
-            path: path.into(),
-            source,
-        })
+        std::fs::write(path, file).map_err(|source| Error::Write { path: path.into(), source })
     }
 
     /// Reads a cache that [`ActivationCache::save`] wrote, with its provenance.
@@ -153,10 +142,7 @@ impl ActivationCache {
     /// [`Error::Read`] or [`Error::File`] when the file is missing or not a safetensors file.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<(Self, BTreeMap<String, String>)> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read {
-            path: path.into(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| Error::file(path, error))?;
         let mut provenance: BTreeMap<String, String> =
             header.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -168,17 +154,9 @@ impl ActivationCache {
             tensors.insert(site, Activation::from_vec(values, view.shape(), device)?);
         }
         let listed = provenance.remove("order").unwrap_or_default();
-        let mut order: Vec<String> = listed
-            .lines()
-            .filter(|site| tensors.contains_key(*site))
-            .map(str::to_owned)
-            .collect();
-        order.extend(
-            tensors
-                .keys()
-                .filter(|site| !listed.lines().any(|line| line == *site))
-                .cloned(),
-        );
+        let mut order: Vec<String> =
+            listed.lines().filter(|site| tensors.contains_key(*site)).map(str::to_owned).collect();
+        order.extend(tensors.keys().filter(|site| !listed.lines().any(|line| line == *site)).cloned());
         Ok((Self { tensors, order }, provenance))
     }
 }
@@ -186,11 +164,7 @@ impl ActivationCache {
 fn slice_axis(value: &Activation, axis: usize, range: Range<usize>) -> Result<Activation> {
     let length = value.dims().get(axis).copied().unwrap_or(0);
     if range.start >= range.end || range.end > length {
-        return Err(Error::OutOfRange {
-            what: "position",
-            asked: range.end.saturating_sub(1),
-            length,
-        });
+        return Err(Error::OutOfRange { what: "position", asked: range.end.saturating_sub(1), length });
     }
     value.narrow(axis, range.start, range.len())
 }

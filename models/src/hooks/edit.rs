@@ -53,17 +53,12 @@ impl Edit {
     pub fn fallible<const D: usize>(
         edit: impl Fn(Tensor<D>, &At<'_>) -> Result<Tensor<D>> + Send + Sync + 'static,
     ) -> Self {
-        Self::any("closure", move |value, at| {
-            Ok(Activation::new(edit(value.tensor()?, at)?))
-        })
+        Self::any("closure", move |value, at| Ok(Activation::new(edit(value.tensor()?, at)?)))
     }
 
     /// An edit of a tensor of whatever rank.
     pub fn any(name: &str, edit: impl Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync + 'static) -> Self {
-        Self {
-            apply: Arc::new(edit),
-            name: name.into(),
-        }
+        Self { apply: Arc::new(edit), name: name.into() }
     }
 
     /// What it is called in reports.

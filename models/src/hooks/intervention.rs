@@ -73,13 +73,7 @@ pub struct Intervention {
 impl Intervention {
     /// An action on everything at the site.
     pub fn new(action: Action) -> Self {
-        Self {
-            action,
-            rows: None,
-            positions: None,
-            heads: None,
-            features: None,
-        }
+        Self { action, rows: None, positions: None, heads: None, features: None }
     }
 
     /// Sets to zero.
@@ -94,9 +88,7 @@ impl Intervention {
 
     /// Replaces by the same numbers of another tensor.
     pub fn patch(value: &Activation) -> Self {
-        Self::new(Action::Patch {
-            value: value.detached(),
-        })
+        Self::new(Action::Patch { value: value.detached() })
     }
 
     /// Adds a vector along the last axis.
@@ -179,11 +171,7 @@ impl Intervention {
             Action::Patch { value: patch } => fitted(&patch.to_device(value.device())?, dims, at),
             Action::MeanOverPositions => {
                 let (outer, pos, inner) = axes.around_position(dims);
-                let mean = value
-                    .to_flat()?
-                    .reshape([outer, pos, inner])
-                    .mean_dim(1)
-                    .expand([outer, pos, inner]);
+                let mean = value.to_flat()?.reshape([outer, pos, inner]).mean_dim(1).expand([outer, pos, inner]);
                 Activation::shaped(mean.reshape([outer * pos * inner]), dims)
             }
             Action::Add { vector, coefficient } => {
@@ -208,11 +196,7 @@ impl Intervention {
             })?;
             let mut flags = vec![false; dims[axis]];
             for index in wanted {
-                *flags.get_mut(*index).ok_or(Error::OutOfRange {
-                    what,
-                    asked: *index,
-                    length: dims[axis],
-                })? = true;
+                *flags.get_mut(*index).ok_or(Error::OutOfRange { what, asked: *index, length: dims[axis] })? = true;
             }
             chosen[axis] = Some(flags);
             Ok(())
@@ -228,10 +212,7 @@ impl Intervention {
         }
         if let Some(positions) = &self.positions {
             let length = dims.get(axes.position).copied().unwrap_or(0);
-            let absolute = positions
-                .iter()
-                .map(|position| absolute(*position, length))
-                .collect::<Result<Vec<_>>>()?;
+            let absolute = positions.iter().map(|position| absolute(*position, length)).collect::<Result<Vec<_>>>()?;
             select(Some(axes.position), "position", &absolute)?;
         }
         Ok(chosen)
@@ -245,27 +226,18 @@ fn knocked_out(value: &Activation, keys: &[usize], at: &At<'_>) -> Result<Activa
             why: format!("`{}` holds none: edit `attn.scores`", at.site),
         });
     }
-    let mut only_keys = Intervention::new(Action::Set {
-        value: f32::NEG_INFINITY,
-    });
+    let mut only_keys = Intervention::new(Action::Set { value: f32::NEG_INFINITY });
     only_keys.features = Some(keys.to_vec());
     only_keys.apply(value, at)
 }
 
 fn absolute(position: isize, length: usize) -> Result<usize> {
-    let index = if position < 0 {
-        position + length as isize
-    } else {
-        position
-    };
-    usize::try_from(index)
-        .ok()
-        .filter(|index| *index < length)
-        .ok_or(Error::OutOfRange {
-            what: "position",
-            asked: position.unsigned_abs(),
-            length,
-        })
+    let index = if position < 0 { position + length as isize } else { position };
+    usize::try_from(index).ok().filter(|index| *index < length).ok_or(Error::OutOfRange {
+        what: "position",
+        asked: position.unsigned_abs(),
+        length,
+    })
 }
 
 /// Which axis of a site is which.
@@ -280,24 +252,14 @@ impl Axes {
     /// By the site's name: `scores` and `pattern` are `[batch, head, query, key]`, all else `[batch, pos, ..]`.
     pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
         if site.ends_with("scores") || site.ends_with("pattern") {
-            return Self {
-                position: 2,
-                head: Some(1),
-            };
+            return Self { position: 2, head: Some(1) };
         }
-        Self {
-            position: 1,
-            head: (dims.len() == 4).then_some(2),
-        }
+        Self { position: 1, head: (dims.len() == 4).then_some(2) }
     }
 
     /// Lengths before, at and after the position axis.
     pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
-        (
-            dims[..self.position].iter().product(),
-            dims[self.position],
-            dims[self.position + 1..].iter().product(),
-        )
+        (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
     }
 }
 
@@ -309,10 +271,7 @@ fn mask(dims: &[usize], chosen: &[Option<Vec<bool>>], device: &Device) -> Option
     let mut flags = vec![true];
     for (length, axis) in dims.iter().zip(chosen) {
         let along = axis.clone().unwrap_or_else(|| vec![true; *length]);
-        flags = flags
-            .iter()
-            .flat_map(|outer| along.iter().map(move |inner| *outer && *inner))
-            .collect();
+        flags = flags.iter().flat_map(|outer| along.iter().map(move |inner| *outer && *inner)).collect();
     }
     let len = flags.len();
     Some(Tensor::from_data(TensorData::new(flags, [len]), device))
@@ -339,11 +298,7 @@ fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<Activation>
 fn last_axis(vector: &[f32], dims: &[usize], at: &At<'_>, device: &Device) -> Result<Tensor<2>> {
     let width = dims.last().copied().unwrap_or(0);
     if vector.len() != width {
-        return Err(Error::EditShape {
-            site: at.site.to_owned(),
-            expected: vec![width],
-            actual: vec![vector.len()],
-        });
+        return Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: vec![vector.len()] });
     }
     Ok(Tensor::from_data(TensorData::new(vector.to_vec(), [1, width]), device))
 }
@@ -357,15 +312,7 @@ mod tests {
     }
 
     fn run(intervention: &Intervention) -> Result<Vec<f32>> {
-        intervention
-            .apply(
-                &four(),
-                &At {
-                    site: "blocks.0.attn.z",
-                    offset: 0,
-                },
-            )?
-            .to_vec()
+        intervention.apply(&four(), &At { site: "blocks.0.attn.z", offset: 0 })?.to_vec()
     }
 
     #[test]
@@ -376,10 +323,7 @@ mod tests {
 
     #[test]
     fn projecting_out_leaves_nothing_along_the_direction() {
-        let out = run(&Intervention::new(Action::ProjectOut {
-            direction: vec![0.0, 3.0],
-        }))
-        .unwrap();
+        let out = run(&Intervention::new(Action::ProjectOut { direction: vec![0.0, 3.0] })).unwrap();
         assert_eq!(out, [0.0, 0.0, 2.0, 0.0, 4.0, 0.0, 6.0, 0.0]);
     }
 
@@ -392,10 +336,7 @@ mod tests {
     #[test]
     fn a_head_there_is_not() {
         let error = run(&Intervention::zero().head(2)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "head 2 is out of range: there are 2, numbered from 0"
-        );
+        assert_eq!(error.to_string(), "head 2 is out of range: there are 2, numbered from 0");
     }
 
     #[test]

@@ -23,9 +23,7 @@ impl SitePattern {
 
     /// Whether a site's full name fits.
     pub fn matches(&self, name: &str) -> bool {
-        alternatives(&self.0)
-            .iter()
-            .any(|pattern| wild(pattern.as_bytes(), name.as_bytes()))
+        alternatives(&self.0).iter().any(|pattern| wild(pattern.as_bytes(), name.as_bytes()))
     }
 
     /// The names among `known` that fit, in the order of `known`.
@@ -35,11 +33,7 @@ impl SitePattern {
     /// [`Error::UnknownSite`] with the nearest name when none fits.
     pub fn select<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
         let known: Vec<&str> = known.into_iter().collect();
-        let found: Vec<String> = known
-            .iter()
-            .filter(|name| self.matches(name))
-            .map(ToString::to_string)
-            .collect();
+        let found: Vec<String> = known.iter().filter(|name| self.matches(name)).map(ToString::to_string).collect();
         if found.is_empty() {
             return Err(Error::unknown_site(&self.0, &known));
         }
@@ -73,17 +67,12 @@ impl From<&String> for SitePattern {
 
 /// Expands each `{a,b}` of a pattern.
 fn alternatives(pattern: &str) -> Vec<String> {
-    let Some((open, close)) = pattern
-        .find('{')
-        .and_then(|open| Some((open, open + pattern[open..].find('}')?)))
-    else {
+    let Some((open, close)) = pattern.find('{').and_then(|open| Some((open, open + pattern[open..].find('}')?))) else {
         return vec![pattern.to_owned()];
     };
     let (head, tail) = (&pattern[..open], &pattern[close + 1..]);
     let choices = pattern[open + 1..close].split(',');
-    choices
-        .flat_map(|choice| alternatives(&format!("{head}{}{tail}", choice.trim())))
-        .collect()
+    choices.flat_map(|choice| alternatives(&format!("{head}{}{tail}", choice.trim()))).collect()
 }
 
 /// Shell-style matching where `*` in the middle of a name does not cross a `.`, but a leading one does.
@@ -113,14 +102,8 @@ mod tests {
     fn patterns_select_by_segment() {
         let fits = |pattern: &str, name: &str| SitePattern::new(pattern).matches(name);
         assert!(fits("blocks.*.attn.pattern", "blocks.11.attn.pattern"));
-        assert!(
-            fits("blocks.*.pattern", "blocks.11.attn.pattern"),
-            "a name without its module is completed"
-        );
-        assert!(
-            !fits("blocks.*.pat*n", "blocks.11.attn.pattern"),
-            "`*` does not cross a dot"
-        );
+        assert!(fits("blocks.*.pattern", "blocks.11.attn.pattern"), "a name without its module is completed");
+        assert!(!fits("blocks.*.pat*n", "blocks.11.attn.pattern"), "`*` does not cross a dot");
         assert!(fits("*.pattern", "blocks.11.attn.pattern"));
         assert!(fits("blocks.{0,11}.resid_post", "blocks.11.resid_post"));
         assert!(!fits("blocks.{0,1}.resid_post", "blocks.11.resid_post"));
@@ -131,9 +114,8 @@ mod tests {
 
     #[test]
     fn an_unknown_site_names_the_nearest() {
-        let error = SitePattern::new("blocks.0.attn.patern")
-            .select(["blocks.0.attn.pattern", "blocks.0.attn.z"])
-            .unwrap_err();
+        let error =
+            SitePattern::new("blocks.0.attn.patern").select(["blocks.0.attn.pattern", "blocks.0.attn.z"]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no site fits `blocks.0.attn.patern`; did you mean `blocks.0.attn.pattern`? `sites()` lists them all"

@@ -76,10 +76,7 @@ impl Plan {
 
     /// Every pattern of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
-        self.captures
-            .iter()
-            .chain(self.edits.iter().map(|(pattern, _)| pattern))
-            .chain(&self.grads)
+        self.captures.iter().chain(self.edits.iter().map(|(pattern, _)| pattern)).chain(&self.grads)
     }
 
     /// Whether the plan asks for gradients.
@@ -93,8 +90,7 @@ impl Plan {
     ///
     /// [`Error::UnknownSite`] naming the nearest site for a pattern that selects none.
     pub fn check<S: AsRef<str>>(&self, known: &[S]) -> Result<()> {
-        self.patterns()
-            .try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
+        self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
 
     /// Runs `body`, whose hooked modules report to this plan.
@@ -110,13 +106,7 @@ impl Plan {
             grads: vec![0; self.grads.len()],
         };
         let Self { captures, edits, grads } = self;
-        let session = Rc::new(RefCell::new(Session {
-            captures,
-            edits,
-            grads,
-            fired,
-            ..Session::default()
-        }));
+        let session = Rc::new(RefCell::new(Session { captures, edits, grads, fired, ..Session::default() }));
         let output = session::within(&session, body);
         let session = session.take();
         session.finish(output)
@@ -128,33 +118,16 @@ impl Session {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        let captures = self
-            .captures
-            .iter()
-            .zip(&self.fired.captures)
-            .map(|(pattern, n)| ("capture", pattern, *n));
-        let edits = self
-            .edits
-            .iter()
-            .zip(&self.fired.edits)
-            .map(|((pattern, _), n)| ("edit", pattern, *n));
-        let grads = self
-            .grads
-            .iter()
-            .zip(&self.fired.grads)
-            .map(|(pattern, n)| ("gradient", pattern, *n));
+        let captures = self.captures.iter().zip(&self.fired.captures).map(|(pattern, n)| ("capture", pattern, *n));
+        let edits = self.edits.iter().zip(&self.fired.edits).map(|((pattern, _), n)| ("edit", pattern, *n));
+        let grads = self.grads.iter().zip(&self.fired.grads).map(|(pattern, n)| ("gradient", pattern, *n));
         for (what, pattern, count) in captures.chain(edits).chain(grads) {
             if count == 0 {
                 return Err(Error::never_fired(what, pattern.as_str(), &self.seen));
             }
         }
         let cache = ActivationCache::new(self.captured, self.order);
-        Ok(Outcome {
-            output,
-            cache,
-            fired: self.fired,
-            leaves: self.leaves,
-        })
+        Ok(Outcome { output, cache, fired: self.fired, leaves: self.leaves })
     }
 }
 
@@ -175,10 +148,7 @@ impl<R> Outcome<R> {
         let grads = metric.backward();
         let mut found = BTreeMap::new();
         for (site, (leaf, dims)) in &self.leaves {
-            let flat = leaf
-                .tensor::<1>()?
-                .grad(&grads)
-                .ok_or_else(|| Error::NoGradient { site: site.clone() })?;
+            let flat = leaf.tensor::<1>()?.grad(&grads).ok_or_else(|| Error::NoGradient { site: site.clone() })?;
             found.insert(site.clone(), Activation::shaped(flat, dims)?);
         }
         let order = found.keys().cloned().collect();

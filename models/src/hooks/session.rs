@@ -66,9 +66,7 @@ pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
         length
     });
     observe::entered(&PATH.with_borrow(Clone::clone));
-    Scope {
-        length_before: Some(length),
-    }
+    Scope { length_before: Some(length) }
 }
 
 /// Marks the thread active for as long as it lives.
@@ -79,17 +77,13 @@ pub(super) struct Active {
 impl Active {
     pub(super) fn start() -> Self {
         ACTIVE.set(ACTIVE.get() + 1);
-        Self {
-            outer_path: PATH.take(),
-        }
+        Self { outer_path: PATH.take() }
     }
 
     /// Like [`Active::start`], for watching: the path goes on.
     pub(super) fn watch() -> Self {
         ACTIVE.set(ACTIVE.get() + 1);
-        Self {
-            outer_path: PATH.with_borrow(Clone::clone),
-        }
+        Self { outer_path: PATH.with_borrow(Clone::clone) }
     }
 }
 
@@ -119,13 +113,7 @@ fn innermost() -> Option<Rc<RefCell<Session>>> {
 }
 
 fn full_name(name: &str) -> String {
-    PATH.with_borrow(|path| {
-        if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        }
-    })
+    PATH.with_borrow(|path| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
 }
 
 /// Whether the run captures, edits or differentiates the site `name` of the current scope: a module
@@ -169,11 +157,8 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
     let edits = session.borrow_mut().meet(&full);
     let offset = session.borrow().offset;
     // The session is not borrowed while an edit runs: an edit may itself run a model.
-    let result = edits
-        .into_iter()
-        .try_fold(Activation::new(tensor.clone()), |value, edit| {
-            apply(&edit, value, &full, offset)
-        });
+    let result =
+        edits.into_iter().try_fold(Activation::new(tensor.clone()), |value, edit| apply(&edit, value, &full, offset));
     let value = match result {
         Ok(value) => value,
         Err(error) => {
@@ -190,21 +175,14 @@ fn apply(edit: &Edit, value: Activation, site: &str, offset: usize) -> Result<Ac
     let dims = value.dims().to_vec();
     let new = edit.apply(value, &At { site, offset })?;
     if new.dims() != dims {
-        return Err(Error::EditShape {
-            site: site.to_owned(),
-            expected: dims,
-            actual: new.dims().to_vec(),
-        });
+        return Err(Error::EditShape { site: site.to_owned(), expected: dims, actual: new.dims().to_vec() });
     }
     Ok(new)
 }
 
 impl Session {
     fn wants(&self, name: &str) -> bool {
-        self.captures
-            .iter()
-            .chain(&self.grads)
-            .any(|pattern| pattern.matches(name))
+        self.captures.iter().chain(&self.grads).any(|pattern| pattern.matches(name))
             || self.edits.iter().any(|(pattern, _)| pattern.matches(name))
     }
 

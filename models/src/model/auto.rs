@@ -99,11 +99,7 @@ impl HookedAutoModel {
     ///
     /// [`Error::Hub`] when it is neither.
     pub fn folder(name: &str) -> Result<PathBuf> {
-        if Path::new(name).is_dir() {
-            Ok(Path::new(name).to_owned())
-        } else {
-            checkpoint::fetch(name)
-        }
+        if Path::new(name).is_dir() { Ok(Path::new(name).to_owned()) } else { checkpoint::fetch(name) }
     }
 
     /// How a folder's weights fit an architecture, from the headers alone.
@@ -113,11 +109,7 @@ impl HookedAutoModel {
     /// [`Error::File`] when there are no weights, or a header is broken.
     pub fn fit(folder: &Path, config: &TransformerConfig) -> Result<checkpoint::Fit> {
         let weights = checkpoint::Checkpoint::open(folder)?;
-        Ok(checkpoint::Fit::of(
-            &weights,
-            &(family_of(folder, config)?.weights)(config),
-            config,
-        ))
+        Ok(checkpoint::Fit::of(&weights, &(family_of(folder, config)?.weights)(config), config))
     }
 
     /// The tokenizer of a folder, where it has one.
@@ -148,12 +140,7 @@ impl HookedAutoModel {
         config.check()?;
         let device = device::choose(None)?;
         let net = Transformer::build(&mut RandomSource::lively(seed, &device.device), config);
-        Ok(HookedTransformer::new(
-            net,
-            &format!("lively random {}", config.family),
-            None,
-            &device,
-        ))
+        Ok(HookedTransformer::new(net, &format!("lively random {}", config.family), None, &device))
     }
 
     /// The same on a device of choice.
@@ -164,22 +151,13 @@ impl HookedAutoModel {
     pub fn from_config_on(config: &TransformerConfig, seed: u64, device: &Chosen) -> Result<HookedTransformer> {
         config.check()?;
         let net = Transformer::build(&mut RandomSource::new(seed, &device.device), config);
-        Ok(HookedTransformer::new(
-            net,
-            &format!("random {}", config.family),
-            None,
-            device,
-        ))
+        Ok(HookedTransformer::new(net, &format!("random {}", config.family), None, device))
     }
 }
 
 /// The family whose names a folder's weights go by.
 fn family_of(folder: &Path, config: &TransformerConfig) -> Result<&'static families::Family> {
-    if folder.join("arrakis.json").is_file() {
-        Ok(&OWN)
-    } else {
-        families::family(&config.family)
-    }
+    if folder.join("arrakis.json").is_file() { Ok(&OWN) } else { families::family(&config.family) }
 }
 
 /// Our own layout: every tensor under our own name.
@@ -208,9 +186,7 @@ fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
     }
     let style = indicatif::ProgressStyle::with_template("loading {msg} {bar:30} {pos}/{len} tensors, {eta} left")
         .expect("BUG: a constant template");
-    indicatif::ProgressBar::new(0)
-        .with_style(style)
-        .with_message(name.to_owned())
+    indicatif::ProgressBar::new(0).with_style(style).with_message(name.to_owned())
 }
 
 /// A folder's tokenizer, where it has one.
@@ -229,18 +205,12 @@ fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
 fn bos_name(folder: &Path) -> Option<String> {
     let config = checkpoint::read_json(&folder.join("tokenizer_config.json")).ok()?;
     let token = config.get("bos_token")?;
-    token
-        .as_str()
-        .or_else(|| token.get("content")?.as_str())
-        .map(str::to_owned)
+    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
 }
 
 fn bos_id(folder: &Path) -> Option<u32> {
     ["generation_config.json", "config.json"].iter().find_map(|file| {
         let config = checkpoint::read_json(&folder.join(file)).ok()?;
-        config
-            .get("bos_token_id")?
-            .as_u64()
-            .and_then(|id| u32::try_from(id).ok())
+        config.get("bos_token_id")?.as_u64().and_then(|id| u32::try_from(id).ok())
     })
 }

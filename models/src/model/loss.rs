@@ -16,17 +16,11 @@ impl HookedTransformer {
     /// [`Error::Length`] when there is no pair of neighbouring tokens, or the shapes differ.
     pub fn loss(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let real = tokens.real();
-        let weights: Vec<f32> = real
-            .iter()
-            .flat_map(|row| row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1]))))
-            .collect();
+        let weights: Vec<f32> =
+            real.iter().flat_map(|row| row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1])))).collect();
         let count: f32 = weights.iter().sum();
         if count == 0.0 {
-            return Err(Error::Length {
-                what: "tokens a loss needs".into(),
-                expected: 2,
-                actual: tokens.pos(),
-            });
+            return Err(Error::Length { what: "tokens a loss needs".into(), expected: 2, actual: tokens.pos() });
         }
         let losses = self.loss_per_token(logits, tokens)?;
         let [batch, pos] = losses.dims();
@@ -48,11 +42,7 @@ impl HookedTransformer {
                 actual: pos,
             });
         }
-        let next: Vec<i64> = tokens
-            .ids()
-            .iter()
-            .flat_map(|row| row[1..].iter().map(|id| i64::from(*id)))
-            .collect();
+        let next: Vec<i64> = tokens.ids().iter().flat_map(|row| row[1..].iter().map(|id| i64::from(*id))).collect();
         let next = Tensor::<3, Int>::from_data(TensorData::new(next, [batch, pos - 1, 1]), &logits.device());
         let log_probs = activation::log_softmax(logits.narrow(1, 0, pos - 1), 2);
         Ok(log_probs.gather(2, next).squeeze_dim::<2>(2).neg())

@@ -52,9 +52,7 @@ impl HookedTransformer {
         prompt: impl IntoTokens,
         edits: impl IntoIterator<Item = (S, Edit)>,
     ) -> Result<Tensor<3>> {
-        let plan = edits
-            .into_iter()
-            .fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
+        let plan = edits.into_iter().fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
         Ok(self.run(prompt, plan)?.output)
     }
 
@@ -91,13 +89,7 @@ impl HookedTransformer {
         }
         let known = self.sites_of_run(from, options.stop_at_layer);
         plan.check(&known)?;
-        let context = Context::new(
-            self.config(),
-            tokens.real(),
-            tokens.positions(),
-            tokens.pos(),
-            &self.device,
-        );
+        let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
         let ids = self.ids(&tokens);
         plan.run(|| self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options))
     }
@@ -121,13 +113,7 @@ impl HookedTransformer {
             cache.visible[row].extend(&tokens.real()[row]);
             cache.positions[row].extend(&tokens.positions()[row]);
         }
-        let context = Context::new(
-            self.config(),
-            &cache.visible,
-            &cache.positions,
-            tokens.pos(),
-            &self.device,
-        );
+        let context = Context::new(self.config(), &cache.visible, &cache.positions, tokens.pos(), &self.device);
         let ids = self.ids(tokens);
         let layers = 0..self.config().n_layers;
         plan.run(|| {
@@ -172,11 +158,7 @@ impl HookedTransformer {
             return resid;
         }
         let [_, pos, _] = resid.dims();
-        self.net.forward_unembed(if options.last_only {
-            resid.narrow(1, pos - 1, 1)
-        } else {
-            resid
-        })
+        self.net.forward_unembed(if options.last_only { resid.narrow(1, pos - 1, 1) } else { resid })
     }
 
     /// Every site of this model, in the order a forward meets them.
@@ -198,18 +180,10 @@ impl HookedTransformer {
         let n_layers = self.config().n_layers;
         let (start, stop) = (start.unwrap_or(0), stop.unwrap_or(n_layers));
         if start >= n_layers {
-            return Err(Error::OutOfRange {
-                what: "layer",
-                asked: start,
-                length: n_layers,
-            });
+            return Err(Error::OutOfRange { what: "layer", asked: start, length: n_layers });
         }
         if stop > n_layers || stop < start {
-            return Err(Error::OutOfRange {
-                what: "stop layer",
-                asked: stop,
-                length: n_layers + 1,
-            });
+            return Err(Error::OutOfRange { what: "stop layer", asked: stop, length: n_layers + 1 });
         }
         Ok(start..stop)
     }
@@ -220,27 +194,16 @@ impl HookedTransformer {
         if actual == expected {
             Ok(())
         } else {
-            Err(Error::EditShape {
-                site: "resid_pre of the start".into(),
-                expected,
-                actual,
-            })
+            Err(Error::EditShape { site: "resid_pre of the start".into(), expected, actual })
         }
     }
 
     fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
         let config: &TransformerConfig = self.config();
         if tokens.pos() + earlier > config.max_positions() {
-            return Err(Error::TooLong {
-                tokens: tokens.pos() + earlier,
-                n_ctx: config.max_positions(),
-            });
+            return Err(Error::TooLong { tokens: tokens.pos() + earlier, n_ctx: config.max_positions() });
         }
-        let far = tokens
-            .positions()
-            .iter()
-            .flatten()
-            .find(|position| **position >= config.max_positions() as i64);
+        let far = tokens.positions().iter().flatten().find(|position| **position >= config.max_positions() as i64);
         if let Some(position) = far {
             return Err(Error::OutOfRange {
                 what: "position",
@@ -249,12 +212,7 @@ impl HookedTransformer {
             });
         }
         let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);
-        unknown.map_or(Ok(()), |id| {
-            Err(Error::OutOfRange {
-                what: "token",
-                asked: *id as usize,
-                length: config.d_vocab,
-            })
-        })
+        unknown
+            .map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab }))
     }
 }

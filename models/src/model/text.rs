@@ -30,11 +30,7 @@ impl HookedTransformer {
     /// As [`HookedTransformer::to_tokens`], and when a BOS is asked for that does not exist.
     pub fn to_tokens_with(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
         let ids = self.tokenizer()?.encode(text, bos)?;
-        if ids.is_empty() {
-            Err(Error::EmptyPrompt)
-        } else {
-            Ok(ids)
-        }
+        if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
     /// The text of ids.

@@ -28,7 +28,11 @@ impl HookedTransformer {
     ///
     /// [`Error::OutOfRange`] for a layer there is not.
     pub fn block(&self, layer: usize) -> Result<&Block> {
-        self.net.blocks.get(layer).ok_or(Error::OutOfRange { what: "layer", asked: layer, length: self.config().n_layers })
+        self.net.blocks.get(layer).ok_or(Error::OutOfRange {
+            what: "layer",
+            asked: layer,
+            length: self.config().n_layers,
+        })
     }
 
     /// `W_Q` `[n_heads, d_model, d_head]`.
@@ -88,7 +92,10 @@ impl HookedTransformer {
     ///
     /// [`Error::Absent`] where they are not.
     pub fn w_pos(&self) -> Result<Tensor<2>> {
-        let table = self.net.pos_embed.as_ref().ok_or_else(|| Error::Absent { what: "`W_pos`".into(), why: "its positions are not learned vectors".into() })?;
+        let table = self.net.pos_embed.as_ref().ok_or_else(|| Error::Absent {
+            what: "`W_pos`".into(),
+            why: "its positions are not learned vectors".into(),
+        })?;
         Ok(table.weight.val())
     }
 
@@ -130,7 +137,8 @@ impl HookedTransformer {
     /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
     pub fn w_gate(&self, layer: usize) -> Result<Tensor<2>> {
         let gate = self.mlp(layer)?.w_gate.as_ref();
-        let gate = gate.ok_or_else(|| Error::Absent { what: "`W_gate`".into(), why: "its MLP is not gated; see `w_in`".into() })?;
+        let gate = gate
+            .ok_or_else(|| Error::Absent { what: "`W_gate`".into(), why: "its MLP is not gated; see `w_in`".into() })?;
         Ok(gate.weight.val())
     }
 
@@ -150,7 +158,8 @@ impl HookedTransformer {
     /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
     pub fn b_gate(&self, layer: usize) -> Result<Tensor<1>> {
         let gate = self.mlp(layer)?.w_gate.as_ref();
-        let gate = gate.ok_or_else(|| Error::Absent { what: "`b_gate`".into(), why: "its MLP is not gated; see `b_in`".into() })?;
+        let gate = gate
+            .ok_or_else(|| Error::Absent { what: "`b_gate`".into(), why: "its MLP is not gated; see `b_in`".into() })?;
         Ok(bias(gate))
     }
 
@@ -166,7 +175,10 @@ impl HookedTransformer {
     fn mlp(&self, layer: usize) -> Result<&crate::transformer::Mlp> {
         match &self.block(layer)?.mlp {
             crate::transformer::Neurons::Dense(mlp) => Ok(mlp),
-            crate::transformer::Neurons::Mixture(_) => Err(Error::Absent { what: format!("the MLP of layer {layer}"), why: "it is a mixture of experts; see `net().blocks`".into() }),
+            crate::transformer::Neurons::Mixture(_) => Err(Error::Absent {
+                what: format!("the MLP of layer {layer}"),
+                why: "it is a mixture of experts; see `net().blocks`".into(),
+            }),
         }
     }
 

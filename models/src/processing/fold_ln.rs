@@ -9,12 +9,7 @@ use crate::transformer::{Linear, Mlp, Neurons, Norm, NormKind, Transformer, Unem
 /// `ln_final` into the unembedding.
 pub(super) fn apply(mut net: Transformer) -> Transformer {
     for block in &mut net.blocks {
-        let shared = block
-            .ln2
-            .is_none()
-            .then(|| block.ln1.clone())
-            .flatten()
-            .filter(|_| net.config.is_parallel());
+        let shared = block.ln2.is_none().then(|| block.ln1.clone()).flatten().filter(|_| net.config.is_parallel());
         if let Some(norm) = &mut block.ln1 {
             for linear in [&mut block.attn.w_q, &mut block.attn.w_k, &mut block.attn.w_v] {
                 fold(norm, linear);
@@ -50,15 +45,9 @@ fn into_neurons(norm: &Norm, neurons: &mut Neurons) {
 
 fn into_unembed(mut net: Transformer) -> Transformer {
     let Some(norm) = net.ln_final.clone() else { return net };
-    let mut linear = Linear {
-        weight: Param::from_tensor(net.unembedding()),
-        bias: net.unembed.bias.clone(),
-    };
+    let mut linear = Linear { weight: Param::from_tensor(net.unembedding()), bias: net.unembed.bias.clone() };
     fold(&norm, &mut linear);
-    net.unembed = Unembedding {
-        weight: Some(linear.weight),
-        bias: linear.bias,
-    };
+    net.unembed = Unembedding { weight: Some(linear.weight), bias: linear.bias };
     (net.config.tied, net.config.unembed_bias) = (false, net.unembed.bias.is_some());
     if let Some(norm) = &mut net.ln_final {
         strip(norm);
@@ -78,11 +67,7 @@ fn fold(norm: &Norm, linear: &mut Linear) {
         }));
     }
     if let Some(norm_weight) = &norm.weight {
-        let scale = if norm.kind == NormKind::RmsOffset {
-            norm_weight.val() + 1.0
-        } else {
-            norm_weight.val()
-        };
+        let scale = if norm.kind == NormKind::RmsOffset { norm_weight.val() + 1.0 } else { norm_weight.val() };
         weight = weight * scale.unsqueeze_dim::<2>(1);
     }
     if norm.kind == NormKind::LayerNorm {

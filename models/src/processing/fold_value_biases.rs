@@ -12,9 +12,7 @@ pub(super) fn apply(mut net: Transformer) -> Transformer {
         let Some(bias) = &block.attn.w_v.bias else { continue };
         let group = config.n_heads / config.n_kv_heads;
         let by_head: Tensor<3> =
-            bias.val()
-                .reshape([config.n_kv_heads, 1, config.d_head])
-                .expand([config.n_kv_heads, group, config.d_head]);
+            bias.val().reshape([config.n_kv_heads, 1, config.d_head]).expand([config.n_kv_heads, group, config.d_head]);
         let row: Tensor<2> = by_head.reshape([1, config.n_heads * config.d_head]);
         let added = row.matmul(block.attn.w_o.weight.val()).squeeze_dim::<1>(0);
         let zeros = bias.val().zeros_like();

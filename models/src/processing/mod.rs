@@ -31,15 +31,8 @@ pub enum Step {
 impl Step {
     /// TransformerLens's default set for this model: the centring of writing weights is for LayerNorm only.
     pub fn defaults(model: &HookedTransformer) -> Vec<Self> {
-        let all = [
-            Self::FoldLn,
-            Self::CenterWritingWeights,
-            Self::CenterUnembed,
-            Self::FoldValueBiases,
-        ];
-        all.into_iter()
-            .filter(|step| step.refusal(model.net()).is_none())
-            .collect()
+        let all = [Self::FoldLn, Self::CenterWritingWeights, Self::CenterUnembed, Self::FoldValueBiases];
+        all.into_iter().filter(|step| step.refusal(model.net()).is_none()).collect()
     }
 
     /// Why the step would change predictions or make no sense here.
@@ -85,10 +78,7 @@ impl HookedTransformer {
     pub fn process(&self, steps: &[Step]) -> Result<Self> {
         for step in steps {
             if let Some(why) = step.refusal(self.net()) {
-                return Err(Error::Absent {
-                    what: format!("a loss-free {step:?}"),
-                    why: why.into(),
-                });
+                return Err(Error::Absent { what: format!("a loss-free {step:?}"), why: why.into() });
             }
         }
         let net = steps.iter().fold(self.net().clone(), |net, step| step.apply(net));
@@ -134,11 +124,7 @@ mod tests {
             let steps = Step::defaults(&raw);
             for chosen in steps.iter().map(|step| vec![*step]).chain([steps.clone()]) {
                 let done = raw.process(&chosen).unwrap();
-                let apart = log_probs(&done)
-                    .iter()
-                    .zip(&before)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f32::max);
+                let apart = log_probs(&done).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 assert!(apart < 1e-4, "{chosen:?}: {apart}");
                 assert_ne!(device::read(done.w_u()).unwrap().len(), 0);
                 assert_eq!(log_probs(&done.unprocessed()), before);

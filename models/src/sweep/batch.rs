@@ -49,21 +49,13 @@ pub(super) fn plan(
             Some(site) => prepare(clean, &cases[index], site, tokens.pos())?,
             None => (0, false, None),
         };
-        by_start
-            .entry((layer, from, unchanged))
-            .or_default()
-            .push(Member { index, prepared });
+        by_start.entry((layer, from, unchanged)).or_default().push(Member { index, prepared });
     }
     let mut groups = Vec::new();
     for ((layer, from_position, unchanged), members) in by_start {
         let tokens_each = tokens.batch() * (tokens.pos() - from_position).max(1);
         for part in members.chunks((limit / tokens_each).max(1)) {
-            groups.push(Group {
-                cases: part.to_vec(),
-                layer,
-                from_position,
-                unchanged,
-            });
+            groups.push(Group { cases: part.to_vec(), layer, from_position, unchanged });
         }
     }
     Ok(groups)
@@ -83,11 +75,7 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Pr
     let axes = Axes::of(site, before.dims());
     let (outer, length, inner) = axes.around_position(before.dims());
     // Masked scores are -inf in both: their difference is not a number, and no change.
-    let changed = before
-        .to_flat()?
-        .not_equal(after.to_flat()?)
-        .float()
-        .reshape([outer, length, inner]);
+    let changed = before.to_flat()?.not_equal(after.to_flat()?).float().reshape([outer, length, inner]);
     let by_position = device::read(changed.max_dim(0).max_dim(2).reshape([length]))?;
     let first = by_position.iter().position(|change| *change != 0.0);
     Ok(match first {
@@ -108,18 +96,13 @@ pub(super) fn run(
 ) -> Result<Tensor<3>> {
     let times = group.cases.len();
     let plan = plan_of(cases, group, tokens)?;
-    let options = RunOptions {
-        stop_at_layer: None,
-        last_only,
-    };
+    let options = RunOptions { stop_at_layer: None, last_only };
     let Some(layer) = group.layer else {
         return Ok(model.run_from(tokens.repeated(times), plan, None, &options)?.output);
     };
     let resid = clean.resid(layer, group.from_position, times)?;
     if group.from_position == 0 {
-        return Ok(model
-            .run_from(tokens.repeated(times), plan, Some((layer, resid)), &options)?
-            .output);
+        return Ok(model.run_from(tokens.repeated(times), plan, Some((layer, resid)), &options)?.output);
     }
     let mut cache = clean.prefix(model, layer, group.from_position, times, tokens)?;
     let context = Context::new(
@@ -129,9 +112,7 @@ pub(super) fn run(
         tokens.pos() - group.from_position,
         model.device(),
     );
-    Ok(model
-        .run_blocks(resid, plan, layer, &context, &mut cache, &options)?
-        .output)
+    Ok(model.run_blocks(resid, plan, layer, &context, &mut cache, &options)?.output)
 }
 
 /// One edit a site: each case's rows are changed by that case alone.
@@ -142,11 +123,8 @@ fn plan_of(cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> 
     for (at, member) in group.cases.iter().enumerate() {
         if let Some((site, after)) = &member.prepared {
             let axes = Axes::of(site, after.dims());
-            let kept = after.narrow(
-                axes.position,
-                group.from_position,
-                after.dims()[axes.position] - group.from_position,
-            )?;
+            let kept =
+                after.narrow(axes.position, group.from_position, after.dims()[axes.position] - group.from_position)?;
             prepared.entry(site.clone()).or_default().push((at, kept));
             continue;
         }
@@ -190,9 +168,5 @@ fn spliced(value: &Activation, parts: Vec<(usize, Activation)>) -> Result<Activa
     if next < value.dims()[0] {
         pieces.push(value.narrow(0, next, value.dims()[0] - next)?);
     }
-    if pieces.len() == 1 {
-        Ok(pieces.remove(0))
-    } else {
-        Activation::cat(&pieces)
-    }
+    if pieces.len() == 1 { Ok(pieces.remove(0)) } else { Activation::cat(&pieces) }
 }

@@ -15,10 +15,7 @@ pub struct SweepCase {
 impl SweepCase {
     /// One edit.
     pub fn new(label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
-        Self {
-            label: label.into(),
-            edits: vec![(site.into(), edit)],
-        }
+        Self { label: label.into(), edits: vec![(site.into(), edit)] }
     }
 
     /// The first block any edit touches, and the only site where there is one alone.

@@ -26,17 +26,8 @@ impl Clean {
         starts: &[Start],
     ) -> Result<Self> {
         let config = model.config();
-        let key_site = if matches!(config.positions, Positions::Rotary { .. }) {
-            "rot_k"
-        } else {
-            "k"
-        };
-        let first = starts
-            .iter()
-            .filter_map(|start| start.layer)
-            .min()
-            .unwrap_or(0)
-            .min(config.n_layers);
+        let key_site = if matches!(config.positions, Positions::Rotary { .. }) { "rot_k" } else { "k" };
+        let first = starts.iter().filter_map(|start| start.layer).min().unwrap_or(0).min(config.n_layers);
         let mut sites = BTreeSet::new();
         for layer in first..config.n_layers {
             sites.extend([
@@ -52,11 +43,7 @@ impl Clean {
             sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
         };
         let outcome = model.run(tokens, plan)?;
-        Ok(Self {
-            logits: outcome.output,
-            cache: outcome.cache,
-            key_site,
-        })
+        Ok(Self { logits: outcome.output, cache: outcome.cache, key_site })
     }
 
     /// The clean tensor at a site.

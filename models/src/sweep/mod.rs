@@ -42,14 +42,7 @@ impl HookedTransformer {
     /// Those of the prompt.
     pub fn sweep(&self, prompt: impl IntoTokens) -> Result<Sweep<'_>> {
         let tokens = prompt.into_tokens(self)?;
-        Ok(Sweep {
-            model: self,
-            tokens,
-            cases: Vec::new(),
-            last_only: false,
-            rows_per_forward: 2048,
-            quiet: false,
-        })
+        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, rows_per_forward: 2048, quiet: false })
     }
 }
 
@@ -57,10 +50,7 @@ impl Sweep<'_> {
     /// Adds one case: an edit at one site, or at all that fit a pattern.
     #[must_use]
     pub fn case(mut self, label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
-        self.cases.push(SweepCase {
-            label: label.into(),
-            edits: vec![(site.into(), edit)],
-        });
+        self.cases.push(SweepCase { label: label.into(), edits: vec![(site.into(), edit)] });
         self
     }
 
@@ -145,11 +135,7 @@ impl Sweep<'_> {
 
     fn visible(&self, logits: Tensor<3>) -> Tensor<3> {
         let pos = logits.dims()[1];
-        if self.last_only {
-            logits.narrow(1, pos - 1, 1)
-        } else {
-            logits
-        }
+        if self.last_only { logits.narrow(1, pos - 1, 1) } else { logits }
     }
 
     fn measure(&self, metric: &impl Fn(Tensor<3>) -> Result<Tensor<1>>, logits: Tensor<3>) -> Result<Vec<f64>> {
@@ -216,31 +202,15 @@ mod tests {
             }
             for position in [0, 2, 4] {
                 let edit = Intervention::scale(1.5).positions([position]).edit();
-                cases.push(SweepCase::new(
-                    format!("{layer}@{position}"),
-                    crate::site::resid_pre(layer),
-                    edit,
-                ));
+                cases.push(SweepCase::new(format!("{layer}@{position}"), crate::site::resid_pre(layer), edit));
                 let edit = Intervention::scale(0.5).positions([position]).edit();
-                cases.push(SweepCase::new(
-                    format!("k{layer}@{position}"),
-                    crate::site::k(layer),
-                    edit,
-                ));
+                cases.push(SweepCase::new(format!("k{layer}@{position}"), crate::site::k(layer), edit));
             }
         }
         cases.push(SweepCase::new("embed", "embed", Intervention::scale(2.0).edit()));
         cases.push(SweepCase::new("all z", "*.z", Intervention::zero().head(0).edit()));
-        cases.push(SweepCase::new(
-            "final",
-            "ln_final.normalized",
-            Intervention::scale(2.0).edit(),
-        ));
-        cases.push(SweepCase::new(
-            "nothing",
-            crate::site::z(1),
-            Intervention::scale(1.0).edit(),
-        ));
+        cases.push(SweepCase::new("final", "ln_final.normalized", Intervention::scale(2.0).edit()));
+        cases.push(SweepCase::new("nothing", crate::site::z(1), Intervention::scale(1.0).edit()));
         cases
     }
 
@@ -253,21 +223,9 @@ mod tests {
             Tokens::new(vec![vec![1, 2, 3, 4, 5], vec![1, 2, 9, 4, 5]]).unwrap(),
         ] {
             for limit in [1, 25, 2048] {
-                let sweep = model
-                    .sweep(&tokens)
-                    .unwrap()
-                    .cases(cases())
-                    .tokens_per_forward(limit)
-                    .quiet();
+                let sweep = model.sweep(&tokens).unwrap().cases(cases()).tokens_per_forward(limit).quiet();
                 let found = sweep.run(metric).unwrap();
-                let last = model
-                    .sweep(&tokens)
-                    .unwrap()
-                    .cases(cases())
-                    .last_only()
-                    .quiet()
-                    .run(metric)
-                    .unwrap();
+                let last = model.sweep(&tokens).unwrap().cases(cases()).last_only().quiet().run(metric).unwrap();
                 for (index, case) in cases().into_iter().enumerate() {
                     let (site, edit) = case.edits[0].clone();
                     let alone =
@@ -290,11 +248,7 @@ mod tests {
     #[test]
     fn an_unknown_site_is_refused_before_anything_runs() {
         let model = model();
-        let sweep = model
-            .sweep([1, 2])
-            .unwrap()
-            .case("x", "blocks.0.attn.zz", Intervention::zero().edit())
-            .quiet();
+        let sweep = model.sweep([1, 2]).unwrap().case("x", "blocks.0.attn.zz", Intervention::zero().edit()).quiet();
         let error = sweep.run(metric).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -55,14 +55,10 @@ impl Attention {
         let (d_q, d_kv) = (config.n_heads * d_head, config.n_kv_heads * d_head);
         let mut linear =
             |part: &str, shape, bias| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
-        let (w_q, w_k) = (
-            linear("w_q", [d_model, d_q], config.qkv_bias),
-            linear("w_k", [d_model, d_kv], config.qkv_bias),
-        );
-        let (w_v, w_o) = (
-            linear("w_v", [d_model, d_kv], config.qkv_bias),
-            linear("w_o", [d_q, d_model], config.attn_out_bias),
-        );
+        let (w_q, w_k) =
+            (linear("w_q", [d_model, d_q], config.qkv_bias), linear("w_k", [d_model, d_kv], config.qkv_bias));
+        let (w_v, w_o) =
+            (linear("w_v", [d_model, d_kv], config.qkv_bias), linear("w_o", [d_q, d_model], config.attn_out_bias));
         let width = |heads: usize| match config.qk_norm {
             QkNorm::None => None,
             QkNorm::Head => Some(d_head),
@@ -120,10 +116,7 @@ impl Attention {
         context: &LayerContext<'_>,
         cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
-        let (q, k) = (
-            self.normed(q, self.q_norm.as_ref()),
-            self.normed(k, self.k_norm.as_ref()),
-        );
+        let (q, k) = (self.normed(q, self.q_norm.as_ref()), self.normed(k, self.k_norm.as_ref()));
         let (q, k) = if let Some((rope, cos, sin)) = context.rotation {
             let rot_q = rope.rotate(q, cos, sin);
             let rot_k = rope.rotate(k, cos, sin);
@@ -134,9 +127,7 @@ impl Attention {
         let (keys, values) = appended(k, v, cache);
         let scores = self.scores(q, self.per_query_head(keys), context);
         let pattern = activation::softmax(scores, 3);
-        let z = pattern
-            .matmul(self.per_query_head(values).swap_dims(1, 2))
-            .swap_dims(1, 2);
+        let z = pattern.matmul(self.per_query_head(values).swap_dims(1, 2)).swap_dims(1, 2);
         let out = self.written(z);
         out
     }
@@ -145,11 +136,7 @@ impl Attention {
     fn scores(&self, q: Tensor<4>, k: Tensor<4>, context: &LayerContext<'_>) -> Tensor<4> {
         let mut scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).swap_dims(2, 3)) * self.scale;
         if let Some(alibi) = context.alibi {
-            let alibi = if self.alibi_scaled {
-                alibi.clone() * self.scale
-            } else {
-                alibi.clone()
-            };
+            let alibi = if self.alibi_scaled { alibi.clone() * self.scale } else { alibi.clone() };
             scores = scores + alibi;
         }
         if let Some(cap) = self.softcap {
@@ -171,11 +158,7 @@ impl Attention {
         let plain = self.head_results(z);
         let heads = plain.clone();
         let result = heads;
-        if hooks::edited("result") {
-            out + (result - plain).sum_dim(2).squeeze_dim(2)
-        } else {
-            out
-        }
+        if hooks::edited("result") { out + (result - plain).sum_dim(2).squeeze_dim(2) } else { out }
     }
 
     /// What each head writes into the residual stream, without the bias: `[batch, pos, head, d_model]`.
@@ -183,29 +166,20 @@ impl Attention {
         let [batch, pos, n_heads, d_head] = z.dims();
         let w_o = self.w_o.weight.val();
         let d_model = w_o.dims()[1];
-        let z = z
-            .swap_dims(1, 2)
-            .swap_dims(0, 1)
-            .reshape([n_heads, batch * pos, d_head]);
+        let z = z.swap_dims(1, 2).swap_dims(0, 1).reshape([n_heads, batch * pos, d_head]);
         let results = z.matmul(w_o.reshape([n_heads, d_head, d_model]));
-        results
-            .reshape([n_heads, batch, pos, d_model])
-            .swap_dims(0, 1)
-            .swap_dims(1, 2)
+        results.reshape([n_heads, batch, pos, d_model]).swap_dims(0, 1).swap_dims(1, 2)
     }
 
     fn normed(&self, x: Tensor<4>, norm: Option<&Norm>) -> Tensor<4> {
         let Some(norm) = norm else { return x };
         let [batch, pos, heads, d_head] = x.dims();
         match self.qk_norm {
-            QkNorm::Full => norm
-                .apply(x.reshape([batch, pos, 1, heads * d_head]))
-                .reshape([batch, pos, heads, d_head]),
+            QkNorm::Full => norm.apply(x.reshape([batch, pos, 1, heads * d_head])).reshape([batch, pos, heads, d_head]),
             QkNorm::PerHead => {
                 let centred = norm.centre(x);
                 let normalized = centred.clone() / norm.scale(centred);
-                norm.affine(normalized.reshape([batch, pos, 1, heads * d_head]))
-                    .reshape([batch, pos, heads, d_head])
+                norm.affine(normalized.reshape([batch, pos, 1, heads * d_head])).reshape([batch, pos, heads, d_head])
             }
             QkNorm::Head | QkNorm::None => norm.apply(x),
         }
@@ -218,9 +192,8 @@ impl Attention {
         }
         let [batch, pos, kv_heads, d_head] = x.dims();
         let group = self.n_heads / kv_heads;
-        let repeated: Tensor<5> = x
-            .reshape([batch, pos, kv_heads, 1, d_head])
-            .expand([batch, pos, kv_heads, group, d_head]);
+        let repeated: Tensor<5> =
+            x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
         repeated.reshape([batch, pos, self.n_heads, d_head])
     }
 }

@@ -64,30 +64,16 @@ impl Block {
             there.then(|| Norm::build(source, &format!("{name}.{part}"), config.d_model, config))
         };
         let before = config.norm_placement != NormPlacement::PostOutput;
-        let after = matches!(
-            config.norm_placement,
-            NormPlacement::Sandwich | NormPlacement::PostOutput
-        );
+        let after = matches!(config.norm_placement, NormPlacement::Sandwich | NormPlacement::PostOutput);
         let (ln1, ln1_post) = (norm("ln1", before), norm("ln1_post", after));
-        let (ln2, ln2_post) = (
-            norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm),
-            norm("ln2_post", after),
-        );
+        let (ln2, ln2_post) =
+            (norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm), norm("ln2_post", after));
         let attn = Attention::build(source, layer, config);
         let mlp = match config.experts {
             Some(experts) => Neurons::Mixture(MixtureOfExperts::build(source, &format!("{name}.mlp"), experts, config)),
             None => Neurons::Dense(Mlp::build(source, &format!("{name}.mlp"), config)),
         };
-        Self {
-            ln1,
-            ln1_post,
-            attn,
-            ln2,
-            ln2_post,
-            mlp,
-            placement: config.norm_placement,
-            layout: config.block_layout,
-        }
+        Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, placement: config.norm_placement, layout: config.block_layout }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_out resid_post`.
@@ -192,8 +178,7 @@ impl Block {
         }
         let [batch, pos, heads, d_model] = x.dims();
         let group = heads / self.attn.n_kv_heads;
-        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model])
-            .narrow(3, 0, d_model)
+        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model]).narrow(3, 0, d_model)
     }
 
     /// Whether `ln1` and `ln2` are in front of attention and MLP.
@@ -228,7 +213,5 @@ fn after(x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
 /// `[batch, pos, d_model]` to `[batch, pos, head, d_model]`.
 fn per_head(x: &Tensor<3>, heads: usize) -> Tensor<4> {
     let [batch, pos, d_model] = x.dims();
-    x.clone()
-        .reshape([batch, pos, 1, d_model])
-        .expand([batch, pos, heads, d_model])
+    x.clone().reshape([batch, pos, 1, d_model]).expand([batch, pos, heads, d_model])
 }

@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The architecture of a transformer, in the field's names.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is one independent option of an architecture"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one independent option of an architecture")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransformerConfig {
     /// `model_type` of the family it came from.

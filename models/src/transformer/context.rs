@@ -21,11 +21,7 @@ pub struct KvCache {
 impl KvCache {
     /// An empty cache for a model.
     pub fn new(config: &TransformerConfig) -> Self {
-        Self {
-            layers: vec![None; config.n_layers],
-            visible: Vec::new(),
-            positions: Vec::new(),
-        }
+        Self { layers: vec![None; config.n_layers], visible: Vec::new(), positions: Vec::new() }
     }
 
     /// How many positions it holds.
@@ -80,30 +76,21 @@ impl Context {
         let rows: &[Vec<bool>] = if uniform { &visible[..1] } else { visible };
         let mut masks = BTreeMap::new();
         for window in &config.windows {
-            masks
-                .entry(*window)
-                .or_insert_with(|| mask(rows, offset, *window, device));
+            masks.entry(*window).or_insert_with(|| mask(rows, offset, *window, device));
         }
         let same_positions = positions.iter().all(|row| row == &positions[0]);
         let distinct: &[Vec<i64>] = if same_positions { &positions[..1] } else { positions };
         let rotations = match &config.positions {
-            Positions::Rotary { ropes, .. } => ropes
-                .iter()
-                .map(|rope| tables(rope, distinct, offset, device))
-                .collect(),
+            Positions::Rotary { ropes, .. } => {
+                ropes.iter().map(|rope| tables(rope, distinct, offset, device)).collect()
+            }
             _ => Vec::new(),
         };
         let alibi = match config.positions {
             Positions::Alibi { scaled } => Some(alibi(config.n_heads, scaled, positions, offset, device)),
             _ => None,
         };
-        Self {
-            positions: new_positions(positions, offset, device),
-            offset,
-            masks,
-            rotations,
-            alibi,
-        }
+        Self { positions: new_positions(positions, offset, device), offset, masks, rotations, alibi }
     }
 
     /// One layer's part.
@@ -116,11 +103,7 @@ impl Context {
             }
             _ => None,
         };
-        LayerContext {
-            mask,
-            rotation,
-            alibi: self.alibi.as_ref(),
-        }
+        LayerContext { mask, rotation, alibi: self.alibi.as_ref() }
     }
 }
 
@@ -158,10 +141,7 @@ fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -
         sin.extend(row_sin);
     }
     let shape = [positions.len(), positions[0].len() - offset, 1, half];
-    (
-        Tensor::from_data(TensorData::new(cos, shape), device),
-        Tensor::from_data(TensorData::new(sin, shape), device),
-    )
+    (Tensor::from_data(TensorData::new(cos, shape), device), Tensor::from_data(TensorData::new(sin, shape), device))
 }
 
 /// Slopes of Press et al. (2021), with the interleaved extension for head counts that are no power of two.
@@ -188,10 +168,7 @@ fn alibi(n_heads: usize, rounded: bool, positions: &[Vec<i64>], offset: usize, d
             }
         }
     }
-    Tensor::from_data(
-        TensorData::new(values, [positions.len(), n_heads, keys - offset, keys]),
-        device,
-    )
+    Tensor::from_data(TensorData::new(values, [positions.len(), n_heads, keys - offset, keys]), device)
 }
 
 #[cfg(test)]

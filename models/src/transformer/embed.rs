@@ -15,9 +15,7 @@ pub struct Embedding {
 impl Embedding {
     /// Takes `name.weight` from the source.
     pub fn build(source: &mut impl Source, name: &str, shape: [usize; 2]) -> Self {
-        Self {
-            weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))),
-        }
+        Self { weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))) }
     }
 
     /// Rows by index: `[batch, pos]` to `[batch, pos, d]`.

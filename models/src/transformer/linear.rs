@@ -19,10 +19,7 @@ impl Linear {
     pub fn build(source: &mut impl Source, name: &str, [d_in, d_out]: [usize; 2], bias: bool, init: Init) -> Self {
         let weight = source.take(&format!("{name}.weight"), [d_in, d_out], init);
         let bias = bias.then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d_out], Init::Constant(0.0))));
-        Self {
-            weight: Param::from_tensor(weight),
-            bias,
-        }
+        Self { weight: Param::from_tensor(weight), bias }
     }
 
     /// `[.., d_in]` to `[.., d_out]`. Leading axes are flattened first: one large product is faster than many small ones.

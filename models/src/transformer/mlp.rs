@@ -31,12 +31,7 @@ impl Mlp {
         let w_in = linear("w_in", [d_model, d_mlp]);
         let w_gate = config.gated_mlp.then(|| linear("w_gate", [d_model, d_mlp]));
         let w_out = linear("w_out", [d_mlp, d_model]);
-        Self {
-            w_in,
-            w_gate,
-            w_out,
-            activation: config.activation,
-        }
+        Self { w_in, w_gate, w_out, activation: config.activation }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.

@@ -27,21 +27,10 @@ pub struct MixtureOfExperts {
 impl MixtureOfExperts {
     /// Takes `name.router` and `name.experts.{e}` from the source.
     pub fn build(source: &mut impl Source, name: &str, counts: Experts, config: &TransformerConfig) -> Self {
-        let router = Linear::build(
-            source,
-            &format!("{name}.router"),
-            [config.d_model, counts.count],
-            false,
-            Init::Normal(0.02),
-        );
-        let experts = (0..counts.count)
-            .map(|e| Mlp::build(source, &format!("{name}.experts.{e}"), config))
-            .collect();
-        Self {
-            router,
-            experts,
-            counts,
-        }
+        let router =
+            Linear::build(source, &format!("{name}.router"), [config.d_model, counts.count], false, Init::Normal(0.02));
+        let experts = (0..counts.count).map(|e| Mlp::build(source, &format!("{name}.experts.{e}"), config)).collect();
+        Self { router, experts, counts }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `router`, `expert_weights` `[batch, pos, expert]`, `out`,
@@ -64,10 +53,7 @@ impl MixtureOfExperts {
         let probabilities = activation::softmax(router, 2);
         let chosen = probabilities.clone().topk(self.counts.per_token, 2);
         let [batch, pos, count] = probabilities.dims();
-        let last = chosen
-            .clone()
-            .narrow(2, self.counts.per_token - 1, 1)
-            .expand([batch, pos, count]);
+        let last = chosen.clone().narrow(2, self.counts.per_token - 1, 1).expand([batch, pos, count]);
         let dropped = probabilities.clone().lower(last);
         probabilities.mask_fill(dropped, 0.0) / chosen.sum_dim(2)
     }

@@ -41,30 +41,19 @@ impl Transformer {
     pub fn build(source: &mut impl Source, config: &TransformerConfig) -> Self {
         let d_embed = config.d_embed.unwrap_or(config.d_model);
         let embed = Embedding::build(source, "embed", [config.d_vocab, d_embed]);
-        let embed_norm = config
-            .embed_norm
-            .then(|| Norm::build(source, "embed_norm", config.d_model, config));
-        let mut project = |name: &str, shape| {
-            config
-                .d_embed
-                .map(|_| Linear::build(source, name, shape, false, Init::Normal(0.02)))
-        };
+        let embed_norm = config.embed_norm.then(|| Norm::build(source, "embed_norm", config.d_model, config));
+        let mut project =
+            |name: &str, shape| config.d_embed.map(|_| Linear::build(source, name, shape, false, Init::Normal(0.02)));
         let project_in = project("project_in", [d_embed, config.d_model]);
         let project_out = project("project_out", [config.d_model, d_embed]);
         let pos_embed = match config.positions {
-            Positions::Learned { offset } => Some(Embedding::build(
-                source,
-                "pos_embed",
-                [config.n_ctx + offset, config.d_model],
-            )),
+            Positions::Learned { offset } => {
+                Some(Embedding::build(source, "pos_embed", [config.n_ctx + offset, config.d_model]))
+            }
             _ => None,
         };
-        let blocks = (0..config.n_layers)
-            .map(|layer| Block::build(source, layer, config))
-            .collect();
-        let ln_final = config
-            .final_norm
-            .then(|| Norm::build(source, "ln_final", config.d_model, config));
+        let blocks = (0..config.n_layers).map(|layer| Block::build(source, layer, config)).collect();
+        let ln_final = config.final_norm.then(|| Norm::build(source, "ln_final", config.d_model, config));
         let unembed = Unembedding::build(source, [d_embed, config.d_vocab], config.tied, config.unembed_bias);
         Self {
             embed,
@@ -134,11 +123,7 @@ impl Transformer {
 
     #[hooked]
     fn final_normed(&self, resid: Tensor<3>) -> Tensor<3> {
-        if let Some(ln_final) = &self.ln_final {
-            ln_final.forward(resid)
-        } else {
-            resid
-        }
+        if let Some(ln_final) = &self.ln_final { ln_final.forward(resid) } else { resid }
     }
 
     /// Logits of a stream that has passed the final norm: `[batch, pos, d_model]` to `[batch, pos, d_vocab]`.

@@ -30,12 +30,7 @@ impl Norm {
         let bias = config
             .norm_bias
             .then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d], Init::Constant(0.0))));
-        Self {
-            weight: Some(Param::from_tensor(weight)),
-            bias,
-            kind: config.norm,
-            eps: config.norm_eps,
-        }
+        Self { weight: Some(Param::from_tensor(weight)), bias, kind: config.norm, eps: config.norm_eps }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `scale` `[batch, pos, 1]`, `normalized`.
@@ -71,11 +66,7 @@ impl Norm {
     pub fn affine<const D: usize>(&self, normalized: Tensor<D>) -> Tensor<D> {
         let mut out = normalized;
         if let Some(weight) = &self.weight {
-            let weight = if self.kind == NormKind::RmsOffset {
-                weight.val() + 1.0
-            } else {
-                weight.val()
-            };
+            let weight = if self.kind == NormKind::RmsOffset { weight.val() + 1.0 } else { weight.val() };
             out = out * weight.unsqueeze();
         }
         match &self.bias {

@@ -14,14 +14,10 @@ impl Rope {
     /// Dynamic and `LongRoPE` rotations depend on `seq_len`: the largest position there is, plus one.
     pub fn tables(&self, positions: &[i64], seq_len: usize) -> (Vec<f32>, Vec<f32>) {
         let (frequencies, factor) = (self.frequencies(seq_len), self.attention_factor() as f32);
-        let angles = positions.iter().flat_map(|position| {
-            frequencies
-                .iter()
-                .map(move |frequency| f64::from(*position as f32 * frequency))
-        });
-        angles
-            .map(|angle| (angle.cos() as f32 * factor, angle.sin() as f32 * factor))
-            .unzip()
+        let angles = positions
+            .iter()
+            .flat_map(|position| frequencies.iter().map(move |frequency| f64::from(*position as f32 * frequency)));
+        angles.map(|angle| (angle.cos() as f32 * factor, angle.sin() as f32 * factor)).unzip()
     }
 
     /// Radians a position, one for each rotated pair: `dims / 2` numbers.
@@ -32,40 +28,17 @@ impl Rope {
             RopeScaling::Default => plain().collect(),
             RopeScaling::Linear { factor } => plain().map(|f| f / *factor as f32).collect(),
             RopeScaling::Dynamic { factor, original_n_ctx } => self.dynamic(*factor as f32, *original_n_ctx, seq_len),
-            RopeScaling::Yarn {
-                factor,
-                original_n_ctx,
-                beta_fast,
-                beta_slow,
-                truncate,
-                ..
-            } => {
+            RopeScaling::Yarn { factor, original_n_ctx, beta_fast, beta_slow, truncate, .. } => {
                 let range = self.correction_range(*original_n_ctx as f64, [*beta_fast, *beta_slow], *truncate);
                 yarn(&wavelengths, *factor as f32, range)
             }
-            RopeScaling::Longrope {
-                short,
-                long,
-                original_n_ctx,
-                ..
-            } => {
+            RopeScaling::Longrope { short, long, original_n_ctx, .. } => {
                 let factors = if seq_len > *original_n_ctx { long } else { short };
-                wavelengths
-                    .iter()
-                    .zip(factors)
-                    .map(|(w, factor)| (*factor as f32 * w).recip())
-                    .collect()
+                wavelengths.iter().zip(factors).map(|(w, factor)| (*factor as f32 * w).recip()).collect()
             }
-            RopeScaling::Llama3 {
-                factor,
-                low_freq_factor,
-                high_freq_factor,
-                original_n_ctx,
-            } => {
+            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_n_ctx } => {
                 let bands = [*low_freq_factor as f32, *high_freq_factor as f32];
-                plain()
-                    .map(|f| llama3(f, *factor as f32, bands, *original_n_ctx as f32))
-                    .collect()
+                plain().map(|f| llama3(f, *factor as f32, bands, *original_n_ctx as f32)).collect()
             }
         }
     }
@@ -96,27 +69,20 @@ impl Rope {
         let [batch, pos, heads, dims] = x.dims();
         let half = dims / 2;
         // Pairs are `(x_i, x_{i + half})`, or neighbours: one view, transposed.
-        let (shape, axis) = if self.interleaved {
-            ([batch, pos, heads, half, 2], 4)
-        } else {
-            ([batch, pos, heads, 2, half], 3)
-        };
+        let (shape, axis) =
+            if self.interleaved { ([batch, pos, heads, half, 2], 4) } else { ([batch, pos, heads, 2, half], 3) };
         let pairs: Tensor<5> = x.reshape(shape);
         let part = |index: usize| -> Tensor<4> { pairs.clone().narrow(axis, index, 1).squeeze_dim(axis) };
         let (first, second) = (part(0), part(1));
-        let turned = [
-            first.clone() * cos.clone() - second.clone() * sin.clone(),
-            second * cos.clone() + first * sin.clone(),
-        ];
+        let turned =
+            [first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos.clone() + first * sin.clone()];
         Tensor::stack::<5>(turned.to_vec(), axis).reshape([batch, pos, heads, dims])
     }
 
     /// `theta^(2i / dims)`.
     fn wavelengths(&self, theta: f32) -> Vec<f32> {
         let exponent = |i: usize| f64::from((2 * i) as f32 / self.dims as f32);
-        (0..self.dims / 2)
-            .map(|i| f64::from(theta).powf(exponent(i)) as f32)
-            .collect()
+        (0..self.dims / 2).map(|i| f64::from(theta).powf(exponent(i)) as f32).collect()
     }
 
     /// The base grows with the sequence (<https://huggingface.co/papers/2309.00071>, "NTK by parts").
@@ -124,21 +90,14 @@ impl Rope {
         let stretch = factor * seq_len.max(original) as f32 / original as f32 - (factor - 1.0);
         let exponent = self.dims as f64 / (self.dims as f64 - 2.0);
         let grown = f64::from(stretch).powf(f64::from(exponent as f32)) as f32;
-        self.wavelengths(self.theta as f32 * grown)
-            .iter()
-            .map(|w| w.recip())
-            .collect()
+        self.wavelengths(self.theta as f32 * grown).iter().map(|w| w.recip()).collect()
     }
 
     /// Between which pairs `YaRN` goes over from leaving a frequency alone to dividing it.
     fn correction_range(&self, original: f64, betas: [f64; 2], truncate: bool) -> [f64; 2] {
         let dims = self.dims as f64;
         let [low, high] = betas.map(|rotations| dims * (original / (rotations * TAU)).ln() / (2.0 * self.theta.ln()));
-        let (low, high) = if truncate {
-            (low.floor(), high.ceil())
-        } else {
-            (low, high)
-        };
+        let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
         [low.max(0.0), high.min(dims - 1.0)]
     }
 }
@@ -186,12 +145,7 @@ mod tests {
     }
 
     fn rope(dims: usize, interleaved: bool) -> Rope {
-        Rope {
-            theta: 100.0,
-            dims,
-            interleaved,
-            scaling: RopeScaling::Default,
-        }
+        Rope { theta: 100.0, dims, interleaved, scaling: RopeScaling::Default }
     }
 
     fn rotated(rope: &Rope, x: [f32; 6]) -> Vec<f32> {
@@ -213,34 +167,10 @@ mod tests {
     #[test]
     fn halves_and_neighbours_by_hand() {
         let (c0, s0, c1, s1) = (1f32.cos(), 1f32.sin(), 0.1f32.cos(), 0.1f32.sin());
-        let halves = [
-            c0 - 3.0 * s0,
-            2.0 * c1 - 4.0 * s1,
-            3.0 * c0 + s0,
-            4.0 * c1 + 2.0 * s1,
-            5.0,
-            6.0,
-        ];
-        assert_close(
-            &rotated(&rope(4, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-            &halves,
-            1e-6,
-            "halves",
-        );
-        let neighbours = [
-            c0 - 2.0 * s0,
-            2.0 * c0 + s0,
-            3.0 * c1 - 4.0 * s1,
-            4.0 * c1 + 3.0 * s1,
-            5.0,
-            6.0,
-        ];
-        assert_close(
-            &rotated(&rope(4, true), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-            &neighbours,
-            1e-6,
-            "neighbours",
-        );
+        let halves = [c0 - 3.0 * s0, 2.0 * c1 - 4.0 * s1, 3.0 * c0 + s0, 4.0 * c1 + 2.0 * s1, 5.0, 6.0];
+        assert_close(&rotated(&rope(4, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &halves, 1e-6, "halves");
+        let neighbours = [c0 - 2.0 * s0, 2.0 * c0 + s0, 3.0 * c1 - 4.0 * s1, 4.0 * c1 + 3.0 * s1, 5.0, 6.0];
+        assert_close(&rotated(&rope(4, true), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &neighbours, 1e-6, "neighbours");
     }
 
     #[test]
@@ -260,11 +190,7 @@ mod tests {
         assert!(cases.len() >= 10);
         for case in cases {
             for (ours, theirs) in case.rope.frequencies(case.seq_len).iter().zip(&case.frequencies) {
-                assert!(
-                    (ours / theirs - 1.0).abs() < 2.5e-7,
-                    "{}: frequency {ours} is not {theirs}",
-                    case.name
-                );
+                assert!((ours / theirs - 1.0).abs() < 2.5e-7, "{}: frequency {ours} is not {theirs}", case.name);
             }
             let (cos, sin) = case.rope.tables(&case.positions, case.seq_len);
             let per = case.rope.dims / 2;

@@ -31,21 +31,14 @@ pub struct RandomSource {
 impl RandomSource {
     /// Starts the generator.
     pub fn new(seed: u64, device: &Device) -> Self {
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            device: device.clone(),
-            lively: false,
-        }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: device.clone(), lively: false }
     }
 
     /// Parameters large enough that every part of a model matters: matrices of standard deviation 0.2,
     /// and noise of 0.2 on biases and norm weights. Default initialisation makes every block nearly an
     /// identity, which hides mistakes.
     pub fn lively(seed: u64, device: &Device) -> Self {
-        Self {
-            lively: true,
-            ..Self::new(seed, device)
-        }
+        Self { lively: true, ..Self::new(seed, device) }
     }
 }
 
@@ -59,11 +52,7 @@ impl Source for RandomSource {
         let values: Vec<f32> = if std == 0.0 {
             vec![mean; count]
         } else {
-            StandardNormal
-                .sample_iter(&mut self.rng)
-                .take(count)
-                .map(|x| mean + x * std)
-                .collect()
+            StandardNormal.sample_iter(&mut self.rng).take(count).map(|x| mean + x * std).collect()
         };
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }

@@ -1,7 +1,6 @@
 //! Every activation, log-probability, loss and gradient.
 
 use arrakis::models::{IntoTokens, Plan, device};
-use arrakis::prelude::Tensor;
 use arrakis::tools::Metric;
 
 use crate::case::{Case, compare};
@@ -65,7 +64,8 @@ fn losses() {
 fn gradients_at_every_site() {
     Case::each(|case| {
         let tokens = case.ids("clean_tokens").into_tokens(&case.model).unwrap();
-        let hooks: Vec<String> = case.analyses().iter().filter_map(|name| Some(name.strip_prefix("grad.")?.to_owned())).collect();
+        let hooks: Vec<String> =
+            case.analyses().iter().filter_map(|name| Some(name.strip_prefix("grad.")?.to_owned())).collect();
         assert!(hooks.len() > 6 * case.model.config().n_layers, "{hooks:?}");
         let plan = hooks.iter().fold(Plan::new(), |plan, hook| plan.grad(hook.as_str()));
         let outcome = case.model.run(&tokens, plan).unwrap();

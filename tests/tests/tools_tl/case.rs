@@ -99,7 +99,8 @@ impl Case {
     /// The parameters of the processed model, in `TransformerLens`'s layout.
     pub(crate) fn weights(&self) -> Vec<(String, Numbers)> {
         let file = std::fs::read(self.folder.join("tl_weights.safetensors")).unwrap();
-        let names: Vec<String> = SafeTensors::deserialize(&file).unwrap().names().into_iter().map(ToString::to_string).collect();
+        let names: Vec<String> =
+            SafeTensors::deserialize(&file).unwrap().names().into_iter().map(ToString::to_string).collect();
         names.into_iter().map(|name| (name.clone(), numbers(&file, &name).unwrap())).collect()
     }
 

@@ -16,7 +16,11 @@ const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
 
 /// Every checkpoint of `tests/fixtures/parity` with a vocabulary the prompt fits.
 fn each_family(check: impl Fn(&str, &HookedTransformer)) {
-    let mut folders: Vec<_> = std::fs::read_dir(fixtures("parity")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.join("config.json").is_file()).collect();
+    let mut folders: Vec<_> = std::fs::read_dir(fixtures("parity"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("config.json").is_file())
+        .collect();
     folders.sort();
     assert!(folders.len() >= 20, "{folders:?}");
     for folder in folders {
@@ -45,7 +49,9 @@ fn decompositions_add_up_to_the_stream_in_every_family() {
     each_family(|name, model| {
         let run = ResidualDecomposition::new(model).run(PROMPT).unwrap();
         let whole = run.accumulated_resid(None, true).unwrap().component("final_post").unwrap();
-        for stack in [run.decompose_resid(None, Mode::All), run.full_decomposition(None), run.stack_head_results(None, true)] {
+        for stack in
+            [run.decompose_resid(None, Mode::All), run.full_decomposition(None), run.stack_head_results(None, true)]
+        {
             let apart = device::read((stack.unwrap().sum() - whole.clone()).abs().max()).unwrap()[0];
             assert!(apart <= 1e-5, "{name}: {apart}");
         }
@@ -71,9 +77,15 @@ fn ablation_attribution_and_circuits_run_in_every_family() {
         ];
         for table in tables {
             let values = table.values.concat();
-            assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0), "{name}: {table:?}");
+            assert!(
+                values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0),
+                "{name}: {table:?}"
+            );
         }
         let heads = WriteRead::new(model).write_heads(0).unwrap();
-        assert!(heads.len() == model.config().n_heads && heads.iter().all(|head| head.head < model.config().n_heads), "{name}");
+        assert!(
+            heads.len() == model.config().n_heads && heads.iter().all(|head| head.head < model.config().n_heads),
+            "{name}"
+        );
     });
 }

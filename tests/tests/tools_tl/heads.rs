@@ -11,7 +11,9 @@ use crate::case::Case;
 fn composition_scores() {
     Case::each(|case| {
         let tool = WriteRead::new(&case.model);
-        for (name, kind) in [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)] {
+        for (name, kind) in
+            [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)]
+        {
             case.equal(name, &tool.composition(kind).unwrap().concat().concat().concat());
         }
     });
@@ -23,10 +25,21 @@ fn detected_heads() {
         let tool = HeadDetector::new(&case.model);
         let ids = case.ids("repeated_tokens");
         let excluded = Exclude { bos: true, current_token: true };
-        for (name, kind) in [("previous_token_head", HeadKind::PreviousToken), ("duplicate_token_head", HeadKind::DuplicateToken), ("induction_head", HeadKind::Induction)] {
+        for (name, kind) in [
+            ("previous_token_head", HeadKind::PreviousToken),
+            ("duplicate_token_head", HeadKind::DuplicateToken),
+            ("induction_head", HeadKind::Induction),
+        ] {
             case.equal(&format!("detect.{name}.pattern"), &detection_pattern(kind, &ids).concat());
-            for (suffix, measure, exclude) in [("mul", ErrorMeasure::Mul, Exclude::default()), ("abs", ErrorMeasure::Abs, Exclude::default()), ("mul_excl", ErrorMeasure::Mul, excluded)] {
-                case.equal_table(&format!("detect.{name}.{suffix}"), &tool.detect(&ids, kind, measure, exclude).unwrap());
+            for (suffix, measure, exclude) in [
+                ("mul", ErrorMeasure::Mul, Exclude::default()),
+                ("abs", ErrorMeasure::Abs, Exclude::default()),
+                ("mul_excl", ErrorMeasure::Mul, excluded),
+            ] {
+                case.equal_table(
+                    &format!("detect.{name}.{suffix}"),
+                    &tool.detect(&ids, kind, measure, exclude).unwrap(),
+                );
             }
         }
     });
@@ -36,7 +49,8 @@ fn detected_heads() {
 fn attention_patterns() {
     Case::each(|case| {
         let tool = AttentionPatterns::new(&case.model);
-        let by_layer = |layer: usize| tool.patterns(case.ids("repeated_tokens"), layer).unwrap().pattern.concat().concat();
+        let by_layer =
+            |layer: usize| tool.patterns(case.ids("repeated_tokens"), layer).unwrap().pattern.concat().concat();
         case.equal("repeated.pattern", &(0..case.model.config().n_layers).flat_map(by_layer).collect::<Vec<f32>>());
     });
 }

@@ -17,9 +17,24 @@ mod weights;
 
 /// Analyses by name, `*` for any end: what the modules compare.
 const COMPARED: [&str; 18] = [
-    "decompose_resid", "decompose_resid_ln", "stack_head_results", "full_resid_decomposition", "accumulated_resid",
-    "accumulated_resid_ln", "logit_lens", "logit_attrs", "logit_attrs_heads", "composition.*", "detect.*", "repeated.pattern",
-    "ablate.heads", "ablate.heads_mean", "loss", "loss_per_token", "grad.*", "patch.*",
+    "decompose_resid",
+    "decompose_resid_ln",
+    "stack_head_results",
+    "full_resid_decomposition",
+    "accumulated_resid",
+    "accumulated_resid_ln",
+    "logit_lens",
+    "logit_attrs",
+    "logit_attrs_heads",
+    "composition.*",
+    "detect.*",
+    "repeated.pattern",
+    "ablate.heads",
+    "ablate.heads_mean",
+    "loss",
+    "loss_per_token",
+    "grad.*",
+    "patch.*",
 ];
 
 #[test]
@@ -27,7 +42,9 @@ fn no_analysis_goes_uncompared() {
     case::Case::each(|case| {
         let names = case.analyses();
         assert!(names.len() > 40, "{}: {names:?}", case.name);
-        let known = |name: &String| COMPARED.iter().any(|known| known.strip_suffix('*').map_or(name == known, |start| name.starts_with(start)));
+        let known = |name: &String| {
+            COMPARED.iter().any(|known| known.strip_suffix('*').map_or(name == known, |start| name.starts_with(start)))
+        };
         let unknown: Vec<&String> = names.iter().filter(|name| !known(name)).collect();
         assert!(unknown.is_empty(), "{}: {unknown:?}", case.name);
     });

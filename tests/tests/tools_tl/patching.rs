@@ -49,7 +49,8 @@ fn the_tool_in_every_head_and_position() {
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
         let heads = tool.by_head_and_position(&clean, &corrupted, &case.metric(), HeadSite::Z).unwrap();
         let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
-        let values: Vec<f32> = cells.flat_map(|(layer, pos)| heads.iter().map(move |head| head.table.values[layer][pos])).collect();
+        let values: Vec<f32> =
+            cells.flat_map(|(layer, pos)| heads.iter().map(move |head| head.table.values[layer][pos])).collect();
         case.equal("patch.head_out_by_pos", &values);
         heads.iter().for_each(|head| untouched_before_the_difference(case, head));
     });
@@ -63,7 +64,10 @@ fn the_tool_noising() {
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
         let stream = tool.by_position(&corrupted, &clean, &metric, StreamSite::ResidPre).unwrap();
         let heads = tool.by_head(&corrupted, &clean, &metric, HeadSite::Z).unwrap();
-        for (found, expected) in [(&stream, positions(case, &corrupted, &clean, site::resid_pre)), (&heads, by_head(case, &corrupted, &clean, site::z, 2))] {
+        for (found, expected) in [
+            (&stream, positions(case, &corrupted, &clean, site::resid_pre)),
+            (&heads, by_head(case, &corrupted, &clean, site::z, 2)),
+        ] {
             case.equal("patch.corrupted_metric", &[found.source]);
             case.equal("patch.clean_metric", &[found.target]);
             compare(&case.name, &found.table.values.concat(), &expected);
@@ -92,7 +96,13 @@ fn denoised(case: &Case, name: &str, found: &Patched) {
     case.equal("patch.clean_metric", &[found.source]);
     case.equal("patch.corrupted_metric", &[found.target]);
     case.equal_table(name, &found.table);
-    let back: Vec<f32> = found.normalized().values.concat().iter().map(|share| found.target + share * (found.source - found.target)).collect();
+    let back: Vec<f32> = found
+        .normalized()
+        .values
+        .concat()
+        .iter()
+        .map(|share| found.target + share * (found.source - found.target))
+        .collect();
     case.equal(name, &back);
     let back: Vec<f32> = found.change().values.concat().iter().map(|change| found.target + change).collect();
     case.equal(name, &back);
@@ -105,7 +115,12 @@ fn untouched_before_the_difference(case: &Case, found: &Patched) {
     let same = clean.iter().zip(&corrupted).take_while(|(a, b)| a == b).count();
     assert!(same > 0 && same < clean.len(), "{}", case.name);
     for row in &found.table.values {
-        assert!(row[..same].iter().all(|value| value.to_bits() == found.target.to_bits()), "{}: {row:?} for {}", case.name, found.target);
+        assert!(
+            row[..same].iter().all(|value| value.to_bits() == found.target.to_bits()),
+            "{}: {row:?} for {}",
+            case.name,
+            found.target
+        );
     }
     let moved = found.table.values.iter().flatten().any(|value| (value - found.target).abs() > 1e-6);
     assert!(moved, "{}: {:?}", case.name, found.table.values);
@@ -120,7 +135,14 @@ fn by_head(case: &Case, source: &[u32], target: &[u32], at: AtLayer, axis: usize
 }
 
 /// `[layer, index]`: the metric of `target` with one index of one axis taken from `source`.
-fn by_hand<const D: usize>(case: &Case, source: &[u32], target: &[u32], at: AtLayer, axis: usize, length: usize) -> Vec<f32> {
+fn by_hand<const D: usize>(
+    case: &Case,
+    source: &[u32],
+    target: &[u32],
+    at: AtLayer,
+    axis: usize,
+    length: usize,
+) -> Vec<f32> {
     let (source, target) = (Tokens::new(vec![source.to_vec()]).unwrap(), Tokens::new(vec![target.to_vec()]).unwrap());
     let (_, cache) = case.model.run_with_cache(&source, ["*"]).unwrap();
     let run = |layer: usize, index: usize| {
@@ -128,13 +150,17 @@ fn by_hand<const D: usize>(case: &Case, source: &[u32], target: &[u32], at: AtLa
         let logits = case.model.run_with_hooks(&target, [(at(layer), edit)]).unwrap();
         case.metric().value(&case.model, &logits, &target).unwrap()
     };
-    (0..case.model.config().n_layers).flat_map(|layer| (0..length).map(move |index| (layer, index))).map(|(layer, index)| run(layer, index)).collect()
+    (0..case.model.config().n_layers)
+        .flat_map(|layer| (0..length).map(move |index| (layer, index)))
+        .map(|(layer, index)| run(layer, index))
+        .collect()
 }
 
 /// Replaces one index of one axis by the same of `source`.
 fn patch_axis<const D: usize>(source: Tensor<D>, axis: usize, index: usize) -> Edit {
     Edit::new(move |x: Tensor<D>| {
-        let ranges: [std::ops::Range<usize>; D] = std::array::from_fn(|a| if a == axis { index..index + 1 } else { 0..x.dims()[a] });
+        let ranges: [std::ops::Range<usize>; D] =
+            std::array::from_fn(|a| if a == axis { index..index + 1 } else { 0..x.dims()[a] });
         x.slice_assign(ranges.clone(), source.clone().slice(ranges))
     })
 }

@@ -49,13 +49,21 @@ fn logit_attributions() {
     Case::each(|case| {
         let run = case.residuals();
         let (answer, wrong) = case.pair();
-        for (name, stack) in [("logit_attrs", run.decompose_resid(None, Mode::All)), ("logit_attrs_heads", run.stack_head_results(None, true))] {
+        for (name, stack) in [
+            ("logit_attrs", run.decompose_resid(None, Mode::All)),
+            ("logit_attrs_heads", run.stack_head_results(None, true)),
+        ] {
             let attrs = run.logit_attrs(&stack.unwrap(), &[answer], Some(&[wrong])).unwrap();
             let [components, batch, pos] = attrs.dims();
             let Some((expected, shape)) = case.expected(name) else { continue };
             // Of one row the reference has no second axis.
-            assert!(shape == [components, batch, batch] || batch == 1 && shape == [components, 1], "{} {name}: {shape:?}", case.name);
-            let diagonal: Vec<f32> = (0..components * batch).map(|index| expected[index * batch + index % batch]).collect();
+            assert!(
+                shape == [components, batch, batch] || batch == 1 && shape == [components, 1],
+                "{} {name}: {shape:?}",
+                case.name
+            );
+            let diagonal: Vec<f32> =
+                (0..components * batch).map(|index| expected[index * batch + index % batch]).collect();
             compare(&format!("{} {name}", case.name), &device::read(attrs.narrow(2, pos - 1, 1)).unwrap(), &diagonal);
         }
     });

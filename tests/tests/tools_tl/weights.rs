@@ -15,7 +15,8 @@ fn every_processed_weight() {
         let weights = case.weights();
         assert_eq!(weights.len() + case.left_out("weights/").len(), count(case.model.config()), "{}", case.name);
         for (name, expected) in weights {
-            let (expected, shape) = if name.contains("attn._") { repeated(expected, case.model.config().n_heads) } else { expected };
+            let (expected, shape) =
+                if name.contains("attn._") { repeated(expected, case.model.config().n_heads) } else { expected };
             let (found, dims) = weight(&case.model, &name);
             assert_eq!(dims, shape, "{} {name}: shape", case.name);
             compare(&format!("{} {name}", case.name), &found, &expected);
@@ -37,7 +38,9 @@ fn a_gate_where_there_is_one() {
         let config = case.model.config();
         match case.model.w_gate(0) {
             Ok(gate) => assert!(config.gated_mlp && gate.dims() == [config.d_model, config.d_mlp], "{}", case.name),
-            Err(error) => assert_eq!(error.to_string(), "`W_gate` is not in this model: its MLP is not gated; see `w_in`"),
+            Err(error) => {
+                assert_eq!(error.to_string(), "`W_gate` is not in this model: its MLP is not gated; see `w_in`")
+            }
         }
         assert_eq!(case.model.b_gate(0).is_ok(), config.gated_mlp, "{}", case.name);
         assert!(case.model.b_q(config.n_layers).is_err() && case.model.b_in(config.n_layers).is_err());
@@ -52,7 +55,9 @@ fn repeated((values, mut shape): Numbers, n_heads: usize) -> Numbers {
 }
 
 fn weight(model: &HookedTransformer, name: &str) -> Numbers {
-    let Some((layer, part)) = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) else { return outer(model, name) };
+    let Some((layer, part)) = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) else {
+        return outer(model, name);
+    };
     let layer = layer.parse().unwrap();
     match part {
         "attn.W_Q" => numbers(model.w_q(layer).unwrap()),

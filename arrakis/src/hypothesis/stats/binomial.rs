@@ -24,11 +24,7 @@ pub fn binomial(successes: u64, trials: u64, probability: f64, alternative: Alte
     check_counts(successes, trials)?;
     if !(probability > 0.0 && probability < 1.0) {
         let problem = format!("the null probability is {probability}");
-        return Err(refuse(
-            TEST,
-            problem,
-            "give one between 0 and 1, such as one over the number of choices",
-        ));
+        return Err(refuse(TEST, problem, "give one between 0 and 1, such as one over the number of choices"));
     }
     let p_value = tail(successes, trials, probability, alternative);
     let extreme = |count| tail(count, trials, probability, alternative);
@@ -46,16 +42,8 @@ pub fn clopper_pearson(successes: u64, trials: u64, level: f64) -> Result<Interv
     check_counts(successes, trials)?;
     check_level(TEST, level)?;
     let tail = (1.0 - level) / 2.0;
-    let low = if successes == 0 {
-        0.0
-    } else {
-        bisect(0.0, 1.0, |p| at_least(successes, trials, p) < tail)
-    };
-    let high = if successes == trials {
-        1.0
-    } else {
-        bisect(0.0, 1.0, |p| at_most(successes, trials, p) > tail)
-    };
+    let low = if successes == 0 { 0.0 } else { bisect(0.0, 1.0, |p| at_least(successes, trials, p) < tail) };
+    let high = if successes == trials { 1.0 } else { bisect(0.0, 1.0, |p| at_most(successes, trials, p) > tail) };
     Interval::new(low, high, level, "clopper-pearson")
 }
 
@@ -79,11 +67,7 @@ fn tail(successes: u64, trials: u64, probability: f64, alternative: Alternative)
 }
 
 fn at_least(successes: u64, trials: u64, probability: f64) -> f64 {
-    if successes == 0 {
-        1.0
-    } else {
-        beta_reg(successes as f64, (trials - successes + 1) as f64, probability)
-    }
+    if successes == 0 { 1.0 } else { beta_reg(successes as f64, (trials - successes + 1) as f64, probability) }
 }
 
 fn at_most(successes: u64, trials: u64, probability: f64) -> f64 {
@@ -96,11 +80,7 @@ fn no_likelier(successes: u64, trials: u64, probability: f64) -> f64 {
     };
     // Counts as likely as the observed one differ from it by rounding.
     let limit = ln_chance(successes) + 1e-7;
-    (0..=trials)
-        .map(ln_chance)
-        .filter(|&ln_chance| ln_chance <= limit)
-        .map(f64::exp)
-        .sum()
+    (0..=trials).map(ln_chance).filter(|&ln_chance| ln_chance <= limit).map(f64::exp).sum()
 }
 
 #[cfg(test)]
@@ -127,16 +107,8 @@ mod tests {
     #[test]
     fn a_hand_computed_case() {
         // Three heads of three: 1/8 one-sided, and three tails is as unlikely.
-        assert_close(
-            binomial(3, 3, 0.5, Alternative::Greater).unwrap().p_value,
-            1.0 / 8.0,
-            1e-14,
-        );
-        assert_close(
-            binomial(3, 3, 0.5, Alternative::TwoSided).unwrap().p_value,
-            2.0 / 8.0,
-            1e-14,
-        );
+        assert_close(binomial(3, 3, 0.5, Alternative::Greater).unwrap().p_value, 1.0 / 8.0, 1e-14);
+        assert_close(binomial(3, 3, 0.5, Alternative::TwoSided).unwrap().p_value, 2.0 / 8.0, 1e-14);
         assert_close(binomial(3, 3, 0.5, Alternative::Less).unwrap().p_value, 1.0, 1e-14);
     }
 
@@ -145,9 +117,7 @@ mod tests {
         let count =
             |rng: &mut rand_chacha::ChaCha8Rng, n: u64, p: f64| (0..n).filter(|_| rng.random_bool(p)).count() as u64;
         assert_null_rate(|rng, _| binomial(count(rng, 400, 0.25), 400, 0.25, Alternative::Greater).unwrap());
-        assert_power(0.95, |rng, _| {
-            binomial(count(rng, 100, 0.7), 100, 0.5, Alternative::TwoSided).unwrap()
-        });
+        assert_power(0.95, |rng, _| binomial(count(rng, 100, 0.7), 100, 0.5, Alternative::TwoSided).unwrap());
     }
 
     #[test]

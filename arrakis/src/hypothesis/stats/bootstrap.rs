@@ -42,12 +42,7 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            level: 0.95,
-            draws: 2000,
-            seed: 0,
-            method: IntervalMethod::Bca,
-        }
+        Self { level: 0.95, draws: 2000, seed: 0, method: IntervalMethod::Bca }
     }
 }
 
@@ -95,17 +90,9 @@ pub fn cluster_bootstrap<G: Ord>(
         clusters.entry(group).or_default().push(value);
     }
     if clusters.len() < 2 {
-        return Err(refuse(
-            TEST,
-            "all values are of one group",
-            "give at least two groups, or use `bootstrap`",
-        ));
+        return Err(refuse(TEST, "all values are of one group", "give at least two groups, or use `bootstrap`"));
     }
-    of_units(
-        &clusters.values().map(Vec::as_slice).collect::<Vec<_>>(),
-        options,
-        statistic,
-    )
+    of_units(&clusters.values().map(Vec::as_slice).collect::<Vec<_>>(), options, statistic)
 }
 
 /// The percentile confidence interval of `mean(a) - mean(b)` over independent samples, each drawn on its own.
@@ -122,9 +109,8 @@ pub fn bootstrap_difference(a: &[f64], b: &[f64], options: Bootstrap) -> Result<
         let total: f64 = values.iter().map(|_| values[rng.random_range(0..values.len())]).sum();
         total / values.len() as f64
     };
-    let draws = (0..options.draws)
-        .map(|_| finite_result(TEST, drawn_mean(a) - drawn_mean(b)))
-        .collect::<Result<_>>()?;
+    let draws =
+        (0..options.draws).map(|_| finite_result(TEST, drawn_mean(a) - drawn_mean(b))).collect::<Result<_>>()?;
     percentile(draws, options.level)
 }
 
@@ -141,11 +127,7 @@ fn finite_statistic(value: f64) -> Result<f64> {
     if value.is_finite() {
         return Ok(value);
     }
-    Err(refuse(
-        TEST,
-        format!("the statistic is {value} on a drawn sample"),
-        "use one that is finite on every sample",
-    ))
+    Err(refuse(TEST, format!("the statistic is {value} on a drawn sample"), "use one that is finite on every sample"))
 }
 
 fn draw(units: &[&[f64]], options: Bootstrap, statistic: &impl Fn(&[f64]) -> f64) -> Result<Vec<f64>> {
@@ -164,13 +146,8 @@ fn draw(units: &[&[f64]], options: Bootstrap, statistic: &impl Fn(&[f64]) -> f64
 /// The skewness of the statistic over samples with one unit left out, a sixth of it; 0 where leaving one out changes nothing.
 fn acceleration(units: &[&[f64]], statistic: &impl Fn(&[f64]) -> f64) -> Result<f64> {
     let without = |left_out: usize| {
-        let rest: Vec<f64> = units
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| *i != left_out)
-            .flat_map(|(_, unit)| *unit)
-            .copied()
-            .collect();
+        let rest: Vec<f64> =
+            units.iter().enumerate().filter(|(i, _)| *i != left_out).flat_map(|(_, unit)| *unit).copied().collect();
         finite_statistic(statistic(&rest))
     };
     let jackknife: Vec<f64> = (0..units.len()).map(without).collect::<Result<_>>()?;
@@ -183,22 +160,14 @@ fn acceleration(units: &[&[f64]], statistic: &impl Fn(&[f64]) -> f64) -> Result<
 fn percentile(mut draws: Vec<f64>, level: f64) -> Result<Interval> {
     draws.sort_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
-    Interval::new(
-        quantile(&draws, tail),
-        quantile(&draws, 1.0 - tail),
-        level,
-        "percentile bootstrap",
-    )
+    Interval::new(quantile(&draws, tail), quantile(&draws, 1.0 - tail), level, "percentile bootstrap")
 }
 
 /// Efron & Tibshirani, equations 14.10 and 14.14; percentile where every draw lies on one side of what was observed, so that
 /// the bias correction would be infinite.
 fn bca(mut draws: Vec<f64>, observed: f64, acceleration: f64, level: f64) -> Result<Interval> {
     let (below, equal) = draws.iter().fold((0, 0), |(below, equal), &draw| {
-        (
-            below + usize::from(draw < observed),
-            equal + usize::from(draw == observed),
-        )
+        (below + usize::from(draw < observed), equal + usize::from(draw == observed))
     });
     if 2 * below + equal == 0 || 2 * below + equal == 2 * draws.len() {
         return percentile(draws, level);
@@ -228,11 +197,7 @@ mod tests {
     use super::*;
 
     fn with(draws: usize, method: IntervalMethod) -> Bootstrap {
-        Bootstrap {
-            draws,
-            method,
-            ..Bootstrap::default()
-        }
+        Bootstrap { draws, method, ..Bootstrap::default() }
     }
 
     #[test]
@@ -309,22 +274,10 @@ mod tests {
         let point = bootstrap(&[2.0; 5], Bootstrap::default(), mean).unwrap();
         assert_eq!((point.low, point.high), (2.0, 2.0));
         assert_eq!(
-            cluster_bootstrap(&[1.0, 2.0], &["a", "a"], Bootstrap::default(), mean)
-                .unwrap_err()
-                .to_string(),
+            cluster_bootstrap(&[1.0, 2.0], &["a", "a"], Bootstrap::default(), mean).unwrap_err().to_string(),
             "`bootstrap`: all values are of one group; give at least two groups, or use `bootstrap`"
         );
-        assert!(
-            bootstrap(
-                &[1.0, 2.0],
-                Bootstrap {
-                    level: 1.0,
-                    ..Bootstrap::default()
-                },
-                mean
-            )
-            .is_err()
-        );
+        assert!(bootstrap(&[1.0, 2.0], Bootstrap { level: 1.0, ..Bootstrap::default() }, mean).is_err());
         assert!(bootstrap(&[1.0, 2.0], Bootstrap::default(), |_| f64::NAN).is_err());
     }
 }

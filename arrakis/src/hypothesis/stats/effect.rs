@@ -37,10 +37,7 @@ pub fn cohen_d(a: &[f64], b: &[f64]) -> Result<f64> {
 pub fn hedges_g(a: &[f64], b: &[f64]) -> Result<f64> {
     let half = (a.len() + b.len()) as f64 / 2.0 - 1.0;
     let d = cohen_d(a, b)?;
-    finite_result(
-        "hedges_g",
-        d * (ln_gamma(half) - ln_gamma(half - 0.5)).exp() / half.sqrt(),
-    )
+    finite_result("hedges_g", d * (ln_gamma(half) - ln_gamma(half - 0.5)).exp() / half.sqrt())
 }
 
 /// Cohen's `d_z`: the mean of paired differences (or of a sample less its null), in their standard deviations.
@@ -65,11 +62,7 @@ pub fn cohen_dz(differences: &[f64]) -> Result<f64> {
 /// [`Error::Statistics`] for a proportion outside `[0, 1]`.
 pub fn cohen_h(a: f64, b: f64) -> Result<f64> {
     if !(0.0..=1.0).contains(&a) || !(0.0..=1.0).contains(&b) {
-        return Err(refuse(
-            "cohen_h",
-            format!("the proportions are {a} and {b}"),
-            "give two between 0 and 1",
-        ));
+        return Err(refuse("cohen_h", format!("the proportions are {a} and {b}"), "give two between 0 and 1"));
     }
     Ok(2.0 * (a.sqrt().asin() - b.sqrt().asin()))
 }
@@ -97,11 +90,7 @@ pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Result<f64> {
 pub fn rank_biserial(differences: &[f64]) -> Result<f64> {
     check("rank_biserial", "differences", differences, 1)?;
     let (plus, minus) = rank_sums(differences);
-    Ok(if plus + minus == 0.0 {
-        0.0
-    } else {
-        (plus - minus) / (plus + minus)
-    })
+    Ok(if plus + minus == 0.0 { 0.0 } else { (plus - minus) / (plus + minus) })
 }
 
 /// Pearson's correlation of paired values; in `[-1, 1]`.
@@ -133,11 +122,7 @@ fn correlation(test: &'static str, a: &[f64], b: &[f64]) -> Result<f64> {
     if of_a.is_constant(largest(&a)) || of_b.is_constant(largest(&b)) {
         return Err(no_spread(test));
     }
-    let products: f64 = a
-        .iter()
-        .zip(&b)
-        .map(|(a, b)| (a - of_a.mean) / of_a.sd * ((b - of_b.mean) / of_b.sd))
-        .sum();
+    let products: f64 = a.iter().zip(&b).map(|(a, b)| (a - of_a.mean) / of_a.sd * ((b - of_b.mean) / of_b.sd)).sum();
     Ok(finite_result(test, products / (of_a.n - 1.0))?.clamp(-1.0, 1.0))
 }
 
@@ -191,9 +176,7 @@ mod tests {
     #[test]
     fn cliffs_delta_is_u_on_another_scale() {
         let (a, b) = ([1.0, 5.0, 2.0], [2.0, 0.0, 3.0, 4.0]);
-        let u = mann_whitney(&a, &b, super::super::Alternative::TwoSided)
-            .unwrap()
-            .statistic;
+        let u = mann_whitney(&a, &b, super::super::Alternative::TwoSided).unwrap().statistic;
         assert_close(cliffs_delta(&a, &b).unwrap(), 2.0 * u / 12.0 - 1.0, 1e-14);
     }
 

@@ -7,11 +7,7 @@ const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Builds the error for a sample that `test` cannot use.
 pub(super) fn refuse(test: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Error {
-    Error::Statistics {
-        test,
-        problem: problem.into(),
-        mend: mend.into(),
-    }
+    Error::Statistics { test, problem: problem.into(), mend: mend.into() }
 }
 
 /// Checks that `values` has at least `at_least` entries and that all of them are finite.
@@ -28,19 +24,11 @@ pub(super) fn check(test: &'static str, name: &str, values: &[f64], at_least: us
 
 /// Checks one number.
 pub(super) fn check_number(test: &'static str, name: &str, value: f64) -> Result<()> {
-    if value.is_finite() {
-        Ok(())
-    } else {
-        Err(not_finite(test, name, value))
-    }
+    if value.is_finite() { Ok(()) } else { Err(not_finite(test, name, value)) }
 }
 
 fn not_finite(test: &'static str, name: &str, value: f64) -> Error {
-    refuse(
-        test,
-        format!("`{name}` is {value}"),
-        "measure finite values, or leave this one out and say so",
-    )
+    refuse(test, format!("`{name}` is {value}"), "measure finite values, or leave this one out and say so")
 }
 
 /// Checks that a result is a number: arithmetic on values near the limits of `f64` overflows.
@@ -48,21 +36,13 @@ pub(super) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
     if value.is_finite() {
         Ok(value)
     } else {
-        Err(refuse(
-            test,
-            "the values are too large, or too close, for `f64` arithmetic",
-            "rescale the metric",
-        ))
+        Err(refuse(test, "the values are too large, or too close, for `f64` arithmetic", "rescale the metric"))
     }
 }
 
 /// Checks that a resampling test has draws.
 pub(super) fn check_draws(test: &'static str, draws: usize) -> Result<()> {
-    if draws == 0 {
-        Err(refuse(test, "0 draws were asked for", "use `draws = 999` or more"))
-    } else {
-        Ok(())
-    }
+    if draws == 0 { Err(refuse(test, "0 draws were asked for", "use `draws = 999` or more")) } else { Ok(()) }
 }
 
 /// Checks a confidence level.
@@ -70,11 +50,7 @@ pub(super) fn check_level(test: &'static str, level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {
         return Ok(());
     }
-    Err(refuse(
-        test,
-        format!("the level is {level}"),
-        "use a level between 0 and 1, such as 0.95",
-    ))
+    Err(refuse(test, format!("the level is {level}"), "use a level between 0 and 1, such as 0.95"))
 }
 
 /// The differences `a[i] - b[i]` of paired samples.
@@ -91,16 +67,10 @@ pub(super) fn differences(test: &'static str, a: &[f64], b: &[f64]) -> Result<Ve
     check(test, "b", b, 1)?;
     if a.len() != b.len() {
         let problem = format!("pairs need equal lengths, got {} and {}", a.len(), b.len());
-        return Err(refuse(
-            test,
-            problem,
-            "pair the samples, or use an unpaired test such as `permutation`",
-        ));
+        return Err(refuse(test, problem, "pair the samples, or use an unpaired test such as `permutation`"));
     }
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    differences
-        .iter()
-        .try_for_each(|&difference| finite_result(test, difference).map(drop))?;
+    differences.iter().try_for_each(|&difference| finite_result(test, difference).map(drop))?;
     Ok(differences)
 }
 
@@ -139,20 +109,12 @@ pub(super) fn moments(values: &[f64]) -> Moments {
     let n = values.len() as f64;
     let first = values.first().copied().unwrap_or(0.0);
     if values.iter().all(|&value| value == first) {
-        return Moments {
-            n,
-            mean: first,
-            sd: 0.0,
-        };
+        return Moments { n, mean: first, sd: 0.0 };
     }
     let scale = power_of_two(largest(values));
     let mean = values.iter().map(|value| value / scale).sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value / scale - mean).powi(2)).sum();
-    Moments {
-        n,
-        mean: mean * scale,
-        sd: (squares / (n - 1.0)).sqrt() * scale,
-    }
+    Moments { n, mean: mean * scale, sd: (squares / (n - 1.0)).sqrt() * scale }
 }
 
 /// The largest magnitude in `values`.
@@ -162,11 +124,7 @@ pub(super) fn largest(values: &[f64]) -> f64 {
 
 /// The power of two just under `magnitude`: dividing by it is exact.
 pub(super) fn power_of_two(magnitude: f64) -> f64 {
-    if magnitude == 0.0 {
-        1.0
-    } else {
-        2f64.powi(magnitude.log2().floor().clamp(-1000.0, 1000.0) as i32)
-    }
+    if magnitude == 0.0 { 1.0 } else { 2f64.powi(magnitude.log2().floor().clamp(-1000.0, 1000.0) as i32) }
 }
 
 #[cfg(test)]

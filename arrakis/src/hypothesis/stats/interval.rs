@@ -23,12 +23,7 @@ pub struct Interval {
 impl Interval {
     pub(crate) fn new(low: f64, high: f64, level: f64, method: &'static str) -> Result<Self> {
         let (low, high) = (finite_result(method, low)?, finite_result(method, high)?);
-        Ok(Self {
-            low,
-            high,
-            level,
-            method: method.into(),
-        })
+        Ok(Self { low, high, level, method: method.into() })
     }
 
     /// The interval of the same quantity less a constant.

@@ -69,12 +69,7 @@ fn approximate(u: f64, ranked: &Ranks, n_a: f64, n_b: f64, alternative: Alternat
     let sd = (pairs / 12.0 * (n + 1.0 - ranked.tie_term / (n * (n - 1.0)))).sqrt();
     let normal = Normal::standard();
     let above = |u: f64| normal.sf((u - pairs / 2.0 - 0.5) / sd);
-    TestResult::new(
-        TEST,
-        "normal approximation",
-        u,
-        alternative.combine(above(u), above(pairs - u)),
-    )
+    TestResult::new(TEST, "normal approximation", u, alternative.combine(above(u), above(pairs - u)))
 }
 
 #[cfg(test)]
@@ -84,12 +79,7 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        for key in [
-            "mann_whitney",
-            "mann_whitney_ties",
-            "mann_whitney_large",
-            "mann_whitney_large_ties",
-        ] {
+        for key in ["mann_whitney", "mann_whitney_ties", "mann_whitney_large", "mann_whitney_large_ties"] {
             assert_reference(key, 1e-10, |a, b, alternative| mann_whitney(a, b, alternative).unwrap());
         }
     }
@@ -117,12 +107,7 @@ mod tests {
         let (a, b) = ([1.0, 2.0, 2.0, 5.0], [0.0, 2.0, 3.0]);
         let greater = mann_whitney(&a, &b, Alternative::Greater).unwrap().p_value;
         assert_close(greater, mann_whitney(&b, &a, Alternative::Less).unwrap().p_value, 1e-15);
-        assert_eq!(
-            mann_whitney(&[1.0; 3], &[1.0; 4], Alternative::TwoSided)
-                .unwrap()
-                .p_value,
-            1.0
-        );
+        assert_eq!(mann_whitney(&[1.0; 3], &[1.0; 4], Alternative::TwoSided).unwrap().p_value, 1.0);
         assert_eq!(
             mann_whitney(&[], &b, Alternative::Less).unwrap_err().to_string(),
             "`mann_whitney`: `a` has 0 values; give at least 1"

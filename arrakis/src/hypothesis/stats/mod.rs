@@ -136,26 +136,12 @@ impl TestResult {
     pub(crate) fn new(test: &'static str, method: &'static str, statistic: f64, p_value: f64) -> Result<Self> {
         let statistic = guard::finite_result(test, statistic)?;
         let p_value = guard::finite_result(test, p_value)?.clamp(f64::MIN_POSITIVE, 1.0);
-        Ok(Self {
-            statistic,
-            p_value,
-            df: None,
-            smallest_p: 0.0,
-            method,
-            notes: Vec::new(),
-        })
+        Ok(Self { statistic, p_value, df: None, smallest_p: 0.0, method, notes: Vec::new() })
     }
 
     /// No effect at all: `p_value` is 1 and the note says why.
     pub(crate) fn no_effect(method: &'static str, note: &str) -> Self {
-        Self {
-            statistic: 0.0,
-            p_value: 1.0,
-            df: None,
-            smallest_p: 0.0,
-            method,
-            notes: vec![note.into()],
-        }
+        Self { statistic: 0.0, p_value: 1.0, df: None, smallest_p: 0.0, method, notes: vec![note.into()] }
     }
 
     pub(crate) fn df(mut self, df: f64) -> Self {
@@ -235,24 +221,12 @@ mod tests {
                     assert!(found.statistic.is_finite(), "{a:?} {b:?} {found:?}");
                 }
             }
-            let effects = [
-                cohen_d(a, b),
-                hedges_g(a, b),
-                cohen_dz(a),
-                cliffs_delta(a, b),
-                rank_biserial(a),
-            ];
+            let effects = [cohen_d(a, b), hedges_g(a, b), cohen_dz(a), cliffs_delta(a, b), rank_biserial(a)];
             let more = [pearson(a, b), spearman(a, b)];
-            assert!(
-                effects.into_iter().chain(more).flatten().all(f64::is_finite),
-                "{a:?} {b:?}"
-            );
+            assert!(effects.into_iter().chain(more).flatten().all(f64::is_finite), "{a:?} {b:?}");
             let ends = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
-            let intervals = [
-                bootstrap(a, Bootstrap::default(), mean),
-                welch_interval(a, b, 0.9),
-                one_sample_t_interval(a, 0.9),
-            ];
+            let intervals =
+                [bootstrap(a, Bootstrap::default(), mean), welch_interval(a, b, 0.9), one_sample_t_interval(a, 0.9)];
             assert!(intervals.into_iter().flatten().all(ends), "{a:?} {b:?}");
         }
     }

@@ -24,19 +24,10 @@ pub fn monte_carlo(observed: f64, null_draws: &[f64], alternative: Alternative) 
     let tail = |extreme: usize| (extreme as f64 + 1.0) / total;
     let above = null_draws.iter().filter(|&&draw| draw >= observed - rounding).count();
     let below = null_draws.iter().filter(|&&draw| draw <= observed + rounding).count();
-    let found = TestResult::new(
-        TEST,
-        "monte carlo",
-        observed,
-        alternative.combine(tail(above), tail(below)),
-    )?;
+    let found = TestResult::new(TEST, "monte carlo", observed, alternative.combine(tail(above), tail(below)))?;
     let found = found.smallest_p(alternative.tails() as f64 / total);
     let is_constant = null_draws.iter().all(|&draw| draw == null_draws[0]);
-    Ok(if is_constant {
-        found.note("every draw of the null is the same number: does it use its seed?")
-    } else {
-        found
-    })
+    Ok(if is_constant { found.note("every draw of the null is the same number: does it use its seed?") } else { found })
 }
 
 #[cfg(test)]
@@ -46,9 +37,7 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        assert_reference("monte_carlo", 1e-12, |a, b, alternative| {
-            monte_carlo(a[0], b, alternative).unwrap()
-        });
+        assert_reference("monte_carlo", 1e-12, |a, b, alternative| monte_carlo(a[0], b, alternative).unwrap());
     }
 
     #[test]
@@ -62,19 +51,14 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
         assert_null_rate(|rng, _| monte_carlo(normals(rng, 1)[0], &normals(rng, 99), Alternative::TwoSided).unwrap());
-        assert_power(0.95, |rng, _| {
-            monte_carlo(4.5, &normals(rng, 99), Alternative::Greater).unwrap()
-        });
+        assert_power(0.95, |rng, _| monte_carlo(4.5, &normals(rng, 99), Alternative::Greater).unwrap());
     }
 
     #[test]
     fn the_p_value_is_never_zero_and_a_stuck_null_is_pointed_at() {
         let found = monte_carlo(1.0, &[0.0; 19], Alternative::Greater).unwrap();
         assert_close(found.p_value, 0.05, 1e-15);
-        assert_eq!(
-            found.notes,
-            ["every draw of the null is the same number: does it use its seed?"]
-        );
+        assert_eq!(found.notes, ["every draw of the null is the same number: does it use its seed?"]);
         assert!(monte_carlo(1.0, &[], Alternative::Greater).is_err());
         assert!(monte_carlo(f64::NAN, &[1.0], Alternative::Greater).is_err());
     }

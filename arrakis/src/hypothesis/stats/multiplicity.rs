@@ -138,12 +138,7 @@ mod tests {
             (Correction::BenjaminiHochberg, "bh"),
             (Correction::BenjaminiYekutieli, "by"),
         ] {
-            for (found, expected) in correction
-                .adjust(&p_values)
-                .unwrap()
-                .iter()
-                .zip(numbers(&expected[key]))
-            {
+            for (found, expected) in correction.adjust(&p_values).unwrap().iter().zip(numbers(&expected[key])) {
                 assert_close(*found, expected, 1e-12);
             }
         }
@@ -152,10 +147,7 @@ mod tests {
     #[test]
     fn a_hand_computed_case() {
         let close = |found: Vec<f64>, expected: [f64; 3]| {
-            found
-                .iter()
-                .zip(expected)
-                .for_each(|(found, expected)| assert_close(*found, expected, 1e-15));
+            found.iter().zip(expected).for_each(|(found, expected)| assert_close(*found, expected, 1e-15));
         };
         close(holm(&[0.04, 0.01, 0.03]).unwrap(), [0.06, 0.03, 0.06]);
         close(benjamini_hochberg(&[0.04, 0.01, 0.03]).unwrap(), [0.04, 0.03, 0.04]);

@@ -58,10 +58,7 @@ pub(super) fn of_differences(
     }
     Err(Error::Degenerate {
         test,
-        problem: format!(
-            "every difference is {}, so there is no spread to measure it against",
-            found.mean
-        ),
+        problem: format!("every difference is {}, so there is no spread to measure it against", found.mean),
         mend: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
     })
 }
@@ -73,14 +70,9 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        assert_reference("one_sample_t", 1e-10, |a, b, alternative| {
-            one_sample_t(a, b[0], alternative).unwrap()
-        });
+        assert_reference("one_sample_t", 1e-10, |a, b, alternative| one_sample_t(a, b[0], alternative).unwrap());
         let values: Vec<f64> = serde_json::from_value(reference("one_sample_t")["a"].clone()).unwrap();
-        let (found, expected) = (
-            one_sample_t_interval(&values, 0.9).unwrap(),
-            reference("one_sample_t_interval_90"),
-        );
+        let (found, expected) = (one_sample_t_interval(&values, 0.9).unwrap(), reference("one_sample_t_interval_90"));
         assert_close(found.low, expected[0].as_f64().unwrap(), 1e-10);
         assert_close(found.high, expected[1].as_f64().unwrap(), 1e-10);
     }
@@ -96,9 +88,7 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
         assert_null_rate(|rng, _| one_sample_t(&normals(rng, 10), 0.0, Alternative::Greater).unwrap());
-        assert_power(0.95, |rng, _| {
-            one_sample_t(&normals(rng, 30), -1.0, Alternative::TwoSided).unwrap()
-        });
+        assert_power(0.95, |rng, _| one_sample_t(&normals(rng, 30), -1.0, Alternative::TwoSided).unwrap());
     }
 
     #[test]
@@ -106,9 +96,7 @@ mod tests {
         let none = one_sample_t(&[0.3; 9], 0.3, Alternative::TwoSided).unwrap();
         assert_eq!((none.p_value, none.notes.len()), (1.0, 1));
         assert_eq!(
-            one_sample_t(&[2.0, 2.0], 0.5, Alternative::TwoSided)
-                .unwrap_err()
-                .to_string(),
+            one_sample_t(&[2.0, 2.0], 0.5, Alternative::TwoSided).unwrap_err().to_string(),
             "`one_sample_t` is degenerate: every difference is 1.5, so there is no spread to measure it against; measure on \
              inputs that differ, or use `sign_flip`, which needs no variance"
         );

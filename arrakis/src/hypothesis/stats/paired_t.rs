@@ -32,9 +32,7 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers() {
-        assert_reference("paired_t", 1e-10, |a, b, alternative| {
-            paired_t(a, b, alternative).unwrap()
-        });
+        assert_reference("paired_t", 1e-10, |a, b, alternative| paired_t(a, b, alternative).unwrap());
     }
 
     #[test]
@@ -49,11 +47,7 @@ mod tests {
         assert_null_rate(|rng, _| paired_t(&normals(rng, 9), &normals(rng, 9), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             let base: Vec<f64> = normals(rng, 25).iter().map(|x| 10.0 * x).collect();
-            let moved: Vec<f64> = base
-                .iter()
-                .zip(normals(rng, 25))
-                .map(|(x, noise)| x + 1.0 + noise)
-                .collect();
+            let moved: Vec<f64> = base.iter().zip(normals(rng, 25)).map(|(x, noise)| x + 1.0 + noise).collect();
             paired_t(&moved, &base, Alternative::Greater).unwrap()
         });
     }
@@ -62,19 +56,9 @@ mod tests {
     fn a_constant_shift_is_degenerate_despite_rounding() {
         let base = [1.0, 10.0, 100.0, 1000.0];
         let shifted = base.map(|x| x + 0.1);
-        let error = paired_t(&shifted, &base, Alternative::TwoSided)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("`paired_t` is degenerate: every difference is 0.1"),
-            "{error}"
-        );
-        assert!(
-            paired_t(&base, &base[..3], Alternative::Less)
-                .unwrap_err()
-                .to_string()
-                .contains("got 4 and 3")
-        );
+        let error = paired_t(&shifted, &base, Alternative::TwoSided).unwrap_err().to_string();
+        assert!(error.starts_with("`paired_t` is degenerate: every difference is 0.1"), "{error}");
+        assert!(paired_t(&base, &base[..3], Alternative::Less).unwrap_err().to_string().contains("got 4 and 3"));
         assert_eq!(paired_t(&base, &base, Alternative::TwoSided).unwrap().p_value, 1.0);
     }
 }

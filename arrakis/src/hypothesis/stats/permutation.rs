@@ -32,40 +32,26 @@ pub fn permutation(a: &[f64], b: &[f64], alternative: Alternative, draws: usize,
     let relabellings = relabellings(a.len(), b.len());
     let exact = relabellings <= EXACT_UP_TO;
     let method = if exact { "exact" } else { "monte carlo" };
-    let floor = if exact {
-        exact_floor(a.len() == b.len(), relabellings, alternative)
-    } else {
-        1.0 / (draws as f64 + 1.0)
-    };
+    let floor =
+        if exact { exact_floor(a.len() == b.len(), relabellings, alternative) } else { 1.0 / (draws as f64 + 1.0) };
     let pool = Pool::new(a, b, alternative);
     if largest(&pool.values) == 0.0 {
         return Ok(TestResult::no_effect(method, "every value of both samples is the same").smallest_p(floor));
     }
-    let p_value = if exact {
-        pool.enumerate()
-    } else {
-        pool.sample(draws, seed)
-    };
+    let p_value = if exact { pool.enumerate() } else { pool.sample(draws, seed) };
     let statistic = finite_result(TEST, mean(a) - mean(b))?;
     Ok(TestResult::new(TEST, method, statistic, p_value)?.smallest_p(floor))
 }
 
 /// With equal lengths, swapping the samples gives the same magnitude, so two-sided counts at least two.
 fn exact_floor(equal_lengths: bool, relabellings: f64, alternative: Alternative) -> f64 {
-    if equal_lengths {
-        alternative.tails() as f64 / relabellings
-    } else {
-        1.0 / relabellings
-    }
+    if equal_lengths { alternative.tails() as f64 / relabellings } else { 1.0 / relabellings }
 }
 
 /// The number of ways to choose which of the pooled values are labelled `a`; infinite where it overflows.
 fn relabellings(a: usize, b: usize) -> f64 {
     let few = a.min(b);
-    (1..=few)
-        .map(|k| (a + b - few + k) as f64 / k as f64)
-        .product::<f64>()
-        .round()
+    (1..=few).map(|k| (a + b - few + k) as f64 / k as f64).product::<f64>().round()
 }
 
 /// The values of both samples, centred and scaled.
@@ -86,12 +72,7 @@ impl Pool {
             *value -= centre;
         }
         let magnitude: f64 = values.iter().map(|value| value.abs()).sum();
-        let mut pool = Self {
-            values,
-            n_a: a.len(),
-            alternative,
-            threshold: 0.0,
-        };
+        let mut pool = Self { values, n_a: a.len(), alternative, threshold: 0.0 };
         let observed = pool.extremeness(pool.values[..a.len()].iter().sum());
         pool.threshold = observed - 1e-13 * magnitude / a.len().min(b.len()) as f64;
         pool
@@ -150,19 +131,13 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers_when_exact() {
-        assert_reference("permutation", 1e-12, |a, b, alternative| {
-            permutation(a, b, alternative, 1, 0).unwrap()
-        });
+        assert_reference("permutation", 1e-12, |a, b, alternative| permutation(a, b, alternative, 1, 0).unwrap());
     }
 
     #[test]
     fn a_hand_computed_case() {
         // One of the C(4, 2) = 6 relabellings puts 3 and 4 together.
-        let p = |alternative| {
-            permutation(&[3.0, 4.0], &[1.0, 2.0], alternative, 99, 0)
-                .unwrap()
-                .p_value
-        };
+        let p = |alternative| permutation(&[3.0, 4.0], &[1.0, 2.0], alternative, 99, 0).unwrap().p_value;
         assert_close(p(Alternative::Greater), 1.0 / 6.0, 1e-15);
         assert_close(p(Alternative::TwoSided), 2.0 / 6.0, 1e-15);
         assert_close(p(Alternative::Less), 1.0, 1e-15);
@@ -186,21 +161,13 @@ mod tests {
     fn the_p_value_is_never_zero_and_constants_have_answers() {
         let found = permutation(&[9.0; 40], &[0.0; 40], Alternative::TwoSided, 999, 3).unwrap();
         assert_close(found.p_value, 1.0 / 1000.0, 1e-15);
-        assert_eq!(
-            permutation(&[0.1; 9], &[0.1; 30], Alternative::TwoSided, 99, 0)
-                .unwrap()
-                .p_value,
-            1.0
-        );
+        assert_eq!(permutation(&[0.1; 9], &[0.1; 30], Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);
         assert!(permutation(&[1.0], &[1.0, 2.0], Alternative::Less, 99, 0).is_err());
     }
 
     #[test]
     fn relabellings_are_binomial_coefficients() {
-        assert_eq!(
-            [relabellings(7, 7), relabellings(2, 5), relabellings(5, 2)],
-            [3432.0, 21.0, 21.0]
-        );
+        assert_eq!([relabellings(7, 7), relabellings(2, 5), relabellings(5, 2)], [3432.0, 21.0, 21.0]);
         assert!(relabellings(5000, 5000).is_infinite());
     }
 }

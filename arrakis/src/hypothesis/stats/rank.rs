@@ -33,10 +33,7 @@ pub(super) fn doubled(ranks: &[f64]) -> Vec<usize> {
 /// The two tails (at least, at most) of the distribution `ways` at `observed`.
 pub(super) fn tails(ways: &[f64], observed: usize) -> (f64, f64) {
     let total: f64 = ways.iter().sum();
-    (
-        ways[observed..].iter().sum::<f64>() / total,
-        ways[..=observed].iter().sum::<f64>() / total,
-    )
+    (ways[observed..].iter().sum::<f64>() / total, ways[..=observed].iter().sum::<f64>() / total)
 }
 
 #[cfg(test)]

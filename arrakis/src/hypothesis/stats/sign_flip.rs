@@ -50,21 +50,13 @@ fn of_differences(differences: &[f64], alternative: Alternative, draws: usize, s
     let exact = differences.len() <= EXACT_UP_TO;
     let method = if exact { "exact" } else { "monte carlo" };
     let flips = 2f64.powi(differences.len().min(1000) as i32);
-    let floor = if exact {
-        alternative.tails() as f64 / flips
-    } else {
-        1.0 / (draws as f64 + 1.0)
-    };
+    let floor = if exact { alternative.tails() as f64 / flips } else { 1.0 / (draws as f64 + 1.0) };
     let scale = power_of_two(largest(differences));
     let scaled: Vec<f64> = differences.iter().map(|difference| difference / scale).collect();
     if largest(&scaled) == 0.0 {
         return Ok(TestResult::no_effect(method, "every difference is zero").smallest_p(floor));
     }
-    let p_value = if exact {
-        enumerate(&scaled, alternative)
-    } else {
-        sample(&scaled, alternative, draws, seed)
-    };
+    let p_value = if exact { enumerate(&scaled, alternative) } else { sample(&scaled, alternative, draws, seed) };
     Ok(TestResult::new(TEST, method, mean(differences), p_value)?.smallest_p(floor))
 }
 
@@ -90,21 +82,14 @@ fn sample(differences: &[f64], alternative: Alternative, draws: usize, seed: u64
 
 /// The observed sum, less the rounding of a sum, so that an equal sum in another order counts as equal.
 fn threshold(differences: &[f64], alternative: Alternative) -> f64 {
-    let (sum, magnitude) = (
-        differences.iter().sum(),
-        differences.iter().map(|x| x.abs()).sum::<f64>(),
-    );
+    let (sum, magnitude) = (differences.iter().sum(), differences.iter().map(|x| x.abs()).sum::<f64>());
     alternative.extremeness(sum) - 1e-13 * magnitude
 }
 
 /// The sum with the sign of entry `i` turned where bit `i` of `signs` is set.
 fn flipped(differences: &[f64], signs: &[u64]) -> f64 {
     let turned = |i: usize| signs[i / 64] >> (i % 64) & 1 == 1;
-    differences
-        .iter()
-        .enumerate()
-        .map(|(i, &difference)| if turned(i) { -difference } else { difference })
-        .sum()
+    differences.iter().enumerate().map(|(i, &difference)| if turned(i) { -difference } else { difference }).sum()
 }
 
 #[cfg(test)]
@@ -114,9 +99,7 @@ mod tests {
 
     #[test]
     fn scipy_gives_the_same_numbers_when_exact() {
-        assert_reference("sign_flip", 1e-12, |a, b, alternative| {
-            sign_flip_paired(a, b, alternative, 1, 0).unwrap()
-        });
+        assert_reference("sign_flip", 1e-12, |a, b, alternative| sign_flip_paired(a, b, alternative, 1, 0).unwrap());
     }
 
     #[test]
@@ -132,9 +115,7 @@ mod tests {
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
         assert_null_rate(|rng, _| sign_flip(&normals(rng, 10), 0.0, Alternative::TwoSided, 99, 0).unwrap());
         assert_null_rate(|rng, seed| sign_flip(&normals(rng, 20), 0.0, Alternative::Greater, 199, seed).unwrap());
-        assert_power(0.95, |rng, seed| {
-            sign_flip(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap()
-        });
+        assert_power(0.95, |rng, seed| sign_flip(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap());
     }
 
     #[test]
@@ -148,21 +129,10 @@ mod tests {
 
     #[test]
     fn zeros_and_constants_have_answers() {
+        assert_eq!(sign_flip(&[0.5; 20], 0.5, Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);
+        assert_close(sign_flip(&[0.1; 6], 0.0, Alternative::TwoSided, 99, 0).unwrap().p_value, 2.0 / 64.0, 1e-15);
         assert_eq!(
-            sign_flip(&[0.5; 20], 0.5, Alternative::TwoSided, 99, 0)
-                .unwrap()
-                .p_value,
-            1.0
-        );
-        assert_close(
-            sign_flip(&[0.1; 6], 0.0, Alternative::TwoSided, 99, 0).unwrap().p_value,
-            2.0 / 64.0,
-            1e-15,
-        );
-        assert_eq!(
-            sign_flip(&[1.0, 2.0], 0.0, Alternative::Less, 0, 0)
-                .unwrap_err()
-                .to_string(),
+            sign_flip(&[1.0, 2.0], 0.0, Alternative::Less, 0, 0).unwrap_err().to_string(),
             "`sign_flip`: 0 draws were asked for; use `draws = 999` or more"
         );
     }

@@ -8,18 +8,13 @@ use super::{Alternative, TestResult};
 
 #[track_caller]
 pub(crate) fn assert_close(found: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (found - expected).abs() <= tolerance,
-        "found {found}, expected {expected} within {tolerance}"
-    );
+    assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected} within {tolerance}");
 }
 
 /// One entry of `reference.json`.
 pub(crate) fn reference(key: &str) -> Value {
     let all: Value = serde_json::from_str(include_str!("reference.json")).unwrap();
-    all.get(key)
-        .unwrap_or_else(|| panic!("no `{key}` in reference.json"))
-        .clone()
+    all.get(key).unwrap_or_else(|| panic!("no `{key}` in reference.json")).clone()
 }
 
 pub(crate) fn numbers(value: &Value) -> Vec<f64> {
@@ -37,11 +32,7 @@ pub(crate) fn assert_reference(key: &str, tolerance: f64, test: impl Fn(&[f64], 
     let (entry, (a, b)) = (reference(key), reference_samples(key));
     for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
         let found = test(&a, &b, alternative);
-        assert_close(
-            found.p_value,
-            entry[alternative.to_string()].as_f64().unwrap(),
-            tolerance,
-        );
+        assert_close(found.p_value, entry[alternative.to_string()].as_f64().unwrap(), tolerance);
         assert_close(found.statistic, entry["statistic"].as_f64().unwrap(), tolerance);
         if let Some(df) = entry.get("df") {
             assert_close(found.df.unwrap(), df.as_f64().unwrap(), 1e-9);

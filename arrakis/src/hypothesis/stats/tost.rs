@@ -57,10 +57,7 @@ pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost
         let t = finite_result(TEST, (contrast.difference - bound) / contrast.standard_error)?;
         Ok(TestResult::new(TEST, "student t", t, student::p_value(t, contrast.df, alternative))?.df(contrast.df))
     };
-    Ok(Tost {
-        above_low: one_sided(low, Alternative::Greater)?,
-        below_high: one_sided(high, Alternative::Less)?,
-    })
+    Ok(Tost { above_low: one_sided(low, Alternative::Greater)?, below_high: one_sided(high, Alternative::Less)? })
 }
 
 /// Two samples that are one and the same constant differ by exactly zero.
@@ -70,10 +67,7 @@ fn of_constants(low: f64, high: f64) -> Tost {
         found.p_value = if inside { f64::MIN_POSITIVE } else { 1.0 };
         found
     };
-    Tost {
-        above_low: side(low < 0.0),
-        below_high: side(high > 0.0),
-    }
+    Tost { above_low: side(low < 0.0), below_high: side(high > 0.0) }
 }
 
 fn check_bounds(low: f64, high: f64) -> Result<()> {
@@ -82,11 +76,7 @@ fn check_bounds(low: f64, high: f64) -> Result<()> {
     if low < high {
         return Ok(());
     }
-    Err(refuse(
-        TEST,
-        format!("the bounds are {low} and {high}"),
-        "give the smaller first, such as -0.1 and 0.1",
-    ))
+    Err(refuse(TEST, format!("the bounds are {low} and {high}"), "give the smaller first, such as -0.1 and 0.1"))
 }
 
 #[cfg(test)]
@@ -99,15 +89,9 @@ mod tests {
         let expected = reference("tost");
         let (a, b) = (numbers(&expected["a"]), numbers(&expected["b"]));
         let number = |key: &str| expected[key].as_f64().unwrap();
+        assert_close(tost(&a, number("low"), number("high")).unwrap().p_value(), number("one_sample"), 1e-10);
         assert_close(
-            tost(&a, number("low"), number("high")).unwrap().p_value(),
-            number("one_sample"),
-            1e-10,
-        );
-        assert_close(
-            tost_two_sample(&a, &b, number("low"), number("high"))
-                .unwrap()
-                .p_value(),
+            tost_two_sample(&a, &b, number("low"), number("high")).unwrap().p_value(),
             number("two_sample"),
             1e-10,
         );
@@ -124,10 +108,7 @@ mod tests {
         assert!((0.03..=0.07).contains(&rate), "{rate}");
         let rate = (0..1000).filter(|_| {
             let values: Vec<f64> = normals(rng, 40).iter().map(|x| x + 1.0).collect();
-            tost_two_sample(&values, &normals(rng, 50), -1.0, 1.0)
-                .unwrap()
-                .p_value()
-                <= 0.05
+            tost_two_sample(&values, &normals(rng, 50), -1.0, 1.0).unwrap().p_value() <= 0.05
         });
         let rate = rate.count() as f64 / 1000.0;
         assert!((0.03..=0.07).contains(&rate), "{rate}");
@@ -137,11 +118,7 @@ mod tests {
     fn it_finds_equivalence_that_is_there() {
         assert_power(0.95, |rng, _| {
             let found = tost(&normals(rng, 60), -0.6, 0.6).unwrap();
-            if found.above_low.p_value > found.below_high.p_value {
-                found.above_low
-            } else {
-                found.below_high
-            }
+            if found.above_low.p_value > found.below_high.p_value { found.above_low } else { found.below_high }
         });
         assert!(tost_two_sample(&[1.0; 3], &[1.0; 4], -0.1, 0.1).unwrap().p_value() < 1e-9);
     }

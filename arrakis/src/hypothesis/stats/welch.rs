@@ -37,12 +37,7 @@ pub fn welch_interval(a: &[f64], b: &[f64], level: f64) -> Result<Interval> {
         return Interval::new(0.0, 0.0, level, "student t");
     };
     let half = student::critical(level, contrast.df) * contrast.standard_error;
-    Interval::new(
-        contrast.difference - half,
-        contrast.difference + half,
-        level,
-        "student t",
-    )
+    Interval::new(contrast.difference - half, contrast.difference + half, level, "student t")
 }
 
 /// The difference of two means with its standard error.
@@ -81,11 +76,7 @@ impl Contrast {
         let standard_error = a.standard_error().hypot(b.standard_error());
         let share = (a.standard_error() / standard_error).powi(2);
         let df = 1.0 / (share.powi(2) / (a.n - 1.0) + (1.0 - share).powi(2) / (b.n - 1.0));
-        Self {
-            difference,
-            standard_error,
-            df,
-        }
+        Self { difference, standard_error, df }
     }
 }
 
@@ -127,9 +118,7 @@ mod tests {
     fn samples_without_spread_are_answered_or_refused_by_name() {
         assert_eq!(welch(&[0.1; 5], &[0.1; 7], Alternative::TwoSided).unwrap().p_value, 1.0);
         assert_eq!(
-            welch(&[1.0; 3], &[2.0; 3], Alternative::TwoSided)
-                .unwrap_err()
-                .to_string(),
+            welch(&[1.0; 3], &[2.0; 3], Alternative::TwoSided).unwrap_err().to_string(),
             "`welch` is degenerate: neither sample varies: all values are 1 and 2; measure on inputs that differ, or use \
              `permutation`, which needs no variance"
         );

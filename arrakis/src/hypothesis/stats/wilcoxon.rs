@@ -44,28 +44,15 @@ pub fn wilcoxon_paired(a: &[f64], b: &[f64], alternative: Alternative) -> Result
 
 /// W+ and W-, the rank sums of the positive and of the negative differences.
 pub(super) fn rank_sums(differences: &[f64]) -> (f64, f64) {
-    let kept: Vec<f64> = differences
-        .iter()
-        .copied()
-        .filter(|&difference| difference != 0.0)
-        .collect();
+    let kept: Vec<f64> = differences.iter().copied().filter(|&difference| difference != 0.0).collect();
     let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>()).ranks;
-    let sum = |positive: bool| {
-        kept.iter()
-            .zip(&ranks)
-            .filter(|(d, _)| (**d > 0.0) == positive)
-            .map(|(_, rank)| rank)
-            .sum()
-    };
+    let sum =
+        |positive: bool| kept.iter().zip(&ranks).filter(|(d, _)| (**d > 0.0) == positive).map(|(_, rank)| rank).sum();
     (sum(true), sum(false))
 }
 
 fn of_differences(differences: &[f64], alternative: Alternative) -> Result<TestResult> {
-    let magnitudes: Vec<f64> = differences
-        .iter()
-        .map(|d| d.abs())
-        .filter(|&magnitude| magnitude != 0.0)
-        .collect();
+    let magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).filter(|&magnitude| magnitude != 0.0).collect();
     let dropped = differences.len() - magnitudes.len();
     if magnitudes.is_empty() {
         return Ok(TestResult::no_effect("exact", "every difference is zero"));
@@ -76,11 +63,7 @@ fn of_differences(differences: &[f64], alternative: Alternative) -> Result<TestR
     } else {
         approximate(plus, magnitudes.len() as f64, ranked.tie_term, alternative)?
     };
-    Ok(if dropped > 0 {
-        found.note(format!("{dropped} differences are zero and were dropped"))
-    } else {
-        found
-    })
+    Ok(if dropped > 0 { found.note(format!("{dropped} differences are zero and were dropped")) } else { found })
 }
 
 /// Counts, for every value of W+, the sign patterns that give it.
@@ -102,12 +85,7 @@ fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Re
     let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tie_term / 48.0;
     let z = (plus - n * (n + 1.0) / 4.0) / variance.sqrt();
     let normal = Normal::standard();
-    TestResult::new(
-        TEST,
-        "normal approximation",
-        plus,
-        alternative.combine(normal.sf(z), normal.cdf(z)),
-    )
+    TestResult::new(TEST, "normal approximation", plus, alternative.combine(normal.sf(z), normal.cdf(z)))
 }
 
 #[cfg(test)]
@@ -118,9 +96,7 @@ mod tests {
     #[test]
     fn scipy_gives_the_same_numbers() {
         for key in ["wilcoxon", "wilcoxon_ties", "wilcoxon_large", "wilcoxon_large_ties"] {
-            assert_reference(key, 1e-10, |a, b, alternative| {
-                wilcoxon_paired(a, b, alternative).unwrap()
-            });
+            assert_reference(key, 1e-10, |a, b, alternative| wilcoxon_paired(a, b, alternative).unwrap());
         }
     }
 
@@ -136,9 +112,7 @@ mod tests {
     fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 15), 0.0, Alternative::TwoSided).unwrap());
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 60), 0.0, Alternative::Greater).unwrap());
-        assert_power(0.95, |rng, _| {
-            wilcoxon(&normals(rng, 30), -1.0, Alternative::Greater).unwrap()
-        });
+        assert_power(0.95, |rng, _| wilcoxon(&normals(rng, 30), -1.0, Alternative::Greater).unwrap());
     }
 
     #[test]
