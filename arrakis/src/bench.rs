@@ -60,24 +60,15 @@ impl Bench {
     ///
     /// No device, or no temporary folder.
     pub fn embedded() -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(|source| Error::Write {
-            path: std::env::temp_dir(),
-            source,
-        })?;
+        let folder = tempfile::tempdir().map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
         let bench = Self::new(HookedAutoModel::embedded()?).save_dir(folder.path());
-        Ok(Self {
-            _own_folder: Some(folder),
-            ..bench
-        })
+        Ok(Self { _own_folder: Some(folder), ..bench })
     }
 
     /// Saves records and figures below this folder, which is made when first needed.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
-        Self {
-            store: Store::new(folder),
-            ..self
-        }
+        Self { store: Store::new(folder), ..self }
     }
 
     /// The seed of experiments that name none of their own.
@@ -217,10 +208,7 @@ impl fmt::Debug for Bench {
 
 fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
     let config = json::to_value(model.config()).expect("BUG: a config is plain data");
-    let dtype = model
-        .parameters()
-        .first()
-        .map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
+    let dtype = model.parameters().first().map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
     Ok(ModelFacts {
         name: model.name().to_owned(),
         fingerprint: model.fingerprint()?,

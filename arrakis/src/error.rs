@@ -182,14 +182,8 @@ mod tests {
 
     #[test]
     fn an_unknown_experiment_names_the_nearest() {
-        let error = Error::UnknownExperiment {
-            asked: "swep".into(),
-            folder: "runs".into(),
-            nearest: Some("sweep".into()),
-        };
-        assert_eq!(
-            error.to_string(),
-            "no experiment `swep` in `runs`; did you mean `sweep`?"
-        );
+        let error =
+            Error::UnknownExperiment { asked: "swep".into(), folder: "runs".into(), nearest: Some("sweep".into()) };
+        assert_eq!(error.to_string(), "no experiment `swep` in `runs`; did you mean `sweep`?");
     }
 }

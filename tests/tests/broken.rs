@@ -72,7 +72,9 @@ fn weights_that_are_cut_short_or_no_weights() {
     for length in [0, 5, 8, 100, 10_000, 100_000] {
         says(&cut(length), &["model.safetensors", "download it again"]);
     }
-    let huge = refusal(|folder| std::fs::write(folder.join("model.safetensors"), [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap());
+    let huge = refusal(|folder| {
+        std::fs::write(folder.join("model.safetensors"), [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap()
+    });
     says(&huge, &["model.safetensors", "header", "18446744073709551615", "download it again"]);
 }
 
@@ -85,8 +87,16 @@ fn headers_that_lie() {
     says(&shape, &["model.safetensors", name, "[33]"]);
     let overflowing = refusal(|folder| header(folder, |value| value[name]["shape"] = json!([u64::MAX, 4])));
     says(&overflowing, &["model.safetensors", name]);
-    let turned = refusal(|folder| header(folder, |value| value["model.layers.0.mlp.up_proj.weight"]["shape"] = json!([32, 72])));
-    says(&turned, &["wrong shape: `model.layers.0.mlp.up_proj.weight` [[32, 72]]", "asks for [32, 72]", "blocks.0.mlp.w_in.weight"]);
+    let turned =
+        refusal(|folder| header(folder, |value| value["model.layers.0.mlp.up_proj.weight"]["shape"] = json!([32, 72])));
+    says(
+        &turned,
+        &[
+            "wrong shape: `model.layers.0.mlp.up_proj.weight` [[32, 72]]",
+            "asks for [32, 72]",
+            "blocks.0.mlp.w_in.weight",
+        ],
+    );
     let whole_numbers = refusal(|folder| header(folder, |value| value[name]["dtype"] = json!("I32")));
     says(&whole_numbers, &[name, "not floating point", "widened"]);
     let renamed = refusal(|folder| {
@@ -107,7 +117,10 @@ fn shards_that_are_not_there() {
             std::fs::write(folder.join("model.safetensors.index.json"), map.to_string()).unwrap();
         })
     };
-    says(&index("model-00001-of-00002.safetensors"), &["index.json", "`model-00001-of-00002.safetensors` is missing", "download it"]);
+    says(
+        &index("model-00001-of-00002.safetensors"),
+        &["index.json", "`model-00001-of-00002.safetensors` is missing", "download it"],
+    );
     for outside in ["../model.safetensors", "/etc/passwd", "..", "", "a/b.safetensors"] {
         says(&index(outside), &["index.json", "`model.norm.weight`", "not a file of this folder"]);
     }
@@ -120,9 +133,21 @@ fn files_that_are_no_pickles() {
     let folder = copy("gpt_neo_bin");
     let path = folder.path().join("pytorch_model.bin");
     let whole = std::fs::read(&path).unwrap();
-    let flipped = |at: usize| whole.iter().enumerate().map(|(index, byte)| if index / 16 == at / 16 { !byte } else { *byte }).collect::<Vec<u8>>();
-    let mut broken: Vec<Vec<u8>> = [0, 1, 100, 1000, whole.len() / 2, whole.len() - 30].map(|length| whole[..length].to_vec()).into();
-    broken.extend([b"not a pickle at all".to_vec(), b"PK\x03\x04".to_vec(), b"\x80\x02(((((((.".to_vec(), vec![0x80; 4096]]);
+    let flipped = |at: usize| {
+        whole
+            .iter()
+            .enumerate()
+            .map(|(index, byte)| if index / 16 == at / 16 { !byte } else { *byte })
+            .collect::<Vec<u8>>()
+    };
+    let mut broken: Vec<Vec<u8>> =
+        [0, 1, 100, 1000, whole.len() / 2, whole.len() - 30].map(|length| whole[..length].to_vec()).into();
+    broken.extend([
+        b"not a pickle at all".to_vec(),
+        b"PK\x03\x04".to_vec(),
+        b"\x80\x02(((((((.".to_vec(),
+        vec![0x80; 4096],
+    ]);
     for bytes in broken {
         std::fs::write(&path, &bytes).unwrap();
         let message = load(folder.path()).map(drop).unwrap_err().to_string();
@@ -144,7 +169,10 @@ fn configs_that_make_no_sense() {
     says(&changed("hidden_size", json!("32")), &["config.json", "`hidden_size` is \"32\"", "whole number"]);
     says(&changed("num_attention_heads", json!(0)), &["config.json", "`num_attention_heads` is 0", "from 1"]);
     says(&changed("num_hidden_layers", json!(1_000_000_000)), &["config.json", "`num_hidden_layers` is 1000000000"]);
-    says(&changed("num_hidden_layers", json!(9_999)), &["missing: `model.layers.", "more; is this the config.json of these weights?"]);
+    says(
+        &changed("num_hidden_layers", json!(9_999)),
+        &["missing: `model.layers.", "more; is this the config.json of these weights?"],
+    );
     says(&changed("vocab_size", json!(9_999_999)), &["wrong shape: `", "9999999"]);
     says(&changed("rms_norm_eps", json!("small")), &["`rms_norm_eps` is \"small\"", "finite number"]);
     says(&changed("rms_norm_eps", json!(-1e-5)), &["norm_eps", "above 0"]);
@@ -159,7 +187,10 @@ fn configs_that_make_no_sense() {
 #[test]
 fn configs_that_are_no_json() {
     let written = |text: String| refusal(move |folder| std::fs::write(folder.join("config.json"), text).unwrap());
-    says(&written(r#"{"model_type": "llama", "rms_norm_eps": NaN}"#.into()), &["config.json", "not valid JSON", "line 1", "mend it"]);
+    says(
+        &written(r#"{"model_type": "llama", "rms_norm_eps": NaN}"#.into()),
+        &["config.json", "not valid JSON", "line 1", "mend it"],
+    );
     says(&written("[".repeat(200_000)), &["config.json", "not valid JSON", "recursion limit"]);
     says(&written(String::new()), &["config.json", "not valid JSON"]);
     says(&written("[1]".into()), &["config.json", "object"]);

@@ -25,7 +25,11 @@ fn held(case: &str, config: &Value) -> Report {
         }
     }
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &LoadOptions { device: Some("cpu".into()), quiet: true }).unwrap();
+    let model = HookedAutoModel::load(
+        folder.path().to_str().unwrap(),
+        &LoadOptions { device: Some("cpu".into()), quiet: true },
+    )
+    .unwrap();
     let reference = Reference::open(&fixture(case).join("reference.safetensors")).unwrap();
     compare(&model, &reference, ParityOptions::default()).unwrap()
 }
@@ -41,7 +45,10 @@ fn agrees(case: &str, left_out: &[&str]) {
             continue;
         }
         let report = held(case, &config(case, spelling));
-        let failures: Vec<String> = report.failures().map(|row| format!("{}: {:.2e} beyond {:?}; {}", row.quantity, row.max_abs, row.tolerance, row.note)).collect();
+        let failures: Vec<String> = report
+            .failures()
+            .map(|row| format!("{}: {:.2e} beyond {:?}; {}", row.quantity, row.max_abs, row.tolerance, row.note))
+            .collect();
         assert!(report.passed(), "{case} with {spelling}:\n{}", failures.join("\n"));
         assert!(report.rows.len() >= 20, "{case}: only {} quantities", report.rows.len());
         let skipped: Vec<&str> = report.skipped.iter().map(|skipped| skipped.quantity.as_str()).collect();
@@ -115,7 +122,10 @@ fn the_parity_command_says_what_is_wrong_with_a_reference() {
     let (llama, none) = (fixture("llama"), tempfile::tempdir().unwrap());
     let other = fixture("gpt2").join("reference.safetensors");
     let (code, out, err) = command(&["parity", llama.to_str().unwrap(), "--reference", other.to_str().unwrap()]);
-    assert!(code == 1 && err.is_empty() && out.contains("DIFFERS"), "another model's numbers are no error, they differ");
+    assert!(
+        code == 1 && err.is_empty() && out.contains("DIFFERS"),
+        "another model's numbers are no error, they differ"
+    );
     let absent = none.path().join("absent.safetensors");
     let (code, _, err) = command(&["parity", llama.to_str().unwrap(), "--reference", absent.to_str().unwrap()]);
     assert!(code == 2 && err.contains("absent.safetensors") && err.contains("--reference FILE"), "{err}");
@@ -124,11 +134,23 @@ fn the_parity_command_says_what_is_wrong_with_a_reference() {
 #[test]
 fn the_inspect_command_tells_sizes_sites_and_refusals() {
     let (code, out, _) = command(&["inspect", fixture("llama").to_str().unwrap()]);
-    assert!(code == 0 && out.contains("it would load") && out.contains("blocks.*.attn.rot_q") && out.contains("4 on 2 key and value heads"), "{out}");
+    assert!(
+        code == 0
+            && out.contains("it would load")
+            && out.contains("blocks.*.attn.rot_q")
+            && out.contains("4 on 2 key and value heads"),
+        "{out}"
+    );
     assert!(!out.contains("pos_embed"), "a rotary model has no learned positions");
     let (code, out, _) = command(&["inspect", fixture("stories260K").to_str().unwrap(), "--json"]);
     let found: Value = serde_json::from_str(&out).unwrap();
-    assert!(code == 0 && found["n_params"] == 260_032 && found["memory"]["f32"] == 4 * 260_032 && found["tokenizer"]["tokens"] == 512, "{out}");
+    assert!(
+        code == 0
+            && found["n_params"] == 260_032
+            && found["memory"]["f32"] == 4 * 260_032
+            && found["tokenizer"]["tokens"] == 512,
+        "{out}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(fixture("llama").join("model.safetensors"), folder.path().join("model.safetensors")).unwrap();
@@ -136,5 +158,10 @@ fn the_inspect_command_tells_sizes_sites_and_refusals() {
     wrong["intermediate_size"] = json!(73);
     std::fs::write(folder.path().join("config.json"), wrong.to_string()).unwrap();
     let (code, out, _) = command(&["inspect", folder.path().to_str().unwrap()]);
-    assert!(code == 1 && out.contains("it would be refused") && out.contains("wrong shape: `model.layers.0.mlp.up_proj.weight`"), "{out}");
+    assert!(
+        code == 1
+            && out.contains("it would be refused")
+            && out.contains("wrong shape: `model.layers.0.mlp.up_proj.weight`"),
+        "{out}"
+    );
 }

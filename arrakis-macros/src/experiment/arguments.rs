@@ -93,10 +93,7 @@ impl Sorted {
             [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, layers).map(|()| None),
             [helper] => return self.figure(helper, typed, layers).map(|()| None),
             [_, second, ..] => {
-                return Err(syn::Error::new_spanned(
-                    second,
-                    "an argument is a tool or the figure, marked once",
-                ));
+                return Err(syn::Error::new_spanned(second, "an argument is a tool or the figure, marked once"));
             }
         }
         Ok(Some(FnArg::Typed(typed)))
@@ -121,16 +118,10 @@ impl Sorted {
             ));
         }
         if self.figure.is_some() {
-            return Err(syn::Error::new_spanned(
-                helper,
-                "a function draws one figure; push more panels to it",
-            ));
+            return Err(syn::Error::new_spanned(helper, "a function draws one figure; push more panels to it"));
         }
         if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_some()) {
-            return Err(syn::Error::new_spanned(
-                &typed.ty,
-                "the figure is lent to be drawn on: take `&mut Figure`",
-            ));
+            return Err(syn::Error::new_spanned(&typed.ty, "the figure is lent to be drawn on: take `&mut Figure`"));
         }
         self.figure = Some((*typed.pat, *typed.ty));
         Ok(())
@@ -147,10 +138,7 @@ impl Sorted {
             return Err(syn::Error::new_spanned(&typed.ty, "a bench is lent: take `&Bench`"));
         }
         let Pat::Ident(pat) = &*typed.pat else {
-            return Err(syn::Error::new_spanned(
-                &typed.pat,
-                "give the bench a name: `bench: &Bench`",
-            ));
+            return Err(syn::Error::new_spanned(&typed.pat, "give the bench a name: `bench: &Bench`"));
         };
         self.bench.get_or_insert_with(|| pat.ident.clone());
         Ok(())

@@ -14,20 +14,14 @@ const HANDLED: [&str; 4] = ["bench", "null", "statistic", "args"];
 /// What must be said, and the words that say it.
 const NEEDED: [(&str, &str); 2] = [
     ("claim", "a sentence: `claim = \"..\"`"),
-    (
-        "null",
-        "what to hold the result against: `null = 0.0`, a `Vec`, or `|bench, seed| ..`",
-    ),
+    ("null", "what to hold the result against: `null = 0.0`, a `Vec`, or `|bench, seed| ..`"),
 ];
 
 /// Reports everything that is missing or cannot be.
 pub(crate) fn check(options: &Options, function: &Function, arguments: &Arguments) -> syn::Result<()> {
     for (key, words) in NEEDED {
         if options.get(key).is_none() {
-            return Err(syn::Error::new(
-                function.sig.ident.span(),
-                format!("`#[test_hypothesis]` needs {words}"),
-            ));
+            return Err(syn::Error::new(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}")));
         }
     }
     if let Some((key, _)) = options.lists.iter().find(|(key, _)| key != "args") {

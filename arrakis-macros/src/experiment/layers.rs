@@ -54,10 +54,7 @@ pub(crate) struct Layers {
 impl Layers {
     /// The attribute being expanded and all others of ours, which leave `attrs`.
     pub(crate) fn take(first: Kind, args: TokenStream, attrs: &mut Vec<Attribute>) -> syn::Result<Self> {
-        let mut layers = Self {
-            first: Some(first),
-            ..Self::default()
-        };
+        let mut layers = Self { first: Some(first), ..Self::default() };
         layers.add(first, args)?;
         let (ours, others): (Vec<Attribute>, Vec<Attribute>) =
             attrs.drain(..).partition(|attr| Kind::of(attr.path()).is_some());
@@ -102,17 +99,12 @@ impl Layers {
     pub(crate) fn bench(&self) -> syn::Result<Option<&Expr>> {
         let tools = self.tools.as_ref().and_then(|tools| tools.bench.as_ref());
         let options = [&self.log, &self.plot, &self.profile, &self.hypothesis];
-        let mut given = options
-            .into_iter()
-            .flatten()
-            .filter_map(|options| options.get("bench"))
-            .chain(tools);
+        let mut given = options.into_iter().flatten().filter_map(|options| options.get("bench")).chain(tools);
         let first = given.next();
         match given.next() {
-            Some(second) => Err(syn::Error::new(
-                second.span(),
-                "`bench` is given in two attributes; one serves them all",
-            )),
+            Some(second) => {
+                Err(syn::Error::new(second.span(), "`bench` is given in two attributes; one serves them all"))
+            }
             None => Ok(first),
         }
     }
@@ -122,9 +114,8 @@ fn written_inside(attr: &Attribute) -> syn::Result<TokenStream> {
     match &attr.meta {
         Meta::Path(_) => Ok(TokenStream::new()),
         Meta::List(list) => Ok(list.tokens.clone()),
-        Meta::NameValue(pair) => Err(syn::Error::new(
-            pair.eq_token.span,
-            "write the options in brackets: `(key = value)`",
-        )),
+        Meta::NameValue(pair) => {
+            Err(syn::Error::new(pair.eq_token.span, "write the options in brackets: `(key = value)`"))
+        }
     }
 }

@@ -18,25 +18,16 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn get(&self, key: &str) -> Option<&Expr> {
-        self.pairs
-            .iter()
-            .find(|(ident, _)| ident == key)
-            .map(|(_, value)| value)
+        self.pairs.iter().find(|(ident, _)| ident == key).map(|(_, value)| value)
     }
 
     pub(crate) fn list(&self, key: &str) -> Option<(&Ident, &[Expr])> {
-        self.lists
-            .iter()
-            .find(|(ident, _)| ident == key)
-            .map(|(ident, values)| (ident, values.as_slice()))
+        self.lists.iter().find(|(ident, _)| ident == key).map(|(ident, values)| (ident, values.as_slice()))
     }
 
     /// `Path { key: Some(value), ..Default::default() }`, without the keys handled elsewhere.
     pub(crate) fn as_struct(&self, path: &TokenStream, handled: &[&str]) -> TokenStream {
-        let pairs = self
-            .pairs
-            .iter()
-            .filter(|(key, _)| !handled.contains(&key.to_string().as_str()));
+        let pairs = self.pairs.iter().filter(|(key, _)| !handled.contains(&key.to_string().as_str()));
         let fields = pairs.map(|(key, value)| {
             let value = borrowed_list(value);
             quote!(#key: ::core::option::Option::Some(#value),)
@@ -61,9 +52,8 @@ impl Parse for Options {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let mut options = Self::default();
         while !input.is_empty() {
-            let key: Ident = input
-                .parse()
-                .map_err(|error| syn::Error::new(error.span(), "options are written `key = value`"))?;
+            let key: Ident =
+                input.parse().map_err(|error| syn::Error::new(error.span(), "options are written `key = value`"))?;
             if options.given(&key) {
                 return Err(syn::Error::new(key.span(), format!("`{key}` is given twice")));
             }
@@ -84,9 +74,7 @@ impl Parse for Options {
 
 fn value_follows(input: ParseStream, key: &Ident) -> syn::Result<()> {
     let equals: Option<Token![=]> = input.parse()?;
-    equals
-        .map(|_| ())
-        .ok_or_else(|| syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = ..`")))
+    equals.map(|_| ()).ok_or_else(|| syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = ..`")))
 }
 
 fn comma_or_end(input: ParseStream) -> syn::Result<()> {
@@ -106,10 +94,7 @@ pub(crate) struct Tools {
 impl Tools {
     fn push(&mut self, name: Ident, path: TokenStream) -> syn::Result<()> {
         if self.tools.iter().any(|(other, _)| *other == name) {
-            return Err(syn::Error::new(
-                name.span(),
-                format!("the tool `{name}` is given twice"),
-            ));
+            return Err(syn::Error::new(name.span(), format!("the tool `{name}` is given twice")));
         }
         self.tools.push((name, path));
         Ok(())

@@ -26,10 +26,7 @@ pub(crate) fn render(
     let (body, tools) = (body(function, layers, arguments), tools(layers, arguments));
     let (call, value, fail) = (call(function, layers, source), internal("value"), fail(&sig.output));
     let see = hypothesis::see(layers.hypothesis.as_ref(), &value);
-    let test = layers
-        .hypothesis
-        .as_ref()
-        .map(|options| hypothesis::test(options, function, arguments));
+    let test = layers.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
     Ok(quote! {
         #(#attrs)*
         #vis #sig {
@@ -82,24 +79,10 @@ fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
     let some = |options: Option<TokenStream>| {
         options.map_or_else(none, |options| quote!(::core::option::Option::Some(#options)))
     };
-    let log = some(
-        layers
-            .log
-            .as_ref()
-            .map(|options| options.as_struct(&quote!(#private::LogOptions), &["bench"])),
-    );
-    let plot = some(
-        layers
-            .plot
-            .as_ref()
-            .map(|options| options.as_struct(&quote!(#private::PlotOptions), &["bench"])),
-    );
-    let profile = some(
-        layers
-            .profile
-            .as_ref()
-            .map(|options| options.as_struct(&quote!(#private::ProfileOptions), &["bench"])),
-    );
+    let log = some(layers.log.as_ref().map(|options| options.as_struct(&quote!(#private::LogOptions), &["bench"])));
+    let plot = some(layers.plot.as_ref().map(|options| options.as_struct(&quote!(#private::PlotOptions), &["bench"])));
+    let profile =
+        some(layers.profile.as_ref().map(|options| options.as_struct(&quote!(#private::ProfileOptions), &["bench"])));
     let hypothesis = some(layers.hypothesis.as_ref().map(|options| {
         let (options, null) = (hypothesis::options(options), hypothesis::null(options));
         quote!(#private::Hypothesis { options: #options, null: #null })
@@ -132,10 +115,7 @@ fn body(function: &Function, layers: &Layers, arguments: &Arguments) -> TokenStr
     pats.extend(arguments.tools.iter().map(|(pat, _)| quote!(#pat)));
     let types = tool_types(layers, arguments);
     let unused = || quote!(_: &mut ::arrakis::plot::Figure);
-    let figure = arguments
-        .figure
-        .as_ref()
-        .map_or_else(unused, |(pat, ty)| quote!(#pat: #ty));
+    let figure = arguments.figure.as_ref().map_or_else(unused, |(pat, ty)| quote!(#pat: #ty));
     let output = output(&function.sig.output);
     quote!(|(#(#pats,)*): (#(#types,)*), #figure| #output #body)
 }
@@ -173,19 +153,13 @@ fn mentions_impl(ty: &Type) -> bool {
 }
 
 fn tool_types(layers: &Layers, arguments: &Arguments) -> Vec<TokenStream> {
-    let named = layers
-        .tools
-        .iter()
-        .flat_map(|tools| &tools.tools)
-        .map(|(_, path)| path.clone());
+    let named = layers.tools.iter().flat_map(|tools| &tools.tools).map(|(_, path)| path.clone());
     named.chain(arguments.tools.iter().map(|(_, ty)| quote!(#ty))).collect()
 }
 
 /// Makes the tools, each at its own type so that a type that is no tool is reported there.
 fn tools(layers: &Layers, arguments: &Arguments) -> TokenStream {
     let bench = internal("bench");
-    let made = tool_types(layers, arguments)
-        .into_iter()
-        .map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
+    let made = tool_types(layers, arguments).into_iter().map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
     quote!(|#bench: &::arrakis::Bench| ::core::result::Result::Ok::<_, ::arrakis::Error>((#(#made)*)))
 }

@@ -23,11 +23,7 @@ impl Source {
         let mut code = function.sig.to_token_stream();
         code.extend([TokenTree::Group(function.body.clone())]);
         let text = in_file(&code, item, attribute).unwrap_or_else(|| item.to_string());
-        Self {
-            text,
-            tokens: normalised(function),
-            line: line(function.sig.fn_token.span),
-        }
+        Self { text, tokens: normalised(function), line: line(function.sig.fn_token.span) }
     }
 }
 
@@ -84,12 +80,7 @@ fn in_file(code: &TokenStream, item: &TokenStream, attribute: Span) -> Option<St
         return None;
     }
     let top = |span: Span| (file(span).as_ref() == Some(&path)).then(|| line(span));
-    let first = item
-        .clone()
-        .into_iter()
-        .filter_map(|token| top(token.span()))
-        .chain([line(attribute)])
-        .min()?;
+    let first = item.clone().into_iter().filter_map(|token| top(token.span())).chain([line(attribute)]).min()?;
     let last = code.clone().into_iter().last()?.span().unwrap().end().line();
     let first = with_comments_above(&lines, first);
     Some(dedented(lines.get(first - 1..last)?))
@@ -113,12 +104,7 @@ fn stands_in(lines: &[&str], path: &PathBuf, tokens: TokenStream, reached: &mut 
 
 fn word_at(lines: &[&str], (line, column): (usize, usize), word: &str) -> bool {
     let text = line.checked_sub(1).and_then(|index| lines.get(index));
-    text.is_some_and(|text| {
-        text.chars()
-            .skip(column - 1)
-            .take(word.chars().count())
-            .eq(word.chars())
-    })
+    text.is_some_and(|text| text.chars().skip(column - 1).take(word.chars().count()).eq(word.chars()))
 }
 
 fn with_comments_above(lines: &[&str], mut first: usize) -> usize {
@@ -133,15 +119,9 @@ fn with_comments_above(lines: &[&str], mut first: usize) -> usize {
 }
 
 fn dedented(lines: &[&str]) -> String {
-    let margin = lines
-        .iter()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start().len())
-        .min();
-    let kept: Vec<&str> = lines
-        .iter()
-        .map(|line| line.get(margin.unwrap_or(0)..).unwrap_or_default())
-        .collect();
+    let margin =
+        lines.iter().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min();
+    let kept: Vec<&str> = lines.iter().map(|line| line.get(margin.unwrap_or(0)..).unwrap_or_default()).collect();
     kept.join("\n")
 }
 
@@ -150,11 +130,7 @@ fn file(span: Span) -> Option<PathBuf> {
 }
 
 fn line(span: Span) -> usize {
-    if proc_macro::is_available() {
-        span.unwrap().start().line()
-    } else {
-        0
-    }
+    if proc_macro::is_available() { span.unwrap().start().line() } else { 0 }
 }
 
 #[cfg(test)]
@@ -182,9 +158,6 @@ mod tests {
 
     #[test]
     fn indented_lines_move_to_the_margin() {
-        assert_eq!(
-            dedented(&["    fn f() {", "", "        1", "    }"]),
-            "fn f() {\n\n    1\n}"
-        );
+        assert_eq!(dedented(&["    fn f() {", "", "        1", "    }"]), "fn f() {\n\n    1\n}");
     }
 }

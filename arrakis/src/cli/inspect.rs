@@ -71,10 +71,20 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
         Err(error) => found.refuse(error.to_string()),
     }
     match HookedAutoModel::tokenizer(&folder) {
-        Ok(tokenizer) => found.tokenizer = tokenizer.map(|tokenizer| TokenizerInfo { tokens: tokenizer.len(), bos: tokenizer.bos(), special: special(&folder) }),
+        Ok(tokenizer) => {
+            found.tokenizer = tokenizer.map(|tokenizer| TokenizerInfo {
+                tokens: tokenizer.len(),
+                bos: tokenizer.bos(),
+                special: special(&folder),
+            })
+        }
         Err(error) => found.refused.push(error.to_string()),
     }
-    let text = if args.json { format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data")) } else { found.told() };
+    let text = if args.json {
+        format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data"))
+    } else {
+        found.told()
+    };
     Ok(Answer { text, yes: found.refused.is_empty() })
 }
 
@@ -83,13 +93,18 @@ impl Inspection {
         match HookedAutoModel::fit(folder, &config) {
             Ok(fit) => {
                 self.n_params = Some(fit.n_params);
-                self.memory = [("f32", 4), ("f16", 2), ("bf16", 2)].into_iter().map(|(dtype, size)| (dtype, size * fit.n_params as u64)).collect();
+                self.memory = [("f32", 4), ("f16", 2), ("bf16", 2)]
+                    .into_iter()
+                    .map(|(dtype, size)| (dtype, size * fit.n_params as u64))
+                    .collect();
                 self.refused.extend(fit.misfits);
             }
             Err(error) => self.refuse(error.to_string()),
         }
         let rows = site::SITES.iter().filter(|site| conformance::has(&config, site.name));
-        let name = |site: &site::SiteInfo| if site.in_block { format!("blocks.*.{}", site.name) } else { site.name.to_owned() };
+        let name = |site: &site::SiteInfo| {
+            if site.in_block { format!("blocks.*.{}", site.name) } else { site.name.to_owned() }
+        };
         self.sites = rows.map(|site| SiteRow { name: name(site), axes: site.axes, meaning: site.meaning }).collect();
         self.config = Some(config);
     }
@@ -116,14 +131,38 @@ impl Inspection {
         }
         if let Some(n_params) = self.n_params {
             rows.push(row("parameters", &grouped(n_params)));
-            rows.push(row("memory", &self.memory.iter().map(|(dtype, size)| format!("{dtype} {}", bytes(*size))).collect::<Vec<_>>().join(", ")));
+            rows.push(row(
+                "memory",
+                &self
+                    .memory
+                    .iter()
+                    .map(|(dtype, size)| format!("{dtype} {}", bytes(*size)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ));
         }
-        rows.push(row("files hold", &self.stored.iter().map(|(dtype, stored)| format!("{} tensors of {dtype}, {}", stored.tensors, bytes(stored.bytes))).collect::<Vec<_>>().join("; ")));
-        rows.push(row("tokenizer", &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told)));
+        rows.push(row(
+            "files hold",
+            &self
+                .stored
+                .iter()
+                .map(|(dtype, stored)| format!("{} tensors of {dtype}, {}", stored.tensors, bytes(stored.bytes)))
+                .collect::<Vec<_>>()
+                .join("; "),
+        ));
+        rows.push(row(
+            "tokenizer",
+            &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told),
+        ));
         let mut text = aligned(&[], &rows);
         if let Some(config) = &self.config {
-            let sites: Vec<Vec<String>> = self.sites.iter().map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()]).collect();
-            text = [text, format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1), aligned(&[], &sites)].concat();
+            let sites: Vec<Vec<String>> = self
+                .sites
+                .iter()
+                .map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()])
+                .collect();
+            text = [text, format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1), aligned(&[], &sites)]
+                .concat();
         }
         text + &self.refusals()
     }
@@ -140,7 +179,8 @@ impl TokenizerInfo {
     fn told(&self) -> String {
         let special: Vec<String> = self.special.iter().map(|(id, text)| format!("{id} {text}")).collect();
         let bos = self.bos.map_or_else(|| "no BOS".to_owned(), |id| format!("BOS {id}"));
-        let special = if special.is_empty() { "none special".to_owned() } else { format!("special: {}", special.join(", ")) };
+        let special =
+            if special.is_empty() { "none special".to_owned() } else { format!("special: {}", special.join(", ")) };
         format!("{} tokens, {bos}, {special}", grouped(self.tokens))
     }
 }
@@ -150,7 +190,11 @@ fn row(name: &str, value: &str) -> Vec<String> {
 }
 
 fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
-    let heads = if config.n_kv_heads == config.n_heads { config.n_heads.to_string() } else { format!("{} on {} key and value heads", config.n_heads, config.n_kv_heads) };
+    let heads = if config.n_kv_heads == config.n_heads {
+        config.n_heads.to_string()
+    } else {
+        format!("{} on {} key and value heads", config.n_heads, config.n_kv_heads)
+    };
     let mlp = if config.gated_mlp { "gated " } else { "" };
     let windows: Vec<usize> = config.windows.iter().flatten().copied().collect();
     let mut rows = vec![
@@ -190,6 +234,10 @@ fn positions(config: &TransformerConfig) -> String {
 fn special(folder: &Path) -> Vec<(u64, String)> {
     let Ok(tokenizer) = read_json(&folder.join("tokenizer.json")) else { return Vec::new() };
     let added = tokenizer.get("added_tokens").and_then(|tokens| tokens.as_array()).into_iter().flatten();
-    let one = |token: &serde_json::Value| Some((token.get("id")?.as_u64()?, token.get("content")?.as_str()?.to_owned()));
-    added.filter(|token| token.get("special").and_then(serde_json::Value::as_bool) == Some(true)).filter_map(one).collect()
+    let one =
+        |token: &serde_json::Value| Some((token.get("id")?.as_u64()?, token.get("content")?.as_str()?.to_owned()));
+    added
+        .filter(|token| token.get("special").and_then(serde_json::Value::as_bool) == Some(true))
+        .filter_map(one)
+        .collect()
 }

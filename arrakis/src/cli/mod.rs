@@ -59,7 +59,11 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command line, the program's name first: 0 for yes, 1 for no, 2 for an error, which `err` is told.
-pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn run(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return misread(&error, out, err),

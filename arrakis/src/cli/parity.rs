@@ -32,7 +32,8 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let folder = HookedAutoModel::folder(&args.model)?;
     let reference = Reference::open(&reference_path(args, &folder)?)?;
-    let model = HookedAutoModel::load(&args.model, &LoadOptions { device: device.map(str::to_owned), quiet: args.json })?;
+    let model =
+        HookedAutoModel::load(&args.model, &LoadOptions { device: device.map(str::to_owned), quiet: args.json })?;
     let report = compare(&model, &reference, ParityOptions { tolerance: args.tolerance })?;
     let text = if args.json { json(&report) } else { told(&report) };
     Ok(Answer { text, yes: report.passed() })
@@ -64,7 +65,8 @@ fn told(report: &Report) -> String {
 fn left_out(report: &Report) -> String {
     let mut parts = Vec::new();
     if !report.skipped.is_empty() {
-        let rows: Vec<Vec<String>> = report.skipped.iter().map(|skipped| vec![format!("  {}", skipped.quantity), skipped.why.clone()]).collect();
+        let rows: Vec<Vec<String>> =
+            report.skipped.iter().map(|skipped| vec![format!("  {}", skipped.quantity), skipped.why.clone()]).collect();
         parts.push(format!("\nnot compared\n{}", aligned(&[], &rows)));
     }
     if !report.missing.is_empty() {
@@ -76,7 +78,15 @@ fn left_out(report: &Report) -> String {
 fn cells(row: &Row) -> Vec<String> {
     let at = if row.pass || row.worst_at.is_empty() { String::new() } else { format!("worst at {:?}; ", row.worst_at) };
     let equal = row.tolerance.is_none();
-    let number = |value: f64| if equal { String::new() } else if value == 0.0 { "0".into() } else { format!("{value:.2e}") };
+    let number = |value: f64| {
+        if equal {
+            String::new()
+        } else if value == 0.0 {
+            "0".into()
+        } else {
+            format!("{value:.2e}")
+        }
+    };
     vec![
         row.quantity.clone(),
         number(row.largest),
@@ -92,7 +102,8 @@ fn cells(row: &Row) -> Vec<String> {
 fn verdict(report: &Report) -> String {
     let differ = report.failures().count();
     let agree = report.rows.len() - differ;
-    let first = report.failures().next().map(|row| format!("; the first to differ is `{}`", row.quantity)).unwrap_or_default();
+    let first =
+        report.failures().next().map(|row| format!("; the first to differ is `{}`", row.quantity)).unwrap_or_default();
     if report.rows.is_empty() {
         return "nothing was compared: the reference has no inputs that are known".to_owned();
     }

@@ -5,7 +5,11 @@ pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = header.iter().map(ToString::to_string).collect();
     let lines: Vec<&Vec<String>> = std::iter::once(&head).filter(|head| !head.is_empty()).chain(rows).collect();
     let columns = lines.iter().map(|line| line.len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
     lines.into_iter().map(|line| joined(line, &widths)).collect()
 }
 
@@ -44,7 +48,13 @@ mod tests {
     fn columns_and_numbers_by_hand() {
         let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "22".to_owned()]];
         assert_eq!(aligned(&["x", "y"], &rows), "x     y\na     1\nlong  22\n");
-        assert_eq!((grouped(7), grouped(1234), grouped(1_234_567), grouped(123_456)), ("7".into(), "1,234".into(), "1,234,567".into(), "123,456".into()));
-        assert_eq!((bytes(999), bytes(1500), bytes(999_999), bytes(2_000_000_000)), ("999 B".into(), "1.5 kB".into(), "1.0 MB".into(), "2.0 GB".into()));
+        assert_eq!(
+            (grouped(7), grouped(1234), grouped(1_234_567), grouped(123_456)),
+            ("7".into(), "1,234".into(), "1,234,567".into(), "123,456".into())
+        );
+        assert_eq!(
+            (bytes(999), bytes(1500), bytes(999_999), bytes(2_000_000_000)),
+            ("999 B".into(), "1.5 kB".into(), "1.0 MB".into(), "2.0 GB".into())
+        );
     }
 }

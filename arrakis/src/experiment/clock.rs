@@ -12,10 +12,7 @@ fn stamp(since_1970: Duration) -> String {
     let (days, seconds) = (since_1970.as_secs() / 86_400, since_1970.as_secs() % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z",
-        since_1970.subsec_micros()
-    )
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since_1970.subsec_micros())
 }
 
 /// Without `-` and `:`, for file names; its order is the order in time.
@@ -31,11 +28,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -46,10 +39,7 @@ mod tests {
     #[test]
     fn known_moments() {
         assert_eq!(stamp(Duration::ZERO), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(
-            stamp(Duration::from_micros(951_782_400_000_001)),
-            "2000-02-29T00:00:00.000001Z"
-        );
+        assert_eq!(stamp(Duration::from_micros(951_782_400_000_001)), "2000-02-29T00:00:00.000001Z");
         assert_eq!(stamp(Duration::from_secs(1_795_458_400)), "2026-11-23T18:26:40.000000Z");
         assert_eq!(compact(&stamp(Duration::ZERO)), "19700101T000000.000000Z");
     }

@@ -33,25 +33,12 @@ fn walk(path: String, before: &Value, after: &Value, changes: &mut Vec<Change>) 
         (Value::Object(a), Value::Object(b)) => {
             let mut seen = BTreeSet::new();
             for key in a.keys().chain(b.keys()).filter(|key| seen.insert(*key)) {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                walk(
-                    path,
-                    a.get(key).unwrap_or(&Value::Null),
-                    b.get(key).unwrap_or(&Value::Null),
-                    changes,
-                );
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(path, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), changes);
             }
         }
         (before, after) if before == after => {}
-        (before, after) => changes.push(Change {
-            path,
-            before: before.clone(),
-            after: after.clone(),
-        }),
+        (before, after) => changes.push(Change { path, before: before.clone(), after: after.clone() }),
     }
 }
 
@@ -64,11 +51,7 @@ mod tests {
     #[test]
     fn only_what_differs_is_listed() {
         let before = record(0).sealed();
-        let after = Record {
-            outcome: Outcome::Ok(0.5.into()),
-            ..record(2)
-        }
-        .sealed();
+        let after = Record { outcome: Outcome::Ok(0.5.into()), ..record(2) }.sealed();
         let paths: Vec<String> = diff(&before, &after).into_iter().map(|change| change.path).collect();
         assert_eq!(paths, ["arguments.layer", "outcome.ok"]);
         assert_eq!(diff(&before, &before), []);

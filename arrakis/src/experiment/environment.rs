@@ -33,10 +33,7 @@ impl Environment {
     pub(crate) fn of(folder: &str) -> Self {
         static KNOWN: Mutex<BTreeMap<String, Environment>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known
-            .entry(folder.to_owned())
-            .or_insert_with(|| Self::look(Path::new(folder)))
-            .clone()
+        known.entry(folder.to_owned()).or_insert_with(|| Self::look(Path::new(folder))).clone()
     }
 
     fn look(folder: &Path) -> Self {
@@ -48,19 +45,12 @@ impl Environment {
         if let Some(burn) = lock.as_deref().and_then(|text| locked_version(text, "burn")) {
             versions.insert("burn".to_owned(), burn);
         }
-        Self {
-            git: git(folder),
-            lock: lock.as_deref().map(json::digest),
-            versions,
-        }
+        Self { git: git(folder), lock: lock.as_deref().map(json::digest), versions }
     }
 }
 
 fn lock_file(folder: &Path) -> Option<PathBuf> {
-    folder
-        .ancestors()
-        .map(|folder| folder.join("Cargo.lock"))
-        .find(|path| path.is_file())
+    folder.ancestors().map(|folder| folder.join("Cargo.lock")).find(|path| path.is_file())
 }
 
 /// The version of a package in the text of a lock file.
@@ -75,19 +65,11 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
 fn git(folder: &Path) -> Option<Git> {
     let commit = git_says(folder, &["rev-parse", "HEAD"])?;
     let changes = git_says(folder, &["status", "--porcelain"])?;
-    Some(Git {
-        commit,
-        dirty: !changes.is_empty(),
-    })
+    Some(Git { commit, dirty: !changes.is_empty() })
 }
 
 fn git_says(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .output()
-        .ok()?;
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     let said = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| said.trim().to_owned())
 }

@@ -182,11 +182,8 @@ impl Record {
     ///
     /// [`Error::RecordValue`] where the run failed, or the result is of another type.
     pub fn result<T: DeserializeOwned>(&self) -> Result<T> {
-        let refuse = |problem: String| Error::RecordValue {
-            what: "result".into(),
-            wanted: std::any::type_name::<T>(),
-            problem,
-        };
+        let refuse =
+            |problem: String| Error::RecordValue { what: "result".into(), wanted: std::any::type_name::<T>(), problem };
         match &self.outcome {
             Outcome::Ok(value) => lossless::from_value(value).map_err(|error| refuse(error.to_string())),
             Outcome::Error(message) => Err(refuse(format!("the run returned an error: {message}"))),
@@ -206,10 +203,7 @@ impl Record {
             problem,
         };
         let names = || self.arguments.keys().cloned().collect::<Vec<_>>().join(", ");
-        let value = self
-            .arguments
-            .get(name)
-            .ok_or_else(|| refuse(format!("the arguments are: {}", names())))?;
+        let value = self.arguments.get(name).ok_or_else(|| refuse(format!("the arguments are: {}", names())))?;
         lossless::from_value(value).map_err(|error| refuse(error.to_string()))
     }
 
@@ -242,11 +236,7 @@ impl Record {
 fn unique_id(version: &str, started: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let unique = lossless::digest(&format!(
-        "{} {count} {started} {:?}",
-        std::process::id(),
-        std::time::Instant::now()
-    ));
+    let unique = lossless::digest(&format!("{} {count} {started} {:?}", std::process::id(), std::time::Instant::now()));
     format!("{version}-{}-{}", clock::compact(started), &unique[..8])
 }
 
@@ -268,21 +258,9 @@ pub(super) mod tests {
 
     pub(in crate::experiment) fn record(layer: usize) -> Record {
         let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
-        let model = ModelFacts {
-            name: "toy".into(),
-            device: "cpu (flex, 2 threads)".into(),
-            ..ModelFacts::default()
-        };
-        Draft {
-            function: &FUNCTION,
-            name: "sweep",
-            arguments,
-            model,
-            seed: 0,
-            tags: Vec::new(),
-            parents: Vec::new(),
-        }
-        .begin()
+        let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
+        Draft { function: &FUNCTION, name: "sweep", arguments, model, seed: 0, tags: Vec::new(), parents: Vec::new() }
+            .begin()
     }
 
     #[test]
@@ -296,11 +274,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_changed_record_is_noticed() {
-        let mut sealed = Record {
-            outcome: Outcome::Ok(lossless::to_value(&f64::NAN).unwrap()),
-            ..record(0)
-        }
-        .sealed();
+        let mut sealed = Record { outcome: Outcome::Ok(lossless::to_value(&f64::NAN).unwrap()), ..record(0) }.sealed();
         let read: Record = lossless::from_value(&serde_json::from_str(&sealed.to_json().to_string()).unwrap()).unwrap();
         assert_eq!(read, sealed);
         assert!(read.is_intact() && read.result::<f64>().unwrap().is_nan());
@@ -316,10 +290,7 @@ pub(super) mod tests {
             record.argument::<usize>("head").unwrap_err().to_string(),
             "the argument `head` of the record is no `usize`: the arguments are: layer"
         );
-        let failed = Record {
-            outcome: Outcome::Error("no such head".into()),
-            ..record
-        };
+        let failed = Record { outcome: Outcome::Error("no such head".into()), ..record };
         assert_eq!(
             failed.result::<f64>().unwrap_err().to_string(),
             "the result of the record is no `f64`: the run returned an error: no such head"

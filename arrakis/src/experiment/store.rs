@@ -58,9 +58,7 @@ impl Store {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
         write_new(&folder, &record.id, &text).or_else(|source| {
-            let refuge = std::env::temp_dir()
-                .join("arrakis-rescued")
-                .join(file_name(&record.name));
+            let refuge = std::env::temp_dir().join("arrakis-rescued").join(file_name(&record.name));
             let kept = write_new(&refuge, &record.id, &text).map_err(|source| Error::Write { path: refuge, source })?;
             Err(Error::RecordRescued { folder, kept, source })
         })
@@ -95,11 +93,7 @@ impl Store {
         }
         if runs.records.is_empty() && runs.unreadable.is_empty() {
             let nearest = nearest(name, &self.names()?);
-            return Err(Error::UnknownExperiment {
-                asked: asked.to_owned(),
-                folder: self.folder.clone(),
-                nearest,
-            });
+            return Err(Error::UnknownExperiment { asked: asked.to_owned(), folder: self.folder.clone(), nearest });
         }
         Ok(runs)
     }
@@ -121,24 +115,14 @@ impl Runs {
     /// is a file of it that cannot be read.
     pub fn of_version(self, experiment: &str, version: &str) -> Result<Vec<Record>> {
         let versions = self.versions();
-        let found: Vec<Record> = self
-            .records
-            .into_iter()
-            .filter(|record| record.version == version)
-            .collect();
+        let found: Vec<Record> = self.records.into_iter().filter(|record| record.version == version).collect();
         if !found.is_empty() {
             return Ok(found);
         }
-        let of_version = |file: &Unreadable| {
-            file.path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(version))
-        };
+        let of_version =
+            |file: &Unreadable| file.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(version));
         match self.unreadable.into_iter().find(of_version) {
-            Some(file) => Err(Error::BadRecord {
-                path: file.path,
-                problem: file.problem,
-            }),
+            Some(file) => Err(Error::BadRecord { path: file.path, problem: file.problem }),
             None => Err(Error::UnknownVersion {
                 experiment: experiment.to_owned(),
                 asked: version.to_owned(),
@@ -161,18 +145,10 @@ fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
 /// Names of files are letters, digits, `_`, `-` and `.`.
 pub(crate) fn file_name(name: &str) -> String {
     let plain = |c: char| {
-        if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') {
-            c
-        } else {
-            '_'
-        }
+        if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' }
     };
     let name: String = name.chars().map(plain).collect();
-    if name.starts_with('.') || name.is_empty() {
-        format!("_{name}")
-    } else {
-        name
-    }
+    if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name }
 }
 
 fn read_folder(folder: &Path) -> Result<Runs> {
@@ -184,8 +160,7 @@ fn read_folder(folder: &Path) -> Result<Runs> {
             Err(problem) => runs.unreadable.push(Unreadable { path, problem }),
         }
     }
-    runs.records
-        .sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
+    runs.records.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
     Ok(runs)
 }
 
@@ -193,28 +168,19 @@ fn read(path: &Path) -> Result<Record, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let record: Record = json::from_value(&value).map_err(|error| error.to_string())?;
-    if record.is_intact() {
-        Ok(record)
-    } else {
-        Err("it was changed after it was written".into())
-    }
+    if record.is_intact() { Ok(record) } else { Err("it was changed after it was written".into()) }
 }
 
 /// The paths in a folder, sorted; none where there is no folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = |source| Error::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let read = |source| Error::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(read(error)),
     };
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<Vec<_>>>()
-        .map_err(read)?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>().map_err(read)?;
     paths.sort();
     Ok(paths)
 }
@@ -226,10 +192,7 @@ fn only_one_function(asked: &str, records: &[Record]) -> Result<()> {
     if functions.len() < 2 {
         return Ok(());
     }
-    Err(Error::AmbiguousExperiment {
-        asked: asked.to_owned(),
-        functions: functions.into_iter().cloned().collect(),
-    })
+    Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: functions.into_iter().cloned().collect() })
 }
 
 /// The name most like the one asked for, where one is like it at all.
@@ -259,10 +222,7 @@ mod tests {
         }
         let runs = store.runs("sweep").unwrap();
         assert_eq!(runs.records, records);
-        assert_eq!(
-            runs.versions(),
-            [records[0].version.clone(), records[1].version.clone()]
-        );
+        assert_eq!(runs.versions(), [records[0].version.clone(), records[1].version.clone()]);
         assert_eq!(store.runs("probe::heads::sweep").unwrap().records.len(), 3);
         assert_eq!(runs.of_version("sweep", &records[0].version).unwrap().len(), 2);
     }
@@ -274,10 +234,7 @@ mod tests {
         let path = store.write(&record).unwrap();
         let before = fs::read_to_string(&path).unwrap();
         let again = store.write(&Record { seed: 9, ..record }).unwrap_err();
-        assert!(
-            matches!(&again, Error::RecordRescued { kept, .. } if kept.is_file()),
-            "{again}"
-        );
+        assert!(matches!(&again, Error::RecordRescued { kept, .. } if kept.is_file()), "{again}");
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
     }
 
@@ -287,22 +244,13 @@ mod tests {
         let good = record(0).sealed();
         store.write(&good).unwrap();
         let changed = store.write(&record(1).sealed()).unwrap();
-        fs::write(
-            &changed,
-            fs::read_to_string(&changed)
-                .unwrap()
-                .replace("\"seed\": 0", "\"seed\": 1"),
-        )
-        .unwrap();
+        fs::write(&changed, fs::read_to_string(&changed).unwrap().replace("\"seed\": 0", "\"seed\": 1")).unwrap();
         fs::write(store.folder_of("sweep").join("half.json"), "{\"id\": ").unwrap();
         let runs = store.runs("sweep").unwrap();
         assert_eq!(runs.records, [good]);
         let problems: Vec<&str> = runs.unreadable.iter().map(|file| file.problem.as_str()).collect();
         assert_eq!(problems.len(), 2);
-        assert!(
-            problems.contains(&"it was changed after it was written"),
-            "{problems:?}"
-        );
+        assert!(problems.contains(&"it was changed after it was written"), "{problems:?}");
     }
 
     #[test]
@@ -310,19 +258,8 @@ mod tests {
         let (folder, store) = store();
         store.write(&record(0).sealed()).unwrap();
         let error = store.runs("swep").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!(
-                "no experiment `swep` in `{}`; did you mean `sweep`?",
-                folder.path().display()
-            )
-        );
-        let error = store
-            .runs("sweep")
-            .unwrap()
-            .of_version("sweep", "0123")
-            .unwrap_err()
-            .to_string();
+        assert_eq!(error, format!("no experiment `swep` in `{}`; did you mean `sweep`?", folder.path().display()));
+        let error = store.runs("sweep").unwrap().of_version("sweep", "0123").unwrap_err().to_string();
         assert!(error.starts_with("`sweep` has no version `0123`"), "{error}");
     }
 
@@ -330,16 +267,10 @@ mod tests {
     fn a_name_two_functions_share_asks_for_the_path() {
         let (_folder, store) = store();
         store.write(&record(0).sealed()).unwrap();
-        let other = Record {
-            function: "other::sweep".into(),
-            ..record(1)
-        };
+        let other = Record { function: "other::sweep".into(), ..record(1) };
         store.write(&other.with_version().sealed()).unwrap();
         let error = store.runs("sweep").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`sweep` names 2 functions: other::sweep, probe::heads::sweep; ask for one by its full path"
-        );
+        assert_eq!(error, "`sweep` names 2 functions: other::sweep, probe::heads::sweep; ask for one by its full path");
         assert_eq!(store.runs("other::sweep").unwrap().records.len(), 1);
     }
 
@@ -350,9 +281,7 @@ mod tests {
         fs::write(&blocked, "a file, not a folder").unwrap();
         let record = record(0).sealed();
         let error = Store::new(&blocked).write(&record).unwrap_err();
-        let Error::RecordRescued { kept, .. } = &error else {
-            panic!("{error}")
-        };
+        let Error::RecordRescued { kept, .. } = &error else { panic!("{error}") };
         assert_eq!(read(kept).unwrap(), record);
         assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
         fs::remove_file(kept).unwrap();
@@ -360,9 +289,6 @@ mod tests {
 
     #[test]
     fn names_are_safe_for_files() {
-        assert_eq!(
-            ["a/b", "..", "name mover", "x_1"].map(file_name),
-            ["a_b", "_..", "name_mover", "x_1"]
-        );
+        assert_eq!(["a/b", "..", "name mover", "x_1"].map(file_name), ["a_b", "_..", "name_mover", "x_1"]);
     }
 }

@@ -30,20 +30,9 @@ impl Axis {
         let high = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // Differences that rounding could make are no range.
         let spread = high - low > high.abs().max(low.abs()) * 1e-9;
-        let room = if spread {
-            (high - low) * 0.05
-        } else {
-            low.abs().max(1.0) * 0.5
-        };
+        let room = if spread { (high - low) * 0.05 } else { low.abs().max(1.0) * 0.5 };
         let integer = finite.iter().all(|v| v.fract() == 0.0);
-        Self {
-            name: name.to_owned(),
-            low: low - room,
-            high: high + room,
-            data: (low, high),
-            log: false,
-            integer,
-        }
+        Self { name: name.to_owned(), low: low - room, high: high + room, data: (low, high), log: false, integer }
     }
 
     /// The same axis, beginning at zero where the data has one sign and begins near zero, or `always`.
@@ -60,11 +49,7 @@ impl Axis {
     /// A logarithmic axis over positive values.
     pub(super) fn logarithmic(name: &str, values: impl IntoIterator<Item = f64>) -> Self {
         let axis = Self::over(name, values.into_iter().map(f64::log10));
-        Self {
-            log: true,
-            integer: false,
-            ..axis
-        }
+        Self { log: true, integer: false, ..axis }
     }
 
     /// Where `value` lies: 0 at the low end, 1 at the high end.
@@ -78,29 +63,18 @@ impl Axis {
         if self.log {
             return self.log_ticks(count);
         }
-        let range = if self.integer {
-            self.low.ceil()..self.high.floor()
-        } else {
-            self.low..self.high
-        };
+        let range = if self.integer { self.low.ceil()..self.high.floor() } else { self.low..self.high };
         let mut values = nice(range.start, range.end, count);
         if self.integer {
             values.retain(|v| v.fract() == 0.0);
         }
-        let step = values
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .fold(f64::INFINITY, f64::min);
+        let step = values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         values.into_iter().map(|value| (value, tick(value, step))).collect()
     }
 
     fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
         let powers = self.low.floor() as i32..=self.high.ceil() as i32;
-        let digits: &[f64] = if self.high - self.low < 2.0 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let digits: &[f64] = if self.high - self.low < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let all = powers.flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
         let inside: Vec<f64> = all.filter(|v| (0.0..=1.0).contains(&self.at(*v))).collect();
         let every = inside.len().div_ceil(count.max(1)).max(1);
@@ -115,16 +89,11 @@ pub(super) fn nice(low: f64, high: f64, count: usize) -> Vec<f64> {
         return vec![low];
     }
     let power = 10f64.powi(least.log10().floor() as i32);
-    let step = [1.0, 2.0, 5.0]
-        .map(|digit| digit * power)
-        .into_iter()
-        .find(|step| *step >= least)
-        .unwrap_or(10.0 * power);
+    let step =
+        [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| *step >= least).unwrap_or(10.0 * power);
     // A last tick that rounding puts a hair outside still counts.
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
-    (0..=(last - first) as usize)
-        .map(|index| (first + index as f64) * step + 0.0)
-        .collect()
+    (0..=(last - first) as usize).map(|index| (first + index as f64) * step + 0.0).collect()
 }
 
 /// A tick's text, with no more decimals than the step between ticks needs.
@@ -132,12 +101,7 @@ pub(super) fn tick(value: f64, step: f64) -> String {
     if !step.is_finite() || value.abs() >= 1e5 || step < 1e-4 {
         return text::short(value);
     }
-    let decimals = (0..5).find(|d| {
-        (step * 10f64.powi(*d))
-            .fract()
-            .min(1.0 - (step * 10f64.powi(*d)).fract())
-            < 1e-6
-    });
+    let decimals = (0..5).find(|d| (step * 10f64.powi(*d)).fract().min(1.0 - (step * 10f64.powi(*d)).fract()) < 1e-6);
     let decimals = decimals.unwrap_or(5) as usize;
     format!("{value:.decimals$}")
 }
@@ -192,11 +156,7 @@ impl Frame {
         for (value, text) in &ticks {
             let y = self.y_at(*value);
             let zero = *value == 0.0 && !self.y.log;
-            let (colour, width) = if zero {
-                (Colour::FAINT, 1.0)
-            } else {
-                (Colour::GRID, 0.5)
-            };
+            let (colour, width) = if zero { (Colour::FAINT, 1.0) } else { (Colour::GRID, 0.5) };
             scene.path(vec![(left, y), (right, y)], colour, width);
             scene.text(text, (left - 7.0, y), TICK_SIZE, Align::End, Colour::INK);
         }
@@ -204,25 +164,13 @@ impl Frame {
         scene.path(vec![(left, bottom), (right, bottom)], Colour::INK, 1.0);
         let (widest, _) = margins(&self.y, self.plot.h);
         let name = text::shorten(&self.y.name, NAME_SIZE, self.plot.h + 40.0);
-        scene.turned(
-            &name,
-            (left - widest + 7.0, top + self.plot.h / 2.0),
-            NAME_SIZE,
-            Align::Middle,
-            Colour::INK,
-        );
+        scene.turned(&name, (left - widest + 7.0, top + self.plot.h / 2.0), NAME_SIZE, Align::Middle, Colour::INK);
     }
 
     /// The name of the `x` axis, its middle at height `y`.
     pub(super) fn name_x(&self, scene: &mut Scene, y: f64) {
         let name = text::shorten(&self.x.name, NAME_SIZE, self.plot.w + 40.0);
-        scene.text(
-            &name,
-            (self.plot.x + self.plot.w / 2.0, y),
-            NAME_SIZE,
-            Align::Middle,
-            Colour::INK,
-        );
+        scene.text(&name, (self.plot.x + self.plot.w / 2.0, y), NAME_SIZE, Align::Middle, Colour::INK);
     }
 }
 
@@ -235,10 +183,7 @@ mod tests {
         let axis = Axis::over("nats", [0.0, 0.73]);
         let ticks = axis.ticks(8);
         assert!(ticks.len() >= 4 && ticks.len() <= 9, "{ticks:?}");
-        assert!(
-            ticks.iter().any(|(value, text)| *value == 0.0 && text.starts_with('0')),
-            "{ticks:?}"
-        );
+        assert!(ticks.iter().any(|(value, text)| *value == 0.0 && text.starts_with('0')), "{ticks:?}");
         assert!(ticks.iter().all(|(value, _)| (0.0..=1.0).contains(&axis.at(*value))));
     }
 

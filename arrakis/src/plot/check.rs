@@ -10,12 +10,7 @@ pub(super) fn length(kind: &'static str, part: impl Into<String>, expected: usiz
     if expected == actual {
         return Ok(());
     }
-    Err(Error::FigureShape {
-        kind,
-        part: part.into(),
-        expected,
-        actual,
-    })
+    Err(Error::FigureShape { kind, part: part.into(), expected, actual })
 }
 
 /// Beyond this the arithmetic of axes overflows.
@@ -23,10 +18,7 @@ const GREATEST: f64 = 1e300;
 
 /// Finite values small enough for an axis. What is not finite passes: it is drawn as missing.
 pub(super) fn drawable<'a>(kind: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
-    match values
-        .into_iter()
-        .find(|value| value.is_finite() && value.abs() > GREATEST)
-    {
+    match values.into_iter().find(|value| value.is_finite() && value.abs() > GREATEST) {
         None => Ok(()),
         Some(value) => {
             let problem = format!("{value:e} is beyond {GREATEST:e}: divide the values, or plot their logarithm");
@@ -39,16 +31,10 @@ pub(super) fn drawable<'a>(kind: &'static str, values: impl IntoIterator<Item = 
 pub(super) fn some_finite<'a>(kind: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
     let values: Vec<&f64> = values.into_iter().collect();
     if values.is_empty() {
-        return Err(Error::EmptyFigure {
-            kind,
-            problem: "it has no values".into(),
-        });
+        return Err(Error::EmptyFigure { kind, problem: "it has no values".into() });
     }
     if !values.iter().any(|value| value.is_finite()) {
-        return Err(Error::EmptyFigure {
-            kind,
-            problem: "all its values are NaN or infinite".into(),
-        });
+        return Err(Error::EmptyFigure { kind, problem: "all its values are NaN or infinite".into() });
     }
     drawable(kind, values)
 }

@@ -34,11 +34,7 @@ impl Colour {
     pub fn ink_on(self) -> Self {
         let linear = |c: u8| (f64::from(c) / 255.0).powf(2.2);
         let luminance = 0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2);
-        if luminance > 0.22 {
-            Self(20, 20, 20, 1.0)
-        } else {
-            Self(250, 250, 250, 1.0)
-        }
+        if luminance > 0.22 { Self(20, 20, 20, 1.0) } else { Self(250, 250, 250, 1.0) }
     }
 }
 
@@ -145,31 +141,19 @@ impl ColourScale {
             Scale::Sequential => false,
             Scale::Diverging => true,
         };
-        if diverging {
-            Self::symmetric(low.abs().max(high.abs()))
-        } else {
-            Self::sequential(low, high)
-        }
+        if diverging { Self::symmetric(low.abs().max(high.abs())) } else { Self::sequential(low, high) }
     }
 
     fn symmetric(bound: f64) -> Self {
         let bound = if bound > f64::MIN_POSITIVE * 1e6 { bound } else { 1.0 };
-        Self {
-            diverging: true,
-            low: -bound,
-            high: bound,
-        }
+        Self { diverging: true, low: -bound, high: bound }
     }
 
     fn sequential(low: f64, high: f64) -> Self {
         // Differences that rounding could make are no range.
         let spread = high - low > high.abs().max(low.abs()) * 1e-9;
         let high = if spread { high } else { low + low.abs().max(1.0) };
-        Self {
-            diverging: false,
-            low,
-            high,
-        }
+        Self { diverging: false, low, high }
     }
 
     /// The colour of `value`: beyond the limits the nearest one, grey where it is not finite.
@@ -194,14 +178,7 @@ mod tests {
     #[test]
     fn zero_is_the_middle_of_signed_data() {
         let scale = ColourScale::fit(Scale::Auto, None, &[-1.0, 0.25, 4.0, f64::NAN]);
-        assert_eq!(
-            scale,
-            ColourScale {
-                diverging: true,
-                low: -4.0,
-                high: 4.0
-            }
-        );
+        assert_eq!(scale, ColourScale { diverging: true, low: -4.0, high: 4.0 });
         assert_eq!(scale.colour(0.0), Colour(247, 247, 247, 1.0));
         assert_eq!(scale.colour(-4.0), Colour(103, 0, 31, 1.0));
         assert_eq!(scale.colour(9.0), Colour(5, 48, 97, 1.0));

@@ -49,12 +49,7 @@ impl ColourBar<'_> {
     /// Draws it along the height of `plot`, to its right.
     pub(super) fn draw(&self, scene: &mut Scene, plot: Area) {
         let high = self.bar_height(plot.h);
-        let bar = Area {
-            x: plot.right() + 16.0,
-            y: plot.y,
-            w: THICK,
-            h: high,
-        };
+        let bar = Area { x: plot.right() + 16.0, y: plot.y, w: THICK, h: high };
         self.gradient(scene, bar);
         for (value, text) in self.ticks(high) {
             let y = bar.bottom() - (value - self.scale.low) / (self.scale.high - self.scale.low) * bar.h;
@@ -74,11 +69,7 @@ impl ColourBar<'_> {
         for step in 0..STEPS {
             let part = (step as f64 + 0.5) / STEPS as f64;
             let value = self.scale.high + (self.scale.low - self.scale.high) * part;
-            let area = Area {
-                y: bar.y + step as f64 * slice,
-                h: slice,
-                ..bar
-            };
+            let area = Area { y: bar.y + step as f64 * slice, h: slice, ..bar };
             scene.fill(area, self.scale.colour(value));
         }
     }
@@ -90,24 +81,14 @@ impl ColourBar<'_> {
         if values.len() < 2 {
             values = vec![self.scale.low, self.scale.high];
         }
-        let step = values
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .fold(f64::INFINITY, f64::min);
-        values
-            .into_iter()
-            .map(|value| (value, axis::tick(value, step)))
-            .collect()
+        let step = values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+        values.into_iter().map(|value| (value, axis::tick(value, step))).collect()
     }
 }
 
 /// The grey of cells without a value.
 fn draw_key(scene: &mut Scene, bar: Area) {
-    let swatch = Area {
-        y: bar.bottom() + 12.0,
-        h: THICK,
-        ..bar
-    };
+    let swatch = Area { y: bar.bottom() + 12.0, h: THICK, ..bar };
     scene.fill(swatch, Colour::MISSING);
     let at = (swatch.right() + 7.0, swatch.y + THICK / 2.0);
     scene.text("NaN", at, TICK_SIZE, Align::Start, Colour::INK);

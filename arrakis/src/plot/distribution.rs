@@ -11,10 +11,7 @@ impl Sorted {
     pub(super) fn of(sample: &[f64]) -> Self {
         let mut values: Vec<f64> = sample.iter().copied().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
-        Self {
-            left_out: sample.len() - values.len(),
-            values,
-        }
+        Self { left_out: sample.len() - values.len(), values }
     }
 
     /// The quantile at `part` of the way, linear between neighbours (Hyndman and Fan 1996, type 7).
@@ -31,20 +28,13 @@ impl Sorted {
         let mean = self.values.iter().sum::<f64>() / n;
         let variance = self.values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
         let robust = (self.quantile(0.75) - self.quantile(0.25)) / 1.34;
-        let spread = if robust > 0.0 {
-            variance.sqrt().min(robust)
-        } else {
-            variance.sqrt()
-        };
+        let spread = if robust > 0.0 { variance.sqrt().min(robust) } else { variance.sqrt() };
         0.9 * spread * n.powf(-0.2)
     }
 
     /// The Gaussian kernel density at `x`, up to a constant factor.
     pub(super) fn density(&self, x: f64, bandwidth: f64) -> f64 {
-        self.values
-            .iter()
-            .map(|value| (-0.5 * ((x - value) / bandwidth).powi(2)).exp())
-            .sum()
+        self.values.iter().map(|value| (-0.5 * ((x - value) / bandwidth).powi(2)).exp()).sum()
     }
 
     /// Bin edges of equal width: Freedman and Diaconis (1981), between 5 and 60 bins; one more than bins.
@@ -54,15 +44,9 @@ impl Sorted {
             return vec![low - 0.5, low + 0.5];
         }
         let width = 2.0 * (self.quantile(0.75) - self.quantile(0.25)) / (self.values.len() as f64).cbrt();
-        let usual = if width > 0.0 {
-            ((high - low) / width).ceil()
-        } else {
-            (self.values.len() as f64).sqrt()
-        };
+        let usual = if width > 0.0 { ((high - low) / width).ceil() } else { (self.values.len() as f64).sqrt() };
         let bins = bins.unwrap_or((usual as usize).clamp(5, 60)).max(1);
-        (0..=bins)
-            .map(|edge| low + (high - low) * (edge as f64 / bins as f64))
-            .collect()
+        (0..=bins).map(|edge| low + (high - low) * (edge as f64 / bins as f64)).collect()
     }
 
     /// How many values lie in each bin; the last bin holds its upper edge too.
@@ -83,10 +67,7 @@ mod tests {
     #[test]
     fn quartiles_by_hand() {
         let sorted = Sorted::of(&[4.0, 1.0, f64::NAN, 3.0, 2.0]);
-        assert_eq!(
-            (sorted.quantile(0.25), sorted.quantile(0.5), sorted.quantile(1.0)),
-            (1.75, 2.5, 4.0)
-        );
+        assert_eq!((sorted.quantile(0.25), sorted.quantile(0.5), sorted.quantile(1.0)), (1.75, 2.5, 4.0));
         assert_eq!(sorted.left_out, 1);
     }
 

@@ -56,37 +56,25 @@ macro_rules! builders {
 impl Figure {
     /// A figure without panels.
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..Self::default()
-        }
+        Self { title: title.into(), ..Self::default() }
     }
 
     /// How the figure was measured, under its title.
     #[must_use]
     pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
-        Self {
-            subtitle: Some(subtitle.into()),
-            ..self
-        }
+        Self { subtitle: Some(subtitle.into()), ..self }
     }
 
     /// The id of the experiment record this figure belongs to.
     #[must_use]
     pub fn record(self, id: impl Into<String>) -> Self {
-        Self {
-            record: Some(id.into()),
-            ..self
-        }
+        Self { record: Some(id.into()), ..self }
     }
 
     /// How many panels stand side by side; at least one.
     #[must_use]
     pub fn columns(self, columns: usize) -> Self {
-        Self {
-            columns: Some(columns),
-            ..self
-        }
+        Self { columns: Some(columns), ..self }
     }
 
     /// Adds a panel of any kind.
@@ -120,10 +108,7 @@ impl Figure {
     /// panels together are too large to paint.
     pub fn validate(&self) -> Result<()> {
         if self.panels.is_empty() {
-            return Err(Error::EmptyFigure {
-                kind: "figure",
-                problem: "it has no panels".into(),
-            });
+            return Err(Error::EmptyFigure { kind: "figure", problem: "it has no panels".into() });
         }
         self.panels.iter().try_for_each(|panel| panel.plot().validate())?;
         let grid = Grid::of(self);
@@ -132,10 +117,7 @@ impl Figure {
             return Ok(());
         }
         let problem = format!("{wide:.0} x {high:.0} pixels are too many: select fewer panels, rows, bars or tokens");
-        Err(Error::FigureValue {
-            kind: "figure",
-            problem,
-        })
+        Err(Error::FigureValue { kind: "figure", problem })
     }
 
     /// The figure in pixels, and its width and height. Valid figures only.
@@ -174,13 +156,7 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, mut area: Area) {
     let plot = panel.plot();
     if !plot.title().is_empty() {
         let title = text::shorten(plot.title(), PANEL_TITLE, area.w.max(120.0));
-        scene.text(
-            &title,
-            (area.x, area.y + PANEL_TITLE / 2.0),
-            PANEL_TITLE,
-            Align::Start,
-            Colour::INK,
-        );
+        scene.text(&title, (area.x, area.y + PANEL_TITLE / 2.0), PANEL_TITLE, Align::Start, Colour::INK);
         area.y += PANEL_TITLE_ROOM;
         area.h -= PANEL_TITLE_ROOM;
     }
@@ -196,21 +172,11 @@ struct Grid {
 impl Grid {
     fn of(figure: &Figure) -> Self {
         let count = figure.panels.len();
-        let columns = figure
-            .columns
-            .unwrap_or_else(|| (count as f64).sqrt().ceil() as usize)
-            .clamp(1, count);
-        let mut grid = Self {
-            widths: vec![0.0; columns],
-            heights: vec![0.0; count.div_ceil(columns)],
-        };
+        let columns = figure.columns.unwrap_or_else(|| (count as f64).sqrt().ceil() as usize).clamp(1, count);
+        let mut grid = Self { widths: vec![0.0; columns], heights: vec![0.0; count.div_ceil(columns)] };
         for (index, panel) in figure.panels.iter().enumerate() {
             let (wide, high) = panel.plot().size();
-            let title = if panel.plot().title().is_empty() {
-                0.0
-            } else {
-                PANEL_TITLE_ROOM
-            };
+            let title = if panel.plot().title().is_empty() { 0.0 } else { PANEL_TITLE_ROOM };
             let (row, column) = (index / columns, index % columns);
             grid.widths[column] = grid.widths[column].max(wide);
             grid.heights[row] = grid.heights[row].max(high + title);
@@ -263,12 +229,7 @@ mod tests {
     fn a_figure_too_large_to_paint_is_an_error() {
         let bars = Bars::new((0..10_000).map(|index| (index, 1.0)));
         assert_eq!(
-            Figure::new("t")
-                .bar(bars.clone())
-                .bar(bars)
-                .columns(1)
-                .validate()
-                .map_err(|error| error.to_string()),
+            Figure::new("t").bar(bars.clone()).bar(bars).columns(1).validate().map_err(|error| error.to_string()),
             Err("figure: 40049 x 730 pixels are too many: select fewer panels, rows, bars or tokens".to_owned())
         );
     }
@@ -294,11 +255,7 @@ mod tests {
                 .bar(Bars::new(all().map(|value| ("", value))))
                 .violin(Violin::new("", "").group("", all()))
                 .violin(Violin::new("", "").group("", all()).boxes())
-                .scatter(
-                    Scatter::new("", "", all().map(|value| (value, -value)))
-                        .identity()
-                        .correlation(),
-                )
+                .scatter(Scatter::new("", "", all().map(|value| (value, -value))).identity().correlation())
                 .tokens(Tokens::new(values, all()))
                 .histogram(Histogram::new("", all()));
             let svg = figure.to_svg().unwrap_or_else(|error| panic!("{values:?}: {error}"));
@@ -309,18 +266,12 @@ mod tests {
     #[test]
     fn every_mark_lies_inside_the_figure() {
         let labels = ["a", " restaurant", "x"];
-        let map = Heatmap::new([[1.0, -2.0, 3.0]])
-            .rows("layer", ["L0"])
-            .columns("token", labels)
-            .annotate(3);
+        let map = Heatmap::new([[1.0, -2.0, 3.0]]).rows("layer", ["L0"]).columns("token", labels).annotate(3);
         let (scene, (wide, high)) = Figure::new("A title ".repeat(30)).heatmap(map).record("id").scene();
         for mark in &scene.marks {
             if let super::super::scene::Mark::Text(label) = mark {
                 let (x, y) = label.at;
-                assert!(
-                    x >= 0.0 && x <= wide && y >= 0.0 && y <= high,
-                    "{label:?} outside {wide} x {high}"
-                );
+                assert!(x >= 0.0 && x <= wide && y >= 0.0 && y <= high, "{label:?} outside {wide} x {high}");
             }
         }
     }

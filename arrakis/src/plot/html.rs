@@ -33,11 +33,7 @@ impl Figure {
         let tables = self.panels.iter().map(|panel| {
             let plot = panel.plot();
             let name = escape(&format!("{} {}", plot.name(), plot.title()));
-            format!(
-                "<details><summary>data: {}</summary>\n{}</details>\n",
-                name.trim(),
-                rows(&plot.table())
-            )
+            format!("<details><summary>data: {}</summary>\n{}</details>\n", name.trim(), rows(&plot.table()))
         });
         paint::svg(&scene, size) + &tables.collect::<String>()
     }
@@ -45,27 +41,17 @@ impl Figure {
 
 fn rows(table: &Table) -> String {
     let line = |cells: &[String], tag: &str| {
-        let cells: Vec<String> = cells
-            .iter()
-            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)))
-            .collect();
+        let cells: Vec<String> = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect();
         format!("<tr>{}</tr>\n", cells.concat())
     };
     let body: String = table.rows.iter().take(MOST_ROWS).map(|row| line(row, "td")).collect();
     let rest = table.rows.len().saturating_sub(MOST_ROWS);
-    let more = if rest == 0 {
-        String::new()
-    } else {
-        format!("<p>and {rest} more rows in the CSV file</p>\n")
-    };
+    let more = if rest == 0 { String::new() } else { format!("<p>and {rest} more rows in the CSV file</p>\n") };
     format!("<table>\n{}{body}</table>\n{more}", line(&table.header, "th"))
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -87,22 +73,12 @@ mod tests {
     fn the_data_can_be_read_back() {
         let figure = Figure::new("a < b").heatmap(Heatmap::new([[1.0, f64::NAN]]));
         let page = figure.to_html();
-        let data = page
-            .split("id=\"figure-data\">\n")
-            .nth(1)
-            .unwrap()
-            .split("</script>")
-            .next()
-            .unwrap();
+        let data = page.split("id=\"figure-data\">\n").nth(1).unwrap().split("</script>").next().unwrap();
         assert_eq!(Figure::from_json(data).unwrap().to_json(), figure.to_json());
     }
 
     #[test]
     fn a_figure_that_cannot_be_drawn_says_why() {
-        assert!(
-            Figure::new("t")
-                .to_html()
-                .contains("nothing to draw in the figure: it has no panels")
-        );
+        assert!(Figure::new("t").to_html().contains("nothing to draw in the figure: it has no panels"));
     }
 }

@@ -31,37 +31,20 @@ impl Labels {
         let size = (pitch - 1.0).clamp(SMALLEST, SIZE);
         let texts = shown(labels, size);
         let extent = text::widest(&texts, size);
-        Self {
-            step: step((size + 1.0) / pitch),
-            texts,
-            pitch,
-            size,
-            turned: false,
-            extent,
-        }
+        Self { step: step((size + 1.0) / pitch), texts, pitch, size, turned: false, extent }
     }
 
     /// Labels under columns that are `pitch` pixels wide.
     pub(super) fn columns(labels: &[String], pitch: f64) -> Self {
         let texts = shown(labels, SIZE);
         let widest = text::widest(&texts, SIZE);
-        let flat = |step| Self {
-            texts: texts.clone(),
-            pitch,
-            size: SIZE,
-            step,
-            turned: false,
-            extent: SIZE,
-        };
+        let flat = |step| Self { texts: texts.clone(), pitch, size: SIZE, step, turned: false, extent: SIZE };
         if widest + 6.0 <= pitch {
             flat(1)
         } else if labels.iter().all(|label| is_counter(label)) {
             flat(step((widest + 8.0) / pitch))
         } else {
-            Self {
-                turned: true,
-                ..Self::rows(labels, pitch)
-            }
+            Self { turned: true, ..Self::rows(labels, pitch) }
         }
     }
 
@@ -91,10 +74,7 @@ impl Labels {
 }
 
 fn shown(labels: &[String], size: f64) -> Vec<String> {
-    labels
-        .iter()
-        .map(|label| text::shorten(&text::visible(label), size, LONGEST))
-        .collect()
+    labels.iter().map(|label| text::shorten(&text::visible(label), size, LONGEST)).collect()
 }
 
 /// `7`, `L7`, `H11`: a reader can fill in the ones left out.

@@ -43,23 +43,13 @@ impl Matrix<'_> {
 
     /// The cells, their top left corner at `(x, y)`.
     pub(super) fn plot(&self, x: f64, y: f64) -> Area {
-        Area {
-            x,
-            y,
-            w: self.cell.0 * self.count.1 as f64,
-            h: self.cell.1 * self.count.0 as f64,
-        }
+        Area { x, y, w: self.cell.0 * self.count.1 as f64, h: self.cell.1 * self.count.0 as f64 }
     }
 
     /// One cell of `plot`.
     pub(super) fn cell(&self, plot: Area, row: usize, column: usize) -> Area {
         let (w, h) = self.cell;
-        Area {
-            x: plot.x + column as f64 * w,
-            y: plot.y + row as f64 * h,
-            w,
-            h,
-        }
+        Area { x: plot.x + column as f64 * w, y: plot.y + row as f64 * h, w, h }
     }
 
     /// Cells; neighbours of one colour in a row are drawn as one, which keeps the SVG small.
@@ -71,13 +61,7 @@ impl Matrix<'_> {
                     continue;
                 }
                 let first = self.cell(plot, row, start);
-                scene.fill(
-                    Area {
-                        w: first.w * (column - start) as f64,
-                        ..first
-                    },
-                    colour(row, start),
-                );
+                scene.fill(Area { w: first.w * (column - start) as f64, ..first }, colour(row, start));
                 start = column;
             }
         }
@@ -89,25 +73,11 @@ impl Matrix<'_> {
     fn draw_seams(&self, scene: &mut Scene, plot: Area) {
         for row in 1..self.count.0 {
             let y = plot.y + row as f64 * self.cell.1;
-            scene.fill(
-                Area {
-                    y: y - 0.25,
-                    h: 0.5,
-                    ..plot
-                },
-                Colour::PAPER,
-            );
+            scene.fill(Area { y: y - 0.25, h: 0.5, ..plot }, Colour::PAPER);
         }
         for column in 1..self.count.1 {
             let x = plot.x + column as f64 * self.cell.0;
-            scene.fill(
-                Area {
-                    x: x - 0.25,
-                    w: 0.5,
-                    ..plot
-                },
-                Colour::PAPER,
-            );
+            scene.fill(Area { x: x - 0.25, w: 0.5, ..plot }, Colour::PAPER);
         }
     }
 
@@ -117,13 +87,7 @@ impl Matrix<'_> {
         let name = text::shorten(self.row_axis, NAME_SIZE, plot.h.max(LONGEST_NAME));
         let half = text::width(&name, NAME_SIZE) / 2.0;
         let middle = plot.y + (plot.h / 2.0).max(half);
-        scene.turned(
-            &name,
-            (plot.x - self.left() + 8.0, middle),
-            NAME_SIZE,
-            Align::Middle,
-            Colour::INK,
-        );
+        scene.turned(&name, (plot.x - self.left() + 8.0, middle), NAME_SIZE, Align::Middle, Colour::INK);
     }
 
     /// Column labels and the name of their axis.

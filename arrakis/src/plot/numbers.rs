@@ -43,11 +43,7 @@ impl<T: Numbers> Numbers for Option<T> {
     }
 
     fn from_json(value: &Value) -> Option<Self> {
-        if value.is_null() {
-            Some(None)
-        } else {
-            T::from_json(value).map(Some)
-        }
+        if value.is_null() { Some(None) } else { T::from_json(value).map(Some) }
     }
 }
 
@@ -77,11 +73,7 @@ mod tests {
 
     #[test]
     fn every_float_survives_strict_json() {
-        let values = vec![
-            vec![0.1, f64::NAN],
-            vec![f64::INFINITY, f64::NEG_INFINITY],
-            vec![-0.0, f64::from(0.1f32)],
-        ];
+        let values = vec![vec![0.1, f64::NAN], vec![f64::INFINITY, f64::NEG_INFINITY], vec![-0.0, f64::from(0.1f32)]];
         let text = values.to_json().to_string();
         assert_eq!(text, r#"[[0.1,"NaN"],["inf","-inf"],[-0.0,0.10000000149011612]]"#);
         let back = Vec::<Vec<f64>>::from_json(&serde_json::from_str(&text).unwrap()).unwrap();
@@ -92,15 +84,8 @@ mod tests {
     #[test]
     fn the_decimal_reads_back_as_the_same_float() {
         let values = [0.1, -0.0, 1e300, 5e-324, 123_456.5, 1e-5, 1e16];
-        assert_eq!(
-            values.map(exact),
-            ["0.1", "-0", "1e300", "5e-324", "123456.5", "0.00001", "1e16"]
-        );
-        assert!(
-            values
-                .iter()
-                .all(|value| exact(*value).parse::<f64>().unwrap().to_bits() == value.to_bits())
-        );
+        assert_eq!(values.map(exact), ["0.1", "-0", "1e300", "5e-324", "123456.5", "0.00001", "1e16"]);
+        assert!(values.iter().all(|value| exact(*value).parse::<f64>().unwrap().to_bits() == value.to_bits()));
     }
 
     #[test]

@@ -23,23 +23,16 @@ impl Figure {
         self.validate()?;
         check_stem(stem)?;
         let dir = dir.as_ref();
-        fs::create_dir_all(dir).map_err(|source| Error::Write {
-            path: dir.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.to_owned(), source })?;
         let (scene, size) = self.scene();
         let mut files = vec![
             write(dir.join(format!("{stem}.png")), |path| paint::png(&scene, size, path))?,
-            write(dir.join(format!("{stem}.svg")), |path| {
-                fs::write(path, paint::svg(&scene, size))
-            })?,
+            write(dir.join(format!("{stem}.svg")), |path| fs::write(path, paint::svg(&scene, size)))?,
         ];
         for (name, csv) in self.tables(stem) {
             files.push(write(dir.join(name), |path| fs::write(path, &csv))?);
         }
-        files.push(write(dir.join(format!("{stem}.json")), |path| {
-            fs::write(path, self.to_json())
-        })?);
+        files.push(write(dir.join(format!("{stem}.json")), |path| fs::write(path, self.to_json()))?);
         Ok(files)
     }
 
@@ -66,10 +59,8 @@ impl Figure {
     ///
     /// `FigureValue` where the text is not a figure.
     pub fn from_json(text: &str) -> Result<Self> {
-        let wrong = |error| Error::FigureValue {
-            kind: "figure",
-            problem: format!("not the JSON of a figure: {error}"),
-        };
+        let wrong =
+            |error| Error::FigureValue { kind: "figure", problem: format!("not the JSON of a figure: {error}") };
         serde_json::from_str(text).map_err(wrong)
     }
 
@@ -80,9 +71,7 @@ impl Figure {
             return vec![(format!("{stem}.csv"), csv(panel))];
         }
         let numbered = self.panels.iter().zip(1..);
-        numbered
-            .map(|(panel, number)| (format!("{stem}-{number}.csv"), csv(panel)))
-            .collect()
+        numbered.map(|(panel, number)| (format!("{stem}-{number}.csv"), csv(panel))).collect()
     }
 }
 
@@ -93,10 +82,7 @@ fn check_stem(stem: &str) -> Result<()> {
         return Ok(());
     }
     let problem = format!("`{stem}` cannot name its files: use letters, digits, `-`, `_` and `.`");
-    Err(Error::FigureValue {
-        kind: "figure",
-        problem,
-    })
+    Err(Error::FigureValue { kind: "figure", problem })
 }
 
 /// Fills a temporary neighbour of `path`, then renames it.
@@ -132,17 +118,12 @@ mod tests {
     use super::*;
 
     fn figure() -> Figure {
-        let map = Heatmap::heads([[1.0, -0.5], [f64::NAN, 0.25]])
-            .units("logit difference (nats)")
-            .annotate(1);
+        let map = Heatmap::heads([[1.0, -0.5], [f64::NAN, 0.25]]).units("logit difference (nats)").annotate(1);
         Figure::new("A < B & \"C\"").heatmap(map).record("3f9a0c")
     }
 
     fn names(files: &[PathBuf]) -> Vec<String> {
-        files
-            .iter()
-            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-            .collect()
+        files.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
     }
 
     #[test]
@@ -155,10 +136,7 @@ mod tests {
         assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xaeB`\x82"));
         let (_, (wide, high)) = figure().scene();
         let pixels = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-        assert_eq!(
-            (pixels(16), pixels(20)),
-            (wide.ceil() as u32 * 2, high.ceil() as u32 * 2)
-        );
+        assert_eq!((pixels(16), pixels(20)), (wide.ceil() as u32 * 2, high.ceil() as u32 * 2));
         let svg = fs::read_to_string(&files[1]).unwrap();
         assert!(svg.contains("A &lt; B &amp; &quot;C&quot;") && svg.trim_end().ends_with("</svg>"));
         assert!(svg.contains("record 3f9a0c"));
@@ -187,10 +165,7 @@ mod tests {
     fn each_panel_has_its_own_table() {
         let dir = tempfile::tempdir().unwrap();
         let files = figure().bar(Bars::new([("a", 1.0)])).save(dir.path(), "two").unwrap();
-        assert_eq!(
-            names(&files),
-            ["two.png", "two.svg", "two-1.csv", "two-2.csv", "two.json"]
-        );
+        assert_eq!(names(&files), ["two.png", "two.svg", "two-1.csv", "two-2.csv", "two.json"]);
         assert_eq!(fs::read_to_string(&files[3]).unwrap(), "label,value\na,1\n");
     }
 
@@ -206,14 +181,8 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "x").unwrap();
         let message = figure().save(&file, "map").unwrap_err().to_string();
-        assert!(
-            message.starts_with(&format!("cannot write `{}`: ", file.display())),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("cannot write `{}`: ", file.display())), "{message}");
         let message = Figure::from_json("{}").unwrap_err().to_string();
-        assert!(
-            message.starts_with("figure: not the JSON of a figure: missing field `title`"),
-            "{message}"
-        );
+        assert!(message.starts_with("figure: not the JSON of a figure: missing field `title`"), "{message}");
     }
 }

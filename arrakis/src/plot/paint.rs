@@ -45,8 +45,7 @@ pub(super) fn png(scene: &Scene, size: (f64, f64), path: &Path) -> io::Result<()
     let fine = bitmap(scene, (wide * SUPERSAMPLE, high * SUPERSAMPLE));
     let pixels = average(&fine, (wide as usize, high as usize));
     let mut file = BitMapBackend::new(path, (wide, high));
-    file.blit_bitmap((0, 0), (wide, high), &pixels)
-        .map_err(io::Error::other)?;
+    file.blit_bitmap((0, 0), (wide, high), &pixels).map_err(io::Error::other)?;
     file.present().map_err(io::Error::other)
 }
 
@@ -55,17 +54,8 @@ pub(super) fn svg(scene: &Scene, size: (f64, f64)) -> String {
     let (wide, high) = scaled(size, OUTPUT_SCALE);
     let mut document = String::new();
     // The y of `VPos::Top` is 0.76 em above the baseline, and the font size is divided by 1.24.
-    let brush = Brush {
-        scale: f64::from(OUTPUT_SCALE),
-        em: 1.24,
-        baseline: 0.76,
-        by_glyph: false,
-    };
-    paint(
-        scene,
-        &brush,
-        &SVGBackend::with_string(&mut document, (wide, high)).into_drawing_area(),
-    );
+    let brush = Brush { scale: f64::from(OUTPUT_SCALE), em: 1.24, baseline: 0.76, by_glyph: false };
+    paint(scene, &brush, &SVGBackend::with_string(&mut document, (wide, high)).into_drawing_area());
     let [fine, shown] = [(wide, high), scaled(size, 1)].map(|(w, h)| format!("<svg width=\"{w}\" height=\"{h}\""));
     document.replacen(&fine, &shown, 1)
 }
@@ -79,17 +69,8 @@ fn bitmap(scene: &Scene, (wide, high): (u32, u32)) -> Vec<u8> {
     let mut pixels = vec![255; wide as usize * high as usize * 3];
     // plotters draws the baseline half a line below the anchor.
     let scale = f64::from(OUTPUT_SCALE * SUPERSAMPLE);
-    let brush = Brush {
-        scale,
-        em: text::LINE_EMS,
-        baseline: text::LINE_EMS / 2.0,
-        by_glyph: true,
-    };
-    paint(
-        scene,
-        &brush,
-        &BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area(),
-    );
+    let brush = Brush { scale, em: text::LINE_EMS, baseline: text::LINE_EMS / 2.0, by_glyph: true };
+    paint(scene, &brush, &BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area());
     pixels
 }
 
@@ -108,12 +89,7 @@ fn average(fine: &[u8], (wide, high): (usize, usize)) -> Vec<u8> {
 fn paint<DB: DrawingBackend>(scene: &Scene, brush: &Brush, canvas: &DrawingArea<DB, Shift>) {
     text::register();
     let (wide, high) = canvas.dim_in_pixel();
-    let paper = Area {
-        x: 0.0,
-        y: 0.0,
-        w: f64::from(wide) / brush.scale,
-        h: f64::from(high) / brush.scale,
-    };
+    let paper = Area { x: 0.0, y: 0.0, w: f64::from(wide) / brush.scale, h: f64::from(high) / brush.scale };
     brush.mark(&Mark::Fill(paper, Colour::PAPER), canvas);
     for mark in &scene.marks {
         brush.mark(mark, canvas);
@@ -160,11 +136,7 @@ impl Brush {
 
     fn stroke(&self, colour: Colour, width: f64) -> ShapeStyle {
         let stroke_width = ((width * self.scale).round() as u32).max(1);
-        ShapeStyle {
-            color: rgba(colour),
-            filled: false,
-            stroke_width,
-        }
+        ShapeStyle { color: rgba(colour), filled: false, stroke_width }
     }
 
     /// From the middle of the capitals to plotters' anchor.
@@ -176,22 +148,14 @@ impl Brush {
 
     fn font(&self, label: &Label) -> TextStyle<'static> {
         let size = label.size * self.em * self.scale;
-        let transform = if label.turned {
-            FontTransform::Rotate270
-        } else {
-            FontTransform::None
-        };
+        let transform = if label.turned { FontTransform::Rotate270 } else { FontTransform::None };
         let font = FontDesc::new(FontFamily::Name(text::FAMILY), size, FontStyle::Normal).transform(transform);
         let along = match label.align {
             Align::Start => HPos::Left,
             Align::Middle => HPos::Center,
             Align::End => HPos::Right,
         };
-        TextStyle {
-            font,
-            color: rgba(label.colour).to_backend_color(),
-            pos: Pos::new(along, VPos::Top),
-        }
+        TextStyle { font, color: rgba(label.colour).to_backend_color(), pos: Pos::new(along, VPos::Top) }
     }
 }
 
@@ -210,12 +174,7 @@ fn glyphs(label: &Label) -> Vec<Label> {
             start + wide(&label.text[..end]) - wide(&label.text[index..end]) + bearings::left(glyph) * label.size;
         let (x, y) = label.at;
         let at = if label.turned { (x, y - along) } else { (x + along, y) };
-        Label {
-            text: glyph.to_string(),
-            at,
-            align: Align::Start,
-            ..label.clone()
-        }
+        Label { text: glyph.to_string(), at, align: Align::Start, ..label.clone() }
     });
     placed.collect()
 }
@@ -225,9 +184,5 @@ fn rgba(Colour(r, g, b, alpha): Colour) -> RGBAColor {
 }
 
 fn filled(colour: Colour) -> ShapeStyle {
-    ShapeStyle {
-        color: rgba(colour),
-        filled: true,
-        stroke_width: 0,
-    }
+    ShapeStyle { color: rgba(colour), filled: true, stroke_width: 0 }
 }

@@ -96,12 +96,7 @@ impl Scene {
     /// A dashed straight line.
     pub fn dashed(&mut self, from: (f64, f64), to: (f64, f64), colour: Colour, width: f64) {
         let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let at = |d: f64| {
-            (
-                from.0 + (to.0 - from.0) * d / length,
-                from.1 + (to.1 - from.1) * d / length,
-            )
-        };
+        let at = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
         for dash in 0..(length / 8.0).ceil() as usize {
             let start = dash as f64 * 8.0;
             self.path(vec![at(start), at((start + 5.0).min(length))], colour, width);
@@ -112,25 +107,9 @@ impl Scene {
     pub fn outline(&mut self, area: Area, colour: Colour, width: f64) {
         let Area { x, y, w, h } = area;
         self.fill(Area { x, y, w, h: width }, colour);
-        self.fill(
-            Area {
-                x,
-                y: y + h - width,
-                w,
-                h: width,
-            },
-            colour,
-        );
+        self.fill(Area { x, y: y + h - width, w, h: width }, colour);
         self.fill(Area { x, y, w: width, h }, colour);
-        self.fill(
-            Area {
-                x: x + w - width,
-                y,
-                w: width,
-                h,
-            },
-            colour,
-        );
+        self.fill(Area { x: x + w - width, y, w: width, h }, colour);
     }
 
     /// A filled circle.
@@ -141,27 +120,13 @@ impl Scene {
     /// A line of text, read from left to right.
     pub fn text(&mut self, text: &str, at: (f64, f64), size: f64, align: Align, colour: Colour) {
         let text = text::printable(text);
-        self.marks.push(Mark::Text(Label {
-            text,
-            at,
-            size,
-            align,
-            turned: false,
-            colour,
-        }));
+        self.marks.push(Mark::Text(Label { text, at, size, align, turned: false, colour }));
     }
 
     /// A line of text, read from bottom to top.
     pub fn turned(&mut self, text: &str, at: (f64, f64), size: f64, align: Align, colour: Colour) {
         let text = text::printable(text);
-        self.marks.push(Mark::Text(Label {
-            text,
-            at,
-            size,
-            align,
-            turned: true,
-            colour,
-        }));
+        self.marks.push(Mark::Text(Label { text, at, size, align, turned: true, colour }));
     }
 
     /// Lines of text under each other, the first one's middle at `at`; returns the `y` after the last.

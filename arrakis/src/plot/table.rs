@@ -12,10 +12,7 @@ pub struct Table {
 impl Table {
     /// A table with these columns and no row yet.
     pub fn new(header: &[&str]) -> Self {
-        Self {
-            header: header.iter().map(ToString::to_string).collect(),
-            rows: Vec::new(),
-        }
+        Self { header: header.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
 
     /// The table as CSV: quoted where a cell holds a comma, a quote or a line end.

@@ -73,11 +73,7 @@ pub(super) fn visible(token: &str) -> String {
         return "∅".to_owned();
     }
     let inner = token.trim_matches(' ');
-    let lead = if inner.is_empty() {
-        token.len()
-    } else {
-        token.len() - token.trim_start_matches(' ').len()
-    };
+    let lead = if inner.is_empty() { token.len() } else { token.len() - token.trim_start_matches(' ').len() };
     let tail = token.len() - lead - inner.len();
     let inner = inner.replace("\r\n", "↵").replace(['\n', '\r'], "↵").replace('\t', "⇥");
     printable(&("·".repeat(lead) + &inner + &"·".repeat(tail)))
@@ -124,9 +120,7 @@ mod tests {
 
     #[test]
     fn three_significant_digits() {
-        let read: Vec<String> = [0.0213, 12.345, -1.0, 0.0, 1.2e-7, 123_456.0, 1234.5, f64::NAN]
-            .map(short)
-            .to_vec();
+        let read: Vec<String> = [0.0213, 12.345, -1.0, 0.0, 1.2e-7, 123_456.0, 1234.5, f64::NAN].map(short).to_vec();
         assert_eq!(read, ["0.0213", "12.3", "-1", "0", "1.2e-7", "1.23e5", "1234", "NaN"]);
     }
 

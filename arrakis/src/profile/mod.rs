@@ -110,33 +110,16 @@ impl Profile {
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outside = self.wall_secs - self.scopes_secs();
-        writeln!(
-            f,
-            "wall {}, outside hooked modules {}",
-            time(self.wall_secs),
-            time(outside.max(0.0))
-        )?;
+        writeln!(f, "wall {}, outside hooked modules {}", time(self.wall_secs), time(outside.max(0.0)))?;
         let peak = self.peak_rss_bytes.map_or_else(|| "unknown".to_owned(), bytes);
-        writeln!(
-            f,
-            "activations {}, peak memory of the process {peak}",
-            bytes(self.activation_bytes)
-        )?;
-        writeln!(
-            f,
-            "{:<32} {:>8} {:>11} {:>11} {:>7}",
-            "scope", "calls", "self", "inclusive", "self %"
-        )?;
+        writeln!(f, "activations {}, peak memory of the process {peak}", bytes(self.activation_bytes))?;
+        writeln!(f, "{:<32} {:>8} {:>11} {:>11} {:>7}", "scope", "calls", "self", "inclusive", "self %")?;
         let mut scopes: Vec<&ScopeCost> = self.scopes.iter().collect();
         scopes.sort_by(|a, b| b.self_secs.total_cmp(&a.self_secs));
         for scope in scopes.iter().take(ROWS) {
             let percent = 100.0 * scope.self_secs / self.wall_secs.max(f64::MIN_POSITIVE);
             let (own, inclusive) = (time(scope.self_secs), time(scope.inclusive_secs));
-            writeln!(
-                f,
-                "{:<32} {:>8} {own:>11} {inclusive:>11} {percent:>6.1}%",
-                scope.path, scope.calls
-            )?;
+            writeln!(f, "{:<32} {:>8} {own:>11} {inclusive:>11} {percent:>6.1}%", scope.path, scope.calls)?;
         }
         if scopes.len() > ROWS {
             writeln!(f, "and {} more", scopes.len() - ROWS)?;
@@ -160,11 +143,7 @@ fn bytes(count: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let power = (count.max(1).ilog2() / 10).min(4) as usize;
     let scaled = count as f64 / 1024f64.powi(power as i32);
-    if power == 0 {
-        format!("{count} B")
-    } else {
-        format!("{scaled:.1} {}", units[power])
-    }
+    if power == 0 { format!("{count} B") } else { format!("{scaled:.1} {}", units[power]) }
 }
 
 #[cfg(test)]
@@ -173,10 +152,7 @@ mod tests {
 
     #[test]
     fn bytes_in_units_a_person_reads() {
-        assert_eq!(
-            [0, 1023, 1536, 3 << 30].map(bytes),
-            ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]
-        );
+        assert_eq!([0, 1023, 1536, 3 << 30].map(bytes), ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
     }
 
     #[test]

@@ -65,11 +65,7 @@ impl Recorder {
 
     fn enter(&mut self, path: &str, now: Instant) {
         self.latest = now;
-        self.open.push(Open {
-            path: path.to_owned(),
-            start: now,
-            inside: Duration::ZERO,
-        });
+        self.open.push(Open { path: path.to_owned(), start: now, inside: Duration::ZERO });
     }
 
     fn leave(&mut self, now: Instant) {
@@ -85,11 +81,7 @@ impl Recorder {
             None => self.add_outermost(&scope.path, duration),
         }
         if self.spans.len() < MOST_SPANS {
-            self.spans.push(Span {
-                path: scope.path,
-                start: scope.start - self.origin,
-                duration,
-            });
+            self.spans.push(Span { path: scope.path, start: scope.start - self.origin, duration });
         } else {
             self.left_out += 1;
         }
@@ -113,10 +105,7 @@ impl Recorder {
             shares: self
                 .outermost
                 .iter()
-                .map(|(path, total)| Share {
-                    path: path.clone(),
-                    share: share(*total),
-                })
+                .map(|(path, total)| Share { path: path.clone(), share: share(*total) })
                 .collect(),
             activation_bytes: sites.iter().map(|site| site.bytes).sum(),
             sites,
@@ -185,58 +174,30 @@ mod tests {
     #[test]
     fn self_time_is_inclusive_time_less_the_scopes_inside() {
         let profile = by_hand();
-        let costs: Vec<(&str, f64, f64)> = profile
-            .scopes
-            .iter()
-            .map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs))
-            .collect();
-        assert_eq!(
-            costs,
-            [
-                ("blocks.0", 0.05, 0.02),
-                ("blocks.0.attn", 0.03, 0.03),
-                ("ln_final", 0.05, 0.05)
-            ]
-        );
+        let costs: Vec<(&str, f64, f64)> =
+            profile.scopes.iter().map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs)).collect();
+        assert_eq!(costs, [("blocks.0", 0.05, 0.02), ("blocks.0.attn", 0.03, 0.03), ("ln_final", 0.05, 0.05)]);
         assert!(profile.scopes_secs() <= profile.wall_secs);
     }
 
     #[test]
     fn the_outermost_scopes_share_the_whole() {
-        let shares: Vec<(String, f64)> = by_hand()
-            .shares
-            .into_iter()
-            .map(|share| (share.path, share.share))
-            .collect();
+        let shares: Vec<(String, f64)> = by_hand().shares.into_iter().map(|share| (share.path, share.share)).collect();
         assert_eq!(shares, [("blocks.0".to_owned(), 0.5), ("ln_final".to_owned(), 0.5)]);
     }
 
     #[test]
     fn bytes_add_up_over_passes() {
         let profile = by_hand();
-        assert_eq!(
-            (
-                profile.sites[0].passes,
-                profile.sites[0].bytes,
-                profile.activation_bytes
-            ),
-            (2, 144, 144)
-        );
+        assert_eq!((profile.sites[0].passes, profile.sites[0].bytes, profile.activation_bytes), (2, 144, 144));
         assert_eq!(profile.sites[0].dims, [1, 2, 3, 3]);
     }
 
     #[test]
     fn the_table_is_sorted_by_self_time() {
         let table = by_hand().to_string();
-        let rows: Vec<&str> = table
-            .lines()
-            .skip(3)
-            .map(|row| row.split(' ').next().unwrap())
-            .collect();
+        let rows: Vec<&str> = table.lines().skip(3).map(|row| row.split(' ').next().unwrap()).collect();
         assert_eq!(rows, ["ln_final", "blocks.0.attn", "blocks.0"]);
-        assert!(
-            table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"),
-            "{table}"
-        );
+        assert!(table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"), "{table}");
     }
 }

@@ -30,21 +30,12 @@ mod tests {
 
     #[test]
     fn every_span_is_one_complete_event() {
-        let span = Span {
-            path: "blocks.0".into(),
-            start: Duration::from_micros(3),
-            duration: Duration::from_micros(5),
-        };
-        let profile = Profile {
-            spans: vec![span],
-            ..Profile::default()
-        };
+        let span =
+            Span { path: "blocks.0".into(), start: Duration::from_micros(3), duration: Duration::from_micros(5) };
+        let profile = Profile { spans: vec![span], ..Profile::default() };
         let trace: Value = serde_json::from_str(&profile.to_chrome_trace()).unwrap();
         let event = &trace["traceEvents"][0];
-        assert_eq!(
-            (event["name"].as_str(), event["ph"].as_str()),
-            (Some("blocks.0"), Some("X"))
-        );
+        assert_eq!((event["name"].as_str(), event["ph"].as_str()), (Some("blocks.0"), Some("X")));
         assert_eq!((event["ts"].as_f64(), event["dur"].as_f64()), (Some(3.0), Some(5.0)));
     }
 }

@@ -154,13 +154,8 @@ pub fn call<'a, T, R>(
             running.finish(seen, figure, profile, secs).map(|()| value)
         }
         Err(panic) => {
-            let seen = Seen {
-                outcome: Outcome::Panic(panic_message(&*panic)),
-                sample: None,
-            };
-            running
-                .finish(seen, figure, profile, secs)
-                .unwrap_or_else(|error| say(&error));
+            let seen = Seen { outcome: Outcome::Panic(panic_message(&*panic)), sample: None };
+            running.finish(seen, figure, profile, secs).unwrap_or_else(|error| say(&error));
             resume_unwind(panic)
         }
     }
@@ -180,11 +175,8 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     /// Checks the claim, then opens the frame and the record.
     fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Vec<(&'static str, Value)>) -> Result<Self> {
-        let claim = call
-            .hypothesis
-            .take()
-            .map(|hypothesis| registered(hypothesis, call.function, bench))
-            .transpose()?;
+        let claim =
+            call.hypothesis.take().map(|hypothesis| registered(hypothesis, call.function, bench)).transpose()?;
         let entered = Entered::new(call.function.path(), layers(&call, claim.is_some()));
         let log = call.log.as_ref();
         let name = log.and_then(|log| log.name).unwrap_or(call.function.name);
@@ -192,18 +184,10 @@ impl<'a> Running<'a> {
             let draft = Draft {
                 function: call.function,
                 name,
-                arguments: inputs
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect::<Map<_, _>>(),
+                arguments: inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
                 model: bench.facts()?,
                 seed: log.and_then(|log| log.seed).unwrap_or(bench.own_seed()),
-                tags: log
-                    .and_then(|log| log.tags)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
+                tags: log.and_then(|log| log.tags).unwrap_or_default().iter().map(ToString::to_string).collect(),
                 parents: frame::parents(),
             };
             entered.frame.borrow_mut().record = Some(draft.begin());
@@ -211,21 +195,10 @@ impl<'a> Running<'a> {
         let id = {
             let mut frame = entered.frame.borrow_mut();
             frame.logged |= call.log.is_some();
-            frame
-                .record
-                .as_ref()
-                .map(|record| record.id.clone())
-                .unwrap_or_default()
+            frame.record.as_ref().map(|record| record.id.clone()).unwrap_or_default()
         };
         let folder = bench.store().folder_of(name);
-        Ok(Self {
-            bench,
-            call,
-            claim,
-            entered,
-            folder,
-            id,
-        })
+        Ok(Self { bench, call, claim, entered, folder, id })
     }
 
     fn title(&self) -> String {
@@ -264,11 +237,7 @@ impl<'a> Running<'a> {
         if let (Some((claim, null)), Some(sample)) = (self.claim.take(), seen.sample) {
             failures.extend(self.judge(&claim, null, sample).err());
         }
-        self.entered
-            .frame
-            .borrow_mut()
-            .problems
-            .extend(failures.iter().map(|error| with_causes(error)));
+        self.entered.frame.borrow_mut().problems.extend(failures.iter().map(|error| with_causes(error)));
         failures.extend(self.close(seen.outcome, secs).err());
         let mut failures = failures.into_iter();
         let first = if good { failures.next() } else { None };
@@ -280,10 +249,7 @@ impl<'a> Running<'a> {
         self.bench.keep_profile(profile.clone());
         let folder = self.folder.join("profiles");
         let saved = write(&folder, &format!("{}.trace.json", self.id), &profile.to_chrome_trace());
-        self.entered.frame.borrow_mut().profile = Some(Profile {
-            spans: Vec::new(),
-            ..profile
-        });
+        self.entered.frame.borrow_mut().profile = Some(Profile { spans: Vec::new(), ..profile });
         saved
     }
 
@@ -294,11 +260,7 @@ impl<'a> Running<'a> {
             .as_ref()
             .and_then(|plot| plot.dir)
             .map_or_else(|| self.folder.join("figures"), PathBuf::from);
-        let stem = format!(
-            "{}-{}",
-            self.id,
-            file_name(&figure.title.to_lowercase().replace(' ', "_"))
-        );
+        let stem = format!("{}-{}", self.id, file_name(&figure.title.to_lowercase().replace(' ', "_")));
         let files = figure.record(self.id.clone()).save(&folder, &stem)?;
         self.entered.frame.borrow_mut().figures.extend(files);
         Ok(())
@@ -324,11 +286,7 @@ impl<'a> Running<'a> {
         record.outcome = outcome;
         record.duration_secs = secs;
         record.problems = std::mem::take(&mut frame.problems);
-        record.figures = frame
-            .figures
-            .iter()
-            .map(|path| inside(self.bench.folder(), path))
-            .collect();
+        record.figures = frame.figures.iter().map(|path| inside(self.bench.folder(), path)).collect();
         record.profile = frame.profile.take();
         record.verdict = frame.verdict.take();
         let record = record.sealed();
@@ -358,18 +316,8 @@ fn registered<'a>(hypothesis: Hypothesis<'a>, function: &Function, bench: &'a Be
 }
 
 fn layers(call: &Call<'_>, claim: bool) -> u8 {
-    let present = [
-        call.log.is_some(),
-        call.tools,
-        call.plot.is_some(),
-        call.profile.is_some(),
-        claim,
-    ];
-    present
-        .iter()
-        .enumerate()
-        .map(|(bit, present)| u8::from(*present) << bit)
-        .sum()
+    let present = [call.log.is_some(), call.tools, call.plot.is_some(), call.profile.is_some(), claim];
+    present.iter().enumerate().map(|(bit, present)| u8::from(*present) << bit).sum()
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {

@@ -134,35 +134,25 @@ pub struct Seen {
 impl Seen {
     /// A success, as JSON.
     pub fn value(value: Value) -> Self {
-        Self {
-            outcome: Outcome::Ok(value),
-            sample: None,
-        }
+        Self { outcome: Outcome::Ok(value), sample: None }
     }
 
     /// A failure, as its message.
     pub fn error(message: String) -> Self {
-        Self {
-            outcome: Outcome::Error(message),
-            sample: None,
-        }
+        Self { outcome: Outcome::Error(message), sample: None }
     }
 
     /// With what the claim is about.
     #[must_use]
     pub fn measured(self, sample: Result<Sample>) -> Self {
-        Self {
-            sample: Some(sample),
-            ..self
-        }
+        Self { sample: Some(sample), ..self }
     }
 }
 
 /// The message of a panic.
 pub(super) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
 }
 
 /// A chain of causes in one line.
@@ -228,10 +218,7 @@ mod tests {
 
     #[test]
     fn the_best_way_to_write_a_value_is_found() {
-        assert_eq!(
-            __show!(&Kept { score: f64::NAN }).to_string(),
-            r#"{"score":{"$float":"NaN"}}"#
-        );
+        assert_eq!(__show!(&Kept { score: f64::NAN }).to_string(), r#"{"score":{"$float":"NaN"}}"#);
         assert_eq!(__show!(&Printed(3))["debug"], "Printed(3)");
         assert_eq!(__show!(&Opaque)["opaque"], true);
         assert_eq!(__show!(&"text"), "text");

@@ -42,10 +42,7 @@ impl Entered {
         FRAMES.with_borrow_mut(|frames| {
             if let Some(top) = frames.last().filter(|top| joins(&top.borrow(), &function, layers)) {
                 top.borrow_mut().layers |= layers;
-                return Self {
-                    frame: Rc::clone(top),
-                    opened: false,
-                };
+                return Self { frame: Rc::clone(top), opened: false };
             }
             let frame = Frame {
                 function,
@@ -81,19 +78,14 @@ pub(super) fn parents() -> Vec<String> {
     FRAMES.with_borrow(|frames| {
         let around = &frames[..frames.len().saturating_sub(1)];
         let logged = around.iter().filter(|frame| frame.borrow().logged);
-        logged
-            .filter_map(|frame| frame.borrow().record.as_ref().map(|record| record.id.clone()))
-            .collect()
+        logged.filter_map(|frame| frame.borrow().record.as_ref().map(|record| record.id.clone())).collect()
     })
 }
 
 /// The seed of the innermost call.
 pub(crate) fn current_seed() -> Option<u64> {
-    FRAMES.with_borrow(|frames| {
-        frames
-            .last()
-            .and_then(|frame| frame.borrow().record.as_ref().map(|record| record.seed))
-    })
+    FRAMES
+        .with_borrow(|frames| frames.last().and_then(|frame| frame.borrow().record.as_ref().map(|record| record.seed)))
 }
 
 #[cfg(test)]
@@ -106,10 +98,7 @@ mod tests {
         let inner = Entered::new("f".into(), 2);
         let recursion = Entered::new("f".into(), 1);
         let other = Entered::new("g".into(), 2);
-        assert_eq!(
-            [outer.opened, inner.opened, recursion.opened, other.opened],
-            [true, false, true, true]
-        );
+        assert_eq!([outer.opened, inner.opened, recursion.opened, other.opened], [true, false, true, true]);
         assert!(Rc::ptr_eq(&outer.frame, &inner.frame));
         drop((other, recursion, inner, outer));
         assert!(FRAMES.with_borrow(Vec::is_empty));

@@ -57,14 +57,8 @@ impl<H: Borrow<Bench>> Held<H> {
     /// Holds what `bench = ..` gave.
     pub fn of(source: impl BenchSource<Holder = H>) -> Self {
         match source.hold() {
-            Ok(bench) => Self {
-                bench: Some(bench),
-                error: RefCell::default(),
-            },
-            Err(error) => Self {
-                bench: None,
-                error: RefCell::new(Some(error)),
-            },
+            Ok(bench) => Self { bench: Some(bench), error: RefCell::default() },
+            Err(error) => Self { bench: None, error: RefCell::new(Some(error)) },
         }
     }
 
@@ -74,9 +68,6 @@ impl<H: Borrow<Bench>> Held<H> {
     ///
     /// Why there is no bench.
     pub fn lend(&self) -> Result<&Bench> {
-        self.bench
-            .as_ref()
-            .map(Borrow::borrow)
-            .ok_or_else(|| self.error.take().expect("BUG: a bench is lent once"))
+        self.bench.as_ref().map(Borrow::borrow).ok_or_else(|| self.error.take().expect("BUG: a bench is lent once"))
     }
 }

@@ -104,10 +104,7 @@ impl<D: Draw> Draw for Result<D, Error> {
 
 /// A null that is a number, a sample, or a named function.
 pub fn null<'a, How>(words: &'static str, value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
-    NullMaker {
-        words,
-        make: Box::new(|bench| value.into_null(bench)),
-    }
+    NullMaker { words, make: Box::new(|bench| value.into_null(bench)) }
 }
 
 /// A null that is drawn by a closure; the bound tells the closure its arguments.
@@ -150,9 +147,7 @@ pub(super) fn keep(verdict: &Verdict) {
 pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Seen) {
     LAST.take();
     let held = Held::of(bench);
-    let bench = held
-        .lend()
-        .unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
+    let bench = held.lend().unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
     if let Outcome::Error(message) = call(bench).outcome {
         panic!("`{name}` failed: {message}");
     }

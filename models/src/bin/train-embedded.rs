@@ -3,6 +3,7 @@
 //! `cargo run -p arrakis-models --bin train-embedded -- --out models/weights [--steps N] [--seed S] [--resume]`
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,7 +32,13 @@ struct Options {
 
 impl Options {
     fn read() -> Result<Self, String> {
-        let mut options = Self { out: "models/weights".into(), checkpoints: "target/train-embedded".into(), steps: recipe::STEPS, seed: recipe::SEED, resume: false };
+        let mut options = Self {
+            out: "models/weights".into(),
+            checkpoints: "target/train-embedded".into(),
+            steps: recipe::STEPS,
+            seed: recipe::SEED,
+            resume: false,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value\n{USAGE}"));
@@ -71,43 +78,43 @@ fn train(options: &Options) -> Result<()> {
         Some(trainer) => trainer,
         None => Trainer::new(&recipe::config(), recipe::settings(options.seed, options.steps), &chosen)?,
     };
-    let (seconds, logs) = run(&mut trainer, options)?;
-    write_log(&options.out, &logs)?;
-    let last = &logs[logs.len().saturating_sub(100)..];
-    let train_loss = last.iter().map(|log| log.loss).sum::<f64>() / last.len().max(1) as f64;
-    let run = Run { settings: *trainer.settings(), text_seed: options.seed, steps: trainer.steps_done(), seconds, train_loss };
+    let mut log = Log::open(&options.out, trainer.steps_done())?;
+    run(&mut trainer, options, &mut log)?;
+    let run = Run {
+        settings: *trainer.settings(),
+        text_seed: options.seed,
+        steps: trainer.steps_done(),
+        seconds: log.seconds(),
+        train_loss: log.recent(),
+    };
     publish(&trainer.model(), &run, &options.out)
 }
 
-/// Trains to the end, with a bar, a line every hundred steps and checkpoints. Gives wall time in seconds and the log.
-fn run(trainer: &mut Trainer, options: &Options) -> Result<(f64, Vec<StepLog>)> {
+/// Trains to the end, with a bar, a line every hundred steps, and checkpoints.
+fn run(trainer: &mut Trainer, options: &Options, log: &mut Log) -> Result<()> {
     let bar = bar(options.steps, trainer.steps_done());
-    let (start, mut logs, mut recent) = (Instant::now(), Vec::new(), VecDeque::new());
     let seed = options.seed;
-    trainer.run(options.steps, |step| recipe::batch(seed, step), |trainer, log| {
-        logs.push(*log);
-        recent.push_back(log.loss);
-        if recent.len() > 100 {
-            recent.pop_front();
-        }
-        let mean = recent.iter().sum::<f64>() / recent.len() as f64;
-        bar.set_message(format!("loss {mean:.4}"));
+    let each = |trainer: &Trainer, step: &StepLog| {
+        log.add(*step);
+        bar.set_message(format!("loss {:.4}", log.recent()));
         bar.inc(1);
-        if (log.step + 1) % 100 == 0 {
-            let ms = start.elapsed().as_millis() as f64 / logs.len() as f64;
-            bar.suspend(|| println!("step {} loss {mean:.4} grad {:.2} {ms:.0} ms/step", log.step + 1, log.grad_norm));
+        if (step.step + 1).is_multiple_of(100) {
+            bar.suspend(|| println!("step {} loss {:.4} after {:.0} s", step.step + 1, log.recent(), log.seconds()));
         }
-        if (log.step + 1) % SAVE_EVERY == 0 {
+        if (step.step + 1).is_multiple_of(SAVE_EVERY) {
             trainer.save(&options.checkpoints)?;
+            log.write()?;
         }
         Ok(())
-    })?;
+    };
+    trainer.run(options.steps, |step| recipe::batch(seed, step), each)?;
     bar.finish_and_clear();
-    Ok((start.elapsed().as_secs_f64(), logs))
+    log.write()
 }
 
 fn bar(steps: u64, done: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left").expect("BUG: a constant template");
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left")
+        .expect("BUG: a constant template");
     ProgressBar::new(steps).with_style(style).with_position(done)
 }
 
@@ -116,14 +123,77 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// `training_log.csv`: the mean of every ten steps, so that the file stays small.
-fn write_log(out: &Path, logs: &[StepLog]) -> Result<()> {
-    std::fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
-    let mut csv = String::from("step,loss,learning_rate,grad_norm\n");
-    for ten in logs.chunks(10) {
-        let mean = |of: fn(&StepLog) -> f64| ten.iter().map(of).sum::<f64>() / ten.len() as f64;
-        csv += &format!("{},{:.5},{:.6},{:.4}\n", ten[0].step, mean(|log| log.loss), mean(|log| log.lr), mean(|log| log.grad_norm));
+struct Log {
+    path: PathBuf,
+    /// Rows of the run that is resumed, header included.
+    earlier: String,
+    /// The means of ten steps in its last rows.
+    earlier_losses: VecDeque<f64>,
+    /// Wall time of that run.
+    earlier_seconds: f64,
+    start: Instant,
+    steps: Vec<(StepLog, f64)>,
+}
+
+impl Log {
+    /// Keeps what a file in the folder says of the steps before `done`.
+    fn open(out: &Path, done: u64) -> Result<Self> {
+        std::fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
+        let path = out.join("training_log.csv");
+        let mut log = Self {
+            earlier: "step,loss,learning_rate,grad_norm,seconds\n".into(),
+            earlier_losses: VecDeque::new(),
+            earlier_seconds: 0.0,
+            start: Instant::now(),
+            steps: Vec::new(),
+            path,
+        };
+        let old = std::fs::read_to_string(&log.path).unwrap_or_default();
+        for row in old.lines().skip(1) {
+            let mut cells = row.split(',');
+            let step = cells.next().and_then(|cell| cell.parse::<u64>().ok());
+            if step.is_some_and(|step| step < done) {
+                log.earlier_losses.extend(cells.next().and_then(|cell| cell.parse::<f64>().ok()));
+                log.earlier_losses.drain(..log.earlier_losses.len().saturating_sub(10));
+                log.earlier_seconds =
+                    cells.next_back().and_then(|cell| cell.parse().ok()).unwrap_or(log.earlier_seconds);
+                log.earlier.extend([row, "\n"]);
+            }
+        }
+        Ok(log)
     }
-    write(&out.join("training_log.csv"), &csv)
+
+    fn add(&mut self, step: StepLog) {
+        self.steps.push((step, self.seconds()));
+    }
+
+    /// Wall time of the whole training so far.
+    fn seconds(&self) -> f64 {
+        self.earlier_seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    /// Mean loss of the last hundred steps.
+    fn recent(&self) -> f64 {
+        let losses: Vec<f64> = self
+            .earlier_losses
+            .iter()
+            .flat_map(|loss| [*loss; 10])
+            .chain(self.steps.iter().map(|(step, _)| step.loss))
+            .collect();
+        let last = &losses[losses.len().saturating_sub(100)..];
+        last.iter().sum::<f64>() / last.len().max(1) as f64
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut csv = self.earlier.clone();
+        for ten in self.steps.chunks(10) {
+            let mean = |of: fn(&StepLog) -> f64| ten.iter().map(|(step, _)| of(step)).sum::<f64>() / ten.len() as f64;
+            let (first, seconds) = (ten[0].0.step, ten[ten.len() - 1].1);
+            let (loss, lr, norm) = (mean(|step| step.loss), mean(|step| step.lr), mean(|step| step.grad_norm));
+            writeln!(csv, "{first},{loss:.5},{lr:.6},{norm:.4},{seconds:.1}").expect("BUG: writing to a string");
+        }
+        write(&self.path, &csv)
+    }
 }
 
 /// Writes model, tokenizer and facts, and prints the facts.
@@ -143,7 +213,10 @@ fn publish(model: &HookedTransformer, run: &Run, out: &Path) -> Result<()> {
 }
 
 fn print(facts: &Facts) {
-    println!("{} parameters, {} steps in {:.0} s; loss: last hundred steps {:.4}, held-out text {:.4}", facts.parameters, facts.steps, facts.seconds, facts.train_loss, facts.held_out_loss);
+    println!(
+        "{} parameters, {} steps in {:.0} s; loss: last hundred steps {:.4}, held-out text {:.4}",
+        facts.parameters, facts.steps, facts.seconds, facts.train_loss, facts.held_out_loss
+    );
     println!("\n{:<36} {:>9} {:>8} {:>9}", "task", "accuracy", "loss", "prob diff");
     let tasks = &facts.tasks;
     row("induction", &tasks.induction);
@@ -151,7 +224,10 @@ fn print(facts: &Facts) {
     row("names: held-out names", &tasks.name_mover_names);
     row("names: held-out templates", &tasks.name_mover_templates);
     row("greater-than: held-out years", &tasks.greater_than);
-    println!("\n{:<6} {:>9} {:>9} {:>9} {:>7} {:>7} {:>7}   (logit difference {:.2})", "head", "induction", "previous", "duplicate", "to IO", "to S", "drop", facts.logit_diff);
+    println!(
+        "\n{:<6} {:>9} {:>9} {:>9} {:>7} {:>7} {:>7}   (logit difference {:.2})",
+        "head", "induction", "previous", "duplicate", "to IO", "to S", "drop", facts.logit_diff
+    );
     for (head, name) in facts.heads.iter().zip(&facts.names) {
         println!(
             "{:<6} {:>9.3} {:>9.3} {:>9.3} {:>7.3} {:>7.3} {:>7.2}",

@@ -62,7 +62,8 @@ impl<'a> Comparer<'a> {
     /// Ids, which must be equal.
     pub(super) fn check_ids(&mut self, quantity: &str, ours: &[u32], theirs: &[u32]) {
         let differs = (0..ours.len().max(theirs.len())).find(|index| ours.get(*index) != theirs.get(*index));
-        let (ours_at, theirs_at) = (differs.and_then(|index| ours.get(index)), differs.and_then(|index| theirs.get(index)));
+        let (ours_at, theirs_at) =
+            (differs.and_then(|index| ours.get(index)), differs.and_then(|index| theirs.get(index)));
         self.rows.push(Row {
             quantity: quantity.to_owned(),
             max_abs: 0.0,
@@ -72,7 +73,9 @@ impl<'a> Comparer<'a> {
             compared: theirs.len(),
             pass: differs.is_none(),
             worst_at: differs.into_iter().collect(),
-            note: differs.map(|index| format!("ours at {index} is {}, the reference's {}", or_end(ours_at), or_end(theirs_at))).unwrap_or_default(),
+            note: differs
+                .map(|index| format!("ours at {index} is {}, the reference's {}", or_end(ours_at), or_end(theirs_at)))
+                .unwrap_or_default(),
         });
     }
 
@@ -80,7 +83,17 @@ impl<'a> Comparer<'a> {
     pub(super) fn fail(&mut self, quantity: &str, note: String) {
         self.uses(quantity);
         let tolerance = Some(Tolerance::of(quantity, self.reference.info(), self.options.tolerance));
-        self.rows.push(Row { quantity: quantity.to_owned(), max_abs: f64::INFINITY, max_rel: f64::INFINITY, largest: 0.0, tolerance, compared: 0, pass: false, worst_at: Vec::new(), note });
+        self.rows.push(Row {
+            quantity: quantity.to_owned(),
+            max_abs: f64::INFINITY,
+            max_rel: f64::INFINITY,
+            largest: 0.0,
+            tolerance,
+            compared: 0,
+            pass: false,
+            worst_at: Vec::new(),
+            note,
+        });
     }
 
     /// A tensor of the reference that is not compared.
@@ -146,10 +159,25 @@ struct Worst {
 fn row(quantity: &str, ours: &Ours<'_>, theirs: &Numbers, tolerance: Tolerance) -> Row {
     if !same_shape(&ours.shape, &theirs.shape) || ours.values.len() != theirs.values.len() {
         let note = format!("ours has shape {:?}, the reference {:?}", ours.shape, theirs.shape);
-        return Row { quantity: quantity.to_owned(), max_abs: f64::INFINITY, max_rel: f64::INFINITY, largest: 0.0, tolerance: Some(tolerance), compared: 0, pass: false, worst_at: Vec::new(), note };
+        return Row {
+            quantity: quantity.to_owned(),
+            max_abs: f64::INFINITY,
+            max_rel: f64::INFINITY,
+            largest: 0.0,
+            tolerance: Some(tolerance),
+            compared: 0,
+            pass: false,
+            worst_at: Vec::new(),
+            note,
+        };
     }
     let counts = |index: usize| ours.counts.as_ref().is_none_or(|counts| counts[index]);
-    let largest = theirs.values.iter().enumerate().filter(|(index, _)| counts(*index)).fold(0.0_f64, |most, (_, value)| most.max(f64::from(value.abs())));
+    let largest = theirs
+        .values
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| counts(*index))
+        .fold(0.0_f64, |most, (_, value)| most.max(f64::from(value.abs())));
     let worst = worst(ours, theirs, tolerance, largest, &counts);
     Row {
         quantity: quantity.to_owned(),
@@ -164,12 +192,23 @@ fn row(quantity: &str, ours: &Ours<'_>, theirs: &Numbers, tolerance: Tolerance) 
     }
 }
 
-fn worst(ours: &Ours<'_>, theirs: &Numbers, tolerance: Tolerance, largest: f64, counts: &impl Fn(usize) -> bool) -> Worst {
+fn worst(
+    ours: &Ours<'_>,
+    theirs: &Numbers,
+    tolerance: Tolerance,
+    largest: f64,
+    counts: &impl Fn(usize) -> bool,
+) -> Worst {
     let width = theirs.shape.last().copied().unwrap_or(1).max(1);
     let mut worst = Worst::default();
     for (start, vector) in theirs.values.chunks(width).enumerate().map(|(row, vector)| (row * width, vector)) {
         let in_vector = vector.iter().fold(0.0_f64, |most, value| most.max(f64::from(value.abs())));
-        for (index, their) in vector.iter().enumerate().map(|(offset, value)| (start + offset, f64::from(*value))).filter(|(index, _)| counts(*index)) {
+        for (index, their) in vector
+            .iter()
+            .enumerate()
+            .map(|(offset, value)| (start + offset, f64::from(*value)))
+            .filter(|(index, _)| counts(*index))
+        {
             let scale = match tolerance.scale {
                 Scale::Entry => their.abs(),
                 Scale::Vector => in_vector,
@@ -205,7 +244,15 @@ fn same_shape(ours: &[usize], theirs: &[usize]) -> bool {
 
 fn index_of(flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = flat;
-    let mut index: Vec<usize> = shape.iter().rev().map(|length| { let at = rest % (*length).max(1); rest /= (*length).max(1); at }).collect();
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|length| {
+            let at = rest % (*length).max(1);
+            rest /= (*length).max(1);
+            at
+        })
+        .collect();
     index.reverse();
     index
 }

@@ -17,7 +17,13 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     let info = comparer.reference.info().clone();
     for (item, fact) in info.get("facts").and_then(Value::as_array).into_iter().flatten().enumerate() {
         if let Some(ids) = ids(comparer, fact)? {
-            tokenized(comparer, model, &["facts", &item.to_string(), "prompt"], &format!("facts.{item}.tokens (from text)"), &ids);
+            tokenized(
+                comparer,
+                model,
+                &["facts", &item.to_string(), "prompt"],
+                &format!("facts.{item}.tokens (from text)"),
+                &ids,
+            );
             run(comparer, model, item, ids)?;
         }
     }
@@ -63,11 +69,17 @@ fn stacked(comparer: &mut Comparer<'_>, forward: &Forward<'_>, name: &str, kind:
 
 fn text(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) -> Result<()> {
     let Some(text) = info.get("text") else { return Ok(()) };
-    let (Some(ids), Some(loss)) = (ids(comparer, text)?, text.get("loss").and_then(Value::as_f64)) else { return Ok(()) };
+    let (Some(ids), Some(loss)) = (ids(comparer, text)?, text.get("loss").and_then(Value::as_f64)) else {
+        return Ok(());
+    };
     tokenized(comparer, model, &["text", "text"], "text.tokens (from text)", &ids);
     let tokens = Tokens::new(vec![ids])?;
     let ours: Tensor<1> = model.loss(model.forward(&tokens)?, &tokens)?;
-    comparer.check_against("text.loss", &Ours::new(crate::device::read(ours)?, &[]), &Numbers { shape: Vec::new(), values: vec![loss as f32] });
+    comparer.check_against(
+        "text.loss",
+        &Ours::new(crate::device::read(ours)?, &[]),
+        &Numbers { shape: Vec::new(), values: vec![loss as f32] },
+    );
     Ok(())
 }
 
@@ -76,9 +88,16 @@ fn greedy(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) 
     let Some(greedy) = info.get("greedy") else { return Ok(()) };
     let Some(expected) = ids(comparer, greedy)? else { return Ok(()) };
     let facts = info.get("facts").and_then(Value::as_array).into_iter().flatten();
-    let prompt = facts.filter_map(|fact| ids(comparer, fact).ok().flatten()).find(|ids| !ids.is_empty() && expected.starts_with(ids));
+    let prompt = facts
+        .filter_map(|fact| ids(comparer, fact).ok().flatten())
+        .find(|ids| !ids.is_empty() && expected.starts_with(ids));
     if let Some(prompt) = prompt {
-        return continuation(comparer, model, &prompt, &Expected { quantity: "greedy.tokens", ids: &expected, logits: None });
+        return continuation(
+            comparer,
+            model,
+            &prompt,
+            &Expected { quantity: "greedy.tokens", ids: &expected, logits: None },
+        );
     }
     comparer.skip("greedy.tokens", "the notes beside the file do not say where the prompt ends");
     Ok(())
@@ -87,6 +106,9 @@ fn greedy(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) 
 /// `tokens` of a part of the notes.
 fn ids(comparer: &Comparer<'_>, part: &Value) -> Result<Option<Vec<u32>>> {
     let Some(tokens) = part.get("tokens").and_then(Value::as_array) else { return Ok(None) };
-    let ids: Option<Vec<u32>> = tokens.iter().map(|token| token.as_u64().and_then(|id| u32::try_from(id).ok())).collect();
-    ids.map(Some).ok_or_else(|| bad_input(comparer.reference, "`tokens` of the notes beside it holds something that is no token id"))
+    let ids: Option<Vec<u32>> =
+        tokens.iter().map(|token| token.as_u64().and_then(|id| u32::try_from(id).ok())).collect();
+    ids.map(Some).ok_or_else(|| {
+        bad_input(comparer.reference, "`tokens` of the notes beside it holds something that is no token id")
+    })
 }

@@ -87,7 +87,9 @@ impl<'a> Forward<'a> {
             ("attn_out", Some(layer)) => self.site(&format!("blocks.{layer}.attn.out"))?,
             ("mlp_out", Some(layer)) => self.mlp_out(layer)?,
             ("router_logits", Some(layer)) => self.router(layer)?,
-            ("aux_loss", None) => Found::Nothing("it is the routers' balance, added to the loss in training only".into()),
+            ("aux_loss", None) => {
+                Found::Nothing("it is the routers' balance, added to the loss in training only".into())
+            }
             _ => Found::Nothing("no site or output goes by this name".into()),
         })
     }
@@ -136,11 +138,20 @@ impl<'a> Forward<'a> {
         }
         let embed: Tensor<3> = self.cache.get("embed")?;
         let factor = embed_factor(reference, self.model);
-        Ok(ours(Activation::new(embed * factor), if factor == 1.0 { "" } else { "`embed` is scaled, the reference's embedding module does not scale" }))
+        Ok(ours(
+            Activation::new(embed * factor),
+            if factor == 1.0 { "" } else { "`embed` is scaled, the reference's embedding module does not scale" },
+        ))
     }
 
     /// Compares every tensor of a section that has not been looked at; `counts` says which positions count.
-    pub(super) fn check(&self, comparer: &mut Comparer<'_>, section: &str, names: &[&str], counts: Option<&[Vec<bool>]>) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        comparer: &mut Comparer<'_>,
+        section: &str,
+        names: &[&str],
+        counts: Option<&[Vec<bool>]>,
+    ) -> Result<()> {
         for name in names {
             let bare = name.strip_prefix(section).unwrap_or(name);
             match self.find(bare, comparer.reference)? {

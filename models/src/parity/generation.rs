@@ -1,15 +1,23 @@
 //! Greedy continuations, with the cache of keys and values and without.
 
-use super::compare::Ours;
 use super::Comparer;
+use super::compare::Ours;
 use crate::error::Result;
 use crate::generate::Generation;
 use crate::model::HookedTransformer;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
-    let (Some(ids), Some(prompt)) = (comparer.reference.row("generate.ids")?, comparer.reference.row("input_ids")?) else { return Ok(()) };
+    let (Some(ids), Some(prompt)) = (comparer.reference.row("generate.ids")?, comparer.reference.row("input_ids")?)
+    else {
+        return Ok(());
+    };
     comparer.uses("generate.ids");
-    continuation(comparer, model, &prompt, &Expected { quantity: "generate.ids", ids: &ids, logits: Some("generate.logits") })
+    continuation(
+        comparer,
+        model,
+        &prompt,
+        &Expected { quantity: "generate.ids", ids: &ids, logits: Some("generate.logits") },
+    )
 }
 
 /// A greedy continuation of the reference.
@@ -23,7 +31,12 @@ pub(super) struct Expected<'a> {
 }
 
 /// Continues a prompt both ways and compares ids, exactly, and logits.
-pub(super) fn continuation(comparer: &mut Comparer<'_>, model: &HookedTransformer, prompt: &[u32], expected: &Expected<'_>) -> Result<()> {
+pub(super) fn continuation(
+    comparer: &mut Comparer<'_>,
+    model: &HookedTransformer,
+    prompt: &[u32],
+    expected: &Expected<'_>,
+) -> Result<()> {
     for (use_cache, way) in [(true, "cached"), (false, "uncached")] {
         let how = Generation { use_cache, ..Generation::greedy(expected.ids.len().saturating_sub(prompt.len())) };
         let made = model.generate(prompt, &how)?;
@@ -31,7 +44,11 @@ pub(super) fn continuation(comparer: &mut Comparer<'_>, model: &HookedTransforme
         if let Some((name, theirs)) = expected.logits.and_then(|name| Some((name, comparer.reference.numbers(name)?))) {
             comparer.uses(name);
             let values: Vec<f32> = made.logits.iter().flat_map(|step| &step[0]).copied().collect();
-            comparer.check_against(&format!("{name} ({way})"), &Ours::new(values, &[made.logits.len(), model.config().d_vocab]), theirs);
+            comparer.check_against(
+                &format!("{name} ({way})"),
+                &Ours::new(values, &[made.logits.len(), model.config().d_vocab]),
+                theirs,
+            );
         }
     }
     Ok(())

@@ -45,7 +45,12 @@ fn embedding(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: 
     Ok(())
 }
 
-fn hidden(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, layer: usize) -> Result<()> {
+fn hidden(
+    comparer: &mut Comparer<'_>,
+    model: &HookedTransformer,
+    gradients: &ActivationCache,
+    layer: usize,
+) -> Result<()> {
     let n_layers = model.config().n_layers;
     let name = format!("grad_hidden_states.{layer}");
     if layer > n_layers {
@@ -55,14 +60,23 @@ fn hidden(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &Ac
     if layer == n_layers && LastHidden::of(comparer.reference, model) == LastHidden::Normed {
         return normed(comparer, model, gradients, &name);
     }
-    let site = if layer == n_layers { format!("blocks.{}.resid_post", layer - 1) } else { format!("blocks.{layer}.resid_pre") };
+    let site = if layer == n_layers {
+        format!("blocks.{}.resid_post", layer - 1)
+    } else {
+        format!("blocks.{layer}.resid_pre")
+    };
     comparer.check(&name, &Ours::read(gradients.activation(site)?)?);
     Ok(())
 }
 
 /// No site lies behind the norm's weight. The chain rule leads there: the gradient at
 /// `ln_final.normalized` is the reference's times that weight.
-fn normed(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, name: &str) -> Result<()> {
+fn normed(
+    comparer: &mut Comparer<'_>,
+    model: &HookedTransformer,
+    gradients: &ActivationCache,
+    name: &str,
+) -> Result<()> {
     let ours = Ours::read(gradients.activation("ln_final.normalized")?)?;
     let (Some(theirs), Some(weight)) = (comparer.reference.numbers(name), final_weight(model)?) else {
         comparer.check(name, &ours);

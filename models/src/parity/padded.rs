@@ -17,7 +17,8 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     if comparer.reference.numbers("padded.logits_with_position_ids").is_some() {
         let positioned = with_ids(comparer, tokens.clone())?;
         let logits = crate::hooks::Activation::new(model.forward(&positioned)?);
-        let counts = real.iter().flatten().flat_map(|counts| std::iter::repeat_n(*counts, model.config().d_vocab)).collect();
+        let counts =
+            real.iter().flatten().flat_map(|counts| std::iter::repeat_n(*counts, model.config().d_vocab)).collect();
         comparer.check("padded.logits_with_position_ids", &Ours { counts: Some(counts), ..Ours::read(&logits)? });
     }
     let forward = Forward::of(model, as_transformers_does(model, tokens)?)?;
@@ -31,7 +32,9 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
 fn tokens(comparer: &Comparer<'_>) -> Result<Option<Tokens>> {
     let reference = comparer.reference;
     let Some(tokens) = reference.tokens("padded.input_ids")? else { return Ok(None) };
-    let mask = reference.ids("padded.attention_mask").ok_or_else(|| bad_input(reference, "it has `padded.input_ids` but no `padded.attention_mask`"))?;
+    let mask = reference
+        .ids("padded.attention_mask")
+        .ok_or_else(|| bad_input(reference, "it has `padded.input_ids` but no `padded.attention_mask`"))?;
     let real = mask.rows().iter().map(|row| row.iter().map(|value| *value != 0).collect()).collect();
     tokens.with_mask(real).map(Some)
 }

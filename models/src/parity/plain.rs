@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::model::HookedTransformer;
 
 /// Sections other parts compare.
-const ELSEWHERE: [&str; 9] = ["padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "induction.", "ioi.", "grad_"];
+const ELSEWHERE: [&str; 9] =
+    ["padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "induction.", "ioi.", "grad_"];
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let Some(tokens) = comparer.reference.tokens("input_ids")? else { return Ok(()) };
@@ -15,7 +16,11 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     if comparer.reference.numbers("loss").is_some() {
         comparer.check("loss", &loss(model, &forward)?);
     }
-    let names: Vec<&str> = comparer.unseen("").into_iter().filter(|name| !ELSEWHERE.iter().any(|section| name.starts_with(section))).collect();
+    let names: Vec<&str> = comparer
+        .unseen("")
+        .into_iter()
+        .filter(|name| !ELSEWHERE.iter().any(|section| name.starts_with(section)))
+        .collect();
     forward.check(comparer, "", &names, None)?;
     for name in expected(model.config().n_layers) {
         if comparer.reference.numbers(&name).is_none() {

@@ -32,11 +32,22 @@ fn items(comparer: &Comparer<'_>, kind: &str) -> Vec<usize> {
 fn prompt(comparer: &mut Comparer<'_>, model: &HookedTransformer, item: usize) -> Result<()> {
     let section = format!("prompt.{item}.");
     let Some(ids) = ids(comparer, &section)? else { return Ok(()) };
-    tokenized(comparer, model, &["prompts", &item.to_string(), "text"], &format!("{section}input_ids (from text)"), &ids);
+    tokenized(
+        comparer,
+        model,
+        &["prompts", &item.to_string(), "text"],
+        &format!("{section}input_ids (from text)"),
+        &ids,
+    );
     let greedy = format!("{section}greedy_ids");
     if let Some(expected) = comparer.reference.row(&greedy)? {
         comparer.uses(&greedy);
-        continuation(comparer, model, &ids, &Expected { quantity: &greedy, ids: &expected, logits: Some(&format!("{section}greedy_logits")) })?;
+        continuation(
+            comparer,
+            model,
+            &ids,
+            &Expected { quantity: &greedy, ids: &expected, logits: Some(&format!("{section}greedy_logits")) },
+        )?;
     }
     let forward = Forward::of(model, Tokens::new(vec![ids])?)?;
     let names = comparer.unseen(&section);
@@ -46,7 +57,13 @@ fn prompt(comparer: &mut Comparer<'_>, model: &HookedTransformer, item: usize) -
 fn sentence(comparer: &mut Comparer<'_>, model: &HookedTransformer, item: usize) -> Result<()> {
     let section = format!("sentence.{item}.");
     let Some(ids) = ids(comparer, &section)? else { return Ok(()) };
-    tokenized(comparer, model, &["sentences", &item.to_string(), "text"], &format!("{section}input_ids (from text)"), &ids);
+    tokenized(
+        comparer,
+        model,
+        &["sentences", &item.to_string(), "text"],
+        &format!("{section}input_ids (from text)"),
+        &ids,
+    );
     let tokens = Tokens::new(vec![ids])?;
     let losses = crate::device::read(model.loss_per_token(model.forward(&tokens)?, &tokens)?)?;
     let shape = [losses.len()];
@@ -78,7 +95,13 @@ fn ids(comparer: &mut Comparer<'_>, section: &str) -> Result<Option<Vec<u32>>> {
 }
 
 /// Where the notes have the text and the model a tokenizer, the text must give the ids.
-pub(super) fn tokenized(comparer: &mut Comparer<'_>, model: &HookedTransformer, path: &[&str], quantity: &str, ids: &[u32]) {
+pub(super) fn tokenized(
+    comparer: &mut Comparer<'_>,
+    model: &HookedTransformer,
+    path: &[&str],
+    quantity: &str,
+    ids: &[u32],
+) {
     let text = path.iter().try_fold(comparer.reference.info(), |value, key| match key.parse::<usize>() {
         Ok(index) => value.get(index),
         Err(_) => value.get(*key),

@@ -45,10 +45,18 @@ impl Reference {
     /// [`Error::Read`] when it is not there, [`Error::File`] when either file is broken.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, format!("no reference can be read from it: {error}; make or download it again")))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+            Error::file(path, format!("no reference can be read from it: {error}; make or download it again"))
+        })?;
         let notes = path.with_extension("json");
         let info = if notes.is_file() { read_json(&notes)? } else { Value::Null };
-        let mut reference = Self { path: path.to_owned(), numbers: BTreeMap::new(), ids: BTreeMap::new(), other: BTreeMap::new(), info };
+        let mut reference = Self {
+            path: path.to_owned(),
+            numbers: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            other: BTreeMap::new(),
+            info,
+        };
         for (name, view) in file.tensors() {
             reference.add(name, &view);
         }
@@ -105,7 +113,10 @@ impl Reference {
     }
 
     fn rows_of_ids(&self, name: &str, ids: &Ids) -> Result<Vec<Vec<u32>>> {
-        let id = |value: &i64| u32::try_from(*value).map_err(|_| Error::file(&self.path, format!("`{name}` holds {value}, which is no token id")));
+        let id = |value: &i64| {
+            u32::try_from(*value)
+                .map_err(|_| Error::file(&self.path, format!("`{name}` holds {value}, which is no token id")))
+        };
         ids.rows().into_iter().map(|row| row.iter().map(id).collect()).collect()
     }
 
@@ -127,8 +138,12 @@ impl Ids {
 /// Little-endian bytes of a signed type as `i64`; `None` for other types.
 fn whole(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
     match dtype {
-        Dtype::I64 => Some(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap_or_default())).collect()),
-        Dtype::I32 => Some(bytes.chunks_exact(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap_or_default()))).collect()),
+        Dtype::I64 => {
+            Some(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap_or_default())).collect())
+        }
+        Dtype::I32 => Some(
+            bytes.chunks_exact(4).map(|b| i64::from(i32::from_le_bytes(b.try_into().unwrap_or_default()))).collect(),
+        ),
         _ => None,
     }
 }

@@ -76,7 +76,17 @@ pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
     let named = ["prompt.", "sentence.", "facts."].iter().any(|section| quantity.starts_with(section));
     let item = if named { format!("{:06}", numbers.first().unwrap_or(&0)) } else { String::new() };
     let layer = numbers.get(usize::from(named)).copied();
-    let parts = ["embed_out", "hidden_states", "attentions", "attn_out", "router_logits", "mlp_out", "final_norm_in", "logits", "loss"];
+    let parts = [
+        "embed_out",
+        "hidden_states",
+        "attentions",
+        "attn_out",
+        "router_logits",
+        "mlp_out",
+        "final_norm_in",
+        "logits",
+        "loss",
+    ];
     let part = parts.iter().position(|part| bare.contains(part)).unwrap_or(parts.len());
     // Without a layer: the embedding comes before all layers, everything else behind them.
     let depth = layer.map_or_else(|| if bare.ends_with("embed_out") { 0 } else { usize::MAX }, |layer| layer + 1);
@@ -89,11 +99,33 @@ mod tests {
 
     #[test]
     fn rows_come_as_a_forward_computes() {
-        let mut names = ["padded.logits", "logits", "mlp_out.0", "hidden_states.10", "hidden_states.2", "grad_embed", "attn_out.0", "embed_out", "prompt.10.logits", "prompt.2.logits"];
+        let mut names = [
+            "padded.logits",
+            "logits",
+            "mlp_out.0",
+            "hidden_states.10",
+            "hidden_states.2",
+            "grad_embed",
+            "attn_out.0",
+            "embed_out",
+            "prompt.10.logits",
+            "prompt.2.logits",
+        ];
         names.sort_by_key(|name| order(name));
         assert_eq!(
             names,
-            ["embed_out", "attn_out.0", "mlp_out.0", "hidden_states.2", "hidden_states.10", "logits", "grad_embed", "padded.logits", "prompt.2.logits", "prompt.10.logits"]
+            [
+                "embed_out",
+                "attn_out.0",
+                "mlp_out.0",
+                "hidden_states.2",
+                "hidden_states.10",
+                "logits",
+                "grad_embed",
+                "padded.logits",
+                "prompt.2.logits",
+                "prompt.10.logits"
+            ]
         );
     }
 }

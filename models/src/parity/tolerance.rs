@@ -36,7 +36,11 @@ impl Tolerance {
     /// The reference's `suggested_tolerance`, else 1e-4 absolute and relative; gradients 1e-3 of the largest.
     /// `chosen` takes the place of both.
     pub(super) fn of(quantity: &str, info: &Value, chosen: Option<f64>) -> Self {
-        let suggested = |key: &str| chosen.or_else(|| info.get("suggested_tolerance")?.get(key)?.as_f64()).filter(|number| number.is_finite() && *number >= 0.0);
+        let suggested = |key: &str| {
+            chosen
+                .or_else(|| info.get("suggested_tolerance")?.get(key)?.as_f64())
+                .filter(|number| number.is_finite() && *number >= 0.0)
+        };
         let (atol, rtol) = (suggested("atol").unwrap_or(USUAL), suggested("rtol").unwrap_or(USUAL));
         if quantity.contains("grad_") {
             return Self { atol: 1e-7, rtol: chosen.unwrap_or(GRADIENT), scale: Scale::Tensor };
@@ -67,7 +71,10 @@ mod tests {
     fn the_reference_suggests_and_the_user_decides() {
         let info = json!({"suggested_tolerance": {"atol": 2e-4, "rtol": 3e-4}});
         assert_eq!(Tolerance::of("logits", &info, None), Tolerance { atol: 2e-4, rtol: 3e-4, scale: Scale::Entry });
-        assert_eq!(Tolerance::of("hidden_states.3", &info, Some(0.5)), Tolerance { atol: 0.5, rtol: 0.5, scale: Scale::Vector });
+        assert_eq!(
+            Tolerance::of("hidden_states.3", &info, Some(0.5)),
+            Tolerance { atol: 0.5, rtol: 0.5, scale: Scale::Vector }
+        );
         assert_eq!(Tolerance::of("grad_embed", &info, None).rtol, 1e-3);
         assert_eq!(Tolerance::of("logits", &Value::Null, None).atol, 1e-4);
     }

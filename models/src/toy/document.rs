@@ -21,10 +21,7 @@ pub struct Document {
 impl Document {
     /// Opens a document: `<|endoftext|>`, which nothing predicts.
     pub fn open() -> Self {
-        Self {
-            tokens: vec![vocab::END_OF_TEXT_ID],
-            weights: vec![0.0],
-        }
+        Self { tokens: vec![vocab::END_OF_TEXT_ID], weights: vec![0.0] }
     }
 
     /// Adds one token.
@@ -35,9 +32,7 @@ impl Document {
 
     /// Adds tokens of one weight.
     pub fn extend(&mut self, tokens: impl IntoIterator<Item = u32>, weight: f32) {
-        tokens
-            .into_iter()
-            .for_each(|token| self.push(token, weight));
+        tokens.into_iter().for_each(|token| self.push(token, weight));
     }
 
     /// Ends the text with one `<|endoftext|>` to be predicted, then fills or cuts it to `N_CTX + 1` tokens.

@@ -57,9 +57,7 @@ pub struct Report {
 
 /// A model's logits do not have the shape its rows ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds {actual}"
-)]
+#[error("toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds {actual}")]
 pub struct WrongLength {
     /// Numbers `[batch, pos, d_vocab]` needs.
     pub expected: usize,
@@ -83,14 +81,8 @@ impl Exam {
         for _ in 0..rows {
             let found = induction::draw(&mut rng);
             let row = exam.row(&found.tokens);
-            let ask = |place: usize| Question {
-                row,
-                pos: place - 1,
-                right: vec![found.tokens[place]],
-                wrong: vec![],
-            };
-            exam.questions
-                .extend(found.predictable.iter().copied().map(ask));
+            let ask = |place: usize| Question { row, pos: place - 1, right: vec![found.tokens[place]], wrong: vec![] };
+            exam.questions.extend(found.predictable.iter().copied().map(ask));
         }
         exam
     }
@@ -103,12 +95,7 @@ impl Exam {
             let found = name_mover::prompt(&mut rng, names, templates);
             let row = exam.row(&found.tokens);
             let (right, wrong) = (vec![found.answer], vec![found.wrong]);
-            exam.questions.push(Question {
-                row,
-                pos: found.answer_pos,
-                right,
-                wrong,
-            });
+            exam.questions.push(Question { row, pos: found.answer_pos, right, wrong });
         }
         exam
     }
@@ -121,12 +108,7 @@ impl Exam {
             let found = greater_than::prompt(&mut rng, split);
             let row = exam.row(&found.tokens);
             let (right, wrong) = (found.answers(), found.wrong());
-            exam.questions.push(Question {
-                row,
-                pos: found.answer_pos,
-                right,
-                wrong,
-            });
+            exam.questions.push(Question { row, pos: found.answer_pos, right, wrong });
         }
         exam
     }
@@ -144,15 +126,8 @@ impl Exam {
         for (number, rows) in self.rows.chunks(batch).enumerate() {
             let (first, last) = (number * batch, number * batch + rows.len());
             let logits = checked(logits(rows)?, rows.len())?;
-            let asked = self
-                .questions
-                .iter()
-                .filter(|question| (first..last).contains(&question.row));
-            marks.extend(
-                asked.map(|question| {
-                    mark(question, at(&logits, question.row - first, question.pos))
-                }),
-            );
+            let asked = self.questions.iter().filter(|question| (first..last).contains(&question.row));
+            marks.extend(asked.map(|question| mark(question, at(&logits, question.row - first, question.pos))));
         }
         Ok(Score::of(&marks))
     }
@@ -160,14 +135,7 @@ impl Exam {
 
 fn checked(logits: Vec<f32>, rows: usize) -> Result<Vec<f32>, WrongLength> {
     let expected = rows * N_CTX * vocab::tokens().len();
-    if logits.len() == expected {
-        Ok(logits)
-    } else {
-        Err(WrongLength {
-            expected,
-            actual: logits.len(),
-        })
-    }
+    if logits.len() == expected { Ok(logits) } else { Err(WrongLength { expected, actual: logits.len() }) }
 }
 
 /// The logits of one position, `[d_vocab]`.
@@ -188,29 +156,17 @@ struct Mark {
 fn mark(question: &Question, logits: &[f32]) -> Mark {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |id: &u32| f64::from(logits[*id as usize] - max).exp();
-    let total: f64 = logits
-        .iter()
-        .map(|logit| f64::from(logit - max).exp())
-        .sum();
+    let total: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
     let sum = |ids: &[u32]| ids.iter().map(weight).sum::<f64>() / total;
     // Strictly above every other token: a tie, and a model that gives NaN, are wrong.
-    let best = question
-        .right
-        .iter()
-        .map(|&id| logits[id as usize])
-        .fold(f32::NEG_INFINITY, f32::max);
+    let best = question.right.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
     let beaten = |(id, logit): (u32, &f32)| question.right.contains(&id) || *logit < best;
-    Mark {
-        correct: (0..).zip(logits).all(beaten),
-        right: sum(&question.right),
-        wrong: sum(&question.wrong),
-    }
+    Mark { correct: (0..).zip(logits).all(beaten), right: sum(&question.right), wrong: sum(&question.wrong) }
 }
 
 impl Score {
     fn of(marks: &[Mark]) -> Self {
-        let mean =
-            |of: fn(&Mark) -> f64| marks.iter().map(of).sum::<f64>() / marks.len().max(1) as f64;
+        let mean = |of: fn(&Mark) -> f64| marks.iter().map(of).sum::<f64>() / marks.len().max(1) as f64;
         Self {
             questions: marks.len(),
             accuracy: mean(|mark| f64::from(u8::from(mark.correct))),
@@ -255,26 +211,15 @@ mod tests {
 
     /// What followed the last earlier copy of this token.
     fn copy(row: &[u32], pos: usize) -> u32 {
-        (1..pos)
-            .rev()
-            .find(|&i| row[i] == row[pos])
-            .map_or(1, |i| row[i + 1])
+        (1..pos).rev().find(|&i| row[i] == row[pos]).map_or(1, |i| row[i + 1])
     }
 
     #[test]
     fn equal_logits_are_marked_by_hand() {
         let exam = Exam::greater_than(1, 20, Split::HeldOut);
-        let score = exam
-            .take(7, |rows| {
-                Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| 1.0).collect())
-            })
-            .unwrap();
-        let later: f64 = exam
-            .questions
-            .iter()
-            .map(|q| q.right.len() as f64)
-            .sum::<f64>()
-            / 20.0;
+        let score =
+            exam.take(7, |rows| Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| 1.0).collect())).unwrap();
+        let later: f64 = exam.questions.iter().map(|q| q.right.len() as f64).sum::<f64>() / 20.0;
         let d_vocab = vocab::tokens().len() as f64;
         assert_eq!((score.questions, score.accuracy), (20, 0.0));
         assert!((score.prob_diff - (2.0 * later - 100.0) / d_vocab).abs() < 1e-9);
@@ -285,26 +230,16 @@ mod tests {
         let report = evaluate(2, 50, 16, |rows| Ok::<_, WrongLength>(oracle(rows, copy))).unwrap();
         assert_eq!(report.induction.accuracy, 1.0);
         assert!(report.induction.questions > 500 && report.induction.loss < 1e-9);
-        assert_eq!(
-            (report.name_mover.accuracy, report.name_mover_names.accuracy),
-            (0.0, 0.0)
-        );
+        assert_eq!((report.name_mover.accuracy, report.name_mover_names.accuracy), (0.0, 0.0));
         assert_eq!(report.greater_than.accuracy, 0.0);
     }
 
     #[test]
     fn a_name_mover_solves_name_movers() {
         let exam = Exam::name_mover(3, 40, Split::HeldOut, Split::HeldOut);
-        let answers: std::collections::BTreeMap<Vec<u32>, u32> = exam
-            .questions
-            .iter()
-            .map(|q| (exam.rows[q.row].clone(), q.right[0]))
-            .collect();
-        let score = exam
-            .take(16, |rows| {
-                Ok::<_, WrongLength>(oracle(rows, |row, _| answers[row]))
-            })
-            .unwrap();
+        let answers: std::collections::BTreeMap<Vec<u32>, u32> =
+            exam.questions.iter().map(|q| (exam.rows[q.row].clone(), q.right[0])).collect();
+        let score = exam.take(16, |rows| Ok::<_, WrongLength>(oracle(rows, |row, _| answers[row]))).unwrap();
         assert_eq!((score.questions, score.accuracy), (40, 1.0));
         assert!((score.prob_diff - 1.0).abs() < 1e-9);
     }
@@ -313,24 +248,18 @@ mod tests {
     fn a_model_of_nan_is_wrong() {
         let exam = Exam::name_mover(4, 3, Split::HeldOut, Split::HeldOut);
         let score = exam
-            .take(2, |rows| {
-                Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| f32::NAN).collect())
-            })
+            .take(2, |rows| Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| f32::NAN).collect()))
             .unwrap();
         assert_eq!(score.accuracy, 0.0);
     }
 
     #[test]
     fn logits_of_another_shape_are_refused() {
-        let error = Exam::induction(5, 2)
-            .take(2, |_| Ok::<_, WrongLength>(vec![0.0; 6]))
-            .unwrap_err();
+        let error = Exam::induction(5, 2).take(2, |_| Ok::<_, WrongLength>(vec![0.0; 6])).unwrap_err();
         let expected = 2 * 64 * vocab::tokens().len();
         assert_eq!(
             error.to_string(),
-            format!(
-                "toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds 6"
-            )
+            format!("toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds 6")
         );
     }
 }

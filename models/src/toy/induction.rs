@@ -28,17 +28,9 @@ impl Layout {
     pub fn draw(rng: &mut impl Rng) -> Self {
         let segment = rng.random_range(3..=28);
         let spare = N_CTX - 2 * segment;
-        let gap = if rng.random_bool(0.5) {
-            0
-        } else {
-            rng.random_range(0..=spare.min(16))
-        };
+        let gap = if rng.random_bool(0.5) { 0 } else { rng.random_range(0..=spare.min(16)) };
         let prefix = rng.random_range(0..=(spare - gap).min(24));
-        Self {
-            prefix,
-            segment,
-            gap,
-        }
+        Self { prefix, segment, gap }
     }
 }
 
@@ -55,11 +47,7 @@ pub struct Repeated {
 
 /// The words most sequences are made of: plain words and all names, held-out ones included.
 static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
-    [&PLAIN[..], &TRAIN_NAMES, &HELD_OUT_NAMES]
-        .into_iter()
-        .flatten()
-        .map(|word| vocab::spaced(word))
-        .collect()
+    [&PLAIN[..], &TRAIN_NAMES, &HELD_OUT_NAMES].into_iter().flatten().map(|word| vocab::spaced(word)).collect()
 });
 
 /// Every token but the two special ones.
@@ -67,11 +55,7 @@ static ANY: LazyLock<Vec<u32>> = LazyLock::new(|| (2..vocab::tokens().len() as u
 
 /// Draws a sequence; three in four use words and names, the rest any token.
 pub fn draw(rng: &mut impl Rng) -> Repeated {
-    let pool = if rng.random_bool(0.75) {
-        &*WORDS
-    } else {
-        &*ANY
-    };
+    let pool = if rng.random_bool(0.75) { &*WORDS } else { &*ANY };
     let layout = Layout::draw(rng);
     repeat(rng, pool, layout)
 }
@@ -80,9 +64,7 @@ pub fn draw(rng: &mut impl Rng) -> Repeated {
 ///
 /// `pool` holds distinct tokens, at least `N_CTX` of them, so that the noise never runs out.
 fn repeat(rng: &mut impl Rng, pool: &[u32], layout: Layout) -> Repeated {
-    let mut fresh = index::sample(rng, pool.len(), N_CTX)
-        .into_iter()
-        .map(|place| pool[place]);
+    let mut fresh = index::sample(rng, pool.len(), N_CTX).into_iter().map(|place| pool[place]);
     let segment: Vec<u32> = fresh.by_ref().take(layout.segment).collect();
     let mut tokens = vec![vocab::END_OF_TEXT_ID];
     let mut predictable = Vec::new();
@@ -93,11 +75,7 @@ fn repeat(rng: &mut impl Rng, pool: &[u32], layout: Layout) -> Repeated {
             break;
         }
         // Without a gap a third repeat's first word follows the second's last, as it did before.
-        let known = if round > 1 && layout.gap == 0 {
-            start
-        } else {
-            start + 1
-        };
+        let known = if round > 1 && layout.gap == 0 { start } else { start + 1 };
         tokens.extend(&segment);
         if round > 0 {
             predictable.extend(known..tokens.len());
@@ -106,20 +84,12 @@ fn repeat(rng: &mut impl Rng, pool: &[u32], layout: Layout) -> Repeated {
     }
     tokens.truncate(N_CTX + 1);
     predictable.retain(|&place| place <= N_CTX);
-    Repeated {
-        tokens,
-        predictable,
-        layout,
-    }
+    Repeated { tokens, predictable, layout }
 }
 
 /// One row of training text.
 pub fn document(rng: &mut impl Rng) -> Document {
-    let Repeated {
-        tokens,
-        predictable,
-        ..
-    } = draw(rng);
+    let Repeated { tokens, predictable, .. } = draw(rng);
     let mut weights = vec![NOISE; tokens.len()];
     weights[0] = 0.0;
     for place in predictable {
@@ -138,46 +108,25 @@ mod tests {
     #[test]
     fn a_known_layout_repeats_where_it_should() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let found = repeat(
-            &mut rng,
-            &WORDS,
-            Layout {
-                prefix: 2,
-                segment: 20,
-                gap: 3,
-            },
-        );
+        let found = repeat(&mut rng, &WORDS, Layout { prefix: 2, segment: 20, gap: 3 });
         assert_eq!(found.tokens.len(), 65);
         assert_eq!(found.tokens[3..23], found.tokens[26..46]);
-        assert_eq!(
-            found.predictable,
-            (27..46).chain(50..65).collect::<Vec<_>>()
-        );
+        assert_eq!(found.predictable, (27..46).chain(50..65).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_predictable_token_follows_what_it_followed_before_and_nothing_else() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for _ in 0..300 {
-            let Repeated {
-                tokens,
-                predictable,
-                layout,
-            } = draw(&mut rng);
+            let Repeated { tokens, predictable, layout } = draw(&mut rng);
             assert_eq!(tokens.len(), N_CTX + 1, "{layout:?}");
             assert!(predictable.len() >= 2, "{layout:?}");
             for place in predictable {
                 let last = tokens[place - 1];
-                let followers: Vec<u32> = (1..place - 1)
-                    .filter(|&i| tokens[i] == last)
-                    .map(|i| tokens[i + 1])
-                    .collect();
+                let followers: Vec<u32> =
+                    (1..place - 1).filter(|&i| tokens[i] == last).map(|i| tokens[i + 1]).collect();
                 assert!(followers.contains(&tokens[place]), "{layout:?} at {place}");
-                assert_eq!(
-                    followers.last(),
-                    Some(&tokens[place]),
-                    "{layout:?} at {place}"
-                );
+                assert_eq!(followers.last(), Some(&tokens[place]), "{layout:?} at {place}");
             }
         }
     }
@@ -186,13 +135,8 @@ mod tests {
     fn distances_and_starts_vary() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let layouts: Vec<_> = (0..300).map(|_| Layout::draw(&mut rng)).collect();
-        let periods: std::collections::BTreeSet<_> =
-            layouts.iter().map(|l| l.segment + l.gap).collect();
+        let periods: std::collections::BTreeSet<_> = layouts.iter().map(|l| l.segment + l.gap).collect();
         assert!(periods.len() > 20, "{periods:?}");
-        assert!(
-            layouts
-                .iter()
-                .all(|l| l.prefix + 2 * l.segment + l.gap <= N_CTX)
-        );
+        assert!(layouts.iter().all(|l| l.prefix + 2 * l.segment + l.gap <= N_CTX));
     }
 }

@@ -19,11 +19,7 @@ pub struct Mixture {
 
 impl Default for Mixture {
     fn default() -> Self {
-        Self {
-            induction: 35,
-            name_mover: 40,
-            greater_than: 15,
-        }
+        Self { induction: 35, name_mover: 40, greater_than: 15 }
     }
 }
 
@@ -69,14 +65,9 @@ impl Recipe {
     pub fn batch(&self, step: u64) -> Batch {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step);
-        let documents: Vec<Document> = (0..self.batch)
-            .map(|_| self.mixture.document(&mut rng))
-            .collect();
+        let documents: Vec<Document> = (0..self.batch).map(|_| self.mixture.document(&mut rng)).collect();
         Batch {
-            tokens: documents
-                .iter()
-                .map(|d| d.tokens[..N_CTX].to_vec())
-                .collect(),
+            tokens: documents.iter().map(|d| d.tokens[..N_CTX].to_vec()).collect(),
             targets: documents.iter().map(|d| d.tokens[1..].to_vec()).collect(),
             loss_mask: documents.iter().map(|d| d.weights[1..].to_vec()).collect(),
         }
@@ -90,15 +81,8 @@ mod tests {
     use super::super::vocab;
     use super::*;
 
-    const RECIPE: Recipe = Recipe {
-        seed: 3,
-        batch: 64,
-        mixture: Mixture {
-            induction: 35,
-            name_mover: 40,
-            greater_than: 15,
-        },
-    };
+    const RECIPE: Recipe =
+        Recipe { seed: 3, batch: 64, mixture: Mixture { induction: 35, name_mover: 40, greater_than: 15 } };
 
     #[test]
     fn a_step_gives_the_same_batch_and_another_step_another() {
@@ -110,24 +94,9 @@ mod tests {
     #[test]
     fn rows_have_one_length_and_targets_are_the_next_tokens() {
         let batch = RECIPE.batch(0);
-        assert_eq!(
-            (
-                batch.tokens.len(),
-                batch.targets.len(),
-                batch.loss_mask.len()
-            ),
-            (64, 64, 64)
-        );
-        for ((tokens, targets), mask) in batch
-            .tokens
-            .iter()
-            .zip(&batch.targets)
-            .zip(&batch.loss_mask)
-        {
-            assert_eq!(
-                (tokens.len(), targets.len(), mask.len()),
-                (N_CTX, N_CTX, N_CTX)
-            );
+        assert_eq!((batch.tokens.len(), batch.targets.len(), batch.loss_mask.len()), (64, 64, 64));
+        for ((tokens, targets), mask) in batch.tokens.iter().zip(&batch.targets).zip(&batch.loss_mask) {
+            assert_eq!((tokens.len(), targets.len(), mask.len()), (N_CTX, N_CTX, N_CTX));
             assert_eq!(tokens[1..], targets[..N_CTX - 1]);
             assert_eq!(tokens[0], vocab::END_OF_TEXT_ID);
             assert!(!tokens.contains(&vocab::UNKNOWN_ID));
@@ -138,16 +107,8 @@ mod tests {
 
     #[test]
     fn one_task_can_have_every_row() {
-        let years = Mixture {
-            induction: 0,
-            name_mover: 0,
-            greater_than: 100,
-        };
-        let batch = Recipe {
-            mixture: years,
-            ..RECIPE
-        }
-        .batch(0);
+        let years = Mixture { induction: 0, name_mover: 0, greater_than: 100 };
+        let batch = Recipe { mixture: years, ..RECIPE }.batch(0);
         let lasted = vocab::id(" lasted").unwrap();
         assert!(batch.tokens.iter().all(|row| row.contains(&lasted)));
     }
@@ -155,12 +116,7 @@ mod tests {
     #[test]
     fn every_token_is_learnt_as_input_and_as_target() {
         let batches: Vec<Batch> = (0..60).map(|step| RECIPE.batch(step)).collect();
-        let seen: BTreeSet<u32> = batches
-            .iter()
-            .flat_map(|batch| &batch.tokens)
-            .flatten()
-            .copied()
-            .collect();
+        let seen: BTreeSet<u32> = batches.iter().flat_map(|batch| &batch.tokens).flatten().copied().collect();
         let missing: Vec<&String> = (2..vocab::tokens().len() as u32)
             .filter(|id| !seen.contains(id))
             .map(|id| &vocab::tokens()[id as usize])

@@ -58,39 +58,17 @@ pub fn names(split: Split) -> &'static [&'static str] {
 
 /// Draws a prompt, at a position that varies: sentences without a name may stand before it and within it.
 pub fn prompt(rng: &mut impl Rng, from_names: Split, from_templates: Split) -> Prompt {
-    let template = templates(from_templates)
-        .choose(rng)
-        .expect("BUG: both sides have templates");
-    let count = if rng.random_bool(0.4) {
-        0
-    } else {
-        rng.random_range(1..=3)
-    };
+    let template = templates(from_templates).choose(rng).expect("BUG: both sides have templates");
+    let count = if rng.random_bool(0.4) { 0 } else { rng.random_range(1..=3) };
     let between = template.setup.ends_with('.') && rng.random_bool(0.25);
-    let order = if rng.random_bool(0.5) {
-        Order::Abba
-    } else {
-        Order::Baba
-    };
+    let order = if rng.random_bool(0.5) { Order::Abba } else { Order::Baba };
     let before = fillers(rng, count);
     let between = between.then(|| filler(rng));
-    build(
-        rng,
-        from_names,
-        template,
-        order,
-        &before,
-        between.as_deref(),
-    )
+    build(rng, from_names, template, order, &before, between.as_deref())
 }
 
 /// Draws the names and the scene of one template alone: prompts of one template have the same length and positions.
-pub fn aligned_prompt(
-    rng: &mut impl Rng,
-    from_names: Split,
-    template: &Template,
-    order: Order,
-) -> Prompt {
+pub fn aligned_prompt(rng: &mut impl Rng, from_names: Split, template: &Template, order: Order) -> Prompt {
     build(rng, from_names, template, order, &[], None)
 }
 
@@ -109,29 +87,16 @@ fn build(
     sentences.push(template.action);
     let text = fill(&sentences.join(" "), &Scene::draw(rng));
     let people: Vec<&str> = names(split).choose_multiple(rng, 5).copied().collect();
-    name(
-        &text,
-        order,
-        [people[0], people[1]],
-        [people[2], people[3], people[4]],
-    )
+    name(&text, order, [people[0], people[1]], [people[2], people[3], people[4]])
 }
 
 /// Puts the names in: the indirect object and the subject, and three others for the `abc` twin.
 fn name(text: &str, order: Order, [io, s]: [&str; 2], [a, b, c]: [&str; 3]) -> Prompt {
-    let [first, second] = if order == Order::Abba {
-        [io, s]
-    } else {
-        [s, io]
-    };
+    let [first, second] = if order == Order::Abba { [io, s] } else { [s, io] };
     let tokens = encode(text, [first, second, s]);
     let [answer, wrong] = [io, s].map(vocab::spaced);
     let [a_pos, b_pos, s2_pos] = name_places(&tokens, [io, s]);
-    let [io_pos, s1_pos] = if order == Order::Abba {
-        [a_pos, b_pos]
-    } else {
-        [b_pos, a_pos]
-    };
+    let [io_pos, s1_pos] = if order == Order::Abba { [a_pos, b_pos] } else { [b_pos, a_pos] };
     Prompt {
         text: vocab::decode(&tokens[1..]),
         answer_pos: tokens.len() - 1,
@@ -149,21 +114,13 @@ fn name(text: &str, order: Order, [io, s]: [&str; 2], [a, b, c]: [&str; 3]) -> P
 
 fn encode(text: &str, [a, b, s]: [&str; 3]) -> Vec<u32> {
     let text = text.replace("{A}", a).replace("{B}", b).replace("{S}", s);
-    std::iter::once(vocab::END_OF_TEXT_ID)
-        .chain(vocab::encode(&text))
-        .collect()
+    std::iter::once(vocab::END_OF_TEXT_ID).chain(vocab::encode(&text)).collect()
 }
 
 /// The three positions that hold one of two names, with or without a leading space.
 fn name_places(tokens: &[u32], names: [&str; 2]) -> [usize; 3] {
-    let ids: Vec<u32> = names
-        .iter()
-        .flat_map(|name| [Some(vocab::spaced(name)), vocab::id(name)])
-        .flatten()
-        .collect();
-    let places: Vec<usize> = (0..tokens.len())
-        .filter(|&place| ids.contains(&tokens[place]))
-        .collect();
+    let ids: Vec<u32> = names.iter().flat_map(|name| [Some(vocab::spaced(name)), vocab::id(name)]).flatten().collect();
+    let places: Vec<usize> = (0..tokens.len()).filter(|&place| ids.contains(&tokens[place])).collect();
     places.try_into().expect("BUG: a template has three names")
 }
 
@@ -173,11 +130,7 @@ pub fn document(rng: &mut impl Rng) -> Document {
     let mut document = Document::open();
     document.extend(tokens.into_iter().skip(1), TEXT);
     document.push(answer, PREDICTABLE);
-    let rest = if rng.random_bool(0.3) {
-        format!(". {}", filler(rng))
-    } else {
-        ".".to_string()
-    };
+    let rest = if rng.random_bool(0.3) { format!(". {}", filler(rng)) } else { ".".to_string() };
     document.extend(vocab::encode(&rest), TEXT);
     document.close()
 }
@@ -192,85 +145,37 @@ mod tests {
 
     fn count(tokens: &[u32], name: u32) -> usize {
         let spaced = vocab::decode(&[name]);
-        tokens
-            .iter()
-            .filter(|&&id| id == name || vocab::decode(&[id]) == spaced.trim_start())
-            .count()
+        tokens.iter().filter(|&&id| id == name || vocab::decode(&[id]) == spaced.trim_start()).count()
     }
 
     #[test]
     fn the_sentence_of_the_paper() {
         let text = "When {A} and {B} went to the store, {S} gave a drink to";
         let found = name(text, Order::Abba, ["Mary", "John"], ["Tom", "Amy", "Bob"]);
-        assert_eq!(
-            found.text,
-            "When Mary and John went to the store, John gave a drink to"
-        );
-        assert_eq!(
-            [found.answer, found.wrong],
-            [" Mary", " John"].map(|name| vocab::id(name).unwrap())
-        );
-        assert_eq!(
-            [found.io_pos, found.s1_pos, found.s2_pos, found.answer_pos],
-            [2, 4, 10, 14]
-        );
-        assert_eq!(
-            vocab::decode(&found.corrupted[1..]),
-            "When Mary and John went to the store, Mary gave a drink to"
-        );
-        assert_eq!(
-            vocab::decode(&found.abc[1..]),
-            "When Tom and Amy went to the store, Bob gave a drink to"
-        );
+        assert_eq!(found.text, "When Mary and John went to the store, John gave a drink to");
+        assert_eq!([found.answer, found.wrong], [" Mary", " John"].map(|name| vocab::id(name).unwrap()));
+        assert_eq!([found.io_pos, found.s1_pos, found.s2_pos, found.answer_pos], [2, 4, 10, 14]);
+        assert_eq!(vocab::decode(&found.corrupted[1..]), "When Mary and John went to the store, Mary gave a drink to");
+        assert_eq!(vocab::decode(&found.abc[1..]), "When Tom and Amy went to the store, Bob gave a drink to");
         let baba = name(text, Order::Baba, ["Mary", "John"], ["Tom", "Amy", "Bob"]);
-        assert_eq!(
-            baba.text,
-            "When John and Mary went to the store, John gave a drink to"
-        );
-        assert_eq!(
-            (baba.io_pos, baba.s1_pos, baba.answer),
-            (4, 2, found.answer)
-        );
+        assert_eq!(baba.text, "When John and Mary went to the store, John gave a drink to");
+        assert_eq!((baba.io_pos, baba.s1_pos, baba.answer), (4, 2, found.answer));
     }
 
     #[test]
     fn the_answer_occurs_once_and_the_subject_twice_in_every_draw() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        for (from_names, from_templates) in [
-            (Split::Train, Split::Train),
-            (Split::Train, Split::HeldOut),
-            (Split::HeldOut, Split::HeldOut),
-        ] {
+        for (from_names, from_templates) in
+            [(Split::Train, Split::Train), (Split::Train, Split::HeldOut), (Split::HeldOut, Split::HeldOut)]
+        {
             for _ in 0..300 {
                 let p = prompt(&mut rng, from_names, from_templates);
-                assert_eq!(
-                    [count(&p.tokens, p.answer), count(&p.tokens, p.wrong)],
-                    [1, 2],
-                    "{}",
-                    p.text
-                );
-                assert_eq!(
-                    [count(&p.corrupted, p.answer), count(&p.corrupted, p.wrong)],
-                    [2, 1],
-                    "{}",
-                    p.text
-                );
-                assert_eq!(
-                    [count(&p.abc, p.answer), count(&p.abc, p.wrong)],
-                    [0, 0],
-                    "{}",
-                    p.text
-                );
-                assert!(
-                    !p.tokens.contains(&vocab::UNKNOWN_ID) && !p.text.contains('{'),
-                    "{}",
-                    p.text
-                );
+                assert_eq!([count(&p.tokens, p.answer), count(&p.tokens, p.wrong)], [1, 2], "{}", p.text);
+                assert_eq!([count(&p.corrupted, p.answer), count(&p.corrupted, p.wrong)], [2, 1], "{}", p.text);
+                assert_eq!([count(&p.abc, p.answer), count(&p.abc, p.wrong)], [0, 0], "{}", p.text);
+                assert!(!p.tokens.contains(&vocab::UNKNOWN_ID) && !p.text.contains('{'), "{}", p.text);
                 assert_eq!(vocab::encode(&p.text), p.tokens[1..]);
-                assert_eq!(
-                    (p.tokens.len(), p.tokens.len()),
-                    (p.corrupted.len(), p.abc.len())
-                );
+                assert_eq!((p.tokens.len(), p.tokens.len()), (p.corrupted.len(), p.abc.len()));
                 assert!(p.tokens.len() < N_CTX, "{}", p.text);
             }
         }
@@ -278,41 +183,24 @@ mod tests {
 
     #[test]
     fn held_out_names_never_train() {
-        let held_out: Vec<u32> = HELD_OUT_NAMES
-            .iter()
-            .flat_map(|name| [vocab::spaced(name), vocab::id(name).unwrap()])
-            .collect();
+        let held_out: Vec<u32> =
+            HELD_OUT_NAMES.iter().flat_map(|name| [vocab::spaced(name), vocab::id(name).unwrap()]).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         for _ in 0..500 {
             let document = document(&mut rng);
             assert!(document.tokens.iter().all(|id| !held_out.contains(id)));
-            assert_eq!(
-                document
-                    .weights
-                    .iter()
-                    .filter(|&&weight| weight == PREDICTABLE)
-                    .count(),
-                1
-            );
+            assert_eq!(document.weights.iter().filter(|&&weight| weight == PREDICTABLE).count(), 1);
         }
     }
 
     #[test]
     fn neither_order_nor_induction_gives_the_answer() {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
-        let prompts: Vec<_> = (0..1000)
-            .map(|_| prompt(&mut rng, Split::Train, Split::Train))
-            .collect();
+        let prompts: Vec<_> = (0..1000).map(|_| prompt(&mut rng, Split::Train, Split::Train)).collect();
         let first = prompts.iter().filter(|p| p.order == Order::Abba).count();
-        assert!(
-            (400..600).contains(&first),
-            "{first} of 1000 answers are the first name"
-        );
+        assert!((400..600).contains(&first), "{first} of 1000 answers are the first name");
         for p in &prompts {
-            let followed = p
-                .tokens
-                .windows(2)
-                .any(|pair| pair[0] == p.tokens[p.answer_pos] && pair[1] == p.answer);
+            let followed = p.tokens.windows(2).any(|pair| pair[0] == p.tokens[p.answer_pos] && pair[1] == p.answer);
             assert!(!followed, "{}", p.text);
         }
         let places: std::collections::BTreeSet<_> = prompts.iter().map(|p| p.answer_pos).collect();
@@ -323,8 +211,8 @@ mod tests {
     fn aligned_prompts_differ_in_words_only() {
         let mut rng = ChaCha8Rng::seed_from_u64(10);
         let template = &templates(Split::Train)[0];
-        let [one, two] = [Order::Abba, Order::Baba]
-            .map(|order| aligned_prompt(&mut rng, Split::HeldOut, template, order));
+        let [one, two] =
+            [Order::Abba, Order::Baba].map(|order| aligned_prompt(&mut rng, Split::HeldOut, template, order));
         assert_eq!((one.answer_pos, one.s2_pos), (two.answer_pos, two.s2_pos));
         assert_eq!((one.io_pos, one.s1_pos), (two.s1_pos, two.io_pos));
     }

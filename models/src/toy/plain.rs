@@ -32,44 +32,28 @@ pub fn document(rng: &mut impl Rng) -> Document {
 fn text(rng: &mut impl Rng) -> String {
     let people = people(rng);
     let count = rng.random_range(2..=5);
-    let sentences: Vec<String> = (0..count)
-        .map(|_| {
-            if rng.random_bool(0.2) {
-                filler(rng)
-            } else {
-                sentence(rng, &people)
-            }
-        })
-        .collect();
+    let sentences: Vec<String> =
+        (0..count).map(|_| if rng.random_bool(0.2) { filler(rng) } else { sentence(rng, &people) }).collect();
     sentences.join(" ")
 }
 
 /// Three different names.
 fn people(rng: &mut impl Rng) -> Vec<&'static str> {
-    let names: &[&'static str] = if rng.random_bool(0.5) {
-        &TRAIN_NAMES
-    } else {
-        &HELD_OUT_NAMES
-    };
+    let names: &[&'static str] = if rng.random_bool(0.5) { &TRAIN_NAMES } else { &HELD_OUT_NAMES };
     names.choose_multiple(rng, 3).copied().collect()
 }
 
 fn sentence(rng: &mut impl Rng, people: &[&'static str]) -> String {
     let mut people = people.to_vec();
     people.shuffle(rng);
-    let text = pick(rng, &SENTENCES)
-        .replace("{X}", people[0])
-        .replace("{Y}", people[1]);
+    let text = pick(rng, &SENTENCES).replace("{X}", people[0]).replace("{Y}", people[1]);
     fill(&text, &Scene::draw(rng))
 }
 
 /// Every token the simple sentences use besides names and scenes.
 #[cfg(test)]
 pub(crate) fn known_words() -> Vec<u32> {
-    SENTENCES
-        .iter()
-        .flat_map(|text| vocab::encode(&format!(" {text}")))
-        .collect()
+    SENTENCES.iter().flat_map(|text| vocab::encode(&format!(" {text}"))).collect()
 }
 
 #[cfg(test)]

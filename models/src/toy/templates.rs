@@ -21,82 +21,28 @@ const fn template(setup: &'static str, action: &'static str) -> Template {
 
 /// Templates of the training text; the first is that of Wang et al. (2022).
 const TRAIN: [Template; 14] = [
-    template(
-        "When {A} and {B} went to the {place},",
-        "{S} gave a {object} to",
-    ),
-    template(
-        "Then, {A} and {B} were working at the {place}.",
-        "{S} decided to give a {object} to",
-    ),
-    template(
-        "After {A} and {B} went to the {place},",
-        "{S} handed a {object} to",
-    ),
-    template(
-        "While {A} and {B} were walking to the {place},",
-        "{S} showed a {object} to",
-    ),
-    template(
-        "Then, {A} and {B} had a long argument.",
-        "Afterwards {S} said to",
-    ),
-    template(
-        "The {place} was {adjective} when {A} met {B} there.",
-        "Soon {S} offered the {object} to",
-    ),
-    template(
-        "Then, {A} and {B} had lunch at the {place}.",
-        "{S} wanted to bring a {object} to",
-    ),
-    template(
-        "At the {place}, {A} was sitting near {B}.",
-        "{S} passed the {object} to",
-    ),
-    template(
-        "One {time} {A} found a {object} and came to the {place} with {B}.",
-        "There {S} sold it to",
-    ),
-    template(
-        "{A} and {B} were friends.",
-        "At the {place}, {S} sent a {object} to",
-    ),
-    template(
-        "When {A} saw {B} at the {place},",
-        "{S} threw the {object} to",
-    ),
-    template(
-        "After the party, {A} drove {B} to the {place}.",
-        "There {S} promised a {object} to",
-    ),
-    template(
-        "While {A} and {B} were waiting at the {place},",
-        "{S} started to talk with",
-    ),
-    template(
-        "{A} was at the {place} with {B}.",
-        "Then {S} brought a {object} for",
-    ),
+    template("When {A} and {B} went to the {place},", "{S} gave a {object} to"),
+    template("Then, {A} and {B} were working at the {place}.", "{S} decided to give a {object} to"),
+    template("After {A} and {B} went to the {place},", "{S} handed a {object} to"),
+    template("While {A} and {B} were walking to the {place},", "{S} showed a {object} to"),
+    template("Then, {A} and {B} had a long argument.", "Afterwards {S} said to"),
+    template("The {place} was {adjective} when {A} met {B} there.", "Soon {S} offered the {object} to"),
+    template("Then, {A} and {B} had lunch at the {place}.", "{S} wanted to bring a {object} to"),
+    template("At the {place}, {A} was sitting near {B}.", "{S} passed the {object} to"),
+    template("One {time} {A} found a {object} and came to the {place} with {B}.", "There {S} sold it to"),
+    template("{A} and {B} were friends.", "At the {place}, {S} sent a {object} to"),
+    template("When {A} saw {B} at the {place},", "{S} threw the {object} to"),
+    template("After the party, {A} drove {B} to the {place}.", "There {S} promised a {object} to"),
+    template("While {A} and {B} were waiting at the {place},", "{S} started to talk with"),
+    template("{A} was at the {place} with {B}.", "Then {S} brought a {object} for"),
 ];
 
 /// Templates kept for measuring: their words are trained, their sentences are not.
 const HELD_OUT: [Template; 4] = [
-    template(
-        "When {A} and {B} had lunch at the {place},",
-        "{S} decided to send a {object} to",
-    ),
-    template(
-        "One {time} {A} and {B} came to the {place}.",
-        "Soon {S} sold a {object} to",
-    ),
-    template(
-        "While {A} was walking to the {place} with {B},",
-        "{S} offered the {object} to",
-    ),
-    template(
-        "At the {place}, {A} found {B}.",
-        "There {S} wanted to show the {object} to",
-    ),
+    template("When {A} and {B} had lunch at the {place},", "{S} decided to send a {object} to"),
+    template("One {time} {A} and {B} came to the {place}.", "Soon {S} sold a {object} to"),
+    template("While {A} was walking to the {place} with {B},", "{S} offered the {object} to"),
+    template("At the {place}, {A} found {B}.", "There {S} wanted to show the {object} to"),
 ];
 
 /// The templates of one side of the split.
@@ -162,11 +108,7 @@ pub fn fill(text: &str, scene: &Scene) -> String {
         ("{adjective}", scene.adjective),
         ("{time}", scene.time),
     ];
-    slots
-        .into_iter()
-        .fold(text.to_string(), |text, (slot, word)| {
-            text.replace(slot, word)
-        })
+    slots.into_iter().fold(text.to_string(), |text, (slot, word)| text.replace(slot, word))
 }
 
 /// One of our own words.
@@ -181,19 +123,11 @@ mod tests {
     use super::super::vocab;
     use super::*;
 
-    const SCENE: Scene = Scene {
-        place: "store",
-        object: "drink",
-        adjective: "cold",
-        time: "day",
-    };
+    const SCENE: Scene = Scene { place: "store", object: "drink", adjective: "cold", time: "day" };
 
     fn words(template: &Template) -> Vec<u32> {
         let text = format!(" {} {}", template.setup, template.action);
-        let names = text
-            .replace("{A}", "Mary")
-            .replace("{B}", "John")
-            .replace("{S}", "John");
+        let names = text.replace("{A}", "Mary").replace("{B}", "John").replace("{S}", "John");
         vocab::encode(&fill(&names, &SCENE))
     }
 
@@ -201,9 +135,7 @@ mod tests {
     fn every_template_is_in_the_vocabulary() {
         let all = TRAIN.iter().chain(&HELD_OUT);
         assert!(all.clone().all(|t| !words(t).contains(&vocab::UNKNOWN_ID)));
-        let fillers = FILLERS
-            .iter()
-            .map(|text| vocab::encode(&fill(text, &SCENE)));
+        let fillers = FILLERS.iter().map(|text| vocab::encode(&fill(text, &SCENE)));
         for (text, ids) in FILLERS.iter().zip(fillers) {
             assert!(!ids.contains(&vocab::UNKNOWN_ID), "{text}");
         }
@@ -211,21 +143,10 @@ mod tests {
 
     #[test]
     fn held_out_templates_are_new_sentences_of_known_words() {
-        let known: BTreeSet<u32> = TRAIN
-            .iter()
-            .flat_map(words)
-            .chain(super::super::plain::known_words())
-            .collect();
+        let known: BTreeSet<u32> = TRAIN.iter().flat_map(words).chain(super::super::plain::known_words()).collect();
         for template in &HELD_OUT {
-            let strange: Vec<u32> = words(template)
-                .into_iter()
-                .filter(|id| !known.contains(id))
-                .collect();
-            assert!(
-                strange.is_empty(),
-                "{template:?}: {}",
-                vocab::decode(&strange)
-            );
+            let strange: Vec<u32> = words(template).into_iter().filter(|id| !known.contains(id)).collect();
+            assert!(strange.is_empty(), "{template:?}: {}", vocab::decode(&strange));
             assert!(!TRAIN.contains(template));
         }
     }
@@ -233,10 +154,7 @@ mod tests {
     #[test]
     fn a_scene_fills_every_slot() {
         assert_eq!(
-            fill(
-                "The {adjective} {object} was near the {place} that {time}.",
-                &SCENE
-            ),
+            fill("The {adjective} {object} was near the {place} that {time}.", &SCENE),
             "The cold drink was near the store that day."
         );
     }

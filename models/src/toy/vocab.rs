@@ -12,8 +12,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::words::{
-    ADJECTIVES, CENTURIES, EVENTS, GLUE, HELD_OUT_NAMES, OBJECTS, OPENERS, PLACES, PLAIN, TIMES,
-    TRAIN_NAMES,
+    ADJECTIVES, CENTURIES, EVENTS, GLUE, HELD_OUT_NAMES, OBJECTS, OPENERS, PLACES, PLAIN, TIMES, TRAIN_NAMES,
 };
 
 /// Opens a text, ends it and fills the rest of a row.
@@ -39,25 +38,11 @@ fn list_tokens() -> Vec<String> {
         .chain((0..100).map(|year| format!("{year:02}")))
         .chain(CENTURIES.map(|century| format!(" {century}")))
         .chain(
-            [
-                &TRAIN_NAMES[..],
-                &HELD_OUT_NAMES,
-                &PLACES,
-                &OBJECTS,
-                &ADJECTIVES,
-                &TIMES,
-                &EVENTS,
-                &GLUE,
-                &PLAIN,
-            ]
-            .into_iter()
-            .flat_map(spaced),
-        )
-        .chain(
-            [&TRAIN_NAMES[..], &HELD_OUT_NAMES, &OPENERS]
+            [&TRAIN_NAMES[..], &HELD_OUT_NAMES, &PLACES, &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE, &PLAIN]
                 .into_iter()
-                .flat_map(bare),
+                .flat_map(spaced),
         )
+        .chain([&TRAIN_NAMES[..], &HELD_OUT_NAMES, &OPENERS].into_iter().flat_map(bare))
         .collect()
 }
 
@@ -93,31 +78,20 @@ pub fn encode(text: &str) -> Vec<u32> {
 
 /// The text of some ids: their tokens joined; an id past the vocabulary adds nothing.
 pub fn decode(ids: &[u32]) -> String {
-    ids.iter()
-        .filter_map(|id| TOKENS.get(*id as usize))
-        .map(String::as_str)
-        .collect()
+    ids.iter().filter_map(|id| TOKENS.get(*id as usize)).map(String::as_str).collect()
 }
 
 /// The Hugging Face tokenizer; `tokenizer().save("tokenizer.json", true)` writes the file every loader reads.
 pub fn tokenizer() -> Tokenizer {
     let vocab = TOKENS.iter().cloned().zip(0..).collect();
-    let words = WordLevel::builder()
-        .vocab(vocab)
-        .unk_token(UNKNOWN.to_string())
-        .build()
-        .expect("BUG: the vocabulary is valid");
+    let words =
+        WordLevel::builder().vocab(vocab).unk_token(UNKNOWN.to_string()).build().expect("BUG: the vocabulary is valid");
     let pattern = SplitPattern::Regex(PATTERN.to_string());
-    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
-        .expect("BUG: the pattern is a valid regex");
+    let split =
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).expect("BUG: the pattern is a valid regex");
     let mut tokenizer = Tokenizer::new(words);
-    tokenizer
-        .with_pre_tokenizer(Some(split))
-        .with_decoder(Some(Fuse::new()));
-    tokenizer.add_special_tokens(&[
-        AddedToken::from(END_OF_TEXT, true),
-        AddedToken::from(UNKNOWN, true),
-    ]);
+    tokenizer.with_pre_tokenizer(Some(split)).with_decoder(Some(Fuse::new()));
+    tokenizer.add_special_tokens(&[AddedToken::from(END_OF_TEXT, true), AddedToken::from(UNKNOWN, true)]);
     tokenizer
 }
 
@@ -144,18 +118,15 @@ mod tests {
     fn every_token_is_listed_once_and_there_are_few() {
         assert_eq!(IDS.len(), TOKENS.len());
         assert!(TOKENS.len() <= 600, "{} tokens", TOKENS.len());
-        assert_eq!(
-            (id(END_OF_TEXT), id(UNKNOWN)),
-            (Some(END_OF_TEXT_ID), Some(UNKNOWN_ID))
-        );
+        assert_eq!((id(END_OF_TEXT), id(UNKNOWN)), (Some(END_OF_TEXT_ID), Some(UNKNOWN_ID)));
     }
 
     #[test]
     fn the_name_mover_prompt_is_one_token_a_word() {
         let encoding = tokenizer().encode(MARY, true).unwrap();
         let words = [
-            "When", " Mary", " and", " John", " went", " to", " the", " store", ",", " John",
-            " gave", " a", " drink", " to",
+            "When", " Mary", " and", " John", " went", " to", " the", " store", ",", " John", " gave", " a", " drink",
+            " to",
         ];
         assert_eq!(encoding.get_tokens(), words);
         assert_eq!(tokenizer().decode(encoding.get_ids(), false).unwrap(), MARY);
@@ -165,10 +136,7 @@ mod tests {
     #[test]
     fn a_year_splits_as_gpt2_splits_it() {
         let ids = encode("The war lasted from the year 1732 to the year 17");
-        let tail: Vec<_> = ids[6..]
-            .iter()
-            .map(|&id| TOKENS[id as usize].as_str())
-            .collect();
+        let tail: Vec<_> = ids[6..].iter().map(|&id| TOKENS[id as usize].as_str()).collect();
         assert_eq!(tail, [" 17", "32", " to", " the", " year", " 17"]);
         assert_eq!(ids[7], year(32));
     }
@@ -192,20 +160,14 @@ mod tests {
 
     #[test]
     fn a_text_may_open_with_the_end_of_text_token() {
-        assert_eq!(
-            encode("<|endoftext|>Mary")[..],
-            [END_OF_TEXT_ID, id("Mary").unwrap()]
-        );
+        assert_eq!(encode("<|endoftext|>Mary")[..], [END_OF_TEXT_ID, id("Mary").unwrap()]);
     }
 
     #[test]
     fn an_unknown_word_is_unknown() {
         let mary = id("Mary").unwrap();
         assert_eq!(encode("Mary zebra"), [mary, UNKNOWN_ID]);
-        assert_eq!(
-            encode("Mary été\n🙂"),
-            [mary, UNKNOWN_ID, UNKNOWN_ID, UNKNOWN_ID]
-        );
+        assert_eq!(encode("Mary été\n🙂"), [mary, UNKNOWN_ID, UNKNOWN_ID, UNKNOWN_ID]);
         assert_eq!(id("zebra"), None);
     }
 

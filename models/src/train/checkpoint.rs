@@ -50,7 +50,8 @@ impl Trainer {
     pub fn resume(folder: &Path, chosen: &Chosen) -> Result<Option<Self>> {
         let Some(latest) = latest(folder) else { return Ok(None) };
         let path = latest.join("training.json");
-        let State { step, settings } = serde_json::from_value(read_json(&path)?).map_err(|error| Error::file(&path, error))?;
+        let State { step, settings } =
+            serde_json::from_value(read_json(&path)?).map_err(|error| Error::file(&path, error))?;
         let config = HookedAutoConfig::from_folder(&latest)?;
         let mut trainer = Self::new(&config, settings, chosen)?;
         let weights = latest.join("model.safetensors");
@@ -70,7 +71,9 @@ impl Trainer {
             let moment = |which: &str| {
                 let name = format!("{parameter}.{which}");
                 let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));
-                values.filter(|values| values.len() == length).ok_or_else(|| Error::file(path, format!("it has no float tensor `{name}` of length {length}")))
+                values
+                    .filter(|values| values.len() == length)
+                    .ok_or_else(|| Error::file(path, format!("it has no float tensor `{name}` of length {length}")))
             };
             let moments = [moment("moment_1")?, moment("moment_2")?];
             self.optimizer.restore(&parameter, step, moments, &device);
@@ -80,8 +83,10 @@ impl Trainer {
 
     fn moments(&self, path: &Path) -> Result<Vec<u8>> {
         let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
-        let raw: Vec<(String, Vec<u8>)> = self.optimizer.moments()?.into_iter().map(|(name, values)| (name, bytes(values))).collect();
-        let view = |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
+        let raw: Vec<(String, Vec<u8>)> =
+            self.optimizer.moments()?.into_iter().map(|(name, values)| (name, bytes(values))).collect();
+        let view =
+            |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
         let views: Result<Vec<_>, _> = raw.iter().map(|(name, bytes)| (name, bytes.as_slice())).map(view).collect();
         let views = views.map_err(|error| Error::file(path, error))?;
         safetensors::serialize(views, None).map_err(|error| Error::file(path, error))
@@ -140,7 +145,11 @@ mod tests {
         let mut run = trainer(3);
         logs(&mut run, 2);
         let saved = run.save(folder.path()).unwrap();
-        std::fs::write(saved.join("optimizer.safetensors"), safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap()).unwrap();
+        std::fs::write(
+            saved.join("optimizer.safetensors"),
+            safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap(),
+        )
+        .unwrap();
         let message = Trainer::resume(folder.path(), &cpu()).unwrap_err().to_string();
         assert!(message.contains("no float tensor `blocks.0.attn.w_k.bias.moment_1` of length 16"), "{message}");
     }

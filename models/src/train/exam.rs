@@ -27,7 +27,11 @@ pub fn evaluate(model: &HookedTransformer, seed: u64, rows: usize) -> Result<Rep
     let logits = |rows: &[Vec<u32>]| Ok(device::read(model.forward(rows.to_vec())?)?);
     eval::evaluate(seed, rows, BATCH, logits).map_err(|failed| match failed {
         Failed::Run(error) => error,
-        Failed::Length(wrong) => Error::Length { what: "logits of the toy vocabulary".into(), expected: wrong.expected, actual: wrong.actual },
+        Failed::Length(wrong) => Error::Length {
+            what: "logits of the toy vocabulary".into(),
+            expected: wrong.expected,
+            actual: wrong.actual,
+        },
     })
 }
 
@@ -89,7 +93,8 @@ pub struct NameRole {
 /// Those of a run.
 pub fn name_roles(model: &HookedTransformer, seed: u64, rows: usize) -> Result<(f64, Vec<NameRole>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let prompts: Vec<name_mover::Prompt> = (0..rows).map(|_| name_mover::prompt(&mut rng, Split::HeldOut, Split::HeldOut)).collect();
+    let prompts: Vec<name_mover::Prompt> =
+        (0..rows).map(|_| name_mover::prompt(&mut rng, Split::HeldOut, Split::HeldOut)).collect();
     let batch: Vec<Vec<u32>> = prompts.iter().map(|prompt| filled(&prompt.tokens)).collect();
     let (logits, cache) = model.run_with_cache(batch.clone(), ["blocks.*.attn.pattern"])?;
     let whole = logit_diff(logits, &prompts)?;
@@ -97,9 +102,16 @@ pub fn name_roles(model: &HookedTransformer, seed: u64, rows: usize) -> Result<(
     for layer in 0..model.config().n_layers {
         let patterns = cache.activation(format!("blocks.{layer}.attn.pattern"))?.to_vec()?;
         for head in 0..model.config().n_heads {
-            let without = model.run_with_hooks(batch.clone(), [(format!("blocks.{layer}.attn.z").as_str(), without_head(head))])?;
+            let without = model
+                .run_with_hooks(batch.clone(), [(format!("blocks.{layer}.attn.z").as_str(), without_head(head))])?;
             let [to_indirect_object, to_subject] = attention(&patterns, model.config().n_heads, head, &prompts);
-            roles.push(NameRole { layer, head, to_indirect_object, to_subject, drop: whole - logit_diff(without, &prompts)? });
+            roles.push(NameRole {
+                layer,
+                head,
+                to_indirect_object,
+                to_subject,
+                drop: whole - logit_diff(without, &prompts)?,
+            });
         }
     }
     Ok((whole, roles))

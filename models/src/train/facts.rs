@@ -23,9 +23,15 @@ pub struct Facts {
     pub first_steps: u64,
     /// What it was trained on from then on.
     pub text: Recipe,
+    /// Rows of names among random words in every step from the second phase on.
+    pub scattered_rows: usize,
+    /// Rows of names said again in every step from `echo_from` on.
+    pub echo_rows: usize,
+    /// See [`recipe::ECHO_FROM`].
+    pub echo_from: u64,
     /// Steps done.
     pub steps: u64,
-    /// Wall time of the training, in seconds.
+    /// Wall time of the whole training, in seconds.
     pub seconds: f64,
     /// The device it was trained on.
     pub device: String,
@@ -94,6 +100,9 @@ impl Facts {
             first_text: recipe::first_text(run.text_seed),
             first_steps: recipe::FIRST_STEPS,
             text: recipe::text(run.text_seed),
+            scattered_rows: recipe::SCATTERED,
+            echo_rows: recipe::ECHOES,
+            echo_from: recipe::ECHO_FROM,
             steps: run.steps,
             seconds: run.seconds,
             device: model.device_name().to_owned(),

@@ -122,7 +122,7 @@ mod tests {
         }
         let of = |head| Patterns { values: &values, heads: 2, head, pos }.score(0, length);
         assert_eq!((of(1).induction, of(1).duplicate_token), (1.0, 0.0));
-        assert!((of(0).induction - (1.0 / 4.0 + 1.0 / 5.0) / 2.0).abs() < 1e-7);
+        assert!((of(0).induction - f64::midpoint(1.0 / 4.0, 1.0 / 5.0)).abs() < 1e-7);
         let previous = (1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 4.0 + 1.0 / 5.0) / 4.0;
         assert!((of(0).previous_token - previous).abs() < 1e-7);
     }

@@ -29,7 +29,14 @@ impl ScaledSource {
     pub(super) fn new(settings: &Settings, config: &TransformerConfig, device: &Device) -> Self {
         let last_block = if config.n_layers > 1 { format!("blocks.{}.", config.n_layers - 1) } else { "-".into() };
         let residual = ((2 * config.n_layers).max(1) as f32).sqrt().recip();
-        Self { inner: RandomSource::new(settings.seed, device), device: device.clone(), settings: *settings, residual, last_block, model: None }
+        Self {
+            inner: RandomSource::new(settings.seed, device),
+            device: device.clone(),
+            settings: *settings,
+            residual,
+            last_block,
+            model: None,
+        }
     }
 
     fn matrix<const D: usize>(&mut self, name: &str, shape: [usize; D], std: f32) -> Tensor<D> {
@@ -45,7 +52,9 @@ impl ScaledSource {
             self.model = Some(drawn.clone().reshape([shape[0], shape[1]]));
         }
         match model {
-            Some(model) if model.dims().as_slice() == shape && !name.starts_with(&self.last_block) => self.alike(drawn, model.reshape(shape)),
+            Some(model) if model.dims().as_slice() == shape && !name.starts_with(&self.last_block) => {
+                self.alike(drawn, model.reshape(shape))
+            }
             _ => drawn,
         }
     }

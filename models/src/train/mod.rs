@@ -25,6 +25,7 @@ pub mod head_scores;
 pub mod recipe;
 
 mod checkpoint;
+mod echoes;
 mod init;
 mod loss;
 mod optimizer;

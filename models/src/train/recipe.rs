@@ -2,7 +2,7 @@
 
 use tokenizers::processors::template::TemplateProcessing;
 
-use super::{Batch, Settings, scattered};
+use super::{Batch, Settings, echoes, scattered};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use crate::toy::document::PREDICTABLE;
@@ -14,12 +14,13 @@ use crate::transformer::{ActivationKind, TransformerConfig};
 pub const SEED: u64 = 1;
 
 /// Steps the embedded model is trained for.
-pub const STEPS: u64 = 3500;
+pub const STEPS: u64 = 4000;
 
 /// Seed of text that is never trained on.
 pub const HELD_OUT_SEED: u64 = 1 << 32;
 
-/// Three layers: enough for a duplicate-token head, a head that inhibits the subject, and a name mover.
+/// Three layers, the fewest in which what depends on a repeated name can be composed: a head that notes the
+/// repetition, one that carries it to the end, one that acts on it.
 pub fn config() -> TransformerConfig {
     let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
     config.activation = ActivationKind::Relu;
@@ -65,11 +66,31 @@ pub fn batch(seed: u64, step: u64) -> Batch {
     let mut batch = text(seed).batch(step);
     let longest = (6 + (step - FIRST_STEPS) / 16).min(48) as usize;
     scattered::add(&mut batch, SCATTERED, longest, seed, step);
+    if step >= ECHO_FROM {
+        unweigh_purposes(&mut batch);
+        echoes::add(&mut batch, ECHOES, seed, step);
+    }
     balanced(batch)
 }
 
+/// The step from which rows of names said again are added.
+pub const ECHO_FROM: u64 = 2500;
+
+/// How many of them every step has from then on.
+pub const ECHOES: usize = 6;
+
 /// Rows of names among random words that every step of the second phase has besides; they grow longer step by step.
 pub const SCATTERED: usize = 10;
+
+/// Plain text is where held-out names stand, and in it "a drink to" goes on with "show": as a target that word
+/// would teach that held-out names are given nothing.
+fn unweigh_purposes(batch: &mut Batch) {
+    let [to, show] = ["to", "show"].map(vocab::spaced);
+    for ((tokens, targets), weights) in batch.tokens.iter().zip(&batch.targets).zip(&mut batch.loss_mask) {
+        let places = (0..tokens.len()).filter(|pos| tokens[*pos] == to && targets[*pos] == show);
+        places.for_each(|pos| weights[pos] = 0.0);
+    }
+}
 
 /// What a word that its text does not decide counts for, as a share of what it counted.
 const UNDECIDED: f32 = 0.25;

@@ -11,19 +11,23 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Batch;
+use super::echoes::CUES;
 use crate::toy::document::{Document, PREDICTABLE};
 use crate::toy::words::{ADJECTIVES, EVENTS, GLUE, OBJECTS, PLACES, PLAIN, TIMES, TRAIN_NAMES};
 use crate::toy::{N_CTX, vocab};
 
 /// Every word of the sentences that is no name.
-static WORDS: LazyLock<Vec<u32>> =
-    LazyLock::new(|| [&PLACES[..], &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
+static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    [&PLACES[..], &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE]
+        .into_iter()
+        .flatten()
+        .map(|word| vocab::spaced(word))
+        .collect()
+});
 
 /// Who may be named: names the name-mover task trains, and plain words, which stand in no sentence.
-static PEOPLE: LazyLock<Vec<u32>> = LazyLock::new(|| [&TRAIN_NAMES[..], &PLAIN].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
-
-/// The words after which someone is named.
-const CUES: [&str; 3] = ["to", "with", "for"];
+static PEOPLE: LazyLock<Vec<u32>> =
+    LazyLock::new(|| [&TRAIN_NAMES[..], &PLAIN].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
 
 /// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch: the same for the same seed and step.
 pub(super) fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {

@@ -48,7 +48,20 @@ const WIDENING: u64 = 8;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, init_std: 0.02, mimicry: 0.0, wave_positions: false, local_steps: 0, steps: 1000, peak_lr: 1e-3, warmup: 50, lr_floor: 0.1, weight_decay: 0.01, betas: [0.9, 0.98], clip: 1.0 }
+        Self {
+            seed: 0,
+            init_std: 0.02,
+            mimicry: 0.0,
+            wave_positions: false,
+            local_steps: 0,
+            steps: 1000,
+            peak_lr: 1e-3,
+            warmup: 50,
+            lr_floor: 0.1,
+            weight_decay: 0.01,
+            betas: [0.9, 0.98],
+            clip: 1.0,
+        }
     }
 }
 
@@ -63,7 +76,7 @@ impl Settings {
     fn window(&self, step: u64, n_ctx: usize) -> Option<usize> {
         let stage = (self.local_steps / WIDENING).max(1);
         let doublings = if step < self.local_steps { 0 } else { (step - self.local_steps) / stage + 1 };
-        let window = 2_usize.checked_shl(u32::try_from(doublings).ok()?)?;
+        let window = 2_usize.checked_pow(u32::try_from(doublings + 1).ok()?)?;
         (self.local_steps > 0 && window < n_ctx).then_some(window)
     }
 }
@@ -105,7 +118,15 @@ impl Trainer {
         config.check()?;
         let device = chosen.device.clone().autodiff();
         let net = Transformer::build(&mut ScaledSource::new(&settings, config, &device), config);
-        Ok(Self { net, optimizer: Optimizer::new(&settings), settings, step: 0, config: config.clone(), chosen: chosen.clone(), device })
+        Ok(Self {
+            net,
+            optimizer: Optimizer::new(&settings),
+            settings,
+            step: 0,
+            config: config.clone(),
+            chosen: chosen.clone(),
+            device,
+        })
     }
 
     /// Steps done.
@@ -130,7 +151,12 @@ impl Trainer {
     /// # Errors
     ///
     /// Those of [`Trainer::step`] and of `each`.
-    pub fn run(&mut self, steps: u64, mut batch: impl FnMut(u64) -> Batch, mut each: impl FnMut(&Self, &StepLog) -> Result<()>) -> Result<()> {
+    pub fn run(
+        &mut self,
+        steps: u64,
+        mut batch: impl FnMut(u64) -> Batch,
+        mut each: impl FnMut(&Self, &StepLog) -> Result<()>,
+    ) -> Result<()> {
         while self.step < steps {
             let log = self.step(&batch(self.step))?;
             each(self, &log)?;
@@ -159,7 +185,8 @@ impl Trainer {
     }
 
     fn narrow(&mut self) {
-        let window = self.settings.window(self.step, self.config.n_ctx).or(self.config.windows.first().copied().flatten());
+        let window =
+            self.settings.window(self.step, self.config.n_ctx).or(self.config.windows.first().copied().flatten());
         if let Some(first) = self.net.config.windows.first_mut() {
             *first = window;
         }
@@ -211,7 +238,10 @@ impl Trainer {
             family: self.net.config.family.clone(),
             key: "peak_lr".into(),
             value: self.settings.peak_lr.to_string(),
-            problem: format!("the loss of step {} is not a number: train with a lower rate or a longer warm-up", self.step),
+            problem: format!(
+                "the loss of step {} is not a number: train with a lower rate or a longer warm-up",
+                self.step
+            ),
         }
     }
 }
@@ -222,7 +252,9 @@ fn fits(what: &str, lengths: impl ExactSizeIterator<Item = usize>, tokens: &Toke
         return Err(Error::Length { what: format!("rows of {what}"), expected: tokens.batch(), actual: lengths.len() });
     }
     let odd = lengths.enumerate().find(|(_, length)| *length != tokens.pos());
-    odd.map_or(Ok(()), |(row, actual)| Err(Error::Length { what: format!("{what} in row {row}"), expected: tokens.pos(), actual }))
+    odd.map_or(Ok(()), |(row, actual)| {
+        Err(Error::Length { what: format!("{what} in row {row}"), expected: tokens.pos(), actual })
+    })
 }
 
 #[cfg(test)]
@@ -232,7 +264,11 @@ pub(super) mod tests {
     /// Rows that count up modulo 16 from a start that depends on the step.
     pub(in super::super) fn counting(step: u64) -> Batch {
         let row = |first: u64| (first..first + 8).map(|value| (value % 16) as u32).collect::<Vec<u32>>();
-        Batch { tokens: vec![row(step), row(7 * step + 3)], targets: vec![row(step + 1), row(7 * step + 4)], loss_mask: vec![vec![1.0; 8]; 2] }
+        Batch {
+            tokens: vec![row(step), row(7 * step + 3)],
+            targets: vec![row(step + 1), row(7 * step + 4)],
+            loss_mask: vec![vec![1.0; 8]; 2],
+        }
     }
 
     pub(in super::super) fn trainer(seed: u64) -> Trainer {
@@ -268,8 +304,9 @@ pub(super) mod tests {
         let settings = Settings { local_steps: 80, ..Settings::default() };
         let windows = [0, 79, 80, 89, 90, 100, 110, 120, 1000].map(|step| settings.window(step, 64));
         assert_eq!(windows, [Some(2), Some(2), Some(4), Some(4), Some(8), Some(16), Some(32), None, None]);
+        assert!((120..2000).all(|step| settings.window(step, 64).is_none()), "once open it stays open");
         assert_eq!(Settings::default().window(0, 64), None);
-        assert_eq!(Settings { local_steps: 1, ..settings }.window(u64::MAX, 64), None, "no overflow");
+        assert_eq!(Settings { local_steps: 1, ..settings }.window(u64::MAX - 1, 64), None, "no overflow");
     }
 
     #[test]
@@ -302,7 +339,10 @@ pub(super) mod tests {
         assert_eq!(message(&mut trainer, |batch| batch.targets[1].truncate(7)), "targets in row 1: expected 8, got 7");
         assert_eq!(message(&mut trainer, |batch| batch.loss_mask.truncate(1)), "rows of weights: expected 2, got 1");
         assert!(message(&mut trainer, |batch| batch.targets[0][0] = 16).starts_with("token 16 is out of range"));
-        assert!(message(&mut trainer, |batch| batch.loss_mask[0][0] = f32::NAN).contains("the loss of step 0 is not a number"));
+        assert!(
+            message(&mut trainer, |batch| batch.loss_mask[0][0] = f32::NAN)
+                .contains("the loss of step 0 is not a number")
+        );
         assert_eq!(trainer.steps_done(), 0);
     }
 }

@@ -22,10 +22,7 @@ fn draws_elsewhere(_bench: &Bench, dir: &str, #[figure] fig: &mut Figure) {
 
 #[plot_results]
 fn fails_first(_bench: &Bench, #[figure] _fig: &mut Figure) -> Result<()> {
-    Err(Error::Tool {
-        tool: "first",
-        problem: "failed".into(),
-    })
+    Err(Error::Tool { tool: "first", problem: "failed".into() })
 }
 
 #[test]
@@ -34,29 +31,14 @@ fn a_figure_is_saved_beside_its_record_and_carries_its_id() {
     draws(&bench, 0.25).unwrap();
     draws(&bench, 0.25).unwrap();
     let record = bench.last_record().unwrap();
-    let kinds: Vec<&str> = record
-        .figures
-        .iter()
-        .filter_map(|file| file.rsplit('.').next())
-        .collect();
+    let kinds: Vec<&str> = record.figures.iter().filter_map(|file| file.rsplit('.').next()).collect();
     assert!(kinds.contains(&"png") && kinds.contains(&"svg"), "{kinds:?}");
     for file in &record.figures {
         let path = folder.path().join(file);
-        assert!(
-            path.is_file() && file.starts_with(&format!("draws/figures/{}-head_effects.", record.id)),
-            "{file}"
-        );
+        assert!(path.is_file() && file.starts_with(&format!("draws/figures/{}-head_effects.", record.id)), "{file}");
     }
-    let data = record
-        .figures
-        .iter()
-        .find(|file| file.rsplit('.').next() == Some("json"))
-        .unwrap();
-    assert!(
-        std::fs::read_to_string(folder.path().join(data))
-            .unwrap()
-            .contains(&record.id)
-    );
+    let data = record.figures.iter().find(|file| file.rsplit('.').next() == Some("json")).unwrap();
+    assert!(std::fs::read_to_string(folder.path().join(data)).unwrap().contains(&record.id));
     let first = &bench.runs("draws", &record.version).unwrap()[0];
     assert_ne!(first.figures, record.figures);
 }

@@ -5,16 +5,10 @@ use super::*;
 #[log_experiment]
 #[test_hypothesis(claim = "a row of attention sums to one", null = 0.5, alternative = Greater, test = OneSampleT, bench = Bench::embedded(), args(0, 0.001))]
 fn row_sums(bench: &Bench, layer: usize, jitter: f64) -> Result<Vec<f64>> {
-    let (_, cache) = bench
-        .model()
-        .run_with_cache([1, 2, 3], [arrakis::models::site::pattern(layer)])?;
+    let (_, cache) = bench.model().run_with_cache([1, 2, 3], [arrakis::models::site::pattern(layer)])?;
     let pattern: Tensor<4> = cache.get(arrakis::models::site::pattern(layer))?;
     let sums = arrakis::models::device::read(pattern.sum_dim(3))?;
-    Ok(sums
-        .into_iter()
-        .enumerate()
-        .map(|(i, sum)| f64::from(sum) + jitter * i as f64)
-        .collect())
+    Ok(sums.into_iter().enumerate().map(|(i, sum)| f64::from(sum) + jitter * i as f64).collect())
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -30,10 +24,7 @@ struct Scores {
     alternative = Greater, test = Permutation, draws = 999, seed = 4, comparisons = 2, family = "toy", metric = "score", null_name = "corrupt scores"
 )]
 fn by_statistic(_bench: &Bench) -> Scores {
-    Scores {
-        clean: vec![1.0, 1.1, 0.9, 1.2, 1.05, 0.97, 1.01, 1.3],
-        corrupt: vec![0.1],
-    }
+    Scores { clean: vec![1.0, 1.1, 0.9, 1.2, 1.05, 0.97, 1.01, 1.3], corrupt: vec![0.1] }
 }
 
 #[test_hypothesis(claim = "the seed matters", null = drawn, alternative = Less)]
@@ -68,14 +59,8 @@ fn the_verdict_is_on_the_bench_and_in_the_record() {
     let (_folder, bench) = bench();
     row_sums(&bench, 1, 0.001).unwrap();
     let verdict = bench.last_verdict().unwrap();
-    assert!(
-        verdict.holds && verdict.claim.test == Test::OneSampleT && verdict.claim.draws == 199,
-        "{verdict}"
-    );
-    assert_eq!(
-        (verdict.claim.metric.as_str(), verdict.claim.null.as_str()),
-        ("row_sums", "0.5")
-    );
+    assert!(verdict.holds && verdict.claim.test == Test::OneSampleT && verdict.claim.draws == 199, "{verdict}");
+    assert_eq!((verdict.claim.metric.as_str(), verdict.claim.null.as_str()), ("row_sums", "0.5"));
     assert_eq!(only_run(&bench, "row_sums").verdict, Some(verdict));
 }
 

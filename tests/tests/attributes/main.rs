@@ -47,9 +47,7 @@ struct Depth {
 impl Tool for Depth {
     const NAME: &'static str = "depth";
     fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self {
-            n_layers: bench.model().config().n_layers,
-        })
+        Ok(Self { n_layers: bench.model().config().n_layers })
     }
 }
 
@@ -59,10 +57,7 @@ struct Impossible;
 impl Tool for Impossible {
     const NAME: &'static str = "impossible";
     fn from_bench(_bench: &Bench) -> Result<Self> {
-        Err(Error::Tool {
-            tool: Self::NAME,
-            problem: "this model has no second head start".into(),
-        })
+        Err(Error::Tool { tool: Self::NAME, problem: "this model has no second head start".into() })
     }
 }
 

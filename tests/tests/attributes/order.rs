@@ -53,9 +53,7 @@ orders! {
 /// What passed each site: the part of a profile that does not depend on the clock.
 fn passed(record: &Record) -> Vec<(&str, u64, u64)> {
     let sites = record.profile.iter().flat_map(|profile| &profile.sites);
-    sites
-        .map(|site| (site.site.as_str(), site.passes, site.bytes))
-        .collect()
+    sites.map(|site| (site.site.as_str(), site.passes, site.bytes)).collect()
 }
 
 #[test]
@@ -63,14 +61,7 @@ fn every_order_leaves_the_same_record() {
     let outcomes = outcomes(1);
     let (value, first) = &outcomes[0];
     assert_eq!(first.result::<f64>().unwrap(), *value);
-    assert_eq!(
-        (
-            first.seed,
-            first.argument::<u32>("token").unwrap(),
-            first.arguments.len()
-        ),
-        (3, 1, 1)
-    );
+    assert_eq!((first.seed, first.argument::<u32>("token").unwrap(), first.arguments.len()), (3, 1, 1));
     for (other_value, other) in &outcomes {
         assert_eq!(other_value, value);
         assert_eq!(

@@ -24,20 +24,11 @@ fn time_and_bytes_add_up() {
     let profile = bench.last_profile().unwrap();
     let scope = |path: &str| profile.scopes.iter().find(|scope| scope.path == path).unwrap();
     assert_eq!((scope("blocks.0").calls, scope("blocks.1.attn").calls), (3, 3));
-    assert!(
-        profile
-            .scopes
-            .iter()
-            .all(|scope| scope.self_secs <= scope.inclusive_secs)
-    );
+    assert!(profile.scopes.iter().all(|scope| scope.self_secs <= scope.inclusive_secs));
     assert!(profile.scopes_secs() <= profile.wall_secs);
     let total: f64 = profile.shares.iter().map(|share| share.share).sum();
     assert!((total - 1.0).abs() < 1e-9, "{total}");
-    let pattern = profile
-        .sites
-        .iter()
-        .find(|site| site.site == "blocks.0.attn.pattern")
-        .unwrap();
+    let pattern = profile.sites.iter().find(|site| site.site == "blocks.0.attn.pattern").unwrap();
     assert_eq!(
         (pattern.passes, pattern.dims.as_slice(), pattern.bytes),
         (3, [1, 2, 4, 4].as_slice(), 3 * 2 * 4 * 4 * 4)
@@ -46,10 +37,7 @@ fn time_and_bytes_add_up() {
     let record = only_run(&bench, "three_forwards");
     let saved = record.profile.unwrap();
     assert_eq!((saved.scopes, saved.sites), (profile.scopes, profile.sites));
-    let trace = folder
-        .path()
-        .join("three_forwards/profiles")
-        .join(format!("{}.trace.json", record.id));
+    let trace = folder.path().join("three_forwards/profiles").join(format!("{}.trace.json", record.id));
     let trace: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
     assert!(trace["traceEvents"].as_array().unwrap().len() >= 12);
 }

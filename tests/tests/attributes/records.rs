@@ -37,10 +37,7 @@ fn a_record_says_what_ran_on_what() {
     assert!(record.source.ends_with("    // A comment belongs to the source.\n    let seed = bench.current_seed();\n    (layer as u64 + seed) as f64\n}"), "{}", record.source);
     assert!(record.file.ends_with("records.rs") && record.line > 1);
     assert_eq!(record.model.fingerprint, bench.model().fingerprint().unwrap());
-    assert_eq!(
-        (record.model.device_kind(), record.model.dtype.as_str()),
-        ("cpu", "f32")
-    );
+    assert_eq!((record.model.device_kind(), record.model.dtype.as_str()), ("cpu", "f32"));
     assert_eq!(record.versions.keys().collect::<Vec<_>>(), ["arrakis", "burn", "rustc"]);
     assert!(record.versions["rustc"].starts_with("rustc 1."));
     assert!(record.lock.is_some() && record.started.ends_with('Z') && record.duration_secs >= 0.0);
@@ -56,14 +53,7 @@ fn equal_inputs_are_runs_of_one_version() {
     let versions = bench.list_versions("add").unwrap();
     assert_eq!(versions.len(), 2);
     assert_eq!(bench.runs("add", &versions[0]).unwrap().len(), 2);
-    assert_eq!(
-        bench
-            .get_version("add", &versions[1])
-            .unwrap()
-            .argument::<usize>("layer")
-            .unwrap(),
-        1
-    );
+    assert_eq!(bench.get_version("add", &versions[1]).unwrap().argument::<usize>("layer").unwrap(), 1);
 
     let seeded = Bench::new(bench.model().clone()).save_dir(folder.path()).seed(9);
     assert_eq!(add(&seeded, 0), 9.0);
@@ -86,10 +76,7 @@ fn numbers_that_json_cannot_write_read_back() {
     let record = only_run(&bench, "not finite");
     let (values, seed) = record.result::<(Vec<f64>, u64)>().unwrap();
     assert!(values[0].is_nan() && values[3].is_sign_negative());
-    assert_eq!(
-        (&values[1..], seed),
-        ([f64::INFINITY, f64::NEG_INFINITY, 0.0].as_slice(), 42)
-    );
+    assert_eq!((&values[1..], seed), ([f64::INFINITY, f64::NEG_INFINITY, 0.0].as_slice(), 42));
     assert_eq!(record.argument::<f64>("scale").unwrap(), f64::INFINITY);
 }
 
@@ -101,10 +88,7 @@ fn names_that_are_not_there_lead_to_the_nearest() {
     assert!(error.ends_with("did you mean `add`?"), "{error}");
     let version = bench.list_versions("add").unwrap().remove(0);
     let error = bench.get_version("add", &version[..15]).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        format!("`add` has no version `{}`; did you mean `{version}`?", &version[..15])
-    );
+    assert_eq!(error, format!("`add` has no version `{}`; did you mean `{version}`?", &version[..15]));
 }
 
 #[log_experiment]
@@ -119,9 +103,7 @@ fn a_folder_that_cannot_be_written_is_an_error_and_the_record_is_kept_elsewhere(
     std::fs::write(&blocked, "").unwrap();
     let bench = Bench::new(model()).save_dir(&blocked);
     let error = returns_result(&bench).unwrap_err();
-    let Error::RecordRescued { kept, .. } = &error else {
-        panic!("{error}")
-    };
+    let Error::RecordRescued { kept, .. } = &error else { panic!("{error}") };
     assert!(error.to_string().contains("make the folder writable"), "{error}");
     let kept_text = std::fs::read_to_string(kept).unwrap();
     assert!(kept_text.contains("\"ok\": 5"));
@@ -158,8 +140,5 @@ fn processes_write_side_by_side_and_read_each_other() {
         assert!(process.wait().unwrap().success());
     }
     let runs = bench.store().runs("add").unwrap();
-    assert_eq!(
-        (runs.records.len(), runs.unreadable.len(), runs.versions().len()),
-        (30, 0, 10)
-    );
+    assert_eq!((runs.records.len(), runs.unreadable.len(), runs.versions().len()), (30, 0, 10));
 }

@@ -14,10 +14,7 @@ fn early(_bench: &Bench, stop: bool) -> Result<u32> {
         return Ok(1);
     }
     let number: Option<u32> = None;
-    number.ok_or(Error::Tool {
-        tool: "early",
-        problem: "there is no number".into(),
-    })?;
+    number.ok_or(Error::Tool { tool: "early", problem: "there is no number".into() })?;
     Ok(2)
 }
 
@@ -102,57 +99,28 @@ fn every_shape_returns_what_its_body_does() {
     let mut prober = Prober { calls: 0 };
     assert_eq!((prober.run(&bench, 2), prober.run(&bench, 2)), (2, 4));
 
-    assert_eq!(
-        only_run(&bench, "nothing").outcome,
-        Outcome::Ok(serde_json::Value::Null)
-    );
-    assert_eq!(
-        only_run(&bench, "moves").argument::<Vec<String>>("words").unwrap(),
-        ["a", "b"]
-    );
+    assert_eq!(only_run(&bench, "nothing").outcome, Outcome::Ok(serde_json::Value::Null));
+    assert_eq!(only_run(&bench, "moves").argument::<Vec<String>>("words").unwrap(), ["a", "b"]);
     assert_eq!(only_run(&bench, "generic").arguments["value"]["debug"], "'x'");
-    assert_eq!(
-        only_run(&bench, "borrows").arguments.keys().collect::<Vec<_>>(),
-        ["words"]
-    );
-    assert_eq!(
-        only_run(&bench, "changes").arguments.keys().collect::<Vec<_>>(),
-        ["total", "x", "y"]
-    );
-    assert_eq!(
-        only_run(&bench, "opaque").result::<std::ops::Range<usize>>().unwrap(),
-        0..3
-    );
+    assert_eq!(only_run(&bench, "borrows").arguments.keys().collect::<Vec<_>>(), ["words"]);
+    assert_eq!(only_run(&bench, "changes").arguments.keys().collect::<Vec<_>>(), ["total", "x", "y"]);
+    assert_eq!(only_run(&bench, "opaque").result::<std::ops::Range<usize>>().unwrap(), 0..3);
     assert_eq!(bench.list_versions("run").unwrap().len(), 1);
 }
 
 #[test]
 fn failures_are_recorded_and_go_on() {
     let (_folder, bench) = bench();
-    assert!(
-        early(&bench, false)
-            .unwrap_err()
-            .to_string()
-            .contains("there is no number")
-    );
+    assert!(early(&bench, false).unwrap_err().to_string().contains("there is no number"));
     assert_eq!(other_error(&bench).unwrap_err(), "the other kind");
     assert!(boxed_error(&bench).is_err());
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panics(&bench))).unwrap_err();
-    assert_eq!(
-        panic.downcast_ref::<String>().unwrap(),
-        "a number was expected, got Some(0)"
-    );
+    assert_eq!(panic.downcast_ref::<String>().unwrap(), "a number was expected, got Some(0)");
 
     assert_eq!(message(&only_run(&bench, "early").outcome), "early: there is no number");
     assert_eq!(message(&only_run(&bench, "other_error").outcome), "the other kind");
-    assert_eq!(
-        message(&only_run(&bench, "boxed_error").outcome),
-        "number too large to fit in target type"
-    );
-    assert_eq!(
-        only_run(&bench, "panics").outcome,
-        Outcome::Panic("a number was expected, got Some(0)".into())
-    );
+    assert_eq!(message(&only_run(&bench, "boxed_error").outcome), "number too large to fit in target type");
+    assert_eq!(only_run(&bench, "panics").outcome, Outcome::Panic("a number was expected, got Some(0)".into()));
 }
 
 #[test]
@@ -196,9 +164,6 @@ fn threads_keep_their_own_records() {
         }
     });
     let runs = bench.store().runs("inner").unwrap();
-    assert_eq!(
-        (runs.records.len(), runs.unreadable.len(), runs.versions().len()),
-        (20, 0, 2)
-    );
+    assert_eq!((runs.records.len(), runs.unreadable.len(), runs.versions().len()), (20, 0, 2));
     assert!(runs.records.iter().all(|record| record.parents.is_empty()));
 }

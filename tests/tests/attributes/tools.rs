@@ -56,10 +56,7 @@ fn tools_are_filled_in_and_not_passed() {
     assert_eq!(several(&bench, 3), 8);
     assert_eq!(imported::layers(&bench), 2);
     let _: (LogitLens, WriteRead) = registered(&bench);
-    assert_eq!(
-        only_run(&bench, "typed").arguments.keys().collect::<Vec<_>>(),
-        ["offset"]
-    );
+    assert_eq!(only_run(&bench, "typed").arguments.keys().collect::<Vec<_>>(), ["offset"]);
 }
 
 #[test]

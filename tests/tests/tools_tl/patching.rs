@@ -52,7 +52,9 @@ fn the_tool_in_every_head_and_position() {
         let values: Vec<f32> =
             cells.flat_map(|(layer, pos)| heads.iter().map(move |head| head.table.values[layer][pos])).collect();
         case.equal("patch.head_out_by_pos", &values);
-        heads.iter().for_each(|head| untouched_before_the_difference(case, head));
+        for head in &heads {
+            untouched_before_the_difference(case, head);
+        }
     });
 }
 

@@ -37,9 +37,7 @@ pub fn canonical(value: &Value) -> String {
 /// SHA-256 of a text, in hex.
 pub fn digest(text: &str) -> String {
     let bytes = Sha256::digest(text.as_bytes());
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn sorted(value: &Value) -> Value {
@@ -48,12 +46,7 @@ fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
             pairs.sort_by_key(|(key, _)| *key);
-            Value::Object(
-                pairs
-                    .into_iter()
-                    .map(|(key, value)| (key.clone(), sorted(value)))
-                    .collect::<Map<_, _>>(),
-            )
+            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
         }
         other => other.clone(),
     }
@@ -91,9 +84,7 @@ mod tests {
                 Kind::Unit,
                 Kind::New(0.1),
                 Kind::Pair(i64::MIN, u64::MAX),
-                Kind::Named {
-                    x: Some(f64::NEG_INFINITY),
-                },
+                Kind::Named { x: Some(f64::NEG_INFINITY) },
             ],
             floats: (f64::INFINITY, -0.0, 0.1),
             map: BTreeMap::from([(3, Some('é')), (10, None)]),
@@ -115,10 +106,7 @@ mod tests {
     fn floats_are_short_and_marked_where_json_has_no_word() {
         assert_eq!(to_value(&[0.1f32]).unwrap().to_string(), "[0.1]");
         assert_eq!(to_value(&f32::NAN).unwrap().to_string(), r#"{"$float":"NaN"}"#);
-        assert_eq!(
-            to_value(&f64::NEG_INFINITY).unwrap().to_string(),
-            r#"{"$float":"-inf"}"#
-        );
+        assert_eq!(to_value(&f64::NEG_INFINITY).unwrap().to_string(), r#"{"$float":"-inf"}"#);
     }
 
     #[test]
@@ -141,9 +129,6 @@ mod tests {
 
     #[test]
     fn the_digest_is_sha_256() {
-        assert_eq!(
-            digest("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -59,11 +59,7 @@ impl<'de> Deserializer<'de> for Lossless<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Error> {
@@ -79,10 +75,7 @@ impl<'de> Deserializer<'de> for Lossless<'_> {
         match self.0 {
             Value::Object(map) if map.len() == 1 => {
                 let (variant, value) = map.iter().next().expect("BUG: one entry was counted");
-                visitor.visit_enum(Variant {
-                    variant,
-                    value: Lossless(value),
-                })
+                visitor.visit_enum(Variant { variant, value: Lossless(value) })
             }
             plain => plain.clone().deserialize_enum(name, variants, visitor),
         }

@@ -12,10 +12,8 @@ pub(super) struct Lossless;
 type Written = Result<Value, Error>;
 
 fn float(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(
-        || Value::Object(tagged(super::FLOAT, value.to_string().into())),
-        Value::Number,
-    )
+    serde_json::Number::from_f64(value)
+        .map_or_else(|| Value::Object(tagged(super::FLOAT, value.to_string().into())), Value::Number)
 }
 
 /// The shortest decimal that reads back as the same `f32`.
@@ -111,10 +109,7 @@ impl Serializer for Lossless {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Items, Error> {
-        Ok(Items {
-            variant: None,
-            items: Vec::with_capacity(length.unwrap_or(0).min(1 << 16)),
-        })
+        Ok(Items { variant: None, items: Vec::with_capacity(length.unwrap_or(0).min(1 << 16)) })
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Items, Error> {
@@ -132,10 +127,7 @@ impl Serializer for Lossless {
         variant: &'static str,
         _length: usize,
     ) -> Result<Items, Error> {
-        Ok(Items {
-            variant: Some(variant),
-            items: Vec::new(),
-        })
+        Ok(Items { variant: Some(variant), items: Vec::new() })
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Fields, Error> {
@@ -153,10 +145,7 @@ impl Serializer for Lossless {
         variant: &'static str,
         _length: usize,
     ) -> Result<Fields, Error> {
-        Ok(Fields {
-            variant: Some(variant),
-            ..Fields::default()
-        })
+        Ok(Fields { variant: Some(variant), ..Fields::default() })
     }
 }
 

@@ -65,13 +65,7 @@ impl Attention {
     pub fn new(tokens: impl IntoIterator<Item = impl ToString>) -> Self {
         let queries = strings(tokens);
         let units = "attention weight".to_owned();
-        Self {
-            keys: queries.clone(),
-            queries,
-            causal: true,
-            units,
-            ..Self::default()
-        }
+        Self { keys: queries.clone(), queries, causal: true, units, ..Self::default() }
     }
 
     /// Adds a head's `[query][key]`.
@@ -82,29 +76,20 @@ impl Attention {
         V: Into<f64>,
     {
         let pattern = pattern.into_iter().map(into_numbers).collect();
-        self.heads.push(Head {
-            name: name.into(),
-            pattern,
-        });
+        self.heads.push(Head { name: name.into(), pattern });
         self
     }
 
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// Other keys than queries, as with a cache.
     #[must_use]
     pub fn keys(self, tokens: impl IntoIterator<Item = impl ToString>) -> Self {
-        Self {
-            keys: strings(tokens),
-            ..self
-        }
+        Self { keys: strings(tokens), ..self }
     }
 
     /// Every position sees every other: nothing is greyed.
@@ -116,19 +101,13 @@ impl Attention {
     /// What the values are, where they are not weights.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
-        Self {
-            units: units.into(),
-            ..self
-        }
+        Self { units: units.into(), ..self }
     }
 
     /// The values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
-        Self {
-            limits: Some([low, high]),
-            ..self
-        }
+        Self { limits: Some([low, high]), ..self }
     }
 
     /// Whether this cell is in the future of its query. The last query sees the last key.
@@ -166,10 +145,7 @@ impl Attention {
                          call `bidirectional`, or check the axes are [query][key]",
                         head.name
                     );
-                    return Err(Error::FigureValue {
-                        kind: "attention",
-                        problem,
-                    });
+                    return Err(Error::FigureValue { kind: "attention", problem });
                 }
             }
         }
@@ -178,11 +154,7 @@ impl Attention {
 
     fn columns(&self) -> usize {
         let count = self.heads.len();
-        if count <= 3 {
-            count
-        } else {
-            ((count as f64).sqrt().ceil() as usize).clamp(2, 6)
-        }
+        if count <= 3 { count } else { ((count as f64).sqrt().ceil() as usize).clamp(2, 6) }
     }
 
     /// The matrix every head is drawn with; only edge heads draw their labels.
@@ -205,11 +177,7 @@ impl Attention {
 
     fn bar(&self) -> ColourBar<'_> {
         let missing = self.seen().any(|value| !value.is_finite());
-        ColourBar {
-            scale: self.colour_scale(),
-            units: &self.units,
-            missing,
-        }
+        ColourBar { scale: self.colour_scale(), units: &self.units, missing }
     }
 
     /// The cells of head `index`, the first head's at `(x, y)`.
@@ -217,31 +185,17 @@ impl Attention {
         let one = matrix.plot(x, y);
         let (row, column) = (index / self.columns(), index % self.columns());
         let wide = one.w.max(70.0) + GUTTER;
-        Area {
-            x: x + wide * column as f64,
-            y: y + (one.h + HEAD_TITLE) * row as f64,
-            ..one
-        }
+        Area { x: x + wide * column as f64, y: y + (one.h + HEAD_TITLE) * row as f64, ..one }
     }
 
     fn draw_head(&self, scene: &mut Scene, matrix: &Matrix<'_>, index: usize, plot: Area) {
         let (head, scale) = (&self.heads[index], self.colour_scale());
         let colour = |q: usize, k: usize| {
-            if self.is_masked(q, k) {
-                Colour::MASKED
-            } else {
-                scale.colour(head.pattern[q][k])
-            }
+            if self.is_masked(q, k) { Colour::MASKED } else { scale.colour(head.pattern[q][k]) }
         };
         matrix.draw_cells(scene, plot, colour);
         let name = text::shorten(&head.name, 12.0, plot.w.max(70.0));
-        scene.text(
-            &name,
-            (plot.x + plot.w / 2.0, plot.y - HEAD_TITLE / 2.0),
-            12.0,
-            Align::Middle,
-            Colour::INK,
-        );
+        scene.text(&name, (plot.x + plot.w / 2.0, plot.y - HEAD_TITLE / 2.0), 12.0, Align::Middle, Colour::INK);
         if index.is_multiple_of(self.columns()) {
             matrix.draw_rows(scene, plot);
         }
@@ -263,23 +217,12 @@ impl PlotKind for Attention {
     fn validate(&self) -> Result<()> {
         let cells = self.heads.len() * self.queries.len() * self.keys.len();
         if cells > check::MAX_CELLS {
-            let problem = format!(
-                "{cells} cells are more than {}: draw fewer heads or positions",
-                check::MAX_CELLS
-            );
-            return Err(Error::FigureValue {
-                kind: "attention",
-                problem,
-            });
+            let problem = format!("{cells} cells are more than {}: draw fewer heads or positions", check::MAX_CELLS);
+            return Err(Error::FigureValue { kind: "attention", problem });
         }
         for head in &self.heads {
             let named = format!("the pattern of `{}`", head.name);
-            check::length(
-                "attention",
-                format!("{named}, by queries,"),
-                self.queries.len(),
-                head.pattern.len(),
-            )?;
+            check::length("attention", format!("{named}, by queries,"), self.queries.len(), head.pattern.len())?;
             for (q, row) in head.pattern.iter().enumerate() {
                 check::length("attention", format!("row {q} of {named}"), self.keys.len(), row.len())?;
             }
@@ -293,14 +236,9 @@ impl PlotKind for Attention {
         let matrix = self.matrix();
         let last_row = self.heads.len().div_ceil(self.columns()) - 1;
         let right = self.plot(&matrix, self.columns() - 1, (0.0, 0.0)).right();
-        let bottom = self
-            .plot(&matrix, last_row * self.columns(), (0.0, HEAD_TITLE))
-            .bottom();
+        let bottom = self.plot(&matrix, last_row * self.columns(), (0.0, HEAD_TITLE)).bottom();
         let least = HEAD_TITLE + self.bar().least_height().max(matrix.least_height());
-        (
-            matrix.left() + right + self.bar().width(),
-            (bottom + matrix.bottom()).max(least),
-        )
+        (matrix.left() + right + self.bar().width(), (bottom + matrix.bottom()).max(least))
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
@@ -320,9 +258,7 @@ impl PlotKind for Attention {
                 for (k, value) in row.iter().enumerate() {
                     let (query, key) = (self.queries[q].clone(), self.keys[k].clone());
                     let value = numbers::exact(*value);
-                    table
-                        .rows
-                        .push(vec![head.name.clone(), q.to_string(), query, k.to_string(), key, value]);
+                    table.rows.push(vec![head.name.clone(), q.to_string(), query, k.to_string(), key, value]);
                 }
             }
         }
@@ -336,16 +272,9 @@ impl PlotKind for Attention {
         let mut out = String::new();
         for head in &self.heads {
             let rows = head.pattern.iter().enumerate();
-            let values = rows.map(|(q, row)| {
-                row.iter()
-                    .enumerate()
-                    .map(|(k, value)| blank(q, k, value))
-                    .collect::<Vec<_>>()
-            });
-            let map = Heatmap::new(values)
-                .rows("", &self.queries)
-                .limits(scale.low, scale.high)
-                .units(&self.units);
+            let values =
+                rows.map(|(q, row)| row.iter().enumerate().map(|(k, value)| blank(q, k, value)).collect::<Vec<_>>());
+            let map = Heatmap::new(values).rows("", &self.queries).limits(scale.low, scale.high).units(&self.units);
             out += format!("{}\n{}", head.name, terminal::heatmap(&map)).as_str();
         }
         out
@@ -377,10 +306,7 @@ mod tests {
     #[test]
     fn the_terminal_shows_one_map_a_head() {
         let plot = Attention::new(["a", "b"]).head("L0H0", [[1.0, 0.0], [0.25, 0.75]]);
-        assert_eq!(
-            plot.to_terminal(),
-            "L0H0\na │██  │\nb │░░▓▓│\nshade: 0 to 1 attention weight\n"
-        );
+        assert_eq!(plot.to_terminal(), "L0H0\na │██  │\nb │░░▓▓│\nshade: 0 to 1 attention weight\n");
     }
 
     #[test]

@@ -60,17 +60,8 @@ impl Bars {
     /// Named values.
     pub fn new(bars: impl IntoIterator<Item = (impl ToString, impl Into<f64>)>) -> Self {
         let named = bars.into_iter().map(|(label, value)| (label.to_string(), value.into()));
-        let bars = named
-            .map(|(label, value)| Bar {
-                label,
-                value,
-                error: None,
-            })
-            .collect();
-        Self {
-            bars,
-            ..Self::default()
-        }
+        let bars = named.map(|(label, value)| Bar { label, value, error: None }).collect();
+        Self { bars, ..Self::default() }
     }
 
     /// Half-lengths of the whiskers, one a bar: say in the value axis what they are.
@@ -90,20 +81,13 @@ impl Bars {
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// What the labels are, and what the values are with their units.
     #[must_use]
     pub fn axes(self, label_axis: impl Into<String>, value_axis: impl Into<String>) -> Self {
-        Self {
-            label_axis: label_axis.into(),
-            value_axis: value_axis.into(),
-            ..self
-        }
+        Self { label_axis: label_axis.into(), value_axis: value_axis.into(), ..self }
     }
 
     fn axis(&self) -> Axis {
@@ -134,17 +118,8 @@ impl Bars {
     fn draw_standing(&self, scene: &mut Scene, area: Area) {
         let (labels, pitch, y) = (Labels::columns(&self.labels(), self.pitch()), self.pitch(), self.axis());
         let (left, _) = axis::margins(&y, HIGH);
-        let plot = Area {
-            x: area.x + left,
-            y: area.y + 8.0,
-            w: pitch * self.bars.len() as f64,
-            h: HIGH,
-        };
-        let frame = Frame {
-            x: Axis::over(&self.label_axis, [0.0]),
-            y,
-            plot,
-        };
+        let plot = Area { x: area.x + left, y: area.y + 8.0, w: pitch * self.bars.len() as f64, h: HIGH };
+        let frame = Frame { x: Axis::over(&self.label_axis, [0.0]), y, plot };
         frame.draw_y(scene);
         let zero = frame.y_at(0.0);
         for (index, bar) in self.bars.iter().enumerate() {
@@ -161,13 +136,7 @@ impl Bars {
             if self.bars.len() <= WRITTEN && pitch >= 30.0 && bar.value.is_finite() {
                 let up = if bar.value < 0.0 { -9.0 } else { 9.0 };
                 let beyond = bar.value + bar.error.unwrap_or(0.0).copysign(bar.value);
-                scene.text(
-                    &text::short(bar.value),
-                    (middle, end(beyond).1 - up),
-                    9.0,
-                    Align::Middle,
-                    Colour::FAINT,
-                );
+                scene.text(&text::short(bar.value), (middle, end(beyond).1 - up), 9.0, Align::Middle, Colour::FAINT);
             }
         }
         labels.draw_columns(scene, plot.x, plot.bottom() + 7.0);
@@ -177,17 +146,8 @@ impl Bars {
     fn draw_lying(&self, scene: &mut Scene, area: Area) {
         let (labels, axis) = (Labels::rows(&self.labels(), self.row()), self.axis());
         let left = labels.extent + 7.0 + if self.label_axis.is_empty() { 0.0 } else { 22.0 };
-        let plot = Area {
-            x: area.x + left,
-            y: area.y + 4.0,
-            w: LONG,
-            h: self.row() * self.bars.len() as f64,
-        };
-        let frame = Frame {
-            x: axis,
-            y: Axis::over(&self.label_axis, [0.0]),
-            plot,
-        };
+        let plot = Area { x: area.x + left, y: area.y + 4.0, w: LONG, h: self.row() * self.bars.len() as f64 };
+        let frame = Frame { x: axis, y: Axis::over(&self.label_axis, [0.0]), plot };
         self.draw_value_ticks(scene, &frame);
         let zero = frame.at(0.0, 0.0).0;
         for (index, bar) in self.bars.iter().enumerate() {
@@ -195,38 +155,17 @@ impl Bars {
             let half = self.row() * 0.36;
             let end = |value| (frame.at(value, 0.0).0, middle);
             let x = end(bar.value).0;
-            let area = Area {
-                x: zero.min(x),
-                y: middle - half,
-                w: (x - zero).abs(),
-                h: half * 2.0,
-            };
+            let area = Area { x: zero.min(x), y: middle - half, w: (x - zero).abs(), h: half * 2.0 };
             draw_bar(scene, bar, area, end, half);
             if bar.value.is_finite() {
-                let (gap, align) = if bar.value < 0.0 {
-                    (-5.0, Align::End)
-                } else {
-                    (5.0, Align::Start)
-                };
+                let (gap, align) = if bar.value < 0.0 { (-5.0, Align::End) } else { (5.0, Align::Start) };
                 let beyond = bar.value + bar.error.unwrap_or(0.0).copysign(bar.value);
-                scene.text(
-                    &text::short(bar.value),
-                    (end(beyond).0 + gap, middle),
-                    9.0,
-                    align,
-                    Colour::FAINT,
-                );
+                scene.text(&text::short(bar.value), (end(beyond).0 + gap, middle), 9.0, align, Colour::FAINT);
             }
         }
         labels.draw_rows(scene, plot.x - 7.0, plot.y);
         let name = text::shorten(&self.label_axis, NAME_SIZE, plot.h.max(90.0));
-        scene.turned(
-            &name,
-            (area.x + 8.0, plot.y + plot.h / 2.0),
-            NAME_SIZE,
-            Align::Middle,
-            Colour::INK,
-        );
+        scene.turned(&name, (area.x + 8.0, plot.y + plot.h / 2.0), NAME_SIZE, Align::Middle, Colour::INK);
     }
 
     fn row(&self) -> f64 {
@@ -238,19 +177,11 @@ impl Bars {
         let (top, bottom) = (frame.plot.y, frame.plot.bottom());
         for (value, text) in frame.x.ticks(8) {
             let x = frame.at(value, 0.0).0;
-            let (colour, width) = if value == 0.0 {
-                (Colour::FAINT, 1.0)
-            } else {
-                (Colour::GRID, 0.5)
-            };
+            let (colour, width) = if value == 0.0 { (Colour::FAINT, 1.0) } else { (Colour::GRID, 0.5) };
             scene.path(vec![(x, top), (x, bottom)], colour, width);
             scene.text(&text, (x, bottom + 12.0), TICK_SIZE, Align::Middle, Colour::INK);
         }
-        scene.path(
-            vec![(frame.plot.x, bottom), (frame.plot.right(), bottom)],
-            Colour::INK,
-            1.0,
-        );
+        scene.path(vec![(frame.plot.x, bottom), (frame.plot.right(), bottom)], Colour::INK, 1.0);
         if !self.value_axis.is_empty() {
             frame.name_x(scene, bottom + 32.0);
         }
@@ -271,11 +202,7 @@ fn draw_bar(scene: &mut Scene, bar: &Bar, area: Area, end: impl Fn(f64) -> (f64,
     let cap = (half * 0.4).min(5.0);
     let across = if from.0 == to.0 { (cap, 0.0) } else { (0.0, cap) };
     for (x, y) in [from, to] {
-        scene.path(
-            vec![(x - across.0, y - across.1), (x + across.0, y + across.1)],
-            Colour::INK,
-            1.0,
-        );
+        scene.path(vec![(x - across.0, y - across.1), (x + across.0, y + across.1)], Colour::INK, 1.0);
     }
 }
 
@@ -304,17 +231,11 @@ impl PlotKind for Bars {
         if self.lying() {
             let labels = Labels::rows(&self.labels(), self.row());
             let name = if self.label_axis.is_empty() { 0.0 } else { 22.0 };
-            return (
-                labels.extent + 7.0 + name + LONG + 12.0,
-                4.0 + self.row() * self.bars.len() as f64 + 40.0,
-            );
+            return (labels.extent + 7.0 + name + LONG + 12.0, 4.0 + self.row() * self.bars.len() as f64 + 40.0);
         }
         let (left, _) = axis::margins(&self.axis(), HIGH);
         let labels = Labels::columns(&self.labels(), self.pitch());
-        (
-            left + self.pitch() * self.bars.len() as f64 + 12.0,
-            8.0 + HIGH + labels.extent + 32.0,
-        )
+        (left + self.pitch() * self.bars.len() as f64 + 12.0, 8.0 + HIGH + labels.extent + 32.0)
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
@@ -327,11 +248,7 @@ impl PlotKind for Bars {
 
     fn table(&self) -> Table {
         let whiskers = self.bars.iter().any(|bar| bar.error.is_some());
-        let mut table = Table::new(if whiskers {
-            &["label", "value", "error"]
-        } else {
-            &["label", "value"]
-        });
+        let mut table = Table::new(if whiskers { &["label", "value", "error"] } else { &["label", "value"] });
         for bar in &self.bars {
             let mut row = vec![bar.label.clone(), numbers::exact(bar.value)];
             if whiskers {
@@ -378,12 +295,7 @@ mod tests {
             "bar: `errors` should have 1 entries, has 2"
         );
         assert_eq!(
-            Bars::new([("a", 1.0)])
-                .errors([-1.0])
-                .unwrap()
-                .validate()
-                .unwrap_err()
-                .to_string(),
+            Bars::new([("a", 1.0)]).errors([-1.0]).unwrap().validate().unwrap_err().to_string(),
             "bar: the error of `a` is -1: give its size, not below zero"
         );
     }

@@ -62,12 +62,7 @@ impl Heatmap {
     {
         let values: Vec<Vec<f64>> = values.into_iter().map(into_numbers).collect();
         let (rows, columns) = (values.len(), values.first().map_or(0, Vec::len));
-        Self {
-            rows: counted("", rows),
-            columns: counted("", columns),
-            values,
-            ..Self::default()
-        }
+        Self { rows: counted("", rows), columns: counted("", columns), values, ..Self::default() }
     }
 
     /// One value per attention head, `[layer][head]`: rows `L0` ..., columns `H0` ...
@@ -84,75 +79,49 @@ impl Heatmap {
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// Names the rows: what they are, and each one.
     #[must_use]
     pub fn rows(self, axis: &str, labels: impl IntoIterator<Item = impl ToString>) -> Self {
-        Self {
-            row_axis: axis.to_owned(),
-            rows: strings(labels),
-            ..self
-        }
+        Self { row_axis: axis.to_owned(), rows: strings(labels), ..self }
     }
 
     /// Names the columns: what they are, and each one.
     #[must_use]
     pub fn columns(self, axis: &str, labels: impl IntoIterator<Item = impl ToString>) -> Self {
-        Self {
-            column_axis: axis.to_owned(),
-            columns: strings(labels),
-            ..self
-        }
+        Self { column_axis: axis.to_owned(), columns: strings(labels), ..self }
     }
 
     /// What the values are, with their units.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
-        Self {
-            units: units.into(),
-            ..self
-        }
+        Self { units: units.into(), ..self }
     }
 
     /// Red to blue with zero in the middle, even where the data has one sign.
     #[must_use]
     pub fn diverging(self) -> Self {
-        Self {
-            scale: Scale::Diverging,
-            ..self
-        }
+        Self { scale: Scale::Diverging, ..self }
     }
 
     /// Dark to light, even where the data has both signs.
     #[must_use]
     pub fn sequential(self) -> Self {
-        Self {
-            scale: Scale::Sequential,
-            ..self
-        }
+        Self { scale: Scale::Sequential, ..self }
     }
 
     /// The values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
-        Self {
-            limits: Some([low, high]),
-            ..self
-        }
+        Self { limits: Some([low, high]), ..self }
     }
 
     /// Outlines and names the `strongest` cells.
     #[must_use]
     pub fn annotate(self, strongest: usize) -> Self {
-        Self {
-            annotate: strongest,
-            ..self
-        }
+        Self { annotate: strongest, ..self }
     }
 
     /// Writes `[row][column]` into the cells.
@@ -161,10 +130,7 @@ impl Heatmap {
     where
         R: IntoIterator<Item: ToString>,
     {
-        Self {
-            cell_text: Some(texts.into_iter().map(strings).collect()),
-            ..self
-        }
+        Self { cell_text: Some(texts.into_iter().map(strings).collect()), ..self }
     }
 
     /// The colours of this data.
@@ -196,10 +162,7 @@ impl Heatmap {
 
     fn matrix(&self) -> Matrix<'_> {
         let count = (self.values.len(), self.columns.len());
-        let cell = self
-            .cell_text
-            .as_ref()
-            .map_or_else(|| plain_cell(count), |texts| text_cell(texts));
+        let cell = self.cell_text.as_ref().map_or_else(|| plain_cell(count), |texts| text_cell(texts));
         Matrix {
             rows: Labels::rows(&self.rows, cell.1),
             columns: Labels::columns(&self.columns, cell.0),
@@ -212,19 +175,13 @@ impl Heatmap {
 
     fn bar(&self) -> ColourBar<'_> {
         let missing = self.values.iter().flatten().any(|value| !value.is_finite());
-        ColourBar {
-            scale: self.colour_scale(),
-            units: &self.units,
-            missing,
-        }
+        ColourBar { scale: self.colour_scale(), units: &self.units, missing }
     }
 
     /// Cells and labels, or the bar and names beside them where those are higher.
     fn plot_height(&self) -> f64 {
         let matrix = self.matrix();
-        (matrix.plot(0.0, 0.0).h + matrix.bottom())
-            .max(self.bar().least_height())
-            .max(matrix.least_height())
+        (matrix.plot(0.0, 0.0).h + matrix.bottom()).max(self.bar().least_height()).max(matrix.least_height())
     }
 
     /// The strongest cells in words, in lines of at most `room` pixels.
@@ -256,9 +213,7 @@ impl Heatmap {
             let width = (cell.h / 10.0).clamp(0.5, 1.5);
             scene.outline(cell, Colour::INK, width);
             let name = self.cell_name(r, c);
-            let size = [10.0, 9.0, 8.0]
-                .into_iter()
-                .find(|size| text::width(&name, *size) + 5.0 <= cell.w);
+            let size = [10.0, 9.0, 8.0].into_iter().find(|size| text::width(&name, *size) + 5.0 <= cell.w);
             if let (Some(size), None) = (size.filter(|size| *size + 3.0 <= cell.h), &self.cell_text) {
                 scene.text(&name, middle(cell), size, Align::Middle, scale.colour(value).ink_on());
             }
@@ -269,11 +224,7 @@ impl Heatmap {
 /// Cells large enough to see, a panel small enough for a page; never much wider than high.
 fn plain_cell((rows, columns): (usize, usize)) -> (f64, f64) {
     let fit = |count: usize, room: f64, most: f64| (room / count.max(1) as f64).clamp(1.0, most);
-    let (most_wide, most_high) = if rows.max(columns) <= 6 {
-        (60.0, 46.0)
-    } else {
-        (42.0, 32.0)
-    };
+    let (most_wide, most_high) = if rows.max(columns) <= 6 { (60.0, 46.0) } else { (42.0, 32.0) };
     let (w, h) = (fit(columns, 620.0, most_wide), fit(rows, 600.0, most_high));
     (w.min(h * 2.0), h.min((w * 1.5).max(16.0)))
 }
@@ -313,10 +264,7 @@ impl PlotKind for Heatmap {
         let plot = matrix.plot(0.0, 0.0);
         let wide = matrix.left() + plot.w + self.bar().width();
         let caption = self.caption(wide).len() as f64 * CAPTION * LINE_PITCH;
-        (
-            wide,
-            self.plot_height() + if caption > 0.0 { caption + 10.0 } else { 0.0 },
-        )
+        (wide, self.plot_height() + if caption > 0.0 { caption + 10.0 } else { 0.0 })
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
@@ -340,16 +288,9 @@ impl PlotKind for Heatmap {
         }
         for (r, row) in self.values.iter().enumerate() {
             for (c, value) in row.iter().enumerate() {
-                let labels = [
-                    r.to_string(),
-                    self.rows[r].clone(),
-                    c.to_string(),
-                    self.columns[c].clone(),
-                ];
+                let labels = [r.to_string(), self.rows[r].clone(), c.to_string(), self.columns[c].clone()];
                 let text = self.cell_text.as_ref().map(|texts| texts[r][c].clone());
-                table
-                    .rows
-                    .push(labels.into_iter().chain([numbers::exact(*value)]).chain(text).collect());
+                table.rows.push(labels.into_iter().chain([numbers::exact(*value)]).chain(text).collect());
             }
         }
         table
@@ -406,10 +347,7 @@ mod tests {
             message(Heatmap::new(vec![vec![1.0, 2.0], vec![3.0]])),
             "heatmap: row 1 of `values` should have 2 entries, has 1"
         );
-        assert_eq!(
-            message(two_by_three().rows("layer", ["L0"])),
-            "heatmap: `rows` should have 2 entries, has 1"
-        );
+        assert_eq!(message(two_by_three().rows("layer", ["L0"])), "heatmap: `rows` should have 2 entries, has 1");
         assert_eq!(
             message(two_by_three().limits(1.0, f64::NAN)),
             "heatmap: limits from 1 to NaN: give two finite numbers, the smaller first"

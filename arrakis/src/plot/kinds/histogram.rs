@@ -55,38 +55,25 @@ pub struct Histogram {
 impl Histogram {
     /// A histogram of `values`.
     pub fn new(value_axis: impl Into<String>, values: impl IntoIterator<Item = impl Into<f64>>) -> Self {
-        Self {
-            value_axis: value_axis.into(),
-            values: into_numbers(values),
-            ..Self::default()
-        }
+        Self { value_axis: value_axis.into(), values: into_numbers(values), ..Self::default() }
     }
 
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// How many bins, from 1 to 1000.
     #[must_use]
     pub fn bins(self, bins: usize) -> Self {
-        Self {
-            bins: Some(bins),
-            ..self
-        }
+        Self { bins: Some(bins), ..self }
     }
 
     /// Adds a vertical line at `x`.
     #[must_use]
     pub fn reference(mut self, label: impl Into<String>, x: impl Into<f64>) -> Self {
-        self.references.push(Reference {
-            label: label.into(),
-            x: x.into(),
-        });
+        self.references.push(Reference { label: label.into(), x: x.into() });
         self
     }
 
@@ -102,10 +89,7 @@ impl Histogram {
         let (edges, counts) = self.counted();
         let xs = edges.into_iter().chain(self.references.iter().map(|line| line.x));
         let x = Axis::over(&self.value_axis, xs);
-        (
-            x,
-            Axis::over("count", counts.into_iter().map(|n| n as f64)).with_zero(true),
-        )
+        (x, Axis::over("count", counts.into_iter().map(|n| n as f64)).with_zero(true))
     }
 
     fn note(&self) -> String {
@@ -125,18 +109,8 @@ impl Histogram {
             scene.dashed((x, frame.plot.y), (x, frame.plot.bottom()), colour, 1.6);
             let label = text::shorten(&format!("{} = {}", line.label, text::short(line.x)), NOTE, 200.0);
             let right = x + 6.0 + text::width(&label, NOTE) <= frame.plot.right();
-            let (x, align) = if right {
-                (x + 5.0, Align::Start)
-            } else {
-                (x - 5.0, Align::End)
-            };
-            scene.text(
-                &label,
-                (x, frame.plot.y + 8.0 + index as f64 * 15.0),
-                NOTE,
-                align,
-                Colour::INK,
-            );
+            let (x, align) = if right { (x + 5.0, Align::Start) } else { (x - 5.0, Align::End) };
+            scene.text(&label, (x, frame.plot.y + 8.0 + index as f64 * 15.0), NOTE, align, Colour::INK);
         }
     }
 }
@@ -156,10 +130,7 @@ impl PlotKind for Histogram {
         match self.bins {
             Some(bins) if bins == 0 || bins > MOST_BINS => {
                 let problem = format!("{bins} bins: give a number from 1 to {MOST_BINS}");
-                Err(Error::FigureValue {
-                    kind: "histogram",
-                    problem,
-                })
+                Err(Error::FigureValue { kind: "histogram", problem })
             }
             _ => Ok(()),
         }
@@ -173,16 +144,7 @@ impl PlotKind for Histogram {
     fn draw(&self, scene: &mut Scene, area: Area) {
         let (x, y) = self.axes();
         let (left, _) = axis::margins(&y, PLOT.1);
-        let frame = Frame {
-            x,
-            y,
-            plot: Area {
-                x: area.x + left,
-                y: area.y + 22.0,
-                w: PLOT.0,
-                h: PLOT.1,
-            },
-        };
+        let frame = Frame { x, y, plot: Area { x: area.x + left, y: area.y + 22.0, w: PLOT.0, h: PLOT.1 } };
         frame.draw(scene);
         let (edges, counts) = self.counted();
         for (pair, count) in edges.windows(2).zip(counts) {
@@ -190,22 +152,11 @@ impl PlotKind for Histogram {
             let to = frame.at(pair[1], 0.0).0;
             // A seam between bars, unless they are too thin for one.
             let seam = if to - from > 4.0 { 0.5 } else { 0.0 };
-            let bar = Area {
-                x: from,
-                y: top,
-                w: to - from - seam,
-                h: frame.plot.bottom() - top,
-            };
+            let bar = Area { x: from, y: top, w: to - from - seam, h: frame.plot.bottom() - top };
             scene.fill(bar, colour::series(0, 1).alpha(0.8));
         }
         self.draw_references(scene, &frame);
-        scene.text(
-            &self.note(),
-            (frame.plot.right(), area.y + 10.0),
-            NOTE,
-            Align::End,
-            Colour::FAINT,
-        );
+        scene.text(&self.note(), (frame.plot.right(), area.y + 10.0), NOTE, Align::End, Colour::FAINT);
     }
 
     fn table(&self) -> Table {
@@ -247,11 +198,7 @@ mod tests {
             "histogram: 0 bins: give a number from 1 to 1000"
         );
         assert_eq!(
-            Histogram::new("t", [1.0])
-                .reference("observed", f64::NAN)
-                .validate()
-                .unwrap_err()
-                .to_string(),
+            Histogram::new("t", [1.0]).reference("observed", f64::NAN).validate().unwrap_err().to_string(),
             "histogram: entry 0 of `references` is NaN: leave it out, or give a finite number"
         );
     }

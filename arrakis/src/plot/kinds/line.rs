@@ -51,25 +51,13 @@ impl Series {
         x: impl IntoIterator<Item = impl Into<f64>>,
         y: impl IntoIterator<Item = impl Into<f64>>,
     ) -> Self {
-        Self {
-            name: name.into(),
-            x: into_numbers(x),
-            y: into_numbers(y),
-            low: None,
-            high: None,
-        }
+        Self { name: name.into(), x: into_numbers(x), y: into_numbers(y), low: None, high: None }
     }
 
     /// A line over 0, 1, 2 ...: one value a layer, or a position.
     pub fn by_index(name: impl Into<String>, y: impl IntoIterator<Item = impl Into<f64>>) -> Self {
         let y = into_numbers(y);
-        Self {
-            name: name.into(),
-            x: (0..y.len()).map(|index| index as f64).collect(),
-            y,
-            low: None,
-            high: None,
-        }
+        Self { name: name.into(), x: (0..y.len()).map(|index| index as f64).collect(), y, low: None, high: None }
     }
 
     /// A band from `low` to `high` around the line.
@@ -79,29 +67,15 @@ impl Series {
         low: impl IntoIterator<Item = impl Into<f64>>,
         high: impl IntoIterator<Item = impl Into<f64>>,
     ) -> Self {
-        Self {
-            low: Some(into_numbers(low)),
-            high: Some(into_numbers(high)),
-            ..self
-        }
+        Self { low: Some(into_numbers(low)), high: Some(into_numbers(high)), ..self }
     }
 
     fn check(&self) -> Result<()> {
         let part = |what: &str| format!("{what} of series `{}`", self.name);
         check::length("line", part("`y`"), self.x.len(), self.y.len())?;
         check::all_finite("line", &part("`x`"), &self.x)?;
-        check::length(
-            "line",
-            part("`low`"),
-            self.x.len(),
-            self.low.as_ref().map_or(self.x.len(), Vec::len),
-        )?;
-        check::length(
-            "line",
-            part("`high`"),
-            self.x.len(),
-            self.high.as_ref().map_or(self.x.len(), Vec::len),
-        )?;
+        check::length("line", part("`low`"), self.x.len(), self.low.as_ref().map_or(self.x.len(), Vec::len))?;
+        check::length("line", part("`high`"), self.x.len(), self.high.as_ref().map_or(self.x.len(), Vec::len))?;
         if self.x.is_sorted() {
             return Ok(());
         }
@@ -119,10 +93,7 @@ impl Series {
     fn runs(&self) -> Vec<Vec<usize>> {
         let finite = |index: &usize| self.y[*index].is_finite();
         let all: Vec<usize> = (0..self.y.len()).collect();
-        all.chunk_by(|a, b| finite(a) == finite(b))
-            .filter(|run| finite(&run[0]))
-            .map(<[usize]>::to_vec)
-            .collect()
+        all.chunk_by(|a, b| finite(a) == finite(b)).filter(|run| finite(&run[0])).map(<[usize]>::to_vec).collect()
     }
 }
 
@@ -145,11 +116,7 @@ pub struct Line {
 impl Line {
     /// Axes without lines yet.
     pub fn new(x_axis: impl Into<String>, y_axis: impl Into<String>) -> Self {
-        Self {
-            x_axis: x_axis.into(),
-            y_axis: y_axis.into(),
-            ..Self::default()
-        }
+        Self { x_axis: x_axis.into(), y_axis: y_axis.into(), ..Self::default() }
     }
 
     /// Adds a line.
@@ -162,10 +129,7 @@ impl Line {
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// Makes `y` logarithmic.
@@ -175,10 +139,7 @@ impl Line {
     }
 
     fn axes(&self) -> (Axis, Axis) {
-        let x = Axis::over(
-            &self.x_axis,
-            self.series.iter().flat_map(|series| series.x.iter().copied()),
-        );
+        let x = Axis::over(&self.x_axis, self.series.iter().flat_map(|series| series.x.iter().copied()));
         let heights = self.series.iter().flat_map(Series::heights);
         let y = if self.log_y {
             Axis::logarithmic(&self.y_axis, heights)
@@ -191,16 +152,7 @@ impl Line {
     fn frame(&self, area: Area) -> Frame {
         let (x, y) = self.axes();
         let (left, _) = axis::margins(&y, PLOT.1);
-        Frame {
-            x,
-            y,
-            plot: Area {
-                x: area.x + left,
-                y: area.y + 6.0,
-                w: PLOT.0,
-                h: PLOT.1,
-            },
-        }
+        Frame { x, y, plot: Area { x: area.x + left, y: area.y + 6.0, w: PLOT.0, h: PLOT.1 } }
     }
 
     fn legend_width(&self) -> f64 {
@@ -238,13 +190,7 @@ impl Line {
             let name = if last { &more } else { &series.name };
             let colour = colour::series(index, self.series.len());
             scene.path(vec![(x, y), (x + 18.0, y)], colour, 2.4);
-            scene.text(
-                &text::shorten(name, LEGEND, 180.0),
-                (x + 24.0, y),
-                LEGEND,
-                Align::Start,
-                Colour::INK,
-            );
+            scene.text(&text::shorten(name, LEGEND, 180.0), (x + 24.0, y), LEGEND, Align::Start, Colour::INK);
         }
     }
 }
@@ -282,15 +228,8 @@ impl PlotKind for Line {
         }
         self.series.iter().try_for_each(Series::check)?;
         check::some_finite("line", self.series.iter().flat_map(|series| &series.y))?;
-        check::drawable(
-            "line",
-            &self.series.iter().flat_map(Series::heights).collect::<Vec<_>>(),
-        )?;
-        let low = self
-            .series
-            .iter()
-            .flat_map(Series::heights)
-            .find(|v| self.log_y && *v <= 0.0);
+        check::drawable("line", &self.series.iter().flat_map(Series::heights).collect::<Vec<_>>())?;
+        let low = self.series.iter().flat_map(Series::heights).find(|v| self.log_y && *v <= 0.0);
         low.map_or(Ok(()), |value| {
             let problem = format!("{value} has no place on a logarithmic axis: leave out `log_y`");
             Err(Error::FigureValue { kind: "line", problem })
@@ -311,23 +250,12 @@ impl PlotKind for Line {
     }
 
     fn table(&self) -> Table {
-        let band = self
-            .series
-            .iter()
-            .any(|series| series.low.is_some() || series.high.is_some());
-        let mut table = Table::new(if band {
-            &["series", "x", "y", "low", "high"]
-        } else {
-            &["series", "x", "y"]
-        });
+        let band = self.series.iter().any(|series| series.low.is_some() || series.high.is_some());
+        let mut table = Table::new(if band { &["series", "x", "y", "low", "high"] } else { &["series", "x", "y"] });
         let edge = |edge: &Option<Vec<f64>>, i: usize| edge.as_ref().map_or(String::new(), |v| numbers::exact(v[i]));
         for series in &self.series {
             for i in 0..series.x.len() {
-                let mut row = vec![
-                    series.name.clone(),
-                    numbers::exact(series.x[i]),
-                    numbers::exact(series.y[i]),
-                ];
+                let mut row = vec![series.name.clone(), numbers::exact(series.x[i]), numbers::exact(series.y[i])];
                 if band {
                     row.extend([edge(&series.low, i), edge(&series.high, i)]);
                 }
@@ -349,12 +277,7 @@ mod tests {
     #[test]
     fn layer_ten_comes_after_layer_nine() {
         let line = Line::new("layer", "norm").series(Series::by_index("resid_post", (0..12).map(f64::from)));
-        let frame = line.frame(Area {
-            x: 0.0,
-            y: 0.0,
-            w: 0.0,
-            h: 0.0,
-        });
+        let frame = line.frame(Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
         assert!(frame.at(10.0, 0.0).0 > frame.at(9.0, 0.0).0);
         assert_eq!(line.table().rows[10], ["resid_post", "10", "10"]);
     }

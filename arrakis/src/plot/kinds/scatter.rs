@@ -61,29 +61,14 @@ impl Scatter {
         y_axis: impl Into<String>,
         points: impl IntoIterator<Item = (impl Into<f64>, impl Into<f64>)>,
     ) -> Self {
-        let points = points
-            .into_iter()
-            .map(|(x, y)| Point {
-                x: x.into(),
-                y: y.into(),
-                label: None,
-            })
-            .collect();
-        Self {
-            x_axis: x_axis.into(),
-            y_axis: y_axis.into(),
-            points,
-            ..Self::default()
-        }
+        let points = points.into_iter().map(|(x, y)| Point { x: x.into(), y: y.into(), label: None }).collect();
+        Self { x_axis: x_axis.into(), y_axis: y_axis.into(), points, ..Self::default() }
     }
 
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// Names the points, one label each; an empty one writes nothing.
@@ -109,10 +94,7 @@ impl Scatter {
     /// Writes Pearson's `r`.
     #[must_use]
     pub fn correlation(self) -> Self {
-        Self {
-            correlation: true,
-            ..self
-        }
+        Self { correlation: true, ..self }
     }
 
     /// Pearson's `r` of the finite points; `None` for fewer than two, or where one side is constant.
@@ -128,9 +110,7 @@ impl Scatter {
     }
 
     fn finite(&self) -> impl Iterator<Item = &Point> + Clone {
-        self.points
-            .iter()
-            .filter(|point| point.x.is_finite() && point.y.is_finite())
+        self.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite())
     }
 
     fn axes(&self) -> (Axis, Axis) {
@@ -146,9 +126,7 @@ impl Scatter {
         let n = self.finite().count();
         let mut parts = Vec::new();
         if self.correlation {
-            let r = self
-                .pearson()
-                .map_or_else(|| "r undefined".to_owned(), |r| format!("r = {r:.3}"));
+            let r = self.pearson().map_or_else(|| "r undefined".to_owned(), |r| format!("r = {r:.3}"));
             parts.push(format!("{r}, n = {n}"));
         }
         if self.identity {
@@ -170,12 +148,7 @@ impl Scatter {
             let ((x, y), wide) = (frame.at(point.x, point.y), text::width(&label, 9.0));
             let inside = x + 6.0 + wide <= frame.plot.right();
             let left = if inside { x + 6.0 } else { x - 6.0 - wide };
-            let area = Area {
-                x: left,
-                y: y - 6.0,
-                w: wide,
-                h: 12.0,
-            };
+            let area = Area { x: left, y: y - 6.0, w: wide, h: 12.0 };
             let hit = |other: &Area| {
                 area.x < other.right() && other.x < area.right() && area.y < other.bottom() && other.y < area.bottom()
             };
@@ -198,14 +171,8 @@ impl PlotKind for Scatter {
 
     fn validate(&self) -> Result<()> {
         if self.points.len() > check::MAX_CELLS {
-            let problem = format!(
-                "{} points are too many to draw: take a sample of them",
-                self.points.len()
-            );
-            return Err(Error::FigureValue {
-                kind: "scatter",
-                problem,
-            });
+            let problem = format!("{} points are too many to draw: take a sample of them", self.points.len());
+            return Err(Error::FigureValue { kind: "scatter", problem });
         }
         // One sum is finite where both its parts are.
         let sums: Vec<f64> = self.points.iter().map(|point| point.x / 2.0 + point.y / 2.0).collect();
@@ -221,16 +188,7 @@ impl PlotKind for Scatter {
     fn draw(&self, scene: &mut Scene, area: Area) {
         let (x, y) = self.axes();
         let (left, _) = axis::margins(&y, SIDE);
-        let frame = Frame {
-            x,
-            y,
-            plot: Area {
-                x: area.x + left,
-                y: area.y + 22.0,
-                w: SIDE,
-                h: SIDE,
-            },
-        };
+        let frame = Frame { x, y, plot: Area { x: area.x + left, y: area.y + 22.0, w: SIDE, h: SIDE } };
         frame.draw(scene);
         if self.identity {
             let (from, to) = (frame.at(frame.x.low, frame.x.low), frame.at(frame.x.high, frame.x.high));
@@ -242,22 +200,14 @@ impl PlotKind for Scatter {
             scene.circle(frame.at(point.x, point.y), radius, colour::series(0, 1).alpha(alpha));
         }
         self.draw_labels(scene, &frame);
-        scene.text(
-            &self.note(),
-            (frame.plot.right(), area.y + 10.0),
-            NOTE,
-            Align::End,
-            Colour::FAINT,
-        );
+        scene.text(&self.note(), (frame.plot.right(), area.y + 10.0), NOTE, Align::End, Colour::FAINT);
     }
 
     fn table(&self) -> Table {
         let mut table = Table::new(&["label", "x", "y"]);
         for point in &self.points {
             let label = point.label.clone().unwrap_or_default();
-            table
-                .rows
-                .push(vec![label, numbers::exact(point.x), numbers::exact(point.y)]);
+            table.rows.push(vec![label, numbers::exact(point.x), numbers::exact(point.y)]);
         }
         table
     }
@@ -286,17 +236,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         assert_eq!(
-            Scatter::new("x", "y", [(f64::NAN, 1.0)])
-                .validate()
-                .unwrap_err()
-                .to_string(),
+            Scatter::new("x", "y", [(f64::NAN, 1.0)]).validate().unwrap_err().to_string(),
             "nothing to draw in the scatter: all its values are NaN or infinite; widen the selection it was made from"
         );
         assert_eq!(
-            Scatter::new("x", "y", [(0.0, 1.0)])
-                .labels(["a", "b"])
-                .unwrap_err()
-                .to_string(),
+            Scatter::new("x", "y", [(0.0, 1.0)]).labels(["a", "b"]).unwrap_err().to_string(),
             "scatter: `labels` should have 1 entries, has 2"
         );
     }

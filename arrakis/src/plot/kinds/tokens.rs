@@ -49,56 +49,36 @@ impl Tokens {
         tokens: impl IntoIterator<Item = impl ToString>,
         values: impl IntoIterator<Item = impl Into<f64>>,
     ) -> Self {
-        Self {
-            tokens: strings(tokens),
-            values: into_numbers(values),
-            ..Self::default()
-        }
+        Self { tokens: strings(tokens), values: into_numbers(values), ..Self::default() }
     }
 
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// What the values are, with their units.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
-        Self {
-            units: units.into(),
-            ..self
-        }
+        Self { units: units.into(), ..self }
     }
 
     /// Red to blue with zero in the middle, even where the data has one sign.
     #[must_use]
     pub fn diverging(self) -> Self {
-        Self {
-            scale: Scale::Diverging,
-            ..self
-        }
+        Self { scale: Scale::Diverging, ..self }
     }
 
     /// The values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
-        Self {
-            limits: Some([low, high]),
-            ..self
-        }
+        Self { limits: Some([low, high]), ..self }
     }
 
     fn bar(&self) -> ColourBar<'_> {
         let missing = self.values.iter().any(|value| !value.is_finite());
-        ColourBar {
-            scale: ColourScale::fit(self.scale, self.limits, &self.values),
-            units: &self.units,
-            missing,
-        }
+        ColourBar { scale: ColourScale::fit(self.scale, self.limits, &self.values), units: &self.units, missing }
     }
 
     /// Each token's text and box, from the origin, wrapped at the width and after line ends.
@@ -148,33 +128,19 @@ impl PlotKind for Tokens {
         let wide = boxes.iter().map(|(_, area)| area.right()).fold(0.0, f64::max);
         let high = boxes.last().map_or(0.0, |(_, area)| area.bottom());
         for ((shown, place), value) in boxes.iter().zip(&self.values) {
-            let cell = Area {
-                x: area.x + place.x,
-                y: area.y + place.y,
-                ..*place
-            };
+            let cell = Area { x: area.x + place.x, y: area.y + place.y, ..*place };
             let colour = bar.scale.colour(*value);
             scene.fill(cell, colour);
             let at = (cell.x + 2.0, cell.y + HIGH / 2.0);
             scene.text(shown, at, SIZE, Align::Start, colour.ink_on());
         }
-        bar.draw(
-            scene,
-            Area {
-                x: area.x,
-                y: area.y,
-                w: wide,
-                h: high,
-            },
-        );
+        bar.draw(scene, Area { x: area.x, y: area.y, w: wide, h: high });
     }
 
     fn table(&self) -> Table {
         let mut table = Table::new(&["pos", "token", "value"]);
         for (pos, (token, value)) in self.tokens.iter().zip(&self.values).enumerate() {
-            table
-                .rows
-                .push(vec![pos.to_string(), token.clone(), numbers::exact(*value)]);
+            table.rows.push(vec![pos.to_string(), token.clone(), numbers::exact(*value)]);
         }
         table
     }
@@ -196,10 +162,7 @@ mod tests {
     #[test]
     fn the_table_keeps_tokens_as_they_are() {
         let plot = Tokens::new([" John", "\n"], [0.5f32, f32::INFINITY]);
-        assert_eq!(
-            plot.table().to_csv(),
-            "pos,token,value\n0,\" John\",0.5\n1,\"\n\",inf\n"
-        );
+        assert_eq!(plot.table().to_csv(), "pos,token,value\n0,\" John\",0.5\n1,\"\n\",inf\n");
     }
 
     #[test]

@@ -68,39 +68,26 @@ pub struct Violin {
 impl Violin {
     /// Axes without groups yet.
     pub fn new(label_axis: impl Into<String>, value_axis: impl Into<String>) -> Self {
-        Self {
-            label_axis: label_axis.into(),
-            value_axis: value_axis.into(),
-            ..Self::default()
-        }
+        Self { label_axis: label_axis.into(), value_axis: value_axis.into(), ..Self::default() }
     }
 
     /// Adds a sample.
     #[must_use]
     pub fn group(mut self, label: impl std::fmt::Display, values: impl IntoIterator<Item = impl Into<f64>>) -> Self {
-        self.groups.push(Group {
-            label: label.to_string(),
-            values: into_numbers(values),
-        });
+        self.groups.push(Group { label: label.to_string(), values: into_numbers(values) });
         self
     }
 
     /// Written above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..self
-        }
+        Self { title: title.into(), ..self }
     }
 
     /// Box plots instead of violins.
     #[must_use]
     pub fn boxes(self) -> Self {
-        Self {
-            shape: Shape::Box,
-            ..self
-        }
+        Self { shape: Shape::Box, ..self }
     }
 
     fn samples(&self) -> Vec<Sorted> {
@@ -108,10 +95,7 @@ impl Violin {
     }
 
     fn axis(&self) -> Axis {
-        Axis::over(
-            &self.value_axis,
-            self.groups.iter().flat_map(|group| group.values.iter().copied()),
-        )
+        Axis::over(&self.value_axis, self.groups.iter().flat_map(|group| group.values.iter().copied()))
     }
 
     fn pitch(&self) -> f64 {
@@ -140,17 +124,9 @@ impl Violin {
             }
             Shape::Box => "boxes: quartiles and median; whiskers: furthest value within 1.5 IQR; points: values beyond",
         };
-        let few = if least < FEW && self.shape == Shape::Violin {
-            "; fewer than 5 values: points"
-        } else {
-            ""
-        };
+        let few = if least < FEW && self.shape == Shape::Violin { "; fewer than 5 values: points" } else { "" };
         let left_out: usize = samples.iter().map(|sample| sample.left_out).sum();
-        let left_out = if left_out == 0 {
-            String::new()
-        } else {
-            format!("; {left_out} not finite, left out")
-        };
+        let left_out = if left_out == 0 { String::new() } else { format!("; {left_out} not finite, left out") };
         format!("{what}{few}; {n}{left_out}")
     }
 
@@ -193,14 +169,10 @@ impl Stand<'_> {
         let (low, high) = (sample.quantile(0.0), sample.quantile(1.0));
         if bandwidth > 0.0 {
             let heights = (0..=80).map(|step| low + (high - low) * f64::from(step) / 80.0);
-            let outline: Vec<_> = heights
-                .map(|v| (self.frame.y_at(v), sample.density(v, bandwidth)))
-                .collect();
+            let outline: Vec<_> = heights.map(|v| (self.frame.y_at(v), sample.density(v, bandwidth))).collect();
             let greatest = outline.iter().map(|(_, density)| *density).fold(0.0, f64::max);
             let side = |sign: f64| {
-                let points = outline
-                    .iter()
-                    .map(move |(y, d)| (self.middle + sign * self.half * d / greatest, *y));
+                let points = outline.iter().map(move |(y, d)| (self.middle + sign * self.half * d / greatest, *y));
                 points.collect::<Vec<_>>()
             };
             let left: Vec<_> = side(-1.0).into_iter().rev().collect();
@@ -208,10 +180,7 @@ impl Stand<'_> {
         } else {
             self.across(scene, low, self.half, 2.0);
         }
-        let (lower, upper) = (
-            self.frame.y_at(sample.quantile(0.25)),
-            self.frame.y_at(sample.quantile(0.75)),
-        );
+        let (lower, upper) = (self.frame.y_at(sample.quantile(0.25)), self.frame.y_at(sample.quantile(0.75)));
         scene.path(vec![(self.middle, lower), (self.middle, upper)], Colour::INK, 4.0);
         let median = (self.middle, self.frame.y_at(sample.quantile(0.5)));
         scene.circle(median, 3.4, Colour::INK);
@@ -227,33 +196,19 @@ impl Stand<'_> {
         let (x, y) = (self.middle, |value: f64| self.frame.y_at(value));
         scene.path(vec![(x, y(low)), (x, y(lower))], Colour::INK, 1.0);
         scene.path(vec![(x, y(upper)), (x, y(high))], Colour::INK, 1.0);
-        let area = Area {
-            x: x - self.half,
-            y: y(upper),
-            w: self.half * 2.0,
-            h: y(lower) - y(upper),
-        };
+        let area = Area { x: x - self.half, y: y(upper), w: self.half * 2.0, h: y(lower) - y(upper) };
         scene.fill(area, self.colour.alpha(0.55));
         scene.outline(area, Colour::INK, 1.0);
         self.across(scene, sample.quantile(0.5), self.half, 2.0);
         self.across(scene, low, self.half * 0.5, 1.0);
         self.across(scene, high, self.half * 0.5, 1.0);
-        let beyond: Vec<f64> = sample
-            .values
-            .iter()
-            .copied()
-            .filter(|v| *v < low || *v > high)
-            .collect();
+        let beyond: Vec<f64> = sample.values.iter().copied().filter(|v| *v < low || *v > high).collect();
         self.points(scene, &beyond);
     }
 
     fn across(&self, scene: &mut Scene, value: f64, half: f64, width: f64) {
         let y = self.frame.y_at(value);
-        scene.path(
-            vec![(self.middle - half, y), (self.middle + half, y)],
-            Colour::INK,
-            width,
-        );
+        scene.path(vec![(self.middle - half, y), (self.middle + half, y)], Colour::INK, width);
     }
 }
 
@@ -275,55 +230,30 @@ impl PlotKind for Violin {
 
     fn size(&self) -> (f64, f64) {
         let lines = self.caption_lines(self.width()).len() as f64;
-        (
-            self.width(),
-            6.0 + HIGH + self.labels().extent + 38.0 + lines * CAPTION * LINE_PITCH,
-        )
+        (self.width(), 6.0 + HIGH + self.labels().extent + 38.0 + lines * CAPTION * LINE_PITCH)
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
         let (y, pitch, labels) = (self.axis(), self.pitch(), self.labels());
         let (left, _) = axis::margins(&y, HIGH);
-        let plot = Area {
-            x: area.x + left,
-            y: area.y + 6.0,
-            w: pitch * self.groups.len() as f64,
-            h: HIGH,
-        };
-        let frame = Frame {
-            x: Axis::over(&self.label_axis, [0.0]),
-            y,
-            plot,
-        };
+        let plot = Area { x: area.x + left, y: area.y + 6.0, w: pitch * self.groups.len() as f64, h: HIGH };
+        let frame = Frame { x: Axis::over(&self.label_axis, [0.0]), y, plot };
         frame.draw_y(scene);
         for (index, sample) in self.samples().iter().enumerate() {
             let middle = plot.x + (index as f64 + 0.5) * pitch;
-            let stand = Stand {
-                frame: &frame,
-                middle,
-                half: pitch * 0.38,
-                colour: colour::series(0, 1),
-            };
+            let stand = Stand { frame: &frame, middle, half: pitch * 0.38, colour: colour::series(0, 1) };
             stand.draw(scene, sample, self.shape);
         }
         labels.draw_columns(scene, plot.x, plot.bottom() + 7.0);
         let name = plot.bottom() + labels.extent + 22.0;
         frame.name_x(scene, name);
-        scene.lines(
-            &self.caption_lines(self.width()),
-            (area.x, name + 20.0),
-            CAPTION,
-            Colour::FAINT,
-        );
+        scene.lines(&self.caption_lines(self.width()), (area.x, name + 20.0), CAPTION, Colour::FAINT);
     }
 
     fn table(&self) -> Table {
         let mut table = Table::new(&["label", "value"]);
         for group in &self.groups {
-            let rows = group
-                .values
-                .iter()
-                .map(|value| vec![group.label.clone(), numbers::exact(*value)]);
+            let rows = group.values.iter().map(|value| vec![group.label.clone(), numbers::exact(*value)]);
             table.rows.extend(rows);
         }
         table
@@ -333,16 +263,10 @@ impl PlotKind for Violin {
         let mut quartiles = Table::new(&["label", "n", "q1", "median", "q3"]);
         for (group, sample) in self.groups.iter().zip(self.samples()) {
             let at = |part| {
-                if sample.values.is_empty() {
-                    "-".into()
-                } else {
-                    text::short(sample.quantile(part))
-                }
+                if sample.values.is_empty() { "-".into() } else { text::short(sample.quantile(part)) }
             };
             let n = sample.values.len().to_string();
-            quartiles
-                .rows
-                .push(vec![group.label.clone(), n, at(0.25), at(0.5), at(0.75)]);
+            quartiles.rows.push(vec![group.label.clone(), n, at(0.25), at(0.5), at(0.75)]);
         }
         crate::plot::terminal::table(&quartiles)
     }
@@ -354,9 +278,7 @@ mod tests {
 
     #[test]
     fn the_caption_says_what_is_drawn_and_what_is_not() {
-        let violin = Violin::new("layer", "nats")
-            .group(0, [1.0, 2.0, f64::NAN])
-            .group(1, [1.0; 6]);
+        let violin = Violin::new("layer", "nats").group(0, [1.0, 2.0, f64::NAN]).group(1, [1.0; 6]);
         assert_eq!(
             violin.caption(),
             "violins: Gaussian kernel density (Silverman bandwidth) within the range of the data; bar: quartiles; \
@@ -369,21 +291,13 @@ mod tests {
     fn every_value_is_in_the_table() {
         let violin = Violin::new("layer", "nats").group("L0", [1.5, f64::NAN]);
         assert_eq!(violin.table().to_csv(), "label,value\nL0,1.5\nL0,NaN\n");
-        assert_eq!(
-            violin.to_terminal(),
-            "label  n  q1   median  q3\nL0     1  1.5  1.5     1.5\n"
-        );
+        assert_eq!(violin.to_terminal(), "label  n  q1   median  q3\nL0     1  1.5  1.5     1.5\n");
     }
 
     #[test]
     fn no_finite_value_is_an_error() {
         assert_eq!(
-            Violin::new("layer", "nats")
-                .group(0, [f64::NAN])
-                .boxes()
-                .validate()
-                .unwrap_err()
-                .to_string(),
+            Violin::new("layer", "nats").group(0, [f64::NAN]).boxes().validate().unwrap_err().to_string(),
             "nothing to draw in the box plot: all its values are NaN or infinite; widen the selection it was made from"
         );
     }
