@@ -73,7 +73,7 @@ fn weights_that_are_cut_short_or_no_weights() {
         says(&cut(length), &["model.safetensors", "download it again"]);
     }
     let huge = refusal(|folder| {
-        std::fs::write(folder.join("model.safetensors"), [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap()
+        std::fs::write(folder.join("model.safetensors"), [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).unwrap();
     });
     says(&huge, &["model.safetensors", "header", "18446744073709551615", "download it again"]);
 }

@@ -3,6 +3,8 @@
 //! Needs the folder that `tests/fixtures/smollm2/get_smollm2.py` makes, named by `ARRAKIS_SMOLLM2`:
 //! `ARRAKIS_SMOLLM2=folder cargo test --workspace --features arrakis-tests/smollm2 --test smollm2`.
 
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -80,7 +82,7 @@ struct Group {
 
 impl Group {
     /// Logit difference of each prompt, `[batch]`, from logits `[batch, pos, d_vocab]`.
-    fn logit_diff(&self, logits: Tensor<3>) -> Tensor<1> {
+    fn logit_diff(&self, logits: &Tensor<3>) -> Tensor<1> {
         let pos = logits.dims()[1];
         let rows = (0..self.answers.len()).map(|row| {
             let last = logits.clone().narrow(0, row, 1).narrow(1, pos - 1, 1);
@@ -92,13 +94,14 @@ impl Group {
 
     fn sweep(&self, tokens: &Tokens, cases: Vec<SweepCase>) -> SweepResult {
         let sweep = MODEL.sweep(tokens).unwrap().cases(cases).last_only().quiet();
-        sweep.run(|logits| Ok(self.logit_diff(logits))).unwrap()
+        sweep.run(|logits| Ok(self.logit_diff(&logits))).unwrap()
     }
+}
 
-    fn z(&self, tokens: &Tokens) -> Vec<Activation> {
-        let (_, cache) = MODEL.run_with_cache(tokens, ["*.attn.z"]).unwrap();
-        (0..MODEL.config().n_layers).map(|layer| cache.activation(site::z(layer)).unwrap().clone()).collect()
-    }
+/// Each layer's `z` on some prompts.
+fn z(tokens: &Tokens) -> Vec<Activation> {
+    let (_, cache) = MODEL.run_with_cache(tokens, ["*.attn.z"]).unwrap();
+    (0..MODEL.config().n_layers).map(|layer| cache.activation(site::z(layer)).unwrap().clone()).collect()
 }
 
 /// The recorded pairs, in their order, by length.
@@ -240,9 +243,9 @@ fn head_scores_on_repeated_random_tokens() {
 fn names_are_told_apart() {
     let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
     for group in groups() {
-        clean.extend(read(group.logit_diff(MODEL.forward(&group.clean).unwrap())).unwrap().into_iter().map(f64::from));
+        clean.extend(read(group.logit_diff(&MODEL.forward(&group.clean).unwrap())).unwrap().into_iter().map(f64::from));
         corrupted.extend(
-            read(group.logit_diff(MODEL.forward(&group.corrupted).unwrap())).unwrap().into_iter().map(f64::from),
+            read(group.logit_diff(&MODEL.forward(&group.corrupted).unwrap())).unwrap().into_iter().map(f64::from),
         );
     }
     for (name, got) in [("clean_logit_diff", clean), ("corrupted_logit_diff", corrupted)] {
@@ -260,7 +263,7 @@ fn every_head_zeroed() {
 
 #[test]
 fn every_head_patched_from_the_corrupted_run() {
-    let stored: Vec<Vec<Activation>> = groups().iter().map(|group| group.z(&group.corrupted)).collect();
+    let stored: Vec<Vec<Activation>> = groups().iter().map(|group| z(&group.corrupted)).collect();
     let lengths: Vec<usize> = groups().iter().map(|group| group.clean.pos()).collect();
     let table = head_table("patch", |group, layer, _| {
         let which = lengths.iter().position(|length| *length == group.clean.pos()).unwrap();
@@ -295,8 +298,8 @@ fn attribution_by_head_direct_and_by_gradient() {
         let prompts = 16.0;
         let plan = Plan::new().capture("*.attn.z").capture("ln_final.scale").grad("*.attn.z");
         let run = MODEL.run(&group.clean, plan).unwrap();
-        let grads = run.gradients(group.logit_diff(run.output.clone()).sum()).unwrap();
-        let corrupted = group.z(&group.corrupted);
+        let grads = run.gradients(group.logit_diff(&run.output).sum()).unwrap();
+        let corrupted = z(&group.corrupted);
         let scale = run.cache.get::<3>("ln_final.scale").unwrap();
         let (batch, pos) = (group.clean.batch(), group.clean.pos());
         let rows = |ids: &[u32]| {

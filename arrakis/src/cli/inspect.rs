@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
                 tokens: tokenizer.len(),
                 bos: tokenizer.bos(),
                 special: special(&folder),
-            })
+            });
         }
         Err(error) => found.refused.push(error.to_string()),
     }

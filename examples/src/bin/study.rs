@@ -129,6 +129,8 @@ fn main() -> Result<()> {
     let mover = found.patched.lowest(1).remove(0);
     strongest_mover(&bench, groups, heads, (mover.row, mover.column))?;
     finding(&found, &bench);
-    figures.iter().for_each(|figure| println!("figure  {}", arguments.save_dir.join(figure).display()));
+    for figure in figures {
+        println!("figure  {}", arguments.save_dir.join(figure).display());
+    }
     Ok(())
 }

@@ -63,7 +63,9 @@ fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
         ],
     };
     let mut config = json!({"model_type": family});
-    keys.iter().for_each(|key| config[*key] = common[*key].clone());
+    for key in keys {
+        config[*key] = common[*key].clone();
+    }
     Ok(HookedAutoConfig::from_json(config)?)
 }
 

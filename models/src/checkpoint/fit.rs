@@ -55,7 +55,7 @@ impl Fit {
                 weight.ours
             )),
             Err(problem) => {
-                self.misfits.push(format!("wrong shape: {quoted} {stored:?}: {problem} (our `{}`)", weight.ours))
+                self.misfits.push(format!("wrong shape: {quoted} {stored:?}: {problem} (our `{}`)", weight.ours));
             }
         }
         self.misfits.extend(theirs.iter().filter_map(|name| not_float(checkpoint, name)));
