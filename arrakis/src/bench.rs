@@ -117,8 +117,8 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownExperiment`](crate::Error::UnknownExperiment), naming the nearest;
-    /// [`Error::AmbiguousExperiment`](crate::Error::AmbiguousExperiment); [`Error::Read`](crate::Error::Read).
+    /// [`Error::UnknownExperiment`], naming the nearest;
+    /// [`Error::AmbiguousExperiment`]; [`Error::Read`].
     pub fn list_versions(&self, name: &str) -> Result<Vec<String>> {
         Ok(self.readable(name)?.versions())
     }
@@ -137,8 +137,8 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`](crate::Error::UnknownVersion) or
-    /// [`Error::BadRecord`](crate::Error::BadRecord).
+    /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or
+    /// [`Error::BadRecord`].
     pub fn runs(&self, name: &str, version: &str) -> Result<Vec<Record>> {
         self.readable(name)?.of_version(name, version)
     }

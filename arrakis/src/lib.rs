@@ -1,4 +1,4 @@
-//! Arrakis.
+#![doc = include_str!("../../README.md")]
 
 // The attributes write `::arrakis::` paths, in this crate and its doc tests as well.
 extern crate self as arrakis;

@@ -197,7 +197,7 @@ mod tests {
     fn the_table_is_sorted_by_self_time() {
         let table = by_hand().to_string();
         let rows: Vec<&str> = table.lines().skip(3).map(|row| row.split(' ').next().unwrap()).collect();
-        assert_eq!(rows, ["ln_final", "blocks.0.attn", "blocks.0"]);
+        assert_eq!(rows, ["ln_final", "blocks.0.attn", "blocks.0", "costliest", "blocks.0.attn.pattern"]);
         assert!(table.starts_with("wall 120.000ms, outside hooked modules 20.000ms\nactivations 144 B"), "{table}");
     }
 }
