@@ -7,11 +7,7 @@ use serde_json::json;
 
 /// What a researcher would put in a `config.json`; every family reads its own spelling.
 fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
-    let common = json!({
-        "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "intermediate_size": 64, "max_position_embeddings": 64, "head_dim": 8, "sliding_window": 16
-    });
-    let keys: &[&str] = match family {
+    let without: &[&str] = match family {
         "gpt2" => {
             return Ok(HookedAutoConfig::from_json(
                 json!({"model_type": "gpt2", "vocab_size": 100, "n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}),
@@ -23,48 +19,17 @@ fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
                 json!({"model_type": "gpt_neo", "vocab_size": 100, "hidden_size": 32, "num_layers": 3, "num_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64, "attention_types": attention, "window_size": 16}),
             )?);
         }
-        "gpt_neox" => &[
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-        ],
-        "mistral" => &[
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "num_key_value_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "head_dim",
-            "sliding_window",
-        ],
-        "gemma" | "llama" => &[
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "num_key_value_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "head_dim",
-        ],
-        _ => &[
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "num_key_value_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-        ],
+        "gpt_neox" => &["num_key_value_heads", "head_dim", "sliding_window"],
+        "mistral" => &[],
+        "gemma" | "llama" => &["sliding_window"],
+        _ => &["head_dim", "sliding_window"],
     };
-    let mut config = json!({"model_type": family});
-    for key in keys {
-        config[*key] = common[*key].clone();
+    let mut config = json!({
+        "model_type": family, "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64, "head_dim": 8, "sliding_window": 16
+    });
+    if let Some(keys) = config.as_object_mut() {
+        keys.retain(|key, _| !without.contains(&key.as_str()));
     }
     Ok(HookedAutoConfig::from_json(config)?)
 }
