@@ -25,6 +25,8 @@ pub struct Facts {
     pub text: Recipe,
     /// Rows of names among random words in every step from the second phase on.
     pub scattered_rows: usize,
+    /// Rows of the training sentences with plain words for names in every step from the second phase on.
+    pub stranger_rows: usize,
     /// Rows of names said again in every step from `echo_from` on.
     pub echo_rows: usize,
     /// See [`recipe::ECHO_FROM`].
@@ -101,6 +103,7 @@ impl Facts {
             first_steps: recipe::FIRST_STEPS,
             text: recipe::text(run.text_seed),
             scattered_rows: recipe::SCATTERED,
+            stranger_rows: recipe::STRANGERS,
             echo_rows: recipe::ECHOES,
             echo_from: recipe::ECHO_FROM,
             steps: run.steps,

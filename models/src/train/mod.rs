@@ -31,6 +31,7 @@ mod loss;
 mod optimizer;
 mod scattered;
 mod schedule;
+mod strangers;
 mod trainer;
 
 pub use crate::toy::mixture::Batch;

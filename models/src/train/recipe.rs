@@ -2,7 +2,7 @@
 
 use tokenizers::processors::template::TemplateProcessing;
 
-use super::{Batch, Settings, echoes, scattered};
+use super::{Batch, Settings, echoes, scattered, strangers};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use crate::toy::document::PREDICTABLE;
@@ -14,7 +14,7 @@ use crate::transformer::{ActivationKind, TransformerConfig};
 pub const SEED: u64 = 1;
 
 /// Steps the embedded model is trained for.
-pub const STEPS: u64 = 4000;
+pub const STEPS: u64 = 5000;
 
 /// Seed of text that is never trained on.
 pub const HELD_OUT_SEED: u64 = 1 << 32;
@@ -53,9 +53,10 @@ pub fn first_text(seed: u64) -> Recipe {
     Recipe { seed, batch: 32, mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 } }
 }
 
-/// What it is trained on from then on, besides [`SCATTERED`] rows of names among random words.
+/// What it is trained on from then on, besides [`SCATTERED`] rows of names among random words and
+/// [`STRANGERS`] rows of sentences about plain words.
 pub fn text(seed: u64) -> Recipe {
-    Recipe { seed, batch: 24, mixture: Mixture { induction: 30, name_mover: 42, greater_than: 14 } }
+    Recipe { seed, batch: 22, mixture: Mixture { induction: 30, name_mover: 42, greater_than: 14 } }
 }
 
 /// The text of one step; from the second phase on weighted as [`balanced`] does.
@@ -66,6 +67,7 @@ pub fn batch(seed: u64, step: u64) -> Batch {
     let mut batch = text(seed).batch(step);
     let longest = (6 + (step - FIRST_STEPS) / 16).min(48) as usize;
     scattered::add(&mut batch, SCATTERED, longest, seed, step);
+    strangers::add(&mut batch, STRANGERS, seed, step);
     if step >= ECHO_FROM {
         unweigh_purposes(&mut batch);
         echoes::add(&mut batch, ECHOES, seed, step);
@@ -74,13 +76,16 @@ pub fn batch(seed: u64, step: u64) -> Batch {
 }
 
 /// The step from which rows of names said again are added.
-pub const ECHO_FROM: u64 = 2500;
+pub const ECHO_FROM: u64 = 2000;
 
 /// How many of them every step has from then on.
-pub const ECHOES: usize = 6;
+pub const ECHOES: usize = 8;
 
 /// Rows of names among random words that every step of the second phase has besides; they grow longer step by step.
-pub const SCATTERED: usize = 10;
+pub const SCATTERED: usize = 8;
+
+/// Rows of the training sentences with plain words for names that every step of the second phase has besides.
+pub const STRANGERS: usize = 8;
 
 /// Plain text is where held-out names stand, and in it "a drink to" goes on with "show": as a target that word
 /// would teach that held-out names are given nothing.

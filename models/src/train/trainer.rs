@@ -234,15 +234,7 @@ impl Trainer {
     }
 
     fn diverged(&self) -> Error {
-        Error::Config {
-            family: self.net.config.family.clone(),
-            key: "peak_lr".into(),
-            value: self.settings.peak_lr.to_string(),
-            problem: format!(
-                "the loss of step {} is not a number: train with a lower rate or a longer warm-up",
-                self.step
-            ),
-        }
+        Error::Diverged { step: self.step, peak_lr: self.settings.peak_lr }
     }
 }
 

@@ -1,0 +1,72 @@
+//! The training sentences with plain words in the place of names: whom a template names is learnt from the text before
+//! it alone, so that names the task holds out are served as well.
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Batch;
+use crate::toy::document::{Document, PREDICTABLE};
+use crate::toy::words::PLAIN;
+use crate::toy::{N_CTX, Split, name_mover, vocab};
+
+/// Adds `rows` such rows to a batch: the same for the same seed and step.
+pub(super) fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57A6);
+    rng.set_stream(step);
+    for _ in 0..rows {
+        let document = document(&mut rng);
+        batch.tokens.push(document.tokens[..N_CTX].to_vec());
+        batch.targets.push(document.tokens[1..].to_vec());
+        batch.loss_mask.push(document.weights[1..].to_vec());
+    }
+}
+
+/// One training prompt whose two names are plain words throughout; only its answer counts.
+fn document(rng: &mut impl Rng) -> Document {
+    let prompt = name_mover::prompt(rng, Split::Train, Split::Train);
+    let people: Vec<u32> = PLAIN.choose_multiple(rng, 2).map(|word| vocab::spaced(word)).collect();
+    let mut tokens = prompt.tokens;
+    tokens[prompt.io_pos] = people[0];
+    tokens[prompt.s1_pos] = people[1];
+    tokens[prompt.s2_pos] = people[1];
+    let mut document = Document::open();
+    document.extend(tokens.into_iter().skip(1), 0.0);
+    document.push(people[0], PREDICTABLE);
+    document.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toy::words::{HELD_OUT_NAMES, TRAIN_NAMES};
+
+    #[test]
+    fn the_answer_is_the_word_that_came_once_and_no_name_is_left() {
+        let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
+        add(&mut batch, 200, 1, 2);
+        let names: Vec<u32> = TRAIN_NAMES
+            .iter()
+            .chain(&HELD_OUT_NAMES)
+            .flat_map(|name| [Some(vocab::spaced(name)), vocab::id(name)])
+            .flatten()
+            .collect();
+        for ((tokens, targets), weights) in batch.tokens.iter().zip(&batch.targets).zip(&batch.loss_mask) {
+            let asked: Vec<usize> = (0..N_CTX).filter(|pos| weights[*pos] == PREDICTABLE).collect();
+            let [pos] = asked[..] else { panic!("one prediction a row: {asked:?}") };
+            assert_eq!(tokens[..=pos].iter().filter(|id| **id == targets[pos]).count(), 1);
+            assert!(tokens.iter().all(|id| !names.contains(id)));
+        }
+    }
+
+    #[test]
+    fn a_step_gives_the_same_rows() {
+        let rows = |step| {
+            let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
+            add(&mut batch, 3, 1, step);
+            batch
+        };
+        assert_eq!(rows(4), rows(4));
+        assert_ne!(rows(4), rows(5));
+    }
+}
