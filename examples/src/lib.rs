@@ -50,31 +50,12 @@ impl Group {
         let rows = self.metric().per_row(model, &model.forward(tokens)?, tokens)?;
         Ok(device::read(rows)?.into_iter().map(f64::from).collect())
     }
-
-    /// The mean of a table over the clean prompts, each alone.
-    pub fn mean_over_rows(&self, table: impl Fn(usize, &Tokens) -> Result<ScoreTable>) -> Result<ScoreTable> {
-        let tables =
-            (0..self.answers.len()).map(|row| table(row, &self.clean.row(row)?)).collect::<Result<Vec<_>>>()?;
-        Ok(weighted(&tables, &vec![1.0; tables.len()]))
-    }
 }
 
 /// The mean of a table over all prompts of all groups.
 pub fn mean_table(groups: &[Group], table: impl Fn(&Group) -> Result<ScoreTable>) -> Result<ScoreTable> {
     let tables = groups.iter().map(table).collect::<Result<Vec<_>>>()?;
-    let sizes: Vec<f32> = groups.iter().map(|group| group.answers.len() as f32).collect();
-    Ok(weighted(&tables, &sizes))
-}
-
-fn weighted(tables: &[ScoreTable], weights: &[f32]) -> ScoreTable {
-    let mut mean = tables[0].map(&tables[0].units, |_| 0.0);
-    let total: f32 = weights.iter().sum();
-    for (table, weight) in tables.iter().zip(weights) {
-        for (row, values) in mean.values.iter_mut().zip(&table.values) {
-            row.iter_mut().zip(values).for_each(|(mean, value)| *mean += value * weight / total);
-        }
-    }
-    mean
+    ScoreTable::mean(&tables, &groups.iter().map(|group| group.answers.len() as f32).collect::<Vec<_>>())
 }
 
 /// Numbers measured by others: `open.safetensors`, with its notes beside it.
@@ -135,12 +116,12 @@ fn own_pairs(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
     Ok(pairs)
 }
 
-/// A table's strongest cells, beside what was recorded where there is a record of it.
-pub fn against(name: &str, table: &ScoreTable, recorded: Option<&Recorded>) {
+/// The cells of a table furthest from what is there when nothing is done, beside what was recorded of them.
+pub fn against(name: &str, table: &ScoreTable, untouched: f64, recorded: Option<&Recorded>) {
     let numbers = recorded.and_then(|recorded| recorded.numbers.numbers(name)).map(|numbers| &numbers.values);
     let columns = table.col_labels.len();
-    println!("\n{name}");
-    for cell in table.top(4) {
+    println!("\n{name}, {} (untouched: {untouched:.4})", table.units);
+    for cell in table.furthest_from(untouched as f32, 5) {
         let beside = numbers.map(|numbers| format!("   recorded {:>8.4}", numbers[cell.row * columns + cell.column]));
         println!("    {:<10} {:>8.4}{}", cell.label, cell.value, beside.unwrap_or_default());
     }

@@ -30,14 +30,10 @@ pub struct Study {
 pub fn who_looks_where(bench: &Bench) -> Result<()> {
     let detector = bench.tool::<HeadDetector>()?;
     let repeated = Repeated { bos: bench.model().tokenizer()?.bos(), ..Repeated::default() };
-    for (kind, table) in [
-        ("induction", detector.induction(&repeated)?),
-        ("previous token", detector.previous_token(&repeated)?),
-        ("duplicate token", detector.duplicate_token(&repeated)?),
-    ] {
+    for (kind, table) in detector.stripes(&repeated)? {
         let top: Vec<String> =
             table.highest(4).iter().map(|head| format!("{} {:.2}", head.label, head.value)).collect();
-        println!("{kind:<16} {}", top.join(", "));
+        println!("{:<16} {}", format!("{kind:?}"), top.join(", "));
     }
     Ok(())
 }

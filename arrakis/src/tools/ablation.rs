@@ -209,7 +209,7 @@ impl Ablation {
 
     /// The activations at a site, `[batch, pos, width]`.
     fn values_at(&self, tokens: &Tokens, site: &site::Site) -> Result<Tensor<3>> {
-        let (_, cache) = self.model.run_with_cache(tokens, [site.clone()])?;
+        let cache = self.model.capture(tokens, [site.clone()])?;
         let found = cache.activation(site)?;
         let width = found.dims().iter().skip(2).product();
         Ok(found.to_flat()?.reshape([tokens.batch(), tokens.pos(), width]))

@@ -195,7 +195,7 @@ impl ActivationPatching {
     }
 
     fn stored(&self, tokens: &Tokens, name: &str) -> Result<Vec<Activation>> {
-        let (_, cache) = self.model.run_with_cache(tokens, [format!("blocks.*.{name}")])?;
+        let cache = self.model.capture(tokens, [format!("blocks.*.{name}")])?;
         self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
     }
 

@@ -66,7 +66,7 @@ impl AttentionPatterns {
     pub fn patterns(&self, prompt: impl IntoTokens, layer: usize) -> Result<HeadPatterns> {
         common::within("layer", layer, self.model.config().n_layers)?;
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let (_, cache) = self.model.run_with_cache(&tokens, [site::pattern(layer)])?;
+        let cache = self.model.capture(&tokens, [site::pattern(layer)])?;
         let by_head: Tensor<4> = cache.get(site::pattern(layer))?;
         let [_, heads, queries, keys] = by_head.dims();
         let flat = common::rows(by_head.reshape([heads * queries, keys]))?;

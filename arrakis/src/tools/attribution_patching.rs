@@ -1,6 +1,6 @@
 //! Activation patching, estimated for all activations at once by a gradient.
 
-use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, Tokens, device, site};
+use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, Tokens, device, progress, site};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -164,9 +164,13 @@ impl AttributionPatching {
         let sites = format!("blocks.*.{inside}");
         let (differentiated, other) =
             if self.point == Point::Corrupted { (&corrupted, &clean) } else { (&clean, &corrupted) };
+        let bar = progress::bar(Self::NAME, "passes", 3);
         let outcome = self.model.run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        bar.inc(1);
         let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, differentiated)?)?;
-        let (_, there) = self.model.run_with_cache(other, [sites.as_str()])?;
+        bar.inc(1);
+        let there = self.model.capture(other, [sites.as_str()])?;
+        bar.finish_and_clear();
         let (clean, corrupted) =
             if self.point == Point::Corrupted { (there, outcome.cache) } else { (outcome.cache, there) };
         Ok(Elementwise { clean, corrupted, gradients })

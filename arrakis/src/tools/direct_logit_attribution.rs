@@ -1,6 +1,6 @@
 //! Which parts of the model write a logit directly.
 
-use arrakis_models::{HookedTransformer, IntoTokens, device, site};
+use arrakis_models::{HookedTransformer, IntoTokens, device, progress, site};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +137,40 @@ impl DirectLogitAttribution {
         pos: impl Into<Position>,
     ) -> Result<Attribution> {
         self.attribute(prompt, LogitTarget::Difference(answer, wrong), pos)
+    }
+
+    /// The mean over prompts of each head's contribution to `logit(answer) - logit(wrong)`, `[layer][head]`, with an
+    /// answer and a wrong token for each row. Every prompt has its own final norm, and is run alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`DirectLogitAttribution::logit`], and where there is not one answer and one wrong token for each row.
+    pub fn mean_heads(
+        &self,
+        prompts: impl IntoTokens,
+        answers: &[u32],
+        wrong: &[u32],
+        pos: impl Into<Position>,
+    ) -> Result<ScoreTable> {
+        let (tokens, pos) = (prompts.into_tokens(&self.model)?, pos.into());
+        if answers.len() != tokens.batch() || wrong.len() != tokens.batch() {
+            let problem = format!(
+                "{} answers and {} wrong tokens for {} prompts; give one of each for every prompt",
+                answers.len(),
+                wrong.len(),
+                tokens.batch()
+            );
+            return Err(Error::Tool { tool: Self::NAME, problem });
+        }
+        let bar = progress::bar(Self::NAME, "prompts", tokens.batch());
+        let one = |row: usize| {
+            let table = self.logit_diff(tokens.row(row)?, answers[row], wrong[row], pos)?.heads();
+            bar.inc(1);
+            Ok(table)
+        };
+        let tables = (0..tokens.batch()).map(one).collect::<Result<Vec<_>>>()?;
+        bar.finish_and_clear();
+        ScoreTable::mean(&tables, &vec![1.0; tables.len()])
     }
 
     /// Every component's contribution to a target at a position.

@@ -125,18 +125,19 @@ impl HeadDetector {
     ///
     /// A sequence shorter than 2, an empty batch, or twice the length beyond the model's context.
     pub fn stripe(&self, kind: HeadKind, repeated: &Repeated) -> Result<ScoreTable> {
-        let tokens = self.repeated_tokens(repeated)?;
-        let back = match kind {
-            HeadKind::PreviousToken => 1,
-            HeadKind::DuplicateToken => repeated.length,
-            HeadKind::Induction => repeated.length - 1,
-        };
-        let each = |pattern: &[Vec<f32>], _: &[u32]| {
-            let on: Vec<f32> = (back..pattern.len()).map(|query| pattern[query][query - back]).collect();
-            on.iter().sum::<f32>() / on.len() as f32
-        };
-        let table = self.score(&tokens, each)?;
-        Ok(ScoreTable::heads(table, &format!("mean attention {back} back")))
+        let patterns = self.patterns(self.repeated_tokens(repeated)?)?;
+        Ok(on_diagonal(&patterns, kind, repeated))
+    }
+
+    /// [`HeadDetector::stripe`] of every kind, from one run: induction, previous token, duplicate token.
+    ///
+    /// # Errors
+    ///
+    /// As [`HeadDetector::stripe`].
+    pub fn stripes(&self, repeated: &Repeated) -> Result<[(HeadKind, ScoreTable); 3]> {
+        let patterns = self.patterns(self.repeated_tokens(repeated)?)?;
+        let kinds = [HeadKind::Induction, HeadKind::PreviousToken, HeadKind::DuplicateToken];
+        Ok(kinds.map(|kind| (kind, on_diagonal(&patterns, kind, repeated))))
     }
 
     /// Seeded random tokens, each row a sequence and its repetition, after the BOS where there is one.
@@ -187,25 +188,54 @@ impl HeadDetector {
         }
         let each =
             |pattern: &[Vec<f32>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
-        Ok(ScoreTable::heads(self.score(&tokens, each)?, "likeness to a perfect head"))
+        Ok(ScoreTable::heads(self.patterns(tokens)?.score(each), "likeness to a perfect head"))
     }
 
-    /// The mean over rows of a score of each head's `[query][key]`.
-    fn score(&self, tokens: &Tokens, each: impl Fn(&[Vec<f32>], &[u32]) -> f32) -> Result<Vec<Vec<f32>>> {
-        let (_, cache) = self.model.run_with_cache(tokens, ["blocks.*.attn.pattern"])?;
-        let (heads, pos, batch) = (self.model.config().n_heads, tokens.pos(), tokens.batch());
-        let mut table = Vec::new();
-        for layer in 0..self.model.config().n_layers {
+    /// The pattern of every head on every row; no logits are computed.
+    fn patterns(&self, tokens: Tokens) -> Result<Patterns> {
+        let cache = self.model.capture(&tokens, ["blocks.*.attn.pattern"])?;
+        let (heads, pos) = (self.model.config().n_heads, tokens.pos());
+        let layer = |layer: usize| {
             let pattern: Tensor<4> = cache.get(site::pattern(layer))?;
-            let rows = common::rows(pattern.reshape([batch * heads * pos, pos]))?;
-            let by_head = |head: usize| {
-                let one = |row: usize| each(&rows[(row * heads + head) * pos..][..pos], &tokens.ids()[row]);
-                (0..batch).map(one).sum::<f32>() / batch as f32
-            };
-            table.push((0..heads).map(by_head).collect());
-        }
-        Ok(table)
+            common::rows(pattern.reshape([tokens.batch() * heads * pos, pos]))
+        };
+        let layers = (0..self.model.config().n_layers).map(layer).collect::<Result<_>>()?;
+        Ok(Patterns { tokens, heads, layers })
     }
+}
+
+/// Attention patterns read from the device.
+struct Patterns {
+    tokens: Tokens,
+    heads: usize,
+    /// `[layer][row * head * query][key]`
+    layers: Vec<Vec<Vec<f32>>>,
+}
+
+impl Patterns {
+    /// The mean over rows of a score of each head's `[query][key]`: `[layer][head]`.
+    fn score(&self, each: impl Fn(&[Vec<f32>], &[u32]) -> f32) -> Vec<Vec<f32>> {
+        let (heads, pos, batch) = (self.heads, self.tokens.pos(), self.tokens.batch());
+        let by_head = |rows: &Vec<Vec<f32>>, head: usize| {
+            let one = |row: usize| each(&rows[(row * heads + head) * pos..][..pos], &self.tokens.ids()[row]);
+            (0..batch).map(one).sum::<f32>() / batch as f32
+        };
+        self.layers.iter().map(|rows| (0..heads).map(|head| by_head(rows, head)).collect()).collect()
+    }
+}
+
+/// Mean attention on the diagonal a perfect head of a kind would fill.
+fn on_diagonal(patterns: &Patterns, kind: HeadKind, repeated: &Repeated) -> ScoreTable {
+    let back = match kind {
+        HeadKind::PreviousToken => 1,
+        HeadKind::DuplicateToken => repeated.length,
+        HeadKind::Induction => repeated.length - 1,
+    };
+    let each = |pattern: &[Vec<f32>], _: &[u32]| {
+        let on: Vec<f32> = (back..pattern.len()).map(|query| pattern[query][query - back]).collect();
+        on.iter().sum::<f32>() / on.len() as f32
+    };
+    ScoreTable::heads(patterns.score(each), &format!("mean attention {back} back"))
 }
 
 /// Where a perfect head of a kind looks, `[query][key]` of zeros and ones; a row may have none or several.

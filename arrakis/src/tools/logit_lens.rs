@@ -167,7 +167,7 @@ impl LogitLens {
     /// Runs once, then hands over the logits of one point after the other.
     fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Tensor<3>) -> Result<()>) -> Result<()> {
         let steps = self.steps();
-        let (_, cache) = self.model.run_with_cache(tokens, steps.iter().map(|(_, site)| site.clone()))?;
+        let cache = self.model.capture(tokens, steps.iter().map(|(_, site)| site.clone()))?;
         steps.into_iter().try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::plot::Heatmap;
 
 /// A named matrix of numbers: layers by heads, layers by positions.
@@ -72,6 +73,32 @@ impl ScoreTable {
         self.ranked(k, |value| -value)
     }
 
+    /// The `k` cells furthest from a value, furthest first: from the clean metric, in a table of ablated ones.
+    pub fn furthest_from(&self, value: f32, k: usize) -> Vec<Score> {
+        self.ranked(k, |own| (own - value).abs())
+    }
+
+    /// The mean of tables of one shape, each counted `weights` times; names are the first table's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tool`] for no table, another number of weights, or tables of different shapes.
+    pub fn mean(tables: &[Self], weights: &[f32]) -> Result<Self> {
+        let problem = |problem: &str| Error::Tool { tool: "score_table", problem: problem.to_owned() };
+        let first = tables.first().ok_or_else(|| problem("there is no table to take the mean of"))?;
+        let shape = |table: &Self| table.values.iter().map(Vec::len).collect::<Vec<_>>();
+        if tables.len() != weights.len() || tables.iter().any(|table| shape(table) != shape(first)) {
+            return Err(problem("a mean takes tables of one shape and a weight for each"));
+        }
+        let mut mean = first.map(&first.units, |_| 0.0);
+        let total: f32 = weights.iter().sum();
+        for (table, weight) in tables.iter().zip(weights) {
+            let cells = mean.values.iter_mut().flatten().zip(table.values.iter().flatten());
+            cells.for_each(|(mean, value)| *mean += value * weight / total);
+        }
+        Ok(mean)
+    }
+
     fn ranked(&self, k: usize, key: impl Fn(f32) -> f32) -> Vec<Score> {
         let mut cells: Vec<Score> = self.cells().filter(|cell| cell.value.is_finite()).collect();
         cells.sort_by(|a, b| key(b.value).total_cmp(&key(a.value)));
@@ -123,6 +150,18 @@ mod tests {
         assert_eq!(labels(table.top(3)), ["L0H1", "L1H0", "L0H0"]);
         assert_eq!(labels(table.highest(1)), ["L1H0"]);
         assert_eq!(labels(table.lowest(9)), ["L0H1", "L1H2", "L1H1", "L0H0", "L1H0"]);
+        assert_eq!(labels(table.furthest_from(3.0, 2)), ["L0H1", "L1H2"]);
+    }
+
+    #[test]
+    fn a_mean_counts_each_table_by_its_weight() {
+        let table = |value: f32| ScoreTable::heads(vec![vec![value, 1.0]], "nats");
+        let mean = ScoreTable::mean(&[table(1.0), table(4.0)], &[2.0, 1.0]).unwrap();
+        assert_eq!((mean.values, mean.units.as_str()), (vec![vec![2.0, 1.0]], "nats"));
+        assert!(ScoreTable::mean(&[], &[]).is_err());
+        let other = ScoreTable::heads(vec![vec![1.0]], "nats");
+        let error = ScoreTable::mean(&[table(1.0), other], &[1.0, 1.0]).unwrap_err().to_string();
+        assert_eq!(error, "score_table: a mean takes tables of one shape and a weight for each");
     }
 
     #[test]

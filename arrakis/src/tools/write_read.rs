@@ -184,7 +184,7 @@ impl WriteRead {
     /// A prompt that does not fit, or more than one.
     pub fn rollout(&self, prompt: impl IntoTokens) -> Result<ScoreTable> {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let (_, cache) = self.model.run_with_cache(&tokens, ["blocks.*.attn.pattern"])?;
+        let cache = self.model.capture(&tokens, ["blocks.*.attn.pattern"])?;
         let eye = Tensor::<2>::eye(tokens.pos(), self.model.device());
         let mut rolled = eye.clone();
         for layer in 0..self.model.config().n_layers {

@@ -28,12 +28,8 @@ fn study(
         clean.extend(group.logit_diffs(bench.model(), &group.clean)?);
         corrupted.extend(group.logit_diffs(bench.model(), &group.corrupted)?);
     }
-    // Direct attribution takes prompts one at a time: each has its own final norm.
-    let direct = mean_table(&groups, |group| {
-        group.mean_over_rows(|row, tokens| {
-            Ok(dla.logit_diff(tokens, group.answers[row], group.wrong[row], Position::Last)?.heads())
-        })
-    })?;
+    let direct =
+        mean_table(&groups, |group| dla.mean_heads(&group.clean, &group.answers, &group.wrong, Position::Last))?;
     let zeroed =
         mean_table(&groups, |group| Ok(ablation.heads(&group.clean, &group.metric(), &AblationKind::Zero)?.ablated))?;
     let patched = mean_table(&groups, |group| {
@@ -115,14 +111,14 @@ fn main() -> Result<()> {
     let bench = Bench::new(model).save_dir(Path::new(&arguments.save_dir));
     who_looks_where(&bench)?;
     let found = study(&bench, groups.clone())?;
-    for (name, table) in [
-        ("ioi.dla_by_head", &found.direct),
-        ("ioi.zero_ablate_z.logit_diff", &found.zeroed),
-        ("ioi.patch_corrupted_z.logit_diff", &found.patched),
-        ("ioi.patch_clean_resid_pre.logit_diff", &found.stream),
-        ("ioi.attribution_patch_z", &found.estimated),
+    for (name, table, untouched) in [
+        ("ioi.dla_by_head", &found.direct, 0.0),
+        ("ioi.zero_ablate_z.logit_diff", &found.zeroed, found.clean),
+        ("ioi.patch_corrupted_z.logit_diff", &found.patched, found.clean),
+        ("ioi.patch_clean_resid_pre.logit_diff", &found.stream, found.corrupted),
+        ("ioi.attribution_patch_z", &found.estimated, 0.0),
     ] {
-        against(name, table, recorded.as_ref());
+        against(name, table, untouched, recorded.as_ref());
     }
     let figures = bench.last_record().map(|record| record.figures).unwrap_or_default();
     let heads = bench.model().config().n_layers * bench.model().config().n_heads;

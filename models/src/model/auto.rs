@@ -9,6 +9,7 @@ use crate::checkpoint;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::families::{self, HfConfig};
+use crate::progress;
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Init, RandomSource, Source, Transformer, TransformerConfig};
 
@@ -181,12 +182,7 @@ fn own_weights(config: &TransformerConfig) -> families::WeightMap {
 }
 
 fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
-    if quiet {
-        return indicatif::ProgressBar::hidden();
-    }
-    let style = indicatif::ProgressStyle::with_template("loading {msg} {bar:30} {pos}/{len} tensors, {eta} left")
-        .expect("BUG: a constant template");
-    indicatif::ProgressBar::new(0).with_style(style).with_message(name.to_owned())
+    if quiet { progress::hidden() } else { progress::bar(&format!("loading {name}"), "tensors", 0) }
 }
 
 /// A folder's tokenizer, where it has one.

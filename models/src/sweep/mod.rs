@@ -19,6 +19,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
 use crate::model::HookedTransformer;
+use crate::progress;
 use crate::tokens::{IntoTokens, Tokens};
 use case::Start;
 use clean::Clean;
@@ -162,12 +163,7 @@ impl Sweep<'_> {
     }
 
     fn bar(&self, cases: usize) -> indicatif::ProgressBar {
-        if self.quiet {
-            return indicatif::ProgressBar::hidden();
-        }
-        let style = indicatif::ProgressStyle::with_template("sweep {bar:30} {pos}/{len} edits, {eta} left")
-            .expect("BUG: a constant template");
-        indicatif::ProgressBar::new(cases as u64).with_style(style)
+        if self.quiet { progress::hidden() } else { progress::bar("sweep", "edits", cases) }
     }
 }
 
@@ -200,7 +196,7 @@ mod tests {
                     Intervention::zero().head(head).edit(),
                 ));
             }
-            for position in [0, 2, 4] {
+            for position in [0, 1, 2] {
                 let edit = Intervention::scale(1.5).positions([position]).edit();
                 cases.push(SweepCase::new(format!("{layer}@{position}"), crate::site::resid_pre(layer), edit));
                 let edit = Intervention::scale(0.5).positions([position]).edit();
