@@ -51,3 +51,27 @@ pub fn has(config: &TransformerConfig, name: &str) -> bool {
         _ => true,
     }
 }
+
+/// The length of each axis of a site in a forward over `[batch, pos]` tokens without earlier keys.
+///
+/// A name the table does not have gives no axes.
+pub fn dims(config: &TransformerConfig, site: &str, batch: usize, pos: usize) -> Vec<usize> {
+    let inside = site.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')).map_or(site, |(_, inside)| inside);
+    let in_expert = inside.strip_prefix("mlp.experts.").and_then(|rest| rest.split_once('.'));
+    let name = in_expert.map_or_else(|| inside.to_owned(), |(_, part)| format!("mlp.{part}"));
+    let Some(row) = SITES.iter().find(|row| row.name == name) else { return Vec::new() };
+    let grouped = matches!(row.name, "attn.k" | "attn.v" | "attn.rot_k" | "k_input" | "v_input");
+    let length = |axis: &str| match axis {
+        "b" => batch,
+        "p" | "q" | "k" => pos,
+        "h" if grouped => config.n_kv_heads,
+        "h" => config.n_heads,
+        "m" => config.d_model,
+        "d" => config.d_head,
+        "f" => config.d_mlp,
+        "v" => config.d_vocab,
+        "e" => config.experts.map_or(0, |experts| experts.count),
+        _ => 1,
+    };
+    row.axes.trim_matches(['[', ']']).split(", ").map(length).collect()
+}

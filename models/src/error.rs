@@ -26,6 +26,38 @@ pub enum Error {
         /// The nearest captured site.
         nearest: Option<String>,
     },
+    /// Two captures would keep different things under one name.
+    #[error("`{site}` is captured twice in different ways: put the two captures in two runs")]
+    CapturedTwice {
+        /// The name.
+        site: String,
+    },
+    /// A run would need more memory than it may take.
+    #[error(
+        "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {mend}",
+        gigabytes(*bytes),
+        gigabytes(*limit)
+    )]
+    TooLarge {
+        /// What needs the memory.
+        what: &'static str,
+        /// How much it needs.
+        bytes: u64,
+        /// How much it may have.
+        limit: u64,
+        /// What to do.
+        mend: &'static str,
+    },
+    /// Training ran away.
+    #[error(
+        "the loss of step {step} is not a number at a peak rate of {peak_lr}: train with a lower rate or a longer warm-up"
+    )]
+    Diverged {
+        /// The step.
+        step: u64,
+        /// The rate in the settings.
+        peak_lr: f64,
+    },
     /// A part of a plan met no tensor.
     #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest).trim_end_matches(';'))]
     NeverFired {
@@ -234,6 +266,10 @@ impl Error {
 #[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
+}
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.2} GB", bytes as f64 / 1e9)
 }
 
 /// The known name most like the one asked for.

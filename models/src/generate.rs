@@ -102,6 +102,8 @@ impl HookedTransformer {
         let mut done = vec![false; tokens.batch()];
         let mut made = Generated { ids: rows(&tokens), logits: Vec::new(), steps: Vec::new() };
         let mut pending = tokens.clone();
+        let how =
+            &Generation { plan: how.plan.clone().after_prompt(made.ids.iter().map(Vec::len).collect()), ..how.clone() };
         for _ in 0..how.max_new_tokens {
             let (logits, step) = self.step(&tokens, &pending, &mut cache, how)?;
             let chosen: Vec<u32> =

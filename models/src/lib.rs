@@ -16,6 +16,7 @@ pub mod hooks;
 pub mod model;
 pub mod parity;
 pub mod processing;
+pub mod progress;
 pub mod site;
 pub mod sweep;
 pub mod tokenizer;
@@ -26,8 +27,11 @@ pub mod transformer;
 
 pub use error::{Error, Result};
 pub use generate::{Generated, Generation};
-pub use hooks::{Action, Activation, ActivationCache, At, Edit, Intervention, Outcome, Plan, SitePattern};
-pub use model::{HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions};
+pub use hooks::{
+    Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
+    Reduction, Rows, SitePattern,
+};
+pub use model::{Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics};
 pub use processing::Step;
 pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Occurrence, Tokenizer};

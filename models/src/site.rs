@@ -146,6 +146,10 @@ constructors! {
 /// and a shorthand with a layer (`z3`, `resid_pre8`) becomes a full name.
 pub fn canonical(text: &str) -> String {
     let text = text.trim();
+    // A reduction is kept under its site's name: `blocks.0.resid_post#norm`.
+    if let Some((site, reduction)) = text.split_once('#') {
+        return format!("{}#{reduction}", canonical(site));
+    }
     let bare: Vec<&str> = text.split('.').map(|segment| segment.strip_prefix("hook_").unwrap_or(segment)).collect();
     let joined = bare.join(".");
     if text == "unembed.hook_out" {
@@ -230,6 +234,7 @@ mod tests {
             ("blocks.*.attn.pattern", "blocks.*.attn.pattern"),
             ("blocks.*.hook_z", "blocks.*.attn.z"),
             ("unembed.hook_out", "logits"),
+            ("resid_post2#norm", "blocks.2.resid_post#norm"),
         ] {
             assert_eq!(canonical(spelling), name, "{spelling}");
         }

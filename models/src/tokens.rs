@@ -130,6 +130,15 @@ impl Tokens {
         Self::new(vec![kept])
     }
 
+    /// Some rows, with their padding.
+    pub(crate) fn rows(&self, rows: std::ops::Range<usize>) -> Self {
+        Self {
+            ids: self.ids[rows.clone()].to_vec(),
+            real: self.real[rows.clone()].to_vec(),
+            positions: self.positions[rows].to_vec(),
+        }
+    }
+
     /// Index of the last real token of each row.
     pub fn last_positions(&self) -> Vec<usize> {
         self.real.iter().map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding")).collect()

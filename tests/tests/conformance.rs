@@ -304,7 +304,7 @@ fn a_sweep_is_each_edit_alone() {
         let mut cases = Vec::new();
         for layer in 0..model.config().n_layers {
             cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
-            for position in [2, 4] {
+            for position in [1, 2] {
                 let edit = Intervention::scale(1.5).positions([position]).edit();
                 cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
                 cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit));

@@ -1,6 +1,6 @@
 //! A tensor whose rank is known at run time: what sites hand over and caches keep.
 
-use burn::tensor::{DType, Device, DispatchTensor, Tensor, TensorData};
+use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
@@ -162,6 +162,19 @@ impl Activation {
     /// [`Error::Rank`] for a rank outside 1 to 6.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         if self.device == *device { Ok(self.clone()) } else { self.map_flat(|flat| flat.to_device(device)) }
+    }
+
+    /// What a backward pass left for this tensor, where it is a leaf that was reached.
+    pub(crate) fn gradient(&self, gradients: &Gradients) -> Option<Self> {
+        macro_rules! by_rank {
+            ($($rank:literal)*) => {
+                match self.dims.len() {
+                    $($rank => Tensor::<$rank>::from_dispatch(self.tensor.clone()).grad(gradients).map(Self::new),)*
+                    _ => None,
+                }
+            };
+        }
+        by_rank!(1 2 3 4 5 6)
     }
 
     /// Without any gradient graph: the numbers alone.

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::activation::Activation;
-use super::intervention::Axes;
 use super::pattern::SitePattern;
+use super::selection::Axes;
 use crate::error::{Error, Result};
 use crate::site::canonical;
 
@@ -97,6 +97,20 @@ impl ActivationCache {
     /// [`Error::OutOfRange`] when there is no such row.
     pub fn batch_row(&self, row: usize) -> Result<Self> {
         self.map(|_, value| slice_axis(value, 0, row..row + 1))
+    }
+
+    /// Caches of the same sites, one behind the other along the batch axis.
+    pub(crate) fn stacked(parts: Vec<Self>) -> Result<Self> {
+        if parts.len() == 1 {
+            return Ok(parts.into_iter().next().unwrap_or_default());
+        }
+        let order = parts.first().map(|part| part.order.clone()).unwrap_or_default();
+        let mut tensors = BTreeMap::new();
+        for site in &order {
+            let rows = parts.iter().map(|part| part.activation(site).cloned()).collect::<Result<Vec<_>>>()?;
+            tensors.insert(site.clone(), Activation::cat(&rows)?);
+        }
+        Ok(Self { tensors, order })
     }
 
     /// All tensors on another device.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
+use super::rows::Rows;
 use crate::error::Result;
 
 /// Where an edit fires.
@@ -15,9 +16,16 @@ pub struct At<'a> {
     pub site: &'a str,
     /// The position in the sequence of this forward's first token: not 0 while decoding with a cache.
     pub offset: usize,
+    /// The tokens this forward runs on, where a model runs on tokens.
+    pub rows: Option<&'a Rows>,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    /// The rows, where the tensor has one for each.
+    pub(super) fn rows_of(&self, dims: &[usize]) -> Option<&'a Rows> {
+        self.rows.filter(|rows| dims.first() == Some(&rows.len()))
+    }
+
     /// The block the site is in, where it is in one.
     pub fn layer(&self) -> Option<usize> {
         self.site.strip_prefix("blocks.")?.split('.').next()?.parse().ok()
@@ -25,12 +33,15 @@ impl At<'_> {
 }
 
 type Apply = dyn Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync;
+type Check = dyn Fn(&[usize], &At<'_>) -> Result<()> + Send + Sync;
 
 /// A change of one tensor. Cheap to clone.
 #[derive(Clone)]
 pub struct Edit {
     apply: Arc<Apply>,
+    check: Option<Arc<Check>>,
     name: Arc<str>,
+    measured: bool,
 }
 
 impl Edit {
@@ -58,7 +69,35 @@ impl Edit {
 
     /// An edit of a tensor of whatever rank.
     pub fn any(name: &str, edit: impl Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync + 'static) -> Self {
-        Self { apply: Arc::new(edit), name: name.into() }
+        Self { apply: Arc::new(edit), check: None, name: name.into(), measured: true }
+    }
+
+    /// The same edit, which says before anything runs whether it fits a tensor of given dims.
+    #[must_use]
+    pub fn checked_by(mut self, check: impl Fn(&[usize], &At<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.check = Some(Arc::new(check));
+        self
+    }
+
+    /// Whether it fits a tensor of these dims, as far as that is known before it runs.
+    ///
+    /// # Errors
+    ///
+    /// The edit's own.
+    pub fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+        self.check.as_ref().map_or(Ok(()), |check| check(dims, at))
+    }
+
+    /// The same edit, whose effect is not worked out: for edits that are measured elsewhere.
+    #[must_use]
+    pub(crate) fn unmeasured(mut self) -> Self {
+        self.measured = false;
+        self
+    }
+
+    /// Whether its effect is worked out.
+    pub(super) fn is_measured(&self) -> bool {
+        self.measured
     }
 
     /// What it is called in reports.

@@ -1,10 +1,15 @@
 //! Named edits that a record can keep: what is done, and to which rows, positions, heads and features.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::edit::{At, Edit};
+use super::reduction::mean_over_positions;
+use super::rows::Rows;
+use super::selection::{Axes, Selection};
 use crate::error::{Error, Result};
 
 /// What is done to the selected numbers.
@@ -24,10 +29,10 @@ pub enum Action {
         /// By this.
         factor: f32,
     },
-    /// Replaced by the mean over positions of the same row.
+    /// Replaced by the mean over positions of the same row, padding left out.
     MeanOverPositions,
     /// Replaced by the same numbers of another tensor: from another run (patching), a mean over data
-    /// (mean ablation), or a frozen pattern or scale. A batch axis of one serves all rows.
+    /// (mean ablation), or a frozen pattern or scale. An axis of length one serves the whole axis.
     Patch {
         /// The tensor.
         value: Activation,
@@ -59,9 +64,13 @@ pub struct Intervention {
     /// Batch rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<usize>>,
-    /// Positions; negative ones count from the end. For `scores` and `pattern`, of the query.
+    /// Positions among a row's own tokens, padding not counted; negative ones count from the end of the prompt.
+    /// For `scores` and `pattern`, of the query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions: Option<Vec<isize>>,
+    /// Token ids: positions that hold one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Vec<u32>>,
     /// Heads, at sites that have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<Vec<usize>>,
@@ -73,7 +82,7 @@ pub struct Intervention {
 impl Intervention {
     /// An action on everything at the site.
     pub fn new(action: Action) -> Self {
-        Self { action, rows: None, positions: None, heads: None, features: None }
+        Self { action, rows: None, positions: None, tokens: None, heads: None, features: None }
     }
 
     /// Sets to zero.
@@ -103,10 +112,17 @@ impl Intervention {
         self
     }
 
-    /// Only these positions; negative ones count from the end.
+    /// Only these positions of each row, as [`Intervention::positions`] says.
     #[must_use]
     pub fn positions(mut self, positions: impl IntoIterator<Item = isize>) -> Self {
         self.positions = Some(positions.into_iter().collect());
+        self
+    }
+
+    /// Only positions that hold one of these tokens.
+    #[must_use]
+    pub fn tokens(mut self, tokens: impl IntoIterator<Item = u32>) -> Self {
+        self.tokens = Some(tokens.into_iter().collect());
         self
     }
 
@@ -142,7 +158,31 @@ impl Intervention {
             Action::ProjectOut { .. } => "project out",
             Action::KnockOut { .. } => "knock out",
         };
-        Edit::any(name, move |value, at| self.apply(&value, at))
+        let itself = Arc::new(self);
+        let asked = Arc::clone(&itself);
+        Edit::any(name, move |value, at| itself.apply(&value, at)).checked_by(move |dims, at| asked.check(dims, at))
+    }
+
+    /// Whether the action and the selection fit a tensor of these dims.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Intervention::apply`].
+    pub fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+        self.selection(dims, &Axes::of(at.site, dims), at)?;
+        let width = dims.last().copied().unwrap_or(0);
+        match &self.action {
+            Action::Add { vector: row, .. } | Action::ProjectOut { direction: row } if row.len() != width => {
+                Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: vec![row.len()] })
+            }
+            Action::KnockOut { .. } if !at.site.ends_with("scores") => Err(no_attention(at)),
+            Action::KnockOut { keys } => keys
+                .iter()
+                .find(|key| **key >= width)
+                .map_or(Ok(()), |key| Err(Error::OutOfRange { what: "feature", asked: *key, length: width })),
+            Action::Patch { value } => fitting(value.dims(), dims, at),
+            _ => Ok(()),
+        }
     }
 
     /// The tensor with the action done to the selection.
@@ -153,8 +193,7 @@ impl Intervention {
     pub fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation> {
         let axes = Axes::of(at.site, value.dims());
         let changed = self.changed(value, &axes, at)?;
-        let chosen = self.chosen(value.dims(), &axes, at)?;
-        let Some(mask) = mask(value.dims(), &chosen, value.device()) else {
+        let Some(mask) = self.selection(value.dims(), &axes, at)?.mask(value.device()) else {
             return Ok(changed);
         };
         let (flat, changed) = (value.to_flat()?, changed.to_flat()?);
@@ -171,7 +210,7 @@ impl Intervention {
             Action::Patch { value: patch } => fitted(&patch.to_device(value.device())?, dims, at),
             Action::MeanOverPositions => {
                 let (outer, pos, inner) = axes.around_position(dims);
-                let mean = value.to_flat()?.reshape([outer, pos, inner]).mean_dim(1).expand([outer, pos, inner]);
+                let mean = mean_over_positions(value, axes, at)?.expand([outer, pos, inner]);
                 Activation::shaped(mean.reshape([outer * pos * inner]), dims)
             }
             Action::Add { vector, coefficient } => {
@@ -186,49 +225,59 @@ impl Intervention {
         }
     }
 
-    /// Which indices of each axis are selected: `None` for all.
-    fn chosen(&self, dims: &[usize], axes: &Axes, at: &At<'_>) -> Result<Vec<Option<Vec<bool>>>> {
-        let mut chosen = vec![None; dims.len()];
-        let mut select = |axis: Option<usize>, what: &'static str, wanted: &[usize]| -> Result<()> {
-            let axis = axis.ok_or_else(|| Error::Absent {
-                what: format!("a {what} axis"),
-                why: format!("`{}` has the shape {dims:?}", at.site),
-            })?;
-            let mut flags = vec![false; dims[axis]];
-            for index in wanted {
-                *flags.get_mut(*index).ok_or(Error::OutOfRange { what, asked: *index, length: dims[axis] })? = true;
-            }
-            chosen[axis] = Some(flags);
-            Ok(())
-        };
-        if let Some(rows) = &self.rows {
-            select(Some(0), "row", rows)?;
+    /// What is selected of a tensor of these dims.
+    fn selection<'a>(&self, dims: &'a [usize], axes: &Axes, at: &At<'a>) -> Result<Selection<'a>> {
+        let mut selection = Selection::all(dims, at);
+        let rows = at.rows_of(dims);
+        if let Some(wanted) = &self.rows {
+            selection.only(Some(0), "row", wanted, rows.map_or((0, dims[0]), Rows::batch))?;
         }
         if let Some(heads) = &self.heads {
-            select(axes.head, "head", heads)?;
+            let length = axes.head.and_then(|axis| dims.get(axis)).copied().unwrap_or(0);
+            selection.only(axes.head, "head", heads, (0, length))?;
         }
         if let Some(features) = &self.features {
-            select(Some(dims.len() - 1), "feature", features)?;
+            selection.only(Some(dims.len() - 1), "feature", features, (0, dims[dims.len() - 1]))?;
         }
         if let Some(positions) = &self.positions {
-            let length = dims.get(axes.position).copied().unwrap_or(0);
-            let absolute = positions.iter().map(|position| absolute(*position, length)).collect::<Result<Vec<_>>>()?;
-            select(Some(axes.position), "position", &absolute)?;
+            let slots = match rows {
+                Some(rows) => rows.at(positions)?,
+                None => slots_without_rows(positions, dims, axes)?,
+            };
+            selection.only_slots(axes.position, slots);
         }
-        Ok(chosen)
+        if let Some(tokens) = &self.tokens {
+            let rows = rows.ok_or_else(|| Error::Absent {
+                what: "tokens to select by".into(),
+                why: format!("`{}` is no site of a model run on tokens", at.site),
+            })?;
+            selection.only_slots(axes.position, rows.holding(tokens));
+        }
+        Ok(selection)
     }
+}
+
+/// Where nothing is known of the tokens, a position is an index of the axis.
+fn slots_without_rows(positions: &[isize], dims: &[usize], axes: &Axes) -> Result<Vec<Vec<bool>>> {
+    let length = dims.get(axes.position).copied().unwrap_or(0);
+    let wanted = positions.iter().map(|position| absolute(*position, length)).collect::<Result<Vec<_>>>()?;
+    Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])
 }
 
 fn knocked_out(value: &Activation, keys: &[usize], at: &At<'_>) -> Result<Activation> {
     if !at.site.ends_with("scores") {
-        return Err(Error::Absent {
-            what: "attention to knock out".into(),
-            why: format!("`{}` holds none: edit `attn.scores`", at.site),
-        });
+        return Err(no_attention(at));
     }
     let mut only_keys = Intervention::new(Action::Set { value: f32::NEG_INFINITY });
     only_keys.features = Some(keys.to_vec());
     only_keys.apply(value, at)
+}
+
+fn no_attention(at: &At<'_>) -> Error {
+    Error::Absent {
+        what: "attention to knock out".into(),
+        why: format!("`{}` holds none: edit `attn.scores`", at.site),
+    }
 }
 
 fn absolute(position: isize, length: usize) -> Result<usize> {
@@ -240,59 +289,30 @@ fn absolute(position: isize, length: usize) -> Result<usize> {
     })
 }
 
-/// Which axis of a site is which.
-pub(crate) struct Axes {
-    /// The (query) position.
-    pub(crate) position: usize,
-    /// The head, where there is one.
-    pub(crate) head: Option<usize>,
-}
-
-impl Axes {
-    /// By the site's name: `scores` and `pattern` are `[batch, head, query, key]`, all else `[batch, pos, ..]`.
-    pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
-        if site.ends_with("scores") || site.ends_with("pattern") {
-            return Self { position: 2, head: Some(1) };
-        }
-        Self { position: 1, head: (dims.len() == 4).then_some(2) }
-    }
-
-    /// Lengths before, at and after the position axis.
-    pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
-        (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
-    }
-}
-
-/// True where every axis selects; `None` when all of it is selected.
-fn mask(dims: &[usize], chosen: &[Option<Vec<bool>>], device: &Device) -> Option<Tensor<1, Bool>> {
-    if chosen.iter().all(Option::is_none) {
-        return None;
-    }
-    let mut flags = vec![true];
-    for (length, axis) in dims.iter().zip(chosen) {
-        let along = axis.clone().unwrap_or_else(|| vec![true; *length]);
-        flags = flags.iter().flat_map(|outer| along.iter().map(move |inner| *outer && *inner)).collect();
-    }
-    let len = flags.len();
-    Some(Tensor::from_data(TensorData::new(flags, [len]), device))
-}
-
-/// The patch in the shape of the site; its batch axis may be one.
+/// The patch in the shape of the site: an axis of one is spread, and a micro-batch takes its own rows.
 fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<Activation> {
+    let (first, total) = at.rows_of(dims).map_or((0, dims[0]), Rows::batch);
+    let own_rows = patch.dims().len() == dims.len() && patch.dims()[0] == total && total > dims[0];
+    let patch = if own_rows { patch.narrow(0, first, dims[0])? } else { patch.clone() };
+    fitting(patch.dims(), dims, at)?;
     if patch.dims() == dims {
-        return Ok(patch.clone());
+        return Ok(patch);
     }
-    let one_row = patch.dims().len() == dims.len() && patch.dims()[0] == 1 && patch.dims()[1..] == dims[1..];
-    if !one_row {
-        return Err(Error::EditShape {
-            site: at.site.to_owned(),
-            expected: dims.to_vec(),
-            actual: patch.dims().to_vec(),
-        });
+    let (mut small, mut whole) = ([1; 6], [1; 6]);
+    small[..dims.len()].copy_from_slice(patch.dims());
+    whole[..dims.len()].copy_from_slice(dims);
+    let spread: Tensor<6> = patch.to_flat()?.reshape(small).expand(whole);
+    Activation::shaped(spread.reshape([dims.iter().product::<usize>()]), dims)
+}
+
+/// Whether a patch has the axes of the site, or one for an axis, or the rows of the whole batch.
+fn fitting(patch: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
+    let total = at.rows_of(dims).map_or(dims[0], |rows| rows.batch().1);
+    let fits = |(axis, (a, b)): (usize, (&usize, &usize))| a == b || *a == 1 || (axis == 0 && *a == total);
+    if patch.len() == dims.len() && patch.iter().zip(dims).enumerate().all(fits) {
+        return Ok(());
     }
-    let inner: usize = dims[1..].iter().product();
-    let repeated: Tensor<2> = patch.to_flat()?.reshape([1, inner]).expand([dims[0], inner]);
-    Activation::shaped(repeated.reshape([dims[0] * inner]), dims)
+    Err(Error::EditShape { site: at.site.to_owned(), expected: dims.to_vec(), actual: patch.to_vec() })
 }
 
 fn last_axis(vector: &[f32], dims: &[usize], at: &At<'_>, device: &Device) -> Result<Tensor<2>> {
@@ -312,7 +332,7 @@ mod tests {
     }
 
     fn run(intervention: &Intervention) -> Result<Vec<f32>> {
-        intervention.apply(&four(), &At { site: "blocks.0.attn.z", offset: 0 })?.to_vec()
+        intervention.apply(&four(), &At { site: "blocks.0.attn.z", offset: 0, rows: None })?.to_vec()
     }
 
     #[test]

@@ -6,22 +6,33 @@
 
 mod activation;
 mod cache;
+mod capture;
 mod edit;
+mod effect;
+mod gradient;
 mod intervention;
 mod observe;
 mod pattern;
 mod plan;
+mod reduction;
+mod rows;
+mod selection;
 mod session;
 mod slot;
 
 pub use activation::Activation;
 pub use cache::ActivationCache;
+pub use capture::Capture;
 pub use edit::{At, Edit};
-pub(crate) use intervention::Axes;
+pub use effect::Effect;
+pub use gradient::GradientEdit;
 pub use intervention::{Action, Intervention};
 pub use observe::{Observer, observe};
 pub use pattern::SitePattern;
 pub use plan::{Fired, Outcome, Plan};
-pub(crate) use session::set_offset;
+pub use reduction::Reduction;
+pub use rows::Rows;
+pub(crate) use selection::Axes;
+pub(crate) use session::set_rows;
 pub use session::{asked, edited, enter};
 pub use slot::{PassAny, PassTensor, Slot};

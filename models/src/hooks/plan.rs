@@ -1,15 +1,20 @@
 //! A run described before it happens, and what came of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
 use super::cache::ActivationCache;
-use super::edit::Edit;
+use super::capture::Capture;
+use super::edit::{At, Edit};
+use super::effect::{self, Effect};
+use super::gradient::GradientEdit;
 use super::pattern::SitePattern;
+use super::rows::Rows;
 use super::session::{self, Session};
 use crate::error::{Error, Result};
 
@@ -19,9 +24,11 @@ use crate::error::{Error, Result};
 /// gradient is taken with respect to it.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    captures: Vec<SitePattern>,
+    captures: Vec<Capture>,
     edits: Vec<(SitePattern, Edit)>,
     grads: Vec<SitePattern>,
+    grad_edits: Vec<(SitePattern, GradientEdit)>,
+    prompt: Option<Vec<usize>>,
 }
 
 /// How often each part of a plan fired, in the order it was added.
@@ -33,6 +40,8 @@ pub struct Fired {
     pub edits: Vec<usize>,
     /// Tensors each gradient pattern met.
     pub grads: Vec<usize>,
+    /// Tensors each edit of gradients met.
+    pub grad_edits: Vec<usize>,
 }
 
 /// The output of a run with all it gathered.
@@ -44,6 +53,8 @@ pub struct Outcome<R> {
     pub cache: ActivationCache,
     /// How often each part of the plan fired.
     pub fired: Fired,
+    /// How much each edit changed, in the order edits were added.
+    pub effects: Vec<Effect>,
     leaves: BTreeMap<String, (Activation, Vec<usize>)>,
 }
 
@@ -53,10 +64,10 @@ impl Plan {
         Self::default()
     }
 
-    /// Keeps the tensors at the sites that fit.
+    /// Keeps the tensors at the sites that fit: whole by name or pattern, or as a [`Capture`] says.
     #[must_use]
-    pub fn capture(mut self, sites: impl Into<SitePattern>) -> Self {
-        self.captures.push(sites.into());
+    pub fn capture(mut self, capture: impl Into<Capture>) -> Self {
+        self.captures.push(capture.into());
         self
     }
 
@@ -74,9 +85,37 @@ impl Plan {
         self
     }
 
+    /// Changes gradients on their way back through the sites that fit; the forward stays as it is.
+    #[must_use]
+    pub fn edit_gradient(mut self, sites: impl Into<SitePattern>, edit: GradientEdit) -> Self {
+        self.grad_edits.push((sites.into(), edit));
+        self
+    }
+
+    /// The same plan in a forward where only `prompt[row]` tokens of each row were given, and the others added.
+    pub(crate) fn after_prompt(mut self, prompt: Vec<usize>) -> Self {
+        self.prompt = Some(prompt);
+        self
+    }
+
+    /// The tokens of a forward as this plan counts them.
+    pub(crate) fn rows(&self, rows: Rows) -> Rows {
+        match &self.prompt {
+            Some(prompt) => rows.with_prompt(prompt.clone()),
+            None => rows,
+        }
+    }
+
+    /// What is captured.
+    pub(crate) fn captures(&self) -> &[Capture] {
+        &self.captures
+    }
+
     /// Every pattern of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
-        self.captures.iter().chain(self.edits.iter().map(|(pattern, _)| pattern)).chain(&self.grads)
+        let captures = self.captures.iter().map(|capture| &capture.sites);
+        let edits = self.edits.iter().map(|(pattern, _)| pattern);
+        captures.chain(edits).chain(&self.grads).chain(self.grad_edits.iter().map(|(pattern, _)| pattern))
     }
 
     /// Whether the plan asks for gradients.
@@ -93,6 +132,29 @@ impl Plan {
         self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
 
+    /// Checks selections, vectors and patches against the dims of the sites they are for, before anything runs.
+    ///
+    /// # Errors
+    ///
+    /// The edit's or the capture's own: [`Error::OutOfRange`], [`Error::EditShape`], [`Error::Length`].
+    pub fn check_shapes<S: AsRef<str>>(
+        &self,
+        known: &[S],
+        rows: Option<&Rows>,
+        dims: impl Fn(&str) -> Vec<usize>,
+    ) -> Result<()> {
+        for site in known.iter().map(AsRef::as_ref) {
+            let at = At { site, offset: 0, rows };
+            for (_, edit) in self.edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
+                edit.check(&dims(site), &at)?;
+            }
+            for capture in self.captures.iter().filter(|capture| capture.sites.matches(site)) {
+                capture.check(&dims(site), &at)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs `body`, whose hooked modules report to this plan.
     ///
     /// # Errors
@@ -104,9 +166,12 @@ impl Plan {
             captures: vec![0; self.captures.len()],
             edits: vec![0; self.edits.len()],
             grads: vec![0; self.grads.len()],
+            grad_edits: vec![0; self.grad_edits.len()],
         };
-        let Self { captures, edits, grads } = self;
-        let session = Rc::new(RefCell::new(Session { captures, edits, grads, fired, ..Session::default() }));
+        let Self { captures, edits, grads, grad_edits, .. } = self;
+        let effects = edits.iter().map(|_| Vec::new()).collect();
+        let session = Session { captures, edits, grads, grad_edits, fired, effects, ..Session::default() };
+        let session = Rc::new(RefCell::new(session));
         let output = session::within(&session, body);
         let session = session.take();
         session.finish(output)
@@ -118,16 +183,31 @@ impl Session {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        let captures = self.captures.iter().zip(&self.fired.captures).map(|(pattern, n)| ("capture", pattern, *n));
+        let captures = self.captures.iter().zip(&self.fired.captures).map(|(of, n)| ("capture", &of.sites, *n));
         let edits = self.edits.iter().zip(&self.fired.edits).map(|((pattern, _), n)| ("edit", pattern, *n));
         let grads = self.grads.iter().zip(&self.fired.grads).map(|(pattern, n)| ("gradient", pattern, *n));
-        for (what, pattern, count) in captures.chain(edits).chain(grads) {
+        let grad_edits = self.grad_edits.iter().zip(&self.fired.grad_edits);
+        let grad_edits = grad_edits.map(|((pattern, _), n)| ("edit of gradients", pattern, *n));
+        for (what, pattern, count) in captures.chain(edits).chain(grads).chain(grad_edits) {
             if count == 0 {
                 return Err(Error::never_fired(what, pattern.as_str(), &self.seen));
             }
         }
+        let effects = effect::read(self.effects)?;
+        for ((pattern, edit), _) in self.edits.iter().zip(&effects).filter(|(_, effect)| effect.changed_nothing()) {
+            warn(&format!("the edit `{}` at `{pattern}` fired and changed nothing", edit.name()));
+        }
         let cache = ActivationCache::new(self.captured, self.order);
-        Ok(Outcome { output, cache, fired: self.fired, leaves: self.leaves })
+        Ok(Outcome { output, cache, fired: self.fired, effects, leaves: self.leaves })
+    }
+}
+
+/// Says something on the standard error, once a process for each text: a loop would bury it.
+fn warn(text: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.insert(text.to_owned()) {
+        eprintln!("warning: {text}");
     }
 }
 

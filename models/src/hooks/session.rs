@@ -8,10 +8,14 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
+use super::capture::Capture;
 use super::edit::{At, Edit};
+use super::effect::Pending;
+use super::gradient::GradientEdit;
 use super::observe;
 use super::pattern::SitePattern;
 use super::plan::Fired;
+use super::rows::Rows;
 use crate::error::{Error, Result};
 
 thread_local! {
@@ -24,17 +28,24 @@ thread_local! {
 /// What one run wants and what it has met so far.
 #[derive(Default)]
 pub(super) struct Session {
-    pub(super) captures: Vec<SitePattern>,
+    pub(super) captures: Vec<Capture>,
     pub(super) edits: Vec<(SitePattern, Edit)>,
     pub(super) grads: Vec<SitePattern>,
+    pub(super) grad_edits: Vec<(SitePattern, GradientEdit)>,
     pub(super) captured: BTreeMap<String, Activation>,
     pub(super) order: Vec<String>,
     pub(super) leaves: BTreeMap<String, (Activation, Vec<usize>)>,
     pub(super) fired: Fired,
     pub(super) seen: Vec<String>,
     pub(super) first_error: Option<Error>,
+    /// Which capture keeps each name: two that would keep different things under one name are refused.
+    pub(super) keepers: BTreeMap<String, usize>,
+    /// How much each edit changed, as tensors that are read when the run is over.
+    pub(super) effects: Vec<Vec<Pending>>,
     /// Position of the first token of this forward in the whole sequence.
     pub(super) offset: usize,
+    /// The tokens of this forward.
+    pub(super) rows: Option<Rc<Rows>>,
 }
 
 /// Leaves the scope when dropped, a panic included.
@@ -136,13 +147,16 @@ pub fn edited(name: &str) -> bool {
         let session = session.borrow();
         session.edits.iter().any(|(pattern, _)| pattern.matches(&full))
             || session.grads.iter().any(|pattern| pattern.matches(&full))
+            || session.grad_edits.iter().any(|(pattern, _)| pattern.matches(&full))
     })
 }
 
-/// Tells the innermost run where in the sequence the coming forward starts.
-pub(crate) fn set_offset(offset: usize) {
+/// Tells the innermost run where in the sequence the coming forward starts, and what tokens it runs on.
+pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
     if let Some(session) = innermost() {
-        session.borrow_mut().offset = offset;
+        let mut session = session.borrow_mut();
+        session.offset = offset;
+        session.rows = rows.map(Rc::new);
     }
 }
 
@@ -154,11 +168,18 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
     let full = full_name(name);
     observe::passed(&full, &tensor);
     let Some(session) = innermost() else { return tensor };
-    let edits = session.borrow_mut().meet(&full);
-    let offset = session.borrow().offset;
+    let due = session.borrow_mut().meet(&full);
+    let (offset, rows) = (session.borrow().offset, session.borrow().rows.clone());
+    let at = At { site: &full, offset, rows: rows.as_deref() };
     // The session is not borrowed while an edit runs: an edit may itself run a model.
-    let result =
-        edits.into_iter().try_fold(Activation::new(tensor.clone()), |value, edit| apply(&edit, value, &full, offset));
+    let mut effects = Vec::new();
+    let result = due.into_iter().try_fold(Activation::new(tensor.clone()), |value, (index, edit)| {
+        let new = apply(&edit, value.clone(), &at)?;
+        if edit.is_measured() {
+            effects.push((index, Pending::of(&value, &new)?));
+        }
+        Ok(new)
+    });
     let value = match result {
         Ok(value) => value,
         Err(error) => {
@@ -166,28 +187,31 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
             return tensor;
         }
     };
-    let value = session.borrow_mut().keep(&full, value);
-    value.tensor().expect("BUG: edits keep the shape")
+    let mut session = session.borrow_mut();
+    effects.into_iter().for_each(|(index, effect)| session.effects[index].push(effect));
+    session.keep(&at, value).tensor().expect("BUG: edits keep the shape")
 }
 
 /// One edit, whose result must have the shape and device it was given.
-fn apply(edit: &Edit, value: Activation, site: &str, offset: usize) -> Result<Activation> {
+fn apply(edit: &Edit, value: Activation, at: &At<'_>) -> Result<Activation> {
     let dims = value.dims().to_vec();
-    let new = edit.apply(value, &At { site, offset })?;
+    let new = edit.apply(value, at)?;
     if new.dims() != dims {
-        return Err(Error::EditShape { site: site.to_owned(), expected: dims, actual: new.dims().to_vec() });
+        return Err(Error::EditShape { site: at.site.to_owned(), expected: dims, actual: new.dims().to_vec() });
     }
     Ok(new)
 }
 
 impl Session {
     fn wants(&self, name: &str) -> bool {
-        self.captures.iter().chain(&self.grads).any(|pattern| pattern.matches(name))
+        self.captures.iter().any(|capture| capture.sites.matches(name))
+            || self.grads.iter().any(|pattern| pattern.matches(name))
             || self.edits.iter().any(|(pattern, _)| pattern.matches(name))
+            || self.grad_edits.iter().any(|(pattern, _)| pattern.matches(name))
     }
 
     /// Notes that the site was met; gives the edits that apply there, in the order they were registered.
-    fn meet(&mut self, name: &str) -> Vec<Edit> {
+    fn meet(&mut self, name: &str) -> Vec<(usize, Edit)> {
         if !self.seen.iter().any(|seen| seen == name) {
             self.seen.push(name.to_owned());
         }
@@ -195,36 +219,55 @@ impl Session {
         for (index, (pattern, edit)) in self.edits.iter().enumerate() {
             if pattern.matches(name) {
                 self.fired.edits[index] += 1;
-                due.push(edit.clone());
+                due.push((index, edit.clone()));
             }
         }
         due
     }
 
-    /// Adds the gradient's leaf where one is asked for, and keeps a handle where a capture is.
-    fn keep(&mut self, name: &str, value: Activation) -> Activation {
+    /// Adds the gradient's leaf where one is asked for, and keeps what captures want. The gradient of a site is taken
+    /// before an edit of gradients there changes what flows on to earlier sites.
+    fn keep(&mut self, at: &At<'_>, value: Activation) -> Activation {
         let mut value = value;
-        if let Some(index) = self.grads.iter().position(|pattern| pattern.matches(name)) {
+        for index in 0..self.grad_edits.len() {
+            if self.grad_edits[index].0.matches(at.site) {
+                self.fired.grad_edits[index] += 1;
+                match self.grad_edits[index].1.apply(&value) {
+                    Ok(changed) => value = changed,
+                    Err(error) => self.fail(error),
+                }
+            }
+        }
+        if let Some(index) = self.grads.iter().position(|pattern| pattern.matches(at.site)) {
             self.fired.grads[index] += 1;
             match leaf_added(&value) {
                 Ok((with_leaf, leaf)) => {
-                    self.leaves.insert(name.to_owned(), (leaf, with_leaf.dims().to_vec()));
+                    self.leaves.insert(at.site.to_owned(), (leaf, with_leaf.dims().to_vec()));
                     value = with_leaf;
                 }
                 Err(error) => self.fail(error),
             }
         }
-        let mut wanted = false;
-        for (index, pattern) in self.captures.iter().enumerate() {
-            if pattern.matches(name) {
+        for index in 0..self.captures.len() {
+            if self.captures[index].sites.matches(at.site) {
                 self.fired.captures[index] += 1;
-                wanted = true;
+                match self.captures[index].take(&value.detached(), at) {
+                    Ok(kept) => kept.into_iter().for_each(|(name, value)| self.store(index, name, value)),
+                    Err(error) => self.fail(error),
+                }
             }
         }
-        if wanted && self.captured.insert(name.to_owned(), value.detached()).is_none() {
-            self.order.push(name.to_owned());
-        }
         value
+    }
+
+    fn store(&mut self, capture: usize, name: String, value: Activation) {
+        let keeper = *self.keepers.entry(name.clone()).or_insert(capture);
+        if keeper != capture && !(self.captures[keeper].is_whole() && self.captures[capture].is_whole()) {
+            return self.fail(Error::CapturedTwice { site: name });
+        }
+        if self.captured.insert(name.clone(), value).is_none() {
+            self.order.push(name);
+        }
     }
 
     fn fail(&mut self, error: Error) {

@@ -1,7 +1,10 @@
 //! A loaded model: a transformer with its name, tokenizer and device, and every way to run it.
 
 mod auto;
+mod batches;
+mod cost;
 mod embedded;
+mod gradients;
 mod loss;
 mod run;
 mod text;
@@ -10,6 +13,8 @@ mod weights;
 pub(crate) use embedded::net_from_bytes;
 
 pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
+pub use batches::Statistics;
+pub use cost::Cost;
 pub use run::RunOptions;
 
 use std::sync::{Arc, OnceLock};

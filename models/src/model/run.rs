@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::HookedTransformer;
 use crate::error::{Error, Result};
-use crate::hooks::{ActivationCache, Edit, Outcome, Plan, SitePattern};
+use crate::hooks::{ActivationCache, Edit, Outcome, Plan, Rows, SitePattern};
 use crate::tokens::{IntoTokens, Tokens};
 use crate::transformer::{Context, KvCache, TransformerConfig};
 
@@ -15,6 +15,8 @@ pub struct RunOptions {
     pub stop_at_layer: Option<usize>,
     /// Compute logits at the last position only: `[batch, 1, d_vocab]`.
     pub last_only: bool,
+    /// Bytes of captures above which the run is refused; unless given, what memory the machine has left.
+    pub capture_limit: Option<u64>,
 }
 
 impl HookedTransformer {
@@ -37,7 +39,7 @@ impl HookedTransformer {
         prompt: impl IntoTokens,
         sites: impl IntoIterator<Item = S>,
     ) -> Result<(Tensor<3>, ActivationCache)> {
-        let plan = sites.into_iter().fold(Plan::new(), Plan::capture);
+        let plan = sites.into_iter().fold(Plan::new(), |plan, site| plan.capture(site.into()));
         let outcome = self.run(prompt, plan)?;
         Ok((outcome.output, outcome.cache))
     }
@@ -81,17 +83,33 @@ impl HookedTransformer {
         options: &RunOptions,
     ) -> Result<Outcome<Tensor<3>>> {
         let tokens = prompt.into_tokens(self)?;
-        self.check_tokens(&tokens, 0)?;
+        let rows = Rows::new(&tokens, &[]);
+        self.run_rows(&tokens, rows, plan, start, options)
+    }
+
+    /// The same for tokens that may be a part of a batch, as `rows` says.
+    pub(super) fn run_rows(
+        &self,
+        tokens: &Tokens,
+        rows: Rows,
+        plan: Plan,
+        start: Option<(usize, Tensor<3>)>,
+        options: &RunOptions,
+    ) -> Result<Outcome<Tensor<3>>> {
+        self.check_tokens(tokens, 0)?;
         let from = start.as_ref().map(|(layer, _)| *layer);
         let layers = self.layers(from, options.stop_at_layer)?;
         if let Some((_, resid)) = &start {
-            self.check_start(&tokens, resid)?;
+            self.check_start(tokens, resid)?;
         }
-        let known = self.sites_of_run(from, options.stop_at_layer);
-        plan.check(&known)?;
+        let rows = plan.rows(rows);
+        self.check_plan(&plan, &self.sites_of_run(from, options.stop_at_layer), &rows, options)?;
         let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
-        let ids = self.ids(&tokens);
-        plan.run(|| self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options))
+        let ids = self.ids(tokens);
+        plan.run(|| {
+            crate::hooks::set_rows(0, Some(rows));
+            self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options)
+        })
     }
 
     /// One forward that continues a cache of keys and values: `[batch, new, d_vocab]`.
@@ -103,8 +121,9 @@ impl HookedTransformer {
         options: &RunOptions,
     ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, cache.len())?;
-        let known = self.sites_of_run(None, None);
-        plan.check(&known)?;
+        let earlier: Vec<usize> = cache.visible.iter().map(|row| row.iter().filter(|seen| **seen).count()).collect();
+        let rows = plan.rows(Rows::new(tokens, &earlier));
+        self.check_plan(&plan, &self.sites_of_run(None, None), &rows, options)?;
         if cache.is_empty() {
             cache.visible = vec![Vec::new(); tokens.batch()];
             cache.positions = vec![Vec::new(); tokens.batch()];
@@ -117,7 +136,7 @@ impl HookedTransformer {
         let ids = self.ids(tokens);
         let layers = 0..self.config().n_layers;
         plan.run(|| {
-            crate::hooks::set_offset(context.offset);
+            crate::hooks::set_rows(context.offset, Some(rows));
             self.pass(None, ids, layers, &context, Some(cache), options)
         })
     }
@@ -138,7 +157,7 @@ impl HookedTransformer {
         let ids = Tensor::zeros([batch, pos], &self.device);
         let layers = layer..self.config().n_layers;
         plan.run(|| {
-            crate::hooks::set_offset(context.offset);
+            crate::hooks::set_rows(context.offset, None);
             self.pass(Some(resid), ids, layers, context, Some(cache), options)
         })
     }
@@ -166,7 +185,16 @@ impl HookedTransformer {
         crate::conformance::sites(self.config(), 0..self.config().n_layers, true, true)
     }
 
-    fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
+    /// Everything that can be known to be wrong with a plan before it runs.
+    fn check_plan(&self, plan: &Plan, known: &[String], rows: &Rows, options: &RunOptions) -> Result<()> {
+        plan.check(known)?;
+        let pos = rows.ids().first().map_or(0, Vec::len);
+        let dims = |site: &str| crate::conformance::dims(self.config(), site, rows.len(), pos);
+        plan.check_shapes(known, Some(rows), dims)?;
+        self.check_captures(plan, known, [rows.len(), pos], options)
+    }
+
+    pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
         let layers = start.unwrap_or(0)..stop.unwrap_or(self.config().n_layers);
         crate::conformance::sites(self.config(), layers, start.is_none(), stop.is_none())
     }

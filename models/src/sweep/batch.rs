@@ -9,7 +9,7 @@ use super::case::{Start, SweepCase};
 use super::clean::Clean;
 use crate::device;
 use crate::error::Result;
-use crate::hooks::{Activation, At, Axes, Edit, Plan};
+use crate::hooks::{Activation, At, Axes, Edit, Plan, Rows};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::Tokens;
 use crate::transformer::Context;
@@ -46,7 +46,7 @@ pub(super) fn plan(
     for (index, start) in starts.into_iter().enumerate() {
         let layer = start.layer.filter(|layer| *layer != usize::MAX);
         let (from, unchanged, prepared) = match &start.only {
-            Some(site) => prepare(clean, &cases[index], site, tokens.pos())?,
+            Some(site) => prepare(clean, &cases[index], site, tokens)?,
             None => (0, false, None),
         };
         by_start.entry((layer, from, unchanged)).or_default().push(Member { index, prepared });
@@ -62,9 +62,9 @@ pub(super) fn plan(
 }
 
 /// Applies an edit to the clean tensor: the first position it changes, whether it changes anything, and the result.
-fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Prepared> {
+fn prepare(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<Prepared> {
     let before = clean.at(site)?;
-    let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0 })?;
+    let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0, rows: Some(&Rows::new(tokens, &[])) })?;
     if after.dims() != before.dims() {
         return Err(crate::Error::EditShape {
             site: site.to_owned(),
@@ -80,7 +80,7 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Pr
     let first = by_position.iter().position(|change| *change != 0.0);
     Ok(match first {
         None => (0, true, None),
-        Some(first) if length == pos => (first, false, Some((site.to_owned(), after))),
+        Some(first) if length == tokens.pos() => (first, false, Some((site.to_owned(), after))),
         Some(_) => (0, false, None),
     })
 }
@@ -96,7 +96,7 @@ pub(super) fn run(
 ) -> Result<Tensor<3>> {
     let times = group.cases.len();
     let plan = plan_of(cases, group, tokens)?;
-    let options = RunOptions { stop_at_layer: None, last_only };
+    let options = RunOptions { last_only, ..RunOptions::default() };
     let Some(layer) = group.layer else {
         return Ok(model.run_from(tokens.repeated(times), plan, None, &options)?.output);
     };
@@ -141,9 +141,11 @@ fn plan_of(cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> 
 /// An edit of some rows of the batch.
 fn on_rows(edit: Edit, start: usize, rows: usize) -> Edit {
     Edit::any("sweep", move |value, at| {
-        let own = edit.apply(value.narrow(0, start, rows)?, at)?;
+        let own_rows = at.rows.map(|all| all.narrow(start..start + rows));
+        let own = edit.apply(value.narrow(0, start, rows)?, &At { rows: own_rows.as_ref(), ..*at })?;
         spliced(&value, vec![(start, own)])
     })
+    .unmeasured()
 }
 
 /// Prepared tensors in place of their cases' rows.
@@ -152,6 +154,7 @@ fn replace_rows(parts: Vec<(usize, Activation)>, rows: usize) -> Edit {
     Edit::any("sweep", move |value, _| {
         spliced(&value, parts.iter().map(|(at, own)| (at * rows, own.clone())).collect())
     })
+    .unmeasured()
 }
 
 /// The batch with some runs of rows replaced: one copy, whatever their number.

@@ -1,0 +1,164 @@
+//! What a capture keeps of a tensor when the whole is not wanted.
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::activation::Activation;
+use super::edit::At;
+use super::selection::Axes;
+use crate::error::{Error, Result};
+
+/// A reduction made as the tensor passes, so that the whole is never kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// The mean over each row's positions, padding left out: the position axis has length one.
+    Mean,
+    /// The Euclidean norm of the last axis, which has length one.
+    Norm,
+    /// The last axis's component along each direction, as given, not normalised: the last axis counts directions.
+    Project(Vec<Vec<f32>>),
+    /// The largest values of the last axis, largest first, kept as `SITE#top_values`, with their indices as
+    /// `SITE#top_indices`.
+    TopK(usize),
+}
+
+impl Reduction {
+    /// What is kept, each with the name it is kept under after `#`.
+    pub(super) fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(&'static str, Activation)>> {
+        self.check(value.dims(), at)?;
+        let dims = value.dims();
+        let width = dims.last().copied().unwrap_or(1);
+        let rows = |value: &Activation| -> Result<Tensor<2>> {
+            Ok(value.to_flat()?.reshape([dims.iter().product::<usize>() / width.max(1), width]))
+        };
+        let shaped = |rows: Tensor<2>| {
+            let [count, width] = rows.dims();
+            let mut dims = dims.to_vec();
+            *dims.last_mut().expect("BUG: checked") = width;
+            Activation::shaped(rows.reshape([count * width]), &dims)
+        };
+        match self {
+            Self::Mean => {
+                let axes = Axes::of(at.site, dims);
+                let mean = mean_over_positions(value, &axes, at)?;
+                let mut dims = dims.to_vec();
+                dims[axes.position] = 1;
+                Ok(vec![("mean", Activation::shaped(mean.reshape([dims.iter().product::<usize>()]), &dims)?)])
+            }
+            Self::Norm => {
+                let rows = rows(value)?;
+                Ok(vec![("norm", shaped((rows.clone() * rows).sum_dim(1).sqrt())?)])
+            }
+            Self::Project(directions) => {
+                let flat = TensorData::new(directions.concat(), [directions.len(), width]);
+                let directions = Tensor::<2>::from_data(flat, value.device());
+                Ok(vec![("projection", shaped(rows(value)?.matmul(directions.transpose()))?)])
+            }
+            Self::TopK(k) => {
+                let (values, indices) = rows(value)?.topk_with_indices(*k, 1);
+                Ok(vec![("top_values", shaped(values)?), ("top_indices", shaped(indices.float())?)])
+            }
+        }
+    }
+
+    /// Whether it can be made of a tensor of these dims.
+    pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+        let width = dims.last().copied().unwrap_or(0);
+        match self {
+            Self::Mean if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
+                what: "a position axis".into(),
+                why: format!("`{}` has the shape {dims:?}", at.site),
+            }),
+            Self::Project(directions) => {
+                let odd = directions.iter().find(|direction| direction.len() != width);
+                let empty = if directions.is_empty() { Some(0) } else { None };
+                odd.map(Vec::len).or(empty).map_or(Ok(()), |actual| {
+                    let what = format!("numbers of a direction to project `{}` onto", at.site);
+                    Err(Error::Length { what, expected: width, actual })
+                })
+            }
+            Self::TopK(k) if *k == 0 || *k > width => {
+                Err(Error::OutOfRange { what: "the k of a top-k", asked: *k, length: width })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many numbers are kept of a tensor of these dims.
+    pub(crate) fn numbers(&self, site: &str, dims: &[usize]) -> usize {
+        let all: usize = dims.iter().product();
+        let width = dims.last().copied().unwrap_or(1).max(1);
+        match self {
+            Self::Mean => all / dims.get(Axes::of(site, dims).position).copied().unwrap_or(1).max(1),
+            Self::Norm => all / width,
+            Self::Project(directions) => all / width * directions.len(),
+            Self::TopK(k) => 2 * all / width * k,
+        }
+    }
+}
+
+/// `[before, 1, after]` around the position axis: the mean over each row's tokens, padding left out.
+pub(super) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {
+    let (outer, pos, inner) = axes.around_position(value.dims());
+    let tensor = value.to_flat()?.reshape([outer, pos, inner]);
+    let Some(rows) = at.rows_of(value.dims()).filter(|rows| !rows.is_full()) else {
+        return Ok(tensor.mean_dim(1));
+    };
+    let weights = rows.real().into_iter().flat_map(|row| {
+        let count = row.iter().filter(|real| **real).count().max(1) as f32;
+        let row: Vec<f32> = row.iter().map(|real| f32::from(u8::from(*real)) / count).collect();
+        std::iter::repeat_n(row, outer / rows.len()).flatten()
+    });
+    let weights = Tensor::from_data(TensorData::new(weights.collect::<Vec<f32>>(), [outer, pos, 1]), value.device());
+    // Padding may hold anything, infinities of masked scores included: it is cut out, not multiplied by zero.
+    let hidden = weights.clone().equal_elem(0.0).expand([outer, pos, inner]);
+    Ok((tensor.mask_fill(hidden, 0.0) * weights).sum_dim(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::super::rows::Rows;
+    use super::*;
+    use crate::tokens::{Side, Tokens};
+
+    fn value() -> Activation {
+        Activation::from_vec(vec![3.0, 4.0, 0.0, 2.0, 9.0, 9.0, 6.0, 8.0], &[2, 2, 2], &Device::flex()).unwrap()
+    }
+
+    fn reduced(reduction: &Reduction, rows: Option<&Rows>) -> Result<Vec<(&'static str, Vec<usize>, Vec<f32>)>> {
+        let at = At { site: "blocks.0.resid_pre", offset: 0, rows };
+        let found = reduction.apply(&value(), &at)?;
+        found.into_iter().map(|(name, value)| Ok((name, value.dims().to_vec(), value.to_vec()?))).collect()
+    }
+
+    #[test]
+    fn by_hand() {
+        let norm = reduced(&Reduction::Norm, None).unwrap();
+        assert_eq!(norm[0], ("norm", vec![2, 2, 1], vec![5.0, 2.0, 162f32.sqrt(), 10.0]));
+        let onto = reduced(&Reduction::Project(vec![vec![1.0, 0.0], vec![1.0, 1.0], vec![0.0, 2.0]]), None).unwrap();
+        assert_eq!(onto[0].1, [2, 2, 3]);
+        assert_eq!(onto[0].2, [3.0, 7.0, 8.0, 0.0, 2.0, 4.0, 9.0, 18.0, 18.0, 6.0, 14.0, 16.0]);
+        let top = reduced(&Reduction::TopK(1), None).unwrap();
+        assert_eq!((top[0].0, &top[0].2), ("top_values", &vec![4.0, 2.0, 9.0, 8.0]));
+        assert_eq!((top[1].0, top[1].1.clone()), ("top_indices", vec![2, 2, 1]));
+        assert_eq!((top[1].2[0], top[1].2[3]), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_mean_leaves_padding_out() {
+        let rows = Rows::new(&Tokens::padded(&[vec![1, 2], vec![3]], Side::Left, 0).unwrap(), &[]);
+        let mean = reduced(&Reduction::Mean, Some(&rows)).unwrap();
+        assert_eq!(mean[0], ("mean", vec![2, 1, 2], vec![1.5, 3.0, 6.0, 8.0]));
+        assert_eq!(reduced(&Reduction::Mean, None).unwrap()[0].2, [1.5, 3.0, 7.5, 8.5]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let error = reduced(&Reduction::Project(vec![vec![1.0]]), None).unwrap_err().to_string();
+        assert_eq!(error, "numbers of a direction to project `blocks.0.resid_pre` onto: expected 2, got 1");
+        assert!(reduced(&Reduction::TopK(3), None).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! The tokens one forward runs on, as edits and captures see them: which slot of which row holds which token.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::tokens::Tokens;
+
+/// Rows of slots. A position is a place among a row's own tokens, padding not counted, so that it means the same in
+/// a padded batch as for the prompt alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    ids: Vec<Vec<u32>>,
+    /// `[row][slot]`: the position, `None` for padding.
+    positions: Vec<Vec<Option<usize>>>,
+    /// Tokens of each row's prompt: what negative positions count back from, while tokens are added too.
+    prompt: Vec<usize>,
+    /// The first row's place in the whole batch, and how many rows that has.
+    batch: (usize, usize),
+}
+
+impl Rows {
+    /// Rows that continue `earlier[row]` tokens of their own.
+    pub(crate) fn new(tokens: &Tokens, earlier: &[usize]) -> Self {
+        let numbered = |(row, real): (usize, &Vec<bool>)| {
+            let mut next = earlier.get(row).copied().unwrap_or(0);
+            let number = |real: &bool| {
+                real.then(|| {
+                    next += 1;
+                    next - 1
+                })
+            };
+            real.iter().map(number).collect::<Vec<_>>()
+        };
+        let positions: Vec<Vec<_>> = tokens.real().iter().enumerate().map(numbered).collect();
+        let prompt = positions.iter().map(|row| row.iter().flatten().max().map_or(0, |last| last + 1)).collect();
+        Self { ids: tokens.ids().to_vec(), positions, prompt, batch: (0, tokens.batch()) }
+    }
+
+    /// The same, of which `prompt[row]` tokens were given and the others added.
+    pub(crate) fn with_prompt(mut self, prompt: Vec<usize>) -> Self {
+        self.prompt = prompt;
+        self
+    }
+
+    /// The same, as part of a batch of `total` rows from row `first` on.
+    pub(crate) fn within(mut self, first: usize, total: usize) -> Self {
+        self.batch = (first, total);
+        self
+    }
+
+    /// The same, of some rows alone.
+    pub(crate) fn narrow(&self, rows: Range<usize>) -> Self {
+        Self {
+            ids: self.ids[rows.clone()].to_vec(),
+            positions: self.positions[rows.clone()].to_vec(),
+            prompt: self.prompt[rows].to_vec(),
+            batch: self.batch,
+        }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Token ids, `[row][slot]`, padding included.
+    pub fn ids(&self) -> &[Vec<u32>] {
+        &self.ids
+    }
+
+    /// The first row's place in the whole batch, and how many rows that has: they differ in a micro-batch.
+    pub fn batch(&self) -> (usize, usize) {
+        self.batch
+    }
+
+    /// `[row][slot]`: whether a token is there.
+    pub fn real(&self) -> Vec<Vec<bool>> {
+        self.positions.iter().map(|row| row.iter().map(Option::is_some).collect()).collect()
+    }
+
+    /// Whether no row is padded.
+    pub fn is_full(&self) -> bool {
+        self.positions.iter().flatten().all(Option::is_some)
+    }
+
+    /// The place a position has among a row's tokens; a negative one counts from the end of the prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] before the prompt's first token, or past its last where nothing is added.
+    pub fn position(&self, row: usize, position: isize) -> Result<usize> {
+        let length = self.prompt[row];
+        let place = if position < 0 { position + length as isize } else { position };
+        let last = self.positions[row].iter().flatten().max().map_or(length, |last| length.max(last + 1));
+        usize::try_from(place).ok().filter(|place| *place < last).ok_or(Error::OutOfRange {
+            what: "position",
+            asked: position.unsigned_abs(),
+            length: last,
+        })
+    }
+
+    /// `[row][slot]`: whether a slot holds one of the positions. A position that comes before or after this forward
+    /// selects no slot.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::position`].
+    pub fn at(&self, positions: &[isize]) -> Result<Vec<Vec<bool>>> {
+        let row = |(row, slots): (usize, &Vec<Option<usize>>)| {
+            let wanted = positions.iter().map(|position| self.position(row, *position)).collect::<Result<Vec<_>>>()?;
+            Ok(slots.iter().map(|slot| slot.is_some_and(|place| wanted.contains(&place))).collect())
+        };
+        self.positions.iter().enumerate().map(row).collect()
+    }
+
+    /// `[row][slot]`: whether a slot holds one of the tokens.
+    pub fn holding(&self, tokens: &[u32]) -> Vec<Vec<bool>> {
+        let row = |(ids, slots): (&Vec<u32>, &Vec<Option<usize>>)| {
+            ids.iter().zip(slots).map(|(id, slot)| slot.is_some() && tokens.contains(id)).collect()
+        };
+        self.ids.iter().zip(&self.positions).map(row).collect()
+    }
+
+    /// The slot of each position, row by row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::position`], and where this forward does not hold it.
+    pub fn slots(&self, positions: &[isize]) -> Result<Vec<Vec<usize>>> {
+        let slot = |row: usize, position: isize| {
+            let place = self.position(row, position)?;
+            let missing = Error::OutOfRange { what: "position", asked: place, length: self.positions[row].len() };
+            self.positions[row].iter().position(|slot| *slot == Some(place)).ok_or(missing)
+        };
+        (0..self.len()).map(|row| positions.iter().map(|position| slot(row, *position)).collect()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::Side;
+
+    fn rows(side: Side) -> Rows {
+        Rows::new(&Tokens::padded(&[vec![5, 6, 7], vec![8]], side, 0).unwrap(), &[])
+    }
+
+    #[test]
+    fn a_position_is_the_same_token_under_both_paddings() {
+        let left = rows(Side::Left);
+        assert_eq!(left.slots(&[0]).unwrap(), [[0], [2]]);
+        assert_eq!(left.slots(&[-1]).unwrap(), [[2], [2]]);
+        let right = rows(Side::Right);
+        assert_eq!(right.slots(&[0]).unwrap(), [[0], [0]]);
+        assert_eq!(right.slots(&[-1]).unwrap(), [[2], [0]]);
+        assert_eq!(right.at(&[-1]).unwrap(), [[false, false, true], [true, false, false]]);
+        assert_eq!(right.holding(&[8, 0]), [[false; 3], [true, false, false]], "padding holds no token");
+    }
+
+    #[test]
+    fn a_short_row_lacks_late_positions() {
+        let error = rows(Side::Right).at(&[1]).unwrap_err().to_string();
+        assert_eq!(error, "position 1 is out of range: there are 1, numbered from 0");
+        assert!(rows(Side::Left).position(0, -4).is_err());
+    }
+
+    #[test]
+    fn while_tokens_are_added_the_end_stays_the_prompts() {
+        let added = Tokens::new(vec![vec![9], vec![9]]).unwrap();
+        let step = Rows::new(&added, &[3, 1]).with_prompt(vec![3, 1]);
+        assert_eq!(step.position(0, -1).unwrap(), 2);
+        assert_eq!(step.at(&[-1, 0]).unwrap(), [[false], [false]], "the prompt's tokens were an earlier forward's");
+        assert_eq!(step.at(&[3]).unwrap_err().to_string(), "position 3 is out of range: there are 2, numbered from 0");
+        assert_eq!(step.narrow(0..1).at(&[3]).unwrap(), [[true]]);
+    }
+}

@@ -1,0 +1,124 @@
+//! Which numbers of a tensor an intervention selects: rows, positions, tokens, heads, features.
+
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+use super::edit::At;
+use crate::error::{Error, Result};
+
+/// Which axis of a site is which.
+pub(crate) struct Axes {
+    /// The (query) position.
+    pub(crate) position: usize,
+    /// The head, where there is one.
+    pub(crate) head: Option<usize>,
+}
+
+impl Axes {
+    /// By the site's name: `scores` and `pattern` are `[batch, head, query, key]`, all else `[batch, pos, ..]`.
+    pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
+        if site.ends_with("scores") || site.ends_with("pattern") {
+            return Self { position: 2, head: Some(1) };
+        }
+        Self { position: 1, head: (dims.len() == 4).then_some(2) }
+    }
+
+    /// Lengths before, at and after the position axis.
+    pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
+        (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
+    }
+}
+
+/// What is selected of a tensor of known dims: flags along single axes, and over rows and positions together.
+pub(super) struct Selection<'a> {
+    dims: &'a [usize],
+    site: &'a str,
+    along: Vec<Option<Vec<bool>>>,
+    slots: Option<(usize, Vec<Vec<bool>>)>,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn all(dims: &'a [usize], at: &At<'a>) -> Self {
+        Self { dims, site: at.site, along: vec![None; dims.len()], slots: None }
+    }
+
+    /// Only these indices of an axis, which the site must have; `of` is the axis's length where only a part is here,
+    /// and the place of that part.
+    pub(super) fn only(
+        &mut self,
+        axis: Option<usize>,
+        what: &'static str,
+        wanted: &[usize],
+        (first, of): (usize, usize),
+    ) -> Result<()> {
+        let axis = axis.filter(|axis| *axis < self.dims.len()).ok_or_else(|| Error::Absent {
+            what: format!("a {what} axis"),
+            why: format!("`{}` has the shape {:?}", self.site, self.dims),
+        })?;
+        if let Some(far) = wanted.iter().find(|index| **index >= of) {
+            return Err(Error::OutOfRange { what, asked: *far, length: of });
+        }
+        self.along[axis] = Some((first..first + self.dims[axis]).map(|index| wanted.contains(&index)).collect());
+        Ok(())
+    }
+
+    /// Only these slots, `[row][slot]` along the batch axis and the axis of positions.
+    pub(super) fn only_slots(&mut self, axis: usize, slots: Vec<Vec<bool>>) {
+        let both = match self.slots.take() {
+            None => slots,
+            Some((_, earlier)) => {
+                earlier.iter().zip(&slots).map(|(a, b)| a.iter().zip(b).map(|(a, b)| *a && *b).collect()).collect()
+            }
+        };
+        self.slots = Some((axis, both));
+    }
+
+    /// True where everything selects, one axis, row-major; `None` when all of it is selected.
+    ///
+    /// Built over the axes that select and spread over the others on the device.
+    pub(super) fn mask(&self, device: &Device) -> Option<Tensor<1, Bool>> {
+        if self.slots.is_none() && self.along.iter().all(Option::is_none) {
+            return None;
+        }
+        let (mut small, mut whole) = ([1; 6], [1; 6]);
+        for (axis, length) in self.dims.iter().enumerate() {
+            let by_slot = self.slots.as_ref().is_some_and(|(position, _)| axis == 0 || axis == *position);
+            whole[axis] = *length;
+            small[axis] = if by_slot || self.along[axis].is_some() { *length } else { 1 };
+        }
+        let flags: Vec<bool> = (0..small.iter().product()).map(|flat| self.selects(unravel(flat, small))).collect();
+        let mask: Tensor<6, Bool> = Tensor::from_data(TensorData::new(flags, small), device);
+        Some(mask.expand(whole).reshape([whole.iter().product::<usize>()]))
+    }
+
+    fn selects(&self, index: [usize; 6]) -> bool {
+        let along = self.along.iter().zip(index).all(|(flags, at)| flags.as_ref().is_none_or(|flags| flags[at]));
+        along && self.slots.as_ref().is_none_or(|(position, slots)| slots[index[0]][index[*position]])
+    }
+}
+
+fn unravel(mut flat: usize, dims: [usize; 6]) -> [usize; 6] {
+    let mut index = [0; 6];
+    for axis in (0..6).rev() {
+        index[axis] = flat % dims[axis];
+        flat /= dims[axis];
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_that_select_nothing_are_spread_over() {
+        let at = At { site: "blocks.0.attn.z", offset: 0, rows: None };
+        let mut selection = Selection::all(&[2, 2, 2, 1], &at);
+        assert!(selection.mask(&Device::flex()).is_none());
+        selection.only_slots(1, vec![vec![true, false], vec![false, true]]);
+        selection.only(Some(2), "head", &[1], (0, 2)).unwrap();
+        let flags: Vec<bool> = selection.mask(&Device::flex()).unwrap().into_data().iter::<bool>().collect();
+        assert_eq!(flags, [false, true, false, false, false, false, false, true]);
+        let error = selection.only(None, "head", &[0], (0, 1)).unwrap_err().to_string();
+        assert_eq!(error, "a head axis is not in this model: `blocks.0.attn.z` has the shape [2, 2, 2, 1]");
+    }
+}

@@ -1,0 +1,265 @@
+//! Runs that stop where nothing more is asked for, are cut into micro-batches, or keep only statistics of a data set.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+
+use super::{HookedTransformer, RunOptions};
+use crate::error::{Error, Result};
+use crate::hooks::{Activation, ActivationCache, Capture, Outcome, Plan, Rows};
+use crate::site::canonical;
+use crate::tokens::{IntoTokens, Tokens};
+
+impl HookedTransformer {
+    /// The tensors at the sites that fit, from a forward that stops after the deepest block they need and computes no
+    /// logits unless they are asked for; cut into micro-batches where the whole would not fit in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSite`] naming the nearest, [`Error::TooLarge`] where the captures themselves do not fit.
+    pub fn capture<C: Into<Capture>>(
+        &self,
+        prompt: impl IntoTokens,
+        captures: impl IntoIterator<Item = C>,
+    ) -> Result<ActivationCache> {
+        let tokens = prompt.into_tokens(self)?;
+        let plan = captures.into_iter().fold(Plan::new(), Plan::capture);
+        plan.check(&self.sites())?;
+        let cost = self.cost_of(&tokens, &plan);
+        let rows = match self.memory_left() {
+            Some(left) if cost.working > left / 2 => {
+                (tokens.batch() as u64 * (left / 2) / cost.working).max(1) as usize
+            }
+            _ => tokens.batch(),
+        };
+        self.capture_in_batches(&tokens, plan, rows)
+    }
+
+    /// The captures of a plan, `rows` rows of the batch at a time.
+    ///
+    /// Interventions are told which rows of the whole batch they see, closures see a part of the batch alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for no rows, [`Error::Absent`] for a plan with gradients, and those of a run.
+    pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: Plan, rows: usize) -> Result<ActivationCache> {
+        let tokens = prompt.into_tokens(self)?;
+        plan.check(&self.sites())?;
+        let options = RunOptions { stop_at_layer: self.cost_of(&tokens, &plan).stop_at_layer, ..RunOptions::default() };
+        let parts = self.parts(&tokens, &plan, rows, &options)?;
+        ActivationCache::stacked(parts.into_iter().map(|part| part.cache).collect())
+    }
+
+    /// Logits `[batch, pos, d_vocab]` and captures of a plan, `rows` rows of the batch at a time; see
+    /// [`HookedTransformer::capture_in_batches`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn run_in_batches(
+        &self,
+        prompt: impl IntoTokens,
+        plan: Plan,
+        rows: usize,
+    ) -> Result<(Tensor<3>, ActivationCache)> {
+        let tokens = prompt.into_tokens(self)?;
+        let parts = self.parts(&tokens, &plan, rows, &RunOptions::default())?;
+        let (logits, caches) = parts.into_iter().map(|part| (part.output, part.cache)).unzip();
+        Ok((Tensor::cat(logits, 0), ActivationCache::stacked(caches)?))
+    }
+
+    fn parts(
+        &self,
+        tokens: &Tokens,
+        plan: &Plan,
+        rows: usize,
+        options: &RunOptions,
+    ) -> Result<Vec<Outcome<Tensor<3>>>> {
+        if plan.wants_gradients() {
+            return Err(Error::Absent {
+                what: "a gradient over micro-batches".into(),
+                why: "each is a run of its own: take the gradients batch by batch".into(),
+            });
+        }
+        if rows == 0 {
+            return Err(Error::OutOfRange { what: "rows a micro-batch", asked: 0, length: tokens.batch() });
+        }
+        let total = tokens.batch();
+        let part = |first: usize| {
+            let own = tokens.rows(first..(first + rows).min(total));
+            let placed = Rows::new(&own, &[]).within(first, total);
+            self.run_rows(&own, placed, plan.clone(), None, options)
+        };
+        (0..total).step_by(rows).map(part).collect()
+    }
+
+    /// Running statistics of sites over a data set: mean, variance, least and greatest of every number of the axes
+    /// after the position axis, over all tokens of all batches, padding left out. Nothing else is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSite`] naming the nearest, [`Error::Absent`] for `scores` and `pattern`, whose axes depend on
+    /// the prompt, [`Error::EmptyPrompt`] for no batch at all.
+    pub fn statistics<P: IntoTokens>(
+        &self,
+        batches: impl IntoIterator<Item = P>,
+        sites: &[&str],
+    ) -> Result<BTreeMap<String, Statistics>> {
+        let mut found: BTreeMap<String, Statistics> = BTreeMap::new();
+        for batch in batches {
+            let tokens = batch.into_tokens(self)?;
+            let cache = self.capture(&tokens, sites.iter().copied())?;
+            for (site, value) in cache.iter() {
+                let statistics = found.entry(site.to_owned()).or_default();
+                statistics.add(site, value, tokens.real())?;
+            }
+        }
+        if found.is_empty() { Err(Error::EmptyPrompt) } else { Ok(found) }
+    }
+}
+
+/// Mean and spread of a site over tokens, one number for each place on the axes after the position axis, row-major.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Statistics {
+    /// The axes after the position axis.
+    pub dims: Vec<usize>,
+    /// Tokens seen.
+    pub count: u64,
+    /// Means.
+    pub mean: Vec<f64>,
+    /// Sums of squared deviations from the mean.
+    squares: Vec<f64>,
+    /// The least values.
+    pub min: Vec<f32>,
+    /// The greatest values.
+    pub max: Vec<f32>,
+}
+
+impl Statistics {
+    /// Adds the tokens of a batch (Welford 1962, "Note on a method for calculating corrected sums of squares").
+    fn add(&mut self, site: &str, value: &Activation, real: &[Vec<bool>]) -> Result<()> {
+        if ["scores", "pattern"].iter().any(|name| canonical(site).ends_with(name)) {
+            return Err(Error::Absent {
+                what: format!("one set of axes for `{site}`"),
+                why: "they depend on the prompt: capture a reduction of it".into(),
+            });
+        }
+        let width: usize = value.dims()[2..].iter().product();
+        if self.count == 0 {
+            self.dims = value.dims()[2..].to_vec();
+            (self.mean, self.squares) = (vec![0.0; width], vec![0.0; width]);
+            (self.min, self.max) = (vec![f32::INFINITY; width], vec![f32::NEG_INFINITY; width]);
+        }
+        let values = value.to_vec()?;
+        let tokens = values.chunks(width.max(1)).zip(real.iter().flatten());
+        tokens.filter(|(_, real)| **real).for_each(|(token, _)| self.add_token(token));
+        Ok(())
+    }
+
+    fn add_token(&mut self, token: &[f32]) {
+        self.count += 1;
+        for (at, value) in token.iter().enumerate() {
+            let before = f64::from(*value) - self.mean[at];
+            self.mean[at] += before / self.count as f64;
+            self.squares[at] += before * (f64::from(*value) - self.mean[at]);
+            self.min[at] = self.min[at].min(*value);
+            self.max[at] = self.max[at].max(*value);
+        }
+    }
+
+    /// Variances, of the sample (divided by the count less one); not numbers for fewer than two tokens.
+    pub fn variance(&self) -> Vec<f64> {
+        self.squares.iter().map(|squares| squares / (self.count as f64 - 1.0)).collect()
+    }
+
+    /// The means as an activation `[1, 1, ..]`, which [`crate::Intervention::patch`] spreads over rows and positions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] for statistics of nothing.
+    pub fn mean_activation(&self, device: &burn::tensor::Device) -> Result<Activation> {
+        let dims: Vec<usize> = [1, 1].iter().chain(&self.dims).copied().collect();
+        Activation::from_vec(self.mean.iter().map(|mean| *mean as f32).collect(), &dims, device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Side;
+    use crate::hooks::Intervention;
+    use crate::model::HookedAutoModel;
+    use crate::transformer::TransformerConfig;
+
+    fn model() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap()
+    }
+
+    fn tokens() -> Tokens {
+        Tokens::padded(&[vec![1, 2, 3, 4], vec![5, 6], vec![7]], Side::Left, 0).unwrap()
+    }
+
+    #[test]
+    fn a_capture_is_the_whole_runs_and_stops_early() {
+        let model = model();
+        let whole = model.run_with_cache(tokens(), ["blocks.1.attn.z"]).unwrap().1;
+        let found = model.capture(tokens(), ["blocks.1.attn.z"]).unwrap();
+        let values = |cache: &ActivationCache| cache.activation("z1").unwrap().to_vec().unwrap();
+        assert_eq!(values(&found), values(&whole));
+        let error = model.capture([1], ["blocks.9.attn.z"]).unwrap_err().to_string();
+        assert!(error.starts_with("no site fits `blocks.9.attn.z`"), "{error}");
+    }
+
+    #[test]
+    fn micro_batches_are_the_whole_batch_under_interventions() {
+        let model = model();
+        let patch = model.capture(tokens(), ["resid_pre1"]).unwrap().activation("resid_pre1").unwrap().clone();
+        let plan = Plan::new()
+            .capture("blocks.2.resid_post")
+            .capture(Capture::of("*.z").positions([-1]))
+            .edit("blocks.0.attn.z", Intervention::zero().rows([2]).head(1).edit())
+            .edit("blocks.0.mlp.post", Intervention::scale(2.0).tokens([6, 7]).edit())
+            .edit("blocks.1.resid_pre", Intervention::patch(&patch).positions([-1]).edit());
+        let whole = model.run(tokens(), plan.clone()).unwrap();
+        for rows in [1, 2, 3, 9] {
+            let (logits, cache) = model.run_in_batches(tokens(), plan.clone(), rows).unwrap();
+            let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(close(&crate::device::read(logits).unwrap(), &crate::device::read(whole.output.clone()).unwrap()));
+            for (site, value) in whole.cache.iter() {
+                assert!(close(&cache.activation(site).unwrap().to_vec().unwrap(), &value.to_vec().unwrap()), "{site}");
+            }
+        }
+        let error = model.run_in_batches(tokens(), Plan::new().grad("embed"), 1).unwrap_err().to_string();
+        assert!(error.contains("take the gradients batch by batch"), "{error}");
+    }
+
+    #[test]
+    fn statistics_are_those_of_all_tokens_at_once() {
+        let model = model();
+        let batches = [tokens(), Tokens::new(vec![vec![8, 9, 10]]).unwrap()];
+        let found = model.statistics(&batches, &["blocks.0.attn.z", "resid_post1"]).unwrap();
+        let statistics = &found["blocks.1.resid_post"];
+        assert_eq!(
+            (statistics.count, statistics.dims.as_slice(), found["blocks.0.attn.z"].dims.as_slice()),
+            (10, &[12][..], &[3, 4][..])
+        );
+        let mut first = Vec::new();
+        for row in [vec![1, 2, 3, 4], vec![5, 6], vec![7], vec![8, 9, 10]] {
+            let alone =
+                model.capture(row, ["resid_post1"]).unwrap().activation("resid_post1").unwrap().to_vec().unwrap();
+            first.extend(alone.chunks(12).map(|token| f64::from(token[0])));
+        }
+        let mean = first.iter().sum::<f64>() / 10.0;
+        let variance = first.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 9.0;
+        assert!((statistics.mean[0] - mean).abs() < 1e-6 && (statistics.variance()[0] - variance).abs() < 1e-5);
+        assert_eq!(
+            f64::from(statistics.max[0]),
+            first.iter().copied().fold(f64::MIN, f64::max).max(f64::from(statistics.max[0]))
+        );
+        let mean = statistics.mean_activation(model.device()).unwrap();
+        let ablated = model.run_with_hooks(tokens(), [("resid_post1", Intervention::patch(&mean).edit())]).unwrap();
+        assert_eq!(ablated.dims(), [3, 4, 20]);
+        assert!(model.statistics(&batches, &["*.pattern"]).is_err());
+        assert!(model.statistics(Vec::<Tokens>::new(), &["embed"]).is_err());
+    }
+}

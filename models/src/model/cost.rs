@@ -1,0 +1,182 @@
+//! What a run will take, known before it happens.
+
+use std::fmt;
+
+use super::{HookedTransformer, RunOptions};
+use crate::conformance::dims;
+use crate::error::{Error, Result};
+use crate::hooks::Plan;
+use crate::tokens::{IntoTokens, Tokens};
+
+/// The cost of a plan over a batch of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes each captured site will keep, in the order of the forward.
+    pub captures: Vec<(String, u64)>,
+    /// The first block nothing of the plan needs: [`HookedTransformer::capture`] stops there. `None` where the plan
+    /// needs what comes after the blocks, or names nothing.
+    pub stop_at_layer: Option<usize>,
+    /// Blocks there are.
+    pub n_layers: usize,
+    /// Bytes the largest tensors of one block and the logits take while they are computed, an estimate.
+    pub working: u64,
+}
+
+impl Cost {
+    /// Bytes of all captures.
+    pub fn bytes(&self) -> u64 {
+        self.captures.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let blocks = self.stop_at_layer.unwrap_or(self.n_layers);
+        write!(
+            f,
+            "{} sites captured, {:.1} MB kept, about {:.1} MB at work; {blocks} of {} blocks needed",
+            self.captures.len(),
+            megabytes(self.bytes()),
+            megabytes(self.working),
+            self.n_layers
+        )
+    }
+}
+
+impl HookedTransformer {
+    /// What a plan would take on a prompt; nothing runs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plan and of the prompt.
+    pub fn cost(&self, prompt: impl IntoTokens, plan: &Plan) -> Result<Cost> {
+        let tokens = prompt.into_tokens(self)?;
+        plan.check(&self.sites())?;
+        Ok(self.cost_of(&tokens, plan))
+    }
+
+    pub(super) fn cost_of(&self, tokens: &Tokens, plan: &Plan) -> Cost {
+        let known = self.sites();
+        let shape = [tokens.batch(), tokens.pos()];
+        Cost {
+            captures: self.capture_bytes(plan, &known, shape),
+            stop_at_layer: self.deepest(plan, &known),
+            n_layers: self.config().n_layers,
+            working: self.working_bytes(shape),
+        }
+    }
+
+    fn capture_bytes(&self, plan: &Plan, known: &[String], [batch, pos]: [usize; 2]) -> Vec<(String, u64)> {
+        let bytes = |site: &String| {
+            let dims = dims(self.config(), site, batch, pos);
+            let kept = plan.captures().iter().filter(|capture| capture.sites().matches(site));
+            // Handles to the same whole tensor count once.
+            let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
+            let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(site, &dims)).sum();
+            (numbers > 0).then(|| (site.clone(), 4 * numbers as u64))
+        };
+        known.iter().filter_map(bytes).collect()
+    }
+
+    /// The first block after everything a plan names; `None` where it names what follows the blocks, or nothing.
+    fn deepest(&self, plan: &Plan, known: &[String]) -> Option<usize> {
+        let named = known.iter().filter(|site| plan.patterns().any(|pattern| pattern.matches(site)));
+        let layers = named.map(|site| match site.strip_prefix("blocks.") {
+            Some(rest) => rest.split('.').next().and_then(|layer| layer.parse().ok()).map(|layer: usize| layer + 1),
+            None if site == "embed" || site == "pos_embed" => Some(0),
+            None => None,
+        });
+        layers.collect::<Option<Vec<usize>>>()?.into_iter().max()
+    }
+
+    /// Scores and pattern, the MLP's neurons and the logits: what a forward holds at its widest.
+    fn working_bytes(&self, [batch, pos]: [usize; 2]) -> u64 {
+        let config = self.config();
+        let scores = 3 * config.n_heads * pos * pos;
+        let neurons = 3 * config.d_mlp * pos;
+        let logits = 2 * config.d_vocab * pos;
+        4 * (batch * scores.max(neurons).max(logits)) as u64
+    }
+
+    pub(super) fn check_captures(
+        &self,
+        plan: &Plan,
+        known: &[String],
+        shape: [usize; 2],
+        options: &RunOptions,
+    ) -> Result<()> {
+        if plan.captures().is_empty() {
+            return Ok(());
+        }
+        let Some(limit) = options.capture_limit.or_else(|| self.memory_left()) else { return Ok(()) };
+        let bytes: u64 = self.capture_bytes(plan, known, shape).iter().map(|(_, bytes)| bytes).sum();
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            what: "what this run captures",
+            bytes,
+            limit,
+            mend: "capture fewer sites or positions, a reduction, or in batches (`capture_in_batches`)",
+        })
+    }
+
+    /// Memory a run on the CPU may still take, where the system says so.
+    pub(super) fn memory_left(&self) -> Option<u64> {
+        if !self.device_name.starts_with("cpu") {
+            return None;
+        }
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::{Capture, Reduction};
+    use crate::model::HookedAutoModel;
+    use crate::transformer::TransformerConfig;
+
+    fn model() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap()
+    }
+
+    #[test]
+    fn the_bytes_said_are_the_bytes_kept() {
+        let model = model();
+        let tokens = Tokens::new(vec![vec![1, 2, 3, 4]; 2]).unwrap();
+        for plan in [
+            Plan::new().capture("*"),
+            Plan::new().capture("*.resid_post").capture("blocks.0.resid_post"),
+            Plan::new().capture(Capture::of("*.attn.pattern").positions([-1])).capture("logits"),
+            Plan::new().capture(Capture::of("*.z").reduced(Reduction::Norm)).capture("*.z"),
+            Plan::new().capture(Capture::of("*.mlp.post").reduced(Reduction::TopK(3))),
+        ] {
+            let cost = model.cost(&tokens, &plan).unwrap();
+            let kept = model.run(&tokens, plan).unwrap().cache.bytes();
+            assert_eq!(cost.bytes(), kept as u64, "{cost}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_block_that_is_needed() {
+        let model = model();
+        let stop = |sites: &str| model.cost([1], &Plan::new().capture(sites)).unwrap().stop_at_layer;
+        assert_eq!([stop("embed"), stop("blocks.1.attn.z"), stop("*.z")], [Some(0), Some(2), Some(3)]);
+        assert_eq!([stop("logits"), stop("ln_final.scale")], [None, None]);
+    }
+
+    #[test]
+    fn a_run_above_the_limit_is_refused_with_its_number() {
+        let options = RunOptions { capture_limit: Some(100), ..RunOptions::default() };
+        let error = model().run_from([1, 2], Plan::new().capture("logits"), None, &options).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "what this run captures would take 0.00 GB (160 bytes), the limit is 0.00 GB (100 bytes): capture fewer \
+             sites or positions, a reduction, or in batches (`capture_in_batches`)"
+        );
+    }
+}

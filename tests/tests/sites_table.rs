@@ -1,0 +1,75 @@
+//! `docs/SITES.md`: which sites every family has, as runs of its checkpoints met them.
+//!
+//! `ARRAKIS_BLESS=1 cargo test --workspace --test sites_table` writes it anew.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use arrakis::models::site::SITES;
+use arrakis::models::{HookedAutoModel, LoadOptions};
+
+const HEAD: &str = "# Sites by family
+
+Made by the test `sites_table` from runs over the checkpoints in `tests/fixtures/parity`: a mark says that a forward of the
+family meets the site, an open one that only some of its checkpoints do. `b` is batch, `p` position, `h` head, `m` `d_model`, `d`
+`d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert. Sites of a block are called
+`blocks.LAYER.SITE`; experts of a mixture have `blocks.LAYER.mlp.experts.EXPERT.{pre,pre_linear,post,out}`.
+";
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn folders() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(package().join("fixtures/parity")).unwrap();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|path| path.join("config.json").is_file());
+    folders.sort();
+    folders
+}
+
+/// For each family, the sites each of its checkpoints met, without their layers.
+fn met() -> BTreeMap<String, Vec<BTreeSet<String>>> {
+    let mut met: BTreeMap<String, Vec<BTreeSet<String>>> = BTreeMap::new();
+    for folder in folders() {
+        let options = LoadOptions { device: Some("cpu".into()), quiet: true };
+        let model = HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap();
+        let (_, cache) = model.run_with_cache([3, 14, 15, 9], ["*"]).unwrap();
+        let inside = |site: &str| match site.strip_prefix("blocks.") {
+            Some(rest) => rest.split_once('.').unwrap().1.to_owned(),
+            None => site.to_owned(),
+        };
+        met.entry(model.config().family.clone()).or_default().push(cache.sites().map(inside).collect());
+    }
+    met
+}
+
+fn table() -> String {
+    let met = met();
+    let mut text = format!("{HEAD}\n| site | axes | {} |\n", met.keys().cloned().collect::<Vec<_>>().join(" | "));
+    writeln!(text, "| --- | --- |{}", " :-: |".repeat(met.len())).unwrap();
+    for site in SITES {
+        let mark = |runs: &Vec<BTreeSet<String>>| match runs.iter().filter(|run| run.contains(site.name)).count() {
+            0 => "",
+            count if count == runs.len() => "●",
+            _ => "○",
+        };
+        let marks: Vec<&str> = met.values().map(mark).collect();
+        writeln!(text, "| `{}` | `{}` | {} |", site.name, site.axes, marks.join(" | ")).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_table_in_the_docs_is_what_runs_meet() {
+    let (path, made) = (package().join("../docs/SITES.md"), table());
+    if std::env::var_os("ARRAKIS_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(kept, made, "docs/SITES.md is out of date: run this test with ARRAKIS_BLESS=1 and commit the file");
+}
