@@ -57,8 +57,21 @@ fn named(name: &str) -> Result<Chosen> {
     }
 }
 
+/// What GPU drivers put into `/dev` on Linux: render nodes, NVIDIA's and AMD's own, WSL's, phones'.
+#[cfg(feature = "wgpu")]
+const GPU_NODES: [&str; 6] = ["dri", "nvidiactl", "kfd", "dxg", "mali0", "kgsl-3d0"];
+
+/// Whether a probe can find anything: it loads whatever graphics stack is installed, some 80 MB, also for nothing.
+#[cfg(feature = "wgpu")]
+fn may_have_gpu() -> bool {
+    !cfg!(target_os = "linux") || GPU_NODES.iter().any(|node| std::path::Path::new("/dev").join(node).exists())
+}
+
 #[cfg(feature = "wgpu")]
 fn gpu() -> Option<Chosen> {
+    if !may_have_gpu() {
+        return None;
+    }
     let gpu = Device::enumerate_physical().into_iter().next()?;
     let name = format!("gpu ({}, wgpu)", gpu.name);
     gpu.devices.into_vec().into_iter().next().map(|device| Chosen { device, name })

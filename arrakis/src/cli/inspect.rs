@@ -1,15 +1,17 @@
-//! `arrakis inspect`: what a model is, told from its config and headers; no weights are read.
+//! `arrakis inspect`: what a model is, told from its config and headers; no weights are read unless `--load` says so.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use arrakis_models::checkpoint::{Checkpoint, read_json};
-use arrakis_models::{HookedAutoConfig, HookedAutoModel, TransformerConfig, conformance, site};
+use arrakis_models::{HookedAutoConfig, HookedAutoModel, TransformerConfig, conformance, device, site};
 use serde::Serialize;
 
 use super::Answer;
 use super::table::{aligned, bytes, grouped};
 use crate::error::Result;
+use crate::profile::peak_rss_bytes;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,6 +20,9 @@ pub(super) struct Args {
     /// The same as JSON, with every option of the architecture
     #[arg(long)]
     json: bool,
+    /// Reads the weights as well: how long it takes, and the most memory the process holds
+    #[arg(long)]
+    load: bool,
 }
 
 /// Everything that is told.
@@ -34,8 +39,20 @@ struct Inspection {
     stored: BTreeMap<String, Stored>,
     tokenizer: Option<TokenizerInfo>,
     sites: Vec<SiteRow>,
+    /// What reading the weights took, where it was asked for.
+    loaded: Option<Loaded>,
     /// Why loading would fail, one reason a line.
     refused: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Loaded {
+    device: String,
+    seconds: f64,
+    /// Bytes of the parameters as they are kept.
+    kept: u64,
+    /// The most memory the process held; absent where the system does not tell.
+    peak: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -80,12 +97,35 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
         }
         Err(error) => found.refused.push(error.to_string()),
     }
+    if args.load && found.refused.is_empty() {
+        match loaded(&args.model) {
+            Ok(loaded) => found.loaded = Some(loaded),
+            Err(error) => found.refuse(error.to_string()),
+        }
+    }
     let text = if args.json {
         format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data"))
     } else {
         found.told()
     };
     Ok(Answer { text, yes: found.refused.is_empty() })
+}
+
+/// Loads the model for good, and lets it go.
+fn loaded(model: &str) -> Result<Loaded> {
+    let start = Instant::now();
+    let model = HookedAutoModel::from_pretrained(model)?;
+    device::sync(model.device())?;
+    let kept = model.parameters().iter().map(|(_, parameter)| parameter.bytes() as u64).sum();
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Loaded { device: model.device_name().to_owned(), seconds, kept, peak: peak_rss_bytes() })
+}
+
+impl Loaded {
+    fn told(&self) -> String {
+        let peak = self.peak.map_or_else(String::new, |peak| format!(", peak memory of the process {}", bytes(peak)));
+        format!("{} kept on {} after {:.2} s{peak}", bytes(self.kept), self.device, self.seconds)
+    }
 }
 
 impl Inspection {
@@ -154,6 +194,7 @@ impl Inspection {
             "tokenizer",
             &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told),
         ));
+        rows.extend(self.loaded.as_ref().map(|loaded| row("loaded", &loaded.told())));
         let mut text = aligned(&[], &rows);
         if let Some(config) = &self.config {
             let sites: Vec<Vec<String>> = self

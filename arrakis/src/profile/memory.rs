@@ -1,7 +1,7 @@
 //! The memory of the process, as the system counts it.
 
 /// The most resident memory the process has held, in bytes; `None` where the system does not tell.
-pub(super) fn peak_rss_bytes() -> Option<u64> {
+pub(crate) fn peak_rss_bytes() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 

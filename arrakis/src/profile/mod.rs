@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use arrakis_models::hooks::{Observer, observe};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use memory::peak_rss_bytes;
 use spans::Recorder;
 pub use spans::Span;
 

@@ -28,12 +28,55 @@ impl Linear {
         let weight = self.weight.val();
         let [d_in, d_out] = weight.dims();
         let rows = dims.iter().product::<usize>() / d_in;
-        let flat = x.reshape([rows, d_in]).matmul(weight);
+        let flat = product(x.reshape([rows, d_in]), weight);
         let flat = match &self.bias {
             Some(bias) => flat + bias.val().unsqueeze(),
             None => flat,
         };
         dims[D - 1] = d_out;
         flat.reshape(dims)
+    }
+}
+
+/// Inner axes up to this are summed in one go.
+const SHORT: usize = 1024;
+
+/// Longer ones in parts of this length.
+const PART: usize = 96;
+
+/// `[rows, d_in]` times `[d_in, d_out]`, in parts of the inner axis where it is long.
+///
+/// Some models' streams carry one entry of tens of thousands, and every term added to such a sum is rounded at its
+/// size: in parts, which are added up at the end, few terms are. It costs 2 % of a forward of SmolLM2.
+fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    let [_, d_in] = x.dims();
+    if d_in <= SHORT {
+        return x.matmul(weight);
+    }
+    let part = |start: usize| {
+        let length = PART.min(d_in - start);
+        x.clone().narrow(1, start, length).matmul(weight.clone().narrow(0, start, length))
+    };
+    let parts = (0..d_in).step_by(PART).map(part);
+    parts.reduce(|sum, part| sum + part).expect("BUG: the axis is long")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::read;
+
+    #[test]
+    fn a_long_product_rounds_less_and_is_the_same_product() {
+        let device = burn::tensor::Device::flex();
+        let length = SHORT + 100;
+        let mut x = vec![0.37_f32; length];
+        x[0] = 250_000.0;
+        let exact: f64 = x.iter().map(|x| f64::from(*x) * f64::from(0.1_f32)).sum();
+        let x = Tensor::<2>::from_data(burn::tensor::TensorData::new(x, [1, length]), &device);
+        let weight = Tensor::<2>::full([length, 2], 0.1_f32, &device);
+        let apart = |tensor: Tensor<2>| (f64::from(read(tensor).unwrap()[1]) - exact).abs();
+        let (parts, whole) = (apart(product(x.clone(), weight.clone())), apart(x.matmul(weight)));
+        assert!(parts < 0.2 * whole && parts < 0.03, "{parts} in parts, {whole} in one go");
     }
 }
