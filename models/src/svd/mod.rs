@@ -1,4 +1,6 @@
 //! The singular value decomposition of products of thin matrices, which are never multiplied out.
+//!
+//! Burn's `linalg::svd` (0.22.1) panics on some matrices below full rank, so this one is ours.
 
 mod columns;
 mod jacobi;
