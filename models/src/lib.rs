@@ -18,6 +18,7 @@ pub mod parity;
 pub mod processing;
 pub mod progress;
 pub mod site;
+pub mod svd;
 pub mod sweep;
 pub mod tokenizer;
 pub mod tokens;
@@ -33,6 +34,7 @@ pub use hooks::{
 };
 pub use model::{Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics};
 pub use processing::Step;
+pub use svd::Svd;
 pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Occurrence, Tokenizer};
 pub use tokens::{IntoTokens, Side, Tokens};
