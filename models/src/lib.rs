@@ -30,7 +30,7 @@ pub use hooks::{Action, Activation, ActivationCache, At, Edit, Intervention, Out
 pub use model::{HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions};
 pub use processing::Step;
 pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
-pub use tokenizer::{Bos, Occurrence, Tokenizer};
+pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
 pub use tokens::{IntoTokens, Side, Tokens};
 pub use transformer::TransformerConfig;
 
