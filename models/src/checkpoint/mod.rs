@@ -10,6 +10,8 @@ mod save;
 
 pub use files::{Checkpoint, widen};
 pub use fit::Fit;
+pub use header::check_bytes;
 pub use hub::fetch;
+pub(crate) use load::read_config;
 pub use load::{load_net, read_json};
 pub use save::save_own;
