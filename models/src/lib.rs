@@ -36,7 +36,7 @@ pub use model::{Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, Load
 pub use processing::Step;
 pub use svd::Svd;
 pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
-pub use tokenizer::{Bos, Occurrence, Tokenizer};
+pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
 pub use tokens::{IntoTokens, Side, Tokens};
 pub use transformer::TransformerConfig;
 

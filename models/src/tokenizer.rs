@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{EncodeInput, Tokenizer as Inner};
 
 use crate::error::{Error, Result};
 
@@ -25,6 +25,19 @@ pub enum Bos {
     Omit,
 }
 
+/// Tokens of a text, with where each stands in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// Ids.
+    pub ids: Vec<u32>,
+    /// Entries of the vocabulary, such as `Ġworld`.
+    pub tokens: Vec<String>,
+    /// Bytes `start..end` of the text: of a pair, of the text the token belongs to. `0..0` where the tokenizer added it.
+    pub offsets: Vec<(usize, usize)>,
+    /// Which text of a pair: 0 or 1.
+    pub type_ids: Vec<u32>,
+}
+
 /// Which occurrence of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Occurrence {
@@ -44,7 +57,7 @@ impl Tokenizer {
     pub fn from_file(path: &Path, bos: Option<u32>) -> Result<Self> {
         let inner =
             Inner::from_file(path).map_err(|error| Error::file(path, format!("not a tokenizer.json: {error}")))?;
-        Ok(Self { inner, bos })
+        Self::whole(inner, bos)
     }
 
     /// Reads a `tokenizer.json` held in memory.
@@ -54,6 +67,12 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] when it is no tokenizer.
     pub fn from_bytes(bytes: &[u8], bos: Option<u32>) -> Result<Self> {
         let inner = Inner::from_bytes(bytes).map_err(|error| failed("load", &*error))?;
+        Self::whole(inner, bos)
+    }
+
+    /// Without the file's own padding and truncation, which would change a prompt unasked; transformers drops them too.
+    fn whole(mut inner: Inner, bos: Option<u32>) -> Result<Self> {
+        inner.with_padding(None).with_truncation(None).map_err(|error| failed("load", &*error))?;
         Ok(Self { inner, bos })
     }
 
@@ -90,16 +109,46 @@ impl Tokenizer {
     ///
     /// [`Error::Tokenizer`] when the text cannot be encoded, or a BOS is asked for and there is none.
     pub fn encode(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode(text, bos == Bos::AsTokenizer).map_err(|error| failed("encode", &*error))?;
-        let mut ids = encoding.get_ids().to_vec();
+        Ok(self.encode_with_offsets(text, bos)?.ids)
+    }
+
+    /// Text to ids, with the entry, the bytes and the text each stands for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_offsets(&self, text: &str, bos: Bos) -> Result<Encoded> {
+        let mut encoded = self.encoded(text, bos == Bos::AsTokenizer)?;
         if bos == Bos::Prepend {
             let first = self.bos.ok_or_else(|| Error::Tokenizer {
                 action: "prepend a BOS",
                 problem: "neither the config nor the tokenizer names one".into(),
             })?;
-            ids.insert(0, first);
+            encoded.ids.insert(0, first);
+            encoded.tokens.insert(0, self.inner.id_to_token(first).unwrap_or_default());
+            encoded.offsets.insert(0, (0, 0));
+            encoded.type_ids.insert(0, 0);
         }
-        Ok(ids)
+        Ok(encoded)
+    }
+
+    /// Two texts to ids as the tokenizer joins them, such as `[CLS] first [SEP] second [SEP]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] when a text cannot be encoded.
+    pub fn encode_pair(&self, first: &str, second: &str) -> Result<Encoded> {
+        self.encoded((first, second), true)
+    }
+
+    fn encoded<'s>(&self, input: impl Into<EncodeInput<'s>>, special: bool) -> Result<Encoded> {
+        let encoding = self.inner.encode(input, special).map_err(|error| failed("encode", &*error))?;
+        Ok(Encoded {
+            ids: encoding.get_ids().to_vec(),
+            tokens: encoding.get_tokens().to_vec(),
+            offsets: encoding.get_offsets().to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
+        })
     }
 
     /// Ids to text, special tokens included.
@@ -112,6 +161,16 @@ impl Tokenizer {
         self.inner.decode(ids, false).map_err(|error| failed("decode", &*error))
     }
 
+    /// Ids to text, special tokens left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for an id there is no token for.
+    pub fn decode_text(&self, ids: &[u32]) -> Result<String> {
+        self.known(ids)?;
+        self.inner.decode(ids, true).map_err(|error| failed("decode", &*error))
+    }
+
     /// Each id's own text, leading spaces kept.
     ///
     /// # Errors
@@ -122,15 +181,14 @@ impl Tokenizer {
         ids.iter().map(|id| self.piece(*id)).collect()
     }
 
-    /// Decoders drop a leading space; decoded behind another token, it stays.
+    /// `SentencePiece`'s decoder drops a leading blank; the entry still has it, as `▁`.
     fn piece(&self, id: u32) -> Result<String> {
-        let raw = self.inner.id_to_token(id).unwrap_or_default();
+        let entry = self.inner.id_to_token(id).unwrap_or_default();
         let alone = self.inner.decode(&[id], false).map_err(|error| failed("decode", &*error))?;
-        let spaced = raw.starts_with('▁') || raw.starts_with('Ġ');
-        Ok(if spaced && !alone.starts_with(' ') {
-            format!(" {alone}")
+        Ok(if entry.starts_with('▁') && !alone.contains('▁') {
+            entry.replace('▁', " ")
         } else if alone.is_empty() {
-            raw
+            entry
         } else {
             alone
         })

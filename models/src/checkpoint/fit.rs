@@ -94,12 +94,16 @@ fn not_float(checkpoint: &Checkpoint, name: &str) -> Option<String> {
     Some(format!("not floating point: `{name}` holds {dtype:?}; quantised checkpoints must be widened first"))
 }
 
+const TOO_MANY: &str = "more outputs than can be counted";
+
 /// The shape ours gets of stored ones: joined, cut along the output axis, and turned to `[in, out]`.
 fn turned(stored: &[&[usize]], weight: &Weight) -> Result<Vec<usize>, String> {
     let matrices = stored.iter().map(|shape| match *shape {
         [n] => Ok((*n, None)),
         [a, b] => Ok(if weight.out_in { (*a, Some(*b)) } else { (*b, Some(*a)) }),
-        [count, a, b] if weight.out_in => Ok((count * a, Some(*b))),
+        [count, a, b] if weight.out_in => {
+            count.checked_mul(*a).map(|outputs| (outputs, Some(*b))).ok_or_else(|| TOO_MANY.to_owned())
+        }
         _ => Err(format!("it has {} axes", shape.len())),
     });
     let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
@@ -107,7 +111,9 @@ fn turned(stored: &[&[usize]], weight: &Weight) -> Result<Vec<usize>, String> {
     if matrices.iter().any(|(_, width)| *width != other) {
         return Err("they cannot be joined".into());
     }
-    let outputs = cut(matrices.iter().map(|(outputs, _)| outputs).sum(), weight.cut)?;
+    // A tensor without numbers may claim any shape.
+    let outputs = matrices.iter().try_fold(0_usize, |sum, (outputs, _)| sum.checked_add(*outputs)).ok_or(TOO_MANY)?;
+    let outputs = cut(outputs, weight.cut)?;
     Ok(other.into_iter().chain([outputs]).collect())
 }
 
@@ -161,6 +167,8 @@ mod tests {
             turned(&[&[7, 4]], &weight(true, Cut::PerGroup { groups: 2, stride: 6, start: 0, len: 2 })).unwrap_err();
         assert_eq!(error, "7 outputs are not 2 groups of 6");
         assert_eq!(turned(&[&[2, 4], &[2, 5]], &weight(true, Cut::Whole)).unwrap_err(), "they cannot be joined");
+        let half = usize::MAX / 2 + 1;
+        assert_eq!(turned(&[&[0, half], &[0, half]], &weight(false, Cut::Whole)).unwrap_err(), TOO_MANY);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The header of a safetensors file, checked before anything trusts its lengths; no numbers are read.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::tensor::TensorInfo;
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
 
@@ -25,6 +26,24 @@ pub(super) fn read(path: &Path) -> Result<Opened> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
+    let (start, tensors) = read_from(path, &mut file, size)?;
+    Ok((file, start, tensors))
+}
+
+/// Checks the header of a safetensors file held in memory, and gives the names of its tensors.
+///
+/// # Errors
+///
+/// [`Error::File`] when its lengths do not fit.
+pub fn check_bytes(mut bytes: &[u8]) -> Result<Vec<String>> {
+    let size = bytes.len() as u64;
+    let (_, tensors) = read_from(Path::new("<memory>"), &mut bytes, size)?;
+    Ok(tensors.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Where the numbers start, and the tensors in the order they lie.
+fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(String, TensorInfo)>)> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
     let mut length = [0; 8];
     if size < 8 {
         return Err(Error::file(path, format!("{size} bytes are no safetensors file; download it again")));
@@ -40,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<Opened> {
         ));
     }
     let mut bytes = Vec::new();
-    (&mut file).take(header).read_to_end(&mut bytes).map_err(read)?;
+    file.take(header).read_to_end(&mut bytes).map_err(read)?;
     let broken = |problem: String| Error::file(path, format!("its header is broken: {problem}; download it again"));
     let tensors = tensors(&bytes).map_err(broken)?;
     let needed = contiguous(&tensors).map_err(broken)?.saturating_add(8 + header);
@@ -50,20 +69,47 @@ pub(super) fn read(path: &Path) -> Result<Opened> {
             format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again"),
         ));
     }
-    Ok((file, 8 + header, tensors))
+    Ok((8 + header, tensors))
 }
 
 /// Every tensor as the header has it, in the order of the file.
 fn tensors(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, String> {
-    let mut entries: BTreeMap<String, Value> = serde_json::from_slice(header).map_err(|error| error.to_string())?;
-    entries.remove("__metadata__");
-    let one = |(name, entry): (String, Value)| match serde_json::from_value::<TensorInfo>(entry) {
-        Ok(info) => Ok((name, info)),
-        Err(error) => Err(format!("`{name}`: {error}")),
-    };
-    let mut tensors = entries.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    let Entries(mut tensors) = serde_json::from_slice(header).map_err(|error| error.to_string())?;
     tensors.sort_by(|(a, left), (b, right)| left.data_offsets.cmp(&right.data_offsets).then(a.cmp(b)));
-    Ok(tensors)
+    let mut names = BTreeSet::new();
+    match tensors.iter().find(|(name, _)| !names.insert(name)) {
+        Some((name, _)) => Err(format!("`{name}` is there twice")),
+        None => Ok(tensors),
+    }
+}
+
+/// The header's map without `__metadata__`, read straight into what is kept: a tree of JSON would take ten times its text.
+struct Entries(Vec<(String, TensorInfo)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of tensors")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                let info = map.next_value().map_err(|error| M::Error::custom(format!("`{name}`: {error}")))?;
+                self.0.push((name, info));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Bytes of all tensors, which must lie one behind the other.
@@ -125,6 +171,12 @@ mod tests {
             ),
             (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
             (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
+            (
+                r#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[4,8]}}"#,
+                8,
+                "`a` is there twice",
+            ),
+            (r#"{"a":{"dtype":"F31","shape":[],"data_offsets":[0,4]}}"#, 4, "`a`: unknown variant `F31`"),
             ("not json", 0, "its header is broken"),
         ] {
             let error = checked(header, data).unwrap_err().to_string();

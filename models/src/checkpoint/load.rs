@@ -12,8 +12,11 @@ use crate::error::{Error, Result};
 use crate::families::{Cut, Family, Weight};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
-/// A JSON file beyond this is not a config.
+/// A JSON file beyond this is no config, index or tokenizer.
 const JSON_LIMIT: u64 = 64 << 20;
+
+/// Of a config alone.
+const CONFIG_LIMIT: u64 = 4 << 20;
 
 /// More misfits than these help nobody.
 const MISFITS_TOLD: usize = 30;
@@ -56,10 +59,22 @@ fn told(mut misfits: Vec<String>) -> Vec<String> {
 ///
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when it is too large or not JSON.
 pub fn read_json(path: &Path) -> Result<Value> {
+    read_json_up_to(path, JSON_LIMIT)
+}
+
+/// Reads a `config.json`: a parsed file takes many times its text, and no config is large.
+pub(crate) fn read_config(path: &Path) -> Result<Value> {
+    read_json_up_to(path, CONFIG_LIMIT)
+}
+
+fn read_json_up_to(path: &Path, limit: u64) -> Result<Value> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
     let mut text = String::new();
-    file.take(JSON_LIMIT).read_to_string(&mut text).map_err(read)?;
+    file.take(limit + 1).read_to_string(&mut text).map_err(read)?;
+    if text.len() as u64 > limit {
+        return Err(Error::file(path, format!("it is larger than {} MB; is it the right file?", limit >> 20)));
+    }
     serde_json::from_str(&text)
         .map_err(|error| Error::file(path, format!("not valid JSON: {error}; mend it there, or download it again")))
 }

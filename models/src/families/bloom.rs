@@ -21,8 +21,9 @@ const TRAINING: &[&str] = &[
 ];
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let d_model = hf.optional_count("n_embed")?.map_or_else(|| hf.count_or("hidden_size", 64), Ok)?;
-    let (n_layers, n_heads) = (hf.count_or("n_layer", 2)?, hf.count_or("n_head", 8)?);
+    let d_model = hf.count_by(&["n_embed", "hidden_size"], 64)?;
+    let (n_layers, n_heads) =
+        (hf.layers_by(&["n_layer", "num_hidden_layers"], 2)?, hf.count_by(&["n_head", "num_attention_heads"], 8)?);
     let mut config = TransformerConfig::plain(
         "bloom",
         n_layers,

@@ -5,7 +5,9 @@ use crate::transformer::{Positions, TransformerConfig};
 
 /// No published model has a dimension, or twice as many parameters, beyond these.
 const MOST: usize = 10_000_000;
-const MOST_LAYERS: usize = 10_000;
+pub(super) const MOST_LAYERS: usize = 10_000;
+/// Parts that each have tensors of their own: heads with a norm each, and experts, over all layers.
+const MOST_PARTS: usize = 1_000_000;
 const MOST_PARAMETERS: usize = 20_000_000_000_000;
 
 impl TransformerConfig {
@@ -90,6 +92,7 @@ impl TransformerConfig {
                 format!("d_model, {}, must be a multiple of it", self.d_model),
             ));
         }
+        self.check_parts()?;
         let experts = self
             .experts
             .filter(|experts| !(1..=experts.count).contains(&experts.per_token) || experts.count > MOST_LAYERS);
@@ -100,6 +103,21 @@ impl TransformerConfig {
                 format!("must be from 1 to {}, the number of experts (at most {MOST_LAYERS})", experts.count),
             ))
         })
+    }
+
+    /// Every part costs memory however narrow it is.
+    fn check_parts(&self) -> Result<()> {
+        let experts = self.experts.map_or(1, |experts| experts.count);
+        for (name, parts) in [("n_heads", self.n_heads), ("experts.count", experts)] {
+            if parts.saturating_mul(self.n_layers) > MOST_PARTS {
+                return Err(self.wrong(
+                    name,
+                    parts,
+                    format!("in {} layers these are more than {MOST_PARTS}; check both", self.n_layers),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check_lists(&self) -> Result<()> {
@@ -199,5 +217,9 @@ mod tests {
             refused(|c| (c.d_model, c.d_vocab, c.d_mlp, c.d_head) = (MOST, MOST, MOST, MOST))
                 .contains("more parameters")
         );
+        let many = |c: &mut TransformerConfig| {
+            c.experts = Some(crate::transformer::Experts { count: MOST_PARTS / 2 + 1, per_token: 1 });
+        };
+        assert!(refused(many).contains("`experts.count` is 500001: in 2 layers these are more than 1000000"));
     }
 }

@@ -48,7 +48,7 @@ pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
 /// Reads the shared keys, but the rotation's: grouped heads, RMSNorm, a gated MLP, no biases.
 pub(super) fn skeleton(hf: &HfConfig, usual: &Defaults) -> Result<TransformerConfig> {
     let (n_layers, n_heads) =
-        (hf.count_or("num_hidden_layers", usual.n_layers)?, hf.count_or("num_attention_heads", usual.n_heads)?);
+        (hf.layers_by(&["num_hidden_layers"], usual.n_layers)?, hf.count_or("num_attention_heads", usual.n_heads)?);
     let (d_model, d_vocab) = (hf.count_or("hidden_size", usual.d_model)?, hf.count_or("vocab_size", usual.d_vocab)?);
     let d_head = hf.optional_count("head_dim")?.or(usual.d_head);
     if d_head.is_none() && !d_model.is_multiple_of(n_heads) {
@@ -150,7 +150,7 @@ pub(super) fn attention(map: &mut WeightMap, config: &TransformerConfig, layer: 
     for (part, heads) in [("q", config.n_heads), ("k", config.n_kv_heads)] {
         let name = format!("{ours}.{part}_norm.weight");
         match config.qk_norm {
-            QkNorm::None => {}
+            QkNorm::None | QkNorm::HeadBiased => {}
             QkNorm::Head | QkNorm::Full => map.same(name, format!("{theirs}.{part}_norm.weight")),
             QkNorm::PerHead => map.joined(
                 name,

@@ -9,8 +9,9 @@ use crate::transformer::{ActivationKind, BlockLayout, Positions, Rope, Transform
 pub(super) const FALCON: Family = Family { model_types: &["falcon"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let d_model = hf.optional_count("n_embed")?.map_or_else(|| hf.count_or("hidden_size", 4544), Ok)?;
-    let (n_layers, n_heads) = (hf.count_or("num_hidden_layers", 32)?, hf.count_or("num_attention_heads", 71)?);
+    let d_model = hf.count_by(&["n_embed", "hidden_size"], 4544)?;
+    let (n_layers, n_heads) =
+        (hf.layers_by(&["num_hidden_layers"], 32)?, hf.count_or("num_attention_heads", 71)?);
     let mut config = TransformerConfig::plain(
         "falcon",
         n_layers,

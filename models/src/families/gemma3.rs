@@ -52,7 +52,11 @@ fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     if old.is_some() && nested.is_some() {
         return Err(hf.problem("rope_scaling", "`rope_parameters` settles the same; keep one of the two"));
     }
-    let rope = reader.read(hf, nested.as_ref().or(old.as_ref()))?;
+    let table = nested.as_ref().or(old.as_ref());
+    if let Some(table) = table {
+        table.refuse_if("truncate", false, true, "transformers truncates here whatever this says; it must be true")?;
+    }
+    let rope = reader.read(hf, table)?;
     whole_head(hf, &rope, config.d_head)?;
     Ok(rope)
 }

@@ -8,14 +8,14 @@ pub(super) const GPT2: Family = Family { model_types: &["gpt2"], config, weights
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) =
-        (hf.count_or("n_layer", 12)?, hf.count_or("n_embd", 768)?, hf.count_or("n_head", 12)?);
+        (hf.layers_by(&["n_layer", "num_hidden_layers"], 12)?, hf.count_by(&["n_embd", "hidden_size"], 768)?, hf.count_by(&["n_head", "num_attention_heads"], 12)?);
     let mut config = TransformerConfig::plain(
         "gpt2",
         n_layers,
         d_model,
         n_heads,
         hf.count_or("vocab_size", 50257)?,
-        hf.count_or("n_positions", 1024)?,
+        hf.count_by(&["n_positions", "max_position_embeddings"], 1024)?,
     );
     config.d_mlp = hf.optional_count("n_inner")?.unwrap_or(4 * d_model);
     config.activation = ActivationKind::from_hf(hf, "activation_function", "gelu_new")?;
@@ -23,7 +23,8 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.tied = hf.tied_or(true)?;
     scales(hf, &mut config)?;
     hf.refuse_if("add_cross_attention", true, false, "cross attention is not supported; this must be a decoder alone")?;
-    hf.finish(&["n_ctx"])?;
+    // Of the first releases, which transformers does not read.
+    hf.finish(&["n_ctx", "n_special", "predict_special_tokens"])?;
     Ok(config)
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::check::MOST_LAYERS;
 use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{ActivationKind, TransformerConfig};
@@ -10,7 +11,7 @@ pub(super) const GPT_NEO: Family = Family { model_types: &["gpt_neo"], config, w
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) =
-        (hf.count_or("num_layers", 24)?, hf.count_or("hidden_size", 2048)?, hf.count_or("num_heads", 16)?);
+        (hf.layers_by(&["num_layers", "num_hidden_layers"], 24)?, hf.count_or("hidden_size", 2048)?, hf.count_by(&["num_heads", "num_attention_heads"], 16)?);
     let mut config = TransformerConfig::plain(
         "gpt_neo",
         n_layers,
@@ -70,7 +71,7 @@ fn layer_kinds(hf: &HfConfig) -> Result<(&'static str, Vec<String>)> {
     }
 }
 
-/// `[[["global", "local"], 2]]` to global, local, global, local. A kind repeats at most ten thousand times.
+/// `[[["global", "local"], 2]]` to global, local, global, local: no more of them than a model may have layers.
 fn expand(types: &Value) -> Option<Vec<String>> {
     let mut kinds = Vec::new();
     for item in types.as_array()? {
@@ -78,7 +79,10 @@ fn expand(types: &Value) -> Option<Vec<String>> {
             return None;
         };
         let names: Vec<&str> = names.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
-        let times = times.as_u64().filter(|times| *times <= 10_000)?;
+        let times = times.as_u64().filter(|times| *times <= MOST_LAYERS as u64)?;
+        if kinds.len() + names.len().checked_mul(times as usize)? > MOST_LAYERS {
+            return None;
+        }
         kinds.extend(names.repeat(times as usize).into_iter().map(str::to_owned));
     }
     Some(kinds)
@@ -117,6 +121,7 @@ mod tests {
             ["global", "local", "global", "local", "local"]
         );
         assert_eq!(expand(&json!([["global", 2]])), None);
+        assert_eq!(expand(&json!([[["global", "local"], 5_001]])), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(super) const GPT_NEOX: Family = Family { model_types: &["gpt_neox"], config,
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) = (
-        hf.count_or("num_hidden_layers", 44)?,
+        hf.layers_by(&["num_hidden_layers"], 44)?,
         hf.count_or("hidden_size", 6144)?,
         hf.count_or("num_attention_heads", 64)?,
     );
@@ -33,6 +33,12 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     }
     let (theta, fraction) = (hf.number_or("rotary_emb_base", 10_000.0)?, hf.number_or("rotary_pct", 0.25)?);
     let original = hf.optional_count("original_max_position_embeddings")?;
+    // Later releases of transformers 4 write both once more, under the names of other architectures.
+    for (key, number) in [("rope_theta", theta), ("partial_rotary_factor", fraction)] {
+        if hf.number_or(key, number)? != number {
+            return Err(hf.problem(key, "transformers reads rotary_emb_base and rotary_pct instead; remove this, or make it the same"));
+        }
+    }
     let rope = RopeReader { d_head: config.d_head, n_ctx: config.n_ctx, theta, fraction, original }
         .read(hf, rope_table(hf)?.as_ref())?;
     config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; n_layers] };

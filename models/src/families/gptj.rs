@@ -8,14 +8,14 @@ pub(super) const GPTJ: Family = Family { model_types: &["gptj"], config, weights
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) =
-        (hf.count_or("n_layer", 28)?, hf.count_or("n_embd", 4096)?, hf.count_or("n_head", 16)?);
+        (hf.layers_by(&["n_layer", "num_hidden_layers"], 28)?, hf.count_by(&["n_embd", "hidden_size"], 4096)?, hf.count_by(&["n_head", "num_attention_heads"], 16)?);
     let mut config = TransformerConfig::plain(
         "gptj",
         n_layers,
         d_model,
         n_heads,
         hf.count_or("vocab_size", 50400)?,
-        hf.count_or("n_positions", 2048)?,
+        hf.count_by(&["n_positions", "max_position_embeddings"], 2048)?,
     );
     config.d_mlp = hf.optional_count("n_inner")?.unwrap_or(4 * d_model);
     config.activation = ActivationKind::from_hf(hf, "activation_function", "gelu_new")?;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::check::MOST_LAYERS;
 use crate::error::{Error, Result};
 
 /// Keys that change no number of an inference forward, in any family.
 const HARMLESS: &[&str] = &[
     "_name_or_path",
+    "_num_labels",
     "_attn_implementation",
     "_attn_implementation_autoset",
     "_commit_hash",
@@ -53,11 +55,14 @@ const HARMLESS: &[&str] = &[
     "min_length",
     "model_max_length",
     "no_repeat_ngram_size",
+    "name_or_path",
     "num_beam_groups",
     "num_beams",
+    "num_labels",
     "num_return_sequences",
     "output_attentions",
     "output_hidden_states",
+    "output_past",
     "output_scores",
     "pad_token_id",
     "prefix",
@@ -90,6 +95,7 @@ const HARMLESS: &[&str] = &[
     "torchscript",
     "transformers_version",
     "typical_p",
+    "unsloth_fixed",
     "unsloth_version",
     "use_bfloat16",
     "use_cache",
@@ -190,7 +196,7 @@ impl HfConfig {
 
     /// An error about one key.
     pub fn problem(&self, key: &str, problem: impl Into<String>) -> Error {
-        let value = self.keys.get(key).map_or_else(|| "absent".to_owned(), Value::to_string);
+        let value = self.keys.get(key).map_or_else(|| "absent".to_owned(), shown);
         Error::Config {
             family: self.family.clone(),
             key: format!("{}{key}", self.path),
@@ -211,6 +217,31 @@ impl HfConfig {
     /// A count with the default of transformers.
     pub fn count_or(&self, key: &str, default: usize) -> Result<usize> {
         Ok(self.optional_count(key)?.unwrap_or(default))
+    }
+
+    /// A count under any of the names transformers knows it by, which must not contradict each other.
+    pub fn count_by(&self, names: &[&str], default: usize) -> Result<usize> {
+        let mut found: Option<(&str, usize)> = None;
+        for name in names {
+            let Some(count) = self.optional_count(name)? else { continue };
+            match found {
+                Some((other, earlier)) if earlier != count => {
+                    return Err(self.problem(name, format!("`{other}` means the same and is {earlier}; keep one of the two")));
+                }
+                _ => found = Some((*name, count)),
+            }
+        }
+        Ok(found.map_or(default, |(_, count)| count))
+    }
+
+    /// The number of layers. It is bounded here because lists of that length are made before all dimensions are checked.
+    pub fn layers_by(&self, names: &[&str], default: usize) -> Result<usize> {
+        let layers = self.count_by(names, default)?;
+        if layers <= MOST_LAYERS {
+            return Ok(layers);
+        }
+        let name = names.iter().find(|name| self.keys.contains_key(**name)).unwrap_or(&names[0]);
+        Err(self.problem(name, format!("must be a whole number from 1 to {MOST_LAYERS}")))
     }
 
     /// A count that may be absent.
@@ -317,6 +348,15 @@ impl HfConfig {
             None => Ok(()),
         }
     }
+}
+
+/// A value as a message shows it: nobody reads more than a line of it.
+fn shown(value: &Value) -> String {
+    let mut text = value.to_string();
+    if let Some((cut, _)) = text.char_indices().nth(120) {
+        text.replace_range(cut.., "…");
+    }
+    text
 }
 
 fn is_off(value: &Value) -> bool {

@@ -8,7 +8,7 @@ pub(super) const OPT: Family = Family { model_types: &["opt"], config, weights }
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let (n_layers, d_model, n_heads) = (
-        hf.count_or("num_hidden_layers", 12)?,
+        hf.layers_by(&["num_hidden_layers"], 12)?,
         hf.count_or("hidden_size", 768)?,
         hf.count_or("num_attention_heads", 12)?,
     );

@@ -3,7 +3,7 @@
 use super::decoder::{Defaults, LLAMA_DEFAULTS, one_rope, skeleton};
 use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
-use crate::transformer::{BlockLayout, NormKind, TransformerConfig};
+use crate::transformer::{BlockLayout, NormKind, QkNorm, TransformerConfig};
 
 pub(super) const PHI: Family = Family { model_types: &["phi"], config, weights };
 
@@ -24,12 +24,12 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     (config.norm, config.norm_bias, config.unembed_bias) = (NormKind::LayerNorm, true, true);
     config.norm_eps = hf.number_or("layer_norm_eps", 1e-5)?;
     config.block_layout = BlockLayout::ParallelSharedNorm;
-    hf.refuse_if(
-        "qk_layernorm",
-        true,
-        false,
-        "norms with a bias on queries and keys are not supported; no published Phi has them",
-    )?;
+    if hf.flag_or("qk_layernorm", false)? {
+        if config.d_head * config.n_heads != config.d_model {
+            return Err(hf.problem("head_dim", "with qk_layernorm it must be hidden_size / num_attention_heads"));
+        }
+        config.qk_norm = QkNorm::HeadBiased;
+    }
     hf.finish(&[])?;
     Ok(config)
 }
@@ -42,6 +42,11 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         map.norm(&format!("{ours}.ln1"), &format!("{theirs}.input_layernorm"), true);
         for (name, projection) in [("w_q", "q_proj"), ("w_k", "k_proj"), ("w_v", "v_proj"), ("w_o", "dense")] {
             map.linear(&format!("{ours}.attn.{name}"), &format!("{theirs}.self_attn.{projection}"), true);
+        }
+        if config.qk_norm != QkNorm::None {
+            for part in ["q", "k"] {
+                map.norm(&format!("{ours}.attn.{part}_norm"), &format!("{theirs}.self_attn.{part}_layernorm"), true);
+            }
         }
         map.linear(&format!("{ours}.mlp.w_in"), &format!("{theirs}.mlp.fc1"), true);
         map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.fc2"), true);

@@ -184,6 +184,41 @@ fn absent_and_null_are_told_apart() {
     assert_eq!(without("gpt_neox", "rotary_pct").rope(0).unwrap().dims, 2);
 }
 
+/// transformers knows some keys by two names: BLOOM's checkpoints use either.
+#[test]
+fn other_names_of_a_key_are_read() {
+    for (case, own, other) in [
+        ("gpt2", "n_layer", "num_hidden_layers"),
+        ("gpt2", "n_embd", "hidden_size"),
+        ("gptj", "n_head", "num_attention_heads"),
+        ("gpt_neo", "num_heads", "num_attention_heads"),
+        ("bloom", "n_head", "num_attention_heads"),
+        ("bloom", "hidden_size", "n_embed"),
+        ("mixtral", "num_local_experts", "num_experts"),
+    ] {
+        let (_, case) = cases().into_iter().find(|(name, _)| name == case).unwrap();
+        let mut config = case.config.clone();
+        config[other] = config.as_object_mut().unwrap().remove(own).unwrap();
+        assert_eq!(read(&config).unwrap(), read(&case.config).unwrap(), "{other}");
+    }
+}
+
+/// Keys of published checkpoints that transformers does not read, or reads elsewhere: GPT-2's own, and Pythia's as
+/// transformers 4 saves them again.
+#[test]
+fn keys_of_published_checkpoints_are_passed_over() {
+    for (case, keys) in [
+        ("gpt2", json!({ "n_ctx": 32, "n_special": 0, "predict_special_tokens": true, "output_past": true, "_num_labels": 1 })),
+        ("gpt_neox", json!({ "rope_theta": 10_000, "partial_rotary_factor": 0.25, "rope_scaling": null })),
+        ("bloom", json!({ "n_inner": null, "skip_bias_add": true, "offset_alibi": 100, "attention_softmax_in_fp32": true })),
+    ] {
+        let (_, case) = cases().into_iter().find(|(name, _)| name == case).unwrap();
+        let mut config = case.config_v4.clone().unwrap();
+        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        assert_eq!(read(&config).unwrap(), read(&case.config).unwrap(), "{keys}");
+    }
+}
+
 #[test]
 fn what_changes_numbers_is_honoured_or_refused() {
     let windows = |config: TransformerConfig| config.windows;
@@ -195,7 +230,13 @@ fn what_changes_numbers_is_honoured_or_refused() {
         ("llama", "num_key_value_heads", json!(3), "n_kv_heads"),
         ("llama", "hidden_act", json!("mish"), "not known"),
         ("bloom", "apply_residual_connection_post_layernorm", json!(true), "before the norm"),
-        ("phi", "qk_layernorm", json!(true), "qk_layernorm"),
+        ("phi", "qk_layernorm", json!("yes"), "must be true or false"),
+        ("stablelm", "head_dim", json!(16), "hidden_size / num_attention_heads, 8, wide"),
+        ("gpt2", "hidden_size", json!(48), "`n_embd` means the same and is 32"),
+        ("gpt_neox", "rope_theta", json!(5000.0), "rotary_emb_base"),
+        ("llama", "num_hidden_layers", json!(10_001), "from 1 to 10000"),
+        ("bloom", "n_layer", json!(10_000_000), "from 1 to 10000"),
+        ("stablelm", "num_attention_heads", json!(10_000_000), "must be a multiple"),
         ("opt", "layer_norm_elementwise_affine", json!(false), "must be true"),
         ("falcon", "num_ln_in_parallel_attn", json!(2), "with new_decoder_architecture"),
         ("gemma3", "sliding_window", Value::Null, "sliding_window"),

@@ -39,11 +39,11 @@ impl HookedAutoConfig {
         let own = folder.join("arrakis.json");
         if own.is_file() {
             let config: TransformerConfig =
-                serde_json::from_value(checkpoint::read_json(&own)?).map_err(|error| Error::file(&own, error))?;
+                serde_json::from_value(checkpoint::read_config(&own)?).map_err(|error| Error::file(&own, error))?;
             config.check()?;
             return Ok(config);
         }
-        Self::from_json(checkpoint::read_json(&folder.join("config.json"))?)
+        Self::from_json(checkpoint::read_config(&folder.join("config.json"))?)
     }
 
     /// The `model_type`s that can be loaded.

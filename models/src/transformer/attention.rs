@@ -61,11 +61,11 @@ impl Attention {
             (linear("w_v", [d_model, d_kv], config.qkv_bias), linear("w_o", [d_q, d_model], config.attn_out_bias));
         let width = |heads: usize| match config.qk_norm {
             QkNorm::None => None,
-            QkNorm::Head => Some(d_head),
+            QkNorm::Head | QkNorm::HeadBiased => Some(d_head),
             QkNorm::PerHead | QkNorm::Full => Some(heads * d_head),
         };
         let mut plain = config.clone();
-        plain.norm_bias = false;
+        plain.norm_bias = config.qk_norm == QkNorm::HeadBiased;
         let q_norm = width(config.n_heads).map(|d| Norm::build(source, &format!("{name}.q_norm"), d, &plain));
         let k_norm = width(config.n_kv_heads).map(|d| Norm::build(source, &format!("{name}.k_norm"), d, &plain));
         Self {
@@ -181,7 +181,7 @@ impl Attention {
                 let normalized = centred.clone() / norm.scale(centred);
                 norm.affine(normalized.reshape([batch, pos, 1, heads * d_head])).reshape([batch, pos, heads, d_head])
             }
-            QkNorm::Head | QkNorm::None => norm.apply(x),
+            QkNorm::Head | QkNorm::HeadBiased | QkNorm::None => norm.apply(x),
         }
     }
 

@@ -142,6 +142,8 @@ pub enum QkNorm {
     None,
     /// Over `d_head`, one weight for all heads (Qwen 3, Gemma 3).
     Head,
+    /// Over `d_head`, one weight and bias for all heads (Phi, where its config asks for it).
+    HeadBiased,
     /// Over `d_head`, each head its own weight (`StableLM` 2).
     PerHead,
     /// Over all heads at once (`OLMo` 2).

@@ -155,10 +155,10 @@ fn slopes(n_heads: usize) -> Vec<f64> {
 
 /// `slope * (key position - query position)`.
 ///
-/// Falcon, whose penalty is scaled with the scores, rounds slopes and products to bfloat16 in any precision.
+/// Falcon, whose penalty is scaled with the scores, rounds slopes, positions and products to bfloat16 in any precision.
 fn alibi(n_heads: usize, rounded: bool, positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<4> {
     let round = |x: f32| if rounded { bf16::from_f32(x).to_f32() } else { x };
-    let penalty = |slope: f64, position: i64| round(round(slope as f32) * position as f32);
+    let penalty = |slope: f64, position: i64| round(round(slope as f32) * round(position as f32));
     let keys = positions[0].len();
     let mut values = Vec::new();
     for row in positions {
@@ -187,6 +187,16 @@ mod tests {
         let hidden = mask(&[vec![false, true]], 0, None, &Device::flex());
         let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
         assert_eq!(hidden, [false, true, true, false]);
+    }
+
+    /// bfloat16 has 8 bits: above 256 it keeps even numbers, and of two equally near the one that ends in 0.
+    #[test]
+    fn falcons_positions_are_rounded() {
+        let positions = (0..260).collect::<Vec<i64>>();
+        let penalties = |rounded| crate::device::read(alibi(1, rounded, &[positions.clone()], 0, &Device::flex())).unwrap();
+        let (exact, rounded) = (penalties(false), penalties(true));
+        assert_eq!([exact[257], exact[259]], [257.0 / 256.0, 259.0 / 256.0]);
+        assert_eq!([rounded[256], rounded[257], rounded[259]], [1.0, 1.0, 260.0 / 256.0]);
     }
 
     #[test]
