@@ -12,7 +12,10 @@ fn fixture(case: &str) -> PathBuf {
 }
 
 fn load(folder: &Path) -> Result<HookedTransformer> {
-    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some("cpu".into()), quiet: true })
+    HookedAutoModel::load(
+        folder.to_str().unwrap(),
+        &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() },
+    )
 }
 
 /// A copy of a case, without its reference, to be broken.

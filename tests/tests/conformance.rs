@@ -40,7 +40,11 @@ const CASES: &[&str] = &[
 fn load(case: &str) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
     let device = std::env::var("ARRAKIS_DEVICE").unwrap_or_else(|_| "cpu".into());
-    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some(device), quiet: true }).unwrap()
+    HookedAutoModel::load(
+        folder.to_str().unwrap(),
+        &LoadOptions { device: Some(device), quiet: true, ..LoadOptions::default() },
+    )
+    .unwrap()
 }
 
 /// Runs a check on every case; all failures are told, not the first.

@@ -14,7 +14,11 @@ const CASES: &[&str] = &["gpt2", "gpt_neox", "llama", "gemma2", "olmo2", "bloom"
 
 fn load(case: &str) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions { device: Some("cpu".into()), quiet: true }).unwrap()
+    HookedAutoModel::load(
+        folder.to_str().unwrap(),
+        &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() },
+    )
+    .unwrap()
 }
 
 fn tokens() -> Tokens {

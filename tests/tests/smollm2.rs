@@ -20,7 +20,8 @@ use serde_json::Value;
 
 static MODEL: LazyLock<HookedTransformer> = LazyLock::new(|| {
     let folder = std::env::var("ARRAKIS_SMOLLM2").expect("ARRAKIS_SMOLLM2 names the folder get_smollm2.py makes");
-    HookedAutoModel::load(&folder, &LoadOptions { device: Some("cpu".into()), quiet: true }).unwrap()
+    HookedAutoModel::load(&folder, &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() })
+        .unwrap()
 });
 
 static FACTS: LazyLock<Value> =

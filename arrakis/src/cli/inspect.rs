@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use arrakis_models::checkpoint::{Checkpoint, read_json};
-use arrakis_models::{HookedAutoConfig, HookedAutoModel, TransformerConfig, conformance, device, site};
+use arrakis_models::{HookedAutoConfig, HookedAutoModel, LoadOptions, TransformerConfig, conformance, device, site};
 use serde::Serialize;
 
 use super::Answer;
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Reads the weights as well: how long it takes, and the most memory the process holds
     #[arg(long)]
     load: bool,
+    /// With `--load`: keeps half precision as it is stored, instead of widening it
+    #[arg(long, requires = "load")]
+    keep_half: bool,
 }
 
 /// Everything that is told.
@@ -98,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
         Err(error) => found.refused.push(error.to_string()),
     }
     if args.load && found.refused.is_empty() {
-        match loaded(&args.model) {
+        match loaded(args) {
             Ok(loaded) => found.loaded = Some(loaded),
             Err(error) => found.refuse(error.to_string()),
         }
@@ -112,9 +115,10 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
 }
 
 /// Loads the model for good, and lets it go.
-fn loaded(model: &str) -> Result<Loaded> {
+fn loaded(args: &Args) -> Result<Loaded> {
     let start = Instant::now();
-    let model = HookedAutoModel::from_pretrained(model)?;
+    let options = LoadOptions { keep_half: args.keep_half, ..LoadOptions::default() };
+    let model = HookedAutoModel::load(&args.model, &options)?;
     device::sync(model.device())?;
     let kept = model.parameters().iter().map(|(_, parameter)| parameter.bytes() as u64).sum();
     let seconds = start.elapsed().as_secs_f64();

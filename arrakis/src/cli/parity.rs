@@ -32,8 +32,10 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let folder = HookedAutoModel::folder(&args.model)?;
     let reference = Reference::open(&reference_path(args, &folder)?)?;
-    let model =
-        HookedAutoModel::load(&args.model, &LoadOptions { device: device.map(str::to_owned), quiet: args.json })?;
+    let model = HookedAutoModel::load(
+        &args.model,
+        &LoadOptions { device: device.map(str::to_owned), quiet: args.json, ..LoadOptions::default() },
+    )?;
     let report = compare(&model, &reference, ParityOptions { tolerance: args.tolerance })?;
     let text = if args.json { json(&report) } else { told(&report) };
     Ok(Answer { text, yes: report.passed() })

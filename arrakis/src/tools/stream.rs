@@ -155,7 +155,7 @@ pub(super) fn unembed_directions(model: &HookedTransformer, ids: &[u32]) -> Resu
     let ids = Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [ids.len()]), model.device());
     let mut directions = model.w_u().select(1, ids);
     if let Some(project) = &model.net().project_out {
-        directions = project.weight.val().matmul(directions);
+        directions = project.matrix().matmul(directions);
     }
     Ok(directions.transpose() * model.config().logit_scale.unwrap_or(1.0))
 }

@@ -78,7 +78,10 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let model = match &arguments.model {
-        Some(name) => HookedAutoModel::load(name, &LoadOptions { device: arguments.device.clone(), quiet: false })?,
+        Some(name) => HookedAutoModel::load(
+            name,
+            &LoadOptions { device: arguments.device.clone(), quiet: false, ..LoadOptions::default() },
+        )?,
         None => HookedAutoModel::embedded_on(&device::choose(arguments.device.as_deref())?)?,
     };
     let config = model.config();

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde_json::Value;
 
 use super::files::Checkpoint;
@@ -21,7 +21,8 @@ const CONFIG_LIMIT: u64 = 4 << 20;
 /// More misfits than these help nobody.
 const MISFITS_TOLD: usize = 30;
 
-/// Reads the weights of a folder into a network of this architecture.
+/// Reads the weights of a folder into a network of this architecture, in single precision; with `keep_half`, matrices
+/// that are stored in half precision stay so, and every product widens its own.
 ///
 /// # Errors
 ///
@@ -31,6 +32,7 @@ pub fn load_net(
     family: &Family,
     config: &TransformerConfig,
     device: &Device,
+    keep_half: bool,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Transformer> {
     let checkpoint = Checkpoint::open(folder)?;
@@ -39,8 +41,16 @@ pub fn load_net(
     if !fit.misfits.is_empty() {
         return Err(Error::Weights { path: folder.to_owned(), problems: told(fit.misfits) });
     }
-    let mut source =
-        CheckpointSource { checkpoint, fit, device: device.clone(), problem: None, last: None, progress, done: 0 };
+    let mut source = CheckpointSource {
+        checkpoint,
+        fit,
+        device: device.clone(),
+        keep_half,
+        problem: None,
+        last: None,
+        progress,
+        done: 0,
+    };
     let net = Transformer::build(&mut source, config);
     source.problem.map_or(Ok(net), Err)
 }
@@ -84,6 +94,7 @@ struct CheckpointSource<'a> {
     checkpoint: Checkpoint,
     fit: Fit,
     device: Device,
+    keep_half: bool,
     problem: Option<Error>,
     /// The last tensor read: fused projections are cut from one copy.
     last: Option<(Vec<String>, Tensor<2>)>,
@@ -102,6 +113,16 @@ impl CheckpointSource<'_> {
             self.last = Some((weight.theirs.clone(), whole.clone()));
         }
         Ok(cut(whole, &weight))
+    }
+
+    /// A matrix as it is stored, where that is asked for and is half precision: it was widened without loss.
+    fn kept<const D: usize>(&self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+        let stored = self.fit.found[name].theirs.first().and_then(|theirs| self.checkpoint.dtype(theirs));
+        match stored {
+            Some(DType::F16) if self.keep_half && D > 1 => tensor.cast(FloatDType::F16),
+            Some(DType::BF16) if self.keep_half && D > 1 => tensor.cast(FloatDType::BF16),
+            _ => tensor,
+        }
     }
 
     /// The named tensors one after the other along the output axis, `[out, in]` or `[in, out]` as stored; vectors are one row.
@@ -125,7 +146,7 @@ impl Source for CheckpointSource<'_> {
         (self.progress)(self.done, self.fit.found.len());
         if self.problem.is_none() {
             match self.read(name) {
-                Ok(tensor) => return tensor.reshape(shape),
+                Ok(tensor) => return self.kept(name, tensor.reshape(shape)),
                 Err(error) => self.problem = Some(error),
             }
         }

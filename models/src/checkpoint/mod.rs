@@ -12,8 +12,8 @@ mod save_hf;
 
 pub use files::{Checkpoint, widen};
 pub use fit::Fit;
-pub(crate) use hf_files::HfFiles;
 pub use header::check_bytes;
+pub(crate) use hf_files::HfFiles;
 pub use hub::fetch;
 pub(crate) use load::read_config;
 pub use load::{load_net, read_json};

@@ -10,8 +10,7 @@ pub(super) const FALCON: Family = Family { model_types: &["falcon"], config, wei
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let d_model = hf.count_by(&["n_embed", "hidden_size"], 4544)?;
-    let (n_layers, n_heads) =
-        (hf.layers_by(&["num_hidden_layers"], 32)?, hf.count_or("num_attention_heads", 71)?);
+    let (n_layers, n_heads) = (hf.layers_by(&["num_hidden_layers"], 32)?, hf.count_or("num_attention_heads", 71)?);
     let mut config = TransformerConfig::plain(
         "falcon",
         n_layers,

@@ -208,9 +208,15 @@ fn other_names_of_a_key_are_read() {
 #[test]
 fn keys_of_published_checkpoints_are_passed_over() {
     for (case, keys) in [
-        ("gpt2", json!({ "n_ctx": 32, "n_special": 0, "predict_special_tokens": true, "output_past": true, "_num_labels": 1 })),
+        (
+            "gpt2",
+            json!({ "n_ctx": 32, "n_special": 0, "predict_special_tokens": true, "output_past": true, "_num_labels": 1 }),
+        ),
         ("gpt_neox", json!({ "rope_theta": 10_000, "partial_rotary_factor": 0.25, "rope_scaling": null })),
-        ("bloom", json!({ "n_inner": null, "skip_bias_add": true, "offset_alibi": 100, "attention_softmax_in_fp32": true })),
+        (
+            "bloom",
+            json!({ "n_inner": null, "skip_bias_add": true, "offset_alibi": 100, "attention_softmax_in_fp32": true }),
+        ),
     ] {
         let (_, case) = cases().into_iter().find(|(name, _)| name == case).unwrap();
         let mut config = case.config_v4.clone().unwrap();

@@ -59,6 +59,9 @@ pub struct LoadOptions {
     pub device: Option<String>,
     /// No progress bar.
     pub quiet: bool,
+    /// Matrices that are stored in half precision stay so: half the memory, and every product widens its matrix first.
+    /// Otherwise they are widened once, as they are loaded. The numbers are the same.
+    pub keep_half: bool,
 }
 
 /// Makes models.
@@ -89,7 +92,14 @@ impl HookedAutoModel {
             progress.set_length(all as u64);
             progress.set_position(done as u64);
         };
-        let net = checkpoint::load_net(&folder, family_of(&folder, &config)?, &config, &chosen.device, &tell)?;
+        let net = checkpoint::load_net(
+            &folder,
+            family_of(&folder, &config)?,
+            &config,
+            &chosen.device,
+            options.keep_half,
+            &tell,
+        )?;
         progress.finish_and_clear();
         let files = checkpoint::HfFiles::read(&folder)?;
         Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen).with_hf_files(files))

@@ -57,7 +57,7 @@ impl HookedTransformer {
     /// `W_O` `[n_heads, d_head, d_model]`.
     pub fn w_o(&self, layer: usize) -> Result<Tensor<3>> {
         let config = self.config();
-        let weight = self.block(layer)?.attn.w_o.weight.val();
+        let weight = self.block(layer)?.attn.w_o.matrix();
         Ok(weight.reshape([config.n_heads, config.d_head, config.d_model]))
     }
 
@@ -83,7 +83,7 @@ impl HookedTransformer {
 
     /// `W_E` `[d_vocab, d_model]`, without the architecture's scale.
     pub fn w_e(&self) -> Tensor<2> {
-        self.net.embed.weight.val()
+        self.net.embed.table()
     }
 
     /// `W_pos` `[positions, d_model]`, where positions are learned.
@@ -96,7 +96,7 @@ impl HookedTransformer {
             what: "`W_pos`".into(),
             why: "its positions are not learned vectors".into(),
         })?;
-        Ok(table.weight.val())
+        Ok(table.table())
     }
 
     /// `W_U` `[d_model, d_vocab]`.
@@ -118,7 +118,7 @@ impl HookedTransformer {
     ///
     /// [`Error::Absent`] for a mixture of experts.
     pub fn w_in(&self, layer: usize) -> Result<Tensor<2>> {
-        Ok(self.mlp(layer)?.w_in.weight.val())
+        Ok(self.mlp(layer)?.w_in.matrix())
     }
 
     /// `W_out` `[d_mlp, d_model]`.
@@ -127,7 +127,7 @@ impl HookedTransformer {
     ///
     /// [`Error::Absent`] for a mixture of experts.
     pub fn w_out(&self, layer: usize) -> Result<Tensor<2>> {
-        Ok(self.mlp(layer)?.w_out.weight.val())
+        Ok(self.mlp(layer)?.w_out.matrix())
     }
 
     /// `W_gate` `[d_model, d_mlp]`, which the nonlinearity follows.
@@ -139,7 +139,7 @@ impl HookedTransformer {
         let gate = self.mlp(layer)?.w_gate.as_ref();
         let gate = gate
             .ok_or_else(|| Error::Absent { what: "`W_gate`".into(), why: "its MLP is not gated; see `w_in`".into() })?;
-        Ok(gate.weight.val())
+        Ok(gate.matrix())
     }
 
     /// `b_in` `[d_mlp]`, zeros where there is none.
@@ -201,14 +201,14 @@ impl HookedTransformer {
 
 /// `[d_model, heads * d_head]` to `[heads, d_model, d_head]`.
 fn by_head_in(linear: &Linear, heads: usize) -> Tensor<3> {
-    let weight = linear.weight.val();
+    let weight = linear.matrix();
     let [d_model, width] = weight.dims();
     weight.reshape([d_model, heads, width / heads]).swap_dims(0, 1)
 }
 
 /// `[d_out]`, zeros where there is none.
 fn bias(linear: &Linear) -> Tensor<1> {
-    let weight = linear.weight.val();
+    let weight = linear.matrix();
     linear.bias.as_ref().map_or_else(|| Tensor::zeros([weight.dims()[1]], &weight.device()), Param::val)
 }
 

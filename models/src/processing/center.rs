@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 
-use crate::transformer::{Linear, Neurons, Transformer};
+use crate::transformer::{Linear, Neurons, Transformer, widened};
 
 /// `W_E`, `W_pos`, `W_O`, `b_O`, `W_out`, `b_out` lose their mean over `d_model`.
 pub(super) fn writing_weights(net: Transformer) -> Transformer {
@@ -49,6 +49,6 @@ fn center_output(linear: &mut Linear) {
 }
 
 fn rows_centred(weight: &Param<Tensor<2>>) -> Param<Tensor<2>> {
-    let weight = weight.val();
+    let weight = widened(weight.val());
     Param::from_tensor(weight.clone() - weight.mean_dim(1))
 }

@@ -57,7 +57,7 @@ fn into_unembed(mut net: Transformer) -> Transformer {
 
 /// `b += norm_b W`, `W *= norm_w`; LayerNorm's output has no mean, so its readers lose theirs over `d_model`.
 fn fold(norm: &Norm, linear: &mut Linear) {
-    let mut weight = linear.weight.val();
+    let mut weight = linear.matrix();
     if let Some(norm_bias) = &norm.bias {
         let row: Tensor<2> = norm_bias.val().unsqueeze();
         let added = row.matmul(weight.clone()).squeeze_dim::<1>(0);

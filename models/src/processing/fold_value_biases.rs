@@ -14,7 +14,7 @@ pub(super) fn apply(mut net: Transformer) -> Transformer {
         let by_head: Tensor<3> =
             bias.val().reshape([config.n_kv_heads, 1, config.d_head]).expand([config.n_kv_heads, group, config.d_head]);
         let row: Tensor<2> = by_head.reshape([1, config.n_heads * config.d_head]);
-        let added = row.matmul(block.attn.w_o.weight.val()).squeeze_dim::<1>(0);
+        let added = row.matmul(block.attn.w_o.matrix()).squeeze_dim::<1>(0);
         let zeros = bias.val().zeros_like();
         block.attn.w_o.bias = Some(Param::from_tensor(match &block.attn.w_o.bias {
             Some(bias) => bias.val() + added,

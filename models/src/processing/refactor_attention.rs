@@ -42,8 +42,8 @@ fn even(queries: &mut Linear, keys: &mut Linear, heads: usize) -> Result<()> {
 }
 
 fn rotate(values: &mut Linear, output: &mut Linear, heads: usize) -> Result<()> {
-    let [width, d_model] = output.weight.val().dims();
-    let by_head = output.weight.val().reshape([heads, width / heads, d_model]);
+    let [width, d_model] = output.matrix().dims();
+    let by_head = output.matrix().reshape([heads, width / heads, d_model]);
     let found = svd(&matrices(values, heads), &by_head)?;
     values.weight = joined(found.u * found.s.unsqueeze_dim::<3>(1));
     output.weight = Param::from_tensor(found.v.swap_dims(1, 2).reshape([width, d_model]));
@@ -52,7 +52,7 @@ fn rotate(values: &mut Linear, output: &mut Linear, heads: usize) -> Result<()> 
 
 /// `[d_model, heads * d_head]` to `[heads, d_model, d_head]`.
 fn matrices(linear: &Linear, heads: usize) -> Tensor<3> {
-    let weight = linear.weight.val();
+    let weight = linear.matrix();
     let [d_model, width] = weight.dims();
     weight.reshape([d_model, heads, width / heads]).swap_dims(0, 1)
 }
@@ -76,7 +76,7 @@ fn rows(linear: &Linear, heads: usize) -> Tensor<3> {
 /// The way back from [`rows`].
 fn put(linear: &mut Linear, rows: Tensor<3>) {
     let [heads, _, d_head] = rows.dims();
-    let d_model = linear.weight.val().dims()[0];
+    let d_model = linear.matrix().dims()[0];
     linear.weight = joined(rows.clone().narrow(1, 0, d_model));
     if let Some(bias) = &mut linear.bias {
         *bias = Param::from_tensor(rows.narrow(1, d_model, 1).reshape([heads * d_head]));

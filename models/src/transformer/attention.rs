@@ -164,7 +164,7 @@ impl Attention {
     /// What each head writes into the residual stream, without the bias: `[batch, pos, head, d_model]`.
     pub fn head_results(&self, z: Tensor<4>) -> Tensor<4> {
         let [batch, pos, n_heads, d_head] = z.dims();
-        let w_o = self.w_o.weight.val();
+        let w_o = self.w_o.matrix();
         let d_model = w_o.dims()[1];
         let z = z.swap_dims(1, 2).swap_dims(0, 1).reshape([n_heads, batch * pos, d_head]);
         let results = z.matmul(w_o.reshape([n_heads, d_head, d_model]));
@@ -207,7 +207,7 @@ fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
 /// Each head's own input through its own columns: `[batch, pos, head, d_model]` to `[batch, pos, head, d_head]`.
 fn project_heads(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
     let [batch, pos, heads, d_model] = x.dims();
-    let weight = linear.weight.val();
+    let weight = linear.matrix();
     let d_head = weight.dims()[1] / heads;
     let weight = weight.reshape([d_model, heads, d_head]).swap_dims(0, 1);
     let rows = x.swap_dims(1, 2).swap_dims(0, 1).reshape([heads, batch * pos, d_model]);

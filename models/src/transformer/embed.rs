@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
+use super::linear::widened;
 use super::source::{Init, Source};
 
 /// A table of vectors.
@@ -18,9 +19,14 @@ impl Embedding {
         Self { weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))) }
     }
 
+    /// The table, in single precision however it is kept.
+    pub fn table(&self) -> Tensor<2> {
+        widened(self.weight.val())
+    }
+
     /// Rows by index: `[batch, pos]` to `[batch, pos, d]`.
     pub fn lookup(&self, indices: Tensor<2, Int>) -> Tensor<3> {
-        burn::tensor::module::embedding(self.weight.val(), indices)
+        widened(burn::tensor::module::embedding(self.weight.val(), indices))
     }
 }
 

@@ -1,7 +1,7 @@
 //! An affine map of the last axis.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, FloatDType, Tensor};
 
 use super::source::{Init, Source};
 
@@ -22,10 +22,15 @@ impl Linear {
         Self { weight: Param::from_tensor(weight), bias }
     }
 
+    /// The weight `[d_in, d_out]`, in single precision however it is kept.
+    pub fn matrix(&self) -> Tensor<2> {
+        widened(self.weight.val())
+    }
+
     /// `[.., d_in]` to `[.., d_out]`. Leading axes are flattened first: one large product is faster than many small ones.
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
-        let weight = self.weight.val();
+        let weight = self.matrix();
         let [d_in, d_out] = weight.dims();
         let rows = dims.iter().product::<usize>() / d_in;
         let flat = product(x.reshape([rows, d_in]), weight);
@@ -36,6 +41,11 @@ impl Linear {
         dims[D - 1] = d_out;
         flat.reshape(dims)
     }
+}
+
+/// Numbers kept in half precision, in single: what is computed is the same however weights are kept.
+pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.cast(FloatDType::F32) } else { tensor }
 }
 
 /// Inner axes up to this are summed in one go.

@@ -22,6 +22,7 @@ pub use config::{
 pub use context::{Context, KvCache, LayerContext};
 pub use embed::{Embedding, Unembedding};
 pub use linear::Linear;
+pub(crate) use linear::widened;
 pub use mlp::Mlp;
 pub use moe::MixtureOfExperts;
 pub use net::Transformer;

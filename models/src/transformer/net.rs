@@ -8,7 +8,7 @@ use super::block::Block;
 use super::config::{NormPlacement, Positions, TransformerConfig};
 use super::context::{Context, KvCache};
 use super::embed::{Embedding, Unembedding};
-use super::linear::Linear;
+use super::linear::{Linear, widened};
 use super::norm::Norm;
 use super::source::{Init, Source};
 
@@ -149,8 +149,8 @@ impl Transformer {
     /// `W_U`, `[d_model, d_vocab]`: the embedding's transpose where tied.
     pub fn unembedding(&self) -> Tensor<2> {
         match &self.unembed.weight {
-            Some(weight) => weight.val(),
-            None => self.embed.weight.val().transpose(),
+            Some(weight) => widened(weight.val()),
+            None => self.embed.table().transpose(),
         }
     }
 

@@ -29,7 +29,7 @@ fn held(case: &str, config: &Value) -> Report {
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let model = HookedAutoModel::load(
         folder.path().to_str().unwrap(),
-        &LoadOptions { device: Some("cpu".into()), quiet: true },
+        &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() },
     )
     .unwrap();
     let reference = Reference::open(&fixture(case).join("reference.safetensors")).unwrap();

@@ -21,7 +21,7 @@ fn cases() -> Vec<String> {
 }
 
 fn load(folder: &Path) -> HookedTransformer {
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true };
+    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 
