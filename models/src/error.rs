@@ -192,6 +192,17 @@ pub enum Error {
         /// One line a tensor: missing, unexpected, or wrongly shaped.
         problems: Vec<String>,
     },
+    /// A model that is no longer what its config.json describes, such as one with folded norms.
+    #[error(
+        "the model does not fit the `{family}` its config.json describes:\n{}\nsave its `unprocessed()`, or our own layout with `checkpoint::save_own`",
+        problems.join("\n")
+    )]
+    Unsavable {
+        /// The family.
+        family: String,
+        /// One line a weight or option: missing, without a place, or changed.
+        problems: Vec<String>,
+    },
     /// A model on the Hub that could not be fetched.
     #[error(
         "could not fetch `{id}` from the Hugging Face Hub: {problem}; check the name and the network, or give a local folder with config.json and model.safetensors"

@@ -25,6 +25,26 @@ pub enum Cut {
     },
 }
 
+impl Cut {
+    /// Where on the checkpoint's output axis output `index` of the cut lies.
+    pub fn place(self, index: usize) -> usize {
+        match self {
+            Self::Whole => index,
+            Self::Range { start, .. } => start + index,
+            Self::PerGroup { stride, start, len, .. } => index / len * stride + start + index % len,
+        }
+    }
+
+    /// How long the checkpoint's output axis is at least, for a cut of `outputs` outputs.
+    pub fn reach(self, outputs: usize) -> usize {
+        match self {
+            Self::Whole => outputs,
+            Self::Range { start, len } => start + len,
+            Self::PerGroup { groups, stride, .. } => groups * stride,
+        }
+    }
+}
+
 /// One of our tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weight {

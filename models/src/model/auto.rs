@@ -90,7 +90,8 @@ impl HookedAutoModel {
         };
         let net = checkpoint::load_net(&folder, family_of(&folder, &config)?, &config, &chosen.device, &tell)?;
         progress.finish_and_clear();
-        Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen))
+        let files = checkpoint::HfFiles::read(&folder)?;
+        Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen).with_hf_files(files))
     }
 
     /// The folder of a model: the one named, or what the Hub's cache holds of that id, fetched where it holds nothing.

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};
 
+use crate::checkpoint::HfFiles;
 use crate::error::Result;
 use crate::hooks::Activation;
 use crate::tokenizer::Tokenizer;
@@ -32,6 +33,7 @@ pub struct HookedTransformer {
     device_name: String,
     fingerprint: Arc<OnceLock<String>>,
     raw: Option<Arc<HookedTransformer>>,
+    hf_files: Option<Arc<HfFiles>>,
 }
 
 impl HookedTransformer {
@@ -45,7 +47,18 @@ impl HookedTransformer {
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
             raw: None,
+            hf_files: None,
         }
+    }
+
+    /// The same model, which remembers the small files it was loaded with.
+    pub(crate) fn with_hf_files(self, files: Option<HfFiles>) -> Self {
+        Self { hf_files: files.map(Arc::new), ..self }
+    }
+
+    /// The small files it was loaded with, where it was loaded from Hugging Face's layout.
+    pub(crate) fn hf_files(&self) -> Option<&HfFiles> {
+        self.hf_files.as_deref()
     }
 
     /// The same model with other parameters.

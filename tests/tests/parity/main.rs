@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
+mod save;
+
 use std::path::{Path, PathBuf};
 
 use arrakis::models::parity::{ParityOptions, Reference, Report, compare};

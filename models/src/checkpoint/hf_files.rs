@@ -1,0 +1,99 @@
+//! The small files beside a checkpoint's weights, kept as they were read, so that they can be written again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+const CONFIG: &str = "config.json";
+
+/// What is kept: the architecture, the tokenizer, and how text is generated.
+const NAMES: [&str; 6] = [
+    CONFIG,
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
+
+/// Files by name, to the byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HfFiles(BTreeMap<&'static str, Vec<u8>>);
+
+impl HfFiles {
+    /// Those a folder in Hugging Face's layout holds; `None` for a folder in our own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] for one that is there and cannot be read.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
+        if folder.join("arrakis.json").is_file() {
+            return Ok(None);
+        }
+        let mut files = BTreeMap::new();
+        for (name, path) in NAMES.iter().map(|name| (*name, folder.join(name))) {
+            if path.is_file() {
+                files.insert(name, std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
+            }
+        }
+        Ok(files.contains_key(CONFIG).then_some(Self(files)))
+    }
+
+    /// The config as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] when it is none, which a model that was loaded with it rules out.
+    pub(super) fn config(&self) -> Result<Value> {
+        serde_json::from_slice(&self.0[CONFIG]).map_err(|error| Error::file(Path::new(CONFIG), error))
+    }
+
+    /// Every file as it goes beside weights in float32: as it was read, but for a config that names another type.
+    pub(super) fn beside_f32(&self) -> Result<BTreeMap<&'static str, Vec<u8>>> {
+        let (mut files, mut config) = (self.0.clone(), self.config()?);
+        let mut renamed = false;
+        // transformers 5 and 4.
+        for key in ["dtype", "torch_dtype"] {
+            if config.get(key).is_some_and(|named| named != "float32") {
+                config[key] = "float32".into();
+                renamed = true;
+            }
+        }
+        if renamed {
+            files.insert(CONFIG, format!("{config:#}\n").into_bytes());
+        }
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(config: &str) -> HfFiles {
+        HfFiles(BTreeMap::from([(CONFIG, config.as_bytes().to_vec())]))
+    }
+
+    #[test]
+    fn a_config_stays_as_it_was_unless_it_names_another_type() {
+        for config in [r#"{ "a":1e-05,"dtype":"float32"}"#, r#"{"b" : 1.0}"#] {
+            assert_eq!(files(config).beside_f32().unwrap()[CONFIG], config.as_bytes());
+        }
+        let told = files(r#"{"z":0.5,"torch_dtype":"bfloat16","a":[1]}"#).beside_f32().unwrap();
+        let expected = "{\n  \"z\": 0.5,\n  \"torch_dtype\": \"float32\",\n  \"a\": [\n    1\n  ]\n}\n";
+        assert_eq!(std::str::from_utf8(&told[CONFIG]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_folder_of_our_own_layout_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(HfFiles::read(folder.path()).unwrap(), None);
+        std::fs::write(folder.path().join(CONFIG), "{}").unwrap();
+        assert_eq!(HfFiles::read(folder.path()).unwrap(), Some(files("{}")));
+        std::fs::write(folder.path().join("arrakis.json"), "{}").unwrap();
+        assert_eq!(HfFiles::read(folder.path()).unwrap(), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! A model into Hugging Face's layout: the family's map of weights, used backwards.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, View};
+
+use crate::error::{Error, Result};
+use crate::families::{self, Weight, WeightMap};
+use crate::hooks::Activation;
+use crate::model::{HookedAutoConfig, HookedTransformer};
+use crate::transformer::TransformerConfig;
+
+/// More misfits than these help nobody.
+const MISFITS_TOLD: usize = 30;
+
+impl HookedTransformer {
+    /// Writes the model as transformers does: `model.safetensors` with the family's own names and axes, and
+    /// `config.json`, the tokenizer and their companions as they were read. Loading the folder, here or there,
+    /// gives the same bits; of a float32 checkpoint, every tensor has the bytes it was loaded from.
+    ///
+    /// Weights are written as float32 whatever they were loaded as, because bfloat16 and float16 are widened on load;
+    /// `dtype` (`torch_dtype`) in `config.json` then says float32. What transformers itself does not write is left
+    /// out: tied unembeddings, mask buffers, rotary tables. Names get the prefix that some published files lack.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsavable`] naming every weight that a rewritten model has too much or lacks,
+    /// [`Error::Absent`] for a model that was not loaded from this layout, [`Error::Write`] for a file that could not
+    /// be written. Each file is written aside and renamed, so what lay there stays whole.
+    pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        let files = self.hf_files().ok_or_else(|| Error::Absent {
+            what: "a config.json of Hugging Face".into(),
+            why: "it was not loaded from a folder in that layout; write our own with `checkpoint::save_own`".into(),
+        })?;
+        let own = folder.join("arrakis.json");
+        if own.is_file() {
+            return Err(Error::file(&own, "this folder holds a model in our own layout; save to another"));
+        }
+        let config = HookedAutoConfig::from_json(files.config()?)?;
+        let map = (families::family(&config.family)?.weights)(&config);
+        let parameters = self.parameters().into_iter().collect();
+        let stored = fitting(&map, &parameters, &config, self.config())?;
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
+        aside(folder.join("model.safetensors"), |path| write_weights(stored, path))?;
+        for (name, bytes) in files.beside_f32()? {
+            aside(folder.join(name), |path| {
+                std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.into(), source })
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file under another name, and gives it its own when it is whole.
+fn aside(path: PathBuf, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let part = path.with_added_extension("part");
+    write(&part).and_then(|()| std::fs::rename(&part, &path).map_err(|source| Error::Write { path, source }))
+}
+
+/// The tensors of the file, when every weight of the architecture is there and has nothing over.
+fn fitting<'a>(
+    map: &'a WeightMap,
+    parameters: &'a BTreeMap<String, Activation>,
+    described: &TransformerConfig,
+    actual: &TransformerConfig,
+) -> Result<Vec<Stored<'a>>> {
+    let mut problems = Vec::new();
+    let mut stored: BTreeMap<&str, Stored<'_>> = BTreeMap::new();
+    for weight in &map.weights {
+        match parameters.get(&weight.ours) {
+            Some(tensor) => spread(weight, tensor, &mut stored),
+            None => problems.push(format!("missing: `{}` (our `{}`)", weight.theirs.join("`, `"), weight.ours)),
+        }
+    }
+    let placed = |name: &String| map.weights.iter().any(|weight| weight.ours == *name);
+    let extra = parameters.iter().filter(|(name, _)| !placed(name));
+    problems.extend(extra.map(|(name, tensor)| format!("no place for: our `{name}` {:?}", tensor.dims())));
+    if problems.is_empty() {
+        problems.extend(stored.values().filter_map(Stored::gap));
+        problems.extend(changed(described, actual));
+    }
+    if problems.is_empty() {
+        return Ok(stored.into_values().collect());
+    }
+    let more = problems.len().saturating_sub(MISFITS_TOLD);
+    problems.truncate(MISFITS_TOLD);
+    problems.extend((more > 0).then(|| format!("… and {more} more")));
+    Err(Error::Unsavable { family: described.family.clone(), problems })
+}
+
+/// Options that are no longer what config.json says.
+fn changed(described: &TransformerConfig, actual: &TransformerConfig) -> Vec<String> {
+    let json = |config| serde_json::to_value(config).expect("BUG: a config is plain data");
+    let (described, actual) = (json(described), json(actual));
+    let fields = described.as_object().into_iter().flatten();
+    fields
+        .filter(|(key, value)| actual[key.as_str()] != **value)
+        .map(|(key, value)| format!("changed: `{key}` is {}, config.json describes {value}", actual[key.as_str()]))
+        .collect()
+}
+
+/// One tensor of the file, and which of ours it is put together from.
+struct Stored<'a> {
+    name: &'a str,
+    shape: Vec<usize>,
+    /// Length of the output axis.
+    outputs: usize,
+    parts: Vec<Part<'a>>,
+}
+
+/// One of ours: where its outputs lie in the join of `weight.theirs`, and where in that join the tensor starts.
+struct Part<'a> {
+    weight: &'a Weight,
+    tensor: &'a Activation,
+    start: usize,
+}
+
+/// Adds one of ours to each tensor it has a share in.
+fn spread<'a>(weight: &'a Weight, tensor: &'a Activation, stored: &mut BTreeMap<&'a str, Stored<'a>>) {
+    let [inputs, outputs] = matrix(tensor);
+    let each = weight.cut.reach(outputs) / weight.theirs.len();
+    for (index, name) in weight.theirs.iter().enumerate() {
+        let name = name.as_str();
+        let into = stored.entry(name).or_insert(Stored { name, shape: Vec::new(), outputs: 0, parts: Vec::new() });
+        into.outputs = into.outputs.max(each);
+        into.shape = match (tensor.dims().len(), weight.out_in) {
+            (1, _) => vec![into.outputs],
+            (_, true) => vec![into.outputs, inputs],
+            (_, false) => vec![inputs, into.outputs],
+        };
+        into.parts.push(Part { weight, tensor, start: index * each });
+    }
+}
+
+/// Inputs and outputs; a vector is one row.
+fn matrix(tensor: &Activation) -> [usize; 2] {
+    match *tensor.dims() {
+        [inputs, outputs] => [inputs, outputs],
+        _ => [1, tensor.dims().iter().product()],
+    }
+}
+
+impl Stored<'_> {
+    /// What a family's map leaves open: every output must come from exactly one of ours.
+    fn gap(&self) -> Option<String> {
+        let mut covered = vec![0_usize; self.outputs];
+        for part in &self.parts {
+            part.places(self.outputs).for_each(|(_, at)| covered[at] += 1);
+        }
+        let wrong = covered.iter().filter(|times| **times != 1).count();
+        (wrong > 0).then(|| {
+            format!("BUG: {wrong} of {} outputs of `{}` come from none or two of ours", self.outputs, self.name)
+        })
+    }
+
+    /// The numbers, row-major, as little-endian bytes.
+    fn bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; 4 * self.shape.iter().product::<usize>()];
+        for part in &self.parts {
+            let values = part.tensor.to_vec()?;
+            let [inputs, outputs] = matrix(part.tensor);
+            for (output, at) in part.places(self.outputs) {
+                for input in 0..inputs {
+                    let index = if part.weight.out_in { at * inputs + input } else { input * self.outputs + at };
+                    bytes[4 * index..4 * index + 4].copy_from_slice(&values[input * outputs + output].to_le_bytes());
+                }
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+impl Part<'_> {
+    /// Each of our outputs that lies in this tensor of `len` outputs, and where.
+    fn places(&self, len: usize) -> impl Iterator<Item = (usize, usize)> {
+        let [_, outputs] = matrix(self.tensor);
+        (0..outputs).filter_map(move |output| {
+            let at = self.weight.cut.place(output).checked_sub(self.start)?;
+            (at < len).then_some((output, at))
+        })
+    }
+}
+
+/// Writes tensor by tensor: what is held is one tensor more than the model.
+fn write_weights(stored: Vec<Stored<'_>>, path: &Path) -> Result<()> {
+    let failure = RefCell::new(None);
+    let views = stored.into_iter().map(|stored| (stored.name, Lazy { stored, failure: &failure }));
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let written = safetensors::serialize_to_file(views, Some(metadata), path);
+    match failure.take() {
+        Some(error) => Err(error),
+        None => written.map_err(|error| Error::Write { path: path.into(), source: std::io::Error::other(error) }),
+    }
+}
+
+/// A tensor that is read from the device when it is written; why it could not be is kept aside.
+struct Lazy<'a> {
+    stored: Stored<'a>,
+    failure: &'a RefCell<Option<Error>>,
+}
+
+impl View for Lazy<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.stored.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.stored.bytes().unwrap_or_else(|error| {
+            self.failure.replace(Some(error));
+            Vec::new()
+        }))
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.stored.shape.iter().product::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::Cut;
+    use burn::tensor::Device;
+
+    fn activation(values: &[f32], dims: &[usize]) -> Activation {
+        Activation::from_vec(values.to_vec(), dims, &Device::flex()).unwrap()
+    }
+
+    fn numbers(stored: &Stored<'_>) -> Vec<f32> {
+        let bytes = stored.bytes().unwrap();
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    /// Two groups of a query of two outputs and a key of one, from one input: `q q k q q k`.
+    fn interleaved() -> WeightMap {
+        let mut map = WeightMap::new("");
+        for (name, start, len) in [("q", 0, 2), ("k", 2, 1)] {
+            map.projection(name, "qk", true, false, Cut::PerGroup { groups: 2, stride: 3, start, len });
+        }
+        map
+    }
+
+    fn spread_all<'a>(map: &'a WeightMap, ours: &'a [Activation]) -> BTreeMap<&'a str, Stored<'a>> {
+        let mut stored = BTreeMap::new();
+        map.weights.iter().zip(ours).for_each(|(weight, tensor)| spread(weight, tensor, &mut stored));
+        stored
+    }
+
+    #[test]
+    fn cuts_go_back_by_hand() {
+        let map = interleaved();
+        let ours = [activation(&[1.0, 2.0, 3.0, 4.0], &[1, 4]), activation(&[5.0, 6.0], &[1, 2])];
+        let stored = spread_all(&map, &ours);
+        let fused = &stored["qk.weight"];
+        assert_eq!((numbers(fused), fused.gap()), (vec![1.0, 2.0, 5.0, 3.0, 4.0, 6.0], None));
+        assert_eq!(fused.shape, [6, 1]);
+    }
+
+    #[test]
+    fn joins_go_apart_and_matrices_are_turned_by_hand() {
+        let mut map = WeightMap::new("");
+        map.joined("norm", vec!["a".into(), "b".into()]);
+        map.linear("w", "theirs", false);
+        let ours = [activation(&[1.0, 2.0, 3.0, 4.0], &[4]), activation(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3])];
+        let stored = spread_all(&map, &ours);
+        assert_eq!((numbers(&stored["a"]), numbers(&stored["b"])), (vec![1.0, 2.0], vec![3.0, 4.0]));
+        assert_eq!((numbers(&stored["theirs.weight"])), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(stored["theirs.weight"].shape, [3, 2]);
+    }
+
+    #[test]
+    fn an_output_that_no_weight_fills_is_told() {
+        let mut map = interleaved();
+        map.weights.pop();
+        let ours = [activation(&[1.0, 2.0, 3.0, 4.0], &[1, 4])];
+        let gap = spread_all(&map, &ours)["qk.weight"].gap();
+        assert_eq!(gap.unwrap(), "BUG: 2 of 6 outputs of `qk.weight` come from none or two of ours");
+    }
+}
