@@ -7,6 +7,7 @@
 mod center;
 mod fold_ln;
 mod fold_value_biases;
+mod refactor_attention;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ pub enum Step {
     CenterUnembed,
     /// Value biases move into the output bias: rows of a pattern sum to one.
     FoldValueBiases,
+    /// Each head's `W_Q W_Kᵀ` and `W_V W_O` in the factors of their singular value decompositions: columns of queries
+    /// and keys are orthogonal and as long as each other, `W_O` only rotates. Not in the default set.
+    RefactorFactoredAttnMatrices,
 }
 
 impl Step {
@@ -55,17 +59,19 @@ impl Step {
             Self::CenterUnembed if config.final_softcap.is_some() => {
                 Some("capped logits are not invariant to a constant")
             }
+            Self::RefactorFactoredAttnMatrices => refactor_attention::refusal(config),
             _ => None,
         }
     }
 
-    fn apply(self, net: Transformer) -> Transformer {
-        match self {
+    fn apply(self, net: Transformer) -> Result<Transformer> {
+        Ok(match self {
             Self::FoldLn => fold_ln::apply(net),
             Self::CenterWritingWeights => center::writing_weights(net),
             Self::CenterUnembed => center::unembed(net),
             Self::FoldValueBiases => fold_value_biases::apply(net),
-        }
+            Self::RefactorFactoredAttnMatrices => refactor_attention::apply(net)?,
+        })
     }
 }
 
@@ -74,14 +80,15 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a step that is not loss-free on this architecture, saying why.
+    /// [`Error::Absent`] for a step that is not loss-free on this architecture, saying why, and for weights that are
+    /// not finite where a step decomposes them.
     pub fn process(&self, steps: &[Step]) -> Result<Self> {
         for step in steps {
             if let Some(why) = step.refusal(self.net()) {
                 return Err(Error::Absent { what: format!("a loss-free {step:?}"), why: why.into() });
             }
         }
-        let net = steps.iter().fold(self.net().clone(), |net, step| step.apply(net));
+        let net = steps.iter().try_fold(self.net().clone(), |net, step| step.apply(net))?;
         Ok(self.processed_as(net))
     }
 

@@ -1,0 +1,86 @@
+//! Singular values by rotating columns until they are orthogonal, pair by pair (one-sided Jacobi).
+//!
+//! Unlike QR iterations it needs no shifts, and stops on any matrix: a rank below full, equal values, zeros.
+//! Source: Demmel and Veselić, "Jacobi's method is more accurate than QR", 1992, algorithm 4.1.
+
+use super::columns::{Columns, add, dot, norm, transposed, unit};
+
+/// Below this, relative to the columns' lengths, a pair is orthogonal; relative to the matrix, a column is zero.
+const NEGLIGIBLE: f64 = 1e-14;
+
+/// Rounds over all pairs; around ten are needed.
+const ROUNDS: usize = 60;
+
+/// `a = u diag(s) vᵀ` with `min(rows, columns)` singular values, largest first; columns of `len` numbers.
+pub(super) fn svd(a: Columns, len: usize) -> (Columns, Vec<f64>, Columns) {
+    if a.len() > len {
+        let width = a.len();
+        let (v, s, u) = tall(transposed(&a, len), width);
+        return (u, s, v);
+    }
+    tall(a, len)
+}
+
+/// At least as many rows as columns.
+fn tall(mut a: Columns, len: usize) -> (Columns, Vec<f64>, Columns) {
+    let width = a.len();
+    let mut v: Columns = (0..width).map(|index| unit(width, index)).collect();
+    let zero = NEGLIGIBLE * a.iter().map(|column| dot(column, column)).sum::<f64>().sqrt();
+    for _ in 0..ROUNDS {
+        let mut settled = true;
+        for (left, right) in (0..width).flat_map(|left| (left + 1..width).map(move |right| (left, right))) {
+            if let Some((cos, sin)) = rotation(&a[left], &a[right], zero) {
+                rotate(&mut a, left, right, cos, sin);
+                rotate(&mut v, left, right, cos, sin);
+                settled = false;
+            }
+        }
+        if settled {
+            break;
+        }
+    }
+    let mut found: Vec<(f64, Vec<f64>, Vec<f64>)> = a.into_iter().zip(v).map(|(a, v)| (norm(&a), a, v)).collect();
+    found.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut u = Columns::new();
+    for (value, column, _) in &found {
+        u.push(if *value > zero { column.iter().map(|entry| entry / value).collect() } else { orthogonal(&u, len) });
+    }
+    let (s, v) = found.into_iter().map(|(value, _, v)| (value, v)).unzip();
+    (u, s, v)
+}
+
+/// Cosine and sine of the angle that makes two columns orthogonal; `None` where they are, or one is zero.
+fn rotation(left: &[f64], right: &[f64], zero: f64) -> Option<(f64, f64)> {
+    let (alpha, beta, gamma) = (dot(left, left), dot(right, right), dot(left, right));
+    if alpha.min(beta) <= zero * zero || gamma.abs() <= NEGLIGIBLE * (alpha * beta).sqrt() {
+        return None;
+    }
+    let zeta = (beta - alpha) / (2.0 * gamma);
+    let tan = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
+    let cos = 1.0 / tan.hypot(1.0);
+    Some((cos, cos * tan))
+}
+
+fn rotate(columns: &mut Columns, left: usize, right: usize, cos: f64, sin: f64) {
+    let (before, after) = columns.split_at_mut(right);
+    for (a, b) in before[left].iter_mut().zip(&mut after[0]) {
+        (*a, *b) = (cos * *a - sin * *b, sin * *a + cos * *b);
+    }
+}
+
+/// A unit vector orthogonal to orthonormal ones: what the basis vector furthest from them leaves. Fewer than `len`
+/// vectors leave at least `1 / len` of one.
+fn orthogonal(columns: &Columns, len: usize) -> Vec<f64> {
+    let taken = |row: usize| columns.iter().map(|column| column[row] * column[row]).sum::<f64>();
+    let furthest = (0..len).min_by(|a, b| taken(*a).total_cmp(&taken(*b))).unwrap_or(0);
+    let mut left = unit(len, furthest);
+    // The second time removes what rounding left of the first.
+    for _ in 0..2 {
+        for column in columns {
+            let along = dot(column, &left);
+            add(&mut left, -along, column);
+        }
+    }
+    let length = norm(&left);
+    left.into_iter().map(|value| value / length).collect()
+}
