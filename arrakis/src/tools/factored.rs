@@ -1,6 +1,6 @@
 //! Products of thin matrices, never multiplied out.
 
-use arrakis_models::device;
+use arrakis_models::{Svd, device, svd};
 use burn::tensor::Tensor;
 
 use crate::error::{Error, Result};
@@ -118,6 +118,36 @@ impl FactoredMatrix {
         Ok(super::common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
     }
 
+    /// The singular value decomposition of each, `u diag(s) vᵀ`: `u` `[n, l, m]`, `s` `[n, m]` falling, `v` `[n, r, m]`
+    /// (which TransformerLens calls `Vh`), with `m` the least of `l`, `k` and `r`. Signs are arbitrary.
+    ///
+    /// # Errors
+    ///
+    /// Numbers that are not finite, a device that fails.
+    pub fn svd(&self) -> Result<Svd> {
+        Ok(svd::svd(&self.a, &self.b)?)
+    }
+
+    /// The singular values of each, largest first, `[n][m]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FactoredMatrix::svd`].
+    pub fn singular_values(&self) -> Result<Vec<Vec<f32>>> {
+        super::common::rows(self.svd()?.s)
+    }
+
+    /// The same matrices in factors that share the singular values: `a = u √s`, `b = √s vᵀ`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FactoredMatrix::svd`].
+    pub fn even(&self) -> Result<Self> {
+        let Svd { u, s, v } = self.svd()?;
+        let root = s.sqrt().unsqueeze_dim::<3>(1);
+        Self::new(u * root.clone(), (v * root).swap_dims(1, 2))
+    }
+
     /// `aᵀ a`, `[n, k, k]`.
     fn left_gram(&self) -> Tensor<3> {
         self.a.clone().swap_dims(1, 2).matmul(self.a.clone())
@@ -168,6 +198,52 @@ mod tests {
                 close(product.norms().unwrap()[0], norm(dense), 1e-4);
             }
         }
+    }
+
+    #[test]
+    fn singular_values_and_even_factors_are_those_of_the_dense_matrices() {
+        let model = fixture("gpt2");
+        let ov = FactoredMatrix::new(model.w_v(0).unwrap(), model.w_o(0).unwrap()).unwrap();
+        for (values, norm) in ov.singular_values().unwrap().iter().zip(ov.norms().unwrap()) {
+            assert_eq!(values.len(), model.config().d_head);
+            close(values.iter().map(|value| value * value).sum::<f32>().sqrt(), norm, 1e-5 * norm.max(1.0));
+        }
+        let even = ov.even().unwrap();
+        assert!(norm(even.dense() - ov.dense()) < 1e-5);
+        let (left, right) = (even.left_gram(), even.right_gram());
+        assert!(norm(left - right) < 1e-5, "both factors carry the singular values");
+    }
+
+    /// `tests/fixtures/svd`: numpy's decomposition of the dense products, in float64.
+    #[test]
+    fn numpy_finds_the_same() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            a: Vec<Vec<Vec<f32>>>,
+            b: Vec<Vec<Vec<f32>>>,
+            u: Vec<Vec<Vec<f32>>>,
+            s: Vec<Vec<f32>>,
+            v: Vec<Vec<Vec<f32>>>,
+        }
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/svd/svd.json");
+        let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(cases.len(), 3);
+        for case in cases {
+            let [a, b, u, v] = [&case.a, &case.b, &case.u, &case.v].map(|stack| tensor(stack));
+            let found = FactoredMatrix::new(a, b).unwrap().svd().unwrap();
+            for (got, expected) in device::read(found.s).unwrap().iter().zip(case.s.concat()) {
+                close(*got, expected, 1e-6 * case.s[0][0]);
+            }
+            // Up to the sign of each column, the same in both.
+            let signs = (found.u.clone() * u.clone()).sum_dim(1).sign();
+            assert!(norm(found.u * signs.clone() - u) < 1e-4);
+            assert!(norm(found.v * signs - v) < 1e-4);
+        }
+    }
+
+    fn tensor(stack: &[Vec<Vec<f32>>]) -> Tensor<3> {
+        let dims = [stack.len(), stack[0].len(), stack[0][0].len()];
+        Tensor::from_data(burn::tensor::TensorData::new(stack.concat().concat(), dims), &Device::flex())
     }
 
     #[test]
