@@ -63,7 +63,7 @@ pub struct Patched {
     pub table: ScoreTable,
     /// The metric under each patch for each prompt, `[row * columns + column][prompt]`.
     pub per_prompt: Vec<Vec<f64>>,
-    /// What was run, and what was saved.
+    /// What was run, and what was saved: of the whole sweep, where several tables come from one.
     pub work: SweepWork,
 }
 
@@ -175,11 +175,40 @@ impl ActivationPatching {
         (0..at.heads(&self.model)).map(of_head).collect()
     }
 
+    /// The metric of `target` with one weight of one pattern taken from `source`: for each layer, for each head, a
+    /// table `[query][key]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`ActivationPatching::by_position`].
+    pub fn by_query_and_key(
+        &self,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
+        metric: &Metric,
+    ) -> Result<Vec<Vec<Patched>>> {
+        let (pair, name) = (self.pair(source, target)?, HeadSite::Pattern.name());
+        let stored = self.stored(&pair.0, name)?;
+        let (pos, heads) = (pair.1.pos(), self.model.config().n_heads);
+        let labels = common::labels(&self.model, &pair.1);
+        let of_layer = |layer: usize| {
+            let cells = (0..heads).flat_map(|head| (0..pos * pos).map(move |cell| (head, cell / pos, cell % pos)));
+            let cases = cells.map(|(head, query, key)| {
+                let patch = Intervention::patch(&stored[layer]).head(head).positions([query as isize]).features([key]);
+                let label = format!("L{layer}H{head} {query}→{key}");
+                SweepCase::new(label, site::Site::in_block(layer, name), patch.edit())
+            });
+            let table = |values, units: &str| ScoreTable::queries(values, &labels, units);
+            self.tables(&pair, metric, cases.collect(), [pos, pos], table)
+        };
+        self.layers().map(of_layer).collect()
+    }
+
     fn layers(&self) -> std::ops::Range<usize> {
         0..self.model.config().n_layers
     }
 
-    fn pair(&self, source: impl IntoTokens, target: impl IntoTokens) -> Result<(Tokens, Tokens)> {
+    pub(super) fn pair(&self, source: impl IntoTokens, target: impl IntoTokens) -> Result<(Tokens, Tokens)> {
         let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
         if (source.batch(), source.pos()) != (target.batch(), target.pos()) {
             let problem = format!(
@@ -199,6 +228,7 @@ impl ActivationPatching {
         self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
     }
 
+    /// One table of a row for each layer.
     fn patched(
         &self,
         pair: &(Tokens, Tokens),
@@ -206,18 +236,32 @@ impl ActivationPatching {
         cases: Vec<SweepCase>,
         table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable,
     ) -> Result<Patched> {
-        let columns = cases.len() / self.model.config().n_layers;
+        let layers = self.layers().len();
+        let shape = [layers, cases.len() / layers];
+        Ok(self.tables(pair, metric, cases, shape, table)?.remove(0))
+    }
+
+    /// All cases in one sweep, cut into tables of `[rows, columns]`.
+    fn tables(
+        &self,
+        pair: &(Tokens, Tokens),
+        metric: &Metric,
+        cases: Vec<SweepCase>,
+        [rows, columns]: [usize; 2],
+        table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable,
+    ) -> Result<Vec<Patched>> {
         let source = metric.value(&self.model, &self.model.forward(&pair.0)?, &pair.0)?;
         let found: SweepResult = metric.sweep(&self.model, &pair.1, cases)?;
         let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
-        let rows = means.chunks(columns).map(<[f32]>::to_vec).collect();
-        Ok(Patched {
+        let each = means.chunks(rows * columns).zip(found.values.chunks(rows * columns));
+        let patched = each.map(|(means, per_prompt)| Patched {
             source,
             target: found.clean_mean() as f32,
-            table: table(rows, &metric.units()),
-            per_prompt: found.values,
+            table: table(means.chunks(columns).map(<[f32]>::to_vec).collect(), &metric.units()),
+            per_prompt: per_prompt.to_vec(),
             work: found.work,
-        })
+        });
+        Ok(patched.collect())
     }
 }
 

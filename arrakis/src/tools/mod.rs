@@ -26,6 +26,7 @@
 mod common;
 pub mod factored;
 pub mod metric;
+mod patching_variants;
 mod stream;
 pub mod table;
 #[cfg(test)]

@@ -47,6 +47,13 @@ impl ScoreTable {
         Self { col_labels: tokens.to_vec(), column_axis: "position".into(), ..Self::by_layer(values, units) }
     }
 
+    /// `[query][key]`, rows and columns the tokens.
+    pub fn queries(values: Vec<Vec<f32>>, tokens: &[String], units: &str) -> Self {
+        let axis = |name: &str| (name.to_owned(), tokens.to_vec());
+        let ((row_axis, row_labels), (column_axis, col_labels)) = (axis("query"), axis("key"));
+        Self { units: units.into(), row_axis, column_axis, row_labels, col_labels, values }
+    }
+
     fn by_layer(values: Vec<Vec<f32>>, units: &str) -> Self {
         let row_labels = (0..values.len()).map(|layer| format!("L{layer}")).collect();
         Self { units: units.into(), row_axis: "layer".into(), row_labels, values, ..Self::default() }

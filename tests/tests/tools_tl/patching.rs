@@ -2,6 +2,7 @@
 
 use arrakis::models::{Edit, Tokens, site};
 use arrakis::prelude::Tensor;
+use arrakis::tools::Metric;
 use arrakis::tools::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
 
 use crate::case::{Case, compare};
@@ -9,45 +10,53 @@ use crate::case::{Case, compare};
 /// A site in each layer.
 type AtLayer = fn(usize) -> site::Site;
 
-const STREAMS: [(&str, StreamSite, AtLayer); 4] = [
-    ("patch.resid_pre", StreamSite::ResidPre, site::resid_pre),
-    ("patch.resid_mid", StreamSite::ResidMid, site::resid_mid),
-    ("patch.attn_out", StreamSite::AttnOut, site::attn_out),
-    ("patch.mlp_out", StreamSite::MlpOut, site::mlp_out),
+/// A variant of `transformer_lens.patching`, from a source into a target.
+type Variant = fn(&ActivationPatching, &[u32], &[u32], &Metric) -> Patched;
+
+const STREAMS: [(&str, Variant, AtLayer); 4] = [
+    ("patch.resid_pre", |tool, from, to, metric| tool.resid_pre(from, to, metric).unwrap(), site::resid_pre),
+    ("patch.resid_mid", |tool, from, to, metric| tool.resid_mid(from, to, metric).unwrap(), site::resid_mid),
+    ("patch.attn_out", |tool, from, to, metric| tool.attn_out(from, to, metric).unwrap(), site::attn_out),
+    ("patch.mlp_out", |tool, from, to, metric| tool.mlp_out(from, to, metric).unwrap(), site::mlp_out),
 ];
 
 /// With the axis of heads.
-const HEADS: [(&str, HeadSite, AtLayer, usize); 5] = [
-    ("patch.head_out", HeadSite::Z, site::z, 2),
-    ("patch.head_q", HeadSite::Q, site::q, 2),
-    ("patch.head_k", HeadSite::K, site::k, 2),
-    ("patch.head_v", HeadSite::V, site::v, 2),
-    ("patch.head_pattern", HeadSite::Pattern, site::pattern, 1),
+const HEADS: [(&str, Variant, AtLayer, usize); 5] = [
+    ("patch.head_out", |tool, from, to, metric| tool.attn_head_out_all_pos(from, to, metric).unwrap(), site::z, 2),
+    ("patch.head_q", |tool, from, to, metric| tool.attn_head_q_all_pos(from, to, metric).unwrap(), site::q, 2),
+    ("patch.head_k", |tool, from, to, metric| tool.attn_head_k_all_pos(from, to, metric).unwrap(), site::k, 2),
+    ("patch.head_v", |tool, from, to, metric| tool.attn_head_v_all_pos(from, to, metric).unwrap(), site::v, 2),
+    (
+        "patch.head_pattern",
+        |tool, from, to, metric| tool.attn_head_pattern_all_pos(from, to, metric).unwrap(),
+        site::pattern,
+        1,
+    ),
 ];
 
 /// Clean activations into the corrupted run (denoising), as `TransformerLens` patches.
 #[test]
-fn the_tool_in_every_cell() {
+fn the_variants_in_every_cell() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model);
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
-        for (name, at, _) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
-            let found = tool.by_position(&clean, &corrupted, &metric, at).unwrap();
+        for (name, variant, _) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
+            let found = variant(&tool, &clean, &corrupted, &metric);
             denoised(case, name, &found);
             untouched_before_the_difference(case, &found);
         }
-        for (name, at, ..) in HEADS.into_iter().filter(|(name, ..)| case.has(name)) {
-            denoised(case, name, &tool.by_head(&clean, &corrupted, &metric, at).unwrap());
+        for (name, variant, ..) in HEADS.into_iter().filter(|(name, ..)| case.has(name)) {
+            denoised(case, name, &variant(&tool, &clean, &corrupted, &metric));
         }
     });
 }
 
 #[test]
-fn the_tool_in_every_head_and_position() {
+fn the_variant_in_every_head_and_position() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model);
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
-        let heads = tool.by_head_and_position(&clean, &corrupted, &case.metric(), HeadSite::Z).unwrap();
+        let heads = tool.attn_head_out_by_pos(&clean, &corrupted, &case.metric()).unwrap();
         let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
         let values: Vec<f32> =
             cells.flat_map(|(layer, pos)| heads.iter().map(move |head| head.table.values[layer][pos])).collect();
