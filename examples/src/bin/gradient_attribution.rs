@@ -1,0 +1,40 @@
+//! Attribution by gradient, held against exact patching: how far can two forwards and a backward be trusted?
+
+use arrakis::prelude::*;
+
+const CLEAN: &str = "When Mary and John went to the store, John gave a drink to";
+const CORRUPTED: &str = "When Mary and John went to the store, Mary gave a drink to";
+
+#[plot_results(name = "By gradient and by patching")]
+#[use_tools]
+fn compared(
+    bench: &Bench,
+    #[tool] gradient: AttributionPatching,
+    #[tool] patching: ActivationPatching,
+    #[figure] fig: &mut Figure,
+) -> Result<()> {
+    let model = bench.model();
+    let metric = Metric::logit_diff(model.to_single_token(" Mary")?, model.to_single_token(" John")?);
+    let estimated = gradient.heads(CLEAN, CORRUPTED, &metric)?;
+    let patched = patching.attn_head_out_all_pos(CLEAN, CORRUPTED, &metric)?;
+    let exact = patched.change();
+
+    println!("head     by gradient   by patching, nats");
+    for head in exact.top(5) {
+        println!("{:<6} {:>+13.3} {:>+13.3}", head.label, estimated.values[head.row][head.column], head.value);
+    }
+    let all = exact.top(usize::MAX);
+    let points = all.iter().map(|head| (head.value, estimated.values[head.row][head.column]));
+    let labels = all.iter().enumerate().map(|(rank, head)| if rank < 3 { head.label.as_str() } else { "" });
+    let cloud = Scatter::new("by patching (nats)", "by gradient (nats)", points).identity().correlation();
+    if let Some(r) = cloud.pearson() {
+        println!("over all {} heads: r = {r:.3}", all.len());
+    }
+    println!("patching took {} forwards, the gradient two and a backward", patched.work.forwards);
+    fig.push(cloud.labels(labels)?);
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    compared(&Bench::new(HookedAutoModel::embedded()?).save_dir("experiments"))
+}

@@ -1,0 +1,41 @@
+//! Zero-ablating heads: one by hand, then every one of them in a sweep. What breaks without which?
+
+use arrakis::models::device;
+use arrakis::prelude::*;
+
+/// A prompt and its answer: a name that moves, and a sequence that repeats.
+const TASKS: [(&str, &str); 2] = [
+    ("When Mary and John went to the store, John gave a drink to", " Mary"),
+    (" Tom Anna David Sarah James Mary Tom Anna David Sarah", " James"),
+];
+
+/// The likeliest next token of a model with one head zeroed, or with none.
+fn says(model: &HookedTransformer, prompt: &str, silenced: Option<(usize, usize)>) -> Result<String> {
+    let edits = silenced.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head).edit()));
+    let logits = model.run_with_hooks(prompt, edits)?;
+    let values = device::read(logits)?;
+    let last = &values[values.len() - model.config().d_vocab..];
+    let best = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap_or(0);
+    Ok(model.to_single_str_token(best as u32)?)
+}
+
+#[plot_results(name = "What breaks without each head")]
+#[use_tools]
+fn what_breaks(bench: &Bench, #[tool] ablation: Ablation, #[figure] fig: &mut Figure) -> Result<()> {
+    let model = bench.model();
+    for (prompt, answer) in TASKS {
+        let metric = Metric::log_prob(model.to_single_token(answer)?);
+        let found = ablation.heads(prompt, &metric, &AblationKind::Zero)?;
+        println!("{} …{}: log p = {:.3} nats", prompt.trim(), says(model, prompt, None)?, found.clean);
+        for head in found.effect().lowest(3) {
+            let instead = says(model, prompt, Some((head.row, head.column)))?;
+            println!("  without {} …{instead}: {:+.2} nats", head.label, head.value);
+        }
+        fig.push(found.effect().heatmap().diverging().annotate(2).titled(answer.trim()));
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    what_breaks(&Bench::new(HookedAutoModel::embedded()?).save_dir("experiments"))
+}
