@@ -44,9 +44,9 @@ pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
     }
     // Row-major, so that both lie as columns: those of `a`, and those of `bᵀ`.
     let (left, right) = (numbers(&a.clone().swap_dims(1, 2))?, numbers(b)?);
+    let of_head = |head| thin(columns(&left, head, [k, l]), columns(&right, head, [k, r]), [l, r]);
     let (mut u, mut s, mut v) = (Vec::new(), Vec::new(), Vec::new());
-    for head in 0..n {
-        let (u_head, s_head, v_head) = thin(columns(&left, head, [k, l]), columns(&right, head, [k, r]), [l, r]);
+    for (u_head, s_head, v_head) in in_parallel(n, of_head) {
         u.extend(row_major(&u_head, l));
         s.extend(s_head.into_iter().map(|value| value as f32));
         v.extend(row_major(&v_head, r));
@@ -56,6 +56,18 @@ pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
         u: Tensor::from_data(TensorData::new(u, [n, l, values]), &device),
         s: Tensor::from_data(TensorData::new(s, [n, values]), &device),
         v: Tensor::from_data(TensorData::new(v, [n, r, values]), &device),
+    })
+}
+
+/// What is found for each of `0..count`, in order, a run of them on each thread of the processor.
+fn in_parallel<T: Send>(count: usize, find: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let each = count.div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let find = &find;
+        let run = |start: usize| scope.spawn(move || (start..count.min(start + each)).map(find).collect::<Vec<T>>());
+        let running: Vec<_> = (0..count).step_by(each).map(run).collect();
+        running.into_iter().flat_map(|run| run.join().expect("BUG: a decomposition panicked")).collect()
     })
 }
 

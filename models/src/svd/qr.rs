@@ -17,8 +17,9 @@ pub(super) fn qr(mut a: Columns, len: usize) -> (Columns, Columns) {
         column.truncate(thin);
     }
     let mut q: Columns = (0..thin).map(|index| unit(len, index)).collect();
-    for column in &mut q {
-        mirrors.iter().enumerate().rev().for_each(|(step, mirror)| reflect(mirror, &mut column[step..]));
+    for (step, mirror) in mirrors.iter().enumerate().rev() {
+        // Columns before have nothing below the mirror's first row yet.
+        q[step..].iter_mut().for_each(|column| reflect(mirror, &mut column[step..]));
     }
     (q, a)
 }

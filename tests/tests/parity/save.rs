@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrakis::models::checkpoint::{Checkpoint, save_own};
-use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Step};
+use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Step, device};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -85,6 +87,40 @@ fn same_tensors(case: &str, saved: &Path) {
     assert!(written == original, "{case}: a tensor differs");
 }
 
+/// Mixtral's experts as the stacks transformers 5 holds them in, written back as published: each by itself.
+#[test]
+fn of_two_layouts_the_published_one_is_written() {
+    let published = std::fs::read(fixture("mixtral").join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&published).unwrap();
+    let mut tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let Some((block, rest)) = name.split_once("block_sparse_moe.") else {
+            tensors.insert(name.clone(), (view.shape().to_vec(), view.data().to_vec()));
+            continue;
+        };
+        if rest == "gate.weight" {
+            tensors.insert(format!("{block}mlp.gate.weight"), (view.shape().to_vec(), view.data().to_vec()));
+        }
+    }
+    for block in ["model.layers.0.", "model.layers.1."] {
+        let experts = |parts: &[&str]| -> Vec<u8> {
+            let names = (0..4).flat_map(|expert| parts.iter().map(move |part| (expert, part)));
+            let name = |(expert, part)| format!("{block}block_sparse_moe.experts.{expert}.{part}.weight");
+            names.flat_map(|at| file.tensor(&name(at)).unwrap().data().to_vec()).collect()
+        };
+        tensors.insert(format!("{block}mlp.experts.gate_up_proj"), (vec![4, 2 * 24, 32], experts(&["w1", "w3"])));
+        tensors.insert(format!("{block}mlp.experts.down_proj"), (vec![4, 32, 24], experts(&["w2"])));
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, (shape, bytes))| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let (stacked, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(stacked.path().join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::copy(fixture("mixtral").join("config.json"), stacked.path().join("config.json")).unwrap();
+    load(stacked.path()).save_pretrained(saved.path()).unwrap();
+    assert!(std::fs::read(saved.path().join("model.safetensors")).unwrap() == published);
+}
+
 #[test]
 fn a_widened_checkpoint_says_that_it_is_float32() {
     for (case, key) in [("gemma_hub", "torch_dtype"), ("qwen2_yarn", "dtype")] {
@@ -129,7 +165,7 @@ fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
 #[test]
 fn what_has_no_such_layout_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let error = HookedAutoModel::embedded().unwrap().save_pretrained(folder.path()).unwrap_err();
+    let error = HookedAutoModel::embedded_on(&device::cpu()).unwrap().save_pretrained(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "a config.json of Hugging Face is not in this model: it was not loaded from a folder in that layout; \
