@@ -238,13 +238,16 @@ fn joined(header: &[u8], numbers: &[u8]) -> Vec<u8> {
 
 /// Changes one tensor's entry.
 fn lie(tensors: &mut Map<String, Value>, draws: &mut Draws) {
-    let sizes = [json!(0), json!(1), json!(3), json!(1_u64 << 32), json!(1_u64 << 63), json!(u64::MAX), json!(-1), json!(0.5)];
+    let sizes =
+        [json!(0), json!(1), json!(3), json!(1_u64 << 32), json!(1_u64 << 63), json!(u64::MAX), json!(-1), json!(0.5)];
     let names: Vec<String> = tensors.keys().cloned().collect();
     let name = draws.one_of(&names).clone();
     let mut entry = tensors.remove(&name).unwrap();
     match draws.below(7) {
         0 => return,
-        1 => entry["dtype"] = draws.one_of(&[json!("F16"), json!("I64"), json!("F4"), json!("BOOL"), json!("?")]).clone(),
+        1 => {
+            entry["dtype"] = draws.one_of(&[json!("F16"), json!("I64"), json!("F4"), json!("BOOL"), json!("?")]).clone()
+        }
         2 => entry["shape"] = Value::Array((0..draws.below(5)).map(|_| draws.one_of(&sizes).clone()).collect()),
         3 => entry["data_offsets"] = json!([draws.one_of(&sizes), draws.one_of(&sizes)]),
         // No numbers at all, whatever the shape claims.

@@ -10,8 +10,7 @@ pub(super) const FALCON: Family = Family { model_types: &["falcon"], config, wei
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let d_model = hf.count_by(&["n_embed", "hidden_size"], 4544)?;
-    let (n_layers, n_heads) =
-        (hf.layers_by(&["num_hidden_layers"], 32)?, hf.count_or("num_attention_heads", 71)?);
+    let (n_layers, n_heads) = (hf.layers_by(&["num_hidden_layers"], 32)?, hf.count_or("num_attention_heads", 71)?);
     let mut config = TransformerConfig::plain(
         "falcon",
         n_layers,
@@ -68,6 +67,8 @@ fn layout(hf: &HfConfig) -> Result<BlockLayout> {
     }
 }
 
+/// The penalty is added to the scores once, as transformers does by default and the original did; its eager attention in
+/// releases 5 adds it a second time, within the mask.
 fn positions(hf: &HfConfig, config: &TransformerConfig) -> Result<Positions> {
     let rope = Rope::from_hf(hf, config.d_head, config.n_ctx, 10_000.0, 1.0)?;
     if hf.flag_or("alibi", false)? {

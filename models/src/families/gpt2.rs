@@ -7,8 +7,11 @@ use crate::transformer::{ActivationKind, TransformerConfig};
 pub(super) const GPT2: Family = Family { model_types: &["gpt2"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) =
-        (hf.layers_by(&["n_layer", "num_hidden_layers"], 12)?, hf.count_by(&["n_embd", "hidden_size"], 768)?, hf.count_by(&["n_head", "num_attention_heads"], 12)?);
+    let (n_layers, d_model, n_heads) = (
+        hf.layers_by(&["n_layer", "num_hidden_layers"], 12)?,
+        hf.count_by(&["n_embd", "hidden_size"], 768)?,
+        hf.count_by(&["n_head", "num_attention_heads"], 12)?,
+    );
     let mut config = TransformerConfig::plain(
         "gpt2",
         n_layers,

@@ -10,8 +10,11 @@ use crate::transformer::{ActivationKind, TransformerConfig};
 pub(super) const GPT_NEO: Family = Family { model_types: &["gpt_neo"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) =
-        (hf.layers_by(&["num_layers", "num_hidden_layers"], 24)?, hf.count_or("hidden_size", 2048)?, hf.count_by(&["num_heads", "num_attention_heads"], 16)?);
+    let (n_layers, d_model, n_heads) = (
+        hf.layers_by(&["num_layers", "num_hidden_layers"], 24)?,
+        hf.count_or("hidden_size", 2048)?,
+        hf.count_by(&["num_heads", "num_attention_heads"], 16)?,
+    );
     let mut config = TransformerConfig::plain(
         "gpt_neo",
         n_layers,

@@ -36,7 +36,10 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     // Later releases of transformers 4 write both once more, under the names of other architectures.
     for (key, number) in [("rope_theta", theta), ("partial_rotary_factor", fraction)] {
         if hf.number_or(key, number)? != number {
-            return Err(hf.problem(key, "transformers reads rotary_emb_base and rotary_pct instead; remove this, or make it the same"));
+            return Err(hf.problem(
+                key,
+                "transformers reads rotary_emb_base and rotary_pct instead; remove this, or make it the same",
+            ));
         }
     }
     let rope = RopeReader { d_head: config.d_head, n_ctx: config.n_ctx, theta, fraction, original }

@@ -7,8 +7,11 @@ use crate::transformer::{ActivationKind, BlockLayout, Positions, Rope, RopeScali
 pub(super) const GPTJ: Family = Family { model_types: &["gptj"], config, weights };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    let (n_layers, d_model, n_heads) =
-        (hf.layers_by(&["n_layer", "num_hidden_layers"], 28)?, hf.count_by(&["n_embd", "hidden_size"], 4096)?, hf.count_by(&["n_head", "num_attention_heads"], 16)?);
+    let (n_layers, d_model, n_heads) = (
+        hf.layers_by(&["n_layer", "num_hidden_layers"], 28)?,
+        hf.count_by(&["n_embd", "hidden_size"], 4096)?,
+        hf.count_by(&["n_head", "num_attention_heads"], 16)?,
+    );
     let mut config = TransformerConfig::plain(
         "gptj",
         n_layers,

@@ -226,7 +226,9 @@ impl HfConfig {
             let Some(count) = self.optional_count(name)? else { continue };
             match found {
                 Some((other, earlier)) if earlier != count => {
-                    return Err(self.problem(name, format!("`{other}` means the same and is {earlier}; keep one of the two")));
+                    return Err(
+                        self.problem(name, format!("`{other}` means the same and is {earlier}; keep one of the two"))
+                    );
                 }
                 _ => found = Some((*name, count)),
             }

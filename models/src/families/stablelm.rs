@@ -21,7 +21,10 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, &DEFAULTS)?;
     if config.d_head * config.n_heads != config.d_model {
         let width = config.d_model / config.n_heads;
-        return Err(hf.problem("head_dim", format!("this architecture's heads are hidden_size / num_attention_heads, {width}, wide")));
+        return Err(hf.problem(
+            "head_dim",
+            format!("this architecture's heads are hidden_size / num_attention_heads, {width}, wide"),
+        ));
     }
     one_rope(hf, &mut config, &DEFAULTS)?;
     (config.norm, config.norm_bias) = (NormKind::LayerNorm, true);

@@ -80,7 +80,7 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, pos: usize) -> Result<Pr
     let first = by_position.iter().position(|change| *change != 0.0);
     Ok(match first {
         None => (0, true, None),
-        Some(first) if length == pos => (first, false, Some((site.to_owned(), after))),
+        Some(first) if length == pos => (if clean.causal { first } else { 0 }, false, Some((site.to_owned(), after))),
         Some(_) => (0, false, None),
     })
 }
