@@ -39,6 +39,7 @@ pub fn has(config: &TransformerConfig, name: &str) -> bool {
     let norms_first =
         config.norm_placement != NormPlacement::PostOutput && config.norm_placement != NormPlacement::PostResidual;
     match name {
+        "token_type_embed" => config.token_types.is_some(),
         "pos_embed" => matches!(config.positions, Positions::Learned { .. }),
         "attn.rot_q" | "attn.rot_k" => matches!(config.positions, Positions::Rotary { .. }),
         "ln1.scale" | "ln1.normalized" => norms_first,

@@ -8,7 +8,7 @@ use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
 
 use crate::device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hooks::{ActivationCache, Plan};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::{IntoTokens, Tokens};
@@ -80,7 +80,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// Those of a run; [`crate::Error::TooLong`] when the context would overflow.
+    /// Those of a run; [`Error::TooLong`] when the context would overflow, [`Error::Absent`] for an encoder.
     pub fn generate(&self, prompt: impl IntoTokens, how: &Generation) -> Result<Generated> {
         self.generate_streaming(prompt, how, |_| {})
     }
@@ -96,6 +96,12 @@ impl HookedTransformer {
         how: &Generation,
         mut each: impl FnMut(&[u32]),
     ) -> Result<Generated> {
+        if self.config().bidirectional {
+            return Err(Error::Absent {
+                what: "generation token by token".into(),
+                why: "it is an encoder: every position sees the ones behind it, so a text cannot grow at its end; run `forward` on a text with mask tokens".into(),
+            });
+        }
         let mut tokens = prompt.into_tokens(self)?;
         let mut cache = KvCache::new(self.config());
         let mut rng = ChaCha8Rng::seed_from_u64(how.seed);

@@ -44,6 +44,7 @@ const fn block(
 /// The table. A model lacks a row when its architecture has no such tensor.
 pub const SITES: &[SiteInfo] = &[
     model("embed", "[b, p, m]", "token embedding, scaled as the architecture does", &[]),
+    model("token_type_embed", "[b, p, m]", "embedding of each token's type, such as its text of a pair", &[]),
     model("pos_embed", "[b, p, m]", "learned position embedding", &[]),
     block("resid_pre", "[b, p, m]", "residual stream entering the block", &[]),
     block("attn_in", "[b, p, h, m]", "residual stream as each head reads it", &[]),

@@ -9,6 +9,7 @@ pub struct Tokens {
     ids: Vec<Vec<u32>>,
     real: Vec<Vec<bool>>,
     positions: Vec<Vec<i64>>,
+    types: Vec<Vec<u32>>,
 }
 
 /// Where padding goes.
@@ -35,7 +36,7 @@ impl Tokens {
             return Err(Error::Ragged { row, expected: length, actual: ids.len() });
         }
         let real = vec![vec![true; length]; rows.len()];
-        Ok(Self { positions: positions(&real), ids: rows, real })
+        Ok(Self::of(rows, real))
     }
 
     /// Rows of different lengths, padded with `pad`; padding is masked, and each row's positions start at its first token.
@@ -58,7 +59,13 @@ impl Tokens {
                 Side::Right => (ids.push([row.clone(), pads].concat()), real.push([seen, hidden].concat())),
             };
         }
-        Ok(Self { positions: positions(&real), ids, real })
+        Ok(Self::of(ids, real))
+    }
+
+    /// Positions follow from what is real; all tokens are of type 0.
+    fn of(ids: Vec<Vec<u32>>, real: Vec<Vec<bool>>) -> Self {
+        let types = ids.iter().map(|row| vec![0; row.len()]).collect();
+        Self { positions: positions(&real), ids, real, types }
     }
 
     /// With an attention mask: `true` where a token is real. Positions follow from it.
@@ -94,6 +101,17 @@ impl Tokens {
         Ok(self)
     }
 
+    /// With the type of each token: 1 for those of a pair's second text, in models that tell them apart (BERT).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when the shape differs.
+    pub fn with_types(mut self, types: Vec<Vec<u32>>) -> Result<Self> {
+        same_shape("rows of token types", &self.ids, &types)?;
+        self.types = types;
+        Ok(self)
+    }
+
     /// `[batch][pos]` ids, padding included.
     pub fn ids(&self) -> &[Vec<u32>] {
         &self.ids
@@ -107,6 +125,11 @@ impl Tokens {
     /// `[batch][pos]` positions.
     pub fn positions(&self) -> &[Vec<i64>] {
         &self.positions
+    }
+
+    /// `[batch][pos]` types, 0 unless given.
+    pub fn types(&self) -> &[Vec<u32>] {
+        &self.types
     }
 
     /// Rows.
@@ -126,8 +149,10 @@ impl Tokens {
     /// [`Error::OutOfRange`] when there is no such row.
     pub fn row(&self, row: usize) -> Result<Self> {
         let ids = self.ids.get(row).ok_or(Error::OutOfRange { what: "row", asked: row, length: self.batch() })?;
-        let kept = ids.iter().zip(&self.real[row]).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
-        Self::new(vec![kept])
+        let real =
+            |row: &[u32], real: &[bool]| row.iter().zip(real).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
+        let (kept, types) = (real(ids, &self.real[row]), real(&self.types[row], &self.real[row]));
+        Self::new(vec![kept])?.with_types(vec![types])
     }
 
     /// Some rows, with their padding.
@@ -135,7 +160,8 @@ impl Tokens {
         Self {
             ids: self.ids[rows.clone()].to_vec(),
             real: self.real[rows.clone()].to_vec(),
-            positions: self.positions[rows].to_vec(),
+            positions: self.positions[rows.clone()].to_vec(),
+            types: self.types[rows].to_vec(),
         }
     }
 
@@ -146,15 +172,17 @@ impl Tokens {
 
     /// Adds one real token to each row; gives the added column as tokens of its own, with its positions.
     pub(crate) fn extend(&mut self, column: &[u32]) -> Self {
-        let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new() };
+        let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new(), types: Vec::new() };
         for (row, id) in column.iter().enumerate() {
             let last = self.real[row].iter().rposition(|real| *real).map_or(0, |slot| self.positions[row][slot] + 1);
             self.ids[row].push(*id);
             self.real[row].push(true);
             self.positions[row].push(last);
+            self.types[row].push(0);
             added.ids.push(vec![*id]);
             added.real.push(vec![true]);
             added.positions.push(vec![last]);
+            added.types.push(vec![0]);
         }
         added
     }
@@ -169,6 +197,7 @@ impl Tokens {
             ids: times_over(&self.ids, times),
             real: times_over(&self.real, times),
             positions: times_over(&self.positions, times),
+            types: times_over(&self.types, times),
         }
     }
 }
@@ -258,6 +287,15 @@ impl IntoTokens for Vec<Vec<u32>> {
 impl IntoTokens for &str {
     fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
         Tokens::new(vec![model.to_tokens(self)?])
+    }
+}
+
+/// Two texts as the tokenizer joins them, each token of the type of its text where the model tells types apart.
+impl IntoTokens for (&str, &str) {
+    fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
+        let encoded = model.tokenizer()?.encode_pair(self.0, self.1)?;
+        let tokens = Tokens::new(vec![encoded.ids])?;
+        if model.config().token_types.is_some() { tokens.with_types(vec![encoded.type_ids]) } else { Ok(tokens) }
     }
 }
 

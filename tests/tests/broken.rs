@@ -183,6 +183,9 @@ fn configs_that_make_no_sense() {
     says(&changed("hidden_act", json!("silly")), &["`hidden_act` is \"silly\"", "silu"]);
     says(&changed("model_type", json!("lama")), &["`lama` is not known", "did you mean `llama`?"]);
     says(&changed("model_type", json!(7)), &["config.json", "model_type"]);
+    let t5 = json!({"model_type": "t5", "is_encoder_decoder": true, "d_model": 32, "num_layers": 2});
+    let t5 = refusal(|folder| std::fs::write(folder.join("config.json"), t5.to_string()).unwrap());
+    says(&t5, &["config.json of `t5`", "`is_encoder_decoder` is true", "cross attention", "gpt2", "bert"]);
     says(&changed("some_new_option", json!(true)), &["`some_new_option` is true", "remove it"]);
     says(&changed("rope_parameters", json!({"rope_type": "spiral", "rope_theta": 1e4})), &["rope_type", "spiral"]);
 }

@@ -35,6 +35,9 @@ const CASES: &[&str] = &[
     "falcon",
     "olmo2",
     "mixtral",
+    "bert",
+    "opt_350m",
+    "falcon_new",
 ];
 
 fn load(case: &str) -> HookedTransformer {
@@ -201,8 +204,7 @@ fn the_stream_adds_up() {
         let config = model.config();
         for layer in 0..config.n_layers {
             let of = |name: &str| cache.get::<3>(format!("blocks.{layer}.{name}")).unwrap();
-            let post = read(of("resid_post")).unwrap();
-            close("resid_post", &read(of("resid_pre") + of("attn_out") + of("mlp_out")).unwrap(), &post, 1e-4)?;
+            added_up(model, layer, of)?;
             let heads: Tensor<4> = cache.get(site::result(layer)).unwrap();
             let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
             let bias = model.b_o(layer).unwrap().unsqueeze();
@@ -210,11 +212,38 @@ fn the_stream_adds_up() {
             let pattern: Tensor<4> = cache.get(site::pattern(layer)).unwrap();
             let rows = read(pattern.clone().sum_dim(3)).unwrap();
             close("rows of the pattern", &rows, &vec![1.0; rows.len()], 1e-5)?;
-            causal(&read(pattern).unwrap(), tokens.pos(), config.windows[layer])?;
+            let pattern = read(pattern).unwrap();
+            if config.bidirectional {
+                both_ways(&pattern)?;
+            } else {
+                causal(&pattern, tokens.pos(), config.windows[layer])?;
+            }
         }
         let last: Tensor<3> = cache.get(site::resid_post(config.n_layers - 1)).unwrap();
         close("logits", &read(model.net().forward_unembed(last)).unwrap(), &logits(model, &tokens), 1e-5)
     });
+}
+
+/// What a block writes, added; where norms follow each addition, the norm of each sum.
+fn added_up(model: &HookedTransformer, layer: usize, of: impl Fn(&str) -> Tensor<3>) -> Result<(), String> {
+    let block = model.block(layer).unwrap();
+    let (pre, attn_out, mlp_out) = (of("resid_pre"), of("attn_out"), of("mlp_out"));
+    let post = if model.net().is_additive() {
+        pre + attn_out + mlp_out
+    } else {
+        let mid = block.ln1.as_ref().unwrap().apply(pre + attn_out);
+        close("resid_mid", &read(mid.clone()).unwrap(), &read(of("resid_mid")).unwrap(), 1e-4)?;
+        block.ln2.as_ref().unwrap().apply(mid + mlp_out)
+    };
+    close("resid_post", &read(post).unwrap(), &read(of("resid_post")).unwrap(), 1e-4)
+}
+
+/// Every position has weight on every other.
+fn both_ways(pattern: &[f32]) -> Result<(), String> {
+    match pattern.iter().position(|weight| *weight <= 0.0) {
+        None => Ok(()),
+        Some(index) => Err(format!("no weight at {index} of a pattern that looks both ways")),
+    }
 }
 
 /// Nothing above the diagonal, nothing further back than the window.
@@ -251,6 +280,10 @@ fn batched_is_alone_under_both_paddings() {
 fn cached_is_uncached_under_hooks() {
     each(|model| {
         let prompts = Tokens::padded(&[vec![3, 14, 15, 9], vec![7, 8]], Side::Left, 0).unwrap();
+        if model.config().bidirectional {
+            let said = model.generate(&prompts, &Generation::greedy(4)).unwrap_err().to_string();
+            return if said.contains("it is an encoder") { Ok(()) } else { Err(said) };
+        }
         for site in [site::resid_post(0), site::z(1), site::k(0), site::v(1), site::mlp_out(1)] {
             let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5).edit()).capture(site::resid_pre(1));
             let made = |use_cache| {
@@ -353,6 +386,45 @@ fn gradients_are_those_of_finite_differences() {
         }
         Ok(())
     });
+}
+
+/// What an encoder has and a decoder has not: types, masked labels, and no next token.
+#[test]
+fn an_encoder_tells_texts_apart_and_predicts_what_is_masked() {
+    let (bert, gpt2) = (load("bert"), load("gpt2"));
+    let typed = |kinds: Vec<u32>| Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap().with_types(vec![kinds]).unwrap();
+    let plain = logits(&bert, &Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap());
+    assert_eq!(logits(&bert, &typed(vec![0, 0, 0, 0])), plain);
+    let pair = typed(vec![0, 0, 1, 1]);
+    assert!(apart(&logits(&bert, &pair), &plain) > 0.1);
+    assert_eq!(logits(&bert, &pair.row(0).unwrap()), logits(&bert, &pair));
+    let (_, cache) = bert.run_with_cache(&pair, ["token_type_embed"]).unwrap();
+    let rows = read(cache.get::<3>("token_type_embed").unwrap()).unwrap();
+    let width = bert.config().d_model;
+    assert!(rows[..width] == rows[width..2 * width] && rows[..width] != rows[2 * width..3 * width]);
+
+    for (model, kinds, count) in [(&bert, vec![0, 2, 0, 0], 2), (&gpt2, vec![0, 0, 1, 0], 1)] {
+        let said = model.forward(typed(kinds.clone())).unwrap_err().to_string();
+        let asked = kinds.iter().max().unwrap();
+        assert_eq!(said, format!("token type {asked} is out of range: there are {count}, numbered from 0"));
+    }
+
+    let vocab = bert.config().d_vocab;
+    let row: Vec<f64> = plain[vocab..2 * vocab].iter().map(|logit| f64::from(*logit)).collect();
+    let by_hand = row.iter().map(|logit| logit.exp()).sum::<f64>().ln() - row[30];
+    let output = bert.forward([3, 14, 15, 9]).unwrap();
+    let labels = |label: Option<u32>| vec![vec![None, label, None, None]];
+    let loss = read(bert.masked_loss(output.clone(), &labels(Some(30))).unwrap()).unwrap();
+    assert!((f64::from(loss[0]) - by_hand).abs() < 1e-4, "{loss:?} is not {by_hand}");
+    let refused = |labels: Vec<Vec<Option<u32>>>| bert.masked_loss(output.clone(), &labels).unwrap_err().to_string();
+    assert_eq!(refused(labels(None)), "labels of masked positions: expected 1, got 0");
+    assert_eq!(refused(vec![vec![None]]), "labels, one a position: expected 4, got 1");
+    assert_eq!(refused(labels(Some(999))), "token 999 is out of range: there are 120, numbered from 0");
+    let said = bert.loss(output, &typed(vec![0; 4])).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "a next token is not in this model: it is an encoder, whose positions see the ones behind them; use `masked_loss`"
+    );
 }
 
 #[test]

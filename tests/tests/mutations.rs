@@ -1,5 +1,5 @@
 //! Thousands of mutated configs and headers, the same each time: each is read or refused, none panics, hangs or
-//! takes memory. What `fuzz/` does without end, in a form that runs everywhere.
+//! takes memory. What `tests/fuzz/` does without end, in a form that runs everywhere.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that fails there says so")]
 

@@ -254,6 +254,9 @@ fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
         row("positions", &positions(config)),
         row("block", &plain(&config.block_layout)),
     ];
+    if config.bidirectional {
+        rows.push(row("attention", "both ways: an encoder"));
+    }
     if let Some(experts) = config.experts {
         rows.push(row("experts", &format!("{} of {} a token", experts.per_token, experts.count)));
     }

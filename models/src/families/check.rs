@@ -45,12 +45,14 @@ impl TransformerConfig {
         let blocks = attention.checked_add(mlp)?.checked_mul(self.n_layers)?;
         let width = self.d_embed.unwrap_or(self.d_model);
         let vocab = self.d_vocab.checked_mul(width)?.checked_mul(if self.tied { 1 } else { 2 })?;
+        let types = self.token_types.unwrap_or(0).checked_mul(self.d_model)?;
+        let head = if self.unembed_transform { self.d_model.checked_mul(self.d_model)? } else { 0 };
         let positions = if matches!(self.positions, Positions::Learned { .. }) {
             self.n_ctx.checked_mul(self.d_model)?
         } else {
             0
         };
-        blocks.checked_add(vocab)?.checked_add(positions)
+        blocks.checked_add(vocab)?.checked_add(positions)?.checked_add(types)?.checked_add(head)
     }
 
     fn check_sizes(&self) -> Result<()> {
@@ -65,6 +67,7 @@ impl TransformerConfig {
             ("d_vocab", self.d_vocab),
             ("n_ctx", self.n_ctx),
             ("d_embed", self.d_embed.unwrap_or(1)),
+            ("token_types", self.token_types.unwrap_or(1)),
         ];
         for (name, size) in sizes.into_iter().chain(more) {
             if !(1..=MOST).contains(&size) {

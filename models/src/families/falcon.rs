@@ -67,6 +67,8 @@ fn layout(hf: &HfConfig) -> Result<BlockLayout> {
     }
 }
 
+/// The penalty is added to the scores once, as transformers does by default and the original did; its eager attention in
+/// releases 5 adds it a second time, within the mask.
 fn positions(hf: &HfConfig, config: &TransformerConfig) -> Result<Positions> {
     let rope = Rope::from_hf(hf, config.d_head, config.n_ctx, 10_000.0, 1.0)?;
     if hf.flag_or("alibi", false)? {

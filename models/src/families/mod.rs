@@ -3,6 +3,7 @@
 //! To add one: write its file, and add it to [`FAMILIES`].
 
 mod activation;
+mod bert;
 mod bloom;
 mod check;
 mod decoder;
@@ -69,6 +70,7 @@ pub const FAMILIES: &[&Family] = &[
     &falcon::FALCON,
     &olmo2::OLMO2,
     &mixtral::MIXTRAL,
+    &bert::BERT,
 ];
 
 /// The family of a `model_type`.

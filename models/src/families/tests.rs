@@ -184,6 +184,31 @@ fn absent_and_null_are_told_apart() {
     assert_eq!(without("gpt_neox", "rotary_pct").rope(0).unwrap().dims, 2);
 }
 
+/// The first releases of BERT have a pooler, names of their own for norms, and no `bert.` before a bare encoder's names.
+#[test]
+fn bert_of_the_first_releases_fits() {
+    let (_, case) = cases().into_iter().find(|(name, _)| name == "bert").unwrap();
+    let config = read(&case.config).unwrap();
+    let map = (family("bert").unwrap().weights)(&config);
+    let once =
+        |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    let names: BTreeSet<String> = case.tensors.keys().map(|name| once(name)).collect();
+    let settled = map.clone().settled(|name| names.contains(name));
+    let theirs: BTreeSet<String> = settled.weights.iter().flat_map(|weight| weight.theirs.clone()).collect();
+    assert_eq!(theirs, names);
+    for passed_over in ["bert.pooler.dense.weight", "cls.seq_relationship.bias", "cls.predictions.decoder.weight"] {
+        assert!(map.ignored.iter().any(|end| passed_over.ends_with(end)), "{passed_over}");
+    }
+    let mut untied = case.config.clone();
+    untied["tie_word_embeddings"] = json!(false);
+    let map = (family("bert").unwrap().weights)(&read(&untied).unwrap());
+    assert!(
+        map.weights
+            .iter()
+            .any(|weight| weight.ours == "unembed.bias" && weight.theirs == ["cls.predictions.decoder.bias"])
+    );
+}
+
 /// transformers knows some keys by two names: BLOOM's checkpoints use either.
 #[test]
 fn other_names_of_a_key_are_read() {
@@ -237,6 +262,8 @@ fn what_changes_numbers_is_honoured_or_refused() {
         ("llama", "hidden_act", json!("mish"), "not known"),
         ("bloom", "apply_residual_connection_post_layernorm", json!(true), "before the norm"),
         ("phi", "qk_layernorm", json!("yes"), "must be true or false"),
+        ("bert", "position_embedding_type", json!("relative_key"), "it must be"),
+        ("bert", "type_vocab_size", json!(0), "from 1"),
         ("stablelm", "head_dim", json!(16), "hidden_size / num_attention_heads, 8, wide"),
         ("gpt2", "hidden_size", json!(48), "`n_embd` means the same and is 32"),
         ("gpt_neox", "rope_theta", json!(5000.0), "rotary_emb_base"),

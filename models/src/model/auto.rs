@@ -22,9 +22,16 @@ impl HookedAutoConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense.
+    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense, and for an
+    /// encoder joined with a decoder.
     pub fn from_json(value: Value) -> Result<TransformerConfig> {
         let hf = HfConfig::new(value)?;
+        hf.refuse_if(
+            "is_encoder_decoder",
+            true,
+            false,
+            "an encoder and a decoder joined by cross attention are two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
+        )?;
         let config = (families::family(hf.family())?.config)(&hf)?;
         config.check()?;
         Ok(config)

@@ -13,7 +13,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when there is no pair of neighbouring tokens, or the shapes differ.
+    /// [`Error::Length`] when there is no pair of neighbouring tokens, or the shapes differ; [`Error::Absent`] for an encoder.
     pub fn loss(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let real = tokens.real();
         let weights: Vec<f32> =
@@ -32,8 +32,14 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the logits are not of these tokens.
+    /// [`Error::Length`] when the logits are not of these tokens, [`Error::Absent`] for an encoder.
     pub fn loss_per_token(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
+        if self.config().bidirectional {
+            return Err(Error::Absent {
+                what: "a next token".into(),
+                why: "it is an encoder, whose positions see the ones behind them; use `masked_loss`".into(),
+            });
+        }
         let [batch, pos, _] = logits.dims();
         if [batch, pos] != [tokens.batch(), tokens.pos()] || pos < 2 {
             return Err(Error::Length {
@@ -46,5 +52,35 @@ impl HookedTransformer {
         let next = Tensor::<3, Int>::from_data(TensorData::new(next, [batch, pos - 1, 1]), &logits.device());
         let log_probs = activation::log_softmax(logits.narrow(1, 0, pos - 1), 2);
         Ok(log_probs.gather(2, next).squeeze_dim::<2>(2).neg())
+    }
+
+    /// Mean cross entropy in nats of what stood at the masked positions, `[1]`: the loss BERT is trained with.
+    ///
+    /// `logits` is `[batch, pos, d_vocab]`; `labels` is `[batch][pos]`, `None` where nothing was masked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] when the shapes differ or nothing was masked, [`Error::OutOfRange`] for a label that is no token.
+    pub fn masked_loss(&self, logits: Tensor<3>, labels: &[Vec<Option<u32>>]) -> Result<Tensor<1>> {
+        let [batch, pos, vocab] = logits.dims();
+        if labels.len() != batch || labels.iter().any(|row| row.len() != pos) {
+            let actual = labels.iter().map(Vec::len).sum();
+            return Err(Error::Length { what: "labels, one a position".into(), expected: batch * pos, actual });
+        }
+        let masked = labels.iter().flatten().enumerate().filter_map(|(at, label)| Some((at as i64, (*label)?)));
+        let (at, ids): (Vec<i64>, Vec<u32>) = masked.unzip();
+        let count = at.len();
+        if count == 0 {
+            return Err(Error::Length { what: "labels of masked positions".into(), expected: 1, actual: 0 });
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
+            return Err(Error::OutOfRange { what: "token", asked: *id as usize, length: vocab });
+        }
+        let device = logits.device();
+        let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &device);
+        let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &device);
+        let log_probs = activation::log_softmax(logits.reshape([batch * pos, vocab]).select(0, at), 1);
+        Ok(log_probs.gather(1, ids).mean().neg())
     }
 }

@@ -104,7 +104,8 @@ impl HookedTransformer {
         }
         let rows = plan.rows(rows);
         self.check_plan(&plan, &self.sites_of_run(from, options.stop_at_layer), &rows, options)?;
-        let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device);
+        let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device)
+            .with_types(tokens.types(), &self.device);
         let ids = self.ids(tokens);
         plan.run(|| {
             crate::hooks::set_rows(0, Some(rows));
@@ -226,6 +227,13 @@ impl HookedTransformer {
         }
     }
 
+    /// Without types, all tokens are of type 0.
+    fn check_types(&self, tokens: &Tokens) -> Result<()> {
+        let length = self.config().token_types.unwrap_or(1);
+        let unknown = tokens.types().iter().flatten().find(|kind| **kind as usize >= length);
+        unknown.map_or(Ok(()), |kind| Err(Error::OutOfRange { what: "token type", asked: *kind as usize, length }))
+    }
+
     fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
         let config: &TransformerConfig = self.config();
         if tokens.pos() + earlier > config.max_positions() {
@@ -239,6 +247,7 @@ impl HookedTransformer {
                 length: config.max_positions(),
             });
         }
+        self.check_types(tokens)?;
         let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);
         unknown
             .map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab }))

@@ -41,7 +41,10 @@ impl LastHidden {
     /// As the reference's notes say, else as transformers does it: behind the norm, where there is one.
     pub(super) fn of(reference: &Reference, model: &HookedTransformer) -> Self {
         let said = reference.info().get("last_hidden_state").and_then(|value| value.as_str()).unwrap_or_default();
-        if !model.config().final_norm || said.starts_with("before") { Self::Plain } else { Self::Normed }
+        let config = model.config();
+        // A masked-LM head's norm follows its dense layer: it is no part of what transformers calls hidden states.
+        let plain = !config.final_norm || config.unembed_transform || said.starts_with("before");
+        if plain { Self::Plain } else { Self::Normed }
     }
 }
 
@@ -80,6 +83,7 @@ impl<'a> Forward<'a> {
         Ok(match (kind, layer) {
             ("logits", None) => ours(Activation::new(self.logits.clone()), ""),
             ("embed_out", None) => self.embedding(reference)?,
+            ("embeddings_out", None) => self.site("blocks.0.resid_pre")?,
             ("final_norm_in", None) => self.site(&format!("blocks.{}.resid_post", n_layers - 1))?,
             ("hidden_states", Some(layer)) if layer == n_layers => self.last_hidden(reference)?,
             ("hidden_states", Some(layer)) => self.site(&format!("blocks.{layer}.resid_pre"))?,
@@ -122,10 +126,16 @@ impl<'a> Forward<'a> {
 
     fn last_hidden(&self, reference: &Reference) -> Result<Found> {
         let resid: Tensor<3> = self.cache.get(format!("blocks.{}.resid_post", self.model.config().n_layers - 1))?;
-        let norm = self.model.net().ln_final.as_ref();
-        Ok(match (norm, LastHidden::of(reference, self.model)) {
-            (Some(norm), LastHidden::Normed) => ours(Activation::new(norm.apply(resid)), "behind the final norm"),
-            _ => ours(Activation::new(resid), ""),
+        let net = self.model.net();
+        let (resid, note) = match (&net.ln_final, LastHidden::of(reference, self.model)) {
+            (Some(norm), LastHidden::Normed) => (norm.apply(resid), "behind the final norm"),
+            _ => (resid, ""),
+        };
+        Ok(match &net.project_out {
+            Some(project) => {
+                ours(Activation::new(project.apply(resid)), "behind the projection to the embedding's width")
+            }
+            None => ours(Activation::new(resid), note),
         })
     }
 
@@ -186,12 +196,6 @@ fn rows_times(reference: &Reference, model: &HookedTransformer) -> f64 {
 /// What `embed` is multiplied by to be what the reference's embedding module gives.
 pub(super) fn embed_factor(reference: &Reference, model: &HookedTransformer) -> f64 {
     rows_times(reference, model) / model.config().embed_scale.unwrap_or(1.0)
-}
-
-/// Mean cross entropy in nats of our logits, as `[1]`.
-pub(super) fn loss(model: &HookedTransformer, forward: &Forward<'_>) -> Result<Ours<'static>> {
-    let loss = model.loss(forward.logits.clone(), &forward.tokens)?;
-    Ok(Ours::new(crate::device::read(loss)?, &[]))
 }
 
 /// An error about an input of the reference.

@@ -1,17 +1,19 @@
 //! Gradients of the loss at the embedding, between blocks, and at the final norm.
 
+use burn::tensor::{Tensor, TensorData};
+
 use super::compare::Ours;
 use super::forward::{LastHidden, embed_factor};
+use super::inputs::Inputs;
 use super::{Comparer, Numbers};
 use crate::error::Result;
 use crate::hooks::{ActivationCache, Plan};
 use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let names = comparer.unseen("grad_");
-    let Some(tokens) = comparer.reference.tokens("input_ids")?.filter(|_| !names.is_empty()) else { return Ok(()) };
-    let gradients = gradients(model, &tokens)?;
+    let Some(inputs) = Inputs::of(comparer.reference, model)?.filter(|_| !names.is_empty()) else { return Ok(()) };
+    let gradients = gradients(model, &inputs)?;
     for name in names {
         match name.rsplit_once('.').map(|(kind, layer)| (kind, layer.parse::<usize>())) {
             None if name == "grad_embed" => embedding(comparer, model, &gradients)?,
@@ -22,14 +24,14 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     Ok(())
 }
 
-fn gradients(model: &HookedTransformer, tokens: &Tokens) -> Result<ActivationCache> {
+fn gradients(model: &HookedTransformer, inputs: &Inputs) -> Result<ActivationCache> {
     let last = model.config().n_layers - 1;
     let mut plan = Plan::new().grad("embed").grad("blocks.*.resid_pre").grad(format!("blocks.{last}.resid_post"));
     if model.config().final_norm {
         plan = plan.grad("ln_final.normalized");
     }
-    let outcome = model.run(tokens, plan)?;
-    outcome.gradients(model.loss(outcome.output.clone(), tokens)?)
+    let outcome = model.run(&inputs.tokens, plan)?;
+    outcome.gradients(inputs.loss(model, outcome.output.clone())?)
 }
 
 fn embedding(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache) -> Result<()> {
@@ -57,36 +59,52 @@ fn hidden(
         comparer.fail(&name, format!("the reference has layer {layer}, the model has {n_layers} layers"));
         return Ok(());
     }
-    if layer == n_layers && LastHidden::of(comparer.reference, model) == LastHidden::Normed {
-        return normed(comparer, model, gradients, &name);
+    if layer == n_layers {
+        return last(comparer, model, gradients, &name);
     }
-    let site = if layer == n_layers {
-        format!("blocks.{}.resid_post", layer - 1)
-    } else {
-        format!("blocks.{layer}.resid_pre")
-    };
-    comparer.check(&name, &Ours::read(gradients.activation(site)?)?);
+    comparer.check(&name, &Ours::read(gradients.activation(format!("blocks.{layer}.resid_pre"))?)?);
     Ok(())
 }
 
-/// No site lies behind the norm's weight. The chain rule leads there: the gradient at
-/// `ln_final.normalized` is the reference's times that weight.
-fn normed(
-    comparer: &mut Comparer<'_>,
-    model: &HookedTransformer,
-    gradients: &ActivationCache,
-    name: &str,
-) -> Result<()> {
-    let ours = Ours::read(gradients.activation("ln_final.normalized")?)?;
-    let (Some(theirs), Some(weight)) = (comparer.reference.numbers(name), final_weight(model)?) else {
+/// No site lies behind the norm's weight or the projection to the embedding's width. The chain rule leads from there to
+/// the nearest site in front: the reference's gradient, back through the projection, times that weight.
+fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, name: &str) -> Result<()> {
+    let normed = LastHidden::of(comparer.reference, model) == LastHidden::Normed;
+    let site = if normed {
+        "ln_final.normalized".to_owned()
+    } else {
+        format!("blocks.{}.resid_post", model.config().n_layers - 1)
+    };
+    let ours = Ours::read(gradients.activation(&site)?)?;
+    let Some(theirs) = comparer.reference.numbers(name) else {
         comparer.check(name, &ours);
         return Ok(());
     };
     comparer.uses(name);
-    let values = theirs.values.iter().zip(weight.iter().cycle()).map(|(gradient, weight)| gradient * weight).collect();
-    let note = "the reference's, times the final norm's weight, at `ln_final.normalized`";
-    comparer.check_against(name, &Ours { note, ..ours }, &Numbers { shape: theirs.shape.clone(), values });
+    let mut behind = unprojected(model, theirs)?;
+    let mut note = if model.net().project_out.is_some() { "the reference's, back through the projection" } else { "" };
+    if normed && let Some(weight) = final_weight(model)? {
+        behind.values.iter_mut().zip(weight.iter().cycle()).for_each(|(gradient, weight)| *gradient *= weight);
+        note = "the reference's, times the final norm's weight, at `ln_final.normalized`";
+    }
+    comparer.check_against(name, &Ours { note, ..ours }, &behind);
     Ok(())
+}
+
+/// A gradient behind `project_out` as it is in front: `[.., d_embed]` times the projection's transpose.
+fn unprojected(model: &HookedTransformer, theirs: &Numbers) -> Result<Numbers> {
+    let Some(project) = &model.net().project_out else { return Ok(theirs.clone()) };
+    let weight = project.weight.val();
+    let [d_model, width] = weight.dims();
+    if theirs.shape.last() != Some(&width) {
+        return Ok(theirs.clone());
+    }
+    let rows = theirs.values.len() / width;
+    let gradient = Tensor::<2>::from_data(TensorData::new(theirs.values.clone(), [rows, width]), model.device());
+    let mut shape = theirs.shape.clone();
+    shape.pop();
+    shape.push(d_model);
+    Ok(Numbers { shape, values: crate::device::read(gradient.matmul(weight.transpose()))? })
 }
 
 /// What the final norm multiplies by, `[d_model]`.

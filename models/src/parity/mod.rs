@@ -8,11 +8,13 @@
 //! | --- | --- |
 //! | `logits`, `loss` | the output, and its mean cross entropy in nats |
 //! | `embed_out` | `embed` |
+//! | `embeddings_out` | `blocks.0.resid_pre` |
 //! | `hidden_states.i` | `blocks.i.resid_pre`; the last one is behind the final norm |
 //! | `attentions.i`, `attn_out.i`, `mlp_out.i`, `router_logits.i` | `blocks.i.attn.pattern`, `.attn.out`, `.mlp.out`, `.mlp.router` |
 //! | `final_norm_in` | the last block's `resid_post` |
 //! | `grad_embed`, `grad_hidden_states.i` | the gradient of the loss there |
 //! | `padded.*` | the same with a mask, where it is 1 |
+//! | `nomask.*` | an encoder's on ids alone, without the mask and the types that come with them |
 //! | `generate.*`, `prompt.N.greedy_*` | greedy generation, with the cache of keys and values and without |
 //! | `prompt.N.*`, `sentence.N.*`, `repeated.*`, `facts.N.*` | runs on trained models' prompts |
 
@@ -21,6 +23,7 @@ mod facts;
 mod forward;
 mod generation;
 mod gradients;
+mod inputs;
 mod padded;
 mod plain;
 mod prompts;

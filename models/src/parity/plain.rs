@@ -1,33 +1,43 @@
-//! A plain forward on `input_ids`.
+//! A plain forward on `input_ids`, and the same without mask and types.
 
 use super::Comparer;
-use super::forward::{Forward, loss};
+use super::compare::Ours;
+use super::forward::Forward;
+use super::inputs::Inputs;
 use crate::error::Result;
 use crate::model::HookedTransformer;
 
 /// Sections other parts compare.
-const ELSEWHERE: [&str; 9] =
-    ["padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "induction.", "ioi.", "grad_"];
+const ELSEWHERE: [&str; 10] =
+    ["padded.", "nomask.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "induction.", "ioi.", "grad_"];
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
-    let Some(tokens) = comparer.reference.tokens("input_ids")? else { return Ok(()) };
-    comparer.uses("input_ids");
-    let forward = Forward::of(model, tokens)?;
+    let Some(inputs) = Inputs::of(comparer.reference, model)? else { return Ok(()) };
+    Inputs::used(comparer);
+    let forward = Forward::of(model, inputs.tokens.clone())?;
     if comparer.reference.numbers("loss").is_some() {
-        comparer.check("loss", &loss(model, &forward)?);
+        let loss = inputs.loss(model, forward.logits.clone())?;
+        comparer.check("loss", &Ours::new(crate::device::read(loss)?, &[]));
     }
     let names: Vec<&str> = comparer
         .unseen("")
         .into_iter()
         .filter(|name| !ELSEWHERE.iter().any(|section| name.starts_with(section)))
         .collect();
-    forward.check(comparer, "", &names, None)?;
+    forward.check(comparer, "", &names, inputs.counts())?;
     for name in expected(model.config().n_layers) {
         if comparer.reference.numbers(&name).is_none() {
             comparer.lacks(name);
         }
     }
-    Ok(())
+    unmasked(comparer, model)
+}
+
+/// `nomask.*`: the ids alone, nothing padded, all of type 0.
+fn unmasked(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
+    let names = comparer.unseen("nomask.");
+    let Some(tokens) = comparer.reference.tokens("input_ids")?.filter(|_| !names.is_empty()) else { return Ok(()) };
+    Forward::of(model, tokens)?.check(comparer, "nomask.", &names, None)
 }
 
 /// What every reference of a forward has.

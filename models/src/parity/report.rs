@@ -69,7 +69,8 @@ impl Report {
 
 /// Where a quantity comes in a run: sections in order, layers in order, and the parts of a layer as they are computed.
 pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
-    let sections = ["grad_", "padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "text.", "greedy."];
+    let sections =
+        ["grad_", "nomask.", "padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "text.", "greedy."];
     let section = sections.iter().position(|section| quantity.starts_with(section)).map_or(0, |index| index + 1);
     let bare = quantity.split([' ', '(']).next().unwrap_or(quantity);
     let numbers: Vec<usize> = bare.split('.').filter_map(|part| part.parse().ok()).collect();
@@ -78,6 +79,7 @@ pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
     let layer = numbers.get(usize::from(named)).copied();
     let parts = [
         "embed_out",
+        "embeddings_out",
         "hidden_states",
         "attentions",
         "attn_out",
@@ -89,7 +91,10 @@ pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
     ];
     let part = parts.iter().position(|part| bare.contains(part)).unwrap_or(parts.len());
     // Without a layer: the embedding comes before all layers, everything else behind them.
-    let depth = layer.map_or_else(|| if bare.ends_with("embed_out") { 0 } else { usize::MAX }, |layer| layer + 1);
+    let depth = layer.map_or_else(
+        || if bare.contains("embed_out") || bare.contains("embeddings_out") { 0 } else { usize::MAX },
+        |layer| layer + 1,
+    );
     (section, item, depth, part, quantity.to_owned())
 }
 

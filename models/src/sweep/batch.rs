@@ -80,7 +80,9 @@ fn prepare(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Resu
     let first = by_position.iter().position(|change| *change != 0.0);
     Ok(match first {
         None => (0, true, None),
-        Some(first) if length == tokens.pos() => (first, false, Some((site.to_owned(), after))),
+        Some(first) if length == tokens.pos() => {
+            (if clean.causal { first } else { 0 }, false, Some((site.to_owned(), after)))
+        }
         Some(_) => (0, false, None),
     })
 }

@@ -46,7 +46,7 @@ pub(super) struct Start {
 fn layer_of(site: &str) -> Option<usize> {
     match site.strip_prefix("blocks.") {
         Some(rest) => rest.split('.').next()?.parse().ok(),
-        None if site == "embed" || site == "pos_embed" => None,
+        None if matches!(site, "embed" | "token_type_embed" | "pos_embed") => None,
         None => Some(usize::MAX),
     }
 }

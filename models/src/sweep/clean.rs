@@ -14,6 +14,8 @@ use crate::transformer::{KvCache, Positions};
 /// What resuming needs: the stream entering blocks, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
     pub(super) logits: Tensor<3>,
+    /// Whether an edit leaves earlier positions as they were.
+    pub(super) causal: bool,
     cache: ActivationCache,
     key_site: &'static str,
 }
@@ -43,7 +45,7 @@ impl Clean {
             sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
         };
         let outcome = model.run(tokens, plan)?;
-        Ok(Self { logits: outcome.output, cache: outcome.cache, key_site })
+        Ok(Self { logits: outcome.output, causal: !config.bidirectional, cache: outcome.cache, key_site })
     }
 
     /// The clean tensor at a site.

@@ -3,7 +3,8 @@
 //! One clean forward keeps the residual stream entering every block and each layer's keys and
 //! values. An edit is first applied to the clean tensor at its site: the positions it changes say
 //! where its forward must start. Everything before that layer and that position is reused, edits
-//! that start together run as one batch, and an edit that changes nothing costs nothing.
+//! that start together run as one batch, and an edit that changes nothing costs nothing. In an encoder, whose
+//! positions see the ones behind them, a forward starts at a layer alone.
 
 mod batch;
 mod case;

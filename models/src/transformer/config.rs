@@ -64,6 +64,18 @@ pub struct TransformerConfig {
     pub embed_scale: Option<f64>,
     /// A norm right after the embedding (BLOOM).
     pub embed_norm: bool,
+    /// A norm on the sum of all embeddings: tokens, positions and types (BERT).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub embed_sum_norm: bool,
+    /// How many types a token may be of, each with an embedding of its own: the first text of a pair, the second (BERT).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub token_types: Option<usize>,
+    /// Whether a position also sees those behind it (BERT): an encoder.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bidirectional: bool,
+    /// Whether the stream passes a dense layer and the activation before the final norm (BERT's masked-LM head).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unembed_transform: bool,
     /// Width of the embedding where it differs from `d_model` and is projected in and out (OPT-350m).
     pub d_embed: Option<usize>,
     /// Logits are multiplied by this.
@@ -72,6 +84,12 @@ pub struct TransformerConfig {
     pub tied: bool,
     /// Whether the unembedding has a bias.
     pub unembed_bias: bool,
+}
+
+/// Options that few architectures have are left out of what is written where they are off, so that what was written
+/// before there were such options reads the same.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A neuron's nonlinearity.
@@ -286,6 +304,10 @@ impl TransformerConfig {
             final_softcap: None,
             embed_scale: None,
             embed_norm: false,
+            embed_sum_norm: false,
+            token_types: None,
+            bidirectional: false,
+            unembed_transform: false,
             d_embed: None,
             logit_scale: None,
             tied: true,

@@ -40,6 +40,8 @@ impl KvCache {
 pub struct Context {
     /// Positions `[batch, pos]`.
     pub positions: Tensor<2, Int>,
+    /// Types of the tokens `[batch, pos]`; none: all are of type 0.
+    pub types: Option<Tensor<2, Int>>,
     /// Slots before this forward's first token.
     pub offset: usize,
     masks: BTreeMap<Option<usize>, Tensor<4, Bool>>,
@@ -76,7 +78,7 @@ impl Context {
         let rows: &[Vec<bool>] = if uniform { &visible[..1] } else { visible };
         let mut masks = BTreeMap::new();
         for window in &config.windows {
-            masks.entry(*window).or_insert_with(|| mask(rows, offset, *window, device));
+            masks.entry(*window).or_insert_with(|| mask(rows, offset, *window, config.bidirectional, device));
         }
         let same_positions = positions.iter().all(|row| row == &positions[0]);
         let distinct: &[Vec<i64>] = if same_positions { &positions[..1] } else { positions };
@@ -90,7 +92,18 @@ impl Context {
             Positions::Alibi { scaled } => Some(alibi(config.n_heads, scaled, positions, offset, device)),
             _ => None,
         };
-        Self { positions: new_positions(positions, offset, device), offset, masks, rotations, alibi }
+        Self { positions: new_positions(positions, offset, device), types: None, offset, masks, rotations, alibi }
+    }
+
+    /// With types for this forward's tokens, `[batch][pos]`, where any is not 0.
+    #[must_use]
+    pub fn with_types(mut self, types: &[Vec<u32>], device: &Device) -> Self {
+        if types.iter().flatten().any(|kind| *kind != 0) {
+            let rows: Vec<Vec<i64>> =
+                types.iter().map(|row| row.iter().map(|kind| i64::from(*kind)).collect()).collect();
+            self.types = Some(new_positions(&rows, 0, device));
+        }
+        self
     }
 
     /// One layer's part.
@@ -107,6 +120,7 @@ impl Context {
     }
 }
 
+/// The columns from `offset` on, as a tensor.
 fn new_positions(positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<2, Int> {
     let rows = positions.len();
     let values: Vec<i64> = positions.iter().flat_map(|row| &row[offset..]).copied().collect();
@@ -114,16 +128,23 @@ fn new_positions(positions: &[Vec<i64>], offset: usize, device: &Device) -> Tens
     Tensor::from_data(TensorData::new(values, [rows, width]), device)
 }
 
-/// A key is hidden when it comes later, is further back than the window, or is padding. A query always
-/// sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
-fn mask(visible: &[Vec<bool>], offset: usize, window: Option<usize>, device: &Device) -> Tensor<4, Bool> {
+/// A key is hidden when it comes later (where attention is causal), is further away than the window, or is padding. A query
+/// always sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
+fn mask(
+    visible: &[Vec<bool>],
+    offset: usize,
+    window: Option<usize>,
+    bidirectional: bool,
+    device: &Device,
+) -> Tensor<4, Bool> {
     let (rows, keys) = (visible.len(), visible[0].len());
     let queries = keys - offset;
     let mut hidden = Vec::with_capacity(rows * queries * keys);
     for row in visible {
         for query in offset..keys {
             hidden.extend((0..keys).map(|key| {
-                let outside = key > query || window.is_some_and(|window| query - key >= window);
+                let later = key > query && !bidirectional;
+                let outside = later || window.is_some_and(|window| query.abs_diff(key) >= window);
                 key != query && (outside || !row[key])
             }));
         }
@@ -177,16 +198,23 @@ mod tests {
 
     #[test]
     fn a_window_of_two_sees_itself_and_one_back() {
-        let hidden = mask(&[vec![true; 3]], 0, Some(2), &Device::flex());
+        let hidden = mask(&[vec![true; 3]], 0, Some(2), false, &Device::flex());
         let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
         assert_eq!(hidden, [false, true, true, false, false, true, true, false, false]);
     }
 
     #[test]
     fn padding_is_hidden_from_all_but_itself() {
-        let hidden = mask(&[vec![false, true]], 0, None, &Device::flex());
+        let hidden = mask(&[vec![false, true]], 0, None, false, &Device::flex());
         let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
         assert_eq!(hidden, [false, true, true, false]);
+    }
+
+    #[test]
+    fn both_ways_all_is_seen_but_padding() {
+        let hidden = mask(&[vec![true, true, false]], 0, None, true, &Device::flex());
+        let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
+        assert_eq!(hidden, [false, false, true, false, false, true, false, false, false]);
     }
 
     /// bfloat16 has 8 bits: above 256 it keeps even numbers, and of two equally near the one that ends in 0.

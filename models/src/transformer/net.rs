@@ -17,14 +17,18 @@ use super::source::{Init, Source};
 pub struct Transformer {
     /// `[d_vocab, d_model]`
     pub embed: Embedding,
-    /// Right after the embedding (BLOOM).
+    /// Right after the embedding (BLOOM), or after the sum of all embeddings (BERT).
     pub embed_norm: Option<Norm>,
     /// From the embedding's width to the stream's (OPT-350m).
     pub project_in: Option<Linear>,
     /// `[positions, d_model]`
     pub pos_embed: Option<Embedding>,
+    /// `[token_types, d_model]` (BERT).
+    pub type_embed: Option<Embedding>,
     /// The blocks.
     pub blocks: Vec<Block>,
+    /// What the stream passes before the last norm, followed by the activation (BERT's masked-LM head).
+    pub transform: Option<Linear>,
     /// The last norm.
     pub ln_final: Option<Norm>,
     /// From the stream's width to the embedding's.
@@ -41,7 +45,8 @@ impl Transformer {
     pub fn build(source: &mut impl Source, config: &TransformerConfig) -> Self {
         let d_embed = config.d_embed.unwrap_or(config.d_model);
         let embed = Embedding::build(source, "embed", [config.d_vocab, d_embed]);
-        let embed_norm = config.embed_norm.then(|| Norm::build(source, "embed_norm", config.d_model, config));
+        let normed = config.embed_norm || config.embed_sum_norm;
+        let embed_norm = normed.then(|| Norm::build(source, "embed_norm", config.d_model, config));
         let mut project =
             |name: &str, shape| config.d_embed.map(|_| Linear::build(source, name, shape, false, Init::Normal(0.02)));
         let project_in = project("project_in", [d_embed, config.d_model]);
@@ -52,7 +57,12 @@ impl Transformer {
             }
             _ => None,
         };
+        let type_embed =
+            config.token_types.map(|types| Embedding::build(source, "type_embed", [types, config.d_model]));
         let blocks = (0..config.n_layers).map(|layer| Block::build(source, layer, config)).collect();
+        let square = [config.d_model, config.d_model];
+        let transform =
+            config.unembed_transform.then(|| Linear::build(source, "transform", square, true, Init::Normal(0.02)));
         let ln_final = config.final_norm.then(|| Norm::build(source, "ln_final", config.d_model, config));
         let unembed = Unembedding::build(source, [d_embed, config.d_vocab], config.tied, config.unembed_bias);
         Self {
@@ -60,7 +70,9 @@ impl Transformer {
             embed_norm,
             project_in,
             pos_embed,
+            type_embed,
             blocks,
+            transform,
             ln_final,
             project_out,
             unembed,
@@ -68,18 +80,37 @@ impl Transformer {
         }
     }
 
-    /// Tokens `[batch, pos]` to the stream entering block 0, `[batch, pos, d_model]`. Sites: `embed`, `pos_embed`.
-    #[hooked(skip(rows))]
+    /// Tokens `[batch, pos]` to the stream entering block 0, `[batch, pos, d_model]`. Sites: `embed`,
+    /// `token_type_embed`, `pos_embed`.
+    #[hooked(skip(sum))]
     pub fn forward_embed(&self, ids: Tensor<2, Int>, context: &Context) -> Tensor<3> {
         let embed = self.embedded(ids);
-        let (Some(table), Positions::Learned { offset }) = (&self.pos_embed, &self.config.positions) else {
-            return embed;
+        let sum = self.with_positions(self.with_types(embed, context), context);
+        match &self.embed_norm {
+            Some(norm) if self.config.embed_sum_norm => norm.apply(sum),
+            _ => sum,
+        }
+    }
+
+    #[hooked(skip(rows))]
+    fn with_types(&self, stream: Tensor<3>, context: &Context) -> Tensor<3> {
+        let Some(table) = &self.type_embed else { return stream };
+        let rows = match &context.types {
+            Some(types) => table.lookup(types.clone()),
+            None => table.weight.val().narrow(0, 0, 1).unsqueeze(),
         };
-        let [batch, ..] = embed.dims();
+        let token_type_embed = rows.expand(stream.dims());
+        stream + token_type_embed
+    }
+
+    #[hooked(skip(rows))]
+    fn with_positions(&self, stream: Tensor<3>, context: &Context) -> Tensor<3> {
+        let (Some(table), Positions::Learned { offset }) = (&self.pos_embed, &self.config.positions) else {
+            return stream;
+        };
         let rows = table.lookup(context.positions.clone() + *offset as i64);
-        let [_, pos, d_model] = rows.dims();
-        let pos_embed = rows.expand([batch, pos, d_model]);
-        embed + pos_embed
+        let pos_embed = rows.expand(stream.dims());
+        stream + pos_embed
     }
 
     fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
@@ -87,7 +118,9 @@ impl Transformer {
         if let Some(scale) = self.config.embed_scale {
             embed = embed * scale;
         }
-        if let Some(norm) = &self.embed_norm {
+        if let Some(norm) = &self.embed_norm
+            && self.config.embed_norm
+        {
             embed = norm.apply(embed);
         }
         match &self.project_in {
@@ -123,7 +156,18 @@ impl Transformer {
 
     #[hooked]
     fn final_normed(&self, resid: Tensor<3>) -> Tensor<3> {
-        if let Some(ln_final) = &self.ln_final { ln_final.forward(resid) } else { resid }
+        if let Some(ln_final) = &self.ln_final {
+            ln_final.forward(self.transformed(resid))
+        } else {
+            self.transformed(resid)
+        }
+    }
+
+    fn transformed(&self, resid: Tensor<3>) -> Tensor<3> {
+        match &self.transform {
+            Some(dense) => self.config.activation.apply(dense.apply(resid)),
+            None => resid,
+        }
     }
 
     /// Logits of a stream that has passed the final norm: `[batch, pos, d_model]` to `[batch, pos, d_vocab]`.
