@@ -188,7 +188,9 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
         }
     };
     let mut session = session.borrow_mut();
-    effects.into_iter().for_each(|(index, effect)| session.effects[index].push(effect));
+    for (index, effect) in effects {
+        session.effects[index].push(effect);
+    }
     session.keep(&at, value).tensor().expect("BUG: edits keep the shape")
 }
 

@@ -32,7 +32,7 @@ impl HookedTransformer {
             }
             _ => tokens.batch(),
         };
-        self.capture_in_batches(&tokens, plan, rows)
+        self.capture_in_batches(&tokens, &plan, rows)
     }
 
     /// The captures of a plan, `rows` rows of the batch at a time.
@@ -42,11 +42,11 @@ impl HookedTransformer {
     /// # Errors
     ///
     /// [`Error::OutOfRange`] for no rows, [`Error::Absent`] for a plan with gradients, and those of a run.
-    pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: Plan, rows: usize) -> Result<ActivationCache> {
+    pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: &Plan, rows: usize) -> Result<ActivationCache> {
         let tokens = prompt.into_tokens(self)?;
         plan.check(&self.sites())?;
-        let options = RunOptions { stop_at_layer: self.cost_of(&tokens, &plan).stop_at_layer, ..RunOptions::default() };
-        let parts = self.parts(&tokens, &plan, rows, &options)?;
+        let options = RunOptions { stop_at_layer: self.cost_of(&tokens, plan).stop_at_layer, ..RunOptions::default() };
+        let parts = self.parts(&tokens, plan, rows, &options)?;
         ActivationCache::stacked(parts.into_iter().map(|part| part.cache).collect())
     }
 
@@ -59,11 +59,11 @@ impl HookedTransformer {
     pub fn run_in_batches(
         &self,
         prompt: impl IntoTokens,
-        plan: Plan,
+        plan: &Plan,
         rows: usize,
     ) -> Result<(Tensor<3>, ActivationCache)> {
         let tokens = prompt.into_tokens(self)?;
-        let parts = self.parts(&tokens, &plan, rows, &RunOptions::default())?;
+        let parts = self.parts(&tokens, plan, rows, &RunOptions::default())?;
         let (logits, caches) = parts.into_iter().map(|part| (part.output, part.cache)).unzip();
         Ok((Tensor::cat(logits, 0), ActivationCache::stacked(caches)?))
     }
@@ -222,14 +222,14 @@ mod tests {
             .edit("blocks.1.resid_pre", Intervention::patch(&patch).positions([-1]).edit());
         let whole = model.run(tokens(), plan.clone()).unwrap();
         for rows in [1, 2, 3, 9] {
-            let (logits, cache) = model.run_in_batches(tokens(), plan.clone(), rows).unwrap();
+            let (logits, cache) = model.run_in_batches(tokens(), &plan, rows).unwrap();
             let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
             assert!(close(&crate::device::read(logits).unwrap(), &crate::device::read(whole.output.clone()).unwrap()));
             for (site, value) in whole.cache.iter() {
                 assert!(close(&cache.activation(site).unwrap().to_vec().unwrap(), &value.to_vec().unwrap()), "{site}");
             }
         }
-        let error = model.run_in_batches(tokens(), Plan::new().grad("embed"), 1).unwrap_err().to_string();
+        let error = model.run_in_batches(tokens(), &Plan::new().grad("embed"), 1).unwrap_err().to_string();
         assert!(error.contains("take the gradients batch by batch"), "{error}");
     }
 

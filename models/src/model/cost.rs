@@ -61,7 +61,7 @@ impl HookedTransformer {
         let shape = [tokens.batch(), tokens.pos()];
         Cost {
             captures: self.capture_bytes(plan, &known, shape),
-            stop_at_layer: self.deepest(plan, &known),
+            stop_at_layer: deepest(plan, &known),
             n_layers: self.config().n_layers,
             working: self.working_bytes(shape),
         }
@@ -77,17 +77,6 @@ impl HookedTransformer {
             (numbers > 0).then(|| (site.clone(), 4 * numbers as u64))
         };
         known.iter().filter_map(bytes).collect()
-    }
-
-    /// The first block after everything a plan names; `None` where it names what follows the blocks, or nothing.
-    fn deepest(&self, plan: &Plan, known: &[String]) -> Option<usize> {
-        let named = known.iter().filter(|site| plan.patterns().any(|pattern| pattern.matches(site)));
-        let layers = named.map(|site| match site.strip_prefix("blocks.") {
-            Some(rest) => rest.split('.').next().and_then(|layer| layer.parse().ok()).map(|layer: usize| layer + 1),
-            None if site == "embed" || site == "pos_embed" => Some(0),
-            None => None,
-        });
-        layers.collect::<Option<Vec<usize>>>()?.into_iter().max()
     }
 
     /// Scores and pattern, the MLP's neurons and the logits: what a forward holds at its widest.
@@ -131,6 +120,17 @@ impl HookedTransformer {
         let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
     }
+}
+
+/// The first block after everything a plan names; `None` where it names what follows the blocks, or nothing.
+fn deepest(plan: &Plan, known: &[String]) -> Option<usize> {
+    let named = known.iter().filter(|site| plan.patterns().any(|pattern| pattern.matches(site)));
+    let layers = named.map(|site| match site.strip_prefix("blocks.") {
+        Some(rest) => rest.split('.').next().and_then(|layer| layer.parse().ok()).map(|layer: usize| layer + 1),
+        None if site == "embed" || site == "pos_embed" => Some(0),
+        None => None,
+    });
+    layers.collect::<Option<Vec<usize>>>()?.into_iter().max()
 }
 
 #[cfg(test)]

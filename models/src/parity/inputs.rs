@@ -42,7 +42,9 @@ impl Inputs {
 
     /// Notes that they are inputs.
     pub(super) fn used(comparer: &mut Comparer<'_>) {
-        NAMES.iter().for_each(|name| comparer.uses(name));
+        for name in NAMES {
+            comparer.uses(name);
+        }
     }
 
     /// `[batch][pos]`: which positions count; all where nothing is padding.
