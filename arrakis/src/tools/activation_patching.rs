@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Metric, ScoreTable, Tool, common};
 use crate::bench::Bench;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What each activation of one run does to another.
 ///
@@ -210,16 +210,7 @@ impl ActivationPatching {
 
     pub(super) fn pair(&self, source: impl IntoTokens, target: impl IntoTokens) -> Result<(Tokens, Tokens)> {
         let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
-        if (source.batch(), source.pos()) != (target.batch(), target.pos()) {
-            let problem = format!(
-                "the source is {} × {} tokens, the target {} × {}; patch between prompts that align token by token",
-                source.batch(),
-                source.pos(),
-                target.batch(),
-                target.pos()
-            );
-            return Err(Error::Tool { tool: Self::NAME, problem });
-        }
+        common::check_pair(Self::NAME, &source, &target)?;
         Ok((source, target))
     }
 

@@ -1,37 +1,27 @@
 //! Activation patching, estimated for all activations at once by a gradient.
 
-use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, Tokens, device, progress, site};
+use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, device, progress, site};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, ScoreTable, Tool, common};
 use crate::bench::Bench;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A linear estimate of what patching each activation would do to a metric.
 ///
-/// *What it tells you*: for every head, stream position or neuron at once, about how much the metric would move if
-/// that one activation took its value from the clean prompt: `(a_clean - a_corrupt) · ∂metric/∂a`, summed over what
-/// the score covers. Two forwards and one backward in place of one forward an activation. *How to read it*: units
-/// of the metric; positive means the clean value pushes the metric up. *When it misleads*: it is a tangent: where
-/// the metric bends (saturated attention, the norms' effect on large stream patches) it can be far off or of the
-/// wrong sign; early `resid_pre` is worst: confirm the top few by patching. *Source*: Nanda, "Attribution Patching",
-/// 2023; Syed et al., <https://arxiv.org/abs/2310.10348>.
+/// *What it tells you*: for every head, stream position or neuron at once, about how much the metric of a target run
+/// would move if that one activation took its value from a source run: `(a_source - a_target) · ∂metric/∂a` at the
+/// target, summed over what the score covers. A clean source and a corrupted target denoise, the other way round
+/// they noise, as in [`super::ActivationPatching`], whose [`super::activation_patching::Patched::change`] it
+/// estimates. Two forwards and one backward in place of one forward an activation. *How to read it*: units of the
+/// metric; positive means the source's value pushes the metric up. *When it misleads*: it is a tangent: where the
+/// metric bends (saturated attention, the norms' effect on large stream patches) it can be far off or of the wrong
+/// sign; early `resid_pre` is worst: confirm the top few by patching. *Source*: Nanda, "Attribution Patching", 2023;
+/// Syed et al., <https://arxiv.org/abs/2310.10348>.
 #[derive(Clone, Debug)]
 pub struct AttributionPatching {
     model: HookedTransformer,
-    point: Point,
-}
-
-/// The run the gradient is taken at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Point {
-    /// The corrupted run: patching clean values in (denoising).
-    #[default]
-    Corrupted,
-    /// The clean run: how far the metric lies above that with corrupted values (noising, sign reversed).
-    Clean,
 }
 
 /// A neuron's score.
@@ -56,15 +46,9 @@ impl Tool for AttributionPatching {
 }
 
 impl AttributionPatching {
-    /// For a model; gradients at the corrupted run.
+    /// For a model.
     pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone(), point: Point::Corrupted }
-    }
-
-    /// With gradients at another run.
-    #[must_use]
-    pub fn at(self, point: Point) -> Self {
-        Self { point, ..self }
+        Self { model: model.clone() }
     }
 
     /// Scores of heads (`attn.z`, summed over positions and rows), `[layer][head]`.
@@ -72,13 +56,13 @@ impl AttributionPatching {
     /// # Errors
     ///
     /// Prompts of different shapes, or a metric that does not fit.
-    pub fn heads(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
-        let scores = self.scores("attn.z", clean, corrupted, metric)?;
+    pub fn heads(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
+        let scores = self.scores("attn.z", source, target, metric)?;
         let by_head = |layer: usize| -> Result<Vec<f32>> {
             let score: Tensor<4> = scores.get(&site::z(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(1).sum_dim(3))?)
         };
-        Ok(ScoreTable::heads(self.layers(by_head)?, &metric.units()))
+        Ok(ScoreTable::heads(self.layers(by_head)?, &units(metric)))
     }
 
     /// Scores of heads at each position, `[layer][head]` for each position: `[pos]`.
@@ -88,11 +72,11 @@ impl AttributionPatching {
     /// As [`AttributionPatching::heads`].
     pub fn heads_by_pos(
         &self,
-        clean: impl IntoTokens,
-        corrupted: impl IntoTokens,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
         metric: &Metric,
     ) -> Result<Vec<ScoreTable>> {
-        let scores = self.scores("attn.z", clean, corrupted, metric)?;
+        let scores = self.scores("attn.z", source, target, metric)?;
         let heads = self.model.config().n_heads;
         let by_pos = |layer: usize| -> Result<Vec<f32>> {
             let score: Tensor<4> = scores.get(&site::z(layer))?;
@@ -101,23 +85,23 @@ impl AttributionPatching {
         let layers = self.layers(by_pos)?;
         let positions = layers.first().map_or(0, |row| row.len() / heads);
         let at = |pos: usize| layers.iter().map(|row| row[pos * heads..][..heads].to_vec()).collect();
-        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &metric.units())).collect())
+        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &units(metric))).collect())
     }
 
-    /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the clean tokens.
+    /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the target's tokens.
     ///
     /// # Errors
     ///
     /// As [`AttributionPatching::heads`].
-    pub fn resid_pre(&self, clean: impl IntoTokens, corrupted: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
-        let clean = clean.into_tokens(&self.model)?;
-        let labels = common::labels(&self.model, &clean);
-        let scores = self.scores("resid_pre", clean, corrupted, metric)?;
+    pub fn resid_pre(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
+        let target = target.into_tokens(&self.model)?;
+        let labels = common::labels(&self.model, &target);
+        let scores = self.scores("resid_pre", source, target, metric)?;
         let by_pos = |layer: usize| -> Result<Vec<f32>> {
             let score: Tensor<3> = scores.get(&site::resid_pre(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(2))?)
         };
-        Ok(ScoreTable::positions(self.layers(by_pos)?, &labels, &metric.units()))
+        Ok(ScoreTable::positions(self.layers(by_pos)?, &labels, &units(metric)))
     }
 
     /// The `k` neurons (`mlp.post`, summed over positions) whose score is furthest from zero, over all layers.
@@ -127,12 +111,12 @@ impl AttributionPatching {
     /// As [`AttributionPatching::heads`], or a mixture of experts.
     pub fn neurons(
         &self,
-        clean: impl IntoTokens,
-        corrupted: impl IntoTokens,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
         metric: &Metric,
         k: usize,
     ) -> Result<Vec<NeuronScore>> {
-        let scores = self.scores("mlp.post", clean, corrupted, metric)?;
+        let scores = self.scores("mlp.post", source, target, metric)?;
         let by_neuron = |layer: usize| -> Result<Vec<f32>> {
             let score: Tensor<3> = scores.get(&site::mlp_post(layer))?;
             Ok(device::read(score.sum_dim(0).sum_dim(1))?)
@@ -151,63 +135,51 @@ impl AttributionPatching {
         (0..self.model.config().n_layers).map(each).collect()
     }
 
-    /// `(a_clean - a_corrupt) · gradient`, element by element, at one site of every block.
+    /// `(a_source - a_target) · gradient`, element by element, at one site of every block.
     fn scores(
         &self,
         inside: &str,
-        clean: impl IntoTokens,
-        corrupted: impl IntoTokens,
+        source: impl IntoTokens,
+        target: impl IntoTokens,
         metric: &Metric,
     ) -> Result<Elementwise> {
-        let (clean, corrupted) = (clean.into_tokens(&self.model)?, corrupted.into_tokens(&self.model)?);
-        check_pair(&clean, &corrupted)?;
+        let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
+        common::check_pair(Self::NAME, &source, &target)?;
         let sites = format!("blocks.*.{inside}");
-        let (differentiated, other) =
-            if self.point == Point::Corrupted { (&corrupted, &clean) } else { (&clean, &corrupted) };
         let bar = progress::bar(Self::NAME, "passes", 3);
-        let outcome = self.model.run(differentiated, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        let outcome = self.model.run(&target, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
         bar.inc(1);
-        let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, differentiated)?)?;
+        let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, &target)?)?;
         bar.inc(1);
-        let there = self.model.capture(other, [sites.as_str()])?;
+        let source = self.model.capture(&source, [sites.as_str()])?;
         bar.finish_and_clear();
-        let (clean, corrupted) =
-            if self.point == Point::Corrupted { (there, outcome.cache) } else { (outcome.cache, there) };
-        Ok(Elementwise { clean, corrupted, gradients })
+        Ok(Elementwise { source, target: outcome.cache, gradients })
     }
+}
+
+fn units(metric: &Metric) -> String {
+    format!("estimated change of {}", metric.units())
 }
 
 /// Two runs' activations and a gradient, multiplied where asked for.
 struct Elementwise {
-    clean: ActivationCache,
-    corrupted: ActivationCache,
+    source: ActivationCache,
+    target: ActivationCache,
     gradients: ActivationCache,
 }
 
 impl Elementwise {
     fn get<const D: usize>(&self, site: &site::Site) -> Result<Tensor<D>> {
-        let difference = self.clean.get::<D>(site)? - self.corrupted.get::<D>(site)?;
+        let difference = self.source.get::<D>(site)? - self.target.get::<D>(site)?;
         Ok(difference * self.gradients.get::<D>(site)?)
     }
-}
-
-fn check_pair(clean: &Tokens, corrupted: &Tokens) -> Result<()> {
-    let (a, b) = ([clean.batch(), clean.pos()], [corrupted.batch(), corrupted.pos()]);
-    if a == b {
-        return Ok(());
-    }
-    let problem = format!(
-        "the clean prompt is {} × {} tokens, the corrupted {} × {}; make them equal, word for word",
-        a[0], a[1], b[0], b[1]
-    );
-    Err(Error::Tool { tool: AttributionPatching::NAME, problem })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tools::testing::{close, fixture, induction_model};
-    use arrakis_models::Edit;
+    use arrakis_models::{Edit, Tokens};
 
     const CLEAN: [u32; 5] = [34, 17, 29, 49, 82];
     const CORRUPTED: [u32; 5] = [34, 17, 30, 49, 82];
@@ -244,15 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn the_planted_heads_stand_out_at_either_point() {
-        let metric = Metric::logit_diff(5, 7);
-        for point in [Point::Corrupted, Point::Clean] {
-            let table = AttributionPatching::new(&induction_model())
-                .at(point)
-                .heads([3, 5, 7, 3], [3, 7, 5, 3], &metric)
-                .unwrap();
-            assert_eq!(table.top(1)[0].label, "L1H0", "{point:?}");
-        }
+    fn the_planted_head_stands_out_in_either_direction() {
+        let (tool, metric) = (AttributionPatching::new(&induction_model()), Metric::logit_diff(5, 7));
+        let (clean, corrupted) = ([3, 5, 7, 3], [3, 7, 5, 3]);
+        let denoised = tool.heads(clean, corrupted, &metric).unwrap();
+        let noised = tool.heads(corrupted, clean, &metric).unwrap();
+        assert_eq!((&*denoised.highest(1)[0].label, &*noised.lowest(1)[0].label), ("L1H0", "L1H0"));
     }
 
     #[test]
@@ -271,7 +240,7 @@ mod tests {
         let error = tool.heads(CLEAN, [1, 2], &Metric::loss()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "attribution_patching: the clean prompt is 1 × 5 tokens, the corrupted 1 × 2; make them equal, word for word"
+            "attribution_patching: the source is 1 × 5 tokens, the target 1 × 2; patch between prompts that align token by token"
         );
     }
 }

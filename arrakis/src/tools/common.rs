@@ -33,6 +33,23 @@ pub(super) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
     })
 }
 
+/// Checks that two prompts can be patched one into the other.
+pub(super) fn check_pair(tool: &'static str, source: &Tokens, target: &Tokens) -> Result<()> {
+    let (from, into) = ([source.batch(), source.pos()], [target.batch(), target.pos()]);
+    if from == into && source.real() == target.real() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the source is {} × {} tokens, the target {} × {}{}; patch between prompts that align token by token",
+        from[0],
+        from[1],
+        into[0],
+        into[1],
+        if from == into { ", padded in other places" } else { "" }
+    );
+    Err(Error::Tool { tool, problem })
+}
+
 /// Each token's own text, in the first row; its id where the model has no tokenizer.
 pub(super) fn labels(model: &HookedTransformer, tokens: &Tokens) -> Vec<String> {
     tokens.ids()[0].iter().map(|id| label(model, *id)).collect()
