@@ -116,17 +116,17 @@ impl HeadDetector {
         self.stripe(HeadKind::DuplicateToken, repeated)
     }
 
-    /// Mean attention on the diagonal a perfect head would fill, over repeated random tokens: `[layer][head]`.
+    /// Mean attention where a perfect head would look, over repeated random tokens: `[layer][head]`.
     ///
-    /// The diagonal of keys 1 (previous token), `length` (duplicate) or `length - 1` (induction) positions back;
-    /// of the last, the first one or two queries stand before the repetition and have nothing to match yet.
+    /// Keys are 1 (previous token), `length` (duplicate) or `length - 1` (induction) positions back. Of the last two,
+    /// only queries of the second copy count: those of the first have nothing to match yet.
     ///
     /// # Errors
     ///
     /// A sequence shorter than 2, an empty batch, or twice the length beyond the model's context.
     pub fn stripe(&self, kind: HeadKind, repeated: &Repeated) -> Result<ScoreTable> {
         let patterns = self.patterns(self.repeated_tokens(repeated)?)?;
-        Ok(on_diagonal(&patterns, kind, repeated))
+        Ok(on_diagonal(&patterns, kind, repeated.length))
     }
 
     /// [`HeadDetector::stripe`] of every kind, from one run: induction, previous token, duplicate token.
@@ -135,9 +135,28 @@ impl HeadDetector {
     ///
     /// As [`HeadDetector::stripe`].
     pub fn stripes(&self, repeated: &Repeated) -> Result<[(HeadKind, ScoreTable); 3]> {
-        let patterns = self.patterns(self.repeated_tokens(repeated)?)?;
+        self.stripes_of(self.repeated_tokens(repeated)?, repeated.length)
+    }
+
+    /// The same on rows of your own: each ends in `length` tokens and the same tokens again.
+    ///
+    /// # Errors
+    ///
+    /// A row that does not end so, is padded, or does not fit the model.
+    pub fn stripes_of(&self, rows: impl IntoTokens, length: usize) -> Result<[(HeadKind, ScoreTable); 3]> {
+        let tokens = rows.into_tokens(&self.model)?;
+        unpadded(&tokens)?;
+        let twice = |ids: &Vec<u32>| {
+            let start = ids.len().checked_sub(2 * length).filter(|_| length >= 2);
+            start.is_some_and(|start| ids[start..start + length] == ids[start + length..])
+        };
+        if let Some(row) = tokens.ids().iter().position(|ids| !twice(ids)) {
+            let problem = format!("row {row} does not end in {length} tokens said twice");
+            return Err(Error::Tool { tool: Self::NAME, problem });
+        }
+        let patterns = self.patterns(tokens)?;
         let kinds = [HeadKind::Induction, HeadKind::PreviousToken, HeadKind::DuplicateToken];
-        Ok(kinds.map(|kind| (kind, on_diagonal(&patterns, kind, repeated))))
+        Ok(kinds.map(|kind| (kind, on_diagonal(&patterns, kind, length))))
     }
 
     /// Seeded random tokens, each row a sequence and its repetition, after the BOS where there is one.
@@ -180,12 +199,7 @@ impl HeadDetector {
         exclude: Exclude,
     ) -> Result<ScoreTable> {
         let tokens = prompts.into_tokens(&self.model)?;
-        if tokens.real().iter().flatten().any(|real| !real) {
-            return Err(Error::Tool {
-                tool: Self::NAME,
-                problem: "padding has no attention to score; give rows of one length".into(),
-            });
-        }
+        unpadded(&tokens)?;
         let each =
             |pattern: &[Vec<f32>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
         Ok(ScoreTable::heads(self.patterns(tokens)?.score(each), "likeness to a perfect head"))
@@ -224,16 +238,25 @@ impl Patterns {
     }
 }
 
-/// Mean attention on the diagonal a perfect head of a kind would fill.
-fn on_diagonal(patterns: &Patterns, kind: HeadKind, repeated: &Repeated) -> ScoreTable {
-    let back = match kind {
-        HeadKind::PreviousToken => 1,
-        HeadKind::DuplicateToken => repeated.length,
-        HeadKind::Induction => repeated.length - 1,
+fn unpadded(tokens: &Tokens) -> Result<()> {
+    if tokens.real().iter().flatten().all(|real| *real) {
+        return Ok(());
+    }
+    let problem = "padding has no attention to score; give rows of one length".into();
+    Err(Error::Tool { tool: HeadDetector::NAME, problem })
+}
+
+/// Mean attention where a perfect head of a kind looks, of the queries that have something to look at.
+fn on_diagonal(patterns: &Patterns, kind: HeadKind, length: usize) -> ScoreTable {
+    let second_copy = patterns.tokens.pos() - length;
+    let (first, back) = match kind {
+        HeadKind::PreviousToken => (1, 1),
+        HeadKind::DuplicateToken => (second_copy, length),
+        HeadKind::Induction => (second_copy, length - 1),
     };
     let each = |pattern: &[Vec<f32>], _: &[u32]| {
-        let on: Vec<f32> = (back..pattern.len()).map(|query| pattern[query][query - back]).collect();
-        on.iter().sum::<f32>() / on.len() as f32
+        let on: f32 = (first..pattern.len()).map(|query| pattern[query][query - back]).sum();
+        on / (pattern.len() - first) as f32
     };
     ScoreTable::heads(patterns.score(each), &format!("mean attention {back} back"))
 }
@@ -289,6 +312,20 @@ mod tests {
         assert_eq!(previous.highest(1)[0].label, "L0H1");
         assert!(previous.values[0][1] > 0.9, "{previous:?}");
         assert_eq!(tool.induction(&repeated).unwrap().highest(1)[0].label, "L1H0");
+    }
+
+    #[test]
+    fn rows_of_ones_own_score_as_drawn_ones_and_must_repeat() {
+        let tool = HeadDetector::new(&induction_model());
+        let repeated = Repeated { length: 8, batch: 2, seed: 1, bos: Some(0) };
+        let drawn = tool.repeated_tokens(&repeated).unwrap();
+        assert_eq!(tool.stripes_of(&drawn, 8).unwrap(), tool.stripes(&repeated).unwrap());
+        let once: Vec<u32> = (0..VOCAB as u32).collect();
+        let [(_, induction), ..] = tool.stripes_of([once.clone(), once].concat(), VOCAB).unwrap();
+        assert!(induction.values[1][0] > 0.9, "every query has one token to match: {}", induction.values[1][0]);
+        let error = tool.stripes_of([1, 2, 3, 1, 2, 4], 3).unwrap_err().to_string();
+        assert_eq!(error, "head_detector: row 0 does not end in 3 tokens said twice");
+        assert!(tool.stripes_of([1, 1], 1).is_err() && tool.stripes_of([1, 2], 4).is_err());
     }
 
     #[test]
