@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrakis_models::{HookedTransformer, SweepCase, SweepResult, Tokens};
+use arrakis_models::{HookedTransformer, IntoTokens, SweepCase, SweepResult, Tokens, device};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use super::common;
@@ -15,7 +15,7 @@ pub enum Position {
     /// The last real token of each row.
     #[default]
     Last,
-    /// This index, from 0, in every row; padding counts.
+    /// This position of every row, from 0; padding does not count.
     Index(usize),
 }
 
@@ -26,19 +26,19 @@ impl From<usize> for Position {
 }
 
 impl Position {
-    /// The index in each row.
+    /// The slot in each row of a batch, padding counted.
     ///
     /// # Errors
     ///
-    /// Out of range, with the valid range.
+    /// Out of range in some row, with the valid range.
     pub fn of(self, tokens: &Tokens) -> Result<Vec<usize>> {
-        match self {
-            Self::Last => Ok(tokens.last_positions()),
-            Self::Index(index) => {
-                common::within("position", index, tokens.pos())?;
-                Ok(vec![index; tokens.batch()])
-            }
-        }
+        let Self::Index(index) = self else { return Ok(tokens.last_positions()) };
+        let slot = |real: &Vec<bool>| {
+            let mut own = real.iter().enumerate().filter(|(_, real)| **real).map(|(slot, _)| slot);
+            common::within("position", index, own.clone().count())?;
+            Ok(own.nth(index).expect("BUG: the position was checked"))
+        };
+        tokens.real().iter().map(slot).collect()
     }
 }
 
@@ -177,6 +177,17 @@ impl Metric {
         common::number(self.tensor(model, logits, tokens)?)
     }
 
+    /// The metric of each prompt of a batch under the untouched model: a sample for a test.
+    ///
+    /// # Errors
+    ///
+    /// Those of the prompts, and as [`Metric::tensor`].
+    pub fn values(&self, model: &HookedTransformer, prompts: impl IntoTokens) -> Result<Vec<f64>> {
+        let tokens = prompts.into_tokens(model)?;
+        let rows = self.per_row(model, &model.forward(&tokens)?, &tokens)?;
+        Ok(device::read(rows)?.into_iter().map(f64::from).collect())
+    }
+
     /// Runs a sweep of edits over prompts under this metric; only the logits it reads are computed.
     ///
     /// # Errors
@@ -285,6 +296,24 @@ mod tests {
         close(value(Metric::logit(0)), 1.5, 1e-6);
         let log_prob = -(1.0f32 + (-3.0f32).exp()).ln() - (1.0 + 1.0f32.exp()).ln();
         close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
+    }
+
+    #[test]
+    fn a_padded_prompt_reads_as_it_does_alone() {
+        let model = fixture("gpt2");
+        let rows = [vec![5, 6, 7, 8], vec![9, 10]];
+        for metric in [Metric::logit_diff(3, 4), Metric::logit_diff(3, 4).at(1), Metric::loss()] {
+            let alone: Vec<f64> = rows.iter().flat_map(|row| metric.values(&model, row.as_slice()).unwrap()).collect();
+            for side in [arrakis_models::Side::Left, arrakis_models::Side::Right] {
+                let together = metric.values(&model, Tokens::padded(&rows, side, 0).unwrap()).unwrap();
+                for (together, alone) in together.iter().zip(&alone) {
+                    close(*together as f32, *alone as f32, 1e-5);
+                }
+            }
+        }
+        let short = Tokens::padded(&rows, arrakis_models::Side::Left, 0).unwrap();
+        let error = Metric::logit(1).at(2).values(&model, short).unwrap_err().to_string();
+        assert_eq!(error, "position 2 is out of range: there are 2, numbered from 0");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod common;
 pub mod factored;
 pub mod metric;
 mod patching_variants;
+pub mod prompt_pairs;
 mod stream;
 pub mod table;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) mod testing;
 
 pub use factored::FactoredMatrix;
 pub use metric::{Metric, Position};
+pub use prompt_pairs::PromptPairs;
 pub use table::{Score, ScoreTable};
 
 use crate::bench::Bench;

@@ -1,0 +1,181 @@
+//! Pairs of prompts that differ in one thing: what a study of one answer runs on.
+
+use std::collections::BTreeMap;
+
+use arrakis_models::{Error as ModelError, HookedTransformer, Side, Tokens};
+use serde::{Serialize, Serializer};
+
+use super::Metric;
+use crate::error::{Error, Result};
+
+/// Clean prompts, their corrupted twins, and the right and the wrong next token of each.
+///
+/// Prompts of different lengths share a batch, padded in front; the results are those of each prompt alone.
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = HookedAutoModel::embedded()?;
+/// let pairs = PromptPairs::new(&model, &[[
+///     "When Mary and John went to the store, John gave a drink to",
+///     "When Mary and John went to the store, Mary gave a drink to",
+///     " Mary",
+///     " John",
+/// ]])?;
+/// assert!(pairs.metric().values(&model, &pairs.clean)?[0] > 0.0);
+/// assert!(pairs.metric().values(&model, &pairs.corrupted)?[0] < 0.0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptPairs {
+    /// What is asked.
+    pub clean: Tokens,
+    /// The same with the one thing changed, token by token in line with it.
+    pub corrupted: Tokens,
+    /// The right next token of each clean prompt.
+    pub answers: Vec<u32>,
+    /// The wrong next token of each clean prompt.
+    pub wrong: Vec<u32>,
+}
+
+impl PromptPairs {
+    /// Pairs from texts: clean prompt, corrupted prompt, right and wrong next token.
+    ///
+    /// # Errors
+    ///
+    /// A model without a tokenizer, no pair at all, prompts of a pair that differ in length, and an answer that is
+    /// not one token.
+    pub fn new<S: AsRef<str>>(model: &HookedTransformer, pairs: &[[S; 4]]) -> Result<Self> {
+        let rows = |which: usize| -> Result<Vec<Vec<u32>>> {
+            pairs.iter().map(|pair| Ok(model.to_tokens(pair[which].as_ref())?)).collect()
+        };
+        let single = |which: usize| -> Result<Vec<u32>> {
+            pairs.iter().map(|pair| Ok(model.to_single_token(pair[which].as_ref())?)).collect()
+        };
+        let (clean, corrupted) = (rows(0)?, rows(1)?);
+        let apart = clean.iter().zip(&corrupted).position(|(clean, corrupted)| clean.len() != corrupted.len());
+        if let Some(pair) = apart {
+            let problem = format!(
+                "the prompts of pair {pair} have {} and {} tokens; change only what keeps them in line",
+                clean[pair].len(),
+                corrupted[pair].len()
+            );
+            return Err(Error::Tool { tool: "PromptPairs", problem });
+        }
+        let padded = |rows: &[Vec<u32>]| Tokens::padded(rows, Side::Left, 0);
+        Ok(Self { clean: padded(&clean)?, corrupted: padded(&corrupted)?, answers: single(2)?, wrong: single(3)? })
+    }
+
+    /// How many pairs.
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    /// `logit(answer) - logit(wrong)` at each prompt's last token, in nats.
+    pub fn metric(&self) -> Metric {
+        Metric::logit_diffs(self.answers.clone(), self.wrong.clone())
+    }
+
+    /// The pairs of each length, shortest first: within one, a position is the same place of the sentence where the
+    /// prompts share a template.
+    ///
+    /// # Errors
+    ///
+    /// None for pairs that [`PromptPairs::new`] made.
+    pub fn by_length(&self) -> Result<Vec<Self>> {
+        let mut lengths: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (row, real) in self.clean.real().iter().enumerate() {
+            lengths.entry(real.iter().filter(|real| **real).count()).or_default().push(row);
+        }
+        lengths.values().map(|rows| self.rows(rows)).collect()
+    }
+
+    /// Some of the pairs, without padding they do not need.
+    fn rows(&self, rows: &[usize]) -> Result<Self> {
+        let tokens = |tokens: &Tokens| -> Result<Tokens, ModelError> {
+            let own = rows.iter().map(|row| Ok(tokens.row(*row)?.ids()[0].clone()));
+            Tokens::padded(&own.collect::<Result<Vec<_>, ModelError>>()?, Side::Left, 0)
+        };
+        let ids = |all: &[u32]| rows.iter().map(|row| all[*row]).collect();
+        Ok(Self {
+            clean: tokens(&self.clean)?,
+            corrupted: tokens(&self.corrupted)?,
+            answers: ids(&self.answers),
+            wrong: ids(&self.wrong),
+        })
+    }
+}
+
+/// As a record keeps it: the ids of each prompt without padding, and of the answers.
+impl Serialize for PromptPairs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let own = |tokens: &Tokens| -> Vec<Vec<u32>> {
+            (0..tokens.batch()).filter_map(|row| Some(tokens.row(row).ok()?.ids()[0].clone())).collect()
+        };
+        (own(&self.clean), own(&self.corrupted), &self.answers, &self.wrong).serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrakis_models::HookedAutoModel;
+
+    const SHORT: [&str; 4] = [
+        "When Mary and John went to the store, John gave a drink to",
+        "When Mary and John went to the store, Mary gave a drink to",
+        " Mary",
+        " John",
+    ];
+    const LONG: [&str; 4] = [
+        "Then, Tom and Anna had a long talk at the park. Afterwards Anna said goodbye to",
+        "Then, Tom and Anna had a long talk at the park. Afterwards Tom said goodbye to",
+        " Tom",
+        " Anna",
+    ];
+
+    #[test]
+    fn prompts_of_two_lengths_are_those_of_each_alone() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let both = PromptPairs::new(&model, &[LONG, SHORT]).unwrap();
+        let together = both.metric().values(&model, &both.clean).unwrap();
+        let by_length = both.by_length().unwrap();
+        assert_eq!((by_length.len(), by_length[0].len()), (2, 1));
+        assert_eq!(by_length[0], PromptPairs::new(&model, &[SHORT]).unwrap(), "the shortest come first, unpadded");
+        for (alone, together) in by_length.iter().rev().zip(together) {
+            let alone = alone.metric().values(&model, &alone.clean).unwrap()[0];
+            assert!((alone - together).abs() < 1e-4, "{alone} {together}");
+        }
+    }
+
+    #[test]
+    fn a_record_keeps_no_padding() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let both = PromptPairs::new(&model, &[LONG, SHORT]).unwrap();
+        let kept = serde_json::to_value(&both).unwrap();
+        assert_eq!(kept[0][1], serde_json::json!(model.to_tokens(SHORT[0]).unwrap()));
+        assert_eq!(kept[2], serde_json::json!(both.answers));
+    }
+
+    #[test]
+    fn what_does_not_pair_is_named() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let refused = |pair: [&str; 4]| PromptPairs::new(&model, &[SHORT, pair]).unwrap_err().to_string();
+        assert_eq!(
+            refused([SHORT[0], LONG[0], " Mary", " John"]),
+            format!(
+                "PromptPairs: the prompts of pair 1 have 15 and {} tokens; change only what keeps them in line",
+                model.to_tokens(LONG[0]).unwrap().len()
+            )
+        );
+        assert!(refused([SHORT[0], SHORT[1], " Mary and", " John"]).contains(" Mary and"));
+        assert!(PromptPairs::new::<&str>(&model, &[]).is_err());
+    }
+}
