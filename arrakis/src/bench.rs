@@ -148,6 +148,12 @@ impl Bench {
         self.last().record.clone()
     }
 
+    /// The files of the last logged call's figures.
+    pub fn last_figures(&self) -> Vec<PathBuf> {
+        let figures = self.last_record().map(|record| record.figures).unwrap_or_default();
+        figures.iter().map(|figure| self.folder().join(figure)).collect()
+    }
+
     /// The verdict of the latest `#[test_hypothesis]` call on this bench.
     pub fn last_verdict(&self) -> Option<Verdict> {
         self.last().verdict.clone()

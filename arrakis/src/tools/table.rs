@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::hypothesis::stats;
 use crate::plot::Heatmap;
 
 /// A named matrix of numbers: layers by heads, layers by positions.
@@ -93,7 +94,6 @@ impl ScoreTable {
     pub fn mean(tables: &[Self], weights: &[f32]) -> Result<Self> {
         let problem = |problem: &str| Error::Tool { tool: "score_table", problem: problem.to_owned() };
         let first = tables.first().ok_or_else(|| problem("there is no table to take the mean of"))?;
-        let shape = |table: &Self| table.values.iter().map(Vec::len).collect::<Vec<_>>();
         if tables.len() != weights.len() || tables.iter().any(|table| shape(table) != shape(first)) {
             return Err(problem("a mean takes tables of one shape and a weight for each"));
         }
@@ -104,6 +104,20 @@ impl ScoreTable {
             cells.for_each(|(mean, value)| *mean += value * weight / total);
         }
         Ok(mean)
+    }
+
+    /// Pearson's correlation with another table of the same shape, cell by cell, between -1 and 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tool`] for tables of different shapes, and where a table has no spread.
+    pub fn pearson(&self, other: &Self) -> Result<f64> {
+        if shape(self) != shape(other) {
+            let problem = "tables of one shape can be held against each other; these differ".to_owned();
+            return Err(Error::Tool { tool: "score_table", problem });
+        }
+        let flat = |table: &Self| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
+        stats::pearson(&flat(self), &flat(other))
     }
 
     fn ranked(&self, k: usize, key: impl Fn(f32) -> f32) -> Vec<Score> {
@@ -146,6 +160,11 @@ impl ScoreTable {
     }
 }
 
+/// The length of each row.
+fn shape(table: &ScoreTable) -> Vec<usize> {
+    table.values.iter().map(Vec::len).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +188,14 @@ mod tests {
         let other = ScoreTable::heads(vec![vec![1.0]], "nats");
         let error = ScoreTable::mean(&[table(1.0), other], &[1.0, 1.0]).unwrap_err().to_string();
         assert_eq!(error, "score_table: a mean takes tables of one shape and a weight for each");
+    }
+
+    #[test]
+    fn correlation_by_hand() {
+        let table = |values: [f32; 3]| ScoreTable::heads(vec![values.to_vec()], "nats");
+        let r = table([1.0, 2.0, 3.0]).pearson(&table([2.0, 1.0, 3.0])).unwrap();
+        assert!((r - 0.5).abs() < 1e-12, "{r}");
+        assert!(table([1.0, 2.0, 3.0]).pearson(&ScoreTable::heads(vec![vec![1.0]], "nats")).is_err());
     }
 
     #[test]
