@@ -155,8 +155,8 @@ fn induction(bench: &Bench) -> Result<()> {
 fn left_behind(bench: &Bench) {
     let Some(record) = bench.last_record() else { return };
     println!("record  {} version {}", record.name, record.version);
-    for figure in &record.figures {
-        println!("figure  {}", bench.folder().join(figure).display());
+    for figure in bench.last_figures() {
+        println!("figure  {}", figure.display());
     }
     if let Some(profile) = &record.profile {
         println!("\n{profile}");

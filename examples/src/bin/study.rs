@@ -2,13 +2,24 @@
 //!
 //! `cargo run --bin study -- --model FOLDER [--reference FOLDER]` on a real model; without a folder, the embedded one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use arrakis::models::LoadOptions;
 use arrakis::prelude::*;
-use arrakis::tools::attribution_patching::Point;
-use arrakis_examples::{Group, Recorded, Study, against, finding, mean_table, pairs, who_looks_where};
+use arrakis_examples::{Recorded, indirect_objects};
 use clap::Parser;
+use serde::Serialize;
+
+/// Nats of logit(right name) - logit(giver's name); tables are `[layer][head]`, the stream's `[layer][position]`.
+#[derive(Serialize)]
+struct Study {
+    clean: Vec<f64>,
+    corrupted: Vec<f64>,
+    direct: ScoreTable,
+    zeroed: Ablated,
+    patched: Patched,
+    estimated: ScoreTable,
+    stream: Patched,
+}
 
 #[log_experiment]
 #[profile_model]
@@ -16,75 +27,91 @@ use clap::Parser;
 #[plot_results(name = "Indirect objects")]
 fn study(
     bench: &Bench,
-    groups: Vec<Group>,
+    pairs: &PromptPairs,
     #[tool] dla: DirectLogitAttribution,
     #[tool] ablation: Ablation,
     #[tool] patching: ActivationPatching,
     #[tool] gradient: AttributionPatching,
     #[figure] fig: &mut Figure,
 ) -> Result<Study> {
-    let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
-    for group in &groups {
-        clean.extend(group.logit_diffs(bench.model(), &group.clean)?);
-        corrupted.extend(group.logit_diffs(bench.model(), &group.corrupted)?);
-    }
-    let direct =
-        mean_table(&groups, |group| dla.mean_heads(&group.clean, &group.answers, &group.wrong, Position::Last))?;
-    let zeroed =
-        mean_table(&groups, |group| Ok(ablation.heads(&group.clean, &group.metric(), &AblationKind::Zero)?.ablated))?;
-    let patched = mean_table(&groups, |group| {
-        Ok(patching.by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?.table)
-    })?;
-    let stream =
-        patching.by_position(&groups[0].clean, &groups[0].corrupted, &groups[0].metric(), StreamSite::ResidPre)?.table;
-    let at_clean = gradient.at(Point::Clean);
-    let estimated = mean_table(&groups, |group| {
-        Ok(at_clean.heads(&group.clean, &group.corrupted, &group.metric())?.map("estimated change (nats)", |x| -x))
-    })?;
-    let middle = clean.iter().sum::<f64>() / clean.len() as f64;
-    let change = |table: &ScoreTable| table.map("change of the logit difference (nats)", |x| x - middle as f32);
+    let (model, metric, aligned) = (bench.model(), pairs.metric(), pairs.by_length()?.remove(0));
+    let found = Study {
+        clean: metric.values(model, &pairs.clean)?,
+        corrupted: metric.values(model, &pairs.corrupted)?,
+        direct: dla.mean_heads(&pairs.clean, &pairs.answers, &pairs.wrong, Position::Last)?,
+        zeroed: ablation.heads(&pairs.clean, &metric, &AblationKind::Zero)?,
+        patched: patching.by_head(&pairs.corrupted, &pairs.clean, &metric, HeadSite::Z)?,
+        estimated: gradient.heads(&pairs.corrupted, &pairs.clean, &metric)?,
+        stream: patching.by_position(&aligned.clean, &aligned.corrupted, &aligned.metric(), StreamSite::ResidPre)?,
+    };
     for (table, title) in [
-        (&direct, "written directly"),
-        (&change(&zeroed), "when zeroed"),
-        (&change(&patched), "patched from the corrupted run"),
-        (&estimated, "patched, by gradient"),
+        (&found.direct, "written directly"),
+        (&found.zeroed.effect(), "zeroed"),
+        (&found.patched.change(), "patched from the corrupted run"),
+        (&found.estimated, "the same, by gradient"),
+        (&found.stream.change(), "clean stream into the corrupted run"),
     ] {
         fig.push(table.heatmap().diverging().annotate(4).titled(title));
     }
-    fig.push(stream.heatmap().diverging().titled("clean stream into the corrupted run"));
-    let flat = |table: &ScoreTable| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
-    let agreement = arrakis::hypothesis::stats::pearson(&flat(&estimated), &flat(&change(&patched)))?;
-    let accuracy = clean.iter().filter(|diff| **diff > 0.0).count() as f64 / clean.len() as f64;
-    Ok(Study {
-        clean: middle,
-        corrupted: corrupted.iter().sum::<f64>() / corrupted.len() as f64,
-        accuracy,
-        direct,
-        zeroed,
-        patched,
-        stream,
-        estimated,
-        agreement,
-    })
+    Ok(found)
 }
 
 /// For each prompt: how far patching the strongest mover moves the answer beyond the average of all other heads.
 #[log_experiment]
-#[test_hypothesis(claim = "the strongest mover carries more of the name than the other heads do", metric = "excess effect of the strongest mover, nats", null = 0.0, alternative = Greater, test = OneSampleT, comparisons = comparisons)]
-fn strongest_mover(bench: &Bench, groups: Vec<Group>, comparisons: usize, mover: (usize, usize)) -> Result<Vec<f64>> {
-    let patching = bench.tool::<ActivationPatching>()?;
-    let mut excess = Vec::new();
-    for group in &groups {
-        let found = patching.by_head(&group.corrupted, &group.clean, &group.metric(), HeadSite::Z)?;
-        let clean = group.logit_diffs(bench.model(), &group.clean)?;
-        let chosen = mover.0 * bench.model().config().n_heads + mover.1;
-        for (prompt, clean) in clean.iter().enumerate() {
-            let effects: Vec<f64> = found.per_prompt.iter().map(|values| clean - values[prompt]).collect();
-            let others = (effects.iter().sum::<f64>() - effects[chosen]) / (effects.len() - 1) as f64;
-            excess.push(effects[chosen] - others);
-        }
+#[test_hypothesis(
+    claim = "the strongest mover carries more of the name than the other heads do",
+    metric = "excess effect of the strongest mover, nats",
+    null = 0.0, alternative = Greater, test = OneSampleT, comparisons = patched.per_prompt.len()
+)]
+fn strongest_mover(bench: &Bench, patched: &Patched, clean: &[f64], mover: usize) -> Result<Vec<f64>> {
+    let excess = |(prompt, clean): (usize, &f64)| {
+        let effects: Vec<f64> = patched.per_prompt.iter().map(|values| clean - values[prompt]).collect();
+        effects[mover] - (effects.iter().sum::<f64>() - effects[mover]) / (effects.len() - 1) as f64
+    };
+    Ok(clean.iter().enumerate().map(excess).collect())
+}
+
+fn who_looks_where(bench: &Bench, recorded: &Recorded) -> Result<()> {
+    let detector = bench.tool::<HeadDetector>()?;
+    let drawn = Repeated { bos: bench.model().tokenizer()?.bos(), ..Repeated::default() };
+    let (rows, length) = recorded.repeated()?.unwrap_or((detector.repeated_tokens(&drawn)?, drawn.length));
+    let names = ["induction.score", "induction.previous_token", "induction.duplicate_token"];
+    for (name, (_, table)) in names.iter().zip(detector.stripes_of(&rows, length)?) {
+        recorded.beside(name, &table, 0.0);
     }
-    Ok(excess)
+    Ok(())
+}
+
+/// Five sentences, each with the numbers that support it.
+fn finding(found: &Study, bench: &Bench) -> Result<()> {
+    let (patched, zeroed, heads) = (found.patched.change(), found.zeroed.effect(), found.patched.per_prompt.len());
+    let (mover, writer, needed) = (&patched.lowest(1)[0], &found.direct.highest(1)[0], &zeroed.lowest(1)[0]);
+    let (name, moved, estimate) = (&mover.label, mover.value, found.estimated.values[mover.row][mover.column]);
+    let (clean, swapped, agreement) = (found.patched.target, found.patched.source, found.estimated.pearson(&patched)?);
+    let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
+    strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
+    let verdict = bench.last_verdict().expect("BUG: a claim was just judged");
+    let (held, excess) = (if verdict.holds { "holds" } else { "does not hold" }, verdict.difference);
+    let (p, alpha) = (verdict.p_value, verdict.alpha_corrected);
+    println!("\nfinding");
+    println!(
+        "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
+    );
+    println!(
+        "2. {name} carries the name furthest: taken from the corrupted run, it alone moves the difference by {moved:+.2}, to {:+.2}.",
+        clean + moved
+    );
+    println!(
+        "3. {} writes most of it directly ({:+.2}), and zeroing {} costs most ({:+.2}).",
+        writer.label, writer.value, needed.label, needed.value
+    );
+    println!(
+        "4. The gradient's estimates agree with the patches at r = {agreement:.2} over {heads} heads; for {name} it says {estimate:+.2}."
+    );
+    println!(
+        "5. That {name} moves it more than the average head {held}: by {excess:+.2} nats, p = {p:.1e} against {alpha:.1e}, corrected for {heads} heads."
+    );
+    Ok(())
 }
 
 #[derive(Parser)]
@@ -101,32 +128,23 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let model = match &arguments.model {
-        Some(name) => HookedAutoModel::load(name, &LoadOptions::default())?,
-        None => HookedAutoModel::embedded()?,
-    };
-    println!("{} on {}", model.name(), model.device_name());
-    let recorded = arguments.reference.as_deref().map(Recorded::read).transpose()?;
-    let groups = pairs(&model, recorded.as_ref())?;
-    let bench = Bench::new(model).save_dir(Path::new(&arguments.save_dir));
-    who_looks_where(&bench)?;
-    let found = study(&bench, groups.clone())?;
-    for (name, table, untouched) in [
-        ("ioi.dla_by_head", &found.direct, 0.0),
-        ("ioi.zero_ablate_z.logit_diff", &found.zeroed, found.clean),
-        ("ioi.patch_corrupted_z.logit_diff", &found.patched, found.clean),
-        ("ioi.patch_clean_resid_pre.logit_diff", &found.stream, found.corrupted),
-        ("ioi.attribution_patch_z", &found.estimated, 0.0),
-    ] {
-        against(name, table, untouched, recorded.as_ref());
-    }
-    let figures = bench.last_record().map(|record| record.figures).unwrap_or_default();
-    let heads = bench.model().config().n_layers * bench.model().config().n_heads;
-    let mover = found.patched.lowest(1).remove(0);
-    strongest_mover(&bench, groups, heads, (mover.row, mover.column))?;
-    finding(&found, &bench);
-    for figure in figures {
-        println!("figure  {}", arguments.save_dir.join(figure).display());
-    }
+    let model = arguments.model.as_deref().map_or_else(HookedAutoModel::embedded, HookedAutoModel::from_pretrained)?;
+    let recorded = Recorded::read(arguments.reference.as_deref())?;
+    let texts = recorded.pairs().map_or_else(|| indirect_objects(&model), Ok)?;
+    let pairs = PromptPairs::new(&model, &texts)?;
+    println!("{} on {}: {} pairs of prompts", model.name(), model.device_name(), pairs.len());
+    let bench = Bench::new(model).save_dir(&arguments.save_dir);
+    who_looks_where(&bench, &recorded)?;
+    let found = study(&bench, &pairs)?;
+    let (figures, metric) = (bench.last_figures(), &found.patched);
+    println!("\nlogit difference, clean: {:+.4}{}", metric.target, recorded.mean("clean_logit_diff"));
+    println!("logit difference, corrupted: {:+.4}{}", metric.source, recorded.mean("corrupted_logit_diff"));
+    recorded.beside("ioi.dla_by_head", &found.direct, 0.0);
+    recorded.beside("ioi.zero_ablate_z.logit_diff", &found.zeroed.ablated, found.zeroed.clean);
+    recorded.beside("ioi.patch_corrupted_z.logit_diff", &found.patched.table, found.patched.target);
+    recorded.beside("ioi.attribution_patch_z", &found.estimated, 0.0);
+    recorded.beside("ioi.patch_clean_resid_pre.logit_diff", &found.stream.table, found.stream.target);
+    finding(&found, &bench)?;
+    figures.iter().for_each(|figure| println!("figure  {}", figure.display()));
     Ok(())
 }

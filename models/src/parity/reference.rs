@@ -108,7 +108,11 @@ impl Reference {
     }
 
     /// Rows of token ids, a single row where the tensor has one axis.
-    pub(super) fn tokens(&self, name: &str) -> Result<Option<Tokens>> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] for a number that is no token id, [`Error::Ragged`] never: a tensor is rectangular.
+    pub fn tokens(&self, name: &str) -> Result<Option<Tokens>> {
         self.ids(name).map(|ids| Tokens::new(self.rows_of_ids(name, ids)?)).transpose()
     }
 
