@@ -2,55 +2,74 @@
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{ApiBuilder, ApiRepo};
-use serde_json::Value;
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 
+use super::files::shard_names;
+use super::load::read_json;
 use crate::error::{Error, Result};
+
+/// Files a model may do without.
+const OPTIONAL: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "generation_config.json"];
 
 /// Fetches config, tokenizer and weights of a repository; what is cached is not fetched again.
 ///
-/// Gives the folder of the cache's snapshot. Progress bars go to stderr.
+/// Gives the folder of the cache's snapshot. Progress bars go to stderr. `HF_HOME` says where the cache is, `HF_ENDPOINT`
+/// which Hub is asked.
 ///
 /// # Errors
 ///
 /// [`Error::Hub`] saying what could not be fetched, offline included.
 pub fn fetch(id: &str) -> Result<PathBuf> {
+    fetch_by(ApiBuilder::from_env().with_progress(true), id)
+}
+
+fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
     let failed = |problem: String| Error::Hub { id: id.to_owned(), problem };
     if !is_id(id) {
         return Err(failed("this is neither a folder that exists nor an id such as `gpt2` or `owner/name`".into()));
     }
-    let api = ApiBuilder::from_env().with_progress(true).build().map_err(|error| failed(error.to_string()))?;
+    let api = builder.build().map_err(|error| failed(error.to_string()))?;
     let repo = api.model(id.to_owned());
-    let config = repo.get("config.json").map_err(|error| failed(error.to_string()))?;
-    for optional in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
-        // Absent files are ordinary here; a network failure shows at the weights, which must be there.
-        drop(repo.get(optional));
+    let config = repo.get("config.json").map_err(|error| failed(format!("config.json: {error}")))?;
+    for name in OPTIONAL {
+        match repo.get(name) {
+            Err(error) if !is_absent(&error) => eprintln!("warning: {id} is read without {name}: {error}"),
+            _ => {}
+        }
     }
     weights(&repo).map_err(failed)?;
     Ok(config.parent().map_or_else(PathBuf::new, Path::to_path_buf))
 }
 
-/// One file, or the shards an index names.
+/// One file, or the shards an index names. A file that cannot be asked for may still be one that is not needed: offline,
+/// the cache of a model in shards holds no whole file.
 fn weights(repo: &ApiRepo) -> Result<(), String> {
-    if repo.get("model.safetensors").is_ok() {
-        return Ok(());
+    let mut problem = None;
+    let mut fetched = |name: &str| match repo.get(name) {
+        Ok(path) => Some(path),
+        Err(error) if is_absent(&error) => None,
+        Err(error) => {
+            problem.get_or_insert(format!("{name}: {error}"));
+            None
+        }
+    };
+    for single in ["model.safetensors", "pytorch_model.bin"] {
+        if fetched(single).is_some() {
+            return Ok(());
+        }
+        if let Some(index) = fetched(&format!("{single}.index.json")) {
+            let listed = read_json(&index).map_err(|error| error.to_string())?;
+            let shards = shard_names(&listed, &index).map_err(|error| error.to_string())?;
+            return shards.iter().try_for_each(|shard| repo.get(shard).map(drop).map_err(|e| format!("{shard}: {e}")));
+        }
     }
-    if let Ok(index) = repo.get("model.safetensors.index.json") {
-        let text = std::fs::read_to_string(index).map_err(|error| error.to_string())?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|error| format!("its index is not valid JSON: {error}"))?;
-        let files: std::collections::BTreeSet<&str> = value["weight_map"]
-            .as_object()
-            .into_iter()
-            .flat_map(|map| map.values().filter_map(Value::as_str))
-            .collect();
-        return files
-            .into_iter()
-            .try_for_each(|file| repo.get(file).map(drop).map_err(|error| format!("{file}: {error}")));
-    }
-    repo.get("pytorch_model.bin")
-        .map(drop)
-        .map_err(|error| format!("it has neither model.safetensors nor pytorch_model.bin: {error}"))
+    let none = "it has no weights: neither model.safetensors nor pytorch_model.bin, whole or in shards";
+    Err(problem.unwrap_or_else(|| none.into()))
+}
+
+/// Whether the Hub answered that there is no such file, rather than not at all.
+fn is_absent(error: &ApiError) -> bool {
+    matches!(error, ApiError::RequestError(_)) && error.to_string().contains("status code 404")
 }
 
 /// `name` or `owner/name`, of the characters the Hub allows.
@@ -62,4 +81,138 @@ fn is_id(id: &str) -> bool {
     };
     let parts: Vec<&str> = id.split('/').collect();
     parts.len() <= 2 && parts.into_iter().all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sha2::Digest as _;
+
+    use super::*;
+
+    /// A port nobody listens at.
+    const NOBODY: &str = "http://127.0.0.1:9";
+
+    /// A Hub of one repository, `owner/model`: the files of a folder, in ranges, as the Hub serves them.
+    struct TinyHub {
+        endpoint: String,
+        /// Files whose numbers were sent, not only asked about.
+        sent: Arc<AtomicUsize>,
+    }
+
+    impl TinyHub {
+        fn serve(folder: PathBuf) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            let sent = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&sent);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    let _ = answer(stream.unwrap(), &folder, &counter);
+                }
+            });
+            Self { endpoint, sent }
+        }
+
+        fn fetch(&self, cache: &Path) -> Result<PathBuf> {
+            let builder = ApiBuilder::new().with_endpoint(self.endpoint.clone()).with_cache_dir(cache.to_owned());
+            fetch_by(builder.with_progress(false), "owner/model")
+        }
+    }
+
+    fn answer(mut stream: TcpStream, folder: &Path, sent: &AtomicUsize) -> std::io::Result<()> {
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+        let headers: Vec<String> = lines.map_while(|line| line.ok().filter(|line| !line.is_empty())).collect();
+        let range =
+            headers.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+        let name = request.split(' ').nth(1).and_then(|path| path.strip_prefix("/owner/model/resolve/main/"));
+        let Some(bytes) = name.and_then(|name| std::fs::read(folder.join(name)).ok()) else {
+            return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        };
+        let (first, last) = range.as_deref().and_then(|range| range.split_once('-')).unwrap_or(("0", ""));
+        let first: usize = first.parse().unwrap_or(0);
+        let end = last.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len()));
+        if last.is_empty() {
+            sent.fetch_add(1, Ordering::SeqCst);
+        }
+        write!(
+            stream,
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes {first}-{}/{}\r\nETag: \"{:x}\"\r\nX-Repo-Commit: 0123456789abcdef0123456789abcdef01234567\r\nConnection: close\r\n\r\n",
+            end - first,
+            end - 1,
+            bytes.len(),
+            sha2::Sha256::digest(&bytes),
+        )?;
+        stream.write_all(&bytes[first..end])
+    }
+
+    fn fixture() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/parity/llama")
+    }
+
+    /// A folder with some of the fixture's files.
+    fn with(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::copy(fixture().join(file), folder.path().join(file)).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_model_is_fetched_once_and_then_read_from_the_cache() {
+        let cache = tempfile::tempdir().unwrap();
+        let hub = TinyHub::serve(fixture());
+        let folder = hub.fetch(cache.path()).unwrap();
+        let load = |folder: &Path| {
+            let options = crate::LoadOptions { device: Some("cpu".into()), quiet: true, ..Default::default() };
+            crate::HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+        };
+        let logits = |folder: &Path| crate::device::read(load(folder).forward([1, 2, 3]).unwrap()).unwrap();
+        assert_eq!(logits(&folder), logits(&fixture()));
+        let sent = hub.sent.load(Ordering::SeqCst);
+        assert_eq!((hub.fetch(cache.path()).unwrap(), hub.sent.load(Ordering::SeqCst)), (folder.clone(), sent));
+        let gone = TinyHub { endpoint: NOBODY.into(), sent: Arc::default() };
+        assert_eq!(gone.fetch(cache.path()).unwrap(), folder, "offline, what is cached stands");
+    }
+
+    #[test]
+    fn offline_and_without_weights_it_says_so() {
+        let empty = tempfile::tempdir().unwrap();
+        let gone = TinyHub { endpoint: NOBODY.into(), sent: Arc::default() };
+        let error = gone.fetch(empty.path()).unwrap_err().to_string();
+        assert!(error.contains("owner/model") && error.contains("config.json"), "{error}");
+        let bare = with(&["config.json"]);
+        let error = TinyHub::serve(bare.path().to_owned()).fetch(empty.path()).unwrap_err().to_string();
+        assert!(error.contains("it has no weights"), "{error}");
+    }
+
+    #[test]
+    fn an_index_names_files_of_the_repository_alone() {
+        let (cache, again, folder) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), with(&["config.json"]));
+        let shard = "model-00001-of-00001.safetensors";
+        std::fs::copy(fixture().join("model.safetensors"), folder.path().join(shard)).unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        let hub = TinyHub::serve(folder.path().to_owned());
+        std::fs::write(&index, r#"{"weight_map": {"a": "../../escaped"}}"#).unwrap();
+        let error = hub.fetch(cache.path()).unwrap_err().to_string();
+        assert!(error.contains("`../../escaped`, which is not a file of this folder"), "{error}");
+        std::fs::write(&index, format!(r#"{{"weight_map": {{"a": "{shard}"}}}}"#)).unwrap();
+        let fetched = hub.fetch(again.path()).unwrap();
+        assert!(fetched.ends_with("0123456789abcdef0123456789abcdef01234567") && fetched.join(shard).is_file());
+    }
+
+    #[test]
+    fn what_is_no_id_is_not_asked_for() {
+        for id in ["../gpt2", "a/b/c", "", "owner/", "gpt 2", "http://x"] {
+            assert!(!is_id(id), "{id}");
+        }
+        assert!(is_id("gpt2") && is_id("HuggingFaceTB/SmolLM2-135M-Instruct"));
+    }
 }
