@@ -70,7 +70,7 @@ pub struct Generated {
     pub ids: Vec<Vec<u32>>,
     /// The logits each added token was chosen from, `[step][batch][d_vocab]`, before penalties.
     pub logits: Vec<Vec<Vec<f32>>>,
-    /// What each step's plan captured: the prompt first, then one token a step.
+    /// What each step's plan captured: the prompt first, then one token a step, or all where a cache is started anew.
     pub steps: Vec<ActivationCache>,
 }
 
@@ -140,12 +140,16 @@ impl HookedTransformer {
         how: &Generation,
     ) -> Result<(Vec<Vec<f32>>, ActivationCache)> {
         let options = RunOptions::default();
+        let anew = cache.is_outgrown(self.config(), all.pos());
+        if anew {
+            *cache = KvCache::new(self.config());
+        }
+        let run = if how.use_cache && !anew { pending } else { all };
         let outcome = if how.use_cache {
-            self.run_cached(pending, how.plan.clone(), cache, &options)?
+            self.run_cached(run, how.plan.clone(), cache, &options)?
         } else {
-            self.run_from(all, how.plan.clone(), None, &options)?
+            self.run_from(run, how.plan.clone(), None, &options)?
         };
-        let run = if how.use_cache { pending } else { all };
         let last = at_last(outcome.output, run)?;
         Ok((last, outcome.cache))
     }

@@ -111,6 +111,16 @@ fn headers_that_lie() {
     says(&renamed, &["missing: `model.norm.weight`", "unexpected: `model.nrom.weight`"]);
 }
 
+/// Of a head that config.json ties to the embedding and that is another: transformers 5 uses it, transformers 4 does not.
+#[test]
+fn a_tied_head_that_is_another() {
+    let tied = refusal(|folder| config(folder, "tie_word_embeddings", json!(true)));
+    says(
+        &tied,
+        &["contradiction: `lm_head.weight` is not `model.embed_tokens.weight`", "`tie_word_embeddings` to false"],
+    );
+}
+
 #[test]
 fn shards_that_are_not_there() {
     let index = |name: &'static str| {

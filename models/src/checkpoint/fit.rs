@@ -8,9 +8,6 @@ use super::files::Checkpoint;
 use crate::families::{Cut, Weight, WeightMap};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
-/// What a tied unembedding is called where a file holds it a second time.
-const UNEMBEDDINGS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
-
 /// Which tensors of a checkpoint become which of ours, and every misfit.
 #[derive(Clone, Debug, Default)]
 pub struct Fit {
@@ -20,6 +17,8 @@ pub struct Fit {
     pub misfits: Vec<String>,
     /// Ours by name, with theirs as they are called in this checkpoint.
     pub(super) found: BTreeMap<String, Weight>,
+    /// Tensors of this checkpoint that are to repeat one of ours, by our name.
+    pub(super) copies: Vec<(String, &'static str)>,
 }
 
 impl Fit {
@@ -36,7 +35,7 @@ impl Fit {
                 None => fit.misfits.push(format!("BUG: the family maps no tensor to `{ours}`; please report it")),
             }
         }
-        fit.unexpected(checkpoint, map, config.tied);
+        fit.left_over(checkpoint, map);
         fit
     }
 
@@ -62,13 +61,16 @@ impl Fit {
         self.found.insert(weight.ours.clone(), Weight { theirs, otherwise: None, ..weight.clone() });
     }
 
-    /// What is neither used nor known to hold no weights.
-    fn unexpected(&mut self, checkpoint: &Checkpoint, map: &WeightMap, tied: bool) {
-        let used: BTreeSet<&String> = self.found.values().flat_map(|weight| &weight.theirs).collect();
-        let ignored =
-            |name: &str| map.ignored.iter().any(|end| name.ends_with(end)) || (tied && UNEMBEDDINGS.contains(&name));
-        let left = checkpoint.tensors().filter(|(name, ..)| !used.contains(&(*name).to_owned()) && !ignored(name));
-        self.misfits.extend(left.map(|(name, shape, _)| format!("unexpected: `{name}` {shape:?}")));
+    /// What is not used: it repeats what is, holds no weights, or is unexpected.
+    fn left_over(&mut self, checkpoint: &Checkpoint, map: &WeightMap) {
+        let used: BTreeSet<String> = self.found.values().flat_map(|weight| weight.theirs.clone()).collect();
+        for (name, shape, _) in checkpoint.tensors().filter(|(name, ..)| !used.contains(*name)) {
+            if let Some((_, ours)) = map.copies.iter().find(|(end, _)| name.ends_with(end)) {
+                self.copies.push((name.to_owned(), ours));
+            } else if !map.ignored.iter().any(|end| name.ends_with(end)) {
+                self.misfits.push(format!("unexpected: `{name}` {shape:?}"));
+            }
+        }
     }
 }
 

@@ -35,9 +35,12 @@ pub fn load_net(
     keep_half: bool,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Transformer> {
-    let checkpoint = Checkpoint::open(folder)?;
+    let mut checkpoint = Checkpoint::open(folder)?;
     let map = (family.weights)(config);
-    let fit = Fit::of(&checkpoint, &map, config);
+    let mut fit = Fit::of(&checkpoint, &map, config);
+    if fit.misfits.is_empty() {
+        fit.misfits = contradictions(&mut checkpoint, &fit)?;
+    }
     if !fit.misfits.is_empty() {
         return Err(Error::Weights { path: folder.to_owned(), problems: told(fit.misfits) });
     }
@@ -53,6 +56,22 @@ pub fn load_net(
     };
     let net = Transformer::build(&mut source, config);
     source.problem.map_or(Ok(net), Err)
+}
+
+/// Tensors that are to repeat another and do not: with both at hand, transformers 5 unties them, and 4 ties them still.
+fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for (copy, ours) in &fit.copies {
+        let Some([original]) = fit.found.get(*ours).map(|weight| weight.theirs.as_slice()) else { continue };
+        let (again, once) = (checkpoint.read(copy)?, checkpoint.read(original)?);
+        if again.shape() != once.shape() || again.as_slice::<f32>().ok() != once.as_slice::<f32>().ok() {
+            problems.push(format!(
+                "contradiction: `{copy}` is not `{original}`, and config.json ties them; set `tie_word_embeddings` to \
+                 false to use it, or take it out of the file"
+            ));
+        }
+    }
+    Ok(problems)
 }
 
 /// The first misfits: those of a wrong architecture are as many as its tensors.

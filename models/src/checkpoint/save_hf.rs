@@ -70,7 +70,7 @@ fn fitting<'a>(
 ) -> Result<Vec<Stored<'a>>> {
     let mut problems = Vec::new();
     let mut stored: BTreeMap<&str, Stored<'_>> = BTreeMap::new();
-    for weight in &map.weights {
+    for weight in map.weights.iter().chain(&map.twins) {
         match parameters.get(&weight.ours) {
             Some(tensor) => spread(weight, tensor, &mut stored),
             None => problems.push(format!("missing: `{}` (our `{}`)", weight.theirs.join("`, `"), weight.ours)),

@@ -84,10 +84,14 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     norm(&mut map, "ln_final", "cls.predictions.transform.LayerNorm");
     if config.tied {
         map.same("unembed.bias", "cls.predictions.bias");
-        map.ignored.extend(["cls.predictions.decoder.weight", "cls.predictions.decoder.bias"]);
+        map.copies.extend([
+            ("cls.predictions.decoder.weight", "embed.weight"),
+            ("cls.predictions.decoder.bias", "unembed.bias"),
+        ]);
     } else {
         map.unembed("cls.predictions.decoder", false, true);
-        map.ignored.push("cls.predictions.bias");
+        // transformers 4 ties the two biases in any case, and saves this one.
+        map.twin("cls.predictions.bias");
     }
     map
 }

@@ -17,7 +17,6 @@ const TRAINING: &[&str] = &[
     "offset_alibi",
     "skip_bias_add",
     "skip_bias_add_qkv",
-    "slow_but_exact",
 ];
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
@@ -44,8 +43,20 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
         false,
         "only residuals from before the norm are supported; this must be false",
     )?;
+    exactness(hf)?;
     hf.finish(TRAINING)?;
     Ok(config)
+}
+
+/// In parts, transformers multiplies by output projections without their biases.
+fn exactness(hf: &HfConfig) -> Result<()> {
+    if hf.flag_or("slow_but_exact", false)? && hf.count_or("pretraining_tp", 1)? > 1 {
+        return Err(hf.problem(
+            "slow_but_exact",
+            "with pretraining_tp above 1 transformers leaves out biases; this must be false, or pretraining_tp 1",
+        ));
+    }
+    Ok(())
 }
 
 fn weights(config: &TransformerConfig) -> WeightMap {
@@ -64,4 +75,18 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     map.norm("ln_final", "transformer.ln_f", true);
     map.unembed("lm_head", config.tied, false);
     map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_in_parts_are_refused_where_they_leave_out_biases() {
+        let hf = |parts: u32| {
+            HfConfig::new(json!({ "model_type": "bloom", "slow_but_exact": true, "pretraining_tp": parts }))
+        };
+        assert!(exactness(&hf(1).unwrap()).is_ok());
+        assert!(exactness(&hf(2).unwrap()).unwrap_err().to_string().contains("`slow_but_exact` is true"));
+    }
 }

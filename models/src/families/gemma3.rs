@@ -54,6 +54,11 @@ fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     }
     let table = nested.as_ref().or(old.as_ref());
     if let Some(table) = table {
+        if table.has("type") && !table.has("rope_type") {
+            return Err(
+                table.problem("type", "transformers 5 does not read this key for Gemma 3; rename it `rope_type`")
+            );
+        }
         table.refuse_if("truncate", false, true, "transformers truncates here whatever this says; it must be true")?;
     }
     let rope = reader.read(hf, table)?;

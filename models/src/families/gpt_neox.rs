@@ -64,7 +64,7 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     map.norm("ln_final", "gpt_neox.final_layer_norm", true);
     map.unembed("embed_out", config.tied, false);
     if config.tied {
-        map.ignored.push("embed_out.weight");
+        map.copies.push(("embed_out.weight", "embed.weight"));
     } else {
         map.otherwise("lm_head.weight", true, Cut::Whole);
     }

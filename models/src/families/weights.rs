@@ -70,12 +70,16 @@ pub struct WeightMap {
     pub weights: Vec<Weight>,
     /// Ends of names that hold no weights: mask buffers, rotary tables.
     pub ignored: Vec<&'static str>,
+    /// Ends of names that repeat a tensor of ours, by our name: a tied unembedding that was saved a second time.
+    pub copies: Vec<(&'static str, &'static str)>,
+    /// Written once more under another name, where other releases look for it; not read.
+    pub twins: Vec<Weight>,
 }
 
 impl WeightMap {
     /// An empty map of names that carry, or may lack, this prefix.
     pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, weights: Vec::new(), ignored: vec!["rotary_emb.inv_freq"] }
+        Self { prefix, ignored: vec!["rotary_emb.inv_freq"], ..Self::default() }
     }
 
     /// Passes over names that end so.
@@ -116,10 +120,10 @@ impl WeightMap {
         self.weights.push(Weight { ours: ours.into(), theirs, out_in: false, cut: Cut::Whole, otherwise: None });
     }
 
-    /// The unembedding: passed over where it is tied, as transformers then uses the embedding whatever the file holds.
+    /// The unembedding: where it is tied, the embedding is used, and the file may hold it again.
     pub fn unembed(&mut self, theirs: &str, tied: bool, bias: bool) {
         if tied {
-            self.ignored.push("lm_head.weight");
+            self.copies.push(("lm_head.weight", "embed.weight"));
         } else {
             self.push("unembed.weight", format!("{theirs}.weight"), true, Cut::Whole);
         }
@@ -156,6 +160,18 @@ impl WeightMap {
             }
         }
         self
+    }
+
+    /// The vector just mapped has this name in other releases: it is taken from there where it lacks its own, and written
+    /// under both.
+    ///
+    /// # Panics
+    ///
+    /// When nothing has been mapped.
+    pub fn twin(&mut self, theirs: &'static str) {
+        self.otherwise(theirs, false, Cut::Whole);
+        self.twins.extend(self.weights.last().and_then(|last| last.otherwise.as_deref()).cloned());
+        self.ignored.push(theirs);
     }
 
     fn push(&mut self, ours: impl Into<String>, theirs: impl Into<String>, out_in: bool, cut: Cut) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
-use super::config::{Positions, Rope, TransformerConfig};
+use super::config::{Positions, Rope, RopeScaling, TransformerConfig};
 
 /// Keys and values of earlier forwards, for generation token by token.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,17 @@ impl KvCache {
     /// Whether nothing has been added yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether what it holds is of no use in a sequence of `length`: Phi 3 rotates every key anew once its sequence outgrows
+    /// the context it was trained with. Other families keep keys as they were rotated, as transformers does for both.
+    pub fn is_outgrown(&self, config: &TransformerConfig, length: usize) -> bool {
+        let Positions::Rotary { ropes, .. } = &config.positions else { return false };
+        let outgrown = |rope: &Rope| match rope.scaling {
+            RopeScaling::Longrope { original_n_ctx, .. } => (self.len()..length).contains(&original_n_ctx),
+            _ => false,
+        };
+        config.family == "phi3" && ropes.iter().any(outgrown)
     }
 }
 

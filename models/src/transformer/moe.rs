@@ -2,7 +2,7 @@
 
 use arrakis_macros::hooked;
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{IndexingUpdateOp, Tensor, activation};
 
 use super::config::{Experts, TransformerConfig};
 use super::linear::Linear;
@@ -48,13 +48,32 @@ impl MixtureOfExperts {
         out
     }
 
-    /// Probabilities of the chosen experts, summing to one; zero elsewhere.
+    /// Probabilities of the chosen experts, summing to one; zero elsewhere. Of equal ones no more are chosen than asked for.
     fn weights(&self, router: Tensor<3>) -> Tensor<3> {
         let probabilities = activation::softmax(router, 2);
-        let chosen = probabilities.clone().topk(self.counts.per_token, 2);
-        let [batch, pos, count] = probabilities.dims();
-        let last = chosen.clone().narrow(2, self.counts.per_token - 1, 1).expand([batch, pos, count]);
-        let dropped = probabilities.clone().lower(last);
-        probabilities.mask_fill(dropped, 0.0) / chosen.sum_dim(2)
+        let (_, chosen) = probabilities.clone().topk_with_indices(self.counts.per_token, 2);
+        let ones = Tensor::ones(chosen.dims(), &probabilities.device());
+        let kept = probabilities.zeros_like().scatter(2, chosen, ones, IndexingUpdateOp::Add) * probabilities;
+        kept.clone() / kept.sum_dim(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transformer::RandomSource;
+    use burn::tensor::Device;
+
+    /// A router of zeros, as experts copied from one MLP start with, makes all equally likely.
+    #[test]
+    fn of_equal_experts_no_more_are_chosen() {
+        let mut config = TransformerConfig::plain("test", 1, 2, 1, 3, 4);
+        let counts = Experts { count: 5, per_token: 2 };
+        config.experts = Some(counts);
+        let device = Device::flex();
+        let experts = MixtureOfExperts::build(&mut RandomSource::new(0, &device), "m", counts, &config);
+        let mut weights = crate::device::read(experts.weights(Tensor::zeros([1, 1, 5], &device))).unwrap();
+        weights.sort_by(f32::total_cmp);
+        assert_eq!(weights, [0.0, 0.0, 0.0, 0.5, 0.5]);
     }
 }
