@@ -140,7 +140,7 @@ impl HookedTransformer {
         how: &Generation,
     ) -> Result<(Vec<Vec<f32>>, ActivationCache)> {
         let options = RunOptions::default();
-        let anew = cache.is_outgrown(self.config(), all.pos());
+        let anew = how.use_cache && cache.is_outgrown(self.config(), all.positions());
         if anew {
             *cache = KvCache::new(self.config());
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
-use super::config::{Positions, Rope, RopeScaling, TransformerConfig};
+use super::config::{Positions, Rope, TransformerConfig};
 
 /// Keys and values of earlier forwards, for generation token by token.
 #[derive(Clone, Debug, Default)]
@@ -34,16 +34,18 @@ impl KvCache {
         self.len() == 0
     }
 
-    /// Whether what it holds is of no use in a sequence of `length`: Phi 3 rotates every key anew once its sequence outgrows
-    /// the context it was trained with. Other families keep keys as they were rotated, as transformers does for both.
-    pub fn is_outgrown(&self, config: &TransformerConfig, length: usize) -> bool {
+    /// Whether its keys were rotated by other frequencies than those of the sequence they are to be continued to: where
+    /// frequencies stretch with the sequence, they are rotated anew, as they are without a cache.
+    pub fn is_outgrown(&self, config: &TransformerConfig, positions: &[Vec<i64>]) -> bool {
         let Positions::Rotary { ropes, .. } = &config.positions else { return false };
-        let outgrown = |rope: &Rope| match rope.scaling {
-            RopeScaling::Longrope { original_n_ctx, .. } => (self.len()..length).contains(&original_n_ctx),
-            _ => false,
-        };
-        config.family == "phi3" && ropes.iter().any(outgrown)
+        let (held, all) = (longest(&self.positions), longest(positions));
+        !self.is_empty() && ropes.iter().any(|rope| rope.frequencies(held) != rope.frequencies(all))
     }
+}
+
+/// The largest position, plus one.
+fn longest(positions: &[Vec<i64>]) -> usize {
+    positions.iter().flatten().max().map_or(0, |last| *last as usize + 1)
 }
 
 /// Masks and positions of one forward, shared by all layers.
@@ -166,7 +168,7 @@ fn mask(
 fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let half = rope.dims / 2;
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
-    let longest = positions.iter().flatten().max().map_or(0, |last| *last as usize + 1);
+    let longest = longest(positions);
     for row in positions {
         let (row_cos, row_sin) = rope.tables(&row[offset..], longest);
         cos.extend(row_cos);

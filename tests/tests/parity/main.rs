@@ -113,19 +113,27 @@ fn a_wrong_setting_is_found_where_it_acts() {
     }
 }
 
-/// Phi 3 rotates all keys anew once its sequence outgrows the context it was trained with: kept keys are dropped there.
+/// Keys rotated for a shorter sequence are of no use in one whose length changes the rotation.
 #[test]
-fn a_cache_that_phi3_outgrows_is_started_anew() {
-    let mut longer = config("phi3_longrope", "config.json");
-    longer["original_max_position_embeddings"] = json!(14);
-    longer["rope_parameters"]["original_max_position_embeddings"] = json!(14);
-    let model = loaded("phi3_longrope", &longer);
-    let text: Vec<u32> = (5..16).collect();
-    let logits =
-        |use_cache| model.generate(text.as_slice(), &Generation { use_cache, ..Generation::greedy(8) }).unwrap().logits;
-    let (kept, plain) = (logits(true).concat().concat(), logits(false).concat().concat());
-    let apart = kept.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(kept.len() == plain.len() && apart < 1e-4, "{apart} apart");
+fn a_cache_is_started_anew_where_the_rotation_changes() {
+    let grows = |case: &str| {
+        let mut longer = config(case, "config.json");
+        if case != "llama_dynamic" {
+            longer["original_max_position_embeddings"] = json!(14);
+            longer["rope_parameters"]["original_max_position_embeddings"] = json!(14);
+        }
+        loaded(case, &longer)
+    };
+    for case in ["phi3_longrope", "gpt_neox_longrope", "llama_dynamic"] {
+        let (model, text) = (grows(case), (5..16).collect::<Vec<u32>>());
+        let logits = |use_cache| {
+            let how = Generation { use_cache, ..Generation::greedy(8) };
+            model.generate(text.as_slice(), &how).unwrap().logits.concat().concat()
+        };
+        let (kept, plain) = (logits(true), logits(false));
+        let apart = kept.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(kept.len() == plain.len() && apart < 1e-4, "{case}: {apart} apart");
+    }
 }
 
 /// The command, with its exit status, its stdout and its stderr.
