@@ -1,6 +1,6 @@
 //! What is lost when a head or a neuron is silenced.
 
-use arrakis_models::{Edit, HookedTransformer, IntoTokens, SweepCase, Tokens, site};
+use arrakis_models::{Edit, HookedTransformer, IntoTokens, SweepCase, SweepWork, Tokens, site};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,6 +50,8 @@ pub struct Ablated {
     pub clean: f32,
     /// The metric with each head silenced, `[layer][head]`.
     pub ablated: ScoreTable,
+    /// What was run, and what was saved.
+    pub work: SweepWork,
 }
 
 /// A metric with and without an intervention.
@@ -107,7 +109,8 @@ impl Ablation {
         let found = metric.sweep(&self.model, &tokens, cases)?;
         let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
         let values = means.chunks(n_heads).map(<[f32]>::to_vec).collect();
-        Ok(Ablated { clean: found.clean_mean() as f32, ablated: ScoreTable::heads(values, &metric.units()) })
+        let ablated = ScoreTable::heads(values, &metric.units());
+        Ok(Ablated { clean: found.clean_mean() as f32, ablated, work: found.work })
     }
 
     /// The metric with and without one head.
@@ -189,15 +192,14 @@ impl Ablation {
                 Ok(Source::Fixed(weighted_rows(rows, data)))
             }
             AblationKind::Resample { from, seed } => {
-                if from.pos() != tokens.pos() {
-                    return Err(Error::Tool {
-                        tool: Self::NAME,
-                        problem: format!(
-                            "cannot resample prompts of {} tokens from prompts of {}; give prompts of one length",
-                            tokens.pos(),
-                            from.pos()
-                        ),
-                    });
+                let in_line = |real: &Vec<bool>| *real == tokens.real()[0];
+                if !tokens.real().iter().chain(from.real()).all(in_line) {
+                    let problem = format!(
+                        "cannot resample prompts of {} tokens from prompts of {}; give prompts of one length",
+                        tokens.pos(),
+                        from.pos()
+                    );
+                    return Err(Error::Tool { tool: Self::NAME, problem });
                 }
                 let mut rng = ChaCha8Rng::seed_from_u64(*seed);
                 let rows: Vec<i64> = (0..tokens.batch()).map(|_| rng.random_range(0..from.batch()) as i64).collect();
