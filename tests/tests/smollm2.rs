@@ -1,28 +1,29 @@
 //! A real language model held against numbers measured with transformers' own modules and hooks.
 //!
-//! Needs the folder that `tests/fixtures/smollm2/get_smollm2.py` makes, named by `ARRAKIS_SMOLLM2`:
-//! `ARRAKIS_SMOLLM2=folder cargo test --workspace --features arrakis-tests/smollm2 --test smollm2`.
+//! Needs the folders that `tests/fixtures/smollm2/get_smollm2.py` makes, in single and in half precision:
+//! `ARRAKIS_SMOLLM2=folder ARRAKIS_SMOLLM2_F16=folder cargo test --workspace --features arrakis-tests/smollm2 --test smollm2`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use arrakis::models::device::read;
-use arrakis::models::{
-    Activation, Generation, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Plan, SweepCase,
-    SweepResult, Tokens,
-};
-use arrakis::prelude::{Tensor, site};
+use arrakis::models::{Activation, Generation, LoadOptions, SweepWork, Tokens};
+use arrakis::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
 static MODEL: LazyLock<HookedTransformer> = LazyLock::new(|| {
     let folder = std::env::var("ARRAKIS_SMOLLM2").expect("ARRAKIS_SMOLLM2 names the folder get_smollm2.py makes");
-    HookedAutoModel::load(&folder, &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() })
-        .unwrap()
+    HookedAutoModel::load(&folder, &options()).unwrap()
 });
+
+fn options() -> LoadOptions {
+    LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() }
+}
 
 static FACTS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_slice(&std::fs::read(fixture("open.json")).unwrap()).unwrap());
@@ -73,86 +74,18 @@ fn ids(value: &Value) -> Vec<u32> {
     list(value).into_iter().map(|x| x as u32).collect()
 }
 
-/// Prompts of one length with their right and wrong names.
-struct Group {
-    clean: Tokens,
-    corrupted: Tokens,
-    answers: Vec<u32>,
-    wrong: Vec<u32>,
+/// The recorded pairs, in one batch.
+static PAIRS: LazyLock<PromptPairs> = LazyLock::new(|| {
+    let pairs: Vec<[String; 4]> = serde_json::from_value(FACTS["ioi"]["pairs"].clone()).unwrap();
+    PromptPairs::new(&MODEL, &pairs).unwrap()
+});
+
+fn cells(table: &ScoreTable) -> Vec<f64> {
+    table.values.concat().into_iter().map(f64::from).collect()
 }
 
-impl Group {
-    /// Logit difference of each prompt, `[batch]`, from logits `[batch, pos, d_vocab]`.
-    fn logit_diff(&self, logits: &Tensor<3>) -> Tensor<1> {
-        let pos = logits.dims()[1];
-        let rows = (0..self.answers.len()).map(|row| {
-            let last = logits.clone().narrow(0, row, 1).narrow(1, pos - 1, 1);
-            (last.clone().narrow(2, self.answers[row] as usize, 1) - last.narrow(2, self.wrong[row] as usize, 1))
-                .reshape([1])
-        });
-        Tensor::cat(rows.collect(), 0)
-    }
-
-    fn sweep(&self, tokens: &Tokens, cases: Vec<SweepCase>) -> SweepResult {
-        let sweep = MODEL.sweep(tokens).unwrap().cases(cases).last_only().quiet();
-        sweep.run(|logits| Ok(self.logit_diff(&logits))).unwrap()
-    }
-}
-
-/// Each layer's `z` on some prompts.
-fn z(tokens: &Tokens) -> Vec<Activation> {
-    let (_, cache) = MODEL.run_with_cache(tokens, ["*.attn.z"]).unwrap();
-    (0..MODEL.config().n_layers).map(|layer| cache.activation(site::z(layer)).unwrap().clone()).collect()
-}
-
-/// The recorded pairs, in their order, by length.
-fn groups() -> Vec<Group> {
-    let mut by_length: Vec<(usize, Vec<[String; 4]>)> = Vec::new();
-    for pair in FACTS["ioi"]["pairs"].as_array().unwrap() {
-        let pair: [String; 4] = serde_json::from_value(pair.clone()).unwrap();
-        let length = MODEL.to_tokens(&pair[0]).unwrap().len();
-        match by_length.iter_mut().find(|(other, _)| *other == length) {
-            Some((_, pairs)) => pairs.push(pair),
-            None => by_length.push((length, vec![pair])),
-        }
-    }
-    let tokens = |pairs: &[[String; 4]], which: usize| {
-        Tokens::new(pairs.iter().map(|pair| MODEL.to_tokens(&pair[which]).unwrap()).collect()).unwrap()
-    };
-    let single = |pairs: &[[String; 4]], which: usize| {
-        pairs.iter().map(|pair| MODEL.to_single_token(&pair[which]).unwrap()).collect()
-    };
-    by_length
-        .iter()
-        .map(|(_, pairs)| Group {
-            clean: tokens(pairs, 0),
-            corrupted: tokens(pairs, 1),
-            answers: single(pairs, 2),
-            wrong: single(pairs, 3),
-        })
-        .collect()
-}
-
-/// The table of a head sweep, each group's sum over its prompts divided by all prompts.
-fn head_table(what: &str, edit: impl Fn(&Group, usize, usize) -> Intervention) -> Vec<f64> {
-    let started = std::time::Instant::now();
-    let (n_layers, n_heads) = (MODEL.config().n_layers, MODEL.config().n_heads);
-    let groups = groups();
-    let prompts: usize = groups.iter().map(|group| group.answers.len()).sum();
-    let mut table = vec![0.0; n_layers * n_heads];
-    for group in &groups {
-        let heads = (0..n_layers * n_heads).map(|i| (i / n_heads, i % n_heads));
-        let cases = heads
-            .map(|(l, h)| SweepCase::new(format!("L{l}H{h}"), site::z(l), edit(group, l, h).head(h).edit()))
-            .collect();
-        let found = group.sweep(&group.clean, cases);
-        println!("{what}: {:?}, {:.0} % of block evaluations saved", found.work, 100.0 * found.work.saved());
-        for (cell, values) in table.iter_mut().zip(&found.values) {
-            *cell += values.iter().sum::<f64>() / prompts as f64;
-        }
-    }
-    println!("{what}: {:.1} s", started.elapsed().as_secs_f64());
-    table
+fn told(what: &str, work: SweepWork, started: Instant) {
+    println!("{what}: {work:?}, {:.0} % saved, {:.1} s", 100.0 * work.saved(), started.elapsed().as_secs_f64());
 }
 
 #[test]
@@ -215,42 +148,39 @@ fn loss_and_greedy_text() {
 }
 
 #[test]
-fn head_scores_on_repeated_random_tokens() {
-    let (n, batch) = (32, 4);
-    let rows =
-        NUMBERS["induction.tokens"].chunks(2 * n + 1).map(|row| row.iter().map(|id| *id as u32).collect()).collect();
-    let tokens = Tokens::new(rows).unwrap();
-    let (_, cache) = MODEL.run_with_cache(&tokens, ["*.pattern"]).unwrap();
-    let stripe = |queries: std::ops::Range<usize>, key: &dyn Fn(usize) -> usize| {
-        let mut scores = Vec::new();
-        for layer in 0..MODEL.config().n_layers {
-            let pattern = numbers(cache.activation(site::pattern(layer)).unwrap());
-            let (heads, length) = (MODEL.config().n_heads, 2 * n + 1);
-            for head in 0..heads {
-                let at = |row: usize, q: usize| pattern[((row * heads + head) * length + q) * length + key(q)];
-                let sum: f64 =
-                    (0..batch).flat_map(|row| queries.clone().map(move |q| (row, q))).map(|(row, q)| at(row, q)).sum();
-                scores.push(sum / (batch * queries.len()) as f64);
-            }
-        }
-        scores
+fn half_precision_is_widened_or_kept_and_the_same() {
+    let folder = std::env::var("ARRAKIS_SMOLLM2_F16").expect("ARRAKIS_SMOLLM2_F16 names the folder made with `f16`");
+    let prompt = FACTS["facts"][0]["prompt"].as_str().unwrap();
+    let logits = |keep_half: bool| {
+        let model = HookedAutoModel::load(&folder, &LoadOptions { keep_half, ..options() }).unwrap();
+        let logits = model.forward(prompt).unwrap();
+        let pos = logits.dims()[1];
+        numbers(&logits.narrow(1, pos - 1, 1).into())
     };
-    close("induction.score", &stripe(n + 1..2 * n + 1, &|q| q - n + 1), 1e-4);
-    close("induction.previous_token", &stripe(1..2 * n + 1, &|q| q - 1), 1e-4);
-    close("induction.duplicate_token", &stripe(n + 1..2 * n + 1, &|q| q - n), 1e-4);
+    let widened = logits(false);
+    assert_eq!(widened, logits(true));
+    // Rounding the weights to half precision moves logits of up to 40 by a hundredth or two.
+    let apart = apart("facts.0.logits_last", &widened);
+    println!("float16 weights: logits {apart:.2e} from those of float32");
+    assert!(apart > 1e-4 && apart < 0.1, "{apart}");
+}
+
+#[test]
+fn head_scores_on_repeated_random_tokens() {
+    let length = FACTS["induction"]["repeat"].as_u64().unwrap() as usize;
+    let rows = NUMBERS["induction.tokens"].chunks(2 * length + 1);
+    let rows = rows.map(|row| row.iter().map(|id| *id as u32).collect()).collect();
+    let tables = HeadDetector::new(&MODEL).stripes_of(Tokens::new(rows).unwrap(), length).unwrap();
+    let names = ["induction.score", "induction.previous_token", "induction.duplicate_token"];
+    for (name, (_, table)) in names.into_iter().zip(&tables) {
+        close(name, &cells(table), 1e-4);
+    }
 }
 
 #[test]
 fn names_are_told_apart() {
-    let (mut clean, mut corrupted) = (Vec::new(), Vec::new());
-    for group in groups() {
-        clean.extend(read(group.logit_diff(&MODEL.forward(&group.clean).unwrap())).unwrap().into_iter().map(f64::from));
-        corrupted.extend(
-            read(group.logit_diff(&MODEL.forward(&group.corrupted).unwrap())).unwrap().into_iter().map(f64::from),
-        );
-    }
-    for (name, got) in [("clean_logit_diff", clean), ("corrupted_logit_diff", corrupted)] {
-        let recorded = list(&FACTS["ioi"][name]);
+    for (name, tokens) in [("clean_logit_diff", &PAIRS.clean), ("corrupted_logit_diff", &PAIRS.corrupted)] {
+        let (got, recorded) = (PAIRS.metric().values(&MODEL, tokens).unwrap(), list(&FACTS["ioi"][name]));
         let apart = got.iter().zip(&recorded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(apart < 1e-3 && got.len() == recorded.len(), "{name}: {apart}");
     }
@@ -258,73 +188,35 @@ fn names_are_told_apart() {
 
 #[test]
 fn every_head_zeroed() {
-    let table = head_table("zero", |_, _, _| Intervention::zero());
-    close("ioi.zero_ablate_z.logit_diff", &table, 1e-3);
+    let started = Instant::now();
+    let found = Ablation::new(&MODEL).heads(&PAIRS.clean, &PAIRS.metric(), &AblationKind::Zero).unwrap();
+    told("zeroed", found.work, started);
+    close("ioi.zero_ablate_z.logit_diff", &cells(&found.ablated), 1e-3);
 }
 
 #[test]
 fn every_head_patched_from_the_corrupted_run() {
-    let stored: Vec<Vec<Activation>> = groups().iter().map(|group| z(&group.corrupted)).collect();
-    let lengths: Vec<usize> = groups().iter().map(|group| group.clean.pos()).collect();
-    let table = head_table("patch", |group, layer, _| {
-        let which = lengths.iter().position(|length| *length == group.clean.pos()).unwrap();
-        Intervention::patch(&stored[which][layer])
-    });
-    close("ioi.patch_corrupted_z.logit_diff", &table, 1e-3);
+    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL));
+    let found = tool.by_head(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric(), HeadSite::Z).unwrap();
+    told("patched", found.work, started);
+    close("ioi.patch_corrupted_z.logit_diff", &cells(&found.table), 1e-3);
 }
 
 #[test]
 fn resid_pre_patched_by_layer_and_position() {
-    let started = std::time::Instant::now();
-    let group = &groups()[0];
-    let (_, clean) = MODEL.run_with_cache(&group.clean, ["*.resid_pre"]).unwrap();
-    let mut cases = Vec::new();
-    for layer in 0..MODEL.config().n_layers {
-        let stream = clean.activation(site::resid_pre(layer)).unwrap();
-        for position in 0..group.clean.pos() {
-            let edit = Intervention::patch(stream).positions([position as isize]).edit();
-            cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit));
-        }
-    }
-    let found = group.sweep(&group.corrupted, cases);
-    println!("resid: {:?}, {:.1} s", found.work, started.elapsed().as_secs_f64());
-    close("ioi.patch_clean_resid_pre.logit_diff", &found.means(), 1e-3);
+    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL));
+    let pairs = PAIRS.by_length().unwrap().remove(0);
+    let found = tool.by_position(&pairs.clean, &pairs.corrupted, &pairs.metric(), StreamSite::ResidPre).unwrap();
+    told("by position", found.work, started);
+    close("ioi.patch_clean_resid_pre.logit_diff", &cells(&found.table), 1e-3);
 }
 
 #[test]
 fn attribution_by_head_direct_and_by_gradient() {
-    let (n_layers, n_heads) = (MODEL.config().n_layers, MODEL.config().n_heads);
-    let (mut direct, mut patching) = (vec![0.0; n_layers * n_heads], vec![0.0; n_layers * n_heads]);
-    for group in groups() {
-        let prompts = 16.0;
-        let plan = Plan::new().capture("*.attn.z").capture("ln_final.scale").grad("*.attn.z");
-        let run = MODEL.run(&group.clean, plan).unwrap();
-        let grads = run.gradients(group.logit_diff(&run.output).sum()).unwrap();
-        let corrupted = z(&group.corrupted);
-        let scale = run.cache.get::<3>("ln_final.scale").unwrap();
-        let (batch, pos) = (group.clean.batch(), group.clean.pos());
-        let rows = |ids: &[u32]| {
-            let columns: Vec<Tensor<2>> = ids.iter().map(|id| MODEL.w_u().narrow(1, *id as usize, 1)).collect();
-            Tensor::cat(columns, 1).transpose()
-        };
-        let weight = MODEL.net().ln_final.as_ref().unwrap().weight.as_ref().unwrap().val();
-        let direction = (rows(&group.answers) - rows(&group.wrong)) * weight.unsqueeze()
-            / scale.narrow(1, pos - 1, 1).reshape([batch, 1]);
-        for layer in 0..n_layers {
-            let z = run.cache.get::<4>(site::z(layer)).unwrap();
-            let gradient = grads.get::<4>(site::z(layer)).unwrap();
-            let difference = corrupted[layer].tensor::<4>().unwrap() - z.clone();
-            let results = MODEL.block(layer).unwrap().attn.head_results(z.narrow(1, pos - 1, 1));
-            let d_model = direction.dims()[1];
-            let by_head =
-                read((results * direction.clone().reshape([batch, 1, 1, d_model])).sum_dim(3).sum_dim(0)).unwrap();
-            let patched = read((gradient * difference).sum_dim(3).sum_dim(1).sum_dim(0)).unwrap();
-            for head in 0..n_heads {
-                direct[layer * n_heads + head] += f64::from(by_head[head]) / prompts;
-                patching[layer * n_heads + head] += f64::from(patched[head]) / prompts;
-            }
-        }
-    }
-    close("ioi.dla_by_head", &direct, 1e-3);
-    close("ioi.attribution_patch_z", &patching, 1e-3);
+    let direct = DirectLogitAttribution::new(&MODEL);
+    let direct = direct.mean_heads(&PAIRS.clean, &PAIRS.answers, &PAIRS.wrong, Position::Last).unwrap();
+    close("ioi.dla_by_head", &cells(&direct), 1e-3);
+    let gradient = AttributionPatching::new(&MODEL);
+    let estimated = gradient.heads(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric()).unwrap();
+    close("ioi.attribution_patch_z", &cells(&estimated), 1e-3);
 }
