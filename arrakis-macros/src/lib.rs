@@ -13,12 +13,17 @@ use experiment::Kind;
 
 /// Makes every named tensor of a Burn module's `forward` readable, editable and differentiable.
 ///
-/// Each `let name = expr;` becomes a site called `name`; calls of `self.field.forward(..)` and loops
-/// over `self.field` extend the path, so a site of a transformer reads `blocks.3.attn.pattern`.
+/// Each `let name = expr;` that binds a float tensor becomes a site called `name`; a call of a field's
+/// method whose name begins with `forward` extends the path, `self.field.forward(..)` or by way of a
+/// `let`, `if let`, `match` or `for` over it, so a site of a transformer reads `blocks.3.attn.pattern`.
 /// The signature does not change, and without the attribute the plain module computes the same bits.
 ///
-/// Options: `inputs(a, b)` makes arguments sites as well; `skip(x)` leaves a binding out. A binding
-/// whose name starts with `_` is never a site.
+/// What would give a site a wrong path or two meanings is an error where it stands: a `forward` of
+/// something that is no known field, in a macro or by its type's path, a name bound twice on one
+/// path, in a loop or a closure, without a value, or changed after it is bound.
+///
+/// Options: `inputs(a, b)` makes arguments sites as well; `skip(x)` leaves a binding out, or says that
+/// `x.forward(..)` is no part of `self`. A binding whose name starts with `_` is never a site.
 #[proc_macro_attribute]
 pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(hooked::expand, args, item)

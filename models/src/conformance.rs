@@ -57,6 +57,11 @@ pub fn has(config: &TransformerConfig, name: &str) -> bool {
 ///
 /// A name the table does not have gives no axes.
 pub fn dims(config: &TransformerConfig, site: &str, batch: usize, pos: usize) -> Vec<usize> {
+    dims_with_keys(config, site, [batch, pos, pos])
+}
+
+/// The same where queries see `keys` slots, those before this forward included.
+pub(crate) fn dims_with_keys(config: &TransformerConfig, site: &str, [batch, pos, keys]: [usize; 3]) -> Vec<usize> {
     let inside = site.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')).map_or(site, |(_, inside)| inside);
     let in_expert = inside.strip_prefix("mlp.experts.").and_then(|rest| rest.split_once('.'));
     let name = in_expert.map_or_else(|| inside.to_owned(), |(_, part)| format!("mlp.{part}"));
@@ -64,7 +69,8 @@ pub fn dims(config: &TransformerConfig, site: &str, batch: usize, pos: usize) ->
     let grouped = matches!(row.name, "attn.k" | "attn.v" | "attn.rot_k" | "k_input" | "v_input");
     let length = |axis: &str| match axis {
         "b" => batch,
-        "p" | "q" | "k" => pos,
+        "p" | "q" => pos,
+        "k" => keys,
         "h" if grouped => config.n_kv_heads,
         "h" => config.n_heads,
         "m" => config.d_model,

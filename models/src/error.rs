@@ -112,11 +112,31 @@ pub enum Error {
         /// The site.
         site: String,
     },
+    /// A setting that makes no sense.
+    #[error("`{setting}` is {value}: {mend}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it could be.
+        mend: &'static str,
+    },
+    /// Logits no token can be chosen from.
+    #[error(
+        "no token can be chosen from these logits: {problem}; look for the first site that is no number, with `run_with_cache(prompt, [\"*\"])` under the same edits"
+    )]
+    NoLogits {
+        /// What is wrong with them.
+        problem: String,
+    },
     /// Nothing to run on.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
     /// The sequence does not fit the model's context.
-    #[error("the sequence is {tokens} tokens long, the model's context holds {n_ctx}: shorten the prompt")]
+    #[error(
+        "the sequence is {tokens} tokens long, the model's context holds {n_ctx}: shorten the prompt, or generate fewer tokens"
+    )]
     TooLong {
         /// Tokens given.
         tokens: usize,

@@ -1,18 +1,18 @@
 //! Text token by token, with hooks active at every step and keys and values kept between them.
 
-use std::collections::BTreeMap;
+mod sample;
 
 use burn::tensor::{Tensor, TensorData};
-use rand::SeedableRng;
-use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use crate::device;
 use crate::error::{Error, Result};
-use crate::hooks::{ActivationCache, Plan};
+use crate::hooks::{ActivationCache, Effect, Fired, Plan, warn_unchanged};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::{IntoTokens, Tokens};
 use crate::transformer::KvCache;
+use sample::choose;
 
 /// How to generate.
 #[derive(Clone, Debug)]
@@ -23,16 +23,22 @@ pub struct Generation {
     pub temperature: f32,
     /// Only this many of the likeliest tokens are drawn from.
     pub top_k: Option<usize>,
-    /// Only the fewest likeliest tokens whose probability reaches this are drawn from.
+    /// Only the fewest likeliest tokens whose probability reaches this are drawn from; of the top k, where both are set.
     pub top_p: Option<f32>,
-    /// Subtracted from a token's logit for each time it has occurred.
+    /// Subtracted from a token's logit for each time it has occurred, the prompt included; as in TransformerLens after
+    /// the temperature has divided the logits. At temperature 0, which TransformerLens leaves unpenalised, from the
+    /// logits themselves.
     pub frequency_penalty: f32,
-    /// Logits of tokens that have occurred are divided by this where positive, multiplied where negative.
+    /// Logits of tokens that have occurred, the prompt included, are divided by this where positive, multiplied where
+    /// negative (<https://arxiv.org/abs/1909.05858>), before all else: as Hugging Face and TransformerLens do.
     pub repetition_penalty: f32,
     /// A row ends when it has produced one of these.
     pub stop_tokens: Vec<u32>,
     /// Seed of the draws.
     pub seed: u64,
+    /// The stream of the seed that row 0 draws from, row 1 from the next: a row's draws are its own. The row `r` of a
+    /// batch, generated alone, is `stream: r`.
+    pub stream: u64,
     /// Whether keys and values are kept; without, every step recomputes the whole prefix.
     pub use_cache: bool,
     /// What is captured and edited at every step.
@@ -50,6 +56,7 @@ impl Default for Generation {
             repetition_penalty: 1.0,
             stop_tokens: Vec::new(),
             seed: 0,
+            stream: 0,
             use_cache: true,
             plan: Plan::new(),
         }
@@ -68,10 +75,30 @@ impl Generation {
 pub struct Generated {
     /// Each row's prompt, without padding, with what was added.
     pub ids: Vec<Vec<u32>>,
-    /// The logits each added token was chosen from, `[step][batch][d_vocab]`, before penalties.
+    /// The logits each added token was chosen from, `[step][batch][d_vocab]`, before penalties. A row that has ended
+    /// goes on with its stop token until all have: `ids` says how many steps were its own.
     pub logits: Vec<Vec<Vec<f32>>>,
-    /// What each step's plan captured: the prompt first, then one token a step, or all where a cache is started anew.
+    /// What each step's plan captured: the prompt first, then one token a step. (The whole text again where a longer
+    /// text rotates all of its keys otherwise, as dynamic and long rotary scalings do.)
     pub steps: Vec<ActivationCache>,
+    /// How often each part of the plan fired over all steps.
+    pub fired: Fired,
+    /// How much each edit changed over all steps, in the order edits were added.
+    pub effects: Vec<Effect>,
+}
+
+/// What generation carries from step to step.
+struct Progress {
+    /// All tokens, padded.
+    tokens: Tokens,
+    /// Those that are not in the cache.
+    pending: Tokens,
+    cache: KvCache,
+    /// A source of draws for each row.
+    draws: Vec<ChaCha8Rng>,
+    /// Rows that have produced a stop token.
+    done: Vec<bool>,
+    made: Generated,
 }
 
 impl HookedTransformer {
@@ -80,12 +107,14 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// Those of a run; [`Error::TooLong`] when the context would overflow, [`Error::Absent`] for an encoder.
+    /// Those of a run; [`Error::Setting`] for a setting that makes no sense, [`Error::TooLong`] when the prompt and all
+    /// tokens asked for overflow the context, [`Error::NoLogits`] where a token's logits are no numbers,
+    /// [`Error::Absent`] for an encoder.
     pub fn generate(&self, prompt: impl IntoTokens, how: &Generation) -> Result<Generated> {
         self.generate_streaming(prompt, how, |_| {})
     }
 
-    /// The same; `each` is given the tokens of every step as they come, one a row.
+    /// The same; `each` is given the tokens of every step as they come, one a row: none for a row that has ended.
     ///
     /// # Errors
     ///
@@ -94,64 +123,89 @@ impl HookedTransformer {
         &self,
         prompt: impl IntoTokens,
         how: &Generation,
-        mut each: impl FnMut(&[u32]),
+        mut each: impl FnMut(&[Option<u32>]),
     ) -> Result<Generated> {
+        let tokens = prompt.into_tokens(self)?;
+        self.check_generation(&tokens, how)?;
+        let mut progress = self.start(tokens, how);
+        let prompt: Vec<usize> = progress.made.ids.iter().map(Vec::len).collect();
+        let plan = how.plan.clone().after_prompt(prompt, how.max_new_tokens);
+        for _ in 0..how.max_new_tokens {
+            let logits = self.step(&mut progress, &plan, how.use_cache)?;
+            each(&progress.choose(logits, how)?);
+            if progress.done.iter().all(|done| *done) {
+                break;
+            }
+        }
+        warn_unchanged(&how.plan.edited(), &progress.made.effects);
+        Ok(progress.made)
+    }
+
+    fn check_generation(&self, tokens: &Tokens, how: &Generation) -> Result<()> {
         if self.config().bidirectional {
             return Err(Error::Absent {
                 what: "generation token by token".into(),
                 why: "it is an encoder: every position sees the ones behind it, so a text cannot grow at its end; run `forward` on a text with mask tokens".into(),
             });
         }
-        let mut tokens = prompt.into_tokens(self)?;
-        let mut cache = KvCache::new(self.config());
-        let mut rng = ChaCha8Rng::seed_from_u64(how.seed);
-        let mut done = vec![false; tokens.batch()];
-        let mut made = Generated { ids: rows(&tokens), logits: Vec::new(), steps: Vec::new() };
-        let mut pending = tokens.clone();
-        let how =
-            &Generation { plan: how.plan.clone().after_prompt(made.ids.iter().map(Vec::len).collect()), ..how.clone() };
-        for _ in 0..how.max_new_tokens {
-            let (logits, step) = self.step(&tokens, &pending, &mut cache, how)?;
-            let chosen: Vec<u32> =
-                logits.iter().zip(&made.ids).map(|(logits, row)| choose(logits, row, how, &mut rng)).collect();
-            for (row, (id, done)) in chosen.iter().zip(&mut done).enumerate() {
-                if !*done {
-                    made.ids[row].push(*id);
-                    *done = how.stop_tokens.contains(id);
-                }
-            }
-            made.logits.push(logits);
-            made.steps.push(step);
-            each(&chosen);
-            if done.iter().all(|done| *done) {
-                break;
-            }
-            pending = tokens.extend(&chosen);
+        how.check(self.config().d_vocab)?;
+        // The last token is chosen, and not run.
+        let longest = tokens.pos() + how.max_new_tokens.saturating_sub(1);
+        let n_ctx = self.config().max_positions();
+        if longest > n_ctx { Err(Error::TooLong { tokens: longest, n_ctx }) } else { Ok(()) }
+    }
+
+    fn start(&self, tokens: Tokens, how: &Generation) -> Progress {
+        let draws = (0..tokens.batch() as u64).map(|row| {
+            let mut draws = ChaCha8Rng::seed_from_u64(how.seed);
+            draws.set_stream(how.stream.wrapping_add(row));
+            draws
+        });
+        Progress {
+            draws: draws.collect(),
+            done: vec![false; tokens.batch()],
+            made: Generated {
+                ids: rows(&tokens),
+                logits: Vec::new(),
+                steps: Vec::new(),
+                fired: Fired::default(),
+                effects: vec![Effect::default(); how.plan.edited().len()],
+            },
+            pending: tokens.clone(),
+            cache: KvCache::new(self.config()),
+            tokens,
         }
-        Ok(made)
     }
 
     /// Logits of each row's next token, `[batch][d_vocab]`.
-    fn step(
-        &self,
-        all: &Tokens,
-        pending: &Tokens,
-        cache: &mut KvCache,
-        how: &Generation,
-    ) -> Result<(Vec<Vec<f32>>, ActivationCache)> {
-        let options = RunOptions::default();
-        let anew = how.use_cache && cache.is_outgrown(self.config(), all.positions());
-        if anew {
-            *cache = KvCache::new(self.config());
+    fn step(&self, progress: &mut Progress, plan: &Plan, use_cache: bool) -> Result<Vec<Vec<f32>>> {
+        if !use_cache || progress.cache.is_outgrown(self.config(), progress.tokens.positions()) {
+            (progress.cache, progress.pending) = (KvCache::new(self.config()), progress.tokens.clone());
         }
-        let run = if how.use_cache && !anew { pending } else { all };
-        let outcome = if how.use_cache {
-            self.run_cached(run, how.plan.clone(), cache, &options)?
-        } else {
-            self.run_from(run, how.plan.clone(), None, &options)?
-        };
-        let last = at_last(outcome.output, run)?;
-        Ok((last, outcome.cache))
+        let options = RunOptions::default();
+        let outcome = self.run_cached(&progress.pending, plan.clone(), &mut progress.cache, &options)?;
+        let made = &mut progress.made;
+        made.fired.add(&outcome.fired);
+        made.effects.iter_mut().zip(&outcome.effects).for_each(|(sum, effect)| *sum = sum.and(*effect));
+        made.steps.push(outcome.cache);
+        at_last(outcome.output, &progress.pending)
+    }
+}
+
+impl Progress {
+    /// Adds a token to each row that has not ended; those that have go on with their stop token, which nothing reads.
+    fn choose(&mut self, logits: Vec<Vec<f32>>, how: &Generation) -> Result<Vec<Option<u32>>> {
+        let mut chosen = Vec::new();
+        for (row, ids) in self.made.ids.iter_mut().enumerate() {
+            let next = if self.done[row] { None } else { Some(choose(&logits[row], ids, how, &mut self.draws[row])?) };
+            ids.extend(next);
+            self.done[row] |= next.is_some_and(|id| how.stop_tokens.contains(&id));
+            chosen.push(next);
+        }
+        let column: Vec<u32> = self.made.ids.iter().map(|ids| ids[ids.len() - 1]).collect();
+        self.pending = self.tokens.extend(&column);
+        self.made.logits.push(logits);
+        Ok(chosen)
     }
 }
 
@@ -170,66 +224,4 @@ fn rows(tokens: &Tokens) -> Vec<Vec<u32>> {
         ids.iter().zip(real).filter(|(_, real)| **real).map(|(id, _)| *id).collect()
     };
     tokens.ids().iter().zip(tokens.real()).map(keep).collect()
-}
-
-/// The next token of one row.
-fn choose(logits: &[f32], earlier: &[u32], how: &Generation, rng: &mut ChaCha8Rng) -> u32 {
-    let mut logits = logits.to_vec();
-    penalise(&mut logits, earlier, how);
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
-    if how.temperature <= 0.0 {
-        return order[0] as u32;
-    }
-    order.truncate(how.top_k.unwrap_or(order.len()).clamp(1, order.len()));
-    let top = logits[order[0]];
-    let mut weights: Vec<f64> = order.iter().map(|id| f64::from((logits[*id] - top) / how.temperature).exp()).collect();
-    if let Some(top_p) = how.top_p {
-        weights.truncate(nucleus(&weights, f64::from(top_p)));
-    }
-    let draw = rand::distr::weighted::WeightedIndex::new(&weights).map_or(0, |weighted| weighted.sample(rng));
-    order[draw] as u32
-}
-
-/// How many of the sorted weights it takes to reach `top_p` of their sum: the one that crosses is kept.
-fn nucleus(weights: &[f64], top_p: f64) -> usize {
-    let total: f64 = weights.iter().sum();
-    let mut sum = 0.0;
-    let crossing = weights.iter().position(|weight| {
-        sum += weight / total;
-        sum >= top_p
-    });
-    crossing.map_or(weights.len(), |index| index + 1)
-}
-
-fn penalise(logits: &mut [f32], earlier: &[u32], how: &Generation) {
-    let mut counts = BTreeMap::new();
-    for id in earlier {
-        *counts.entry(*id as usize).or_insert(0u32) += 1;
-    }
-    for (id, count) in counts {
-        let logit = &mut logits[id];
-        *logit = if *logit > 0.0 { *logit / how.repetition_penalty } else { *logit * how.repetition_penalty };
-        *logit -= count as f32 * how.frequency_penalty;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_token_that_crosses_top_p_is_kept() {
-        assert_eq!(nucleus(&[0.5, 0.3, 0.2], 0.6), 2);
-        assert_eq!(nucleus(&[0.5, 0.3, 0.2], 0.5), 1);
-        assert_eq!(nucleus(&[0.5, 0.3, 0.2], 1.1), 3);
-    }
-
-    #[test]
-    fn penalties_by_hand() {
-        let how = Generation { frequency_penalty: 0.5, repetition_penalty: 2.0, ..Generation::default() };
-        let mut logits = [4.0, -4.0, 1.0];
-        penalise(&mut logits, &[0, 1, 1], &how);
-        assert_eq!(logits, [1.5, -9.0, 1.0]);
-    }
 }

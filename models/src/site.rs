@@ -202,6 +202,12 @@ fn table_name(inside: &str, in_block: bool) -> String {
     found.map_or_else(|| inside.to_owned(), |site| site.name.to_owned())
 }
 
+/// TransformerLens's `("scale", 3, "ln1")` as a full name.
+pub(crate) fn in_module(layer: usize, module: &str, name: &str) -> String {
+    let name = name.strip_prefix("hook_").unwrap_or(name);
+    format!("blocks.{layer}.{}", table_name(&format!("{module}.{name}"), true))
+}
+
 /// `z3` → `blocks.3.attn.z`; `scale4ln1` → `blocks.4.ln1.scale`.
 fn packed(text: &str) -> Option<String> {
     let start = text.find(|c: char| c.is_ascii_digit())?;

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 
 use arrakis::models::device::read;
-use arrakis::models::hooks::{Activation, Edit, Plan};
+use arrakis::models::hooks::{Action, Activation, Edit, Plan};
 use arrakis::models::site::SITES;
+use arrakis::models::transformer::Transformer;
 use arrakis::models::{
     Generation, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, RunOptions, Side, SweepCase, Tokens,
 };
@@ -61,9 +62,11 @@ fn prompt() -> Tokens {
     Tokens::new(vec![vec![3, 14, 15, 9, 26, 5, 35, 8], vec![2, 7, 18, 28, 18, 28, 4, 5]]).unwrap()
 }
 
+/// The largest difference; what is no number is no small one.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, larger)
 }
 
 fn logits(model: &HookedTransformer, tokens: &Tokens) -> Vec<f32> {
@@ -109,28 +112,30 @@ fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<
 
 #[test]
 fn every_site_is_captured_with_the_axes_of_the_table() {
-    each(|model| {
-        let tokens = prompt();
-        let (_, cache) = model.run_with_cache(&tokens, ["*"]).map_err(|error| error.to_string())?;
-        let mut met: Vec<&str> = cache.sites().collect();
-        let mut known = model.sites();
-        met.sort_unstable();
-        known.sort_unstable();
-        if met != known {
-            return Err(format!(
-                "the table and the run differ: {:?}",
-                known.iter().filter(|site| !met.contains(&site.as_str())).collect::<Vec<_>>()
-            ));
+    each(axes_of_the_table);
+}
+
+fn axes_of_the_table(model: &HookedTransformer) -> Result<(), String> {
+    let tokens = prompt();
+    let (_, cache) = model.run_with_cache(&tokens, ["*"]).map_err(|error| error.to_string())?;
+    let mut met: Vec<&str> = cache.sites().collect();
+    let mut known = model.sites();
+    met.sort_unstable();
+    known.sort_unstable();
+    if met != known {
+        return Err(format!(
+            "the table and the run differ: {:?}",
+            known.iter().filter(|site| !met.contains(&site.as_str())).collect::<Vec<_>>()
+        ));
+    }
+    for (name, value) in cache.iter() {
+        let expected = expected_dims(model, name, &tokens);
+        // Learned positions are looked up once for all rows where rows agree.
+        if value.dims() != expected {
+            return Err(format!("{name} is {:?}, the table says {expected:?}", value.dims()));
         }
-        for (name, value) in cache.iter() {
-            let expected = expected_dims(model, name, &tokens);
-            // Learned positions are looked up once for all rows where rows agree.
-            if value.dims() != expected {
-                return Err(format!("{name} is {:?}, the table says {expected:?}", value.dims()));
-            }
-        }
-        Ok(())
-    });
+    }
+    Ok(())
 }
 
 #[test]
@@ -148,32 +153,32 @@ fn looking_changes_no_bit() {
 
 #[test]
 fn an_edit_at_every_site_changes_the_output_and_fires_once() {
-    each(|model| {
-        let tokens = prompt();
-        let clean = logits(model, &tokens);
-        for name in model.sites() {
-            // Shifted by uneven amounts: norms are blind to a constant and to a factor.
-            let edit = Edit::any("uneven", |value: Activation, _| {
-                let shift =
-                    (0..value.dims().iter().product::<usize>()).map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05).collect();
-                let shift =
-                    Activation::from_vec(shift, &[value.dims().iter().product()], value.device())?.tensor::<1>()?;
-                let values = value.to_flat()? + shift;
-                Activation::from_vec(read(values)?, value.dims(), value.device())
-            });
-            let outcome = model
-                .run(&tokens, Plan::new().edit(name.as_str(), edit))
-                .map_err(|error| format!("{name}: {error}"))?;
-            if outcome.fired.edits != [1] {
-                return Err(format!("{name} fired {:?} times", outcome.fired.edits));
-            }
-            let moved = apart(&read(outcome.output).unwrap(), &clean);
-            if moved.is_nan() || moved < 1e-6 {
-                return Err(format!("an edit at {name} moved nothing ({moved})"));
-            }
+    each(each_edit_moves_the_output);
+}
+
+fn each_edit_moves_the_output(model: &HookedTransformer) -> Result<(), String> {
+    let tokens = prompt();
+    let clean = logits(model, &tokens);
+    for name in model.sites() {
+        // Shifted by uneven amounts: norms are blind to a constant and to a factor.
+        let edit = Edit::any("uneven", |value: Activation, _| {
+            let shift =
+                (0..value.dims().iter().product::<usize>()).map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05).collect();
+            let shift = Activation::from_vec(shift, &[value.dims().iter().product()], value.device())?.tensor::<1>()?;
+            let values = value.to_flat()? + shift;
+            Activation::from_vec(read(values)?, value.dims(), value.device())
+        });
+        let outcome =
+            model.run(&tokens, Plan::new().edit(name.as_str(), edit)).map_err(|error| format!("{name}: {error}"))?;
+        if outcome.fired.edits != [1] {
+            return Err(format!("{name} fired {:?} times", outcome.fired.edits));
         }
-        Ok(())
-    });
+        let moved = apart(&read(outcome.output).unwrap(), &clean);
+        if moved.is_nan() || moved < 1e-6 {
+            return Err(format!("an edit at {name} moved nothing ({moved})"));
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -314,15 +319,34 @@ fn starting_and_stopping_at_a_layer_is_the_whole_run() {
         let whole = read(whole).unwrap();
         for layer in 0..model.config().n_layers {
             let resid: Tensor<3> = cache.get(site::resid_pre(layer)).unwrap();
-            let options = RunOptions { stop_at_layer: Some(layer), ..RunOptions::default() };
+            let options = RunOptions { stop_at_layer: Some(layer as isize), ..RunOptions::default() };
             let stopped = model.run_from(&tokens, Plan::new(), None, &options).unwrap().output;
             if read(stopped).unwrap() != read(resid.clone()).unwrap() {
                 return Err(format!("stopped at {layer}"));
+            }
+            let from_end =
+                RunOptions { stop_at_layer: Some(layer as isize - model.config().n_layers as isize), ..options };
+            let stopped = model.run_from(&tokens, Plan::new(), None, &from_end).unwrap().output;
+            if read(stopped).unwrap() != read(resid.clone()).unwrap() {
+                return Err(format!("stopped at {layer}, counted from the end"));
             }
             let resumed =
                 model.run_from(&tokens, Plan::new(), Some((layer, resid)), &RunOptions::default()).unwrap().output;
             if read(resumed).unwrap() != whole {
                 return Err(format!("resumed at {layer}"));
+            }
+        }
+        let layers = model.config().n_layers;
+        let all = RunOptions { stop_at_layer: Some(layers as isize), ..RunOptions::default() };
+        let last = model.run_from(&tokens, Plan::new(), None, &all).unwrap().output;
+        let ended = model.run_from(&tokens, Plan::new(), Some((layers, last)), &RunOptions::default()).unwrap().output;
+        if read(ended).unwrap() != whole {
+            return Err("resumed after the last block".into());
+        }
+        for stop in [layers as isize + 1, -(layers as isize) - 1] {
+            let far = RunOptions { stop_at_layer: Some(stop), ..RunOptions::default() };
+            if model.run_from(&tokens, Plan::new(), None, &far).is_ok() {
+                return Err(format!("stopped at {stop}"));
             }
         }
         Ok(())
@@ -332,30 +356,82 @@ fn starting_and_stopping_at_a_layer_is_the_whole_run() {
 #[test]
 fn a_sweep_is_each_edit_alone() {
     each(|model| {
-        let tokens = Tokens::padded(&[vec![3, 14, 15, 9, 26], vec![7, 8, 9]], Side::Left, 0).unwrap();
-        let metric = |logits: Tensor<3>| {
-            let [batch, pos, _] = logits.dims();
-            let last = logits.narrow(1, pos - 1, 1);
-            Ok((last.clone().narrow(2, 3, 1) - last.narrow(2, 7, 1)).reshape([batch]))
-        };
-        let mut cases = Vec::new();
-        for layer in 0..model.config().n_layers {
-            cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
-            for position in [1, 2] {
-                let edit = Intervention::scale(1.5).positions([position]).edit();
-                cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
-                cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit));
-            }
-        }
-        let found = model.sweep(&tokens).unwrap().cases(cases.clone()).last_only().quiet().run(metric).unwrap();
-        for (case, values) in cases.iter().zip(&found.values) {
-            let (site, edit) = case.edits[0].clone();
-            let alone = read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
-            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            close(&case.label, &values, &alone, 1e-3)?;
+        for side in [Side::Left, Side::Right] {
+            let tokens = Tokens::padded(&[vec![3, 14, 15, 9, 26], vec![7, 8, 9]], side, 0).unwrap();
+            swept_is_alone(model, &tokens, side == Side::Left).map_err(|problem| format!("{side:?}: {problem}"))?;
         }
         Ok(())
     });
+}
+
+/// Selections, edits of several sites, and a closure that asks which tokens it sees.
+fn cases_of_a_sweep(model: &HookedTransformer) -> Vec<SweepCase> {
+    let mut cases = Vec::new();
+    for layer in 0..model.config().n_layers {
+        cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
+        for position in [1, -1] {
+            let edit = Intervention::scale(1.5).positions([position]).edit();
+            cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
+            cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit.clone()));
+            cases.push(SweepCase::new(format!("k{layer}@{position}"), site::k(layer), edit));
+        }
+        let cut = Intervention::new(Action::KnockOut { keys: vec![0] }).positions([-1]).edit();
+        cases.push(SweepCase::new(format!("edge{layer}"), site::scores(layer), cut));
+    }
+    cases.push(SweepCase::new("row", site::resid_pre(1), Intervention::scale(2.0).rows([1]).edit()));
+    cases.push(SweepCase::new("token", site::mlp_out(0), Intervention::zero().tokens([8]).edit()));
+    let both = vec![
+        (site::resid_pre(0).into(), Intervention::scale(1.5).positions([0]).rows([1]).edit()),
+        (site::mlp_out(1).into(), by_length()),
+    ];
+    cases.push(SweepCase { label: "two sites".into(), edits: both });
+    cases.push(SweepCase::new("rows", site::resid_post(0), by_length()));
+    cases.push(SweepCase::new("all", "*.mlp_out", by_length()));
+    cases.push(SweepCase::new("embedding", "embed", by_length()));
+    cases.push(SweepCase::new("logits", "logits", by_length()));
+    cases
+}
+
+/// Each row times the number of its tokens.
+fn by_length() -> Edit {
+    Edit::at(|x: Tensor<3>, at| {
+        let rows = at.rows.unwrap();
+        assert_eq!((rows.len(), rows.batch()), (2, (0, 2)));
+        let lengths: Vec<f32> =
+            rows.real().iter().map(|row| row.iter().filter(|real| **real).count() as f32 / 3.0).collect();
+        let lengths: Tensor<1> = Tensor::from_floats(lengths.as_slice(), &x.device());
+        x * lengths.reshape([2, 1, 1])
+    })
+}
+
+/// A metric of every position, padding left out.
+fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) -> Result<(), String> {
+    let real: Vec<f32> = tokens.real().iter().flatten().map(|real| f32::from(u8::from(*real))).collect();
+    let metric = |logits: Tensor<3>| {
+        let [batch, pos, _] = logits.dims();
+        let differences = (logits.clone().narrow(2, 3, 1) - logits.narrow(2, 7, 1)).reshape([batch, pos]);
+        let real: Tensor<1> = Tensor::from_floats(real.as_slice(), &differences.device());
+        let real = real.reshape([batch, tokens.pos()]).narrow(1, tokens.pos() - pos, pos);
+        Ok((differences * real).sum_dim(1).reshape([batch]))
+    };
+    let cases = cases_of_a_sweep(model);
+    let alone = |case: &SweepCase, last: bool| {
+        let logits = model.run_with_hooks(tokens, case.edits.clone()).unwrap();
+        let logits = if last { logits.narrow(1, tokens.pos() - 1, 1) } else { logits };
+        read(metric(logits).unwrap()).unwrap()
+    };
+    for (last, limit) in [(false, 2048), (false, 25), (true, 2048)] {
+        if last && !ends_alike {
+            continue;
+        }
+        let sweep = model.sweep(tokens).unwrap().cases(cases.clone()).tokens_per_forward(limit).quiet();
+        let found = if last { sweep.last_only() } else { sweep }.run(metric).map_err(|error| error.to_string())?;
+        for (case, values) in cases.iter().zip(&found.values) {
+            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+            close(&case.label, &values, &alone(case, last), 2e-3)?;
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -480,7 +556,13 @@ fn five_hundred_runs_leave_memory_where_it_was() {
         let status = std::fs::read_to_string("/proc/self/statm").ok()?;
         status.split_whitespace().nth(1)?.parse::<usize>().ok()
     };
-    let run = || model.run_with_cache(prompt(), ["*"]).unwrap();
+    let run = || {
+        let plan = Plan::new().capture("*").grad("*.resid_pre").edit(site::z(0), Intervention::zero().head(0).edit());
+        let run = model.run(prompt(), plan).unwrap();
+        let metric = run.output.clone().slice([0..1, 7..8, 5..6]).reshape([1]);
+        drop(run.gradients(metric).unwrap());
+        (run.output, run.cache)
+    };
     (0..50).for_each(|_| drop(run()));
     let Some(before) = resident() else { return };
     let first = read(run().0).unwrap();
@@ -490,16 +572,39 @@ fn five_hundred_runs_leave_memory_where_it_was() {
     assert!(after.saturating_sub(before) * page < 32 << 20, "{before} pages, then {after}");
 }
 
+/// A check of the suite, on one model.
+type Check = fn(&HookedTransformer) -> Result<(), String>;
+
+/// What a family could do wrong, and the check that says so.
 #[test]
-fn a_broken_model_fails_the_identities() {
+fn a_deliberately_broken_family_fails_the_suite() {
     let model = load("gpt2");
-    let mut net = model.net().clone();
-    net.blocks[1].attn.w_o.bias = None;
-    let broken = model.with_net(net);
-    let (_, cache) = broken.run_with_cache(prompt(), ["*.attn.out", "*.result"]).unwrap();
-    let heads: Tensor<4> = cache.get(site::result(1)).unwrap();
-    let summed: Tensor<3> = heads.sum_dim(2).squeeze_dim(2);
-    let told = model.b_o(1).unwrap().unsqueeze();
-    let out = read(cache.get::<3>("blocks.1.attn.out").unwrap()).unwrap();
-    assert!(close("heads", &read(summed + told).unwrap(), &out, 1e-4).is_err(), "the missing bias is seen");
+    let broken = |change: fn(&mut Transformer)| {
+        let mut net = model.net().clone();
+        change(&mut net);
+        model.with_net(net)
+    };
+    let without_norm = broken(|net| net.ln_final = None);
+    let split_otherwise = broken(|net| {
+        net.blocks[0].attn.n_heads *= 2;
+        net.blocks[0].attn.n_kv_heads *= 2;
+    });
+    let unheard = broken(|net| {
+        let weight = &mut net.blocks[0].attn.w_o.weight;
+        *weight = weight.clone().map(|weight| weight.zeros_like());
+    });
+    let no_number = broken(|net| {
+        let weight = &mut net.blocks[1].attn.w_q.weight;
+        *weight = weight.clone().map(|weight| weight * f32::NAN);
+    });
+    let checks: [(&str, HookedTransformer, Check, &str); 4] = [
+        ("a norm the config has", without_norm, axes_of_the_table, "the table and the run differ"),
+        ("heads of another width", split_otherwise, axes_of_the_table, "the table says"),
+        ("heads nobody hears", unheard, each_edit_moves_the_output, "moved nothing"),
+        ("weights that are no numbers", no_number, each_edit_moves_the_output, "moved nothing (NaN)"),
+    ];
+    for (what, model, check, said) in checks {
+        let found = check(&model).expect_err(what);
+        assert!(found.contains(said), "{what}: {found}");
+    }
 }

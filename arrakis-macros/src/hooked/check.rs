@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
-use syn::{Block, FnArg, Ident, ImplItemFn, Local, Pat, Stmt};
+use syn::{Expr, FnArg, Ident, ImplItemFn, Local, Pat};
 
 use super::options::Options;
+use super::place::{is_variable, variables};
 
 /// A method with a body, neither `async` nor `const`.
 pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
@@ -36,10 +38,10 @@ pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
     Ok(method)
 }
 
-/// Every name in `inputs(..)` is an argument, every name in `skip(..)` a binding.
+/// Every name in `inputs(..)` is an argument, every name in `skip(..)` a variable.
 pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()> {
-    let arguments: Vec<String> = method.sig.inputs.iter().filter_map(argument).collect();
-    let bound = Bindings::of(&method.block);
+    let arguments: Vec<String> =
+        method.sig.inputs.iter().flat_map(argument).map(|name| name.unraw().to_string()).collect();
     for name in &options.inputs {
         if !arguments.iter().any(|argument| name == argument) {
             let message = format!(
@@ -50,8 +52,9 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
             return Err(syn::Error::new(name.span(), message));
         }
     }
+    let bound = Bindings::of(method);
     for name in &options.skip {
-        if !bound.names.contains(&name.to_string()) {
+        if !bound.names.contains(&name.unraw().to_string()) && !arguments.iter().any(|argument| name == argument) {
             let message = format!("no `let {name} = ..;` in `{}` to skip", method.sig.ident);
             return Err(syn::Error::new(name.span(), message));
         }
@@ -59,70 +62,53 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
     Ok(())
 }
 
-/// One name is one tensor: binding a site twice on one path would make the site ambiguous.
-pub(crate) fn bound_twice(options: &Options, method: &ImplItemFn) -> syn::Result<()> {
-    let mut seen: Vec<String> = options.inputs.iter().map(ToString::to_string).collect();
-    in_block(options, &method.block, &mut seen)
-}
-
-fn in_block(options: &Options, block: &Block, seen: &mut Vec<String>) -> syn::Result<()> {
-    for statement in &block.stmts {
-        let Stmt::Local(local) = statement else { continue };
-        for name in site_names(local).into_iter().filter(|name| options.is_site(name)) {
-            if seen.iter().any(|earlier| name == earlier) {
-                let message = format!(
-                    "`{name}` is bound twice, so the site `{name}` would mean two tensors; rename one, or list it in `#[hooked(skip({name}))]`"
-                );
-                return Err(syn::Error::new(name.span(), message));
-            }
-            seen.push(name.to_string());
-        }
-    }
-    Ok(())
-}
-
-/// The names a `let` with a value makes sites of: an identifier, or the identifiers of a tuple.
+/// The names a `let` with a value makes sites of. Lengths of axes are no tensors, however they are taken apart.
 pub(crate) fn site_names(local: &Local) -> Vec<Ident> {
-    if local.init.is_none() {
-        return Vec::new();
+    let Some(init) = &local.init else { return Vec::new() };
+    match &*init.expr {
+        Expr::MethodCall(call) if call.method == "dims" || call.method == "shape" => Vec::new(),
+        _ => names_of(&local.pat),
     }
-    names_of(&local.pat)
 }
 
-fn names_of(pat: &Pat) -> Vec<Ident> {
+/// The names a pattern binds to values of its own.
+pub(crate) fn names_of(pat: &Pat) -> Vec<Ident> {
     match pat {
-        Pat::Ident(ident) if ident.by_ref.is_none() => vec![ident.ident.clone()],
+        Pat::Ident(ident) if ident.by_ref.is_none() && is_variable(&ident.ident) => vec![ident.ident.clone()],
         Pat::Type(typed) => names_of(&typed.pat),
+        Pat::Paren(inner) => names_of(&inner.pat),
         Pat::Tuple(tuple) => tuple.elems.iter().flat_map(names_of).collect(),
+        Pat::Slice(slice) => slice.elems.iter().flat_map(names_of).collect(),
+        Pat::TupleStruct(tuple) => tuple.elems.iter().flat_map(names_of).collect(),
+        Pat::Struct(fields) => fields.fields.iter().flat_map(|field| names_of(&field.pat)).collect(),
         _ => Vec::new(),
     }
 }
 
-fn argument(arg: &FnArg) -> Option<String> {
+/// The names of an argument, by which it can be made a site.
+fn argument(arg: &FnArg) -> Vec<Ident> {
     match arg {
-        FnArg::Typed(typed) => names_of(&typed.pat).first().map(ToString::to_string),
-        FnArg::Receiver(_) => None,
+        FnArg::Typed(typed) => names_of(&typed.pat),
+        FnArg::Receiver(_) => Vec::new(),
     }
 }
 
-/// All names bound anywhere in a body.
+/// All names bound anywhere in a method.
 struct Bindings {
     names: BTreeSet<String>,
 }
 
 impl Bindings {
-    fn of(block: &Block) -> Self {
+    fn of(method: &ImplItemFn) -> Self {
         let mut bindings = Self { names: BTreeSet::new() };
-        bindings.visit_block(block);
+        bindings.visit_block(&method.block);
         bindings
     }
 }
 
 impl<'ast> Visit<'ast> for Bindings {
-    fn visit_local(&mut self, local: &'ast Local) {
-        for name in site_names(local) {
-            self.names.insert(name.to_string());
-        }
-        visit::visit_local(self, local);
+    fn visit_pat(&mut self, pat: &'ast Pat) {
+        self.names.extend(variables(pat).iter().map(|name| name.unraw().to_string()));
+        visit::visit_pat(self, pat);
     }
 }

@@ -1,13 +1,17 @@
 //! `#[hooked]`: names the tensors of a forward function; the values pass through the runtime untouched.
 
 mod check;
+mod loops;
+mod once;
+mod opaque;
 mod options;
+mod place;
 mod rewrite;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::visit_mut::VisitMut;
-use syn::{FnArg, ImplItemFn, Pat};
+use syn::{FnArg, ImplItemFn};
 
 use options::Options;
 use rewrite::Rewrite;
@@ -17,7 +21,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
     let options: Options = syn::parse2(args)?;
     let mut method = check::method(item)?;
     check::options(&options, &method)?;
-    check::bound_twice(&options, &method)?;
+    once::check(&options, &method)?;
 
     let mut rewrite = Rewrite::new(&options);
     rewrite.visit_block_mut(&mut method.block);
@@ -36,15 +40,10 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
 /// `let x = site("x", x);` for each argument named in `inputs(..)`.
 fn input_sites(options: &Options, method: &ImplItemFn) -> Vec<TokenStream> {
     let typed = method.sig.inputs.iter().filter_map(|arg| match arg {
-        FnArg::Typed(typed) => Some(typed),
+        FnArg::Typed(typed) => Some(&*typed.pat),
         FnArg::Receiver(_) => None,
     });
-    typed
-        .filter_map(|typed| match &*typed.pat {
-            Pat::Ident(ident) if options.has_input(&ident.ident) => {
-                Some(rewrite::rebind(&ident.ident, ident.mutability.is_some()))
-            }
-            _ => None,
-        })
-        .collect()
+    let inputs = typed.flat_map(|pat| check::names_of(pat).into_iter().map(move |name| (pat, name)));
+    let inputs = inputs.filter(|(_, name)| options.has_input(name));
+    inputs.map(|(pat, name)| rewrite::rebind(&name, place::is_mutable(pat, &name), &[])).collect()
 }

@@ -1,5 +1,6 @@
 //! The words inside `#[hooked(...)]`: `inputs(a, b)` and `skip(x)`.
 
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Ident, Token, parenthesized};
@@ -14,12 +15,17 @@ pub(crate) struct Options {
 impl Options {
     /// Whether an argument is to be a site.
     pub(crate) fn has_input(&self, name: &Ident) -> bool {
-        self.inputs.iter().any(|input| input == name)
+        self.inputs.iter().any(|input| input.unraw() == name.unraw())
     }
 
     /// Whether a binding is a site: not skipped, and not named `_like_this`.
     pub(crate) fn is_site(&self, name: &Ident) -> bool {
-        !name.to_string().starts_with('_') && !self.skip.iter().any(|skipped| skipped == name)
+        !name.to_string().starts_with('_') && !self.skips(name)
+    }
+
+    /// Whether a variable is left out by name.
+    pub(crate) fn skips(&self, name: &Ident) -> bool {
+        self.skip.iter().any(|skipped| skipped.unraw() == name.unraw())
     }
 }
 

@@ -5,17 +5,25 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprForLoop, ExprIf, ExprMethodCall, Ident, Local, Member, Pat, Stmt, parse_quote};
+use syn::{
+    Attribute, BinOp, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprMatch, ExprMethodCall, ExprWhile,
+    Ident, Local, Macro, Pat, Stmt, parse_quote,
+};
 
 use super::check::site_names;
 use super::options::Options;
+use super::place::{Names, Place, Segment, is_mutable};
+use super::{loops, opaque};
 
 /// `let x = site("x", x);`
-pub(crate) fn rebind(name: &Ident, mutable: bool) -> TokenStream {
-    let text = name.to_string();
+pub(crate) fn rebind(name: &Ident, mutable: bool, attributes: &[Attribute]) -> TokenStream {
+    let text = name.unraw().to_string();
     let mutability = mutable.then(|| quote!(mut));
+    let conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     quote! {
+        #(#conditions)*
         let #mutability #name = {
             #[allow(unused_imports)]
             use ::arrakis::__private::hooks::{PassAny as _, PassTensor as _};
@@ -27,14 +35,13 @@ pub(crate) fn rebind(name: &Ident, mutable: bool) -> TokenStream {
 /// One pass over a method's body.
 pub(crate) struct Rewrite<'a> {
     options: &'a Options,
-    /// Variables that stand for a field of `self`, each with the path segment it stands for.
-    aliases: Vec<(Ident, Expr)>,
+    names: Names,
     errors: Vec<syn::Error>,
 }
 
 impl<'a> Rewrite<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, aliases: Vec::new(), errors: Vec::new() }
+        Self { options, names: Names::default(), errors: Vec::new() }
     }
 
     /// All mistakes met on the way, as one error.
@@ -52,202 +59,206 @@ impl<'a> Rewrite<'a> {
         let names = site_names(local).into_iter().filter(|name| self.options.is_site(name));
         names
             .map(|name| {
-                let tokens = rebind(&name, is_mutable(&local.pat, &name));
+                let tokens = rebind(&name, is_mutable(&local.pat, &name), &local.attrs);
                 parse_quote!(#tokens)
             })
             .collect()
     }
 
-    /// The site's own `let` carries the `mut`; on the first one it would be unused.
-    fn drop_mut(&self, local: &mut Local) {
-        if local.init.is_some() {
-            drop_mut(&mut local.pat, self.options);
+    /// What is bound by the conditions of an `if` or `while`, each part seeing the ones before it.
+    fn condition(&mut self, condition: &mut Expr) {
+        match condition {
+            Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => {
+                self.condition(&mut both.left);
+                self.condition(&mut both.right);
+            }
+            Expr::Let(binding) => {
+                let (pat, expr) = (binding.pat.clone(), binding.expr.clone());
+                self.visit_expr_mut(&mut binding.expr);
+                self.names.bind_to(&pat, &expr);
+            }
+            other => self.visit_expr_mut(other),
         }
     }
 
-    /// The path segment of a receiver: `self.attn` → "attn", `self.experts[i]` → "experts.{i}", a loop variable → its own.
-    fn segment(&self, receiver: &Expr) -> Option<Expr> {
-        match receiver {
-            Expr::Path(path) => {
-                let name = path.path.get_ident()?;
-                self.aliases.iter().rev().find(|(variable, _)| variable == name).map(|(_, segment)| segment.clone())
-            }
-            Expr::Index(index) => {
-                let (field, position) = (self_field(&index.expr)?, &index.index);
-                Some(parse_quote!(::std::format_args!("{}.{}", #field, #position)))
-            }
-            other => {
-                let field = self_field(other)?;
-                Some(parse_quote!(::std::format_args!(#field)))
+    /// The segment a `forward` enters; none where it stays in this scope.
+    fn segment(&mut self, call: &ExprMethodCall) -> Option<Segment> {
+        let name = match &*call.receiver {
+            Expr::Path(path) => path.path.get_ident().cloned(),
+            _ => None,
+        };
+        match self.names.place(&call.receiver) {
+            Place::Part(segment) => return Some(segment),
+            Place::Own | Place::Fresh => return None,
+            Place::Indexless(list, span) => self.errors.push(syn::Error::new(span, loops::needs_index(&list))),
+            Place::Unknown if name.as_ref().is_some_and(|name| self.options.skips(name)) => return None,
+            Place::Unknown => {
+                let skip = name.map_or_else(String::new, |name| {
+                    format!("; if it is no part of `self`, list it in `#[hooked(skip({name}))]`")
+                });
+                let message = format!(
+                    "the path of a site needs to know which field of `self` this is: call `self.field.{}(..)`, or bind the field with `let`, `if let`, `match` or `for`{skip}",
+                    call.method
+                );
+                self.errors.push(syn::Error::new_spanned(&call.receiver, message));
             }
         }
-    }
-
-    /// The loop's variable and segment where it runs over a field of `self`.
-    fn loop_over_field(&mut self, node: &ExprForLoop) -> Option<(Ident, Expr, Option<Ident>)> {
-        let (field, methods) = field_chain(&node.expr)?;
-        let plain = methods.iter().all(|method| matches!(method.as_str(), "iter" | "iter_mut" | "into_iter"));
-        if plain {
-            let Pat::Ident(variable) = &*node.pat else { return None };
-            let counter = format_ident!("__arrakis_{}", variable.ident);
-            return Some((
-                variable.ident.clone(),
-                parse_quote!(::std::format_args!("{}.{}", #field, #counter)),
-                Some(counter),
-            ));
-        }
-        if methods.get(1).map(String::as_str) == Some("enumerate")
-            && let Some((index, variable)) = enumerated(&node.pat)
-        {
-            return Some((variable, parse_quote!(::std::format_args!("{}.{}", #field, #index)), None));
-        }
-        let message = format!(
-            "the path of a site needs the index in `{field}`: write `for (i, item) in self.{field}.iter().enumerate()`, with `skip`, `take` or `rev` after it"
-        );
-        self.errors.push(syn::Error::new_spanned(&node.expr, message));
         None
     }
 }
 
 impl VisitMut for Rewrite<'_> {
     fn visit_block_mut(&mut self, block: &mut Block) {
-        visit_mut::visit_block_mut(self, block);
-        let statements = std::mem::take(&mut block.stmts);
-        for mut statement in statements {
-            let sites = match &mut statement {
-                Stmt::Local(local) => {
-                    let sites = self.sites_after(local);
-                    self.drop_mut(local);
-                    sites
-                }
-                _ => Vec::new(),
-            };
+        let depth = self.names.depth();
+        for mut statement in std::mem::take(&mut block.stmts) {
+            let mut sites = Vec::new();
+            if let Stmt::Local(local) = &mut statement {
+                sites = self.sites_after(local);
+                self.visit_local_mut(local);
+            } else {
+                self.visit_stmt_mut(&mut statement);
+            }
             block.stmts.push(statement);
             block.stmts.extend(sites);
+        }
+        self.names.leave(depth);
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        let bound = local.init.as_ref().map(|init| init.expr.clone());
+        visit_mut::visit_local_mut(self, local);
+        match bound {
+            Some(expr) => self.names.bind_to(&local.pat, &expr),
+            None => self.names.bind(&local.pat, &Place::Unknown),
+        }
+        // The site's own `let` carries the `mut`; on the first one it would be unused.
+        if !site_names(local).is_empty() {
+            drop_mut(&mut local.pat, self.options);
         }
     }
 
     fn visit_item_mut(&mut self, _item: &mut syn::Item) {}
 
+    fn visit_macro_mut(&mut self, node: &mut Macro) {
+        self.errors.extend(opaque::forwards_in(&node.tokens));
+    }
+
     fn visit_expr_for_loop_mut(&mut self, node: &mut ExprForLoop) {
-        let Some((variable, segment, counter)) = self.loop_over_field(node) else {
-            return visit_mut::visit_expr_for_loop_mut(self, node);
-        };
-        self.aliases.push((variable, segment));
+        let looped = loops::over(&self.names, node);
+        self.visit_expr_mut(&mut node.expr);
+        let depth = self.names.depth();
+        looped.bind(&mut self.names, &node.pat);
         self.visit_block_mut(&mut node.body);
-        self.aliases.pop();
-        if let Some(counter) = counter {
-            let (pat, expr) = (&node.pat, &node.expr);
-            let numbered: Expr = parse_quote!((#expr).into_iter().enumerate());
-            let both: Pat = parse_quote!((#counter, #pat));
-            *node.pat = both;
-            *node.expr = numbered;
-        }
+        self.names.leave(depth);
+        looped.count(node);
     }
 
     fn visit_expr_if_mut(&mut self, node: &mut ExprIf) {
-        let depth = self.aliases.len();
-        collect_aliases(&node.cond, &mut self.aliases);
-        self.visit_expr_mut(&mut node.cond);
+        let depth = self.names.depth();
+        self.condition(&mut node.cond);
         self.visit_block_mut(&mut node.then_branch);
-        self.aliases.truncate(depth);
+        self.names.leave(depth);
         if let Some((_, other)) = &mut node.else_branch {
             self.visit_expr_mut(other);
         }
     }
 
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expr);
-        let Expr::MethodCall(call) = expr else { return };
-        if !call.method.to_string().starts_with("forward") {
-            return;
+    fn visit_expr_while_mut(&mut self, node: &mut ExprWhile) {
+        let depth = self.names.depth();
+        self.condition(&mut node.cond);
+        self.visit_block_mut(&mut node.body);
+        self.names.leave(depth);
+    }
+
+    fn visit_expr_match_mut(&mut self, node: &mut ExprMatch) {
+        let matched = node.expr.clone();
+        self.visit_expr_mut(&mut node.expr);
+        for arm in &mut node.arms {
+            let depth = self.names.depth();
+            self.names.bind_to(&arm.pat, &matched);
+            if let Some((_, guard)) = &mut arm.guard {
+                self.condition(guard);
+            }
+            self.visit_expr_mut(&mut arm.body);
+            self.names.leave(depth);
         }
-        if let Some(segment) = self.segment(&call.receiver) {
+    }
+
+    fn visit_expr_closure_mut(&mut self, node: &mut ExprClosure) {
+        let depth = self.names.depth();
+        node.inputs.iter().for_each(|pat| self.names.bind(pat, &Place::Unknown));
+        self.visit_expr_mut(&mut node.body);
+        self.names.leave(depth);
+    }
+
+    fn visit_expr_call_mut(&mut self, call: &mut ExprCall) {
+        let first = call.args.first().map(|first| self.names.place(first));
+        if let (Some(Place::Part(part)), Some(name)) = (first, opaque::forward_by_path(call)) {
+            let message =
+                format!("call it as a method, `self.{}.{name}(..)`: that is where a path comes from", part.text());
+            self.errors.push(syn::Error::new_spanned(&call.func, message));
+        }
+        visit_mut::visit_expr_call_mut(self, call);
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let segment = match expr {
+            Expr::MethodCall(call) if call.method.unraw().to_string().starts_with("forward") => self.segment(call),
+            _ => None,
+        };
+        visit_mut::visit_expr_mut(self, expr);
+        if let (Expr::MethodCall(call), Some(segment)) = (&mut *expr, segment) {
             *expr = entered(call, &segment);
         }
     }
 }
 
 /// The call with its arguments evaluated first and its segment entered around it.
-fn entered(call: &ExprMethodCall, segment: &Expr) -> Expr {
-    let (receiver, method, turbofish) = (&call.receiver, &call.method, &call.turbofish);
-    let names: Vec<Ident> = (0..call.args.len()).map(|i| format_ident!("__arrakis_arg{i}")).collect();
-    let values = call.args.iter();
+///
+/// Arguments that run nothing stay where they are: moving them would lose a reborrow or a closure's types.
+fn entered(call: &ExprMethodCall, segment: &Segment) -> Expr {
+    let (receiver, method, turbofish, segment) = (&call.receiver, &call.method, &call.turbofish, segment.tokens());
+    let (mut names, mut values, mut arguments): (Vec<Ident>, Vec<&Expr>, Vec<Expr>) = Default::default();
+    for (at, argument) in call.args.iter().enumerate() {
+        if runs_nothing(argument) {
+            arguments.push(argument.clone());
+        } else {
+            let name = format_ident!("__arrakis_arg{at}");
+            arguments.push(parse_quote!(#name));
+            names.push(name);
+            values.push(argument);
+        }
+    }
     parse_quote! {
         match (#(#values,)*) {
             (#(#names,)*) => {
                 let __arrakis_scope = ::arrakis::__private::hooks::enter(#segment);
-                #receiver.#method #turbofish (#(#names),*)
+                #receiver.#method #turbofish (#(#arguments),*)
             }
         }
     }
 }
 
-/// `self.name` → "name".
-fn self_field(expr: &Expr) -> Option<String> {
-    let Expr::Field(field) = expr else { return None };
-    let (Expr::Path(base), Member::Named(name)) = (&*field.base, &field.member) else {
-        return None;
-    };
-    base.path.is_ident("self").then(|| name.to_string())
-}
-
-/// The field a chain starts from, and its methods: `self.name.iter().enumerate()` gives `name` with `iter` and `enumerate`.
-fn field_chain(expr: &Expr) -> Option<(String, Vec<String>)> {
-    match expr {
-        Expr::Reference(reference) => field_chain(&reference.expr),
-        Expr::MethodCall(call) => {
-            let (field, mut methods) = field_chain(&call.receiver)?;
-            methods.push(call.method.to_string());
-            Some((field, methods))
-        }
-        other => self_field(other).map(|field| (field, Vec::new())),
-    }
-}
-
-/// `(i, block)` → (i, block).
-fn enumerated(pat: &Pat) -> Option<(Ident, Ident)> {
-    let Pat::Tuple(tuple) = pat else { return None };
-    match (tuple.elems.first(), tuple.elems.get(1)) {
-        (Some(Pat::Ident(index)), Some(Pat::Ident(item))) => Some((index.ident.clone(), item.ident.clone())),
-        _ => None,
-    }
-}
-
-fn is_mutable(pat: &Pat, name: &Ident) -> bool {
-    match pat {
-        Pat::Ident(ident) => ident.ident == *name && ident.mutability.is_some(),
-        Pat::Type(typed) => is_mutable(&typed.pat, name),
-        Pat::Tuple(tuple) => tuple.elems.iter().any(|pat| is_mutable(pat, name)),
+/// Whether no module can run while an argument is evaluated.
+fn runs_nothing(argument: &Expr) -> bool {
+    match argument {
+        Expr::Path(_) | Expr::Lit(_) | Expr::Closure(_) => true,
+        Expr::Field(inner) => runs_nothing(&inner.base),
+        Expr::Reference(inner) => runs_nothing(&inner.expr),
+        Expr::Unary(inner) => runs_nothing(&inner.expr),
+        Expr::Paren(inner) => runs_nothing(&inner.expr),
         _ => false,
     }
 }
 
 fn drop_mut(pat: &mut Pat, options: &Options) {
-    match pat {
-        Pat::Ident(ident) if ident.by_ref.is_none() && options.is_site(&ident.ident) => ident.mutability = None,
-        Pat::Type(typed) => drop_mut(&mut typed.pat, options),
-        Pat::Tuple(tuple) => tuple.elems.iter_mut().for_each(|pat| drop_mut(pat, options)),
-        _ => {}
-    }
-}
-
-/// `if let Some(norm) = &self.norm` makes `norm` stand for the field, in a chain of `&&` as well.
-fn collect_aliases(condition: &Expr, aliases: &mut Vec<(Ident, Expr)>) {
-    match condition {
-        Expr::Let(binding) => {
-            let (Pat::TupleStruct(pat), Some((field, methods))) = (&*binding.pat, field_chain(&binding.expr)) else {
-                return;
-            };
-            let plain = methods.iter().all(|method| method == "as_ref");
-            if let (true, Some(Pat::Ident(name))) = (plain, pat.elems.first()) {
-                aliases.push((name.ident.clone(), parse_quote!(::std::format_args!(#field))));
+    struct Drop<'a>(&'a Options);
+    impl VisitMut for Drop<'_> {
+        fn visit_pat_ident_mut(&mut self, pat: &mut syn::PatIdent) {
+            if pat.by_ref.is_none() && self.0.is_site(&pat.ident) {
+                pat.mutability = None;
             }
         }
-        Expr::Binary(both) => {
-            collect_aliases(&both.left, aliases);
-            collect_aliases(&both.right, aliases);
-        }
-        _ => {}
     }
+    Drop(options).visit_pat_mut(pat);
 }

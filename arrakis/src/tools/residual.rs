@@ -255,7 +255,7 @@ impl Residuals {
     ///
     /// A site that is not one of the stream's.
     pub fn movement(&self, from: impl AsRef<str>, to: impl AsRef<str>) -> Result<Vec<f32>> {
-        let (a, b) = (self.stream.cache.get::<3>(from)?, self.stream.cache.get::<3>(to)?);
+        let (a, b) = (self.stream.cache.get::<3>(from.as_ref())?, self.stream.cache.get::<3>(to.as_ref())?);
         let norm = |x: Tensor<3>| (x.clone() * x).sum_dim(2).sqrt();
         let [_, pos, _] = a.dims();
         let ratio = norm(b - a.clone()) / norm(a);

@@ -147,6 +147,18 @@ impl Activation {
         Self::shaped(cut.reshape([outer * len * inner]), &dims)
     }
 
+    /// Some indices of one axis, in their order.
+    pub(crate) fn select(&self, axis: usize, indices: &[usize]) -> Result<Self> {
+        let outer: usize = self.dims[..axis].iter().product();
+        let inner: usize = self.dims[axis + 1..].iter().product();
+        let flat: Vec<i64> = indices.iter().map(|index| *index as i64).collect();
+        let flat = Tensor::from_data(TensorData::new(flat, [indices.len()]), &self.device);
+        let picked = self.to_flat()?.reshape([outer, self.dims[axis], inner]).select(1, flat);
+        let mut dims = self.dims.clone();
+        dims[axis] = indices.len();
+        Self::shaped(picked.reshape([outer * indices.len() * inner]), &dims)
+    }
+
     /// Several tensors of equal shape one after the other along the batch axis.
     pub(crate) fn cat(parts: &[Self]) -> Result<Self> {
         let flat = parts.iter().map(Self::to_flat).collect::<Result<Vec<_>>>()?;
@@ -205,6 +217,7 @@ impl<const D: usize> From<Tensor<D>> for Activation {
 #[derive(Serialize, Deserialize)]
 struct Plain {
     dims: Vec<usize>,
+    #[serde(with = "super::numbers::many")]
     values: Vec<f32>,
 }
 

@@ -1,28 +1,36 @@
 //! What a run kept: tensors by site, in the order they were computed.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::activation::Activation;
+use super::cache_key::CacheKey;
 use super::pattern::SitePattern;
-use super::selection::Axes;
+use super::selection::{Axes, Slice};
 use crate::error::{Error, Result};
-use crate::site::canonical;
 
-/// Captured tensors. Indexed by site name, TransformerLens name or shorthand; keeps the batch axis.
+/// Captured tensors. Indexed by site name, TransformerLens name or shorthand ([`CacheKey`]); keeps the batch axis until
+/// [`ActivationCache::remove_batch_dim`].
 #[derive(Clone, Debug, Default)]
 pub struct ActivationCache {
-    tensors: BTreeMap<String, Activation>,
-    order: Vec<String>,
+    pub(super) tensors: BTreeMap<String, Activation>,
+    pub(super) order: Vec<String>,
+    /// Blocks of the model, where it was one: what negative layers count back from.
+    pub(super) n_layers: Option<usize>,
+    /// Whether the batch axis has been removed.
+    pub(super) without_batch: bool,
 }
 
 impl ActivationCache {
     pub(crate) fn new(tensors: BTreeMap<String, Activation>, order: Vec<String>) -> Self {
-        Self { tensors, order }
+        Self { tensors, order, n_layers: None, without_batch: false }
+    }
+
+    /// The same, of a model of so many blocks.
+    pub(crate) fn of_layers(mut self, n_layers: usize) -> Self {
+        self.n_layers = Some(n_layers);
+        self
     }
 
     /// Site names in the order the forward computed them.
@@ -54,19 +62,18 @@ impl ActivationCache {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCaptured`] naming the nearest captured site.
-    pub fn activation(&self, site: impl AsRef<str>) -> Result<&Activation> {
-        let name = canonical(site.as_ref());
+    /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer there is not.
+    pub fn activation(&self, site: impl CacheKey) -> Result<&Activation> {
+        let name = site.site(self.n_layers)?;
         self.tensors.get(&name).ok_or_else(|| Error::not_captured(&name, &self.order))
     }
 
-    /// The tensor at a site, with the axes the site table gives.
+    /// The tensor at a site, with the axes the site table gives: `cache.get::<4>(("pattern", -1))`.
     ///
     /// # Errors
     ///
-    /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::Rank`] when the site has
-    /// another number of axes.
-    pub fn get<const D: usize>(&self, site: impl AsRef<str>) -> Result<Tensor<D>> {
+    /// Those of [`ActivationCache::activation`], [`Error::Rank`] when the site has another number of axes.
+    pub fn get<const D: usize>(&self, site: impl CacheKey) -> Result<Tensor<D>> {
         self.activation(site)?.tensor()
     }
 
@@ -78,25 +85,71 @@ impl ActivationCache {
     pub fn select(&self, pattern: impl Into<SitePattern>) -> Result<Self> {
         let order = pattern.into().select(self.sites())?;
         let tensors = order.iter().map(|site| (site.clone(), self.tensors[site].clone())).collect();
-        Ok(Self { tensors, order })
+        Ok(Self { tensors, order, n_layers: self.n_layers, without_batch: self.without_batch })
     }
 
-    /// Every tensor cut to a range of its position axis (axis 1; for `scores` and `pattern` axis 2, the query).
+    /// Every tensor cut along its position axis (for `scores` and `pattern` the query's): a range, one position, or a
+    /// list of them; negative ones count from the end. A single position leaves an axis of length one, as
+    /// TransformerLens's `run_with_cache(pos_slice=3)` does. Slots are counted, padding included:
+    /// [`super::Capture::positions`] counts tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when the range does not fit.
-    pub fn positions(&self, range: Range<usize>) -> Result<Self> {
-        self.map(|site, value| slice_axis(value, Axes::of(site, value.dims()).position, range.clone()))
+    /// [`Error::OutOfRange`] when it does not fit, or a tensor has no such axis.
+    pub fn positions(&self, slice: impl Into<Slice>) -> Result<Self> {
+        let slice = slice.into();
+        self.map(|site, value| {
+            let batch = usize::from(self.without_batch);
+            let mut dims = vec![1; batch];
+            dims.extend(value.dims());
+            slice_axis(value, Axes::of(site, &dims).position - batch, "position", &slice)
+        })
+    }
+
+    /// Every tensor cut along the batch axis, as [`ActivationCache::positions`] cuts that of positions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] when there is no such row, [`Error::Absent`] without a batch axis.
+    pub fn batch_rows(&self, slice: impl Into<Slice>) -> Result<Self> {
+        self.needs_batch()?;
+        let slice = slice.into();
+        self.map(|_, value| slice_axis(value, 0, "row", &slice))
     }
 
     /// One row of the batch, still with its batch axis of length one.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when there is no such row.
+    /// As [`ActivationCache::batch_rows`].
     pub fn batch_row(&self, row: usize) -> Result<Self> {
-        self.map(|_, value| slice_axis(value, 0, row..row + 1))
+        self.batch_rows(row as isize)
+    }
+
+    /// Every tensor without its batch axis, of a cache of one row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] for more rows than one, [`Error::Absent`] where it is removed already, [`Error::Rank`] for a
+    /// tensor without other axes.
+    pub fn remove_batch_dim(&self) -> Result<Self> {
+        self.needs_batch()?;
+        let removed = self.map(|_, value| match value.dims() {
+            [1, rest @ ..] => Activation::shaped(value.to_flat()?, rest),
+            dims => Err(Error::Length {
+                what: "rows of a cache whose batch axis is removed; take one with `batch_row`".into(),
+                expected: 1,
+                actual: dims.first().copied().unwrap_or(0),
+            }),
+        })?;
+        Ok(Self { without_batch: true, ..removed })
+    }
+
+    fn needs_batch(&self) -> Result<()> {
+        if !self.without_batch {
+            return Ok(());
+        }
+        Err(Error::Absent { what: "a batch axis".into(), why: "it was removed from this cache".into() })
     }
 
     /// Caches of the same sites, one behind the other along the batch axis.
@@ -110,10 +163,15 @@ impl ActivationCache {
             let rows = parts.iter().map(|part| part.activation(site).cloned()).collect::<Result<Vec<_>>>()?;
             tensors.insert(site.clone(), Activation::cat(&rows)?);
         }
-        Ok(Self { tensors, order })
+        let n_layers = parts.first().and_then(|part| part.n_layers);
+        Ok(Self { tensors, order, n_layers, without_batch: false })
     }
 
     /// All tensors on another device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] for a tensor of more than six axes.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         self.map(|_, value| value.to_device(device))
     }
@@ -123,62 +181,17 @@ impl ActivationCache {
         for (site, value) in &self.tensors {
             tensors.insert(site.clone(), change(site, value)?);
         }
-        Ok(Self { tensors, order: self.order.clone() })
-    }
-
-    /// Writes all tensors as one safetensors file; `provenance` (model, prompt, …) goes into its metadata.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Write`] when the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>, provenance: &BTreeMap<String, String>) -> Result<()> {
-        let path = path.as_ref();
-        let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (site, value) in self.iter() {
-            let raw = value.to_vec()?.iter().flat_map(|x| x.to_le_bytes()).collect();
-            bytes.push((site.to_owned(), value.dims().to_vec(), raw));
-        }
-        let mut views = Vec::new();
-        for (site, dims, raw) in &bytes {
-            let view = TensorView::new(Dtype::F32, dims.clone(), raw).map_err(|error| Error::file(path, error))?;
-            views.push((site.as_str(), view));
-        }
-        let mut metadata: std::collections::HashMap<String, String> = provenance.clone().into_iter().collect();
-        metadata.insert("order".into(), self.order.join("\n"));
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::file(path, error))?;
-        std::fs::write(path, file).map_err(|source| Error::Write { path: path.into(), source })
-    }
-
-    /// Reads a cache that [`ActivationCache::save`] wrote, with its provenance.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Read`] or [`Error::File`] when the file is missing or not a safetensors file.
-    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<(Self, BTreeMap<String, String>)> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| Error::file(path, error))?;
-        let mut provenance: BTreeMap<String, String> =
-            header.metadata().clone().unwrap_or_default().into_iter().collect();
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
-        let mut tensors = BTreeMap::new();
-        for (site, view) in file.tensors() {
-            let values = crate::checkpoint::widen(view.dtype(), view.data())
-                .ok_or_else(|| Error::file(path, format!("`{site}` is not a float tensor")))?;
-            tensors.insert(site, Activation::from_vec(values, view.shape(), device)?);
-        }
-        let listed = provenance.remove("order").unwrap_or_default();
-        let mut order: Vec<String> =
-            listed.lines().filter(|site| tensors.contains_key(*site)).map(str::to_owned).collect();
-        order.extend(tensors.keys().filter(|site| !listed.lines().any(|line| line == *site)).cloned());
-        Ok((Self { tensors, order }, provenance))
+        Ok(Self { tensors, order: self.order.clone(), n_layers: self.n_layers, without_batch: self.without_batch })
     }
 }
 
-fn slice_axis(value: &Activation, axis: usize, range: Range<usize>) -> Result<Activation> {
+fn slice_axis(value: &Activation, axis: usize, what: &'static str, slice: &Slice) -> Result<Activation> {
     let length = value.dims().get(axis).copied().unwrap_or(0);
-    if range.start >= range.end || range.end > length {
-        return Err(Error::OutOfRange { what: "position", asked: range.end.saturating_sub(1), length });
+    match slice {
+        Slice::Range(range) if range.start < range.end && range.end <= length => {
+            value.narrow(axis, range.start, range.len())
+        }
+        Slice::Range(range) => Err(Error::OutOfRange { what, asked: range.end.saturating_sub(1), length }),
+        Slice::Indices(indices) => value.select(axis, &Slice::absolute(indices, what, length)?),
     }
-    value.narrow(axis, range.start, range.len())
 }

@@ -31,7 +31,8 @@ impl Capture {
         Self { sites: sites.into(), positions: None, reduction: None, device: None }
     }
 
-    /// Only these positions of each row, in this order; see [`super::Intervention::positions`].
+    /// Only these positions of each row, in this order; see [`super::Intervention::positions`]. In generation each
+    /// step keeps those it holds.
     #[must_use]
     pub fn positions(mut self, positions: impl IntoIterator<Item = isize>) -> Self {
         self.positions = Some(positions.into_iter().collect());
@@ -67,7 +68,11 @@ impl Capture {
     pub(super) fn take(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(String, Activation)>> {
         let mut value = value.clone();
         if let Some(positions) = &self.positions {
-            value = picked(&value, positions, at)?;
+            let here = at.rows_of(value.dims()).map_or_else(|| Ok(positions.clone()), |rows| rows.here(positions))?;
+            if here.is_empty() {
+                return Ok(Vec::new());
+            }
+            value = picked(&value, &here, at)?;
         }
         // The tokens say where padding is; picked positions are all real.
         let at = At { rows: at.rows.filter(|_| self.positions.is_none()), ..*at };

@@ -20,6 +20,17 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// This one and another of the same edit, in another run.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            changed: self.changed + other.changed,
+            of: self.of + other.of,
+            size: self.size.hypot(other.size),
+            before: self.before.hypot(other.before),
+        }
+    }
+
     /// Size of the difference relative to what was there; infinite where that was zero.
     pub fn relative(&self) -> f64 {
         if self.size == 0.0 { 0.0 } else { self.size / self.before }

@@ -9,7 +9,7 @@ use super::activation::Activation;
 use super::edit::{At, Edit};
 use super::reduction::mean_over_positions;
 use super::rows::Rows;
-use super::selection::{Axes, Selection};
+use super::selection::{Axes, Selection, Slice};
 use crate::error::{Error, Result};
 
 /// What is done to the selected numbers.
@@ -22,6 +22,7 @@ pub enum Action {
     /// Set to one value.
     Set {
         /// The value.
+        #[serde(with = "super::numbers::one")]
         value: f32,
     },
     /// Multiplied.
@@ -49,10 +50,11 @@ pub enum Action {
         /// The direction, as long as the last axis; its length does not matter.
         direction: Vec<f32>,
     },
-    /// Attention from the selected queries to these keys masked: at `attn.scores`, where they become -inf.
+    /// Attention from the selected queries to these keys masked: at `attn.scores`, where they become -inf. A query
+    /// that sees no key any more attends to nothing.
     KnockOut {
-        /// Key positions.
-        keys: Vec<usize>,
+        /// Positions of the keys, counted as [`Intervention::positions`] are.
+        keys: Vec<isize>,
     },
 }
 
@@ -175,12 +177,13 @@ impl Intervention {
             Action::Add { vector: row, .. } | Action::ProjectOut { direction: row } if row.len() != width => {
                 Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: vec![row.len()] })
             }
-            Action::KnockOut { .. } if !at.site.ends_with("scores") => Err(no_attention(at)),
-            Action::KnockOut { keys } => keys
-                .iter()
-                .find(|key| **key >= width)
-                .map_or(Ok(()), |key| Err(Error::OutOfRange { what: "feature", asked: *key, length: width })),
+            Action::ProjectOut { direction } => directed(direction, at),
+            Action::KnockOut { keys } => key_slots(keys, dims, at).map(drop),
             Action::Patch { value } => fitting(value.dims(), dims, at),
+            Action::MeanOverPositions if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
+                what: "a position axis to take a mean over".into(),
+                why: format!("`{}` has the shape {dims:?}", at.site),
+            }),
             _ => Ok(()),
         }
     }
@@ -191,6 +194,7 @@ impl Intervention {
     ///
     /// [`Error::OutOfRange`] for a selection outside the tensor, [`Error::EditShape`] for a value that does not fit.
     pub fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation> {
+        self.check(value.dims(), at)?;
         let axes = Axes::of(at.site, value.dims());
         let changed = self.changed(value, &axes, at)?;
         let Some(mask) = self.selection(value.dims(), &axes, at)?.mask(value.device()) else {
@@ -242,7 +246,7 @@ impl Intervention {
         if let Some(positions) = &self.positions {
             let slots = match rows {
                 Some(rows) => rows.at(positions)?,
-                None => slots_without_rows(positions, dims, axes)?,
+                None => slots_without_rows(positions, dims, axes.position)?,
             };
             selection.only_slots(axes.position, slots);
         }
@@ -258,34 +262,45 @@ impl Intervention {
 }
 
 /// Where nothing is known of the tokens, a position is an index of the axis.
-fn slots_without_rows(positions: &[isize], dims: &[usize], axes: &Axes) -> Result<Vec<Vec<bool>>> {
-    let length = dims.get(axes.position).copied().unwrap_or(0);
-    let wanted = positions.iter().map(|position| absolute(*position, length)).collect::<Result<Vec<_>>>()?;
+fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
+    let length = dims.get(axis).copied().unwrap_or(0);
+    let wanted = Slice::absolute(positions, "position", length)?;
     Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])
 }
 
-fn knocked_out(value: &Activation, keys: &[usize], at: &At<'_>) -> Result<Activation> {
-    if !at.site.ends_with("scores") {
-        return Err(no_attention(at));
-    }
-    let mut only_keys = Intervention::new(Action::Set { value: f32::NEG_INFINITY });
-    only_keys.features = Some(keys.to_vec());
-    only_keys.apply(value, at)
+fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Result<Activation> {
+    let mut selection = Selection::all(value.dims(), at);
+    selection.only_slots(value.dims().len() - 1, key_slots(keys, value.dims(), at)?);
+    let mask = selection.mask(value.device());
+    value.map_flat(|x| match mask {
+        Some(mask) => x.mask_fill(mask, f32::NEG_INFINITY),
+        None => x,
+    })
 }
 
-fn no_attention(at: &At<'_>) -> Error {
-    Error::Absent {
-        what: "attention to knock out".into(),
-        why: format!("`{}` holds none: edit `attn.scores`", at.site),
+/// `[row][key]`: whether a key is knocked out.
+fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
+    if !at.site.ends_with("scores") || dims.len() != 4 {
+        return Err(Error::Absent {
+            what: "attention to knock out".into(),
+            why: format!("`{}` holds none: edit `attn.scores`", at.site),
+        });
+    }
+    match at.rows_of(dims) {
+        Some(rows) => rows.keys_at(keys),
+        None => slots_without_rows(keys, dims, 3),
     }
 }
 
-fn absolute(position: isize, length: usize) -> Result<usize> {
-    let index = if position < 0 { position + length as isize } else { position };
-    usize::try_from(index).ok().filter(|index| *index < length).ok_or(Error::OutOfRange {
-        what: "position",
-        asked: position.unsigned_abs(),
-        length,
+/// A direction must point somewhere.
+fn directed(direction: &[f32], at: &At<'_>) -> Result<()> {
+    let length = direction.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if length.is_finite() && length > 0.0 {
+        return Ok(());
+    }
+    Err(Error::Absent {
+        what: format!("a direction to project out of `{}`", at.site),
+        why: format!("its length is {length}: give one whose numbers are finite and not all zero"),
     })
 }
 
@@ -361,9 +376,34 @@ mod tests {
 
     #[test]
     fn a_record_keeps_it() {
-        let intervention = Intervention::patch(&four()).head(1);
-        let text = serde_json::to_string(&intervention).unwrap();
-        let back: Intervention = serde_json::from_str(&text).unwrap();
-        assert_eq!(run(&back).unwrap(), run(&intervention).unwrap());
+        let masked = vec![f32::NEG_INFINITY, f32::INFINITY, 0.1, -0.0, 1e-40, f32::MAX, 2.0, 3.0];
+        let masked = Activation::from_vec(masked, &[1, 2, 2, 2], &Device::flex()).unwrap();
+        let set = Intervention::new(Action::Set { value: f32::NEG_INFINITY }).head(0);
+        for intervention in [Intervention::patch(&four()).head(1), Intervention::patch(&masked), set] {
+            let text = serde_json::to_string(&intervention).unwrap();
+            let back: Intervention = serde_json::from_str(&text).unwrap();
+            let bits = |of: &Intervention| run(of).unwrap().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&back), bits(&intervention), "{text}");
+        }
+        let error = serde_json::from_str::<Action>(r#"{"do": "set", "value": "much"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("`much` is no number"), "{error}");
+    }
+
+    #[test]
+    fn a_direction_must_point_somewhere() {
+        for direction in [vec![0.0, 0.0], vec![f32::NAN, 1.0]] {
+            let error = run(&Intervention::new(Action::ProjectOut { direction })).unwrap_err().to_string();
+            assert!(error.ends_with("give one whose numbers are finite and not all zero"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_without_positions_has_no_mean_over_them() {
+        let vector = Activation::from_vec(vec![1.0, 2.0], &[2], &Device::flex()).unwrap();
+        for site in ["hidden", "my.scores"] {
+            let at = At { site, offset: 0, rows: None };
+            let error = Intervention::new(Action::MeanOverPositions).apply(&vector, &at).unwrap_err().to_string();
+            assert!(error.starts_with("a position axis to take a mean over is not in this model"), "{error}");
+        }
     }
 }

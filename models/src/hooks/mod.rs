@@ -6,11 +6,14 @@
 
 mod activation;
 mod cache;
+mod cache_file;
+mod cache_key;
 mod capture;
 mod edit;
 mod effect;
 mod gradient;
 mod intervention;
+mod numbers;
 mod observe;
 mod pattern;
 mod plan;
@@ -22,6 +25,7 @@ mod slot;
 
 pub use activation::Activation;
 pub use cache::ActivationCache;
+pub use cache_key::CacheKey;
 pub use capture::Capture;
 pub use edit::{At, Edit};
 pub use effect::Effect;
@@ -29,10 +33,12 @@ pub use gradient::GradientEdit;
 pub use intervention::{Action, Intervention};
 pub use observe::{Observer, observe};
 pub use pattern::SitePattern;
+pub(crate) use plan::warn_unchanged;
 pub use plan::{Fired, Outcome, Plan};
 pub use reduction::Reduction;
 pub use rows::Rows;
 pub(crate) use selection::Axes;
+pub use selection::Slice;
 pub(crate) use session::set_rows;
 pub use session::{asked, edited, enter};
 pub use slot::{PassAny, PassTensor, Slot};

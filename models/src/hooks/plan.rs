@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 
 use super::activation::Activation;
 use super::cache::ActivationCache;
@@ -28,7 +28,9 @@ pub struct Plan {
     edits: Vec<(SitePattern, Edit)>,
     grads: Vec<SitePattern>,
     grad_edits: Vec<(SitePattern, GradientEdit)>,
-    prompt: Option<Vec<usize>>,
+    prompt: Option<(Vec<usize>, usize)>,
+    /// Whether this is one of several runs that are judged together.
+    part: bool,
 }
 
 /// How often each part of a plan fired, in the order it was added.
@@ -55,7 +57,8 @@ pub struct Outcome<R> {
     pub fired: Fired,
     /// How much each edit changed, in the order edits were added.
     pub effects: Vec<Effect>,
-    leaves: BTreeMap<String, (Activation, Vec<usize>)>,
+    leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
+    n_layers: Option<usize>,
 }
 
 impl Plan {
@@ -92,16 +95,22 @@ impl Plan {
         self
     }
 
-    /// The same plan in a forward where only `prompt[row]` tokens of each row were given, and the others added.
-    pub(crate) fn after_prompt(mut self, prompt: Vec<usize>) -> Self {
-        self.prompt = Some(prompt);
+    /// The same plan in forwards where only `prompt[row]` tokens of each row were given, and at most `added` more are added.
+    pub(crate) fn after_prompt(mut self, prompt: Vec<usize>, added: usize) -> Self {
+        self.prompt = Some((prompt, added));
+        self.part()
+    }
+
+    /// The same plan in one of several runs: whether an edit changed anything is judged over all of them.
+    pub(crate) fn part(mut self) -> Self {
+        self.part = true;
         self
     }
 
     /// The tokens of a forward as this plan counts them.
     pub(crate) fn rows(&self, rows: Rows) -> Rows {
         match &self.prompt {
-            Some(prompt) => rows.with_prompt(prompt.clone()),
+            Some((prompt, added)) => rows.with_prompt(prompt.clone(), *added),
             None => rows,
         }
     }
@@ -168,13 +177,43 @@ impl Plan {
             grads: vec![0; self.grads.len()],
             grad_edits: vec![0; self.grad_edits.len()],
         };
-        let Self { captures, edits, grads, grad_edits, .. } = self;
+        let edited = self.edited();
+        let Self { captures, edits, grads, grad_edits, part, .. } = self;
         let effects = edits.iter().map(|_| Vec::new()).collect();
         let session = Session { captures, edits, grads, grad_edits, fired, effects, ..Session::default() };
         let session = Rc::new(RefCell::new(session));
         let output = session::within(&session, body);
-        let session = session.take();
-        session.finish(output)
+        let outcome = session.take().finish(output)?;
+        if !part {
+            warn_unchanged(&edited, &outcome.effects);
+        }
+        Ok(outcome)
+    }
+
+    /// What each edit is called, and where it is.
+    pub(crate) fn edited(&self) -> Vec<String> {
+        self.edits.iter().map(|(pattern, edit)| format!("`{}` at `{pattern}`", edit.name())).collect()
+    }
+}
+
+/// Says of each edit that changed nothing, on numbers that were not all zero, that it did not.
+pub(crate) fn warn_unchanged(edited: &[String], effects: &[Effect]) {
+    for (edit, _) in edited.iter().zip(effects).filter(|(_, effect)| effect.changed_nothing()) {
+        warn(&format!("the edit {edit} fired and changed nothing"));
+    }
+}
+
+impl Fired {
+    /// Adds the firings of another run of the same plan.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let add = |sums: &mut Vec<usize>, more: &[usize]| {
+            sums.resize(more.len(), 0);
+            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        };
+        add(&mut self.captures, &other.captures);
+        add(&mut self.edits, &other.edits);
+        add(&mut self.grads, &other.grads);
+        add(&mut self.grad_edits, &other.grad_edits);
     }
 }
 
@@ -194,11 +233,11 @@ impl Session {
             }
         }
         let effects = effect::read(self.effects)?;
-        for ((pattern, edit), _) in self.edits.iter().zip(&effects).filter(|(_, effect)| effect.changed_nothing()) {
-            warn(&format!("the edit `{}` at `{pattern}` fired and changed nothing", edit.name()));
+        for site in &self.met_again {
+            warn(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
         }
         let cache = ActivationCache::new(self.captured, self.order);
-        Ok(Outcome { output, cache, fired: self.fired, effects, leaves: self.leaves })
+        Ok(Outcome { output, cache, fired: self.fired, effects, leaves: self.leaves, n_layers: None })
     }
 }
 
@@ -211,15 +250,34 @@ fn warn(text: &str) {
     }
 }
 
+/// The gradient of one change of all tensors of a site.
+fn summed(site: &str, leaves: &[(Activation, Vec<usize>)], grads: &Gradients) -> Result<Activation> {
+    let dims = &leaves[0].1;
+    if let Some((_, other)) = leaves.iter().find(|(_, other)| other != dims) {
+        return Err(Error::EditShape { site: site.to_owned(), expected: dims.clone(), actual: other.clone() });
+    }
+    let parts = leaves.iter().map(|(leaf, _)| Ok(leaf.tensor::<1>()?.grad(grads))).collect::<Result<Vec<_>>>()?;
+    let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part);
+    Activation::shaped(sum.ok_or_else(|| Error::NoGradient { site: site.to_owned() })?, dims)
+}
+
 impl<R> Outcome<R> {
+    /// The same, of a model of so many blocks.
+    pub(crate) fn of_layers(mut self, n_layers: usize) -> Self {
+        (self.cache, self.n_layers) = (self.cache.of_layers(n_layers), Some(n_layers));
+        self
+    }
+
     /// Gradients of a metric with respect to every site the plan asked for, in one backward pass.
     ///
     /// `metric` is `[1]`, computed from this run's output. Each gradient has its site's axes; units
-    /// are the metric's per unit of the activation.
+    /// are the metric's per unit of the activation. At a site that was met more than once it is the sum over all
+    /// times, what one change of all of them does.
     ///
     /// # Errors
     ///
-    /// [`Error::NoGradient`] when the metric does not depend on a site.
+    /// [`Error::NoGradient`] when the metric does not depend on a site, [`Error::EditShape`] where the tensors of a
+    /// site that was met more than once differ in shape.
     #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
     pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
         if let Some(site) = self.leaves.keys().next().filter(|_| !metric.is_tracked()) {
@@ -227,11 +285,11 @@ impl<R> Outcome<R> {
         }
         let grads = metric.backward();
         let mut found = BTreeMap::new();
-        for (site, (leaf, dims)) in &self.leaves {
-            let flat = leaf.tensor::<1>()?.grad(&grads).ok_or_else(|| Error::NoGradient { site: site.clone() })?;
-            found.insert(site.clone(), Activation::shaped(flat, dims)?);
+        for (site, leaves) in &self.leaves {
+            found.insert(site.clone(), summed(site, leaves, &grads)?);
         }
         let order = found.keys().cloned().collect();
-        Ok(ActivationCache::new(found, order))
+        let cache = ActivationCache::new(found, order);
+        Ok(self.n_layers.into_iter().fold(cache, ActivationCache::of_layers))
     }
 }

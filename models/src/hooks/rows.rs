@@ -12,33 +12,38 @@ pub struct Rows {
     ids: Vec<Vec<u32>>,
     /// `[row][slot]`: the position, `None` for padding.
     positions: Vec<Vec<Option<usize>>>,
+    /// `[row][slot]`: the same of the slots before this forward's, whose keys it sees.
+    earlier: Vec<Vec<Option<usize>>>,
     /// Tokens of each row's prompt: what negative positions count back from, while tokens are added too.
     prompt: Vec<usize>,
+    /// How many tokens may be added to each prompt.
+    added: usize,
     /// The first row's place in the whole batch, and how many rows that has.
     batch: (usize, usize),
 }
 
 impl Rows {
-    /// Rows that continue `earlier[row]` tokens of their own.
-    pub(crate) fn new(tokens: &Tokens, earlier: &[usize]) -> Self {
-        let numbered = |(row, real): (usize, &Vec<bool>)| {
-            let mut next = earlier.get(row).copied().unwrap_or(0);
-            let number = |real: &bool| {
-                real.then(|| {
-                    next += 1;
-                    next - 1
-                })
-            };
-            real.iter().map(number).collect::<Vec<_>>()
-        };
-        let positions: Vec<Vec<_>> = tokens.real().iter().enumerate().map(numbered).collect();
-        let prompt = positions.iter().map(|row| row.iter().flatten().max().map_or(0, |last| last + 1)).collect();
-        Self { ids: tokens.ids().to_vec(), positions, prompt, batch: (0, tokens.batch()) }
+    /// Rows that continue earlier slots, `[row][slot]`: whether a token is there.
+    pub(crate) fn new(tokens: &Tokens, earlier: &[Vec<bool>]) -> Self {
+        let mut before = vec![Vec::new(); tokens.batch()];
+        let mut next = vec![0; tokens.batch()];
+        for (row, real) in earlier.iter().enumerate() {
+            before[row] = numbered(real, &mut next[row]);
+        }
+        let positions = tokens.real().iter().zip(&mut next).map(|(real, next)| numbered(real, next)).collect();
+        Self {
+            ids: tokens.ids().to_vec(),
+            positions,
+            earlier: before,
+            prompt: next,
+            added: 0,
+            batch: (0, tokens.batch()),
+        }
     }
 
-    /// The same, of which `prompt[row]` tokens were given and the others added.
-    pub(crate) fn with_prompt(mut self, prompt: Vec<usize>) -> Self {
-        self.prompt = prompt;
+    /// The same, of which `prompt[row]` tokens were given, and to which at most `added` are added.
+    pub(crate) fn with_prompt(mut self, prompt: Vec<usize>, added: usize) -> Self {
+        (self.prompt, self.added) = (prompt, added);
         self
     }
 
@@ -53,7 +58,9 @@ impl Rows {
         Self {
             ids: self.ids[rows.clone()].to_vec(),
             positions: self.positions[rows.clone()].to_vec(),
+            earlier: self.earlier[rows.clone()].to_vec(),
             prompt: self.prompt[rows].to_vec(),
+            added: self.added,
             batch: self.batch,
         }
     }
@@ -88,19 +95,24 @@ impl Rows {
         self.positions.iter().flatten().all(Option::is_some)
     }
 
+    /// How many keys a query may see: the slots of this forward and those before.
+    pub(crate) fn keys(&self) -> usize {
+        self.earlier.first().map_or(0, Vec::len) + self.ids.first().map_or(0, Vec::len)
+    }
+
     /// The place a position has among a row's tokens; a negative one counts from the end of the prompt.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] before the prompt's first token, or past its last where nothing is added.
+    /// [`Error::OutOfRange`] before the prompt's first token, or past the last that may be added to it.
     pub fn position(&self, row: usize, position: isize) -> Result<usize> {
         let length = self.prompt[row];
         let place = if position < 0 { position + length as isize } else { position };
-        let last = self.positions[row].iter().flatten().max().map_or(length, |last| length.max(last + 1));
-        usize::try_from(place).ok().filter(|place| *place < last).ok_or(Error::OutOfRange {
+        let length = length + self.added;
+        usize::try_from(place).ok().filter(|place| *place < length).ok_or(Error::OutOfRange {
             what: "position",
             asked: position.unsigned_abs(),
-            length: last,
+            length,
         })
     }
 
@@ -116,6 +128,42 @@ impl Rows {
             Ok(slots.iter().map(|slot| slot.is_some_and(|place| wanted.contains(&place))).collect())
         };
         self.positions.iter().enumerate().map(row).collect()
+    }
+
+    /// `[row][key]`: the same over all keys, those before this forward included.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::position`].
+    pub(super) fn keys_at(&self, positions: &[isize]) -> Result<Vec<Vec<bool>>> {
+        let row = |(row, slots): (usize, &Vec<Option<usize>>)| {
+            let wanted = positions.iter().map(|position| self.position(row, *position)).collect::<Result<Vec<_>>>()?;
+            let keys = self.earlier[row].iter().chain(slots);
+            Ok(keys.map(|slot| slot.is_some_and(|place| wanted.contains(&place))).collect())
+        };
+        self.positions.iter().enumerate().map(row).collect()
+    }
+
+    /// Those of the positions that this forward holds: an earlier forward held the others, or a later one will.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::position`], and [`Error::Absent`] where some rows hold a position and others do not.
+    pub(super) fn here(&self, positions: &[isize]) -> Result<Vec<isize>> {
+        let mut here = Vec::new();
+        for position in positions {
+            let holds = |row: usize| Ok(self.positions[row].contains(&Some(self.position(row, *position)?)));
+            let held = (0..self.len()).map(holds).collect::<Result<Vec<bool>>>()?;
+            if held.iter().all(|held| *held) {
+                here.push(*position);
+            } else if held.contains(&true) {
+                return Err(Error::Absent {
+                    what: format!("one step that holds position {position} of every row"),
+                    why: "rows of different lengths reach it at different steps: generate them apart, or capture whole steps".into(),
+                });
+            }
+        }
+        Ok(here)
     }
 
     /// `[row][slot]`: whether a slot holds one of the tokens.
@@ -139,6 +187,17 @@ impl Rows {
         };
         (0..self.len()).map(|row| positions.iter().map(|position| slot(row, *position)).collect()).collect()
     }
+}
+
+/// The place of each real slot, counted on from `next`.
+fn numbered(real: &[bool], next: &mut usize) -> Vec<Option<usize>> {
+    let number = |real: &bool| {
+        real.then(|| {
+            *next += 1;
+            *next - 1
+        })
+    };
+    real.iter().map(number).collect()
 }
 
 #[cfg(test)]
@@ -172,10 +231,16 @@ mod tests {
     #[test]
     fn while_tokens_are_added_the_end_stays_the_prompts() {
         let added = Tokens::new(vec![vec![9], vec![9]]).unwrap();
-        let step = Rows::new(&added, &[3, 1]).with_prompt(vec![3, 1]);
+        let earlier = [vec![true, true, true], vec![false, false, true]];
+        let step = Rows::new(&added, &earlier).with_prompt(vec![3, 1], 2);
         assert_eq!(step.position(0, -1).unwrap(), 2);
         assert_eq!(step.at(&[-1, 0]).unwrap(), [[false], [false]], "the prompt's tokens were an earlier forward's");
-        assert_eq!(step.at(&[3]).unwrap_err().to_string(), "position 3 is out of range: there are 2, numbered from 0");
+        assert_eq!(step.at(&[2]).unwrap(), [[false], [false]], "one was before, one is to come");
+        assert_eq!(step.at(&[3]).unwrap_err().to_string(), "position 3 is out of range: there are 3, numbered from 0");
         assert_eq!(step.narrow(0..1).at(&[3]).unwrap(), [[true]]);
+        assert_eq!(step.keys_at(&[0, -1]).unwrap(), [[true, false, true, false], [false, false, true, false]]);
+        assert_eq!((step.here(&[0]).unwrap(), step.narrow(0..1).here(&[0, 3]).unwrap()), (vec![], vec![3]));
+        let error = step.here(&[1]).unwrap_err().to_string();
+        assert!(error.starts_with("one step that holds position 1 of every row is not in this model"), "{error}");
     }
 }

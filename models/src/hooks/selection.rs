@@ -1,5 +1,7 @@
 //! Which numbers of a tensor an intervention selects: rows, positions, tokens, heads, features.
 
+use std::ops::Range;
+
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::edit::At;
@@ -25,6 +27,51 @@ impl Axes {
     /// Lengths before, at and after the position axis.
     pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
         (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
+    }
+}
+
+/// Some indices of one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// Those of a range.
+    Range(Range<usize>),
+    /// These, in this order; negative ones count from the end.
+    Indices(Vec<isize>),
+}
+
+impl Slice {
+    /// Indices counted from the front.
+    pub(super) fn absolute(indices: &[isize], what: &'static str, length: usize) -> Result<Vec<usize>> {
+        let absolute = |index: &isize| {
+            let place = if *index < 0 { *index + length as isize } else { *index };
+            let place = usize::try_from(place).ok().filter(|place| *place < length);
+            place.ok_or(Error::OutOfRange { what, asked: index.unsigned_abs(), length })
+        };
+        indices.iter().map(absolute).collect()
+    }
+}
+
+impl From<Range<usize>> for Slice {
+    fn from(range: Range<usize>) -> Self {
+        Self::Range(range)
+    }
+}
+
+impl From<isize> for Slice {
+    fn from(index: isize) -> Self {
+        Self::Indices(vec![index])
+    }
+}
+
+impl<const N: usize> From<[isize; N]> for Slice {
+    fn from(indices: [isize; N]) -> Self {
+        Self::Indices(indices.to_vec())
+    }
+}
+
+impl From<Vec<isize>> for Slice {
+    fn from(indices: Vec<isize>) -> Self {
+        Self::Indices(indices)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread's current run, and the path of the module that is executing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
@@ -34,10 +34,12 @@ pub(super) struct Session {
     pub(super) grad_edits: Vec<(SitePattern, GradientEdit)>,
     pub(super) captured: BTreeMap<String, Activation>,
     pub(super) order: Vec<String>,
-    pub(super) leaves: BTreeMap<String, (Activation, Vec<usize>)>,
+    pub(super) leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
     pub(super) fired: Fired,
     pub(super) seen: Vec<String>,
     pub(super) first_error: Option<Error>,
+    /// Captured sites that were met more than once: modules that share weights or run in turns.
+    pub(super) met_again: BTreeSet<String>,
     /// Which capture keeps each name: two that would keep different things under one name are refused.
     pub(super) keepers: BTreeMap<String, usize>,
     /// How much each edit changed, as tensors that are read when the run is over.
@@ -244,7 +246,8 @@ impl Session {
             self.fired.grads[index] += 1;
             match leaf_added(&value) {
                 Ok((with_leaf, leaf)) => {
-                    self.leaves.insert(at.site.to_owned(), (leaf, with_leaf.dims().to_vec()));
+                    let leaves = self.leaves.entry(at.site.to_owned()).or_default();
+                    leaves.push((leaf, with_leaf.dims().to_vec()));
                     value = with_leaf;
                 }
                 Err(error) => self.fail(error),
@@ -269,6 +272,8 @@ impl Session {
         }
         if self.captured.insert(name.clone(), value).is_none() {
             self.order.push(name);
+        } else if keeper == capture {
+            self.met_again.insert(name);
         }
     }
 

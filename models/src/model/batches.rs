@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::{HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
-use crate::hooks::{Activation, ActivationCache, Capture, Outcome, Plan, Rows};
+use crate::hooks::{Activation, ActivationCache, Capture, Effect, Outcome, Plan, Rows, warn_unchanged};
 use crate::site::canonical;
 use crate::tokens::{IntoTokens, Tokens};
 
@@ -45,7 +45,8 @@ impl HookedTransformer {
     pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: &Plan, rows: usize) -> Result<ActivationCache> {
         let tokens = prompt.into_tokens(self)?;
         plan.check(&self.sites())?;
-        let options = RunOptions { stop_at_layer: self.cost_of(&tokens, plan).stop_at_layer, ..RunOptions::default() };
+        let stop_at_layer = self.cost_of(&tokens, plan).stop_at_layer.map(|layer| layer as isize);
+        let options = RunOptions { stop_at_layer, ..RunOptions::default() };
         let parts = self.parts(&tokens, plan, rows, &options)?;
         ActivationCache::stacked(parts.into_iter().map(|part| part.cache).collect())
     }
@@ -88,9 +89,15 @@ impl HookedTransformer {
         let part = |first: usize| {
             let own = tokens.rows(first..(first + rows).min(total));
             let placed = Rows::new(&own, &[]).within(first, total);
-            self.run_rows(&own, placed, plan.clone(), None, options)
+            self.run_rows(&own, placed, plan.clone().part(), None, options)
         };
-        (0..total).step_by(rows).map(part).collect()
+        let parts = (0..total).step_by(rows).map(part).collect::<Result<Vec<_>>>()?;
+        let mut effects = vec![Effect::default(); plan.edited().len()];
+        for part in &parts {
+            effects.iter_mut().zip(&part.effects).for_each(|(sum, effect)| *sum = sum.and(*effect));
+        }
+        warn_unchanged(&plan.edited(), &effects);
+        Ok(parts)
     }
 
     /// Running statistics of sites over a data set: mean, variance, least and greatest of every number of the axes

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{HookedTransformer, RunOptions};
-use crate::conformance::dims;
+use crate::conformance::dims_with_keys;
 use crate::error::{Error, Result};
 use crate::hooks::Plan;
 use crate::tokens::{IntoTokens, Tokens};
@@ -60,16 +60,16 @@ impl HookedTransformer {
         let known = self.sites();
         let shape = [tokens.batch(), tokens.pos()];
         Cost {
-            captures: self.capture_bytes(plan, &known, shape),
+            captures: self.capture_bytes(plan, &known, [tokens.batch(), tokens.pos(), tokens.pos()]),
             stop_at_layer: deepest(plan, &known),
             n_layers: self.config().n_layers,
             working: self.working_bytes(shape),
         }
     }
 
-    fn capture_bytes(&self, plan: &Plan, known: &[String], [batch, pos]: [usize; 2]) -> Vec<(String, u64)> {
+    fn capture_bytes(&self, plan: &Plan, known: &[String], shape: [usize; 3]) -> Vec<(String, u64)> {
         let bytes = |site: &String| {
-            let dims = dims(self.config(), site, batch, pos);
+            let dims = dims_with_keys(self.config(), site, shape);
             let kept = plan.captures().iter().filter(|capture| capture.sites().matches(site));
             // Handles to the same whole tensor count once.
             let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
@@ -92,7 +92,7 @@ impl HookedTransformer {
         &self,
         plan: &Plan,
         known: &[String],
-        shape: [usize; 2],
+        shape: [usize; 3],
         options: &RunOptions,
     ) -> Result<()> {
         if plan.captures().is_empty() {

@@ -11,8 +11,9 @@ use crate::transformer::{Context, KvCache, TransformerConfig};
 /// Where a forward starts and stops.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// Run only the blocks before this one; the output is then the stream `[batch, pos, d_model]` entering it.
-    pub stop_at_layer: Option<usize>,
+    /// Run only the blocks before this one; the output is then the stream `[batch, pos, d_model]` entering it. As in
+    /// TransformerLens a negative one counts from the end: -1 leaves the last block out, `n_layers` runs them all.
+    pub stop_at_layer: Option<isize>,
     /// Compute logits at the last position only: `[batch, 1, d_vocab]`.
     pub last_only: bool,
     /// Bytes of captures above which the run is refused; unless given, what memory the machine has left.
@@ -70,7 +71,7 @@ impl HookedTransformer {
     /// One forward under a plan, from the embedding or from the stream entering a block, up to a block or the logits.
     ///
     /// `start` is `(layer, resid_pre)` with `resid_pre` `[batch, pos, d_model]` as captured at
-    /// `blocks.{layer}.resid_pre`; the blocks before it do not run.
+    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none does.
     ///
     /// # Errors
     ///
@@ -98,19 +99,21 @@ impl HookedTransformer {
     ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, 0)?;
         let from = start.as_ref().map(|(layer, _)| *layer);
-        let layers = self.layers(from, options.stop_at_layer)?;
+        let stop = options.stop_at_layer.map(|stop| self.stop_layer(stop)).transpose()?;
+        let layers = self.layers(from, stop)?;
         if let Some((_, resid)) = &start {
             self.check_start(tokens, resid)?;
         }
         let rows = plan.rows(rows);
-        self.check_plan(&plan, &self.sites_of_run(from, options.stop_at_layer), &rows, options)?;
+        self.check_plan(&plan, &self.sites_of_run(from, stop), &rows, options)?;
         let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device)
             .with_types(tokens.types(), &self.device);
         let ids = self.ids(tokens);
-        plan.run(|| {
+        let outcome = plan.run(|| {
             crate::hooks::set_rows(0, Some(rows));
             self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options)
-        })
+        })?;
+        Ok(outcome.of_layers(self.config().n_layers))
     }
 
     /// One forward that continues a cache of keys and values: `[batch, new, d_vocab]`.
@@ -122,8 +125,7 @@ impl HookedTransformer {
         options: &RunOptions,
     ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, cache.len())?;
-        let earlier: Vec<usize> = cache.visible.iter().map(|row| row.iter().filter(|seen| **seen).count()).collect();
-        let rows = plan.rows(Rows::new(tokens, &earlier));
+        let rows = plan.rows(Rows::new(tokens, &cache.visible));
         self.check_plan(&plan, &self.sites_of_run(None, None), &rows, options)?;
         if cache.is_empty() {
             cache.visible = vec![Vec::new(); tokens.batch()];
@@ -136,10 +138,11 @@ impl HookedTransformer {
         let context = Context::new(self.config(), &cache.visible, &cache.positions, tokens.pos(), &self.device);
         let ids = self.ids(tokens);
         let layers = 0..self.config().n_layers;
-        plan.run(|| {
+        let outcome = plan.run(|| {
             crate::hooks::set_rows(context.offset, Some(rows));
             self.pass(None, ids, layers, &context, Some(cache), options)
-        })
+        })?;
+        Ok(outcome.of_layers(self.config().n_layers))
     }
 
     /// The blocks from `layer` on over a stream whose earlier positions are in the cache.
@@ -189,10 +192,9 @@ impl HookedTransformer {
     /// Everything that can be known to be wrong with a plan before it runs.
     fn check_plan(&self, plan: &Plan, known: &[String], rows: &Rows, options: &RunOptions) -> Result<()> {
         plan.check(known)?;
-        let pos = rows.ids().first().map_or(0, Vec::len);
-        let dims = |site: &str| crate::conformance::dims(self.config(), site, rows.len(), pos);
-        plan.check_shapes(known, Some(rows), dims)?;
-        self.check_captures(plan, known, [rows.len(), pos], options)
+        let shape = [rows.len(), rows.ids().first().map_or(0, Vec::len), rows.keys()];
+        plan.check_shapes(known, Some(rows), |site| crate::conformance::dims_with_keys(self.config(), site, shape))?;
+        self.check_captures(plan, known, shape, options)
     }
 
     pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
@@ -208,13 +210,28 @@ impl HookedTransformer {
     fn layers(&self, start: Option<usize>, stop: Option<usize>) -> Result<std::ops::Range<usize>> {
         let n_layers = self.config().n_layers;
         let (start, stop) = (start.unwrap_or(0), stop.unwrap_or(n_layers));
-        if start >= n_layers {
-            return Err(Error::OutOfRange { what: "layer", asked: start, length: n_layers });
+        if start > n_layers {
+            return Err(Error::OutOfRange { what: "start layer", asked: start, length: n_layers + 1 });
         }
-        if stop > n_layers || stop < start {
-            return Err(Error::OutOfRange { what: "stop layer", asked: stop, length: n_layers + 1 });
+        if stop < start {
+            return Err(Error::Length {
+                what: "stop layer, which must not come before the start".into(),
+                expected: start,
+                actual: stop,
+            });
         }
         Ok(start..stop)
+    }
+
+    /// A negative layer counts from the end.
+    fn stop_layer(&self, layer: isize) -> Result<usize> {
+        let n_layers = self.config().n_layers;
+        let from_front = if layer < 0 { layer + n_layers as isize } else { layer };
+        usize::try_from(from_front).ok().filter(|layer| *layer <= n_layers).ok_or(Error::OutOfRange {
+            what: "stop layer",
+            asked: layer.unsigned_abs(),
+            length: n_layers + 1,
+        })
     }
 
     fn check_start(&self, tokens: &Tokens, resid: &Tensor<3>) -> Result<()> {

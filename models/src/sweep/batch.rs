@@ -14,14 +14,11 @@ use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::Tokens;
 use crate::transformer::Context;
 
-/// The first position an edit changes, whether it changes nothing, and the edited tensor with its site.
-type Prepared = (usize, bool, Option<(String, Activation)>);
-
-/// One case in a group, with its edited tensor where that is known beforehand.
+/// One case in a group, with its only site where the edited tensor there is known beforehand.
 #[derive(Clone)]
 pub(super) struct Member {
     pub(super) index: usize,
-    prepared: Option<(String, Activation)>,
+    prepared: Option<String>,
 }
 
 /// Cases that resume at one layer and position.
@@ -34,7 +31,9 @@ pub(super) struct Group {
     pub(super) unchanged: bool,
 }
 
-/// Groups the cases by where they resume, no group beyond `limit` tokens.
+/// Groups the cases by where they resume, no group beyond `limit` tokens, those of kept keys and values included.
+///
+/// Edited tensors are looked at and let go: a sweep holds those of one group, whatever the number of its cases.
 pub(super) fn plan(
     clean: &Clean,
     cases: &[SweepCase],
@@ -44,16 +43,18 @@ pub(super) fn plan(
 ) -> Result<Vec<Group>> {
     let mut by_start: BTreeMap<(Option<usize>, usize, bool), Vec<Member>> = BTreeMap::new();
     for (index, start) in starts.into_iter().enumerate() {
-        let layer = start.layer.filter(|layer| *layer != usize::MAX);
-        let (from, unchanged, prepared) = match &start.only {
-            Some(site) => prepare(clean, &cases[index], site, tokens)?,
-            None => (0, false, None),
+        let layer = start.layer.map(|layer| layer.min(clean.n_layers)).filter(|_| clean.n_layers > 0);
+        let first = match &start.only {
+            Some(site) => first_change(clean, &cases[index], site, tokens)?,
+            None => FirstChange::Unknown,
         };
-        by_start.entry((layer, from, unchanged)).or_default().push(Member { index, prepared });
+        let from = if let FirstChange::At(first) = first { first } else { 0 };
+        let prepared = start.only.filter(|_| matches!(first, FirstChange::At(_)));
+        by_start.entry((layer, from, first == FirstChange::Never)).or_default().push(Member { index, prepared });
     }
     let mut groups = Vec::new();
     for ((layer, from_position, unchanged), members) in by_start {
-        let tokens_each = tokens.batch() * (tokens.pos() - from_position).max(1);
+        let tokens_each = tokens.batch() * tokens.pos();
         for part in members.chunks((limit / tokens_each).max(1)) {
             groups.push(Group { cases: part.to_vec(), layer, from_position, unchanged });
         }
@@ -61,29 +62,40 @@ pub(super) fn plan(
     Ok(groups)
 }
 
-/// Applies an edit to the clean tensor: the first position it changes, whether it changes anything, and the result.
-fn prepare(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<Prepared> {
+/// What an edit does to the clean tensor at its site.
+#[derive(Clone, Copy, PartialEq)]
+enum FirstChange {
+    /// It changes numbers at this position, and at none before.
+    At(usize),
+    /// It changes nothing.
+    Never,
+    /// The tensor has no position of each token.
+    Unknown,
+}
+
+/// The clean tensor at a site as an edit makes it.
+fn edited(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<Activation> {
     let before = clean.at(site)?;
-    let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0, rows: Some(&Rows::new(tokens, &[])) })?;
-    if after.dims() != before.dims() {
-        return Err(crate::Error::EditShape {
-            site: site.to_owned(),
-            expected: before.dims().to_vec(),
-            actual: after.dims().to_vec(),
-        });
+    let rows = Rows::new(tokens, &[]);
+    let after = case.edits[0].1.apply(before.clone(), &At { site, offset: 0, rows: Some(&rows) })?;
+    if after.dims() == before.dims() {
+        return Ok(after);
     }
+    let (expected, actual) = (before.dims().to_vec(), after.dims().to_vec());
+    Err(crate::Error::EditShape { site: site.to_owned(), expected, actual })
+}
+
+fn first_change(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<FirstChange> {
+    let (before, after) = (clean.at(site)?, edited(clean, case, site, tokens)?);
     let axes = Axes::of(site, before.dims());
     let (outer, length, inner) = axes.around_position(before.dims());
     // Masked scores are -inf in both: their difference is not a number, and no change.
     let changed = before.to_flat()?.not_equal(after.to_flat()?).float().reshape([outer, length, inner]);
     let by_position = device::read(changed.max_dim(0).max_dim(2).reshape([length]))?;
-    let first = by_position.iter().position(|change| *change != 0.0);
-    Ok(match first {
-        None => (0, true, None),
-        Some(first) if length == tokens.pos() => {
-            (if clean.causal { first } else { 0 }, false, Some((site.to_owned(), after)))
-        }
-        Some(_) => (0, false, None),
+    Ok(match by_position.iter().position(|change| *change != 0.0) {
+        None => FirstChange::Never,
+        Some(first) if length == tokens.pos() => FirstChange::At(if clean.resumes { first } else { 0 }),
+        Some(_) => FirstChange::Unknown,
     })
 }
 
@@ -97,7 +109,7 @@ pub(super) fn run(
     last_only: bool,
 ) -> Result<Tensor<3>> {
     let times = group.cases.len();
-    let plan = plan_of(cases, group, tokens)?;
+    let plan = plan_of(clean, cases, group, tokens)?;
     let options = RunOptions { last_only, ..RunOptions::default() };
     let Some(layer) = group.layer else {
         return Ok(model.run_from(tokens.repeated(times), plan, None, &options)?.output);
@@ -118,12 +130,13 @@ pub(super) fn run(
 }
 
 /// One edit a site: each case's rows are changed by that case alone.
-fn plan_of(cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> {
+fn plan_of(clean: &Clean, cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> {
     let rows = tokens.batch();
     let mut plan = Plan::new();
     let mut prepared: BTreeMap<String, Vec<(usize, Activation)>> = BTreeMap::new();
     for (at, member) in group.cases.iter().enumerate() {
-        if let Some((site, after)) = &member.prepared {
+        if let Some(site) = &member.prepared {
+            let after = edited(clean, &cases[member.index], site, tokens)?;
             let axes = Axes::of(site, after.dims());
             let kept =
                 after.narrow(axes.position, group.from_position, after.dims()[axes.position] - group.from_position)?;
@@ -143,7 +156,7 @@ fn plan_of(cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> 
 /// An edit of some rows of the batch.
 fn on_rows(edit: Edit, start: usize, rows: usize) -> Edit {
     Edit::any("sweep", move |value, at| {
-        let own_rows = at.rows.map(|all| all.narrow(start..start + rows));
+        let own_rows = at.rows.map(|all| all.narrow(start..start + rows).within(0, rows));
         let own = edit.apply(value.narrow(0, start, rows)?, &At { rows: own_rows.as_ref(), ..*at })?;
         spliced(&value, vec![(start, own)])
     })

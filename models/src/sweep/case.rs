@@ -36,7 +36,7 @@ impl SweepCase {
 /// Where a case starts.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
-    /// The block; `None` for the embedding, `n_layers` for what follows the blocks.
+    /// The block; `None` for the embedding, `usize::MAX` for what follows the blocks.
     pub(super) layer: Option<usize>,
     /// The one site it edits, whose clean tensor then tells what changes.
     pub(super) only: Option<String>,

@@ -9,13 +9,15 @@ use crate::error::Result;
 use crate::hooks::{ActivationCache, Plan};
 use crate::model::HookedTransformer;
 use crate::tokens::Tokens;
-use crate::transformer::{KvCache, Positions};
+use crate::transformer::{KvCache, Positions, QkNorm};
 
 /// What resuming needs: the stream entering blocks, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
     pub(super) logits: Tensor<3>,
-    /// Whether an edit leaves earlier positions as they were.
-    pub(super) causal: bool,
+    /// Whether a forward can start at a position: an edit must leave earlier ones as they were, and their keys be kept
+    /// as attention reads them.
+    pub(super) resumes: bool,
+    pub(super) n_layers: usize,
     cache: ActivationCache,
     key_site: &'static str,
 }
@@ -38,6 +40,9 @@ impl Clean {
                 format!("blocks.{layer}.attn.v"),
             ]);
         }
+        if config.n_layers > 0 && starts.iter().any(|start| start.layer == Some(usize::MAX)) {
+            sites.insert(format!("blocks.{}.resid_post", config.n_layers - 1));
+        }
         sites.extend(starts.iter().filter_map(|start| start.only.clone()));
         let plan = if cases.is_empty() {
             Plan::new()
@@ -45,7 +50,9 @@ impl Clean {
             sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
         };
         let outcome = model.run(tokens, plan)?;
-        Ok(Self { logits: outcome.output, causal: !config.bidirectional, cache: outcome.cache, key_site })
+        let keys_as_read = key_site == "rot_k" || config.qk_norm == QkNorm::None;
+        let resumes = !config.bidirectional && keys_as_read;
+        Ok(Self { logits: outcome.output, resumes, n_layers: config.n_layers, cache: outcome.cache, key_site })
     }
 
     /// The clean tensor at a site.
@@ -53,16 +60,19 @@ impl Clean {
         self.cache.activation(site)
     }
 
-    /// The stream entering a block from a position on, `times` copies of the batch.
+    /// The stream entering a block, or leaving the last one, from a position on, `times` copies of the batch.
     pub(super) fn resid(&self, layer: usize, from: usize, times: usize) -> Result<Tensor<3>> {
-        let resid = self.cache.get::<3>(format!("blocks.{layer}.resid_pre"))?;
+        let site = if layer == self.n_layers {
+            format!("blocks.{}.resid_post", layer - 1)
+        } else {
+            format!("blocks.{layer}.resid_pre")
+        };
+        let resid = self.cache.get::<3>(site)?;
         let pos = resid.dims()[1];
         Ok(resid.narrow(1, from, pos - from).repeat_dim(0, times))
     }
 
     /// Keys and values of the positions before `from`, for the blocks from `layer` on.
-    ///
-    /// A model with a norm on its keys keeps them unnormed at `k`: there `from` is 0 and nothing is asked of it.
     pub(super) fn prefix(
         &self,
         model: &HookedTransformer,

@@ -3,7 +3,8 @@
 //! One clean forward keeps the residual stream entering every block and each layer's keys and
 //! values. An edit is first applied to the clean tensor at its site: the positions it changes say
 //! where its forward must start. Everything before that layer and that position is reused, edits
-//! that start together run as one batch, and an edit that changes nothing costs nothing. In an encoder, whose
+//! that start together run as one batch, and an edit that changes nothing costs nothing. An edit is therefore applied
+//! more than once, and must give the same each time. In an encoder, whose
 //! positions see the ones behind them, a forward starts at a layer alone.
 
 mod batch;
@@ -103,9 +104,9 @@ impl Sweep<'_> {
         let queue = batch::plan(&clean, &self.cases, starts, &self.tokens, self.rows_per_forward)?;
         let bar = self.bar(self.cases.len());
         for group in queue {
-            bar.inc(group.cases.len() as u64);
             if group.unchanged {
                 group.cases.iter().for_each(|case| result.keep_clean(case.index));
+                bar.inc(group.cases.len() as u64);
                 continue;
             }
             let logits = batch::run(self.model, &clean, &self.cases, &group, &self.tokens, self.last_only)?;
@@ -116,6 +117,7 @@ impl Sweep<'_> {
                 let whole = self.with_prefix(own, &clean, group.from_position);
                 result.keep(case.index, self.measure(&metric, whole)?);
             }
+            bar.inc(group.cases.len() as u64);
         }
         bar.finish_and_clear();
         Ok(result)
@@ -240,6 +242,29 @@ mod tests {
                 assert_eq!(found.changed.iter().filter(|changed| !**changed).count(), 1);
             }
         }
+    }
+
+    /// Keys and values that are kept for each row count as its tokens do.
+    #[test]
+    fn a_forward_holds_no_more_tokens_than_it_may() {
+        let model = model();
+        let case = |at: usize| {
+            let edit = Intervention::scale(1.0 + at as f32).positions([-1]).edit();
+            SweepCase::new(at.to_string(), crate::site::resid_pre(1), edit)
+        };
+        let sweep = model.sweep([1, 2, 3, 4, 5]).unwrap().cases((1..=20).map(case)).tokens_per_forward(10).quiet();
+        let found = sweep.run(metric).unwrap();
+        assert_eq!((found.work.forwards, found.work.block_tokens), (11, 3 * 5 + 20 * 2));
+    }
+
+    #[test]
+    fn what_follows_the_blocks_runs_no_block() {
+        let model = model();
+        let edit = Intervention::scale(2.0).edit();
+        let found =
+            model.sweep([1, 2]).unwrap().case("final", "ln_final.normalized", edit).quiet().run(metric).unwrap();
+        assert_eq!((found.work.forwards, found.work.block_tokens), (2, 3 * 2));
+        assert!(found.changed[0] && found.values[0] != found.clean);
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Attention {
         };
         let (keys, values) = appended(k, v, cache);
         let scores = self.scores(q, self.per_query_head(keys), context);
-        let pattern = activation::softmax(scores, 3);
+        let pattern = attended(scores);
         let z = pattern.matmul(self.per_query_head(values).swap_dims(1, 2)).swap_dims(1, 2);
         let out = self.written(z);
         out
@@ -196,6 +196,16 @@ impl Attention {
             x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
         repeated.reshape([batch, pos, self.n_heads, d_head])
     }
+}
+
+/// Softmax over keys. An edit may have left a query no key to see: as in TransformerLens, it then attends to nothing.
+fn attended(scores: Tensor<4>) -> Tensor<4> {
+    if !hooks::edited("scores") {
+        return activation::softmax(scores, 3);
+    }
+    let shape = scores.dims();
+    let blind = scores.clone().max_dim(3).equal_elem(f32::NEG_INFINITY).expand(shape);
+    activation::softmax(scores.mask_fill(blind.clone(), 0.0), 3).mask_fill(blind, 0.0)
 }
 
 /// `[batch, pos, heads * d_head]` to `[batch, pos, heads, d_head]`.

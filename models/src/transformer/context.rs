@@ -141,8 +141,8 @@ fn new_positions(positions: &[Vec<i64>], offset: usize, device: &Device) -> Tens
     Tensor::from_data(TensorData::new(values, [rows, width]), device)
 }
 
-/// A key is hidden when it comes later (where attention is causal), is further away than the window, or is padding. A query
-/// always sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
+/// A key is hidden when it comes later (where attention is causal), is further away than the window, or is padding, which a
+/// window does not count. A query always sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
 fn mask(
     visible: &[Vec<bool>],
     offset: usize,
@@ -154,10 +154,17 @@ fn mask(
     let queries = keys - offset;
     let mut hidden = Vec::with_capacity(rows * queries * keys);
     for row in visible {
+        let places: Vec<usize> = row
+            .iter()
+            .scan(0, |seen, real| {
+                *seen += usize::from(*real);
+                Some(*seen)
+            })
+            .collect();
         for query in offset..keys {
             hidden.extend((0..keys).map(|key| {
                 let later = key > query && !bidirectional;
-                let outside = later || window.is_some_and(|window| query.abs_diff(key) >= window);
+                let outside = later || window.is_some_and(|window| places[query].abs_diff(places[key]) >= window);
                 key != query && (outside || !row[key])
             }));
         }
@@ -168,6 +175,7 @@ fn mask(
 fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let half = rope.dims / 2;
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
+    // As in transformers, the longest row says how all rows of a batch are rotated, where that depends on the length.
     let longest = longest(positions);
     for row in positions {
         let (row_cos, row_sin) = rope.tables(&row[offset..], longest);
@@ -214,6 +222,13 @@ mod tests {
         let hidden = mask(&[vec![true; 3]], 0, Some(2), false, &Device::flex());
         let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
         assert_eq!(hidden, [false, true, true, false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_window_does_not_count_padding() {
+        let hidden = mask(&[vec![true, false, false, true]], 3, Some(2), false, &Device::flex());
+        let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
+        assert_eq!(hidden, [false, true, true, false]);
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! What a cache is indexed by: names as they are written, and TransformerLens's tuples.
+
+use crate::error::{Error, Result};
+use crate::site::{Site, canonical, in_module};
+
+/// A key of an [`super::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`. A
+/// negative layer counts from the end.
+pub trait CacheKey {
+    /// The full name of the site in a model of so many blocks, where that is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for a layer there is not, [`Error::Absent`] for a negative one where their number is not known.
+    fn site(&self, n_layers: Option<usize>) -> Result<String>;
+}
+
+macro_rules! names {
+    ($($name:ty),*) => {
+        $(impl CacheKey for $name {
+            fn site(&self, _: Option<usize>) -> Result<String> {
+                Ok(canonical(self.as_ref()))
+            }
+        })*
+    };
+}
+
+names!(&str, String, &String, Site, &Site);
+
+impl CacheKey for (&str, isize) {
+    fn site(&self, n_layers: Option<usize>) -> Result<String> {
+        Ok(canonical(&format!("blocks.{}.{}", layer(self.1, n_layers)?, self.0)))
+    }
+}
+
+impl CacheKey for (&str, isize, &str) {
+    fn site(&self, n_layers: Option<usize>) -> Result<String> {
+        Ok(in_module(layer(self.1, n_layers)?, self.2, self.0))
+    }
+}
+
+fn layer(layer: isize, n_layers: Option<usize>) -> Result<usize> {
+    if let Ok(layer) = usize::try_from(layer)
+        && n_layers.is_none_or(|n_layers| layer < n_layers)
+    {
+        return Ok(layer);
+    }
+    let length = n_layers.ok_or_else(|| Error::Absent {
+        what: format!("layer {layer}"),
+        why: "this cache is of no model whose layers are known: count from the front".into(),
+    })?;
+    let asked = layer.unsigned_abs();
+    length.checked_sub(asked).filter(|_| layer < 0).ok_or(Error::OutOfRange { what: "layer", asked, length })
+}

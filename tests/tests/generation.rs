@@ -1,0 +1,175 @@
+//! Generation under hooks: each row as if it were alone, each step as if nothing were kept.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+use std::path::PathBuf;
+
+use arrakis::models::hooks::{Action, Capture};
+use arrakis::models::{
+    Generated, Generation, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Plan, Side, Tokens,
+};
+use arrakis::prelude::site;
+
+/// Learned positions, rotations, penalties by distance, windows, experts, norms on keys.
+const CASES: &[&str] =
+    &["gpt2", "gpt_neo", "llama", "bloom", "falcon_alibi", "mistral", "gemma2", "gemma3", "qwen3", "mixtral_window"];
+
+const ROWS: [&[u32]; 3] = [&[3, 14, 15, 9, 26], &[7, 8], &[2, 7, 18]];
+
+fn load(case: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
+    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+}
+
+fn batch(side: Side) -> Tokens {
+    Tokens::padded(&ROWS.map(<[u32]>::to_vec), side, 0).unwrap()
+}
+
+fn each(check: impl Fn(&str, &HookedTransformer)) {
+    CASES.iter().for_each(|case| check(case, &load(case)));
+}
+
+/// Logits of one row over the steps it took.
+fn of_row(made: &Generated, row: usize) -> Vec<f32> {
+    made.logits.iter().flat_map(|step| step[row].clone()).collect()
+}
+
+fn close(what: &str, a: &[f32], b: &[f32]) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let far = a.iter().zip(b).find(|(a, b)| !((*a - *b).abs() < 1e-3));
+    assert!(far.is_none(), "{what}: {far:?}");
+}
+
+/// Every selection there is: by token, from the end, by absolute position (the prompt's and one that is made), head,
+/// neuron, attention edge, mean.
+fn interventions() -> Vec<(&'static str, String, Intervention)> {
+    let knock_out = |keys: Vec<isize>| Intervention::new(Action::KnockOut { keys });
+    vec![
+        ("tokens", site::resid_pre(1).to_string(), Intervention::scale(0.5).tokens([8, 18, 26])),
+        ("the prompt's end", site::resid_pre(1).to_string(), Intervention::scale(2.0).positions([-1])),
+        ("the prompt's start", site::z(0).to_string(), Intervention::zero().positions([0]).head(1)),
+        ("a made token", site::resid_pre(1).to_string(), Intervention::scale(-1.0).positions([6])),
+        ("a neuron", "blocks.0.mlp_out".into(), Intervention::new(Action::Set { value: 3.0 }).features([2])),
+        ("an edge", "blocks.1.attn.scores".into(), knock_out(vec![0]).head(1)),
+        ("edges from the end", "blocks.0.attn.scores".into(), knock_out(vec![-2, 5])),
+        ("one edge", "blocks.0.attn.scores".into(), knock_out(vec![0]).positions([-1])),
+    ]
+}
+
+#[test]
+fn a_row_of_a_batch_is_the_row_alone_and_cached_is_uncached_under_every_selection() {
+    each(|case, model| {
+        for (what, at, intervention) in interventions() {
+            let how = |use_cache| Generation {
+                use_cache,
+                plan: Plan::new().edit(at.as_str(), intervention.clone().edit()),
+                ..Generation::greedy(5)
+            };
+            let alone: Vec<Generated> = ROWS.iter().map(|row| model.generate(*row, &how(true)).unwrap()).collect();
+            for (side, use_cache) in
+                [(Side::Left, true), (Side::Left, false), (Side::Right, true), (Side::Right, false)]
+            {
+                let made = model.generate(batch(side), &how(use_cache)).unwrap();
+                for (row, alone) in alone.iter().enumerate() {
+                    let what = format!("{case}, {what}, {side:?}, cached {use_cache}, row {row}");
+                    close(&what, &of_row(&made, row), &of_row(alone, 0));
+                    assert_eq!(made.ids[row], alone.ids[0], "{what}");
+                }
+            }
+        }
+    });
+}
+
+/// Past 8 tokens all keys are rotated by other factors: those that were kept are then made anew.
+#[test]
+fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
+    let model = load("phi3_longrope");
+    for (what, at, intervention) in interventions() {
+        let made = |use_cache| {
+            let plan = Plan::new().edit(at.as_str(), intervention.clone().edit()).capture(site::resid_pre(1));
+            model.generate(ROWS[0], &Generation { use_cache, plan, ..Generation::greedy(8) }).unwrap()
+        };
+        let (cached, uncached) = (made(true), made(false));
+        close(what, &of_row(&cached, 0), &of_row(&uncached, 0));
+        let tokens = |made: &Generated| -> Vec<usize> {
+            made.steps.iter().map(|step| step.activation("resid_pre1").unwrap().dims()[1]).collect()
+        };
+        assert_eq!(tokens(&cached), [5, 1, 1, 1, 9, 1, 1, 1], "{what}");
+        assert_eq!(tokens(&uncached), [5, 6, 7, 8, 9, 10, 11, 12], "{what}");
+    }
+}
+
+#[test]
+fn draws_of_a_row_are_its_own() {
+    each(|case, model| {
+        let how = |stream| Generation { temperature: 1.5, top_p: Some(0.95), seed: 7, stream, ..Generation::greedy(6) };
+        let made = model.generate(batch(Side::Left), &how(0)).unwrap();
+        for (row, ids) in ROWS.iter().enumerate() {
+            assert_eq!(model.generate(*ids, &how(row as u64)).unwrap().ids[0], made.ids[row], "{case}, row {row}");
+        }
+        let same = Tokens::new(vec![vec![3, 14, 15]; 4]).unwrap();
+        let made = model.generate(same, &how(0)).unwrap();
+        assert!(made.ids.iter().any(|ids| *ids != made.ids[0]), "{case}: equal prompts are drawn apart");
+    });
+}
+
+#[test]
+fn a_row_that_has_ended_gives_nothing_more() {
+    let model = load("gpt2");
+    let free = model.generate(batch(Side::Left), &Generation::greedy(6)).unwrap();
+    let stop = free.ids[1][ROWS[1].len() + 1];
+    let how = Generation { stop_tokens: vec![stop], ..Generation::greedy(6) };
+    let mut streamed: Vec<Vec<u32>> = ROWS.map(<[u32]>::to_vec).to_vec();
+    let mut steps = 0;
+    let made = model
+        .generate_streaming(batch(Side::Left), &how, |step| {
+            steps += 1;
+            streamed.iter_mut().zip(step).for_each(|(row, id)| row.extend(id));
+        })
+        .unwrap();
+    assert_eq!(streamed, made.ids);
+    assert_eq!((steps, made.steps.len()), (made.logits.len(), made.logits.len()));
+    for (row, prompt) in ROWS.iter().enumerate() {
+        let added = &made.ids[row][prompt.len()..];
+        let expected = &free.ids[row][prompt.len()..];
+        let end = expected.iter().position(|id| *id == stop).map_or(expected.len(), |at| at + 1);
+        assert_eq!(added, &expected[..end], "row {row}");
+    }
+    assert!(made.ids[1].len() <= ROWS[1].len() + 2);
+}
+
+#[test]
+fn effects_and_firings_are_those_of_all_steps() {
+    let model = load("llama");
+    let plan = Plan::new()
+        .edit("blocks.0.resid_post", Intervention::scale(2.0).positions([-1]).edit())
+        .edit("blocks.0.mlp_out", Intervention::zero().edit())
+        .capture(Capture::of("blocks.0.resid_post").positions([1, 5]));
+    let made = model.generate([3, 14, 15, 9], &Generation { plan, ..Generation::greedy(4) }).unwrap();
+    assert_eq!((made.fired.edits.clone(), made.fired.captures.clone()), (vec![4, 4], vec![4]));
+    let d_model = model.config().d_model as f64;
+    assert_eq!((made.effects[0].changed, made.effects[1].changed), (d_model, 7.0 * d_model));
+    assert!((made.effects[0].relative() - 1.0).abs() > 0.1, "one position of seven was doubled");
+    let kept: Vec<usize> = made.steps.iter().map(arrakis::models::ActivationCache::len).collect();
+    assert_eq!(kept, [1, 0, 1, 0], "position 1 in the prompt, position 5 as it is run");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_runs() {
+    let model = load("gpt2");
+    let long = model.config().n_ctx + 1;
+    let said = model.generate([1, 2], &Generation::greedy(long)).unwrap_err().to_string();
+    assert!(said.ends_with("shorten the prompt, or generate fewer tokens"), "{said}");
+    let all = model.config().n_ctx - 1;
+    assert_eq!(model.generate([1, 2], &Generation::greedy(all)).unwrap().ids[0].len(), all + 2);
+    let how = Generation { top_k: Some(0), ..Generation::greedy(1) };
+    assert!(model.generate([1], &how).unwrap_err().to_string().starts_with("`top_k` is 0"));
+    let plan = Plan::new().edit(site::z(0), Intervention::zero().positions([4]).edit());
+    let how = Generation { plan, ..Generation::greedy(2) };
+    let said = model.generate([1, 2], &how).unwrap_err().to_string();
+    assert_eq!(said, "position 4 is out of range: there are 4, numbered from 0");
+    let broken = Plan::new().edit("logits", Intervention::scale(f32::NAN).edit());
+    let said = model.generate([1], &Generation { plan: broken, ..Generation::greedy(1) }).unwrap_err().to_string();
+    assert!(said.starts_with("no token can be chosen from these logits: that of token 0 is NaN"), "{said}");
+}
