@@ -34,7 +34,8 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
         false,
         "only residuals from before the norm are supported; this must be false",
     )?;
-    hf.finish(&[])?;
+    // Falcon 11B says so of its MLP, whose width `ffn_hidden_size` gives; transformers does not read it.
+    hf.finish(&["ff_factor"])?;
     Ok(config)
 }
 
