@@ -128,7 +128,10 @@ mod tests {
         Activation::from_vec(vec![3.0, 4.0, 0.0, 2.0, 9.0, 9.0, 6.0, 8.0], &[2, 2, 2], &Device::flex()).unwrap()
     }
 
-    fn reduced(reduction: &Reduction, rows: Option<&Rows>) -> Result<Vec<(&'static str, Vec<usize>, Vec<f32>)>> {
+    /// Names, dims and numbers.
+    type Kept = Vec<(&'static str, Vec<usize>, Vec<f32>)>;
+
+    fn reduced(reduction: &Reduction, rows: Option<&Rows>) -> Result<Kept> {
         let at = At { site: "blocks.0.resid_pre", offset: 0, rows };
         let found = reduction.apply(&value(), &at)?;
         found.into_iter().map(|(name, value)| Ok((name, value.dims().to_vec(), value.to_vec()?))).collect()

@@ -236,8 +236,9 @@ mod tests {
     #[test]
     fn falcons_positions_are_rounded() {
         let positions = (0..260).collect::<Vec<i64>>();
-        let penalties =
-            |rounded| crate::device::read(alibi(1, rounded, &[positions.clone()], 0, &Device::flex())).unwrap();
+        let penalties = |rounded| {
+            crate::device::read(alibi(1, rounded, std::slice::from_ref(&positions), 0, &Device::flex())).unwrap()
+        };
         let (exact, rounded) = (penalties(false), penalties(true));
         assert_eq!([exact[257], exact[259]], [257.0 / 256.0, 259.0 / 256.0]);
         assert_eq!([rounded[256], rounded[257], rounded[259]], [1.0, 1.0, 260.0 / 256.0]);
