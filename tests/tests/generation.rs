@@ -27,7 +27,9 @@ fn batch(side: Side) -> Tokens {
 }
 
 fn each(check: impl Fn(&str, &HookedTransformer)) {
-    CASES.iter().for_each(|case| check(case, &load(case)));
+    for case in CASES {
+        check(case, &load(case));
+    }
 }
 
 /// Logits of one row over the steps it took.
@@ -37,7 +39,7 @@ fn of_row(made: &Generated, row: usize) -> Vec<f32> {
 
 fn close(what: &str, a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "{what}");
-    let far = a.iter().zip(b).find(|(a, b)| !((*a - *b).abs() < 1e-3));
+    let far = a.iter().zip(b).find(|(a, b)| (*a - *b).is_nan() || (*a - *b).abs() >= 1e-3);
     assert!(far.is_none(), "{what}: {far:?}");
 }
 

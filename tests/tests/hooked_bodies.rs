@@ -171,6 +171,7 @@ impl Net {
         r#type
     }
 
+    #[allow(clippy::unused_self, reason = "a method to call")]
     fn helper(&self, x: Tensor<2>) -> Tensor<2> {
         x
     }

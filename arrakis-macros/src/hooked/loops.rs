@@ -1,7 +1,6 @@
 //! `for` loops over the modules of a list: each item's path has its index.
 
 use quote::format_ident;
-use syn::spanned::Spanned;
 use syn::{Expr, ExprForLoop, Ident, Pat, parse_quote};
 
 use super::place::{Names, Place, Segment};
@@ -10,6 +9,7 @@ use super::place::{Names, Place, Segment};
 const AFTER_ENUMERATE: [&str; 7] = ["rev", "skip", "take", "step_by", "filter", "skip_while", "take_while"];
 
 /// What a loop runs over.
+#[allow(clippy::large_enum_variant, reason = "one a loop, never moved about")]
 pub(crate) enum Looped {
     /// A list's items, which are counted for it by a variable of ours.
     Counted(Segment, Ident),
@@ -45,7 +45,7 @@ pub(crate) fn over(names: &Names, node: &ExprForLoop) -> Looped {
         let ours = format_ident!("__arrakis_at{}", names.depth());
         return Looped::Enumerated { segment: list, index: index.ident.clone(), ours, item: item.clone() };
     }
-    Looped::Indexless(Place::Indexless(list.text().to_owned(), node.expr.span()))
+    Looped::Indexless(Place::Indexless(list.text().to_owned(), node.expr.clone()))
 }
 
 impl Looped {
@@ -58,7 +58,9 @@ impl Looped {
                 names.bind(item, &Place::Part(segment.clone().item(parse_quote!(#ours))));
             }
             Self::Indexless(place) => {
-                super::place::variables(pat).iter().for_each(|name| names.bind(&parse_quote!(#name), place))
+                for name in super::place::variables(pat) {
+                    names.bind(&parse_quote!(#name), place);
+                }
             }
             Self::Other => names.bind(pat, &Place::Unknown),
         }

@@ -1,6 +1,6 @@
 //! Which part of `self` an expression is, and which variables stand for one.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
@@ -19,7 +19,7 @@ pub(crate) enum Place {
     /// Made on the spot, no part of `self`: `Relu::new()`.
     Fresh,
     /// An item of a list whose index is lost: the list's name, and where it was lost.
-    Indexless(String, Span),
+    Indexless(String, Box<Expr>),
     /// Not known.
     Unknown,
 }

@@ -90,7 +90,9 @@ impl<'a> Rewrite<'a> {
         match self.names.place(&call.receiver) {
             Place::Part(segment) => return Some(segment),
             Place::Own | Place::Fresh => return None,
-            Place::Indexless(list, span) => self.errors.push(syn::Error::new(span, loops::needs_index(&list))),
+            Place::Indexless(list, lost) => {
+                self.errors.push(syn::Error::new_spanned(lost, loops::needs_index(&list)));
+            }
             Place::Unknown if name.as_ref().is_some_and(|name| self.options.skips(name)) => return None,
             Place::Unknown => {
                 let skip = name.map_or_else(String::new, |name| {

@@ -100,7 +100,9 @@ fn penalised(logits: &[f32], earlier: &[u32], how: &Generation) -> Vec<f32> {
         *logit = if *logit > 0.0 { *logit / how.repetition_penalty } else { *logit * how.repetition_penalty };
     }
     if how.temperature > 0.0 {
-        logits.iter_mut().for_each(|logit| *logit /= how.temperature);
+        for logit in &mut logits {
+            *logit /= how.temperature;
+        }
     }
     for (id, count) in counts {
         logits[id] -= count as f32 * how.frequency_penalty;
@@ -138,17 +140,21 @@ mod tests {
             ..Generation::default()
         };
         let cases = [
-            ("Hugging Face", how(0.7, Some(4), Some(0.8), 0.0, 1.5), [0.205732, 0.0, 0.0, 0.53323, 0.0, 0.261038]),
+            ("Hugging Face", how(0.7, Some(4), Some(0.8), 0.0, 1.5), [0.205_732, 0.0, 0.0, 0.53323, 0.0, 0.261_038]),
             (
                 "TransformerLens",
                 how(0.7, None, None, 0.4, 1.5),
-                [0.190233, 0.003322, 0.086295, 0.330507, 0.029558, 0.360086],
+                [0.190_233, 0.003_322, 0.086_295, 0.330_507, 0.029_558, 0.360_086],
             ),
-            ("TransformerLens, top k", how(0.7, Some(3), None, 0.4, 1.0), [0.220878, 0.0, 0.0, 0.617812, 0.0, 0.16131]),
+            (
+                "TransformerLens, top k",
+                how(0.7, Some(3), None, 0.4, 1.0),
+                [0.220_878, 0.0, 0.0, 0.617_812, 0.0, 0.16131],
+            ),
             (
                 "TransformerLens, top p",
                 how(1.3, None, Some(0.6), 0.4, 1.0),
-                [0.28884, 0.0, 0.0, 0.417842, 0.0, 0.293318],
+                [0.28884, 0.0, 0.0, 0.417_842, 0.0, 0.293_318],
             ),
         ];
         for (whose, how, expected) in cases {
@@ -157,7 +163,7 @@ mod tests {
             }
         }
         let greedy = penalised(&LOGITS, &EARLIER, &how(0.0, None, None, 0.0, 1.5));
-        for (ours, theirs) in greedy.iter().zip([1.333333, -1.5, 0.5, 2.0, -0.25, 1.5]) {
+        for (ours, theirs) in greedy.iter().zip([1.333_333, -1.5, 0.5, 2.0, -0.25, 1.5]) {
             assert!((ours - theirs).abs() < 2e-6, "Hugging Face, greedy: {ours}, not {theirs}");
         }
     }

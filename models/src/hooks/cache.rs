@@ -63,6 +63,7 @@ impl ActivationCache {
     /// # Errors
     ///
     /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer there is not.
+    #[allow(clippy::needless_pass_by_value, reason = "names and tuples of them, made for the call")]
     pub fn activation(&self, site: impl CacheKey) -> Result<&Activation> {
         let name = site.site(self.n_layers)?;
         self.tensors.get(&name).ok_or_else(|| Error::not_captured(&name, &self.order))
