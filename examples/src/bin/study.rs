@@ -91,8 +91,8 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
     strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
     let verdict = bench.last_verdict().expect("BUG: a claim was just judged");
-    let (held, excess) = (if verdict.holds { "holds" } else { "does not hold" }, verdict.difference);
-    let (p, alpha) = (verdict.p_value, verdict.alpha_corrected);
+    let (excess, p, alpha) = (verdict.difference, verdict.p_value, verdict.alpha_corrected);
+    let held = if verdict.holds { "holds" } else { "does not hold" };
     println!("\nfinding");
     println!(
         "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
@@ -145,6 +145,8 @@ fn main() -> Result<()> {
     recorded.beside("ioi.attribution_patch_z", &found.estimated, 0.0);
     recorded.beside("ioi.patch_clean_resid_pre.logit_diff", &found.stream.table, found.stream.target);
     finding(&found, &bench)?;
-    figures.iter().for_each(|figure| println!("figure  {}", figure.display()));
+    for figure in figures {
+        println!("figure  {}", figure.display());
+    }
     Ok(())
 }

@@ -4,9 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Tensor};
 
-use super::files::Checkpoint;
+use super::files::{Checkpoint, not_float};
 use crate::families::{Cut, Weight, WeightMap};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
+
+/// More misfits than these help nobody; what is lacking and what is left over may be one tensor under two names.
+const LACKING_TOLD: usize = 30;
+const UNEXPECTED_TOLD: usize = 10;
+
+/// How the line of a tensor begins that is not asked for.
+const UNEXPECTED: &str = "unexpected: ";
 
 /// Which tensors of a checkpoint become which of ours, and every misfit.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +46,17 @@ impl Fit {
         fit
     }
 
+    /// The first misfits of either sort, and how many more: those of a wrong architecture are as many as its tensors.
+    pub fn told(&self) -> Vec<String> {
+        let (left, lacking): (Vec<&String>, Vec<&String>) =
+            self.misfits.iter().partition(|misfit| misfit.starts_with(UNEXPECTED));
+        let shown = lacking.into_iter().take(LACKING_TOLD).chain(left.into_iter().take(UNEXPECTED_TOLD));
+        let mut told: Vec<String> = shown.cloned().collect();
+        let more = self.misfits.len() - told.len();
+        told.extend((more > 0).then(|| format!("… and {more} more; is this the config.json of these weights?")));
+        told
+    }
+
     fn resolve(&mut self, checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight, shape: &[usize]) {
         let layouts = [Some(weight), weight.otherwise.as_deref()];
         let found = layouts.into_iter().flatten().find_map(|weight| Some((weight, names(checkpoint, map, weight)?)));
@@ -46,7 +64,8 @@ impl Fit {
             return self.misfits.push(missing(checkpoint, map, weight));
         };
         let quoted = format!("`{}`", theirs.join("` + `"));
-        let stored: Vec<&[usize]> = theirs.iter().filter_map(|name| checkpoint.shape(name)).collect();
+        let stored: Vec<&[usize]> =
+            theirs.iter().filter_map(|name| checkpoint.tensor(name)).map(|held| held.shape.as_slice()).collect();
         match turned(&stored, weight) {
             Ok(given) if given == shape => {}
             Ok(given) => self.misfits.push(format!(
@@ -57,18 +76,19 @@ impl Fit {
                 self.misfits.push(format!("wrong shape: {quoted} {stored:?}: {problem} (our `{}`)", weight.ours));
             }
         }
-        self.misfits.extend(theirs.iter().filter_map(|name| not_float(checkpoint, name)));
+        let held = theirs.iter().filter_map(|name| Some((name, checkpoint.tensor(name)?)));
+        self.misfits.extend(held.filter(|(_, held)| !held.is_float()).map(|(name, held)| not_float(name, held)));
         self.found.insert(weight.ours.clone(), Weight { theirs, otherwise: None, ..weight.clone() });
     }
 
     /// What is not used: it repeats what is, holds no weights, or is unexpected.
     fn left_over(&mut self, checkpoint: &Checkpoint, map: &WeightMap) {
         let used: BTreeSet<String> = self.found.values().flat_map(|weight| weight.theirs.clone()).collect();
-        for (name, shape, _) in checkpoint.tensors().filter(|(name, ..)| !used.contains(*name)) {
+        for (name, held) in checkpoint.tensors().filter(|(name, _)| !used.contains(*name)) {
             if let Some((_, ours)) = map.copies.iter().find(|(end, _)| name.ends_with(end)) {
                 self.copies.push((name.to_owned(), ours));
             } else if !map.ignored.iter().any(|end| name.ends_with(end)) {
-                self.misfits.push(format!("unexpected: `{name}` {shape:?}"));
+                self.misfits.push(format!("{UNEXPECTED}`{name}` {:?}", held.shape));
             }
         }
     }
@@ -82,18 +102,17 @@ fn names(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> Option<Ve
 /// With the prefix, without it, or with one more.
 fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
     let bare = name.strip_prefix(map.prefix).unwrap_or(name).to_owned();
-    [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.shape(name).is_some())
+    [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.tensor(name).is_some())
 }
 
 fn missing(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> String {
     let lost: Vec<&str> =
         weight.theirs.iter().filter(|name| named(checkpoint, map, name).is_none()).map(String::as_str).collect();
-    format!("missing: `{}` (our `{}`)", lost.join("`, `"), weight.ours)
-}
-
-fn not_float(checkpoint: &Checkpoint, name: &str) -> Option<String> {
-    let dtype = checkpoint.dtype(name).filter(|dtype| !dtype.is_float())?;
-    Some(format!("not floating point: `{name}` holds {dtype:?}; quantised checkpoints must be widened first"))
+    let promised = lost.iter().find_map(|name| checkpoint.promised(name));
+    let shard = promised.map_or_else(String::new, |file| {
+        format!("; the index says it is in `{file}`, which lacks it: download that shard again")
+    });
+    format!("missing: `{}` (our `{}`){shard}", lost.join("`, `"), weight.ours)
 }
 
 const TOO_MANY: &str = "more outputs than can be counted";

@@ -37,7 +37,9 @@ fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
             false
         }
     };
-    ["tokenizer_config.json", "generation_config.json"].map(optional);
+    for name in ["tokenizer_config.json", "generation_config.json"] {
+        optional(name);
+    }
     // GPT-2's older form is two files.
     let _ = optional("tokenizer.json") || (optional("vocab.json") && optional("merges.txt"));
     weights(&repo).map_err(failed)?;
