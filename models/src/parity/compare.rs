@@ -172,12 +172,8 @@ fn row(quantity: &str, ours: &Ours<'_>, theirs: &Numbers, tolerance: Tolerance) 
         };
     }
     let counts = |index: usize| ours.counts.as_ref().is_none_or(|counts| counts[index]);
-    let largest = theirs
-        .values
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| counts(*index))
-        .fold(0.0_f64, |most, (_, value)| most.max(f64::from(value.abs())));
+    let counted = theirs.values.iter().enumerate().filter(|(index, _)| counts(*index));
+    let largest = largest(counted.map(|(_, value)| *value));
     let worst = worst(ours, theirs, tolerance, largest, &counts);
     Row {
         quantity: quantity.to_owned(),
@@ -202,7 +198,7 @@ fn worst(
     let width = theirs.shape.last().copied().unwrap_or(1).max(1);
     let mut worst = Worst::default();
     for (start, vector) in theirs.values.chunks(width).enumerate().map(|(row, vector)| (row * width, vector)) {
-        let in_vector = vector.iter().fold(0.0_f64, |most, value| most.max(f64::from(value.abs())));
+        let in_vector = self::largest(vector.iter().copied());
         for (index, their) in vector
             .iter()
             .enumerate()
@@ -220,11 +216,17 @@ fn worst(
     worst
 }
 
+/// The largest magnitude: an infinite one would allow any difference beside it.
+fn largest(values: impl Iterator<Item = f32>) -> f64 {
+    values.filter(|value| value.is_finite()).fold(0.0, |most, value| most.max(f64::from(value.abs())))
+}
+
 impl Worst {
     fn meet(&mut self, index: usize, ours: f64, theirs: f64, allowed: f64, largest: f64) {
         let difference = if ours == theirs { 0.0 } else { (ours - theirs).abs() };
         let difference = if difference.is_nan() { f64::INFINITY } else { difference };
-        let excess = if difference == 0.0 { 0.0 } else { difference / allowed };
+        // What is allowed beside a reference that is no finite number is no number either.
+        let excess = if difference == 0.0 || difference.is_infinite() { difference } else { difference / allowed };
         if excess > self.excess {
             (self.excess, self.at) = (excess, index);
         }
@@ -289,6 +291,17 @@ mod tests {
             assert!(!row.pass && row.max_abs.is_infinite());
         }
         assert!(compared(&[f32::INFINITY], &[f32::INFINITY], TIGHT).pass);
+    }
+
+    #[test]
+    fn a_reference_that_is_no_number_allows_nothing() {
+        for scale in [Scale::Entry, Scale::Vector, Scale::Tensor] {
+            let loose = Tolerance { atol: 1.0, rtol: 1.0, scale };
+            for theirs in [f32::NAN, f32::INFINITY] {
+                assert!(!compared(&[1.0, 1.0], &[1.0, theirs], loose).pass, "{scale:?} {theirs}");
+            }
+            assert!(!compared(&[f32::INFINITY, 9.0], &[f32::INFINITY, 1.0], loose).pass, "{scale:?}");
+        }
     }
 
     #[test]
