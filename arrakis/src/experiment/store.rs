@@ -195,8 +195,11 @@ fn only_one_function(asked: &str, records: &[Record]) -> Result<()> {
     Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: functions.into_iter().cloned().collect() })
 }
 
-/// The name most like the one asked for, where one is like it at all.
+/// The name that begins as the one asked for, as a version cut short does; else the one most like it, where one is like it at all.
 fn nearest(asked: &str, known: &[String]) -> Option<String> {
+    if let Some(longer) = known.iter().find(|name| !asked.is_empty() && name.starts_with(asked)) {
+        return Some(longer.clone());
+    }
     let likeness = |name: &String| strsim::normalized_damerau_levenshtein(asked, name);
     let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) > 0.3).then(|| best.clone())
@@ -261,6 +264,9 @@ mod tests {
         assert_eq!(error, format!("no experiment `swep` in `{}`; did you mean `sweep`?", folder.path().display()));
         let error = store.runs("sweep").unwrap().of_version("sweep", "0123").unwrap_err().to_string();
         assert!(error.starts_with("`sweep` has no version `0123`"), "{error}");
+        let version = &store.runs("sweep").unwrap().versions()[0];
+        let error = store.runs("sweep").unwrap().of_version("sweep", &version[..4]).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("; did you mean `{version}`?")), "{error}");
     }
 
     #[test]
