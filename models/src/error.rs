@@ -146,13 +146,17 @@ pub enum Error {
         pieces: String,
     },
     /// A token does not occur in a prompt.
-    #[error("the token `{token}` does not occur in the prompt")]
+    #[error("the token `{token}` does not occur in the prompt{}", did_you_mean(nearest).trim_end_matches(';'))]
     TokenAbsent {
         /// The token.
         token: String,
+        /// The token of the prompt most like it.
+        nearest: Option<String>,
     },
     /// The model has no tokenizer.
-    #[error("this model has no tokenizer: put a tokenizer.json beside its config.json, or pass token ids")]
+    #[error(
+        "this model has no tokenizer: put a tokenizer.json beside its config.json (in Python, `AutoTokenizer.from_pretrained(..).save_pretrained(..)` makes one), or pass token ids"
+    )]
     NoTokenizer,
     /// The tokenizer failed.
     #[error("the tokenizer could not {action}: {problem}")]
@@ -171,7 +175,7 @@ pub enum Error {
         why: String,
     },
     /// An architecture that is not known.
-    #[error("the architecture `{asked}` is not known{} Known: {}", did_you_mean(nearest), known.join(", "))]
+    #[error("the architecture `{asked}` is not known{} {}", among(nearest), known.join(", "))]
     UnknownArchitecture {
         /// `model_type` of the config.
         asked: String,
@@ -277,6 +281,11 @@ impl Error {
 #[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
+}
+
+#[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
+fn among(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(|| "; known are".to_owned(), |name| format!("; did you mean `{name}`? Known are"))
 }
 
 fn gigabytes(bytes: u64) -> String {

@@ -1,11 +1,14 @@
 //! `arrakis inspect`: what a model is, told from its config and headers; no weights are read unless `--load` says so.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use arrakis_models::checkpoint::{Checkpoint, read_json};
-use arrakis_models::{HookedAutoConfig, HookedAutoModel, LoadOptions, TransformerConfig, conformance, device, site};
+use arrakis_models::checkpoint::{Checkpoint, Fit};
+use arrakis_models::{
+    HookedAutoConfig, HookedAutoModel, LoadOptions, Tokenizer, TransformerConfig, conformance, device, site,
+};
 use serde::Serialize;
 
 use super::Answer;
@@ -69,7 +72,7 @@ struct TokenizerInfo {
     tokens: usize,
     bos: Option<u32>,
     /// Special tokens with their ids.
-    special: Vec<(u64, String)>,
+    special: Vec<(u32, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,32 +82,25 @@ struct SiteRow {
     meaning: &'static str,
 }
 
-pub(super) fn run(args: &Args) -> Result<Answer> {
+pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let folder = HookedAutoModel::folder(&args.model)?;
     let mut found = Inspection { model: args.model.clone(), folder: folder.clone(), ..Inspection::default() };
+    let checkpoint = Checkpoint::open(&folder).map_err(|error| found.refuse(error)).ok();
+    if let Some(checkpoint) = &checkpoint {
+        found.stored(checkpoint);
+    }
     match HookedAutoConfig::from_folder(&folder) {
-        Ok(config) => found.architecture(&folder, config),
-        Err(error) => found.refused.push(error.to_string()),
+        Ok(config) => found.architecture(checkpoint.as_ref(), config),
+        Err(error) => found.refuse(error),
     }
-    match Checkpoint::open(&folder) {
-        Ok(checkpoint) => found.stored(&checkpoint),
-        Err(error) => found.refuse(error.to_string()),
-    }
-    match HookedAutoModel::tokenizer(&folder) {
-        Ok(tokenizer) => {
-            found.tokenizer = tokenizer.map(|tokenizer| TokenizerInfo {
-                tokens: tokenizer.len(),
-                bos: tokenizer.bos(),
-                special: special(&folder),
-            });
-        }
-        Err(error) => found.refused.push(error.to_string()),
-    }
-    if args.load && found.refused.is_empty() {
-        match loaded(args) {
-            Ok(loaded) => found.loaded = Some(loaded),
-            Err(error) => found.refuse(error.to_string()),
-        }
+    let tokenizer = if args.load && found.refused.is_empty() {
+        found.load(args, device)
+    } else {
+        HookedAutoModel::tokenizer(&folder).map(|found| found.as_ref().map(TokenizerInfo::of))
+    };
+    match tokenizer {
+        Ok(tokenizer) => found.tokenizer = tokenizer,
+        Err(error) => found.refuse(error),
     }
     let text = if args.json {
         format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data"))
@@ -112,17 +108,6 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
         found.told()
     };
     Ok(Answer { text, yes: found.refused.is_empty() })
-}
-
-/// Loads the model for good, and lets it go.
-fn loaded(args: &Args) -> Result<Loaded> {
-    let start = Instant::now();
-    let options = LoadOptions { keep_half: args.keep_half, ..LoadOptions::default() };
-    let model = HookedAutoModel::load(&args.model, &options)?;
-    device::sync(model.device())?;
-    let kept = model.parameters().iter().map(|(_, parameter)| parameter.bytes() as u64).sum();
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(Loaded { device: model.device_name().to_owned(), seconds, kept, peak: peak_rss_bytes() })
 }
 
 impl Loaded {
@@ -133,17 +118,11 @@ impl Loaded {
 }
 
 impl Inspection {
-    fn architecture(&mut self, folder: &Path, config: TransformerConfig) {
-        match HookedAutoModel::fit(folder, &config) {
-            Ok(fit) => {
-                self.n_params = Some(fit.n_params);
-                self.memory = [("f32", 4), ("f16", 2), ("bf16", 2)]
-                    .into_iter()
-                    .map(|(dtype, size)| (dtype, size * fit.n_params as u64))
-                    .collect();
-                self.refused.extend(fit.misfits);
-            }
-            Err(error) => self.refuse(error.to_string()),
+    fn architecture(&mut self, checkpoint: Option<&Checkpoint>, config: TransformerConfig) {
+        match checkpoint.map(|checkpoint| HookedAutoModel::fit(checkpoint, &config)) {
+            Some(Ok(fit)) => self.fits(&fit),
+            Some(Err(error)) => self.refuse(error),
+            None => {}
         }
         let rows = site::SITES.iter().filter(|site| conformance::has(&config, site.name));
         let name = |site: &site::SiteInfo| {
@@ -153,18 +132,40 @@ impl Inspection {
         self.config = Some(config);
     }
 
-    /// The same broken file is met twice, and told once.
-    fn refuse(&mut self, why: String) {
-        if !self.refused.contains(&why) {
-            self.refused.push(why);
-        }
+    /// Loads the model for good, with its tokenizer, and lets both go.
+    fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<TokenizerInfo>> {
+        let start = Instant::now();
+        let options =
+            LoadOptions { device: device.map(str::to_owned), keep_half: args.keep_half, ..LoadOptions::default() };
+        let model = HookedAutoModel::load(&args.model, &options)?;
+        device::sync(model.device())?;
+        self.loaded = Some(Loaded {
+            device: model.device_name().to_owned(),
+            seconds: start.elapsed().as_secs_f64(),
+            kept: model.parameters().iter().map(|(_, parameter)| parameter.bytes() as u64).sum(),
+            peak: peak_rss_bytes(),
+        });
+        Ok(model.tokenizer().ok().map(TokenizerInfo::of))
+    }
+
+    fn fits(&mut self, fit: &Fit) {
+        self.n_params = Some(fit.n_params);
+        self.memory = [("f32", 4), ("f16", 2), ("bf16", 2)]
+            .into_iter()
+            .map(|(dtype, size)| (dtype, size * fit.n_params as u64))
+            .collect();
+        self.refused.extend(fit.told());
+    }
+
+    fn refuse(&mut self, why: impl Display) {
+        self.refused.push(why.to_string());
     }
 
     fn stored(&mut self, checkpoint: &Checkpoint) {
-        for (_, shape, dtype) in checkpoint.tensors() {
-            let stored = self.stored.entry(format!("{dtype:?}")).or_default();
+        for (_, held) in checkpoint.tensors() {
+            let stored = self.stored.entry(held.stored_as.clone()).or_default();
             stored.tensors += 1;
-            stored.bytes += (shape.iter().product::<usize>() * dtype.size()) as u64;
+            stored.bytes += held.bytes;
         }
     }
 
@@ -221,8 +222,13 @@ impl Inspection {
 }
 
 impl TokenizerInfo {
+    fn of(tokenizer: &Tokenizer) -> Self {
+        Self { tokens: tokenizer.len(), bos: tokenizer.bos(), special: tokenizer.special().into_iter().collect() }
+    }
+
     fn told(&self) -> String {
-        let special: Vec<String> = self.special.iter().map(|(id, text)| format!("{id} {text}")).collect();
+        let special: Vec<String> =
+            self.special.iter().map(|(id, text)| format!("{id} {}", text.escape_debug())).collect();
         let bos = self.bos.map_or_else(|| "no BOS".to_owned(), |id| format!("BOS {id}"));
         let special =
             if special.is_empty() { "none special".to_owned() } else { format!("special: {}", special.join(", ")) };
@@ -276,16 +282,4 @@ fn plain(option: &impl Serialize) -> String {
 fn positions(config: &TransformerConfig) -> String {
     let rotated = config.rope(0).map(|rope| format!(", {} of {} dimensions of a head", rope.dims, config.d_head));
     format!("{}{}", plain(&config.positions), rotated.unwrap_or_default())
-}
-
-/// `added_tokens` of tokenizer.json that are special.
-fn special(folder: &Path) -> Vec<(u64, String)> {
-    let Ok(tokenizer) = read_json(&folder.join("tokenizer.json")) else { return Vec::new() };
-    let added = tokenizer.get("added_tokens").and_then(|tokens| tokens.as_array()).into_iter().flatten();
-    let one =
-        |token: &serde_json::Value| Some((token.get("id")?.as_u64()?, token.get("content")?.as_str()?.to_owned()));
-    added
-        .filter(|token| token.get("special").and_then(serde_json::Value::as_bool) == Some(true))
-        .filter_map(one)
-        .collect()
 }

@@ -9,7 +9,7 @@ mod parity;
 mod table;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,7 +31,7 @@ struct Cli {
 enum Command {
     /// Hold a model against reference numbers: exit status 1 when they differ, 2 for errors
     Parity(parity::Args),
-    /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would
+    /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would, 2 for errors
     Inspect(inspect::Args),
 }
 
@@ -48,7 +48,7 @@ impl Command {
     fn run(&self, device: Option<&str>) -> Result<Answer> {
         match self {
             Self::Parity(args) => parity::run(args, device),
-            Self::Inspect(args) => inspect::run(args),
+            Self::Inspect(args) => inspect::run(args, device),
         }
     }
 }
@@ -70,10 +70,7 @@ pub fn run(
     };
     let device = cli.device.as_deref().filter(|name| !name.is_empty());
     match cli.command.run(device) {
-        Ok(answer) => {
-            say(out, &answer.text);
-            u8::from(!answer.yes)
-        }
+        Ok(answer) => told(&answer.text, u8::from(!answer.yes), out, err),
         Err(error) => {
             say(err, &format!("error: {error}\n"));
             2
@@ -88,12 +85,22 @@ fn misread(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 
         say(err, &text);
         2
     } else {
-        say(out, &text);
-        0
+        told(&text, 0, out, err)
     }
 }
 
-/// A reader that has gone away (`arrakis … | head`) is no error.
+/// Gives an answer and its exit status. A reader that has gone away (`arrakis … | head`) has what it wanted; a full disk has not.
+fn told(text: &str, status: u8, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(err, &format!("error: cannot write the answer: {error}\n"));
+            2
+        }
+        _ => status,
+    }
+}
+
+/// Says what is wrong; where nobody can be told, the exit status still says it.
 fn say(to: &mut dyn Write, text: &str) {
     drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
 }
@@ -121,5 +128,24 @@ mod tests {
         let (code, out, err) = ran(&["parity", "/no/such/folder", "--device", "cpu"]);
         assert!(code == 2 && out.is_empty());
         assert!(err.starts_with("error: ") && err.contains("/no/such/folder") && err.lines().count() == 1, "{err}");
+        assert!(err.contains("there is no such folder"), "{err}");
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_written_is_an_error_unless_its_reader_left() {
+        struct Fails(ErrorKind);
+        impl Write for Fails {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut err = Vec::new();
+        assert_eq!(run(["arrakis", "--help"], &mut Fails(ErrorKind::BrokenPipe), &mut err), 0);
+        assert!(err.is_empty());
+        assert_eq!(run(["arrakis", "--help"], &mut Fails(ErrorKind::StorageFull), &mut err), 2);
+        assert!(String::from_utf8(err).unwrap().starts_with("error: cannot write the answer: "));
     }
 }

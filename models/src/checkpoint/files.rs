@@ -1,26 +1,45 @@
 //! The weight files of a folder: safetensors or PyTorch, whole or in shards, read lazily.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
-use burn_store::ModuleStore;
-use burn_store::pytorch::PytorchStore;
 use safetensors::tensor::Dtype;
 
+use super::open::is_there;
+use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
+
+/// No architecture names its tensors in more bytes, or gives them more axes.
+const LONGEST_NAME: usize = 1_000;
+const MOST_AXES: usize = 8;
 
 /// Names, shapes and lazily read numbers of all tensors in a folder.
 pub struct Checkpoint {
     folder: PathBuf,
     stores: Vec<(PathBuf, Store)>,
-    index: BTreeMap<String, (usize, Vec<usize>, DType)>,
+    index: BTreeMap<String, (usize, Held)>,
+    /// Where an index says each tensor is.
+    promised: BTreeMap<String, String>,
+}
+
+/// What a header says of a tensor.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its axes.
+    pub shape: Vec<usize>,
+    /// Its element type; none where Burn has none for it, which then holds no weights.
+    pub dtype: Option<DType>,
+    /// What its file calls the element type.
+    pub stored_as: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 enum Store {
     Safetensors(SafetensorsFile),
-    Pytorch(Box<PytorchStore>),
+    Pytorch(PytorchFile),
 }
 
 impl std::fmt::Debug for Checkpoint {
@@ -36,10 +55,9 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when there are none, a shard is missing or outside the folder, or a header is broken.
     pub fn open(folder: &Path) -> Result<Self> {
-        let mut checkpoint = Self { folder: folder.to_owned(), stores: Vec::new(), index: BTreeMap::new() };
-        for path in weight_files(folder)? {
-            checkpoint.add(&path)?;
-        }
+        let (files, promised) = weight_files(folder)?;
+        let mut checkpoint = Self { folder: folder.to_owned(), stores: Vec::new(), index: BTreeMap::new(), promised };
+        files.iter().try_for_each(|path| checkpoint.add(path))?;
         Ok(checkpoint)
     }
 
@@ -48,19 +66,19 @@ impl Checkpoint {
         &self.folder
     }
 
-    /// Every tensor's name, shape and stored element type.
-    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize], DType)> {
-        self.index.iter().map(|(name, (_, shape, dtype))| (name.as_str(), shape.as_slice(), *dtype))
+    /// Every tensor by name, with what its header says.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Held)> {
+        self.index.iter().map(|(name, (_, held))| (name.as_str(), held))
     }
 
-    /// The shape of a tensor, where there is one of that name.
-    pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.index.get(name).map(|(_, shape, _)| shape.as_slice())
+    /// What the header says of a tensor, where there is one of that name.
+    pub fn tensor(&self, name: &str) -> Option<&Held> {
+        self.index.get(name).map(|(_, held)| held)
     }
 
-    /// The stored element type of a tensor, where there is one of that name.
-    pub fn dtype(&self, name: &str) -> Option<DType> {
-        self.index.get(name).map(|(.., dtype)| *dtype)
+    /// The shard an index says a tensor is in.
+    pub(super) fn promised(&self, name: &str) -> Option<&str> {
+        self.promised.get(name).map(String::as_str)
     }
 
     /// Reads one tensor as `f32`.
@@ -69,23 +87,34 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when it is not there, is no float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
-        let (file, _, dtype) =
-            self.index.get(name).ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))?;
-        if !dtype.is_float() {
-            return Err(Error::file(&self.folder, format!("`{name}` holds {dtype:?}, not floating point numbers")));
-        }
-        let (path, store) = &mut self.stores[*file];
-        let data = store.read(name).map_err(|problem| Error::file(path, problem))?;
+        let data = self.read_stored(name)?;
         Ok(if data.dtype() == DType::F32 { data } else { data.convert::<f32>() })
     }
 
+    /// Reads one float tensor in the type it is stored in.
+    pub(super) fn read_stored(&mut self, name: &str) -> Result<TensorData> {
+        let (file, held) =
+            self.index.get(name).ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))?;
+        if !held.is_float() {
+            return Err(Error::file(&self.folder, not_float(name, held)));
+        }
+        let (path, store) = &mut self.stores[*file];
+        store.read(name).map_err(|problem| Error::file(path, problem))
+    }
+
     fn add(&mut self, path: &Path) -> Result<()> {
-        let mut store = Store::open(path)?;
-        let listed = store.list().map_err(|problem| Error::file(path, problem))?;
+        let store = Store::open(path)?;
+        let listed = store.list();
         let file = self.stores.len();
-        for (name, shape, dtype) in listed {
-            if self.index.insert(name.clone(), (file, shape, dtype)).is_some() {
-                return Err(Error::file(path, format!("`{name}` is also in another shard")));
+        for (name, held) in listed {
+            if let Some(problem) = implausible(&name, held.shape.len()) {
+                return Err(Error::file(path, format!("{problem}; download it again")));
+            }
+            if self.index.insert(name.clone(), (file, held)).is_some() {
+                return Err(Error::file(
+                    path,
+                    format!("`{name}` is also in another shard; download both again, or keep one of the two"),
+                ));
             }
         }
         self.stores.push((path.to_owned(), store));
@@ -98,41 +127,60 @@ impl Store {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
             return Ok(Self::Safetensors(SafetensorsFile::open(path)?));
         }
-        Ok(Self::Pytorch(Box::new(PytorchStore::from_file(path))))
+        Ok(Self::Pytorch(PytorchFile::open(path)?))
     }
 
-    fn list(&mut self) -> Result<Vec<(String, Vec<usize>, DType)>, String> {
+    fn list(&self) -> Vec<(String, Held)> {
         match self {
-            Self::Safetensors(file) => Ok(file.list()),
-            Self::Pytorch(store) => {
-                let tensors = store.get_all_tensors().map_err(|error| error.to_string())?;
-                Ok(tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.to_vec(), tensor.dtype)).collect())
-            }
+            Self::Safetensors(file) => file.list(),
+            Self::Pytorch(file) => file.list(),
         }
     }
 
     fn read(&mut self, name: &str) -> Result<TensorData, String> {
         match self {
             Self::Safetensors(file) => file.read(name),
-            Self::Pytorch(store) => {
-                let tensor = store
-                    .get_tensor(name)
-                    .map_err(|error| error.to_string())?
-                    .ok_or_else(|| format!("no tensor `{name}`"))?;
-                burn_store::bridge::to_data(tensor).map_err(|error| error.to_string())
-            }
+            Self::Pytorch(file) => file.read(name),
         }
     }
 }
 
-/// The files that hold a folder's weights: one, or the shards its index names.
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+impl Held {
+    /// Whether weights can be read from it.
+    pub fn is_float(&self) -> bool {
+        self.dtype.is_some_and(|dtype| dtype.is_float())
+    }
+}
+
+/// What is said of a tensor that holds no weights.
+pub(super) fn not_float(name: &str, held: &Held) -> String {
+    format!(
+        "not readable as weights: `{name}` holds {}, and F64, F32, F16 and BF16 are read; quantised checkpoints must be widened first",
+        held.stored_as
+    )
+}
+
+/// Why no weight goes by this name, or has so many axes.
+fn implausible(name: &str, axes: usize) -> Option<String> {
+    let start: String = name.chars().take(40).collect();
+    if name.len() > LONGEST_NAME || name.contains(char::is_control) {
+        let length = name.len();
+        return Some(format!("a tensor has a name of {length} bytes that no tensor has, `{}`", start.escape_debug()));
+    }
+    (axes > MOST_AXES).then(|| format!("the tensor `{name}` has {axes} axes, more than any weight"))
+}
+
+/// The files that hold a folder's weights, and where an index says each tensor is.
+type Located = (Vec<PathBuf>, BTreeMap<String, String>);
+
+/// One file, or the shards an index names.
+fn weight_files(folder: &Path) -> Result<Located> {
     for single in ["model.safetensors", "pytorch_model.bin"] {
         let (path, index) = (folder.join(single), folder.join(format!("{single}.index.json")));
-        if path.is_file() {
-            return Ok(vec![path]);
+        if is_there(&path)? {
+            return Ok((vec![path], BTreeMap::new()));
         }
-        if index.is_file() {
+        if is_there(&index)? {
             return shards(folder, &index);
         }
     }
@@ -142,33 +190,41 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     ))
 }
 
-/// The distinct files of `weight_map`, which must be plain names inside the folder.
-fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let value = super::load::read_json(index)?;
+/// The distinct files of an index, which must all be there.
+fn shards(folder: &Path, index: &Path) -> Result<Located> {
+    let promised = promised(index)?;
+    let names: BTreeSet<&String> = promised.values().collect();
+    let mut files = Vec::new();
+    for name in names {
+        let path = folder.join(name);
+        if !is_there(&path)? {
+            return Err(Error::file(index, format!("the shard `{name}` is missing; download it beside the index")));
+        }
+        files.push(path);
+    }
+    Ok((files, promised))
+}
+
+/// The `weight_map` of an index, from tensors to files, which must be plain names.
+pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
+    let value = super::json::read_json(index)?;
     let map = value
         .get("weight_map")
         .and_then(|map| map.as_object())
-        .ok_or_else(|| Error::file(index, "it has no `weight_map`"))?;
-    let mut files: Vec<PathBuf> = Vec::new();
-    for (tensor, file) in map {
-        let name = file.as_str().unwrap_or_default();
-        let plain = !name.is_empty() && Path::new(name).file_name().is_some_and(|last| last == name);
-        if !plain {
-            return Err(Error::file(
-                index,
-                format!("`{tensor}` is said to be in `{name}`, which is not a file of this folder"),
-            ));
-        }
-        let path = folder.join(name);
-        if !path.is_file() {
-            return Err(Error::file(index, format!("the shard `{name}` is missing; download it beside the index")));
-        }
-        if !files.contains(&path) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+        .ok_or_else(|| Error::file(index, "it has no `weight_map` from tensors to files; download it again"))?;
+    let pairs = map.iter().map(|(tensor, file)| {
+        let name = file.as_str().filter(|name| is_plain(name)).ok_or_else(|| {
+            Error::file(index, format!("`{tensor}` is said to be in {file}, which is not a file of this folder"))
+        })?;
+        Ok((tensor.clone(), name.to_owned()))
+    });
+    pairs.collect()
+}
+
+/// Whether a name stays within its folder, on every system.
+fn is_plain(name: &str) -> bool {
+    let within = !name.contains(['/', '\\']) && !name.contains(char::is_control);
+    within && Path::new(name).file_name().is_some_and(|last| last == name)
 }
 
 /// Little-endian bytes of a float type as `f32`; `None` for other types.

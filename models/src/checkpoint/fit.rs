@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Tensor};
 
-use super::files::Checkpoint;
+use super::files::{Checkpoint, not_float};
 use crate::families::{Cut, Weight, WeightMap};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
 /// What a tied unembedding is called where a file holds it a second time.
 const UNEMBEDDINGS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
+
+/// More misfits than these help nobody; what is lacking and what is left over may be one tensor under two names.
+const LACKING_TOLD: usize = 30;
+const UNEXPECTED_TOLD: usize = 10;
+
+/// How the line of a tensor begins that is not asked for.
+const UNEXPECTED: &str = "unexpected: ";
 
 /// Which tensors of a checkpoint become which of ours, and every misfit.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +32,10 @@ pub struct Fit {
 impl Fit {
     /// Compares what an architecture needs with what a checkpoint's headers say.
     pub fn of(checkpoint: &Checkpoint, map: &WeightMap, config: &TransformerConfig) -> Self {
+        let held = checkpoint.tensors().count();
+        if config.n_layers > held {
+            return Self::too_few(held, config);
+        }
         let needed = shapes(config);
         let n_params = needed.values().map(|shape| shape.iter().product::<usize>()).sum();
         let mut fit = Self { n_params, ..Self::default() };
@@ -40,6 +51,27 @@ impl Fit {
         fit
     }
 
+    /// The first misfits of either sort, and how many more: those of a wrong architecture are as many as its tensors.
+    pub fn told(&self) -> Vec<String> {
+        let (left, lacking): (Vec<&String>, Vec<&String>) =
+            self.misfits.iter().partition(|misfit| misfit.starts_with(UNEXPECTED));
+        let shown = lacking.into_iter().take(LACKING_TOLD).chain(left.into_iter().take(UNEXPECTED_TOLD));
+        let mut told: Vec<String> = shown.cloned().collect();
+        let more = self.misfits.len() - told.len();
+        told.extend((more > 0).then(|| format!("… and {more} more; is this the config.json of these weights?")));
+        told
+    }
+
+    /// Every layer has a tensor at least: more layers than tensors are told without listing what they lack, and without counting
+    /// norms and biases.
+    fn too_few(held: usize, config: &TransformerConfig) -> Self {
+        let misfit = format!(
+            "missing: the config asks for {} layers, and there are {held} tensors in all; is this the config.json of these weights?",
+            config.n_layers
+        );
+        Self { n_params: config.parameters().unwrap_or_default(), misfits: vec![misfit], ..Self::default() }
+    }
+
     fn resolve(&mut self, checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight, shape: &[usize]) {
         let layouts = [Some(weight), weight.otherwise.as_deref()];
         let found = layouts.into_iter().flatten().find_map(|weight| Some((weight, names(checkpoint, map, weight)?)));
@@ -47,7 +79,8 @@ impl Fit {
             return self.misfits.push(missing(checkpoint, map, weight));
         };
         let quoted = format!("`{}`", theirs.join("` + `"));
-        let stored: Vec<&[usize]> = theirs.iter().filter_map(|name| checkpoint.shape(name)).collect();
+        let stored: Vec<&[usize]> =
+            theirs.iter().filter_map(|name| checkpoint.tensor(name)).map(|held| held.shape.as_slice()).collect();
         match turned(&stored, weight) {
             Ok(given) if given == shape => {}
             Ok(given) => self.misfits.push(format!(
@@ -58,7 +91,8 @@ impl Fit {
                 self.misfits.push(format!("wrong shape: {quoted} {stored:?}: {problem} (our `{}`)", weight.ours));
             }
         }
-        self.misfits.extend(theirs.iter().filter_map(|name| not_float(checkpoint, name)));
+        let held = theirs.iter().filter_map(|name| Some((name, checkpoint.tensor(name)?)));
+        self.misfits.extend(held.filter(|(_, held)| !held.is_float()).map(|(name, held)| not_float(name, held)));
         self.found.insert(weight.ours.clone(), Weight { theirs, otherwise: None, ..weight.clone() });
     }
 
@@ -67,8 +101,8 @@ impl Fit {
         let used: BTreeSet<&String> = self.found.values().flat_map(|weight| &weight.theirs).collect();
         let ignored =
             |name: &str| map.ignored.iter().any(|end| name.ends_with(end)) || (tied && UNEMBEDDINGS.contains(&name));
-        let left = checkpoint.tensors().filter(|(name, ..)| !used.contains(&(*name).to_owned()) && !ignored(name));
-        self.misfits.extend(left.map(|(name, shape, _)| format!("unexpected: `{name}` {shape:?}")));
+        let left = checkpoint.tensors().filter(|(name, _)| !used.contains(&(*name).to_owned()) && !ignored(name));
+        self.misfits.extend(left.map(|(name, held)| format!("{UNEXPECTED}`{name}` {:?}", held.shape)));
     }
 }
 
@@ -80,18 +114,17 @@ fn names(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> Option<Ve
 /// With the prefix, without it, or with one more.
 fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
     let bare = name.strip_prefix(map.prefix).unwrap_or(name).to_owned();
-    [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.shape(name).is_some())
+    [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.tensor(name).is_some())
 }
 
 fn missing(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> String {
     let lost: Vec<&str> =
         weight.theirs.iter().filter(|name| named(checkpoint, map, name).is_none()).map(String::as_str).collect();
-    format!("missing: `{}` (our `{}`)", lost.join("`, `"), weight.ours)
-}
-
-fn not_float(checkpoint: &Checkpoint, name: &str) -> Option<String> {
-    let dtype = checkpoint.dtype(name).filter(|dtype| !dtype.is_float())?;
-    Some(format!("not floating point: `{name}` holds {dtype:?}; quantised checkpoints must be widened first"))
+    let promised = lost.iter().find_map(|name| checkpoint.promised(name));
+    let shard = promised.map_or_else(String::new, |file| {
+        format!("; the index says it is in `{file}`, which lacks it: download that shard again")
+    });
+    format!("missing: `{}` (our `{}`){shard}", lost.join("`, `"), weight.ours)
 }
 
 const TOO_MANY: &str = "more outputs than can be counted";

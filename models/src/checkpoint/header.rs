@@ -9,6 +9,7 @@ use std::path::Path;
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
+use super::open;
 use crate::error::{Error, Result};
 
 /// A header beyond this is refused, as the format itself does.
@@ -24,7 +25,7 @@ type Opened = (File, u64, Vec<(String, TensorInfo)>);
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
 pub(super) fn read(path: &Path) -> Result<Opened> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(read)?;
+    let mut file = open::open(path)?;
     let size = file.metadata().map_err(read)?.len();
     let (start, tensors) = read_from(path, &mut file, size)?;
     Ok((file, start, tensors))
@@ -50,6 +51,9 @@ fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(
     }
     file.read_exact(&mut length).map_err(read)?;
     let header = u64::from_le_bytes(length);
+    if let Some(problem) = open::pointer_length(length) {
+        return Err(Error::file(path, problem));
+    }
     if header > size - 8 || header > LIMIT {
         return Err(Error::file(
             path,
@@ -66,10 +70,17 @@ fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(
     if needed != size {
         return Err(Error::file(
             path,
-            format!("its header describes {needed} bytes, the file has {size}; it is truncated, download it again"),
+            format!(
+                "its header describes {needed} bytes, the file has {size}; {} download it again",
+                unequal(needed, size)
+            ),
         ));
     }
     Ok((8 + header, tensors))
+}
+
+fn unequal(needed: u64, size: u64) -> &'static str {
+    if needed > size { "it is truncated," } else { "something was added at its end," }
 }
 
 /// Every tensor as the header has it, in the order of the file.

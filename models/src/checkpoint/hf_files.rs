@@ -10,10 +10,12 @@ use crate::error::{Error, Result};
 const CONFIG: &str = "config.json";
 
 /// What is kept: the architecture, the tokenizer, and how text is generated.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 8] = [
     CONFIG,
     "generation_config.json",
     "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",

@@ -1,10 +1,11 @@
 //! A model from the Hugging Face Hub, through its own cache.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
-use serde_json::Value;
 
+use super::files::promised;
 use crate::error::{Error, Result};
 
 /// Fetches config, tokenizer and weights of a repository; what is cached is not fetched again.
@@ -22,9 +23,12 @@ pub fn fetch(id: &str) -> Result<PathBuf> {
     let api = ApiBuilder::from_env().with_progress(true).build().map_err(|error| failed(error.to_string()))?;
     let repo = api.model(id.to_owned());
     let config = repo.get("config.json").map_err(|error| failed(error.to_string()))?;
-    for optional in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
-        // Absent files are ordinary here; a network failure shows at the weights, which must be there.
+    // Absent files are ordinary here; a network failure shows at the weights, which must be there.
+    for optional in ["tokenizer_config.json", "generation_config.json"] {
         drop(repo.get(optional));
+    }
+    if repo.get("tokenizer.json").is_err() {
+        drop(repo.get("vocab.json").and_then(|_| repo.get("merges.txt")));
     }
     weights(&repo).map_err(failed)?;
     Ok(config.parent().map_or_else(PathBuf::new, Path::to_path_buf))
@@ -36,14 +40,9 @@ fn weights(repo: &ApiRepo) -> Result<(), String> {
         return Ok(());
     }
     if let Ok(index) = repo.get("model.safetensors.index.json") {
-        let text = std::fs::read_to_string(index).map_err(|error| error.to_string())?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|error| format!("its index is not valid JSON: {error}"))?;
-        let files: std::collections::BTreeSet<&str> = value["weight_map"]
-            .as_object()
-            .into_iter()
-            .flat_map(|map| map.values().filter_map(Value::as_str))
-            .collect();
+        // Names that lead out of the folder are refused before anything is written under them.
+        let promised = promised(&index).map_err(|error| error.to_string())?;
+        let files: BTreeSet<&String> = promised.values().collect();
         return files
             .into_iter()
             .try_for_each(|file| repo.get(file).map(drop).map_err(|error| format!("{file}: {error}")));

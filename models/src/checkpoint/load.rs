@@ -1,25 +1,14 @@
 //! A checkpoint's tensors into a network: renamed, cut and turned as the family says, every misfit told.
 
-use std::io::Read as _;
 use std::path::Path;
 
-use burn::tensor::{DType, Device, FloatDType, Tensor};
-use serde_json::Value;
+use burn::tensor::{DType, Device, Tensor};
 
 use super::files::Checkpoint;
 use super::fit::Fit;
 use crate::error::{Error, Result};
 use crate::families::{Cut, Family, Weight};
-use crate::transformer::{Init, Source, Transformer, TransformerConfig};
-
-/// A JSON file beyond this is no config, index or tokenizer.
-const JSON_LIMIT: u64 = 64 << 20;
-
-/// Of a config alone.
-const CONFIG_LIMIT: u64 = 4 << 20;
-
-/// More misfits than these help nobody.
-const MISFITS_TOLD: usize = 30;
+use crate::transformer::{Init, Source, Transformer, TransformerConfig, widened};
 
 /// Reads the weights of a folder into a network of this architecture, in single precision; with `keep_half`, matrices
 /// that are stored in half precision stay so, and every product widens its own.
@@ -39,7 +28,7 @@ pub fn load_net(
     let map = (family.weights)(config);
     let fit = Fit::of(&checkpoint, &map, config);
     if !fit.misfits.is_empty() {
-        return Err(Error::Weights { path: folder.to_owned(), problems: told(fit.misfits) });
+        return Err(Error::Weights { path: folder.to_owned(), problems: fit.told() });
     }
     let mut source = CheckpointSource {
         checkpoint,
@@ -53,40 +42,6 @@ pub fn load_net(
     };
     let net = Transformer::build(&mut source, config);
     source.problem.map_or(Ok(net), Err)
-}
-
-/// The first misfits: those of a wrong architecture are as many as its tensors.
-fn told(mut misfits: Vec<String>) -> Vec<String> {
-    let more = misfits.len().saturating_sub(MISFITS_TOLD);
-    misfits.truncate(MISFITS_TOLD);
-    misfits.extend((more > 0).then(|| format!("… and {more} more; is this the config.json of these weights?")));
-    misfits
-}
-
-/// Reads a JSON file of sane size.
-///
-/// # Errors
-///
-/// [`Error::Read`] when it cannot be read, [`Error::File`] when it is too large or not JSON.
-pub fn read_json(path: &Path) -> Result<Value> {
-    read_json_up_to(path, JSON_LIMIT)
-}
-
-/// Reads a `config.json`: a parsed file takes many times its text, and no config is large.
-pub(crate) fn read_config(path: &Path) -> Result<Value> {
-    read_json_up_to(path, CONFIG_LIMIT)
-}
-
-fn read_json_up_to(path: &Path, limit: u64) -> Result<Value> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(read)?;
-    let mut text = String::new();
-    file.take(limit + 1).read_to_string(&mut text).map_err(read)?;
-    if text.len() as u64 > limit {
-        return Err(Error::file(path, format!("it is larger than {} MB; is it the right file?", limit >> 20)));
-    }
-    serde_json::from_str(&text)
-        .map_err(|error| Error::file(path, format!("not valid JSON: {error}; mend it there, or download it again")))
 }
 
 /// Gives each parameter from the checkpoint; zeros once one could not be read, with the reason kept.
@@ -115,25 +70,25 @@ impl CheckpointSource<'_> {
         Ok(cut(whole, &weight))
     }
 
-    /// A matrix as it is stored, where that is asked for and is half precision: it was widened without loss.
-    fn kept<const D: usize>(&self, name: &str, tensor: Tensor<D>) -> Tensor<D> {
-        let stored = self.fit.found[name].theirs.first().and_then(|theirs| self.checkpoint.dtype(theirs));
-        match stored {
-            Some(DType::F16) if self.keep_half && D > 1 => tensor.cast(FloatDType::F16),
-            Some(DType::BF16) if self.keep_half && D > 1 => tensor.cast(FloatDType::BF16),
-            _ => tensor,
-        }
+    /// The half precision that all parts of a weight are stored in, where they are to stay in it.
+    fn kept(&self, weight: &Weight) -> Option<DType> {
+        let mut stored = weight.theirs.iter().map(|theirs| self.checkpoint.tensor(theirs)?.dtype);
+        let first = stored.next()?.filter(|first| matches!(first, DType::F16 | DType::BF16))?;
+        (self.keep_half && stored.all(|other| other == Some(first))).then_some(first)
     }
 
     /// The named tensors one after the other along the output axis, `[out, in]` or `[in, out]` as stored; vectors are one row.
     fn joined(&mut self, weight: &Weight) -> Result<Tensor<2>> {
+        let kept = self.kept(weight);
+        let options = (&self.device, kept.unwrap_or(DType::F32));
         let mut parts = Vec::new();
         for name in &weight.theirs {
-            let data = self.checkpoint.read(name)?;
+            let checkpoint = &mut self.checkpoint;
+            let data = if kept.is_some() { checkpoint.read_stored(name)? } else { checkpoint.read(name)? };
             parts.push(match data.shape().num_dims() {
-                1 => Tensor::<1>::from_data(data, &self.device).unsqueeze(),
-                2 => Tensor::from_data(data, &self.device),
-                _ => Tensor::<3>::from_data(data, &self.device).flatten(0, 1),
+                1 => Tensor::<1>::from_data(data, options).unsqueeze(),
+                2 => Tensor::from_data(data, options),
+                _ => Tensor::<3>::from_data(data, options).flatten(0, 1),
             });
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, usize::from(!weight.out_in)) })
@@ -146,7 +101,9 @@ impl Source for CheckpointSource<'_> {
         (self.progress)(self.done, self.fit.found.len());
         if self.problem.is_none() {
             match self.read(name) {
-                Ok(tensor) => return self.kept(name, tensor.reshape(shape)),
+                // What is no matrix is added and multiplied as it is.
+                Ok(tensor) if D == 1 => return widened(tensor.reshape(shape)),
+                Ok(tensor) => return tensor.reshape(shape),
                 Err(error) => self.problem = Some(error),
             }
         }

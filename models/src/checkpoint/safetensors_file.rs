@@ -10,7 +10,7 @@ use std::path::Path;
 use burn::tensor::{DType, TensorData};
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::files::widen;
+use super::files::{Held, widen};
 use super::header;
 use crate::error::Result;
 
@@ -29,12 +29,18 @@ impl SafetensorsFile {
         Ok(Self { file, start, tensors: tensors.into_iter().collect() })
     }
 
-    /// Every tensor's name, shape and stored element type.
-    pub(super) fn list(&self) -> Vec<(String, Vec<usize>, DType)> {
-        self.tensors.iter().map(|(name, info)| (name.clone(), info.shape.clone(), dtype(info.dtype))).collect()
+    /// Every tensor by name, with what the header says of it.
+    pub(super) fn list(&self) -> Vec<(String, Held)> {
+        let held = |info: &TensorInfo| Held {
+            shape: info.shape.clone(),
+            dtype: dtype(info.dtype),
+            stored_as: format!("{:?}", info.dtype),
+            bytes: (info.data_offsets.1 - info.data_offsets.0) as u64,
+        };
+        self.tensors.iter().map(|(name, info)| (name.clone(), held(info))).collect()
     }
 
-    /// One float tensor as `f32`.
+    /// One float tensor in the type it is stored in.
     pub(super) fn read(&mut self, name: &str) -> Result<TensorData, String> {
         let info = self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`"))?;
         let (first, end) = info.data_offsets;
@@ -43,19 +49,19 @@ impl SafetensorsFile {
         self.file
             .seek(at)
             .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|error| format!("`{name}`: {error}"))?;
-        if info.dtype == Dtype::F32 && cfg!(target_endian = "little") {
-            return Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), DType::F32));
+            .map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+        let broken = || format!("`{name}` holds {:?}, not floating point numbers", info.dtype);
+        if cfg!(target_endian = "little") {
+            let dtype = dtype(info.dtype).filter(DType::is_float).ok_or_else(broken)?;
+            return Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), dtype));
         }
-        let values = widen(info.dtype, &bytes)
-            .ok_or_else(|| format!("`{name}` holds {:?}, not floating point numbers", info.dtype))?;
-        Ok(TensorData::new(values, info.shape.clone()))
+        Ok(TensorData::new(widen(info.dtype, &bytes).ok_or_else(broken)?, info.shape.clone()))
     }
 }
 
-/// Burn's name of an element type; those it has none for hold no weights.
-fn dtype(stored: Dtype) -> DType {
-    match stored {
+/// Burn's name of an element type, where it has one.
+fn dtype(stored: Dtype) -> Option<DType> {
+    Some(match stored {
         Dtype::F64 => DType::F64,
         Dtype::F32 => DType::F32,
         Dtype::F16 => DType::F16,
@@ -67,6 +73,7 @@ fn dtype(stored: Dtype) -> DType {
         Dtype::U64 => DType::U64,
         Dtype::U32 => DType::U32,
         Dtype::U16 => DType::U16,
-        _ => DType::U8,
-    }
+        Dtype::U8 => DType::U8,
+        _ => return None,
+    })
 }

@@ -140,17 +140,19 @@ impl HfConfig {
     ///
     /// [`Error::Config`] when it is not an object or names no `model_type`.
     pub fn new(value: Value) -> Result<Self> {
-        let problem = |problem: &str| Error::Config {
+        let problem = |key: &str, value: String, problem: &str| Error::Config {
             family: "?".into(),
-            key: "model_type".into(),
-            value: "absent".into(),
+            key: key.into(),
+            value,
             problem: problem.into(),
         };
         let Value::Object(keys) = value else {
-            return Err(problem("config.json must be a JSON object"));
+            return Err(problem("config.json", shown(&value), "it must be a JSON object, {...}"));
         };
         let Some(family) = keys.get("model_type").and_then(Value::as_str).map(str::to_owned) else {
-            return Err(problem("config.json must name its architecture, as in \"model_type\": \"gpt2\""));
+            let value = keys.get("model_type").map_or_else(|| "absent".to_owned(), shown);
+            let wanted = "config.json must name its architecture, as in \"model_type\": \"gpt2\"";
+            return Err(problem("model_type", value, wanted));
         };
         Ok(Self { family, path: String::new(), keys, read: RefCell::default() })
     }
@@ -199,7 +201,7 @@ impl HfConfig {
         let value = self.keys.get(key).map_or_else(|| "absent".to_owned(), shown);
         Error::Config {
             family: self.family.clone(),
-            key: format!("{}{key}", self.path),
+            key: shortened(format!("{}{}", self.path, key.escape_debug())),
             value,
             problem: problem.into(),
         }
@@ -354,7 +356,10 @@ impl HfConfig {
 
 /// A value as a message shows it: nobody reads more than a line of it.
 fn shown(value: &Value) -> String {
-    let mut text = value.to_string();
+    shortened(value.to_string())
+}
+
+pub(super) fn shortened(mut text: String) -> String {
     if let Some((cut, _)) = text.char_indices().nth(120) {
         text.replace_range(cut.., "…");
     }

@@ -73,6 +73,9 @@ pub const FAMILIES: &[&Family] = &[
     &bert::BERT,
 ];
 
+/// Names less alike than this are no misspelling of each other: nothing here is meant by `t5`.
+const ALIKE: f64 = 0.5;
+
 /// The family of a `model_type`.
 ///
 /// # Errors
@@ -82,8 +85,9 @@ pub fn family(model_type: &str) -> Result<&'static Family> {
     let known = known();
     let found = FAMILIES.iter().find(|family| family.model_types.contains(&model_type));
     found.copied().ok_or_else(|| Error::UnknownArchitecture {
-        asked: model_type.to_owned(),
-        nearest: nearest(model_type, &known),
+        asked: hf_config::shortened(model_type.escape_debug().to_string()),
+        nearest: nearest(model_type, &known)
+            .filter(|near| strsim::normalized_damerau_levenshtein(model_type, near) >= ALIKE),
         known,
     })
 }

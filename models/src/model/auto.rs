@@ -44,7 +44,7 @@ impl HookedAutoConfig {
     /// [`Error::Read`] when there is none, and those of [`HookedAutoConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<TransformerConfig> {
         let own = folder.join("arrakis.json");
-        if own.is_file() {
+        if checkpoint::is_there(&own)? {
             let config: TransformerConfig =
                 serde_json::from_value(checkpoint::read_config(&own)?).map_err(|error| Error::file(&own, error))?;
             config.check()?;
@@ -94,6 +94,8 @@ impl HookedAutoModel {
         let folder = Self::folder(name)?;
         let chosen = device::choose(options.device.as_deref())?;
         let config = HookedAutoConfig::from_folder(&folder)?;
+        // First what is small and takes many times its size while it is read: the weights then fill the memory it leaves.
+        let tokenizer = Tokenizer::from_folder(&folder)?;
         let progress = bar(name, options.quiet);
         let tell = |done: usize, all: usize| {
             progress.set_length(all as u64);
@@ -109,26 +111,37 @@ impl HookedAutoModel {
         )?;
         progress.finish_and_clear();
         let files = checkpoint::HfFiles::read(&folder)?;
-        Ok(HookedTransformer::new(net, name, tokenizer(&folder)?, &chosen).with_hf_files(files))
+        Ok(HookedTransformer::new(net, name, tokenizer, &chosen).with_hf_files(files))
     }
 
     /// The folder of a model: the one named, or what the Hub's cache holds of that id, fetched where it holds nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Hub`] when it is neither.
+    /// [`Error::File`] for a file, or a path that leads nowhere; [`Error::Hub`] when it is no id the Hub gives.
     pub fn folder(name: &str) -> Result<PathBuf> {
-        if Path::new(name).is_dir() { Ok(Path::new(name).to_owned()) } else { checkpoint::fetch(name) }
+        let path = Path::new(name);
+        if path.is_dir() {
+            return Ok(path.to_owned());
+        }
+        let places = ["/", "./", "../", "~"];
+        if path.exists() {
+            Err(Error::file(path, "this is a file; give the folder that holds it, with its config.json"))
+        } else if places.iter().any(|place| name.starts_with(place)) {
+            Err(Error::file(path, "there is no such folder; check the path"))
+        } else {
+            checkpoint::fetch(name)
+        }
     }
 
-    /// How a folder's weights fit an architecture, from the headers alone.
+    /// How the weights of a folder fit an architecture, from their headers alone.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when there are no weights, or a header is broken.
-    pub fn fit(folder: &Path, config: &TransformerConfig) -> Result<checkpoint::Fit> {
-        let weights = checkpoint::Checkpoint::open(folder)?;
-        Ok(checkpoint::Fit::of(&weights, &(family_of(folder, config)?.weights)(config), config))
+    /// [`Error::UnknownArchitecture`] when no family is called as the architecture's.
+    pub fn fit(weights: &checkpoint::Checkpoint, config: &TransformerConfig) -> Result<checkpoint::Fit> {
+        let family = family_of(weights.folder(), config)?;
+        Ok(checkpoint::Fit::of(weights, &(family.weights)(config), config))
     }
 
     /// The tokenizer of a folder, where it has one.
@@ -137,7 +150,7 @@ impl HookedAutoModel {
     ///
     /// [`Error::File`] when it is broken.
     pub fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
-        tokenizer(folder)
+        Tokenizer::from_folder(folder)
     }
 
     /// An untrained model of an architecture: seeded, the same bytes on any device.
@@ -201,30 +214,4 @@ fn own_weights(config: &TransformerConfig) -> families::WeightMap {
 
 fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
     if quiet { progress::hidden() } else { progress::bar(&format!("loading {name}"), "tensors", 0) }
-}
-
-/// A folder's tokenizer, where it has one.
-fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
-    let path = folder.join("tokenizer.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let named = bos_name(folder);
-    let loaded = Tokenizer::from_file(&path, None)?;
-    let bos = named.and_then(|name| loaded.id(&name)).or_else(|| bos_id(folder));
-    Ok(Some(loaded.with_bos(bos)))
-}
-
-/// `bos_token` of `tokenizer_config.json`, a string or `{"content": ..}`.
-fn bos_name(folder: &Path) -> Option<String> {
-    let config = checkpoint::read_json(&folder.join("tokenizer_config.json")).ok()?;
-    let token = config.get("bos_token")?;
-    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
-}
-
-fn bos_id(folder: &Path) -> Option<u32> {
-    ["generation_config.json", "config.json"].iter().find_map(|file| {
-        let config = checkpoint::read_json(&folder.join(file)).ok()?;
-        config.get("bos_token_id")?.as_u64().and_then(|id| u32::try_from(id).ok())
-    })
 }

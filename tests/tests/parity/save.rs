@@ -43,8 +43,8 @@ fn tensors(folder: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u32>)> {
     let mut checkpoint = Checkpoint::open(folder).unwrap();
     let floats: Vec<(String, Vec<usize>)> = checkpoint
         .tensors()
-        .filter(|(.., dtype)| dtype.is_float())
-        .map(|(name, shape, _)| (name.to_owned(), shape.to_vec()))
+        .filter(|(_, held)| held.is_float())
+        .map(|(name, held)| (name.to_owned(), held.shape.clone()))
         .collect();
     let mut read = |name: &str| -> Vec<u32> {
         checkpoint.read(name).unwrap().try_into_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()

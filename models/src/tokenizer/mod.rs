@@ -1,10 +1,17 @@
 //! Text to tokens and back, through a model's own `tokenizer.json`.
 
+mod folder;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tokenizers::{EncodeInput, Tokenizer as Inner};
 
-use crate::error::{Error, Result};
+use crate::checkpoint::text;
+use crate::error::{Error, Result, nearest};
+
+/// A `tokenizer.json` beyond this is none: the largest vocabularies take a seventh of it.
+const LIMIT: u64 = 256 << 20;
 
 /// A model's tokenizer.
 #[derive(Clone, Debug)]
@@ -55,8 +62,10 @@ impl Tokenizer {
     ///
     /// [`Error::File`] when the file is missing or is no tokenizer.
     pub fn from_file(path: &Path, bos: Option<u32>) -> Result<Self> {
-        let inner =
-            Inner::from_file(path).map_err(|error| Error::file(path, format!("not a tokenizer.json: {error}")))?;
+        let text = text(path, LIMIT)?;
+        let inner = text.parse().map_err(|error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::file(path, format!("not a tokenizer.json: {error}; download it again"))
+        })?;
         Self::whole(inner, bos)
     }
 
@@ -91,6 +100,12 @@ impl Tokenizer {
     /// The id of a token by its exact entry in the vocabulary.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// Special tokens by id.
+    pub fn special(&self) -> BTreeMap<u32, String> {
+        let added = self.inner.get_added_tokens_decoder().into_iter();
+        added.filter(|(_, token)| token.special).map(|(id, token)| (id, token.content)).collect()
     }
 
     /// How many tokens there are, added ones included.
@@ -229,7 +244,8 @@ impl Tokenizer {
             Occurrence::First => ids.iter().position(|other| *other == id),
             Occurrence::Last => ids.iter().rposition(|other| *other == id),
         };
-        found.ok_or_else(|| Error::TokenAbsent { token: token.to_owned() })
+        let pieces = || self.pieces(ids).unwrap_or_default();
+        found.ok_or_else(|| Error::TokenAbsent { token: token.to_owned(), nearest: nearest(token, &pieces()) })
     }
 
     /// The `tokenizer.json` text, for fingerprints and for saving.

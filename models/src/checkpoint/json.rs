@@ -1,0 +1,64 @@
+//! JSON files of sane size, and where in them something is wrong.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::open;
+use crate::error::{Error, Result};
+
+/// A JSON file beyond this is no config, index or tokenizer.
+const LIMIT: u64 = 64 << 20;
+
+/// Of a config alone.
+const CONFIG_LIMIT: u64 = 4 << 20;
+
+/// Of a broken line, this many characters before the place and this many after are shown.
+const SHOWN: usize = 40;
+
+/// Reads a JSON file of sane size.
+///
+/// # Errors
+///
+/// [`Error::Read`] when it cannot be read, [`Error::File`] when it is too large or not JSON.
+pub fn read_json(path: &Path) -> Result<Value> {
+    read_up_to(path, LIMIT)
+}
+
+/// Reads a `config.json`: a parsed file takes many times its text, and no config is large.
+pub(crate) fn read_config(path: &Path) -> Result<Value> {
+    read_up_to(path, CONFIG_LIMIT)
+}
+
+fn read_up_to(path: &Path, limit: u64) -> Result<Value> {
+    let text = open::text(path, limit)?;
+    serde_json::from_str(&text).map_err(|error| Error::file(path, problem(&error, &text)))
+}
+
+/// What is wrong, with the place as it is written: `NaN` says more than its column.
+fn problem(error: &serde_json::Error, text: &str) -> String {
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let column = line.get(..error.column().min(line.len())).map_or(0, |before| before.chars().count());
+    let (first, shown) = (column.saturating_sub(SHOWN), 2 * SHOWN);
+    let near: String = line.chars().skip(first).take(shown).collect();
+    format!("not valid JSON: {error}, near `{}`; mend it there, or download it again", near.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> String {
+        let error = serde_json::from_str::<Value>(text).unwrap_err();
+        problem(&error, text)
+    }
+
+    #[test]
+    fn the_place_is_shown() {
+        assert!(said("{\n  \"eps\": NaN\n}").contains("line 2 column 10, near `\"eps\": NaN`; mend it there"));
+        assert!(said("{\"a\": 1e999}").contains("near `{\"a\": 1e999}`"));
+        let deep = said(&"[".repeat(100_000));
+        assert!(deep.contains("recursion limit") && deep.len() < 250, "{deep}");
+        assert!(said("ä").contains("near `ä`") && said("{").contains("near `{`"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Opening what a stranger's folder holds: regular files, and nothing that blocks or never ends.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// How a Git LFS pointer begins: the small text that stands in the place of a file not yet fetched.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/";
+
+const UNFETCHED: &str =
+    "it is a Git LFS pointer, and the file it stands for has not been fetched: run `git lfs pull` in its folder";
+
+/// What to say of a file that begins so.
+pub(super) fn pointer(start: &[u8]) -> Option<&'static str> {
+    start.starts_with(POINTER).then_some(UNFETCHED)
+}
+
+/// The same of the eight bytes a safetensors file begins with: the length of its header, in sane files.
+pub(super) fn pointer_length(start: [u8; 8]) -> Option<&'static str> {
+    POINTER.starts_with(&start).then_some(UNFETCHED)
+}
+
+/// Whether a file is there. A link to nothing, a folder or a pipe of that name is no file and not nothing.
+///
+/// # Errors
+///
+/// [`Error::File`] when something else goes by the name.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(found) if found.is_dir() => Err(Error::file(path, "it is a folder; a file goes by this name")),
+        Ok(_) => Err(Error::file(path, "it is no regular file, but a pipe or a device; put the file itself there")),
+        Err(_) if std::fs::symlink_metadata(path).is_ok() => {
+            Err(Error::file(path, "it is a link to a file that is not there; download it again"))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// Opens a regular file: opening a pipe would wait for somebody to write to it.
+///
+/// # Errors
+///
+/// [`Error::Read`] when it cannot be opened, [`Error::File`] when it is no regular file.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    is_there(path)?;
+    File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+/// Reads a text of sane size, without the mark some editors put before it.
+///
+/// # Errors
+///
+/// [`Error::Read`] when it cannot be read; [`Error::File`] when it is empty, larger than `limit` bytes, not UTF-8, or stands
+/// for a file that was not fetched.
+pub(crate) fn text(path: &Path, limit: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = open(path)?.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::file(path, format!("it is larger than {} MB; is it the right file?", limit >> 20)));
+    }
+    if let Some(problem) = pointer(&bytes) {
+        return Err(Error::file(path, problem));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| Error::file(path, "it is not UTF-8 text; save it as UTF-8"))?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    if text.trim().is_empty() {
+        return Err(Error::file(path, "it is empty; download it again"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(bytes: &[u8]) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, bytes).unwrap();
+        text(&path, 1 << 20).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn text_of_every_kind() {
+        assert_eq!(said(b"{}").unwrap(), "{}");
+        assert_eq!(said(b"\xef\xbb\xbf{}").unwrap(), "{}");
+        let utf16: Vec<u8> = "{\"ä\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, problem) in [
+            (&utf16[..], "not UTF-8 text; save it as UTF-8"),
+            (b" \n", "it is empty; download it again"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "run `git lfs pull`"),
+            (&vec![b' '; (1 << 20) + 1], "it is larger than 1 MB"),
+        ] {
+            let said = said(bytes).unwrap_err();
+            assert!(said.contains(problem), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_there(&folder.path().join("nothing")).unwrap());
+        assert!(is_there(folder.path()).unwrap_err().to_string().contains("it is a folder"));
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            assert!(is_there(&link).unwrap_err().to_string().contains("a link to a file that is not there"));
+            assert!(open(Path::new("/dev/null")).unwrap_err().to_string().contains("no regular file"));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A PyTorch file, read tensor by tensor. The code a pickle may hold is never run: what it would build is only named.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use burn_store::bridge;
+use burn_store::pytorch::PytorchReader;
+use burn_store::pytorch_reader::{PickleValue, Tensor};
+
+use super::files::Held;
+use super::open;
+use crate::error::{Error, Result};
+
+/// What makes the file safe for everybody to read.
+const MEND: &str = "nothing in the file was run; save its tensors as model.safetensors";
+
+/// Tensors as the reader names those of a pickle it has interpreted.
+const TENSOR: &str = "torch.Tensor";
+
+/// The tensors of a file that has been parsed.
+pub(super) struct PytorchFile {
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl PytorchFile {
+    /// Parses a file; no numbers are read.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        open::open(path)?;
+        let broken = |problem: String| Error::file(path, problem);
+        let failed = |error: &dyn std::fmt::Display| {
+            broken(format!("{}; {MEND}, or download it again", error.to_string().trim_end_matches('.')))
+        };
+        let tensors: BTreeMap<String, Tensor> =
+            PytorchReader::new(path).map_err(|error| failed(&error))?.into_tensors().into_iter().collect();
+        let root = PytorchReader::read_pickle_data(path, None).map_err(|error| failed(&error))?;
+        match object(&root) {
+            Some((place, class)) => Err(broken(format!("`{place}` is a `{class}`, not a tensor; {MEND}"))),
+            None => Ok(Self { tensors }),
+        }
+    }
+
+    /// Every tensor by name, with what the file says of it.
+    pub(super) fn list(&self) -> Vec<(String, Held)> {
+        let listed = self.tensors.iter().map(|(name, tensor)| {
+            let (stored_as, bytes) = (format!("{:?}", tensor.dtype()), tensor.byte_len() as u64);
+            let tensor = bridge::from_pytorch(tensor.clone());
+            (name.clone(), Held { shape: tensor.shape.to_vec(), dtype: Some(tensor.dtype), stored_as, bytes })
+        });
+        listed.collect()
+    }
+
+    /// One tensor as it is stored.
+    pub(super) fn read(&self, name: &str) -> Result<TensorData, String> {
+        let tensor = self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`"))?;
+        bridge::to_data(&bridge::from_pytorch(tensor.clone())).map_err(|error| format!("{error}; download it again"))
+    }
+}
+
+/// Where the first object is that only code could build, and its class; tensors, numbers, texts and tables of them are data.
+fn object(value: &PickleValue) -> Option<(String, &str)> {
+    let inside = |(name, value)| object(value).map(|(place, class)| (joined(name, &place), class));
+    match value {
+        PickleValue::Unsupported(class) => (class != TENSOR).then(|| (String::new(), class.as_str())),
+        PickleValue::Dict(entries) => {
+            let entries: BTreeMap<&str, &PickleValue> =
+                entries.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            entries.into_iter().find_map(inside)
+        }
+        PickleValue::List(items) => items.iter().map(|item| ("", item)).find_map(inside),
+        _ => None,
+    }
+}
+
+fn joined(outer: &str, inner: &str) -> String {
+    [outer, inner].into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_found_wherever_they_are() {
+        let class = |name: &str| PickleValue::Unsupported(name.into());
+        let table = |entries: Vec<(&str, PickleValue)>| {
+            PickleValue::Dict(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        };
+        let plain =
+            table(vec![("w", class(TENSOR)), ("step", PickleValue::Int(3)), ("more", PickleValue::List(vec![]))]);
+        assert_eq!(object(&plain), None);
+        let hidden = PickleValue::List(vec![PickleValue::None, class("posix.system")]);
+        let deep = table(vec![("z", class("last")), ("a", plain), ("b", table(vec![("c", hidden)]))]);
+        assert_eq!(object(&deep), Some(("b.c".to_owned(), "posix.system")));
+    }
+}
