@@ -215,7 +215,8 @@ fn lie(tensors: &mut Map<String, Value>, draws: &mut Draws) {
     match draws.below(7) {
         0 => return,
         1 => {
-            entry["dtype"] = draws.one_of(&[json!("F16"), json!("I64"), json!("F4"), json!("BOOL"), json!("?")]).clone()
+            entry["dtype"] =
+                draws.one_of(&[json!("F16"), json!("I64"), json!("F4"), json!("BOOL"), json!("?")]).clone();
         }
         2 => entry["shape"] = Value::Array((0..draws.below(5)).map(|_| draws.one_of(&sizes).clone()).collect()),
         3 => entry["data_offsets"] = json!([draws.one_of(&sizes), draws.one_of(&sizes)]),

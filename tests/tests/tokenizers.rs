@@ -19,13 +19,13 @@ const MOST: usize = 10;
 #[derive(Deserialize)]
 struct Vectors {
     vocab_size: usize,
-    texts: Vec<Text>,
-    pairs: Vec<Pair>,
+    texts: Vec<Alone>,
+    pairs: Vec<Joined>,
     batch: Vec<Batch>,
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Alone {
     text: String,
     ids: Vec<u32>,
     tokens: Vec<String>,
@@ -40,7 +40,7 @@ struct Text {
 }
 
 #[derive(Deserialize)]
-struct Pair {
+struct Joined {
     pair: (String, String),
     ids: Vec<u32>,
     type_ids: Vec<u32>,
@@ -66,7 +66,7 @@ fn load(kind: &str) -> (Tokenizer, Vectors) {
 }
 
 /// Holds every text of every kind against a check.
-fn each(check: impl Fn(&Tokenizer, &Text, &str)) {
+fn each(check: impl Fn(&Tokenizer, &Alone, &str)) {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(vectors.texts.len(), 63, "{kind}");
@@ -107,7 +107,7 @@ fn decoding() {
     });
 }
 
-/// What a piece is beyond its decoded text: SentencePiece's decoder drops a leading blank, which a label must show.
+/// What a piece is beyond its decoded text: `SentencePiece`'s decoder drops a leading blank, which a label must show.
 #[test]
 fn pieces_are_the_decoded_tokens_with_their_blanks() {
     each(|tokenizer, text, what| {
@@ -130,7 +130,7 @@ fn pairs() {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(vectors.pairs.len(), 4, "{kind}");
-        for Pair { pair: (first, second), ids, type_ids, special_tokens_mask } in &vectors.pairs {
+        for Joined { pair: (first, second), ids, type_ids, special_tokens_mask } in &vectors.pairs {
             let encoded = tokenizer.encode_pair(first, second).unwrap();
             assert_eq!((&encoded.ids, &encoded.type_ids), (ids, type_ids), "{kind}: {first:?}, {second:?}");
             // T5's template gives both texts one type, which then does not tell whose a token is.
