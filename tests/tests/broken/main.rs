@@ -183,6 +183,13 @@ fn configs_that_make_no_sense() {
     says(&changed("num_hidden_layers", json!(1_000_000_000)), &["config.json", "`num_hidden_layers` is 1000000000"]);
     says(
         &changed("num_hidden_layers", json!(9_999)),
+        &[
+            "the config asks for 9999 layers, and there are 30 tensors in all",
+            "is this the config.json of these weights?",
+        ],
+    );
+    says(
+        &changed("num_hidden_layers", json!(20)),
         &["missing: `model.layers.", "more; is this the config.json of these weights?"],
     );
     says(&changed("vocab_size", json!(9_999_999)), &["wrong shape: `", "9999999"]);
