@@ -243,7 +243,7 @@ fn the_older_two_files_give_the_same_tokens() {
             let ids = encoded(&whole).ids;
             assert_eq!(older.decode(&ids).unwrap(), whole.decode(&ids).unwrap(), "{kind}: {text:?}");
         }
-        for Pair { pair: (first, second), .. } in &vectors.pairs {
+        for Joined { pair: (first, second), .. } in &vectors.pairs {
             assert_eq!(older.encode_pair(first, second).unwrap(), whole.encode_pair(first, second).unwrap(), "{kind}");
         }
     }
