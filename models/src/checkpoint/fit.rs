@@ -31,6 +31,10 @@ pub struct Fit {
 impl Fit {
     /// Compares what an architecture needs with what a checkpoint's headers say.
     pub fn of(checkpoint: &Checkpoint, map: &WeightMap, config: &TransformerConfig) -> Self {
+        let held = checkpoint.tensors().count();
+        if config.n_layers > held {
+            return Self::too_few(held, config);
+        }
         let needed = shapes(config);
         let n_params = needed.values().map(|shape| shape.iter().product::<usize>()).sum();
         let mut fit = Self { n_params, ..Self::default() };
@@ -55,6 +59,16 @@ impl Fit {
         let more = self.misfits.len() - told.len();
         told.extend((more > 0).then(|| format!("… and {more} more; is this the config.json of these weights?")));
         told
+    }
+
+    /// Every layer has a tensor at least: more layers than tensors are told without listing what they lack, and without counting
+    /// norms and biases.
+    fn too_few(held: usize, config: &TransformerConfig) -> Self {
+        let misfit = format!(
+            "missing: the config asks for {} layers, and there are {held} tensors in all; is this the config.json of these weights?",
+            config.n_layers
+        );
+        Self { n_params: config.parameters().unwrap_or_default(), misfits: vec![misfit], ..Self::default() }
     }
 
     fn resolve(&mut self, checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight, shape: &[usize]) {
