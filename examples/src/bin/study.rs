@@ -89,17 +89,16 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let (name, moved, estimate) = (&mover.label, mover.value, found.estimated.values[mover.row][mover.column]);
     let (clean, swapped, agreement) = (found.patched.target, found.patched.source, found.estimated.pearson(&patched)?);
     let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
+    let left = clean + moved;
     strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
-    let verdict = bench.last_verdict().expect("BUG: a claim was just judged");
-    let (excess, p, alpha) = (verdict.difference, verdict.p_value, verdict.alpha_corrected);
-    let held = if verdict.holds { "holds" } else { "does not hold" };
+    let Verdict { holds, difference, p_value, alpha_corrected, .. } = bench.last_verdict().expect("BUG: just judged");
+    let held = if holds { "holds" } else { "does not hold" };
     println!("\nfinding");
     println!(
         "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
     );
     println!(
-        "2. {name} carries the name furthest: taken from the corrupted run, it alone moves the difference by {moved:+.2}, to {:+.2}.",
-        clean + moved
+        "2. {name} carries the name furthest: taken from the corrupted run, it alone moves the difference by {moved:+.2}, to {left:+.2}."
     );
     println!(
         "3. {} writes most of it directly ({:+.2}), and zeroing {} costs most ({:+.2}).",
@@ -109,7 +108,7 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
         "4. The gradient's estimates agree with the patches at r = {agreement:.2} over {heads} heads; for {name} it says {estimate:+.2}."
     );
     println!(
-        "5. That {name} moves it more than the average head {held}: by {excess:+.2} nats, p = {p:.1e} against {alpha:.1e}, corrected for {heads} heads."
+        "5. That {name} moves it more than the average head {held}: by {difference:+.2} nats, p = {p_value:.1e} against {alpha_corrected:.1e}, corrected for {heads} heads."
     );
     Ok(())
 }
@@ -136,9 +135,9 @@ fn main() -> Result<()> {
     let bench = Bench::new(model).save_dir(&arguments.save_dir);
     who_looks_where(&bench, &recorded)?;
     let found = study(&bench, &pairs)?;
-    let (figures, metric) = (bench.last_figures(), &found.patched);
-    println!("\nlogit difference, clean: {:+.4}{}", metric.target, recorded.mean("clean_logit_diff"));
-    println!("logit difference, corrupted: {:+.4}{}", metric.source, recorded.mean("corrupted_logit_diff"));
+    let figures = bench.last_figures();
+    println!("\nlogit difference, clean: {:+.4}{}", found.patched.target, recorded.mean("clean_logit_diff"));
+    println!("logit difference, corrupted: {:+.4}{}", found.patched.source, recorded.mean("corrupted_logit_diff"));
     recorded.beside("ioi.dla_by_head", &found.direct, 0.0);
     recorded.beside("ioi.zero_ablate_z.logit_diff", &found.zeroed.ablated, found.zeroed.clean);
     recorded.beside("ioi.patch_corrupted_z.logit_diff", &found.patched.table, found.patched.target);
