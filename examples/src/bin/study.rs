@@ -92,7 +92,6 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let left = clean + moved;
     strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
     let Verdict { holds, difference, p_value, alpha_corrected, .. } = bench.last_verdict().expect("BUG: just judged");
-    let held = if holds { "holds" } else { "does not hold" };
     println!("\nfinding");
     println!(
         "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
@@ -108,7 +107,7 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
         "4. The gradient's estimates agree with the patches at r = {agreement:.2} over {heads} heads; for {name} it says {estimate:+.2}."
     );
     println!(
-        "5. That {name} moves it more than the average head {held}: by {difference:+.2} nats, p = {p_value:.1e} against {alpha_corrected:.1e}, corrected for {heads} heads."
+        "5. That {name} moves it more than the average head is {holds}: by {difference:+.2} nats, p = {p_value:.1e} against {alpha_corrected:.1e}, corrected for {heads} heads."
     );
     Ok(())
 }
