@@ -1,0 +1,82 @@
+//! Every family × every site, and the laws every run keeps, on tiny checkpoints whose every part matters.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+mod broken;
+mod encoders;
+mod gradients;
+mod identities;
+mod isolation;
+mod runs;
+mod sites;
+mod sweeps;
+
+use std::path::PathBuf;
+
+use arrakis::models::device::read;
+use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Tokens};
+
+/// One checkpoint a family, and those whose options differ most.
+const CASES: &[&str] = &[
+    "gpt2",
+    "gpt_neo",
+    "gpt_neox",
+    "gpt_neox_serial",
+    "llama",
+    "gemma",
+    "phi3",
+    "qwen2",
+    "mistral",
+    "stablelm",
+    "stablelm_parallel",
+    "gemma2",
+    "gemma3",
+    "qwen3",
+    "phi",
+    "gptj",
+    "opt",
+    "bloom",
+    "falcon",
+    "olmo2",
+    "mixtral",
+    "bert",
+    "opt_350m",
+    "falcon_new",
+];
+
+fn load(case: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
+    let device = std::env::var("ARRAKIS_DEVICE").unwrap_or_else(|_| "cpu".into());
+    HookedAutoModel::load(
+        folder.to_str().unwrap(),
+        &LoadOptions { device: Some(device), quiet: true, ..LoadOptions::default() },
+    )
+    .unwrap()
+}
+
+/// Runs a check on every case; all failures are told, not the first.
+fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
+    let failures: Vec<String> =
+        CASES.iter().filter_map(|case| check(&load(case)).err().map(|problem| format!("{case}: {problem}"))).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn prompt() -> Tokens {
+    Tokens::new(vec![vec![3, 14, 15, 9, 26, 5, 35, 8], vec![2, 7, 18, 28, 18, 28, 4, 5]]).unwrap()
+}
+
+/// The largest difference; what is no number is no small one.
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, larger)
+}
+
+fn logits(model: &HookedTransformer, tokens: &Tokens) -> Vec<f32> {
+    read(model.forward(tokens).unwrap()).unwrap()
+}
+
+fn close(what: &str, a: &[f32], b: &[f32], tolerance: f32) -> Result<(), String> {
+    let apart = apart(a, b);
+    if apart <= tolerance { Ok(()) } else { Err(format!("{what}: {apart} > {tolerance}")) }
+}
