@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
 use super::edit::{At, Edit};
+use super::fitting::{fitted, fitting, last_axis};
+use super::knock_out::{key_slots, knocked_out};
 use super::reduction::mean_over_positions;
 use super::rows::Rows;
 use super::selection::{Axes, Selection, Slice};
@@ -262,34 +263,10 @@ impl Intervention {
 }
 
 /// Where nothing is known of the tokens, a position is an index of the axis.
-fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
+pub(super) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
     let length = dims.get(axis).copied().unwrap_or(0);
     let wanted = Slice::absolute(positions, "position", length)?;
     Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])
-}
-
-fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Result<Activation> {
-    let mut selection = Selection::all(value.dims(), at);
-    selection.only_slots(value.dims().len() - 1, key_slots(keys, value.dims(), at)?);
-    let mask = selection.mask(value.device());
-    value.map_flat(|x| match mask {
-        Some(mask) => x.mask_fill(mask, f32::NEG_INFINITY),
-        None => x,
-    })
-}
-
-/// `[row][key]`: whether a key is knocked out.
-fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
-    if !at.site.ends_with("scores") || dims.len() != 4 {
-        return Err(Error::Absent {
-            what: "attention to knock out".into(),
-            why: format!("`{}` holds none: edit `attn.scores`", at.site),
-        });
-    }
-    match at.rows_of(dims) {
-        Some(rows) => rows.keys_at(keys),
-        None => slots_without_rows(keys, dims, 3),
-    }
 }
 
 /// A direction must point somewhere.
@@ -304,42 +281,10 @@ fn directed(direction: &[f32], at: &At<'_>) -> Result<()> {
     })
 }
 
-/// The patch in the shape of the site: an axis of one is spread, and a micro-batch takes its own rows.
-fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<Activation> {
-    let (first, total) = at.rows_of(dims).map_or((0, dims[0]), Rows::batch);
-    let own_rows = patch.dims().len() == dims.len() && patch.dims()[0] == total && total > dims[0];
-    let patch = if own_rows { patch.narrow(0, first, dims[0])? } else { patch.clone() };
-    fitting(patch.dims(), dims, at)?;
-    if patch.dims() == dims {
-        return Ok(patch);
-    }
-    let (mut small, mut whole) = ([1; 6], [1; 6]);
-    small[..dims.len()].copy_from_slice(patch.dims());
-    whole[..dims.len()].copy_from_slice(dims);
-    let spread: Tensor<6> = patch.to_flat()?.reshape(small).expand(whole);
-    Activation::shaped(spread.reshape([dims.iter().product::<usize>()]), dims)
-}
-
-/// Whether a patch has the axes of the site, or one for an axis, or the rows of the whole batch.
-fn fitting(patch: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
-    let total = at.rows_of(dims).map_or(dims[0], |rows| rows.batch().1);
-    let fits = |(axis, (a, b)): (usize, (&usize, &usize))| a == b || *a == 1 || (axis == 0 && *a == total);
-    if patch.len() == dims.len() && patch.iter().zip(dims).enumerate().all(fits) {
-        return Ok(());
-    }
-    Err(Error::EditShape { site: at.site.to_owned(), expected: dims.to_vec(), actual: patch.to_vec() })
-}
-
-fn last_axis(vector: &[f32], dims: &[usize], at: &At<'_>, device: &Device) -> Result<Tensor<2>> {
-    let width = dims.last().copied().unwrap_or(0);
-    if vector.len() != width {
-        return Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: vec![vector.len()] });
-    }
-    Ok(Tensor::from_data(TensorData::new(vector.to_vec(), [1, width]), device))
-}
-
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     fn four() -> Activation {

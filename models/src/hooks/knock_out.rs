@@ -1,0 +1,31 @@
+//! Attention from some queries to some keys, masked.
+
+use super::activation::Activation;
+use super::edit::At;
+use super::intervention::slots_without_rows;
+use super::selection::Selection;
+use crate::error::{Error, Result};
+
+pub(super) fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Result<Activation> {
+    let mut selection = Selection::all(value.dims(), at);
+    selection.only_slots(value.dims().len() - 1, key_slots(keys, value.dims(), at)?);
+    let mask = selection.mask(value.device());
+    value.map_flat(|x| match mask {
+        Some(mask) => x.mask_fill(mask, f32::NEG_INFINITY),
+        None => x,
+    })
+}
+
+/// `[row][key]`: whether a key is knocked out.
+pub(super) fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
+    if !at.site.ends_with("scores") || dims.len() != 4 {
+        return Err(Error::Absent {
+            what: "attention to knock out".into(),
+            why: format!("`{}` holds none: edit `attn.scores`", at.site),
+        });
+    }
+    match at.rows_of(dims) {
+        Some(rows) => rows.keys_at(keys),
+        None => slots_without_rows(keys, dims, 3),
+    }
+}
