@@ -20,11 +20,19 @@ fn main() -> Result<()> {
     let model = HookedAutoModel::embedded()?;
     let prompt = "When Mary and John went to the store, John gave a drink to";
     let vector = direction(&model, " Anna", " Mary")?;
-    for coefficient in [0.0, 1.0, 4.0] {
+    let names = [" Mary", " John", " Anna"];
+    println!("logits of the next word:{}", names.map(|name| format!("{name:>8}")).concat());
+    for coefficient in [0.25, 0.5, 0.75, 1.0] {
         let edit = Intervention::add(vector.clone(), coefficient).edit();
-        let how = Generation { plan: Plan::new().edit(site::resid_pre(LAYER), edit), ..Generation::greedy(6) };
+        let how = Generation { plan: Plan::new().edit(site::resid_pre(LAYER), edit), ..Generation::greedy(1) };
         let made = model.generate(prompt, &how)?;
-        println!("{coefficient:>4} × direction: {}", model.to_string(&made.ids[0])?);
+        let logit =
+            |name: &str| Ok::<_, Error>(format!("{:>8.2}", made.logits[0][0][model.to_single_token(name)? as usize]));
+        let logits = names.into_iter().map(logit).collect::<Result<String>>()?;
+        println!(
+            "{coefficient:>7} × direction  {logits}   …to{}",
+            model.to_string(&made.ids[0][made.ids[0].len() - 1..])?
+        );
     }
     Ok(())
 }
