@@ -1,5 +1,7 @@
 //! A checkpoint's tensors into a network: renamed, cut and turned as the family says, every misfit told.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
@@ -33,18 +35,26 @@ pub fn load_net(
     if !fit.misfits.is_empty() {
         return Err(Error::Weights { path: folder.to_owned(), problems: fit.told() });
     }
-    let mut source = CheckpointSource {
-        checkpoint,
-        fit,
-        device: device.clone(),
-        keep_half,
-        problem: None,
-        last: None,
-        progress,
-        done: 0,
+    let names = largest_first(&checkpoint, &fit);
+    let mut reader = Reader { checkpoint, fit, device: device.clone(), keep_half, last: None };
+    let mut parameters = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        progress(index + 1, names.len());
+        parameters.insert(name.clone(), reader.read(name)?);
+    }
+    drop(reader);
+    Ok(Transformer::build(&mut Parameters(parameters), config))
+}
+
+/// The order to read in, parts of one tensor together. A matrix that is turned is there twice for a moment: at first there is
+/// room for that, and what it leaves free is filled by what follows.
+fn largest_first(checkpoint: &Checkpoint, fit: &Fit) -> Vec<String> {
+    let bytes = |weight: &Weight| -> u64 {
+        weight.theirs.iter().filter_map(|theirs| checkpoint.tensor(theirs)).map(|held| held.bytes).sum()
     };
-    let net = Transformer::build(&mut source, config);
-    source.problem.map_or(Ok(net), Err)
+    let mut weights: Vec<&Weight> = fit.found.values().collect();
+    weights.sort_by_key(|weight| (Reverse(bytes(weight)), &weight.theirs));
+    weights.into_iter().map(|weight| weight.ours.clone()).collect()
 }
 
 /// Tensors that are to repeat another and do not: with both at hand, transformers 5 unties them, and 4 ties them still.
@@ -63,20 +73,17 @@ fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>>
     Ok(problems)
 }
 
-/// Gives each parameter from the checkpoint; zeros once one could not be read, with the reason kept.
-struct CheckpointSource<'a> {
+/// Reads each parameter as the family says.
+struct Reader {
     checkpoint: Checkpoint,
     fit: Fit,
     device: Device,
     keep_half: bool,
-    problem: Option<Error>,
     /// The last tensor read: fused projections are cut from one copy.
     last: Option<(Vec<String>, Tensor<2>)>,
-    progress: &'a dyn Fn(usize, usize),
-    done: usize,
 }
 
-impl CheckpointSource<'_> {
+impl Reader {
     fn read(&mut self, name: &str) -> Result<Tensor<2>> {
         let weight = self.fit.found.get(name).cloned().expect("BUG: the fit was checked");
         let whole = match self.last.take() {
@@ -86,7 +93,10 @@ impl CheckpointSource<'_> {
         if weight.cut != Cut::Whole {
             self.last = Some((weight.theirs.clone(), whole.clone()));
         }
-        Ok(cut(whole, &weight))
+        let part = cut(whole, &weight);
+        // A reshape lays a view out anew, and lets go of what it is a view of.
+        let dims = part.dims();
+        Ok(part.reshape(dims))
     }
 
     /// The half precision that all parts of a weight are stored in, where they are to stay in it.
@@ -114,19 +124,14 @@ impl CheckpointSource<'_> {
     }
 }
 
-impl Source for CheckpointSource<'_> {
+/// What was read, by our names.
+struct Parameters(BTreeMap<String, Tensor<2>>);
+
+impl Source for Parameters {
     fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], _init: Init) -> Tensor<D> {
-        self.done += 1;
-        (self.progress)(self.done, self.fit.found.len());
-        if self.problem.is_none() {
-            match self.read(name) {
-                // What is no matrix is added and multiplied as it is.
-                Ok(tensor) if D == 1 => return widened(tensor.reshape(shape)),
-                Ok(tensor) => return tensor.reshape(shape),
-                Err(error) => self.problem = Some(error),
-            }
-        }
-        Tensor::zeros([1; D], &self.device)
+        let tensor = self.0.remove(name).expect("BUG: the fit was checked").reshape(shape);
+        // What is no matrix is added and multiplied as it is.
+        if D == 1 { widened(tensor) } else { tensor }
     }
 }
 

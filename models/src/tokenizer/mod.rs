@@ -5,7 +5,11 @@ mod folder;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tokenizers::{EncodeInput, Tokenizer as Inner};
+use tokenizers::models::bpe::BPE;
+use tokenizers::{
+    DecoderWrapper, EncodeInput, Model as _, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    Tokenizer as Inner, TokenizerImpl,
+};
 
 use crate::checkpoint::text;
 use crate::error::{Error, Result, nearest};
@@ -62,10 +66,8 @@ impl Tokenizer {
     ///
     /// [`Error::File`] when the file is missing or is no tokenizer.
     pub fn from_file(path: &Path, bos: Option<u32>) -> Result<Self> {
-        let text = text(path, LIMIT)?;
-        let inner = text.parse().map_err(|error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::file(path, format!("not a tokenizer.json: {error}; download it again"))
-        })?;
+        let inner = parsed(text(path, LIMIT)?.as_bytes())
+            .map_err(|error| Error::file(path, format!("not a tokenizer.json: {error}; download it again")))?;
         Self::whole(inner, bos)
     }
 
@@ -75,8 +77,7 @@ impl Tokenizer {
     ///
     /// [`Error::Tokenizer`] when it is no tokenizer.
     pub fn from_bytes(bytes: &[u8], bos: Option<u32>) -> Result<Self> {
-        let inner = Inner::from_bytes(bytes).map_err(|error| failed("load", &*error))?;
-        Self::whole(inner, bos)
+        Self::whole(parsed(bytes).map_err(|error| failed("load", &*error))?, bos)
     }
 
     /// Without the file's own padding and truncation, which would change a prompt unasked; transformers drops them too.
@@ -110,7 +111,9 @@ impl Tokenizer {
 
     /// How many tokens there are, added ones included.
     pub fn len(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        let model = self.inner.get_model();
+        let added = self.inner.get_added_vocabulary().get_vocab();
+        model.get_vocab_size() + added.keys().filter(|token| model.token_to_id(token).is_none()).count()
     }
 
     /// Whether there are none.
@@ -261,6 +264,13 @@ impl Tokenizer {
         let unknown = ids.iter().find(|id| self.inner.id_to_token(**id).is_none());
         unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: self.len() }))
     }
+}
+
+/// A tokenizer of byte pairs, as most are, by its own reader: the one of any kind holds two trees of the file on its way, a
+/// quarter of a small model's weights.
+fn parsed(bytes: &[u8]) -> tokenizers::Result<Inner> {
+    type BytePairs = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    serde_json::from_slice::<BytePairs>(bytes).map_or_else(|_| Inner::from_bytes(bytes), |inner| Ok(inner.into()))
 }
 
 fn failed(action: &'static str, error: &(dyn std::error::Error + Send + Sync)) -> Error {
