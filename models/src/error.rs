@@ -112,6 +112,20 @@ pub enum Error {
         /// The site.
         site: String,
     },
+    /// A second backward pass of one run.
+    #[error(
+        "this run's gradients have been taken, which uses up its graph: add the metrics up, or run again for another"
+    )]
+    GraphConsumed,
+    /// An edit of gradients that no gradient comes by.
+    #[error(
+        "no gradient passes `{asked}`, whose gradient is edited: ask for a gradient at a site before it (`Plan::grad`), and compute \
+         the metric from what comes after it"
+    )]
+    Unreached {
+        /// The edit's sites.
+        asked: String,
+    },
     /// A setting that makes no sense.
     #[error("`{setting}` is {value}: {mend}")]
     Setting {

@@ -1,9 +1,27 @@
 //! A tensor whose rank is known at run time: what sites hand over and caches keep.
 
+use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::backward::{self, Hook};
 use crate::error::{Error, Result};
+
+/// An expression over the tensor as one of its own rank; `$otherwise` beyond the ranks that sites have.
+macro_rules! ranked {
+    ($activation:expr, |$tensor:ident| $value:expr, $otherwise:expr) => {
+        ranked!(@ $activation, $tensor, $value, $otherwise, 1 2 3 4 5 6)
+    };
+    (@ $activation:expr, $tensor:ident, $value:expr, $otherwise:expr, $($rank:literal)*) => {
+        match $activation.dims.len() {
+            $($rank => {
+                let $tensor = Tensor::<$rank>::from_dispatch($activation.tensor.clone());
+                $value
+            })*
+            _ => $otherwise,
+        }
+    };
+}
 
 /// A float tensor of any rank, with its axes' lengths. Cloning copies a handle, not the numbers.
 #[derive(Clone, Debug)]
@@ -71,15 +89,7 @@ impl Activation {
     /// One axis, row-major.
     pub fn to_flat(&self) -> Result<Tensor<1>> {
         let len = self.dims.iter().product::<usize>();
-        macro_rules! by_rank {
-            ($($rank:literal)*) => {
-                match self.dims.len() {
-                    $($rank => Ok(Tensor::<$rank>::from_dispatch(self.tensor.clone()).reshape([len])),)*
-                    _ => Err(Error::Rank { asked: 1, dims: self.dims.clone() }),
-                }
-            };
-        }
-        by_rank!(1 2 3 4 5 6)
+        ranked!(self, |tensor| Ok(tensor.reshape([len])), Err(Error::Rank { asked: 1, dims: self.dims.clone() }))
     }
 
     /// From values in row-major order.
@@ -178,15 +188,47 @@ impl Activation {
 
     /// What a backward pass left for this tensor, where it is a leaf that was reached.
     pub(crate) fn gradient(&self, gradients: &Gradients) -> Option<Self> {
-        macro_rules! by_rank {
-            ($($rank:literal)*) => {
-                match self.dims.len() {
-                    $($rank => Tensor::<$rank>::from_dispatch(self.tensor.clone()).grad(gradients).map(Self::new),)*
-                    _ => None,
-                }
-            };
-        }
-        by_rank!(1 2 3 4 5 6)
+        ranked!(self, |tensor| tensor.grad(gradients).map(Self::new), None)
+    }
+
+    /// The same numbers, whose gradient passes through a hook on its way back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Absent`] on a backend that this build does not know.
+    pub(super) fn with_gradient_hook(&self, hook: &Hook) -> Result<Self> {
+        let tensor = backward::hooked(&self.tensor, hook).ok_or_else(|| Error::Absent {
+            what: "a hook for gradients".into(),
+            why: format!("the tensor is on a device of another kind, {:?}", self.device),
+        })?;
+        Ok(Self { tensor, ..self.clone() })
+    }
+
+    /// The same numbers as a constant, on the device they are on.
+    pub(super) fn untracked(&self) -> Self {
+        ranked!(self, |tensor| Self::new(tensor.detach()), self.clone())
+    }
+
+    /// Whether a backward pass may come by.
+    pub(super) fn is_tracked(&self) -> bool {
+        ranked!(self, |tensor| tensor.is_tracked(), false)
+    }
+
+    /// A tensor of this shape in which no entry is a number.
+    pub(super) fn no_numbers(&self) -> Self {
+        ranked!(self, |tensor| Self::new(tensor * f32::NAN), self.clone())
+    }
+
+    /// From a tensor as Burn's backends hand it over.
+    pub(super) fn from_dispatch(tensor: DispatchTensor) -> Self {
+        let (dims, dtype) = (tensor.shape().to_vec(), tensor.dtype());
+        let device = Tensor::<1>::from_dispatch(tensor.clone()).device();
+        Self { tensor, dims, dtype, device }
+    }
+
+    /// As Burn's backends take it.
+    pub(super) fn into_dispatch(self) -> DispatchTensor {
+        self.tensor
     }
 
     /// Without any gradient graph: the numbers alone.
@@ -195,15 +237,7 @@ impl Activation {
         if !self.device.is_autodiff() {
             return self.clone();
         }
-        macro_rules! by_rank {
-            ($($rank:literal)*) => {
-                match self.dims.len() {
-                    $($rank => Self::new(Tensor::<$rank>::from_dispatch(self.tensor.clone()).inner()),)*
-                    _ => self.clone(),
-                }
-            };
-        }
-        by_rank!(1 2 3 4 5 6)
+        ranked!(self, |tensor| Self::new(tensor.inner()), self.clone())
     }
 }
 

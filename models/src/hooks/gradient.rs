@@ -1,54 +1,85 @@
 //! Changes of gradients on their way back, which leave the forward as it is.
 
-use burn::tensor::Tensor;
+use std::sync::Arc;
 
 use super::activation::Activation;
+use super::backward::{BackwardLog, Hook};
+use super::edit::{At, Edit};
+use super::intervention::Intervention;
 use crate::error::Result;
 
 /// What becomes of a gradient that reaches a site, before it flows on to earlier sites.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum GradientEdit {
-    /// Nothing flows on: the site counts as a constant, as a frozen attention pattern or norm scale does.
+    /// Nothing flows on: the site counts as a constant, as a frozen attention pattern or norm scale does. What only leads to
+    /// it is not differentiated at all, so there is no effect to report.
     Stop,
     /// Multiplied; 0 stops it, -1 turns it.
     Scale(f32),
+    /// Changed as an edit changes a tensor, by a closure or an intervention: it is given the gradient of the metric with
+    /// respect to the site, with the site's axes, and where it is.
+    ///
+    /// ```
+    /// use arrakis_models::{Edit, GradientEdit, Intervention, Plan};
+    /// use burn::tensor::Tensor;
+    ///
+    /// let clipped = Edit::new(|gradient: Tensor<4>| gradient.clamp(-1.0, 1.0));
+    /// let plan = Plan::new()
+    ///     .edit_gradient("blocks.*.attn.z", clipped)
+    ///     .edit_gradient("blocks.1.attn.pattern", Intervention::zero().head(3));
+    /// ```
+    By(Edit),
 }
 
-impl GradientEdit {
-    /// A tensor of the same numbers, to the bit, through which gradients flow changed.
-    pub(super) fn apply(self, value: &Activation) -> Result<Activation> {
-        if !value.device().is_autodiff() {
-            return Ok(value.clone());
-        }
-        match self {
-            Self::Stop => value.map_flat(Tensor::detach),
-            // The sum of x and c (x - x) is x, for finite x; masked scores, which have no gradient, stay as they are.
-            Self::Scale(factor) => value.map_flat(|x| {
-                let constant = x.clone().detach();
-                let infinite = constant.clone().is_finite().bool_not();
-                let zero = (x - constant.clone()) * factor;
-                constant + zero.mask_fill(infinite, 0.0)
-            }),
-        }
+impl From<Edit> for GradientEdit {
+    fn from(edit: Edit) -> Self {
+        Self::By(edit)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Device;
+impl From<Intervention> for GradientEdit {
+    fn from(intervention: Intervention) -> Self {
+        Self::By(intervention.edit())
+    }
+}
 
-    use super::*;
+impl GradientEdit {
+    /// Whether it fits the gradient of a tensor of these dims, as far as that is known before it runs.
+    ///
+    /// # Errors
+    ///
+    /// The edit's own.
+    pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+        if let Self::By(edit) = self { edit.check(dims, at) } else { Ok(()) }
+    }
 
-    #[test]
-    fn the_numbers_stay_and_the_gradient_changes() {
-        let device = Device::flex().autodiff();
-        for (edit, expected) in [(GradientEdit::Scale(-0.5), [-2.0, -3.0]), (GradientEdit::Scale(0.0), [0.0, 0.0])] {
-            let x = Tensor::<1>::from_floats([2.0, 3.0], &device).require_grad();
-            let through: Tensor<1> = edit.apply(&Activation::new(x.clone())).unwrap().tensor().unwrap();
-            assert_eq!(crate::device::read(through.clone().inner()).unwrap(), [2.0, 3.0]);
-            let weights = Tensor::<1>::from_floats([4.0, 6.0], &device);
-            let grads = (through * weights).sum().backward();
-            assert_eq!(crate::device::read(x.grad(&grads).unwrap()).unwrap(), expected);
+    /// The same tensor, through which gradients flow changed; `index` is this edit's place in the plan.
+    pub(super) fn apply(
+        &self,
+        value: &Activation,
+        at: &At<'_>,
+        log: &Arc<BackwardLog>,
+        index: usize,
+    ) -> Result<Activation> {
+        let edit = match self {
+            Self::Stop => return Ok(value.untracked()),
+            Self::Scale(factor) => Intervention::scale(*factor).edit(),
+            Self::By(edit) => edit.clone(),
+        };
+        value.with_gradient_hook(&Hook::new(edit, at, log, index))
+    }
+
+    /// Whether the backward pass comes by it.
+    pub(super) fn is_met(&self) -> bool {
+        !matches!(self, Self::Stop)
+    }
+
+    /// What it is called in reports.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Scale(_) => "scale",
+            Self::By(edit) => edit.name(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! run, a panic included.
 
 mod activation;
+mod backward;
 mod cache;
 mod cache_file;
 mod cache_key;
@@ -17,6 +18,7 @@ mod intervention;
 mod knock_out;
 mod numbers;
 mod observe;
+mod outcome;
 mod pattern;
 mod plan;
 mod reduction;
@@ -24,6 +26,7 @@ mod rows;
 mod selection;
 mod session;
 mod slot;
+mod warnings;
 
 pub use activation::Activation;
 pub use cache::ActivationCache;
@@ -34,9 +37,9 @@ pub use effect::Effect;
 pub use gradient::GradientEdit;
 pub use intervention::{Action, Intervention};
 pub use observe::{Observer, observe};
+pub use outcome::{Fired, Outcome};
 pub use pattern::SitePattern;
-pub(crate) use plan::warn_unchanged;
-pub use plan::{Fired, Outcome, Plan};
+pub use plan::Plan;
 pub use reduction::Reduction;
 pub use rows::Rows;
 pub(crate) use selection::Axes;
@@ -44,3 +47,4 @@ pub use selection::Slice;
 pub(crate) use session::set_rows;
 pub use session::{asked, edited, enter};
 pub use slot::{PassAny, PassTensor, Slot};
+pub(crate) use warnings::warn_unchanged;

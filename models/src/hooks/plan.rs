@@ -1,22 +1,17 @@
-//! A run described before it happens, and what came of it.
+//! A run described before it happens.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{Gradients, Tensor};
-
-use super::activation::Activation;
-use super::cache::ActivationCache;
 use super::capture::Capture;
 use super::edit::{At, Edit};
-use super::effect::{self, Effect};
 use super::gradient::GradientEdit;
+use super::outcome::{Fired, Outcome};
 use super::pattern::SitePattern;
 use super::rows::Rows;
 use super::session::{self, Session};
-use crate::error::{Error, Result};
+use super::warnings::warn_unchanged;
+use crate::error::Result;
 
 /// Captures, edits and gradients of one run.
 ///
@@ -31,34 +26,6 @@ pub struct Plan {
     prompt: Option<(Vec<usize>, usize)>,
     /// Whether this is one of several runs that are judged together.
     part: bool,
-}
-
-/// How often each part of a plan fired, in the order it was added.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fired {
-    /// Tensors each capture pattern met.
-    pub captures: Vec<usize>,
-    /// Tensors each edit changed.
-    pub edits: Vec<usize>,
-    /// Tensors each gradient pattern met.
-    pub grads: Vec<usize>,
-    /// Tensors each edit of gradients met.
-    pub grad_edits: Vec<usize>,
-}
-
-/// The output of a run with all it gathered.
-#[derive(Debug)]
-pub struct Outcome<R> {
-    /// What the body returned.
-    pub output: R,
-    /// The captured tensors.
-    pub cache: ActivationCache,
-    /// How often each part of the plan fired.
-    pub fired: Fired,
-    /// How much each edit changed, in the order edits were added.
-    pub effects: Vec<Effect>,
-    leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
-    n_layers: Option<usize>,
 }
 
 impl Plan {
@@ -88,10 +55,11 @@ impl Plan {
         self
     }
 
-    /// Changes gradients on their way back through the sites that fit; the forward stays as it is.
+    /// Changes gradients on their way back through the sites that fit; the forward stays as it is. Edits at one site apply
+    /// in the order they were added; a gradient asked for at that site is the one before them.
     #[must_use]
-    pub fn edit_gradient(mut self, sites: impl Into<SitePattern>, edit: GradientEdit) -> Self {
-        self.grad_edits.push((sites.into(), edit));
+    pub fn edit_gradient(mut self, sites: impl Into<SitePattern>, edit: impl Into<GradientEdit>) -> Self {
+        self.grad_edits.push((sites.into(), edit.into()));
         self
     }
 
@@ -157,6 +125,9 @@ impl Plan {
             for (_, edit) in self.edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
                 edit.check(&dims(site), &at)?;
             }
+            for (_, edit) in self.grad_edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
+                edit.check(&dims(site), &at)?;
+            }
             for capture in self.captures.iter().filter(|capture| capture.sites.matches(site)) {
                 capture.check(&dims(site), &at)?;
             }
@@ -180,7 +151,8 @@ impl Plan {
         let edited = self.edited();
         let Self { captures, edits, grads, grad_edits, part, .. } = self;
         let effects = edits.iter().map(|_| Vec::new()).collect();
-        let session = Session { captures, edits, grads, grad_edits, fired, effects, ..Session::default() };
+        let tracked = vec![0; grad_edits.len()];
+        let session = Session { captures, edits, grads, grad_edits, fired, effects, tracked, ..Session::default() };
         let session = Rc::new(RefCell::new(session));
         let output = session::within(&session, body);
         let outcome = session.take().finish(output)?;
@@ -193,103 +165,5 @@ impl Plan {
     /// What each edit is called, and where it is.
     pub(crate) fn edited(&self) -> Vec<String> {
         self.edits.iter().map(|(pattern, edit)| format!("`{}` at `{pattern}`", edit.name())).collect()
-    }
-}
-
-/// Says of each edit that changed nothing, on numbers that were not all zero, that it did not.
-pub(crate) fn warn_unchanged(edited: &[String], effects: &[Effect]) {
-    for (edit, _) in edited.iter().zip(effects).filter(|(_, effect)| effect.changed_nothing()) {
-        warn(&format!("the edit {edit} fired and changed nothing"));
-    }
-}
-
-impl Fired {
-    /// Adds the firings of another run of the same plan.
-    pub(crate) fn add(&mut self, other: &Self) {
-        let add = |sums: &mut Vec<usize>, more: &[usize]| {
-            sums.resize(more.len(), 0);
-            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        };
-        add(&mut self.captures, &other.captures);
-        add(&mut self.edits, &other.edits);
-        add(&mut self.grads, &other.grads);
-        add(&mut self.grad_edits, &other.grad_edits);
-    }
-}
-
-impl Session {
-    fn finish<R>(self, output: R) -> Result<Outcome<R>> {
-        if let Some(error) = self.first_error {
-            return Err(error);
-        }
-        let captures = self.captures.iter().zip(&self.fired.captures).map(|(of, n)| ("capture", &of.sites, *n));
-        let edits = self.edits.iter().zip(&self.fired.edits).map(|((pattern, _), n)| ("edit", pattern, *n));
-        let grads = self.grads.iter().zip(&self.fired.grads).map(|(pattern, n)| ("gradient", pattern, *n));
-        let grad_edits = self.grad_edits.iter().zip(&self.fired.grad_edits);
-        let grad_edits = grad_edits.map(|((pattern, _), n)| ("edit of gradients", pattern, *n));
-        for (what, pattern, count) in captures.chain(edits).chain(grads).chain(grad_edits) {
-            if count == 0 {
-                return Err(Error::never_fired(what, pattern.as_str(), &self.seen));
-            }
-        }
-        let effects = effect::read(self.effects)?;
-        for site in &self.met_again {
-            warn(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
-        }
-        let cache = ActivationCache::new(self.captured, self.order);
-        Ok(Outcome { output, cache, fired: self.fired, effects, leaves: self.leaves, n_layers: None })
-    }
-}
-
-/// Says something on the standard error, once a process for each text: a loop would bury it.
-fn warn(text: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.insert(text.to_owned()) {
-        eprintln!("warning: {text}");
-    }
-}
-
-/// The gradient of one change of all tensors of a site.
-fn summed(site: &str, leaves: &[(Activation, Vec<usize>)], grads: &Gradients) -> Result<Activation> {
-    let dims = &leaves[0].1;
-    if let Some((_, other)) = leaves.iter().find(|(_, other)| other != dims) {
-        return Err(Error::EditShape { site: site.to_owned(), expected: dims.clone(), actual: other.clone() });
-    }
-    let parts = leaves.iter().map(|(leaf, _)| Ok(leaf.tensor::<1>()?.grad(grads))).collect::<Result<Vec<_>>>()?;
-    let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part);
-    Activation::shaped(sum.ok_or_else(|| Error::NoGradient { site: site.to_owned() })?, dims)
-}
-
-impl<R> Outcome<R> {
-    /// The same, of a model of so many blocks.
-    pub(crate) fn of_layers(mut self, n_layers: usize) -> Self {
-        (self.cache, self.n_layers) = (self.cache.of_layers(n_layers), Some(n_layers));
-        self
-    }
-
-    /// Gradients of a metric with respect to every site the plan asked for, in one backward pass.
-    ///
-    /// `metric` is `[1]`, computed from this run's output. Each gradient has its site's axes; units
-    /// are the metric's per unit of the activation. At a site that was met more than once it is the sum over all
-    /// times, what one change of all of them does.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoGradient`] when the metric does not depend on a site, [`Error::EditShape`] where the tensors of a
-    /// site that was met more than once differ in shape.
-    #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
-    pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
-        if let Some(site) = self.leaves.keys().next().filter(|_| !metric.is_tracked()) {
-            return Err(Error::NoGradient { site: site.clone() });
-        }
-        let grads = metric.backward();
-        let mut found = BTreeMap::new();
-        for (site, leaves) in &self.leaves {
-            found.insert(site.clone(), summed(site, leaves, &grads)?);
-        }
-        let order = found.keys().cloned().collect();
-        let cache = ActivationCache::new(found, order);
-        Ok(self.n_layers.into_iter().fold(cache, ActivationCache::of_layers))
     }
 }

@@ -4,17 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
+use super::backward::BackwardLog;
 use super::capture::Capture;
 use super::edit::{At, Edit};
 use super::effect::Pending;
 use super::gradient::GradientEdit;
 use super::observe;
+use super::outcome::Fired;
 use super::pattern::SitePattern;
-use super::plan::Fired;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 
@@ -44,6 +46,10 @@ pub(super) struct Session {
     pub(super) keepers: BTreeMap<String, usize>,
     /// How much each edit changed, as tensors that are read when the run is over.
     pub(super) effects: Vec<Vec<Pending>>,
+    /// Tensors that each edit of gradients met and a backward pass may come by.
+    pub(super) tracked: Vec<usize>,
+    /// What edits of gradients did, once a backward pass came by.
+    pub(super) backward: Arc<BackwardLog>,
     /// Position of the first token of this forward in the whole sequence.
     pub(super) offset: usize,
     /// The tokens of this forward.
@@ -229,19 +235,30 @@ impl Session {
         due
     }
 
-    /// Adds the gradient's leaf where one is asked for, and keeps what captures want. The gradient of a site is taken
-    /// before an edit of gradients there changes what flows on to earlier sites.
-    fn keep(&mut self, at: &At<'_>, value: Activation) -> Activation {
+    /// Has the gradient edited on its way back. What is added to the graph last is met first: in reverse, edits apply in
+    /// the order they were registered.
+    fn with_gradient_edits(&mut self, at: &At<'_>, value: Activation) -> Result<Activation> {
         let mut value = value;
-        for index in 0..self.grad_edits.len() {
-            if self.grad_edits[index].0.matches(at.site) {
+        let tracked = !self.grad_edits.is_empty() && value.is_tracked();
+        for (index, (pattern, edit)) in self.grad_edits.iter().enumerate().rev() {
+            if pattern.matches(at.site) {
                 self.fired.grad_edits[index] += 1;
-                match self.grad_edits[index].1.apply(&value) {
-                    Ok(changed) => value = changed,
-                    Err(error) => self.fail(error),
+                if tracked {
+                    self.tracked[index] += 1;
+                    value = edit.apply(&value, at, &self.backward, index)?;
                 }
             }
         }
+        Ok(value)
+    }
+
+    /// Adds the gradient's leaf where one is asked for, and keeps what captures want. The gradient of a site is taken
+    /// before an edit of gradients there changes what flows on to earlier sites.
+    fn keep(&mut self, at: &At<'_>, value: Activation) -> Activation {
+        let mut value = self.with_gradient_edits(at, value.clone()).unwrap_or_else(|error| {
+            self.fail(error);
+            value
+        });
         if let Some(index) = self.grads.iter().position(|pattern| pattern.matches(at.site)) {
             self.fired.grads[index] += 1;
             match leaf_added(&value) {

@@ -32,7 +32,7 @@ impl HookedTransformer {
         if !metric.is_tracked() {
             return Err(Error::NoGradient { site: "the parameters".into() });
         }
-        let gradients = metric.backward();
+        let gradients = outcome.backward(&metric)?;
         let each = |(name, parameter): (String, Activation)| Some((name, parameter.gradient(&gradients)?));
         Ok(model.parameters().into_iter().filter_map(each).collect())
     }

@@ -12,7 +12,7 @@ type Check = fn(&HookedTransformer) -> Result<(), String>;
 /// What a family could do wrong, and the check that says so.
 #[test]
 fn a_deliberately_broken_family_fails_the_suite() {
-    let model = load("gpt2");
+    let model = load("gpt2", "cpu");
     let broken = |change: fn(&mut Transformer)| {
         let mut net = model.net().clone();
         change(&mut net);

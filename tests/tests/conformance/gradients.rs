@@ -1,11 +1,14 @@
-//! Gradients are those of finite differences.
+//! Gradients are those of finite differences, and pass hooks at every site.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use arrakis::models::device::read;
-use arrakis::models::hooks::{Activation, Plan};
-use arrakis::models::{Intervention, Tokens};
+use arrakis::models::hooks::{Activation, Edit, GradientEdit, Plan};
+use arrakis::models::{Error, HookedTransformer, Intervention, Result, Tokens};
 use arrakis::prelude::{Tensor, site};
 
-use super::each;
+use super::{apart, close, each};
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
@@ -31,6 +34,56 @@ fn gradients_are_those_of_finite_differences() {
                 if (numeric - gradient[index]).abs() > tolerance {
                     return Err(format!("{at}[{index}]: {} by gradient, {numeric} by difference", gradient[index]));
                 }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// The gradient at the stream entering block 0 under a plan.
+fn at_the_start(model: &HookedTransformer, plan: Plan) -> Result<Vec<f32>> {
+    let run = model.run(vec![vec![3, 14, 15, 9]], plan.grad(site::resid_pre(0)))?;
+    let metric = run.output.clone().slice([0..1, 3..4, 5..6]).reshape([1]);
+    run.gradients(metric)?.activation(site::resid_pre(0))?.to_vec()
+}
+
+/// Through hooks at every site that hand it on as it was, a gradient is what it was; through one that hands on nothing, what it
+/// is where the site is a constant.
+#[test]
+fn gradients_pass_hooks_at_every_site() {
+    each(|model| {
+        let plain = at_the_start(model, Plan::new()).unwrap();
+        let none = vec![0.0; plain.len()];
+        let tolerance = 1e-5 * apart(&plain, &none);
+        // Where queries, keys and values have inputs of their own, nothing flows through the one norm.
+        let sites = model
+            .sites()
+            .into_iter()
+            .filter(|name| name.starts_with("blocks.") && *name != site::resid_pre(0).as_str());
+        let (split, whole): (Vec<String>, Vec<String>) =
+            sites.partition(|name| name.ends_with("_input") || name.ends_with("_in"));
+        for sites in [split, whole] {
+            let met: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+            let meeting = Arc::clone(&met);
+            let same = Edit::any("as it was", move |gradient, at| {
+                meeting.lock().unwrap().insert(at.site.to_owned());
+                Ok(gradient)
+            });
+            let plan = sites.iter().fold(Plan::new(), |plan, name| plan.edit_gradient(name.as_str(), same.clone()));
+            close("as it was", &at_the_start(model, plan).unwrap(), &plain, tolerance)?;
+            let missed: Vec<&String> = sites.iter().filter(|name| !met.lock().unwrap().contains(*name)).collect();
+            if !missed.is_empty() {
+                return Err(format!("no gradient came by {missed:?}"));
+            }
+        }
+        for name in [site::pattern(1), site::z(1), site::mlp_out(1), site::resid_post(1)] {
+            let stopped = at_the_start(model, Plan::new().edit_gradient(name.clone(), GradientEdit::Stop));
+            let zeroed = at_the_start(model, Plan::new().edit_gradient(name.clone(), Intervention::zero()));
+            match (zeroed, stopped) {
+                (Ok(zeroed), Ok(stopped)) => close(name.as_str(), &zeroed, &stopped, tolerance)?,
+                // Nothing is left to differentiate.
+                (Ok(zeroed), Err(Error::NoGradient { .. })) => close(name.as_str(), &zeroed, &none, 0.0)?,
+                (zeroed, stopped) => return Err(format!("{name}: {zeroed:?}, {stopped:?}")),
             }
         }
         Ok(())

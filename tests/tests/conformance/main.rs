@@ -1,4 +1,4 @@
-//! Every family × every site, and the laws every run keeps, on tiny checkpoints whose every part matters.
+//! Every family × every site × every device, and the laws every run keeps, on tiny checkpoints whose every part matters.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -12,8 +12,9 @@ mod sites;
 mod sweeps;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use arrakis::models::device::read;
+use arrakis::models::device::{DEVICE_VARIABLE, choose, read};
 use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Tokens};
 
 /// One checkpoint a family, and those whose options differ most.
@@ -44,20 +45,39 @@ const CASES: &[&str] = &[
     "falcon_new",
 ];
 
-fn load(case: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    let device = std::env::var("ARRAKIS_DEVICE").unwrap_or_else(|_| "cpu".into());
-    HookedAutoModel::load(
-        folder.to_str().unwrap(),
-        &LoadOptions { device: Some(device), quiet: true, ..LoadOptions::default() },
-    )
-    .unwrap()
+/// The devices: the one `ARRAKIS_DEVICE` names, else the CPU, and through wgpu a GPU or a software adapter where there is one.
+fn devices() -> &'static [String] {
+    static DEVICES: OnceLock<Vec<String>> = OnceLock::new();
+    DEVICES.get_or_init(|| {
+        if let Ok(named) = std::env::var(DEVICE_VARIABLE) {
+            return vec![named];
+        }
+        let wgpu = ["gpu", "wgpu-software"].into_iter().find(|name| choose(Some(name)).is_ok());
+        ["cpu"].into_iter().chain(wgpu).map(str::to_owned).collect()
+    })
 }
 
-/// Runs a check on every case; all failures are told, not the first.
+fn load(case: &str, device: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
+    let options = LoadOptions { device: Some(device.to_owned()), quiet: true, ..LoadOptions::default() };
+    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+}
+
+/// Runs a check on every device.
+fn each_device(check: impl Fn(&str)) {
+    for device in devices() {
+        check(device);
+    }
+}
+
+/// Runs a check on every case, on every device; all failures are told, not the first.
 fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
-    let failures: Vec<String> =
-        CASES.iter().filter_map(|case| check(&load(case)).err().map(|problem| format!("{case}: {problem}"))).collect();
+    let cases = devices().iter().flat_map(|device| CASES.iter().map(move |case| (case, device)));
+    let failures: Vec<String> = cases
+        .filter_map(|(case, device)| {
+            check(&load(case, device)).err().map(|problem| format!("{case} on {device}: {problem}"))
+        })
+        .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 

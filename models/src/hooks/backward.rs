@@ -1,0 +1,182 @@
+//! A step of the backward pass that hands the gradient to an edit: forward, it is the tensor it was given.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::{Autodiff, Backend, BackendTensor, DispatchKindConversion, Flex};
+use burn::tensor::DispatchTensor;
+
+use super::activation::Activation;
+use super::edit::{At, Edit};
+use super::effect::{self, Effect, Pending};
+use super::rows::Rows;
+use crate::error::{Error, Result};
+
+/// What came of the edits of gradients in the one backward pass of a run.
+#[derive(Debug, Default)]
+pub(super) struct BackwardLog(Mutex<Entries>);
+
+/// Whether it began; the first error; its firings by the edit's place in the plan, and what they come to.
+#[derive(Debug, Default)]
+struct Entries {
+    begun: bool,
+    error: Option<Error>,
+    firings: Vec<(usize, Pending)>,
+    effects: Vec<Effect>,
+}
+
+impl BackwardLog {
+    /// Opens the backward pass.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GraphConsumed`] the second time, where Burn would panic.
+    pub(super) fn begin(&self) -> Result<()> {
+        let begun = std::mem::replace(&mut self.entries().begun, true);
+        if begun { Err(Error::GraphConsumed) } else { Ok(()) }
+    }
+
+    /// Closes the backward pass: how much each of so many edits changed in it.
+    ///
+    /// # Errors
+    ///
+    /// The first that an edit returned, and [`Error::Device`].
+    pub(super) fn read(&self, edits: usize) -> Result<Vec<Effect>> {
+        let (error, firings) = {
+            let mut entries = self.entries();
+            (entries.error.take(), std::mem::take(&mut entries.firings))
+        };
+        error.map_or(Ok(()), Err)?;
+        let mut pending: Vec<Vec<Pending>> = (0..edits).map(|_| Vec::new()).collect();
+        for (index, firing) in firings {
+            pending[index].push(firing);
+        }
+        let effects = effect::read(pending)?;
+        self.entries().effects.clone_from(&effects);
+        Ok(effects)
+    }
+
+    /// Those of the backward pass, once it is closed.
+    pub(super) fn effects(&self) -> Vec<Effect> {
+        self.entries().effects.clone()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, index: usize, effect: Result<Pending>) {
+        let mut entries = self.entries();
+        match effect {
+            Ok(effect) => entries.firings.push((index, effect)),
+            Err(error) => _ = entries.error.get_or_insert(error),
+        }
+    }
+}
+
+/// An edit of the gradient at one site of one run.
+#[derive(Clone)]
+pub(super) struct Hook {
+    edit: Edit,
+    site: Arc<str>,
+    offset: usize,
+    rows: Option<Rows>,
+    log: Arc<BackwardLog>,
+    index: usize,
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hook({:?} at {})", self.edit, self.site)
+    }
+}
+
+impl Hook {
+    pub(super) fn new(edit: Edit, at: &At<'_>, log: &Arc<BackwardLog>, index: usize) -> Self {
+        let (site, rows) = (at.site.into(), at.rows.cloned());
+        Self { edit, site, offset: at.offset, rows, log: Arc::clone(log), index }
+    }
+
+    /// The gradient that flows on. The backward pass has no way to fail: after an error it is one that no reader takes for
+    /// a result, and the error is kept for [`BackwardLog::read`].
+    fn changed(&self, gradient: &Activation) -> Activation {
+        let measured = self.edited(gradient).and_then(|new| Ok((Pending::of(gradient, &new)?, new)));
+        let (effect, new) = match measured {
+            Ok((effect, new)) => (Ok(effect), new),
+            Err(error) => (Err(error), gradient.no_numbers()),
+        };
+        self.log.note(self.index, effect);
+        new
+    }
+
+    fn edited(&self, gradient: &Activation) -> Result<Activation> {
+        let at = At { site: &self.site, offset: self.offset, rows: self.rows.as_ref() };
+        let new = self.edit.apply(gradient.clone(), &at)?.detached();
+        if new.dims() != gradient.dims() {
+            let (expected, actual) = (gradient.dims().to_vec(), new.dims().to_vec());
+            return Err(Error::EditShape { site: at.site.to_owned(), expected, actual });
+        }
+        new.to_device(gradient.device())
+    }
+}
+
+/// The tensor with the hook behind it; `None` on a backend that is not built in.
+pub(super) fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda"))]
+    if let Some(tensor) = on::<burn::backend::Cube>(tensor, hook) {
+        return Some(tensor);
+    }
+    #[cfg(feature = "remote")]
+    if let Some(tensor) = on::<burn::backend::Remote>(tensor, hook) {
+        return Some(tensor);
+    }
+    on::<Flex>(tensor, hook)
+}
+
+fn on<B: Backend>(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor>
+where
+    DispatchTensor: DispatchKindConversion<B>
+        + DispatchKindConversion<Autodiff<B, NoCheckpointing>>
+        + DispatchKindConversion<Autodiff<B, BalancedCheckpointing>>,
+{
+    with::<B, NoCheckpointing>(tensor, hook).or_else(|| with::<B, BalancedCheckpointing>(tensor, hook))
+}
+
+/// The same, where the tensor is on this backend and its graph of this kind.
+fn with<B: Backend, C: CheckpointStrategy>(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor>
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,
+{
+    let tensor = <DispatchTensor as DispatchKindConversion<Autodiff<B, C>>>::try_into_backend(tensor.clone()).ok()?;
+    let (primitive, node) = tensor.float().into_parts();
+    let tensor = match Step.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(hook.clone(), primitive),
+        OpsKind::UnTracked(step) => step.finish(primitive),
+    };
+    Some(<DispatchTensor as DispatchKindConversion<Autodiff<B, C>>>::from_backend(BackendTensor::Float(tensor)))
+}
+
+#[derive(Debug)]
+struct Step;
+
+impl<B: Backend> Backward<B, 1> for Step
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    type State = Hook;
+
+    fn backward(self, ops: Ops<Hook, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let hook = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |gradient| {
+            let gradient = <DispatchTensor as DispatchKindConversion<B>>::from_backend(BackendTensor::Float(gradient));
+            let changed = hook.changed(&Activation::from_dispatch(gradient)).into_dispatch();
+            <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(changed)
+                .expect("BUG: an edited gradient is on its device")
+                .float()
+        });
+    }
+}

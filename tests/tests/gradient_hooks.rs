@@ -1,0 +1,215 @@
+//! Edits of gradients by closures and interventions: PyTorch's numbers, their order, their errors and what they report.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use arrakis::models::device::read;
+use arrakis::models::{
+    Edit, Error, GradientEdit, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Outcome, Plan, Side,
+    Tokens,
+};
+use arrakis::prelude::{Tensor, site};
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn load(case: &str) -> HookedTransformer {
+    let folder = fixtures().join("parity").join(case);
+    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+}
+
+fn tokens() -> Tokens {
+    Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap()
+}
+
+fn metric(logits: Tensor<3>) -> Tensor<1> {
+    logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1])
+}
+
+fn run(model: &HookedTransformer, plan: Plan) -> Outcome<Tensor<3>> {
+    model.run(tokens(), plan.grad(site::resid_pre(0))).unwrap()
+}
+
+/// The gradient at the stream entering block 0.
+fn gradient(outcome: &Outcome<Tensor<3>>) -> Vec<f32> {
+    let gradients = outcome.gradients(metric(outcome.output.clone())).unwrap();
+    gradients.activation(site::resid_pre(0)).unwrap().to_vec().unwrap()
+}
+
+fn under(model: &HookedTransformer, plan: Plan) -> Vec<f32> {
+    gradient(&run(model, plan))
+}
+
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |most, next| if next > most || next.is_nan() { next } else { most })
+}
+
+fn clamped() -> Edit {
+    Edit::new(|gradient: Tensor<3>| gradient.clamp(-0.02, 0.02))
+}
+
+fn bent() -> Edit {
+    Edit::new(|gradient: Tensor<3>| gradient.abs() * 3.0 + 0.001)
+}
+
+#[test]
+fn two_closures_at_one_site_as_pytorch_applies_them() {
+    let recorded = std::fs::read_to_string(fixtures().join("gradient_hooks/torch.json")).unwrap();
+    let recorded: BTreeMap<String, Vec<f32>> = serde_json::from_str(&recorded).unwrap();
+    for (case, expected) in &recorded {
+        let model = load(case);
+        let hooked = |first, second| {
+            under(
+                &model,
+                Plan::new().edit_gradient(site::resid_post(0), first).edit_gradient(site::resid_post(0), second),
+            )
+        };
+        let ours = apart(&hooked(clamped(), bent()), expected);
+        assert!(ours < 1e-5, "{case}: {ours}");
+        assert!(apart(&hooked(bent(), clamped()), expected) > 1e-2, "{case}: the order makes no difference");
+        assert!(apart(&under(&model, Plan::new()), expected) > 1e-2, "{case}: the hooks make no difference");
+    }
+}
+
+/// No gradient flows into a head whose output is a constant.
+#[test]
+fn an_intervention_selects_heads_as_it_does_forward() {
+    for case in ["gpt2", "llama", "gpt_neox"] {
+        let model = load(case);
+        let z =
+            model.run(tokens(), Plan::new().capture(site::z(0))).unwrap().cache.activation(site::z(0)).unwrap().clone();
+        let frozen = under(&model, Plan::new().edit(site::z(0), Intervention::patch(&z).head(1).edit()));
+        let stopped = under(&model, Plan::new().edit_gradient(site::z(0), Intervention::zero().head(1)));
+        assert!(apart(&frozen, &stopped) < 1e-5, "{case}");
+        assert!(apart(&under(&model, Plan::new()), &stopped) > 1e-3, "{case}: head 1 makes no difference");
+    }
+}
+
+#[test]
+fn a_gradient_asked_for_at_the_site_is_the_one_before_its_edits() {
+    let model = load("gpt2");
+    let at = |plan: Plan| {
+        let outcome = model.run(tokens(), plan.grad(site::resid_post(0)).grad(site::resid_pre(0))).unwrap();
+        let gradients = outcome.gradients(metric(outcome.output.clone())).unwrap();
+        gradients.activation(site::resid_post(0)).unwrap().to_vec().unwrap()
+    };
+    assert_eq!(at(Plan::new()), at(Plan::new().edit_gradient(site::resid_post(0), clamped())));
+}
+
+#[test]
+fn the_forward_is_the_same_to_the_bit_and_what_the_backward_changed_is_told() {
+    let model = load("llama");
+    let plain = run(&model, Plan::new());
+    let at = "blocks.*.{attn.q,attn.pattern,attn.z,mlp_out,resid_post}";
+    let same = Edit::any("as it was", |gradient, _| Ok(gradient));
+    let plan = Plan::new().edit_gradient(at, same).edit_gradient(site::resid_post(1), GradientEdit::Scale(-2.0));
+    let hooked = run(&model, plan.edit_gradient(site::pattern(0), GradientEdit::Stop));
+    assert_eq!(read(plain.output.clone()).unwrap(), read(hooked.output.clone()).unwrap());
+    assert!(hooked.gradient_effects().is_empty(), "before a backward pass");
+    gradient(&hooked);
+    let [same, scaled, stopped] = hooked.gradient_effects()[..] else { panic!("an effect for each edit") };
+    assert!(same.changed == 0.0 && same.of > 1000.0 && same.changed_nothing(), "{same:?}");
+    assert!((scaled.relative() - 3.0).abs() < 1e-5, "from g to -2 g: {scaled:?}");
+    assert_eq!(stopped.of, 0.0, "nothing comes by what is stopped");
+}
+
+#[test]
+fn positions_are_those_of_the_padded_row() {
+    let model = load("llama");
+    let rows = [vec![3, 14, 15, 9, 7], vec![3, 14, 15, 9]];
+    let last = Intervention::scale(0.0).positions([-1]);
+    for (side, slot) in [(Side::Left, 4), (Side::Right, 3)] {
+        let tokens = Tokens::padded(&rows, side, 0).unwrap();
+        let plan = Plan::new().edit_gradient(site::resid_post(0), last.clone()).grad(site::resid_pre(0));
+        let outcome = model.run(&tokens, plan).unwrap();
+        let metric = outcome.output.clone().slice([1..2, slot..slot + 1, 5..6]).reshape([1]);
+        let batched = outcome.gradients(metric).unwrap().activation(site::resid_pre(0)).unwrap().to_vec().unwrap();
+        let alone = under(&model, Plan::new().edit_gradient(site::resid_post(0), last.clone()));
+        let (row, width) = (batched.len() / 2, alone.len() / 4);
+        let start = row + (slot - 3) * width;
+        assert!(apart(&batched[start..start + alone.len()], &alone) < 1e-5, "{side:?}");
+        assert!(apart(&alone, &under(&model, Plan::new())) > 1e-3, "the last position makes no difference");
+    }
+}
+
+#[test]
+fn parameters_have_the_edited_gradient() {
+    let model = load("gpt2");
+    let of = |plan: Plan| {
+        let found = model.parameter_gradients(tokens(), plan, |logits, _| Ok(metric(logits.clone()))).unwrap();
+        found["blocks.0.mlp.w_in.weight"].to_vec().unwrap()
+    };
+    let edited = of(Plan::new().edit_gradient(site::mlp_out(0), Edit::new(|gradient: Tensor<3>| gradient * -0.5)));
+    let expected: Vec<f32> = of(Plan::new()).iter().map(|x| x * -0.5).collect();
+    assert!(apart(&edited, &expected) < 1e-6);
+    assert!(expected.iter().any(|x| x.abs() > 1e-3));
+}
+
+#[test]
+fn a_closure_that_fails_or_changes_the_shape_is_the_error_of_the_gradients() {
+    let model = load("gpt2");
+    let failed = |edit: Edit| {
+        let outcome = run(&model, Plan::new().edit_gradient("blocks.*.mlp_out", edit));
+        outcome.gradients(metric(outcome.output.clone())).unwrap_err()
+    };
+    let refused =
+        Edit::fallible(|_: Tensor<3>, at| Err(Error::Absent { what: at.site.to_owned(), why: "asked to".into() }));
+    // The backward pass meets the last block first.
+    assert_eq!(failed(refused).to_string(), "blocks.2.mlp_out is not in this model: asked to");
+    let cut = Edit::new(|gradient: Tensor<3>| gradient.narrow(1, 0, 1));
+    let said = failed(cut).to_string();
+    assert_eq!(said, "the edit at `blocks.2.mlp_out` returned a tensor of shape [1, 1, 32], the site has [1, 4, 32]");
+    let rank = Edit::new(|gradient: Tensor<4>| gradient);
+    assert!(matches!(failed(rank), Error::Rank { asked: 4, .. }));
+}
+
+#[test]
+fn selections_are_checked_before_anything_runs() {
+    let plan = Plan::new().edit_gradient(site::z(0), Intervention::zero().head(9)).grad(site::resid_pre(0));
+    let said = load("gpt2").run(tokens(), plan).unwrap_err().to_string();
+    assert!(said.contains("head 9"), "{said}");
+}
+
+#[test]
+fn an_edit_that_no_gradient_comes_by_is_an_error() {
+    let model = load("gpt2");
+    let edit = || Plan::new().edit_gradient(site::resid_post(0), clamped());
+    let said = |error: Error| {
+        assert!(matches!(error, Error::Unreached { .. }), "{error}");
+        error.to_string()
+    };
+    let text = said(model.run(tokens(), edit()).unwrap_err());
+    assert!(text.starts_with("no gradient passes `blocks.0.resid_post`, whose gradient is edited"), "{text}");
+    said(model.run(tokens(), edit().grad(site::resid_post(1))).unwrap_err());
+    let stop = Plan::new().edit_gradient("embed", GradientEdit::Stop).grad(site::resid_pre(0));
+    said(model.run(tokens(), stop).unwrap_err());
+    // Met by the forward, but not by the backward, which is stopped after it.
+    let behind = run(
+        &model,
+        Plan::new()
+            .edit_gradient(site::z(1), Intervention::scale(2.0))
+            .edit_gradient(site::attn_out(1), GradientEdit::Stop),
+    );
+    said(behind.gradients(metric(behind.output.clone())).unwrap_err());
+}
+
+#[test]
+fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
+    let outcome = run(&load("gpt2"), Plan::new());
+    let constant = Tensor::<1>::zeros([1], &outcome.output.device());
+    assert!(matches!(outcome.gradients(constant.detach()).unwrap_err(), Error::NoGradient { .. }));
+    gradient(&outcome);
+    let again = outcome.gradients(metric(outcome.output.clone())).unwrap_err().to_string();
+    assert!(
+        again.starts_with("this run's gradients have been taken") && again.ends_with("or run again for another"),
+        "{again}"
+    );
+}
