@@ -9,6 +9,7 @@ use super::edit::{At, Edit};
 use super::fitting::{fitted, fitting, last_axis};
 use super::knock_out::{key_slots, knocked_out};
 use super::reduction::mean_over_positions;
+use super::resample::{self, resampled};
 use super::rows::Rows;
 use super::selection::{Axes, Selection, Slice};
 use crate::error::{Error, Result};
@@ -38,6 +39,11 @@ pub enum Action {
     Patch {
         /// The tensor.
         value: Activation,
+    },
+    /// Replaced by the same of another row of the batch: `from[row]`, for every row of it.
+    Resample {
+        /// Rows.
+        from: Vec<usize>,
     },
     /// A vector added along the last axis, `coefficient` times.
     Add {
@@ -103,6 +109,11 @@ impl Intervention {
         Self::new(Action::Patch { value: value.detached() })
     }
 
+    /// Replaces row by row by those of other rows: resample ablation, where `from` is a draw.
+    pub fn resample(from: impl IntoIterator<Item = usize>) -> Self {
+        Self::new(Action::Resample { from: from.into_iter().collect() })
+    }
+
     /// Adds a vector along the last axis.
     pub fn add(vector: Vec<f32>, coefficient: f32) -> Self {
         Self::new(Action::Add { vector, coefficient })
@@ -157,6 +168,7 @@ impl Intervention {
             Action::Scale { .. } => "scale",
             Action::MeanOverPositions => "mean over positions",
             Action::Patch { .. } => "patch",
+            Action::Resample { .. } => "resample",
             Action::Add { .. } => "add",
             Action::ProjectOut { .. } => "project out",
             Action::KnockOut { .. } => "knock out",
@@ -181,6 +193,7 @@ impl Intervention {
             Action::ProjectOut { direction } => directed(direction, at),
             Action::KnockOut { keys } => key_slots(keys, dims, at).map(drop),
             Action::Patch { value } => fitting(value.dims(), dims, at),
+            Action::Resample { from } => resample::check(from, dims, at),
             Action::MeanOverPositions if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
                 what: "a position axis to take a mean over".into(),
                 why: format!("`{}` has the shape {dims:?}", at.site),
@@ -212,6 +225,7 @@ impl Intervention {
             Action::Set { value: to } => value.map_flat(|x| x.full_like(*to)),
             Action::Scale { factor } => value.map_flat(|x| x * *factor),
             Action::KnockOut { keys } => knocked_out(value, keys, at),
+            Action::Resample { from } => resampled(value, from, at),
             Action::Patch { value: patch } => fitted(&patch.to_device(value.device())?, dims, at),
             Action::MeanOverPositions => {
                 let (outer, pos, inner) = axes.around_position(dims);

@@ -85,6 +85,12 @@ impl Rows {
         self.batch
     }
 
+    /// Whether two rows have their tokens in the same slots, earlier ones included.
+    pub(super) fn are_alike(&self, one: usize, other: usize) -> bool {
+        let alike = |slots: &[Vec<Option<usize>>]| slots[one] == slots[other];
+        alike(&self.positions) && alike(&self.earlier)
+    }
+
     /// `[row][slot]`: whether a token is there.
     pub fn real(&self) -> Vec<Vec<bool>> {
         self.positions.iter().map(|row| row.iter().map(Option::is_some).collect()).collect()

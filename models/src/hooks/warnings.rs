@@ -13,7 +13,7 @@ pub(crate) fn warn_unchanged(edited: &[String], effects: &[Effect]) {
 }
 
 /// Says something on the standard error, once a process for each text: a loop would bury it.
-pub(super) fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     if said.insert(text.to_owned()) {

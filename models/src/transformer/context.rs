@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
-use super::config::{Positions, Rope, TransformerConfig};
+use super::config::{Positions, Rope, RopeScaling, TransformerConfig};
+use crate::hooks::warn;
 
 /// Keys and values of earlier forwards, for generation token by token.
 #[derive(Clone, Debug, Default)]
@@ -172,11 +173,26 @@ fn mask(
     Tensor::from_data(TensorData::new(hidden, [rows, 1, queries, keys]), device)
 }
 
+/// Whether a row would be rotated otherwise alone than beside the longest.
+fn is_turned_by_another(rope: &Rope, positions: &[Vec<i64>], longest: usize) -> bool {
+    if !matches!(rope.scaling, RopeScaling::Dynamic { .. } | RopeScaling::Longrope { .. }) {
+        return false;
+    }
+    let all = rope.frequencies(longest);
+    positions.iter().any(|row| rope.frequencies(self::longest(std::slice::from_ref(row))) != all)
+}
+
 fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let half = rope.dims / 2;
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
     // As in transformers, the longest row says how all rows of a batch are rotated, where that depends on the length.
     let longest = longest(positions);
+    if is_turned_by_another(rope, positions, longest) {
+        warn(
+            "rows of a batch are rotated as its longest row is, as in transformers, and a shorter one would be rotated \
+             otherwise alone: run rows apart whose lengths are on both sides of what the rotation was trained for",
+        );
+    }
     for row in positions {
         let (row_cos, row_sin) = rope.tables(&row[offset..], longest);
         cos.extend(row_cos);
@@ -255,6 +271,19 @@ mod tests {
         let (exact, rounded) = (penalties(false), penalties(true));
         assert_eq!([exact[257], exact[259]], [257.0 / 256.0, 259.0 / 256.0]);
         assert_eq!([rounded[256], rounded[257], rounded[259]], [1.0, 1.0, 260.0 / 256.0]);
+    }
+
+    #[test]
+    fn rows_on_both_sides_of_a_stretch_are_noticed() {
+        let scaling = RopeScaling::Dynamic { factor: 2.0, original_n_ctx: 4 };
+        let stretching = Rope { theta: 100.0, dims: 4, interleaved: false, scaling };
+        let fixed = Rope { scaling: RopeScaling::Linear { factor: 2.0 }, ..stretching.clone() };
+        let noticed = |rope: &Rope, lengths: [i64; 2]| {
+            let rows = lengths.map(|length| (0..length).collect());
+            is_turned_by_another(rope, &rows, longest(&rows))
+        };
+        assert!(noticed(&stretching, [3, 6]) && noticed(&stretching, [5, 6]));
+        assert!(!noticed(&stretching, [2, 4]) && !noticed(&stretching, [6, 6]) && !noticed(&fixed, [3, 6]));
     }
 
     #[test]

@@ -1,10 +1,37 @@
 //! What adds up to what, in every block.
 
-use arrakis::models::HookedTransformer;
 use arrakis::models::device::read;
+use arrakis::models::hooks::{ActivationCache, Plan};
+use arrakis::models::{HookedTransformer, Intervention};
 use arrakis::prelude::{Tensor, site};
 
 use super::{close, each, logits, prompt};
+
+/// With its scale held, a norm is linear: of twice the stream it makes twice as much.
+#[test]
+fn a_norm_whose_scale_is_frozen_is_linear() {
+    each(|model| {
+        let normalized = "blocks.1.ln1.normalized";
+        if !model.sites().iter().any(|site| site == normalized) {
+            return Ok(());
+        }
+        let plan = || Plan::new().capture(normalized).capture("blocks.1.ln1.scale");
+        let doubled = || plan().edit(site::resid_pre(1), Intervention::scale(2.0).edit());
+        let of = |plan: Plan| model.run(prompt(), plan).unwrap().cache;
+        let clean = of(plan());
+        let scale = clean.activation("blocks.1.ln1.scale").unwrap();
+        let frozen = of(doubled().edit("blocks.1.ln1.scale", Intervention::patch(scale).edit()));
+        let numbers = |cache: &ActivationCache| cache.activation(normalized).unwrap().to_vec().unwrap();
+        let twice: Vec<f32> = numbers(&clean).iter().map(|x| 2.0 * x).collect();
+        close("frozen", &numbers(&frozen), &twice, 1e-4)?;
+        let free = numbers(&of(doubled()));
+        if close("free", &free, &twice, 0.5).is_ok() {
+            Err("a scale that is free is as if frozen".into())
+        } else {
+            Ok(())
+        }
+    });
+}
 
 #[test]
 fn the_stream_adds_up() {

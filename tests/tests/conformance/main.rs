@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
 mod broken;
+mod devices;
 mod encoders;
 mod gradients;
 mod identities;

@@ -1,0 +1,76 @@
+//! Rows that take one another's numbers: resample ablation within a batch.
+
+use super::activation::Activation;
+use super::edit::At;
+use super::rows::Rows;
+use crate::error::{Error, Result};
+
+pub(super) fn resampled(value: &Activation, from: &[usize], at: &At<'_>) -> Result<Activation> {
+    check(from, value.dims(), at)?;
+    value.select(0, from)
+}
+
+/// Every row has a source in the same batch, with tokens and padding in the same slots: of rows that do not, nothing says which
+/// positions belong together.
+pub(super) fn check(from: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
+    let rows = at.rows_of(dims);
+    let (_, total) = rows.map_or((0, dims[0]), Rows::batch);
+    if from.len() != total {
+        return Err(Error::Length { what: "rows to resample from".into(), expected: total, actual: from.len() });
+    }
+    if let Some(far) = from.iter().find(|row| **row >= total) {
+        return Err(Error::OutOfRange { what: "row", asked: *far, length: total });
+    }
+    let refused = |why: String| Err(Error::Absent { what: format!("a row to resample `{}` from", at.site), why });
+    if total != dims[0] {
+        return refused(format!("of {total} rows, {} are in this forward: make the batch smaller", dims[0]));
+    }
+    let unlike = |rows: &Rows| (0..total).find(|row| !rows.are_alike(*row, from[*row]));
+    match rows.and_then(unlike) {
+        Some(row) => refused(format!("rows {row} and {} are padded otherwise: take prompts of one length", from[row])),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::hooks::{Action, Intervention};
+    use crate::tokens::{Side, Tokens};
+
+    fn three() -> Activation {
+        Activation::from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2, 1], &Device::flex()).unwrap()
+    }
+
+    fn run(intervention: &Intervention, rows: Option<&Rows>) -> Result<Vec<f32>> {
+        intervention.apply(&three(), &At { site: "blocks.0.mlp_out", offset: 0, rows })?.to_vec()
+    }
+
+    #[test]
+    fn rows_take_the_numbers_of_their_sources() {
+        let turned = Intervention::resample([2, 0, 1]);
+        assert_eq!(run(&turned, None).unwrap(), [5.0, 6.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(run(&turned.positions([-1]).rows([0, 2]), None).unwrap(), [1.0, 6.0, 3.0, 4.0, 5.0, 4.0]);
+        let text = serde_json::to_string(&Intervention::resample([1])).unwrap();
+        assert_eq!(text, r#"{"action":{"do":"resample","from":[1]}}"#);
+        assert!(matches!(serde_json::from_str::<Intervention>(&text).unwrap().action, Action::Resample { .. }));
+    }
+
+    #[test]
+    fn what_is_no_source_is_refused() {
+        let said = |from: &[usize], rows: Option<&Rows>| {
+            run(&Intervention::resample(from.iter().copied()), rows).unwrap_err().to_string()
+        };
+        assert_eq!(said(&[1, 0], None), "rows to resample from: expected 3, got 2");
+        assert_eq!(said(&[0, 1, 3], None), "row 3 is out of range: there are 3, numbered from 0");
+        let padded = Tokens::padded(&[vec![1, 2], vec![3], vec![4, 5]], Side::Left, 0).unwrap();
+        let rows = Rows::new(&padded, &[]);
+        assert_eq!(run(&Intervention::resample([2, 1, 0]), Some(&rows)).unwrap(), [5.0, 6.0, 3.0, 4.0, 1.0, 2.0]);
+        let unlike = said(&[1, 0, 2], Some(&rows));
+        assert!(unlike.ends_with("rows 0 and 1 are padded otherwise: take prompts of one length"), "{unlike}");
+        let part = said(&[0, 1, 2, 3, 4], Some(&rows.within(0, 5)));
+        assert!(part.ends_with("of 5 rows, 3 are in this forward: make the batch smaller"), "{part}");
+    }
+}
