@@ -177,13 +177,21 @@ impl Activation {
         Self::shaped(Tensor::cat(flat, 0), &dims)
     }
 
-    /// The same numbers on another device.
+    /// The same numbers on another device, where no gradient leads back.
     ///
     /// # Errors
     ///
-    /// [`Error::Rank`] for a rank outside 1 to 6.
+    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Device`] when the numbers cannot be read.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        if self.device == *device { Ok(self.clone()) } else { self.map_flat(|flat| flat.to_device(device)) }
+        if self.device == *device {
+            return Ok(self.clone());
+        }
+        if self.device.clone().inner() == device.clone().inner() {
+            return self.map_flat(|flat| flat.to_device(device));
+        }
+        // Burn hands a GPU's numbers over unread, and reads them where they are first used: what has been written into that
+        // memory by then is what is found. Reading them now is what makes a copy.
+        Self::from_vec(self.to_vec()?, &self.dims, device)
     }
 
     /// What a backward pass left for this tensor, where it is a leaf that was reached.
