@@ -87,19 +87,33 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when it is not there, is no float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
-        let data = self.read_stored(name)?;
-        Ok(if data.dtype() == DType::F32 { data } else { data.convert::<f32>() })
+        let (_, held) = self.held(name)?;
+        let Some(dtype) = held.dtype.filter(DType::is_float) else {
+            return Err(Error::file(&self.folder, not_float(name, held)));
+        };
+        let shape = held.shape.clone();
+        let mut bytes = vec![0; shape.iter().product::<usize>() * dtype.size()];
+        self.read_into(name, 0, &mut bytes)?;
+        Ok(TensorData::from_bytes_vec(bytes, shape, dtype).convert::<f32>())
     }
 
-    /// Reads one float tensor in the type it is stored in.
-    pub(super) fn read_stored(&mut self, name: &str) -> Result<TensorData> {
-        let (file, held) =
-            self.index.get(name).ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))?;
-        if !held.is_float() {
+    /// Fills the bytes with a float tensor's elements, as they are stored, from `first` on in row-major order.
+    pub(super) fn read_into(&mut self, name: &str, first: usize, bytes: &mut [u8]) -> Result<()> {
+        let (file, held) = self.held(name)?;
+        let Some(dtype) = held.dtype.filter(DType::is_float) else {
             return Err(Error::file(&self.folder, not_float(name, held)));
+        };
+        let (path, store) = &mut self.stores[file];
+        store.read_into(name, first * dtype.size(), bytes).map_err(|problem| Error::file(path, problem))?;
+        if cfg!(target_endian = "big") {
+            bytes.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
         }
-        let (path, store) = &mut self.stores[*file];
-        store.read(name).map_err(|problem| Error::file(path, problem))
+        Ok(())
+    }
+
+    fn held(&self, name: &str) -> Result<(usize, &Held)> {
+        let found = self.index.get(name).map(|(file, held)| (*file, held));
+        found.ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
@@ -137,10 +151,10 @@ impl Store {
         }
     }
 
-    fn read(&mut self, name: &str) -> Result<TensorData, String> {
+    fn read_into(&mut self, name: &str, offset: usize, bytes: &mut [u8]) -> Result<(), String> {
         match self {
-            Self::Safetensors(file) => file.read(name),
-            Self::Pytorch(file) => file.read(name),
+            Self::Safetensors(file) => file.read_into(name, offset, bytes),
+            Self::Pytorch(file) => file.read_into(name, offset, bytes),
         }
     }
 }

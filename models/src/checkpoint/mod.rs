@@ -8,6 +8,7 @@ mod hub;
 mod json;
 mod load;
 mod open;
+mod place;
 mod pytorch_file;
 mod safetensors_file;
 mod save;

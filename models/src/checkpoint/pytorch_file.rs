@@ -21,6 +21,7 @@ const TENSOR: &str = "torch.Tensor";
 /// The tensors of a file that has been parsed.
 pub(super) struct PytorchFile {
     tensors: BTreeMap<String, Tensor>,
+    last: Option<(String, TensorData)>,
 }
 
 impl PytorchFile {
@@ -36,7 +37,7 @@ impl PytorchFile {
         let root = PytorchReader::read_pickle_data(path, None).map_err(|error| failed(&error))?;
         match object(&root) {
             Some((place, class)) => Err(broken(format!("`{place}` is a `{class}`, not a tensor; {MEND}"))),
-            None => Ok(Self { tensors }),
+            None => Ok(Self { tensors, last: None }),
         }
     }
 
@@ -50,8 +51,22 @@ impl PytorchFile {
         listed.collect()
     }
 
-    /// One tensor as it is stored.
-    pub(super) fn read(&self, name: &str) -> Result<TensorData, String> {
+    /// Fills the bytes with those of a tensor, from `offset` on. The file gives a tensor whole: the last one is kept for what
+    /// else is read of it.
+    pub(super) fn read_into(&mut self, name: &str, offset: usize, bytes: &mut [u8]) -> Result<(), String> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != name) {
+            self.last = None;
+            self.last = Some((name.to_owned(), self.whole(name)?));
+        }
+        let whole = self.last.as_ref().map_or(&[][..], |(_, whole)| whole.as_bytes());
+        let part = whole.get(offset..offset + bytes.len());
+        bytes.copy_from_slice(
+            part.ok_or_else(|| format!("`{name}` holds fewer numbers than its shape; download it again"))?,
+        );
+        Ok(())
+    }
+
+    fn whole(&self, name: &str) -> Result<TensorData, String> {
         let tensor = self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`"))?;
         bridge::to_data(&bridge::from_pytorch(tensor.clone())).map_err(|error| format!("{error}; download it again"))
     }

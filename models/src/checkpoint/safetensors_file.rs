@@ -1,4 +1,4 @@
-//! A safetensors file, read tensor by tensor: peak memory is what is kept, and one tensor more.
+//! A safetensors file, read range by range: memory holds what is asked for.
 //!
 //! Mapping the file instead would hold its pages beside the tensors made of them.
 
@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use burn::tensor::{DType, TensorData};
+use burn::tensor::DType;
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::files::{Held, widen};
+use super::files::Held;
 use super::header;
 use crate::error::Result;
 
@@ -40,22 +40,12 @@ impl SafetensorsFile {
         self.tensors.iter().map(|(name, info)| (name.clone(), held(info))).collect()
     }
 
-    /// One float tensor in the type it is stored in.
-    pub(super) fn read(&mut self, name: &str) -> Result<TensorData, String> {
+    /// Fills the bytes with those of a tensor, from `offset` on.
+    pub(super) fn read_into(&mut self, name: &str, offset: usize, bytes: &mut [u8]) -> Result<(), String> {
         let info = self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`"))?;
-        let (first, end) = info.data_offsets;
-        let mut bytes = vec![0; end - first];
-        let at = SeekFrom::Start(self.start + first as u64);
-        self.file
-            .seek(at)
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|error| format!("`{name}` cannot be read: {error}"))?;
-        let broken = || format!("`{name}` holds {:?}, not floating point numbers", info.dtype);
-        if cfg!(target_endian = "little") {
-            let dtype = dtype(info.dtype).filter(DType::is_float).ok_or_else(broken)?;
-            return Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), dtype));
-        }
-        Ok(TensorData::new(widen(info.dtype, &bytes).ok_or_else(broken)?, info.shape.clone()))
+        let at = SeekFrom::Start(self.start + (info.data_offsets.0 + offset) as u64);
+        let read = self.file.seek(at).and_then(|_| self.file.read_exact(bytes));
+        read.map_err(|error| format!("`{name}` cannot be read: {error}"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where each of our tensors is found in a checkpoint, and how it is cut out.
 
+use std::ops::Range;
+
 /// How a tensor is cut from the output axis of the checkpoint's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -26,6 +28,17 @@ pub enum Cut {
 }
 
 impl Cut {
+    /// The outputs that are taken, of so many.
+    pub fn ranges(self, outputs: usize) -> Vec<Range<usize>> {
+        match self {
+            Self::Whole => std::iter::once(0..outputs).collect(),
+            Self::Range { start, len } => std::iter::once(start..start + len).collect(),
+            Self::PerGroup { groups, stride, start, len } => {
+                (0..groups).map(|group| group * stride + start).map(|start| start..start + len).collect()
+            }
+        }
+    }
+
     /// Where on the checkpoint's output axis output `index` of the cut lies.
     pub fn place(self, index: usize) -> usize {
         match self {
