@@ -1,6 +1,7 @@
 //! The weight files of a folder: safetensors or PyTorch, whole or in shards, read lazily.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
@@ -14,6 +15,9 @@ use crate::error::{Error, Result};
 /// No architecture names its tensors in more bytes, or gives them more axes.
 const LONGEST_NAME: usize = 1_000;
 const MOST_AXES: usize = 8;
+
+/// Elements of two tensors that are compared at a time. A PyTorch file reads a whole tensor for each.
+const COMPARED: usize = 8 << 20;
 
 /// Names, shapes and lazily read numbers of all tensors in a folder.
 pub struct Checkpoint {
@@ -87,28 +91,53 @@ impl Checkpoint {
     ///
     /// [`Error::File`] when it is not there, is no float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
-        let (_, held) = self.held(name)?;
-        let Some(dtype) = held.dtype.filter(DType::is_float) else {
-            return Err(Error::file(&self.folder, not_float(name, held)));
-        };
-        let shape = held.shape.clone();
-        let mut bytes = vec![0; shape.iter().product::<usize>() * dtype.size()];
-        self.read_into(name, 0, &mut bytes)?;
-        Ok(TensorData::from_bytes_vec(bytes, shape, dtype).convert::<f32>())
+        let shape = self.held(name)?.1.shape.clone();
+        let (bytes, _, dtype) = self.part(name, 0..shape.iter().product())?.into_parts();
+        Ok(TensorData::from_bytes(bytes, shape, dtype))
+    }
+
+    /// Whether two float tensors have the same shape and, as `f32`, the same numbers.
+    pub(super) fn are_equal(&mut self, one: &str, other: &str) -> Result<bool> {
+        let shape = self.held(one)?.1.shape.clone();
+        if self.held(other)?.1.shape != shape {
+            return Ok(false);
+        }
+        let count: usize = shape.iter().product();
+        for start in (0..count).step_by(COMPARED) {
+            let elements = start..count.min(start + COMPARED);
+            let (a, b) = (self.part(one, elements.clone())?, self.part(other, elements)?);
+            // The same bits where they are no numbers; zeros of either sign are one number.
+            if a.as_bytes() != b.as_bytes() && a.as_slice::<f32>().ok() != b.as_slice::<f32>().ok() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A range of a float tensor's elements as `f32`.
+    fn part(&mut self, name: &str, elements: Range<usize>) -> Result<TensorData> {
+        let dtype = self.float(name)?;
+        let mut bytes = vec![0; elements.len() * dtype.size()];
+        self.read_into(name, elements.start, &mut bytes)?;
+        Ok(TensorData::from_bytes_vec(bytes, [elements.len()], dtype).convert::<f32>())
     }
 
     /// Fills the bytes with a float tensor's elements, as they are stored, from `first` on in row-major order.
     pub(super) fn read_into(&mut self, name: &str, first: usize, bytes: &mut [u8]) -> Result<()> {
-        let (file, held) = self.held(name)?;
-        let Some(dtype) = held.dtype.filter(DType::is_float) else {
-            return Err(Error::file(&self.folder, not_float(name, held)));
-        };
+        let (dtype, (file, _)) = (self.float(name)?, self.held(name)?);
         let (path, store) = &mut self.stores[file];
         store.read_into(name, first * dtype.size(), bytes).map_err(|problem| Error::file(path, problem))?;
         if cfg!(target_endian = "big") {
             bytes.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
         }
         Ok(())
+    }
+
+    /// A tensor's element type, in which weights can be.
+    fn float(&self, name: &str) -> Result<DType> {
+        let (_, held) = self.held(name)?;
+        let float = held.dtype.filter(DType::is_float);
+        float.ok_or_else(|| Error::file(&self.folder, not_float(name, held)))
     }
 
     fn held(&self, name: &str) -> Result<(usize, &Held)> {

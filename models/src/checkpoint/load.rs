@@ -62,8 +62,7 @@ fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>>
     let mut problems = Vec::new();
     for (copy, ours) in &fit.copies {
         let Some([original]) = fit.found.get(*ours).map(|weight| weight.theirs.as_slice()) else { continue };
-        let (again, once) = (checkpoint.read(copy)?, checkpoint.read(original)?);
-        if again.shape() != once.shape() || again.as_slice::<f32>().ok() != once.as_slice::<f32>().ok() {
+        if !checkpoint.are_equal(copy, original)? {
             problems.push(format!(
                 "contradiction: `{copy}` is not `{original}`, and config.json ties them; set `tie_word_embeddings` to \
                  false to use it, or take it out of the file"
