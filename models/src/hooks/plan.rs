@@ -104,7 +104,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] naming the nearest site for a pattern that selects none.
+    /// [`Error::UnknownSite`](crate::Error::UnknownSite) naming the nearest site for a pattern that selects none.
     pub fn check<S: AsRef<str>>(&self, known: &[S]) -> Result<()> {
         self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
@@ -113,7 +113,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// The edit's or the capture's own: [`Error::OutOfRange`], [`Error::EditShape`], [`Error::Length`].
+    /// The edit's or the capture's own: [`OutOfRange`](crate::Error::OutOfRange), [`EditShape`](crate::Error::EditShape),
+    /// [`Length`](crate::Error::Length).
     pub fn check_shapes<S: AsRef<str>>(
         &self,
         known: &[S],
@@ -139,7 +140,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::NeverFired`] when a part of the plan met no tensor, an edit's own error, or a shape
+    /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or a shape
     /// an edit changed.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
         let fired = Fired {
