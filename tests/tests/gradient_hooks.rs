@@ -213,3 +213,26 @@ fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
         "{again}"
     );
 }
+
+#[test]
+fn a_panic_in_a_closure_leaves_nothing_behind_and_threads_do_not_meet() {
+    let model = load("gpt2");
+    let plain = under(&model, Plan::new());
+    let boom = Edit::new(|_: Tensor<3>| -> Tensor<3> { panic!("in a gradient") });
+    let outcome = run(&model, Plan::new().edit_gradient(site::mlp_out(1), boom));
+    let metric = metric(outcome.output.clone());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| outcome.gradients(metric))).is_err());
+    assert_eq!(under(&model, Plan::new()), plain);
+    std::thread::scope(|scope| {
+        for factor in [0.5_f32, 1.0, -2.0] {
+            let (model, plain) = (&model, &plain);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let scaled = Edit::new(move |gradient: Tensor<3>| gradient * factor);
+                    let found = under(model, Plan::new().edit_gradient(site::mlp_out(1), scaled));
+                    assert_eq!(found == *plain, factor == 1.0, "{factor}");
+                }
+            });
+        }
+    });
+}
