@@ -1,12 +1,15 @@
 //! A PyTorch file, read tensor by tensor. The code a pickle may hold is never run: what it would build is only named.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use burn::tensor::TensorData;
 use burn_store::bridge;
 use burn_store::pytorch::PytorchReader;
 use burn_store::pytorch_reader::{PickleValue, Tensor};
+use zip::ZipArchive;
 
 use super::files::Held;
 use super::open;
@@ -14,6 +17,10 @@ use crate::error::{Error, Result};
 
 /// What makes the file safe for everybody to read.
 const MEND: &str = "nothing in the file was run; save its tensors as model.safetensors";
+
+/// Bytes of the pickle that lists a file's tensors: thirty thousand of them are listed in fewer. One byte may become a value of
+/// ninety in memory.
+const LISTED: u64 = 4 << 20;
 
 /// Tensors as the reader names those of a pickle it has interpreted.
 const TENSOR: &str = "torch.Tensor";
@@ -27,8 +34,12 @@ pub(super) struct PytorchFile {
 impl PytorchFile {
     /// Parses a file; no numbers are read.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        open::open(path)?;
         let broken = |problem: String| Error::file(path, problem);
+        let listed = pickle_bytes(open::open(path)?).unwrap_or_default();
+        if listed > LISTED {
+            let problem = format!("the list of its tensors takes {} MB, more than any model's", listed >> 20);
+            return Err(broken(format!("{problem}; {MEND}, or download it again")));
+        }
         let failed = |error: &dyn std::fmt::Display| {
             broken(format!("{}; {MEND}, or download it again", error.to_string().trim_end_matches('.')))
         };
@@ -72,6 +83,16 @@ impl PytorchFile {
     }
 }
 
+/// How long the pickle in a zipped file says it is: deflated, little of a file may be much of it. `None` for other files.
+fn pickle_bytes(file: File) -> Option<u64> {
+    let mut archive = ZipArchive::new(BufReader::new(file)).ok()?;
+    let entries = (0..archive.len()).filter_map(|index| {
+        let entry = archive.by_index_raw(index).ok()?;
+        entry.name_raw().ends_with(b"data.pkl").then(|| entry.size())
+    });
+    entries.max()
+}
+
 /// Where the first object is that only code could build, and its class; tensors, numbers, texts and tables of them are data.
 fn object(value: &PickleValue) -> Option<(String, &str)> {
     let inside = |(name, value)| object(value).map(|(place, class)| (joined(name, &place), class));
@@ -93,7 +114,28 @@ fn joined(outer: &str, inner: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[test]
+    fn a_pickle_that_unfolds_without_end_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
+        archive.start_file("archive/data.pkl", zip::write::SimpleFileOptions::default()).unwrap();
+        let megabyte = vec![b'N'; 1 << 20];
+        for _ in 0..5 {
+            archive.write_all(&megabyte).unwrap();
+        }
+        archive.finish().unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20, "it is deflated");
+        let said = PytorchFile::open(&path).map(drop).unwrap_err().to_string();
+        assert!(
+            said.contains("the list of its tensors takes 5 MB, more than any model's; nothing in the file"),
+            "{said}"
+        );
+    }
 
     #[test]
     fn objects_are_found_wherever_they_are() {
