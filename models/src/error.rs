@@ -112,6 +112,9 @@ pub enum Error {
         /// The site.
         site: String,
     },
+    /// Gradients of a run that was to have none.
+    #[error("this run was asked for no gradient: name the sites with `Plan::grad` before it")]
+    NoneAsked,
     /// A second backward pass of one run.
     #[error(
         "this run's gradients have been taken, which uses up its graph: add the metrics up, or run again for another"

@@ -204,6 +204,9 @@ fn an_edit_that_no_gradient_comes_by_is_an_error() {
 #[test]
 fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
     let outcome = run(&load("gpt2"), Plan::new());
+    let none = load("gpt2").run(tokens(), Plan::new()).unwrap();
+    let said = none.gradients(metric(none.output.clone())).unwrap_err().to_string();
+    assert_eq!(said, "this run was asked for no gradient: name the sites with `Plan::grad` before it");
     let constant = Tensor::<1>::zeros([1], &outcome.output.device());
     assert!(matches!(outcome.gradients(constant.detach()).unwrap_err(), Error::NoGradient { .. }));
     gradient(&outcome);

@@ -102,12 +102,14 @@ impl<R> Outcome<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoGradient`] when the metric does not depend on a site, [`Error::EditShape`] where the tensors of a
+    /// [`Error::NoneAsked`] of a plan without gradients, [`Error::NoGradient`] when the metric does not depend on a site,
+    /// [`Error::EditShape`] where the tensors of a
     /// site that was met more than once differ in shape; what an edit of gradients returned, and [`Error::Unreached`]
     /// where no gradient came by one; [`Error::GraphConsumed`] the second time.
     #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
     pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
-        if let Some(site) = self.leaves.keys().next().filter(|_| !metric.is_tracked()) {
+        let Some(site) = self.leaves.keys().next() else { return Err(Error::NoneAsked) };
+        if !metric.is_tracked() {
             return Err(Error::NoGradient { site: site.clone() });
         }
         let grads = self.backward(&metric)?;
