@@ -197,7 +197,10 @@ impl Inspection {
         ));
         rows.push(row(
             "tokenizer",
-            &self.tokenizer.as_ref().map_or_else(|| "none: prompts are token ids".to_owned(), TokenizerInfo::told),
+            &self.tokenizer.as_ref().map_or_else(
+                || "none: prompts are token ids".to_owned(),
+                |tokenizer| tokenizer.told() + &tokenizer.beyond(self.config.as_ref()),
+            ),
         ));
         rows.extend(self.loaded.as_ref().map(|loaded| row("loaded", &loaded.told())));
         let mut text = aligned(&[], &rows);
@@ -224,6 +227,14 @@ impl Inspection {
 impl TokenizerInfo {
     fn of(tokenizer: &Tokenizer) -> Self {
         Self { tokens: tokenizer.len(), bos: tokenizer.bos(), special: tokenizer.special().into_iter().collect() }
+    }
+
+    /// What to say where the model's vocabulary ends before the tokenizer's.
+    fn beyond(&self, config: Option<&TransformerConfig>) -> String {
+        let short = config.map(|config| config.d_vocab).filter(|d_vocab| self.tokens > *d_vocab);
+        short.map_or_else(String::new, |d_vocab| {
+            format!("; the model knows {} of them, and refuses the others", grouped(d_vocab))
+        })
     }
 
     fn told(&self) -> String {
@@ -282,4 +293,17 @@ fn plain(option: &impl Serialize) -> String {
 fn positions(config: &TransformerConfig) -> String {
     let rotated = config.rope(0).map(|rope| format!(", {} of {} dimensions of a head", rope.dims, config.d_head));
     format!("{}{}", plain(&config.positions), rotated.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vocabulary_that_is_too_short_for_the_tokenizer_is_told() {
+        let tokenizer = TokenizerInfo { tokens: 1_200, bos: None, special: Vec::new() };
+        let config = |d_vocab| TransformerConfig::plain("test", 1, 8, 2, d_vocab, 16);
+        assert_eq!(tokenizer.beyond(Some(&config(1_000))), "; the model knows 1,000 of them, and refuses the others");
+        assert_eq!(tokenizer.beyond(Some(&config(1_200))) + &tokenizer.beyond(None), "");
+    }
 }
