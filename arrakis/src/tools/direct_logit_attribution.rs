@@ -1,16 +1,15 @@
 //! Which parts of the model write a logit directly.
 
+mod readout;
+
 use arrakis_models::{HookedTransformer, IntoTokens, device, progress, site};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::stream::{self, Stream};
+use self::readout::{Readout, check_sum};
+use super::stream::Stream;
 use super::{Position, ScoreTable, Tool, common};
 use crate::bench::Bench;
 use crate::error::{Error, Result};
-
-/// The sum may differ from the logit by this share of the largest contribution (at least of 1 nat).
-const TOLERANCE: f32 = 1e-3;
 
 /// Each component's direct contribution to a logit or a logit difference.
 ///
@@ -234,110 +233,6 @@ impl DirectLogitAttribution {
         };
         Ok(common::largest(&sizes, k).into_iter().map(contribution).collect())
     }
-}
-
-/// The linear map from a stream at one position to a target, the final norm's scale frozen.
-struct Readout {
-    stream: Stream,
-    target: LogitTarget,
-    pos: usize,
-    /// `[d_model, 1]`
-    direction: Tensor<2>,
-}
-
-impl Readout {
-    fn new(whole: &Stream, target: LogitTarget, pos: usize) -> Result<Self> {
-        let (ids, signs): (Vec<u32>, Vec<f32>) = target.terms().into_iter().unzip();
-        let directions = stream::unembed_directions(&whole.model, &ids)?;
-        let signs = Tensor::<1>::from_floats(signs.as_slice(), whole.model.device()).reshape([signs.len(), 1]);
-        let direction = (directions * signs).sum_dim(0).transpose();
-        Ok(Self { stream: whole.at(pos)?, target, pos, direction })
-    }
-
-    /// What vectors `[n, d_model]` contribute, `[n, 1]`.
-    fn along(&self, vectors: Tensor<2>) -> Tensor<2> {
-        let normed = match (&self.stream.model.net().ln_final, self.stream.cache.get::<3>("ln_final.scale")) {
-            (Some(norm), Ok(scale)) => stream::frozen(norm, vectors, scale.reshape([1, 1])),
-            _ => vectors,
-        };
-        normed.matmul(self.direction.clone())
-    }
-
-    fn components(&self) -> Result<Vec<Contribution>> {
-        let stream = &self.stream;
-        let d_model = stream.model.config().d_model;
-        let mut found: Vec<(String, Option<usize>, Option<usize>)> = Vec::new();
-        let mut vectors: Vec<Tensor<2>> = Vec::new();
-        for (name, vector) in stream.embeddings()? {
-            found.push((name, None, None));
-            vectors.push(vector.reshape([1, d_model]));
-        }
-        let mut bias = Tensor::zeros([1, d_model], stream.model.device());
-        for layer in 0..stream.n_layers() {
-            let heads = stream.model.config().n_heads;
-            found.extend((0..heads).map(|head| (format!("L{layer}H{head}"), Some(layer), Some(head))));
-            vectors.push(stream.head_results(layer)?.reshape([heads, d_model]));
-            found.push((format!("{layer}_mlp_out"), Some(layer), None));
-            vectors.push(stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model]));
-            bias = bias + stream.attn_bias(layer)?.reshape([1, d_model]);
-        }
-        found.push(("bias".into(), None, None));
-        vectors.push(bias);
-        let values = device::read(self.along(Tensor::cat(vectors, 0)))?;
-        let mut components: Vec<_> = found
-            .into_iter()
-            .zip(values)
-            .map(|((name, layer, head), value)| Contribution { name, layer, head, value })
-            .collect();
-        components.push(Contribution { name: "unembed_bias".into(), layer: None, head: None, value: self.constant()? });
-        Ok(components)
-    }
-
-    /// Neurons and the output bias must add up to what the whole MLP contributes.
-    fn check_neurons(&self, layer: usize, values: &[f32]) -> Result<()> {
-        let d_model = self.stream.model.config().d_model;
-        let both = vec![
-            self.stream.mlp_bias(layer)?.reshape([1, d_model]),
-            self.stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model]),
-        ];
-        let both = device::read(self.along(Tensor::cat(both, 0)))?;
-        check_sum(&[values, &both[..1]].concat(), both[1])
-    }
-
-    /// What the final norm's and the unembedding's biases contribute.
-    fn constant(&self) -> Result<f32> {
-        let model = &self.stream.model;
-        let b_u = device::read(model.b_u())?;
-        let own: f32 = self.target.terms().iter().map(|(token, sign)| sign * b_u[*token as usize]).sum();
-        let own = own * model.config().logit_scale.unwrap_or(1.0) as f32;
-        match model.net().ln_final.as_ref().and_then(|norm| norm.bias.as_ref()) {
-            Some(bias) => Ok(own + device::read(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
-            None => Ok(own),
-        }
-    }
-
-    /// The target itself: from the model's logits, or from the stream where these are capped.
-    fn total(&self, logits: Tensor<3>) -> Result<f32> {
-        let model = &self.stream.model;
-        if model.config().final_softcap.is_some() {
-            let last = self.stream.cache.get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
-            return Ok(device::read(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
-        }
-        let row = device::read(logits.narrow(1, self.pos, 1))?;
-        Ok(self.target.terms().iter().map(|(token, sign)| sign * row[*token as usize]).sum())
-    }
-}
-
-fn check_sum(parts: &[f32], total: f32) -> Result<()> {
-    let sum: f32 = parts.iter().sum();
-    let scale = parts.iter().map(|part| part.abs()).fold(1.0, f32::max);
-    if (sum - total).abs() <= TOLERANCE * scale {
-        return Ok(());
-    }
-    let problem = format!(
-        "the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it"
-    );
-    Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
 }
 
 impl Attribution {
