@@ -81,12 +81,13 @@ impl BackwardLog {
 /// An edit of the gradient at one site of one run.
 #[derive(Clone)]
 pub(super) struct Hook {
-    edit: Edit,
-    site: Arc<str>,
-    offset: usize,
-    rows: Option<Rows>,
-    log: Arc<BackwardLog>,
-    index: usize,
+    pub(super) edit: Edit,
+    pub(super) site: Arc<str>,
+    pub(super) offset: usize,
+    pub(super) rows: Option<Arc<Rows>>,
+    pub(super) log: Arc<BackwardLog>,
+    /// The edit's place in the plan.
+    pub(super) index: usize,
 }
 
 impl fmt::Debug for Hook {
@@ -96,11 +97,6 @@ impl fmt::Debug for Hook {
 }
 
 impl Hook {
-    pub(super) fn new(edit: Edit, at: &At<'_>, log: &Arc<BackwardLog>, index: usize) -> Self {
-        let (site, rows) = (at.site.into(), at.rows.cloned());
-        Self { edit, site, offset: at.offset, rows, log: Arc::clone(log), index }
-    }
-
     /// The gradient that flows on. The backward pass has no way to fail: after an error it is one that no reader takes for
     /// a result, and the error is kept for [`BackwardLog::read`].
     fn changed(&self, gradient: &Activation) -> Activation {
@@ -114,13 +110,8 @@ impl Hook {
     }
 
     fn edited(&self, gradient: &Activation) -> Result<Activation> {
-        let at = At { site: &self.site, offset: self.offset, rows: self.rows.as_ref() };
-        let new = self.edit.apply(gradient.clone(), &at)?.detached();
-        if new.dims() != gradient.dims() {
-            let (expected, actual) = (gradient.dims().to_vec(), new.dims().to_vec());
-            return Err(Error::EditShape { site: at.site.to_owned(), expected, actual });
-        }
-        new.to_device(gradient.device())
+        let at = At { site: &self.site, offset: self.offset, rows: self.rows.as_deref() };
+        self.edit.apply(gradient.clone(), &at)?.detached().to_device(gradient.device())
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::activation::Activation;
 use super::rows::Rows;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where an edit fires.
 #[derive(Clone, Copy, Debug)]
@@ -105,13 +105,18 @@ impl Edit {
         &self.name
     }
 
-    /// The edited tensor.
+    /// The edited tensor, of the shape it had.
     ///
     /// # Errors
     ///
-    /// The edit's own.
+    /// The edit's own; [`Error::EditShape`] where it returned another shape.
     pub fn apply(&self, value: Activation, at: &At<'_>) -> Result<Activation> {
-        (self.apply)(value, at)
+        let dims = value.dims().to_vec();
+        let new = (self.apply)(value, at)?;
+        if new.dims() != dims {
+            return Err(Error::EditShape { site: at.site.to_owned(), expected: dims, actual: new.dims().to_vec() });
+        }
+        Ok(new)
     }
 }
 

@@ -1,12 +1,7 @@
 //! Changes of gradients on their way back, which leave the forward as it is.
 
-use std::sync::Arc;
-
-use super::activation::Activation;
-use super::backward::{BackwardLog, Hook};
-use super::edit::{At, Edit};
+use super::edit::Edit;
 use super::intervention::Intervention;
-use crate::error::Result;
 
 /// What becomes of a gradient that reaches a site, before it flows on to earlier sites.
 #[derive(Clone, Debug)]
@@ -44,42 +39,12 @@ impl From<Intervention> for GradientEdit {
 }
 
 impl GradientEdit {
-    /// Whether it fits the gradient of a tensor of these dims, as far as that is known before it runs.
-    ///
-    /// # Errors
-    ///
-    /// The edit's own.
-    pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
-        if let Self::By(edit) = self { edit.check(dims, at) } else { Ok(()) }
-    }
-
-    /// The same tensor, through which gradients flow changed; `index` is this edit's place in the plan.
-    pub(super) fn apply(
-        &self,
-        value: &Activation,
-        at: &At<'_>,
-        log: &Arc<BackwardLog>,
-        index: usize,
-    ) -> Result<Activation> {
-        let edit = match self {
-            Self::Stop => return Ok(value.untracked()),
-            Self::Scale(factor) => Intervention::scale(*factor).edit(),
-            Self::By(edit) => edit.clone(),
-        };
-        value.with_gradient_hook(&Hook::new(edit, at, log, index))
-    }
-
-    /// Whether the backward pass comes by it.
-    pub(super) fn is_met(&self) -> bool {
-        !matches!(self, Self::Stop)
-    }
-
-    /// What it is called in reports.
-    pub(super) fn name(&self) -> &str {
+    /// What the backward pass does; nothing where it does not come by.
+    pub(super) fn edit(&self) -> Option<Edit> {
         match self {
-            Self::Stop => "stop",
-            Self::Scale(_) => "scale",
-            Self::By(edit) => edit.name(),
+            Self::Stop => None,
+            Self::Scale(factor) => Some(Intervention::scale(*factor).edit()),
+            Self::By(edit) => Some(edit.clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::{Gradients, Tensor};
 use super::activation::Activation;
 use super::backward::BackwardLog;
 use super::cache::ActivationCache;
+use super::edit::Edit;
 use super::effect::{self, Effect};
 use super::gradient::GradientEdit;
 use super::pattern::SitePattern;
@@ -131,14 +132,16 @@ impl<R> Outcome<R> {
         self.backward.begin()?;
         let gradients = metric.backward();
         let effects = self.backward.read(self.grad_edits.len())?;
+        let mut edited = Vec::new();
         for ((sites, edit), effect) in self.grad_edits.iter().zip(&effects) {
-            if edit.is_met() && effect.of == 0.0 {
+            let edit = edit.edit();
+            if edit.is_some() && effect.of == 0.0 {
                 return Err(Error::Unreached { asked: sites.as_str().to_owned() });
             }
+            let name = edit.as_ref().map_or("stop", Edit::name);
+            edited.push(format!("`{name}` of the gradient at `{sites}`"));
         }
-        let edited =
-            self.grad_edits.iter().map(|(sites, edit)| format!("`{}` of the gradient at `{sites}`", edit.name()));
-        warn_unchanged(&edited.collect::<Vec<_>>(), &effects);
+        warn_unchanged(&edited, &effects);
         Ok(gradients)
     }
 

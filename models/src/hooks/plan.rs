@@ -127,7 +127,7 @@ impl Plan {
                 edit.check(&dims(site), &at)?;
             }
             for (_, edit) in self.grad_edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
-                edit.check(&dims(site), &at)?;
+                edit.edit().map_or(Ok(()), |edit| edit.check(&dims(site), &at))?;
             }
             for capture in self.captures.iter().filter(|capture| capture.sites.matches(site)) {
                 capture.check(&dims(site), &at)?;

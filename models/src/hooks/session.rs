@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::activation::Activation;
-use super::backward::BackwardLog;
+use super::backward::{BackwardLog, Hook};
 use super::capture::Capture;
 use super::edit::{At, Edit};
 use super::effect::Pending;
@@ -53,7 +53,7 @@ pub(super) struct Session {
     /// Position of the first token of this forward in the whole sequence.
     pub(super) offset: usize,
     /// The tokens of this forward.
-    pub(super) rows: Option<Rc<Rows>>,
+    pub(super) rows: Option<Arc<Rows>>,
 }
 
 /// Leaves the scope when dropped, a panic included.
@@ -164,7 +164,7 @@ pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
     if let Some(session) = innermost() {
         let mut session = session.borrow_mut();
         session.offset = offset;
-        session.rows = rows.map(Rc::new);
+        session.rows = rows.map(Arc::new);
     }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
     // The session is not borrowed while an edit runs: an edit may itself run a model.
     let mut effects = Vec::new();
     let result = due.into_iter().try_fold(Activation::new(tensor.clone()), |value, (index, edit)| {
-        let new = apply(&edit, value.clone(), &at)?;
+        let new = edit.apply(value.clone(), &at)?;
         if edit.is_measured() {
             effects.push((index, Pending::of(&value, &new)?));
         }
@@ -200,16 +200,6 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
         session.effects[index].push(effect);
     }
     session.keep(&at, value).tensor().expect("BUG: edits keep the shape")
-}
-
-/// One edit, whose result must have the shape and device it was given.
-fn apply(edit: &Edit, value: Activation, at: &At<'_>) -> Result<Activation> {
-    let dims = value.dims().to_vec();
-    let new = edit.apply(value, at)?;
-    if new.dims() != dims {
-        return Err(Error::EditShape { site: at.site.to_owned(), expected: dims, actual: new.dims().to_vec() });
-    }
-    Ok(new)
 }
 
 impl Session {
@@ -245,11 +235,19 @@ impl Session {
                 self.fired.grad_edits[index] += 1;
                 if tracked {
                     self.tracked[index] += 1;
-                    value = edit.apply(&value, at, &self.backward, index)?;
+                    value = match edit.edit() {
+                        Some(edit) => value.with_gradient_hook(&self.hook(edit, at, index))?,
+                        None => value.untracked(),
+                    };
                 }
             }
         }
         Ok(value)
+    }
+
+    fn hook(&self, edit: Edit, at: &At<'_>, index: usize) -> Hook {
+        let (rows, log) = (self.rows.clone(), Arc::clone(&self.backward));
+        Hook { edit, site: at.site.into(), offset: at.offset, rows, log, index }
     }
 
     /// Adds the gradient's leaf where one is asked for, and keeps what captures want. The gradient of a site is taken
