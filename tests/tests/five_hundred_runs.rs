@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
-
-use arrakis::models::device::{DEVICE_VARIABLE, choose, read};
+use arrakis::models::device::read;
 use arrakis::models::hooks::Plan;
-use arrakis::models::{HookedAutoModel, Intervention, LoadOptions, Tokens};
+use arrakis::models::{Intervention, Tokens};
 use arrakis::prelude::site;
+use arrakis_tests::{devices, load};
 
 /// Pages in memory, where the system says.
 fn resident() -> Option<usize> {
@@ -15,9 +14,7 @@ fn resident() -> Option<usize> {
 }
 
 fn five_hundred(device: &str) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity/gpt2");
-    let options = LoadOptions { device: Some(device.to_owned()), quiet: true, ..LoadOptions::default() };
-    let model = HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap();
+    let model = load("gpt2", device);
     let prompt = || Tokens::new(vec![vec![3, 14, 15, 9, 26, 5, 35, 8], vec![2, 7, 18, 28, 18, 28, 4, 5]]).unwrap();
     let run = || {
         let plan = Plan::new()
@@ -45,11 +42,7 @@ fn five_hundred(device: &str) {
 
 #[test]
 fn leave_memory_where_it_was() {
-    if let Ok(named) = std::env::var(DEVICE_VARIABLE) {
-        return five_hundred(&named);
-    }
-    let wgpu = ["gpu", "wgpu-software"].into_iter().find(|name| choose(Some(name)).is_ok());
-    for device in ["cpu"].into_iter().chain(wgpu) {
+    for device in devices() {
         five_hundred(device);
     }
 }

@@ -2,12 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
-
 use arrakis::models::hooks::{Action, Capture};
-use arrakis::models::{
-    Generated, Generation, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Plan, Side, Tokens,
-};
+use arrakis::models::{Generated, Generation, HookedTransformer, Intervention, Plan, Side, Tokens};
 use arrakis::prelude::site;
 
 /// Learned positions, rotations, penalties by distance, windows, experts, norms on keys.
@@ -17,9 +13,7 @@ const CASES: &[&str] =
 const ROWS: [&[u32]; 3] = [&[3, 14, 15, 9, 26], &[7, 8], &[2, 7, 18]];
 
 fn load(case: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
-    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+    arrakis_tests::load(case, "cpu")
 }
 
 fn batch(side: Side) -> Tokens {

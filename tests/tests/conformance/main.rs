@@ -12,11 +12,9 @@ mod runs;
 mod sites;
 mod sweeps;
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
-
-use arrakis::models::device::{DEVICE_VARIABLE, choose, read};
-use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Tokens};
+use arrakis::models::device::read;
+use arrakis::models::{HookedTransformer, Tokens};
+use arrakis_tests::{devices, load};
 
 /// One checkpoint a family.
 const FAMILIES: &[&str] = &[
@@ -26,24 +24,6 @@ const FAMILIES: &[&str] = &[
 
 /// Those of the same families whose options differ most: for the first device alone, they are the same kernels otherwise joined.
 const OPTIONS: &[&str] = &["gpt_neox_serial", "stablelm_parallel", "opt_350m", "falcon_new"];
-
-/// The devices: the one `ARRAKIS_DEVICE` names, else the CPU, and through wgpu a GPU or a software adapter where there is one.
-fn devices() -> &'static [String] {
-    static DEVICES: OnceLock<Vec<String>> = OnceLock::new();
-    DEVICES.get_or_init(|| {
-        if let Ok(named) = std::env::var(DEVICE_VARIABLE) {
-            return vec![named];
-        }
-        let wgpu = ["gpu", "wgpu-software"].into_iter().find(|name| choose(Some(name)).is_ok());
-        ["cpu"].into_iter().chain(wgpu).map(str::to_owned).collect()
-    })
-}
-
-fn load(case: &str, device: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    let options = LoadOptions { device: Some(device.to_owned()), quiet: true, ..LoadOptions::default() };
-    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
-}
 
 /// Runs a check on every device.
 fn each_device(check: impl Fn(&str)) {

@@ -1,56 +1,13 @@
 //! Edits of gradients by closures and interventions: PyTorch's numbers, their order, their errors and what they report.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
-
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use arrakis::models::device::read;
-use arrakis::models::{
-    Edit, Error, GradientEdit, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Outcome, Plan, Side,
-    Tokens,
-};
+use arrakis::models::{Edit, Error, GradientEdit, Intervention, Plan, Side, Tokens};
 use arrakis::prelude::{Tensor, site};
+use arrakis_tests::fixture;
 
-fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
-}
-
-fn load(case: &str) -> HookedTransformer {
-    let folder = fixtures().join("parity").join(case);
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
-    HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
-}
-
-fn tokens() -> Tokens {
-    Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap()
-}
-
-fn metric(logits: Tensor<3>) -> Tensor<1> {
-    logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1])
-}
-
-fn run(model: &HookedTransformer, plan: Plan) -> Outcome<Tensor<3>> {
-    model.run(tokens(), plan.grad(site::resid_pre(0))).unwrap()
-}
-
-/// The gradient at the stream entering block 0.
-fn gradient(outcome: &Outcome<Tensor<3>>) -> Vec<f32> {
-    let gradients = outcome.gradients(metric(outcome.output.clone())).unwrap();
-    gradients.activation(site::resid_pre(0)).unwrap().to_vec().unwrap()
-}
-
-fn under(model: &HookedTransformer, plan: Plan) -> Vec<f32> {
-    gradient(&run(model, plan))
-}
-
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, |most, next| if next > most || next.is_nan() { next } else { most })
-}
+use super::{apart, gradient, load, metric, run, taken, tokens};
 
 fn clamped() -> Edit {
     Edit::new(|gradient: Tensor<3>| gradient.clamp(-0.02, 0.02))
@@ -62,12 +19,12 @@ fn bent() -> Edit {
 
 #[test]
 fn two_closures_at_one_site_as_pytorch_applies_them() {
-    let recorded = std::fs::read_to_string(fixtures().join("gradient_hooks/torch.json")).unwrap();
+    let recorded = std::fs::read_to_string(fixture("gradient_hooks/torch.json")).unwrap();
     let recorded: BTreeMap<String, Vec<f32>> = serde_json::from_str(&recorded).unwrap();
     for (case, expected) in &recorded {
         let model = load(case);
         let hooked = |first, second| {
-            under(
+            gradient(
                 &model,
                 Plan::new().edit_gradient(site::resid_post(0), first).edit_gradient(site::resid_post(0), second),
             )
@@ -75,7 +32,7 @@ fn two_closures_at_one_site_as_pytorch_applies_them() {
         let ours = apart(&hooked(clamped(), bent()), expected);
         assert!(ours < 1e-5, "{case}: {ours}");
         assert!(apart(&hooked(bent(), clamped()), expected) > 1e-2, "{case}: the order makes no difference");
-        assert!(apart(&under(&model, Plan::new()), expected) > 1e-2, "{case}: the hooks make no difference");
+        assert!(apart(&gradient(&model, Plan::new()), expected) > 1e-2, "{case}: the hooks make no difference");
     }
 }
 
@@ -86,10 +43,10 @@ fn an_intervention_selects_heads_as_it_does_forward() {
         let model = load(case);
         let z =
             model.run(tokens(), Plan::new().capture(site::z(0))).unwrap().cache.activation(site::z(0)).unwrap().clone();
-        let frozen = under(&model, Plan::new().edit(site::z(0), Intervention::patch(&z).head(1).edit()));
-        let stopped = under(&model, Plan::new().edit_gradient(site::z(0), Intervention::zero().head(1)));
+        let frozen = gradient(&model, Plan::new().edit(site::z(0), Intervention::patch(&z).head(1).edit()));
+        let stopped = gradient(&model, Plan::new().edit_gradient(site::z(0), Intervention::zero().head(1)));
         assert!(apart(&frozen, &stopped) < 1e-5, "{case}");
-        assert!(apart(&under(&model, Plan::new()), &stopped) > 1e-3, "{case}: head 1 makes no difference");
+        assert!(apart(&gradient(&model, Plan::new()), &stopped) > 1e-3, "{case}: head 1 makes no difference");
     }
 }
 
@@ -114,7 +71,7 @@ fn the_forward_is_the_same_to_the_bit_and_what_the_backward_changed_is_told() {
     let hooked = run(&model, plan.edit_gradient(site::pattern(0), GradientEdit::Stop));
     assert_eq!(read(plain.output.clone()).unwrap(), read(hooked.output.clone()).unwrap());
     assert!(hooked.gradient_effects().is_empty(), "before a backward pass");
-    gradient(&hooked);
+    taken(&hooked);
     let [same, scaled, stopped] = hooked.gradient_effects()[..] else { panic!("an effect for each edit") };
     assert!(same.changed == 0.0 && same.of > 1000.0 && same.changed_nothing(), "{same:?}");
     assert!((scaled.relative() - 3.0).abs() < 1e-5, "from g to -2 g: {scaled:?}");
@@ -132,11 +89,11 @@ fn positions_are_those_of_the_padded_row() {
         let outcome = model.run(&tokens, plan).unwrap();
         let metric = outcome.output.clone().slice([1..2, slot..slot + 1, 5..6]).reshape([1]);
         let batched = outcome.gradients(metric).unwrap().activation(site::resid_pre(0)).unwrap().to_vec().unwrap();
-        let alone = under(&model, Plan::new().edit_gradient(site::resid_post(0), last.clone()));
+        let alone = gradient(&model, Plan::new().edit_gradient(site::resid_post(0), last.clone()));
         let (row, width) = (batched.len() / 2, alone.len() / 4);
         let start = row + (slot - 3) * width;
         assert!(apart(&batched[start..start + alone.len()], &alone) < 1e-5, "{side:?}");
-        assert!(apart(&alone, &under(&model, Plan::new())) > 1e-3, "the last position makes no difference");
+        assert!(apart(&alone, &gradient(&model, Plan::new())) > 1e-3, "the last position makes no difference");
     }
 }
 
@@ -209,7 +166,7 @@ fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
     assert_eq!(said, "this run was asked for no gradient: name the sites with `Plan::grad` before it");
     let constant = Tensor::<1>::zeros([1], &outcome.output.device());
     assert!(matches!(outcome.gradients(constant.detach()).unwrap_err(), Error::NoGradient { .. }));
-    gradient(&outcome);
+    taken(&outcome);
     let again = outcome.gradients(metric(outcome.output.clone())).unwrap_err().to_string();
     assert!(
         again.starts_with("this run's gradients have been taken") && again.ends_with("or run again for another"),
@@ -220,19 +177,19 @@ fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
 #[test]
 fn a_panic_in_a_closure_leaves_nothing_behind_and_threads_do_not_meet() {
     let model = load("gpt2");
-    let plain = under(&model, Plan::new());
+    let plain = gradient(&model, Plan::new());
     let boom = Edit::new(|_: Tensor<3>| -> Tensor<3> { panic!("in a gradient") });
     let outcome = run(&model, Plan::new().edit_gradient(site::mlp_out(1), boom));
     let metric = metric(outcome.output.clone());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| outcome.gradients(metric))).is_err());
-    assert_eq!(under(&model, Plan::new()), plain);
+    assert_eq!(gradient(&model, Plan::new()), plain);
     std::thread::scope(|scope| {
         for factor in [0.5_f32, 1.0, -2.0] {
             let (model, plain) = (&model, &plain);
             scope.spawn(move || {
                 for _ in 0..5 {
                     let scaled = Edit::new(move |gradient: Tensor<3>| gradient * factor);
-                    let found = under(model, Plan::new().edit_gradient(site::mlp_out(1), scaled));
+                    let found = gradient(model, Plan::new().edit_gradient(site::mlp_out(1), scaled));
                     assert_eq!(found == *plain, factor == 1.0, "{factor}");
                 }
             });

@@ -2,23 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
+mod hooks;
 
 use arrakis::models::device::read;
-use arrakis::models::{
-    Activation, GradientEdit, HookedAutoModel, HookedTransformer, Intervention, LoadOptions, Plan, Tokens,
-};
+use arrakis::models::{Activation, GradientEdit, HookedTransformer, Intervention, Outcome, Plan, Tokens};
 use arrakis::prelude::{Tensor, site};
 
 const CASES: &[&str] = &["gpt2", "gpt_neox", "llama", "gemma2", "olmo2", "bloom", "falcon", "mixtral"];
 
 fn load(case: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    HookedAutoModel::load(
-        folder.to_str().unwrap(),
-        &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() },
-    )
-    .unwrap()
+    arrakis_tests::load(case, "cpu")
 }
 
 fn tokens() -> Tokens {
@@ -29,11 +22,27 @@ fn metric(logits: Tensor<3>) -> Tensor<1> {
     logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1])
 }
 
-/// The gradient at the stream entering block 0 under a plan.
-fn gradient(model: &HookedTransformer, plan: Plan) -> Vec<f32> {
-    let run = model.run(tokens(), plan.grad(site::resid_pre(0))).unwrap();
-    let gradients = run.gradients(metric(run.output.clone())).unwrap();
+/// A run that asks for the gradient at the stream entering block 0.
+fn run(model: &HookedTransformer, plan: Plan) -> Outcome<Tensor<3>> {
+    model.run(tokens(), plan.grad(site::resid_pre(0))).unwrap()
+}
+
+/// That gradient.
+fn taken(outcome: &Outcome<Tensor<3>>) -> Vec<f32> {
+    let gradients = outcome.gradients(metric(outcome.output.clone())).unwrap();
     gradients.activation(site::resid_pre(0)).unwrap().to_vec().unwrap()
+}
+
+/// That gradient under a plan.
+fn gradient(model: &HookedTransformer, plan: Plan) -> Vec<f32> {
+    taken(&run(model, plan))
+}
+
+/// The largest difference; what is no number is no small one.
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, larger)
 }
 
 /// A stopped gradient is the gradient of the model in which that tensor is a constant.
@@ -72,8 +81,6 @@ fn a_factor_of_zero_stops_and_of_one_changes_nothing() {
         let (zero, one) = (at(0.0), at(1.0));
         let stopped = gradient(&model, Plan::new().edit_gradient("*.mlp_out", GradientEdit::Stop));
         let plain = gradient(&model, Plan::new());
-        let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };
-        let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, larger);
         let size = plain.iter().map(|x| x.abs()).fold(0.0, f32::max);
         assert!(apart(&zero, &stopped) < 1e-5 * size, "{case}: a factor of zero stops");
         assert!(apart(&one, &plain) < 1e-5 * size, "{case}: a factor of one changes nothing");
