@@ -108,7 +108,7 @@ impl Bench {
     ///
     /// Where the model lacks what the tool needs.
     pub fn tool<T: Tool>(&self) -> Result<T> {
-        T::from_bench(self)
+        T::new(&self.model)
     }
 
     /// The versions of an experiment, oldest first: one for each combination of inputs it was run with.

@@ -11,10 +11,5 @@ pub use crate::bench::Bench;
 pub use crate::error::{Error, Result};
 pub use crate::hypothesis::{Alternative, Claim, Null, Sample, Test, Verdict};
 pub use crate::plot::{Attention, Bar, Bars, Figure, Heatmap, Histogram, Line, Scatter, Series, Violin};
-pub use crate::tools::ablation::{Ablated, AblationKind};
-pub use crate::tools::activation_patching::{HeadSite, Patched, StreamSite};
-pub use crate::tools::head_detector::Repeated;
-pub use crate::tools::{
-    Ablation, ActivationPatching, AttentionPatterns, AttributionPatching, DirectLogitAttribution, HeadDetector,
-    LogitLens, Metric, Position, PromptPairs, ResidualDecomposition, ScoreTable, Tool, WriteRead,
-};
+pub use crate::tools::all::*;
+pub use crate::tools::{Metric, Position, PromptPairs, ScoreTable, Tool};

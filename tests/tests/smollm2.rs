@@ -170,7 +170,7 @@ fn head_scores_on_repeated_random_tokens() {
     let length = FACTS["induction"]["repeat"].as_u64().unwrap() as usize;
     let rows = NUMBERS["induction.tokens"].chunks(2 * length + 1);
     let rows = rows.map(|row| row.iter().map(|id| *id as u32).collect()).collect();
-    let tables = HeadDetector::new(&MODEL).stripes_of(Tokens::new(rows).unwrap(), length).unwrap();
+    let tables = HeadDetector::new(&MODEL).unwrap().stripes_of(Tokens::new(rows).unwrap(), length).unwrap();
     let names = ["induction.score", "induction.previous_token", "induction.duplicate_token"];
     for (name, (_, table)) in names.into_iter().zip(&tables) {
         close(name, &cells(table), 1e-4);
@@ -189,14 +189,14 @@ fn names_are_told_apart() {
 #[test]
 fn every_head_zeroed() {
     let started = Instant::now();
-    let found = Ablation::new(&MODEL).heads(&PAIRS.clean, &PAIRS.metric(), &AblationKind::Zero).unwrap();
+    let found = Ablation::new(&MODEL).unwrap().heads(&PAIRS.clean, &PAIRS.metric(), &AblationKind::Zero).unwrap();
     told("zeroed", found.work, started);
     close("ioi.zero_ablate_z.logit_diff", &cells(&found.ablated), 1e-3);
 }
 
 #[test]
 fn every_head_patched_from_the_corrupted_run() {
-    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL));
+    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
     let found = tool.by_head(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric(), HeadSite::Z).unwrap();
     told("patched", found.work, started);
     close("ioi.patch_corrupted_z.logit_diff", &cells(&found.table), 1e-3);
@@ -204,7 +204,7 @@ fn every_head_patched_from_the_corrupted_run() {
 
 #[test]
 fn resid_pre_patched_by_layer_and_position() {
-    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL));
+    let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
     let pairs = PAIRS.by_length().unwrap().remove(0);
     let found = tool.by_position(&pairs.clean, &pairs.corrupted, &pairs.metric(), StreamSite::ResidPre).unwrap();
     told("by position", found.work, started);
@@ -213,10 +213,10 @@ fn resid_pre_patched_by_layer_and_position() {
 
 #[test]
 fn attribution_by_head_direct_and_by_gradient() {
-    let direct = DirectLogitAttribution::new(&MODEL);
+    let direct = DirectLogitAttribution::new(&MODEL).unwrap();
     let direct = direct.mean_heads(&PAIRS.clean, &PAIRS.answers, &PAIRS.wrong, Position::Last).unwrap();
     close("ioi.dla_by_head", &cells(&direct), 1e-3);
-    let gradient = AttributionPatching::new(&MODEL);
+    let gradient = AttributionPatching::new(&MODEL).unwrap();
     let estimated = gradient.heads(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric()).unwrap();
     close("ioi.attribution_patch_z", &cells(&estimated), 1e-3);
 }

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 
 use arrakis::prelude::*;
+use arrakis::tools::intervene::ablation::Ablated;
+use arrakis::tools::intervene::activation_patching::Patched;
 use arrakis_examples::{Recorded, indirect_objects};
 use clap::Parser;
 use serde::Serialize;

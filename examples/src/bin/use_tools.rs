@@ -10,8 +10,8 @@ struct AttentionSize {
 impl Tool for AttentionSize {
     const NAME: &'static str = "attention_size";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        let config = bench.model().config();
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        let config = model.config();
         Ok(Self { per_layer: 2 * config.d_model * config.d_head * (config.n_heads + config.n_kv_heads) })
     }
 }

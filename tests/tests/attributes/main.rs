@@ -46,8 +46,8 @@ struct Depth {
 
 impl Tool for Depth {
     const NAME: &'static str = "depth";
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self { n_layers: bench.model().config().n_layers })
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { n_layers: model.config().n_layers })
     }
 }
 
@@ -56,7 +56,7 @@ struct Impossible;
 
 impl Tool for Impossible {
     const NAME: &'static str = "impossible";
-    fn from_bench(_bench: &Bench) -> Result<Self> {
+    fn new(_model: &HookedTransformer) -> Result<Self> {
         Err(Error::Tool { tool: Self::NAME, problem: "this model has no second head start".into() })
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use arrakis::models::model::LoadOptions;
 use arrakis::models::{HookedAutoModel, HookedTransformer, Tokens, device};
 use arrakis::prelude::Tensor;
-use arrakis::tools::residual::{ResidStack, ResidualDecomposition, Residuals};
-use arrakis::tools::{Metric, ScoreTable};
+use arrakis::tools::attribute::residual_decomposition::{ResidStack, ResidualDecomposition, Residuals};
+use arrakis::tools::{Metric, ScoreTable, Tool};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -153,7 +153,7 @@ impl Case {
     }
 
     pub(crate) fn residuals(&self) -> Residuals {
-        ResidualDecomposition::new(&self.model).run(self.batch()).unwrap()
+        ResidualDecomposition::new(&self.model).unwrap().run(self.batch()).unwrap()
     }
 }
 

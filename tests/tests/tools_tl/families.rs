@@ -2,13 +2,13 @@
 
 use arrakis::models::{HookedTransformer, device};
 use arrakis::prelude::Tensor;
-use arrakis::tools::Metric;
-use arrakis::tools::ablation::{Ablation, AblationKind};
-use arrakis::tools::attribution_patching::AttributionPatching;
-use arrakis::tools::direct_logit_attribution::DirectLogitAttribution;
-use arrakis::tools::logit_lens::LogitLens;
-use arrakis::tools::residual::{Mode, ResidualDecomposition};
-use arrakis::tools::write_read::WriteRead;
+use arrakis::tools::attribute::attribution_patching::AttributionPatching;
+use arrakis::tools::attribute::direct_logit_attribution::DirectLogitAttribution;
+use arrakis::tools::attribute::residual_decomposition::{Mode, ResidualDecomposition};
+use arrakis::tools::intervene::ablation::{Ablation, AblationKind};
+use arrakis::tools::lenses::logit_lens::LogitLens;
+use arrakis::tools::weights::write_read::WriteRead;
+use arrakis::tools::{Metric, Tool};
 
 use crate::case::{fixtures, load};
 
@@ -32,10 +32,13 @@ fn each_family(check: impl Fn(&str, &HookedTransformer)) {
 fn contributions_add_up_to_the_logit_in_every_family() {
     each_family(|name, model| {
         if !model.net().is_additive() {
-            assert!(DirectLogitAttribution::new(model).logit(PROMPT, 63, 4).is_err(), "{name}: its stream is no sum");
+            assert!(
+                DirectLogitAttribution::new(model).unwrap().logit(PROMPT, 63, 4).is_err(),
+                "{name}: its stream is no sum"
+            );
             return;
         }
-        let found = DirectLogitAttribution::new(model).logit(PROMPT, 63, 4).unwrap();
+        let found = DirectLogitAttribution::new(model).unwrap().logit(PROMPT, 63, 4).unwrap();
         let logits = device::read(model.forward(PROMPT).unwrap()).unwrap();
         let actual = logits[4 * model.config().d_vocab + 63];
         let cap = |cap: f64| (cap * (f64::from(found.sum()) / cap).tanh()) as f32;
@@ -43,7 +46,7 @@ fn contributions_add_up_to_the_logit_in_every_family() {
         assert!((sum - actual).abs() <= 1e-4 * actual.abs().max(1.0), "{name}: {sum} for {actual}");
         assert_eq!(found.before_softcap, model.config().final_softcap.is_some(), "{name}");
         // The tool itself checks that neurons and bias are the whole MLP.
-        let neurons = DirectLogitAttribution::new(model).neurons(PROMPT, 63, 4, 0, 3);
+        let neurons = DirectLogitAttribution::new(model).unwrap().neurons(PROMPT, 63, 4, 0, 3);
         assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
     });
 }
@@ -52,10 +55,10 @@ fn contributions_add_up_to_the_logit_in_every_family() {
 fn decompositions_add_up_to_the_stream_in_every_family() {
     each_family(|name, model| {
         if !model.net().is_additive() {
-            assert!(ResidualDecomposition::new(model).run(PROMPT).is_err(), "{name}: its stream is no sum");
+            assert!(ResidualDecomposition::new(model).unwrap().run(PROMPT).is_err(), "{name}: its stream is no sum");
             return;
         }
-        let run = ResidualDecomposition::new(model).run(PROMPT).unwrap();
+        let run = ResidualDecomposition::new(model).unwrap().run(PROMPT).unwrap();
         let whole = run.accumulated_resid(None, true).unwrap().component("final_post").unwrap();
         for stack in
             [run.decompose_resid(None, Mode::All), run.full_decomposition(None), run.stack_head_results(None, true)]
@@ -69,7 +72,7 @@ fn decompositions_add_up_to_the_stream_in_every_family() {
 #[test]
 fn the_last_lens_is_the_models_logits_to_the_bit_in_every_family() {
     each_family(|name, model| {
-        let (_, last) = LogitLens::new(model).logits(PROMPT).unwrap().pop().unwrap();
+        let (_, last) = LogitLens::new(model).unwrap().logits(PROMPT).unwrap().pop().unwrap();
         let bits = |logits: Tensor<3>| device::read(logits).unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
         assert!(bits(last) == bits(model.forward(PROMPT).unwrap()), "{name}");
     });
@@ -81,9 +84,9 @@ fn ablation_attribution_and_circuits_run_in_every_family() {
         // An encoder has no next token to lose.
         let metric = if model.config().bidirectional { Metric::log_prob(63) } else { Metric::loss() };
         let tables = [
-            Ablation::new(model).heads(PROMPT, &metric, &AblationKind::Mean).unwrap().effect(),
-            AttributionPatching::new(model).heads(PROMPT, [34, 17, 30, 49, 82], &metric).unwrap(),
-            WriteRead::new(model).flow(0, 1).unwrap().share,
+            Ablation::new(model).unwrap().heads(PROMPT, &metric, &AblationKind::Mean).unwrap().effect(),
+            AttributionPatching::new(model).unwrap().heads(PROMPT, [34, 17, 30, 49, 82], &metric).unwrap(),
+            WriteRead::new(model).unwrap().flow(0, 1).unwrap().share,
         ];
         for table in tables {
             let values = table.values.concat();
@@ -92,7 +95,7 @@ fn ablation_attribution_and_circuits_run_in_every_family() {
                 "{name}: {table:?}"
             );
         }
-        let heads = WriteRead::new(model).write_heads(0).unwrap();
+        let heads = WriteRead::new(model).unwrap().write_heads(0).unwrap();
         assert!(
             heads.len() == model.config().n_heads && heads.iter().all(|head| head.head < model.config().n_heads),
             "{name}"

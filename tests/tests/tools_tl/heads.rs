@@ -1,16 +1,17 @@
 //! Heads: composition, detection, patterns, ablation.
 
-use arrakis::tools::ablation::{Ablation, AblationKind};
-use arrakis::tools::attention_patterns::AttentionPatterns;
-use arrakis::tools::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
-use arrakis::tools::write_read::{Composition, WriteRead};
+use arrakis::tools::Tool;
+use arrakis::tools::intervene::ablation::{Ablation, AblationKind};
+use arrakis::tools::observe::attention_patterns::AttentionPatterns;
+use arrakis::tools::observe::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
+use arrakis::tools::weights::write_read::{Composition, WriteRead};
 
 use crate::case::Case;
 
 #[test]
 fn composition_scores() {
     Case::each(|case| {
-        let tool = WriteRead::new(&case.model);
+        let tool = WriteRead::new(&case.model).unwrap();
         for (name, kind) in
             [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)]
         {
@@ -22,7 +23,7 @@ fn composition_scores() {
 #[test]
 fn detected_heads() {
     Case::each(|case| {
-        let tool = HeadDetector::new(&case.model);
+        let tool = HeadDetector::new(&case.model).unwrap();
         let ids = case.ids("repeated_tokens");
         let excluded = Exclude { bos: true, current_token: true };
         for (name, kind) in [
@@ -48,7 +49,7 @@ fn detected_heads() {
 #[test]
 fn attention_patterns() {
     Case::each(|case| {
-        let tool = AttentionPatterns::new(&case.model);
+        let tool = AttentionPatterns::new(&case.model).unwrap();
         let by_layer =
             |layer: usize| tool.patterns(case.ids("repeated_tokens"), layer).unwrap().pattern.concat().concat();
         case.equal("repeated.pattern", &(0..case.model.config().n_layers).flat_map(by_layer).collect::<Vec<f32>>());
@@ -58,7 +59,7 @@ fn attention_patterns() {
 #[test]
 fn ablations() {
     Case::each(|case| {
-        let tool = Ablation::new(&case.model);
+        let tool = Ablation::new(&case.model).unwrap();
         for (name, kind) in [("ablate.heads", AblationKind::Zero), ("ablate.heads_mean", AblationKind::Mean)] {
             let found = tool.heads(case.ids("clean_tokens"), &case.metric(), &kind).unwrap();
             case.equal_table(name, &found.ablated);

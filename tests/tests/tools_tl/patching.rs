@@ -2,8 +2,8 @@
 
 use arrakis::models::{Edit, Tokens, site};
 use arrakis::prelude::Tensor;
-use arrakis::tools::Metric;
-use arrakis::tools::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
+use arrakis::tools::intervene::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
+use arrakis::tools::{Metric, Tool};
 
 use crate::case::{Case, compare};
 
@@ -38,7 +38,7 @@ const HEADS: [(&str, Variant, AtLayer, usize); 5] = [
 #[test]
 fn the_variants_in_every_cell() {
     Case::each(|case| {
-        let tool = ActivationPatching::new(&case.model);
+        let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
         for (name, variant, _) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
             let found = variant(&tool, &clean, &corrupted, &metric);
@@ -54,7 +54,7 @@ fn the_variants_in_every_cell() {
 #[test]
 fn the_variant_in_every_head_and_position() {
     Case::each(|case| {
-        let tool = ActivationPatching::new(&case.model);
+        let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
         let heads = tool.attn_head_out_by_pos(&clean, &corrupted, &case.metric()).unwrap();
         let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
@@ -71,7 +71,7 @@ fn the_variant_in_every_head_and_position() {
 #[test]
 fn the_tool_noising() {
     Case::each(|case| {
-        let tool = ActivationPatching::new(&case.model);
+        let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
         let stream = tool.by_position(&corrupted, &clean, &metric, StreamSite::ResidPre).unwrap();
         let heads = tool.by_head(&corrupted, &clean, &metric, HeadSite::Z).unwrap();

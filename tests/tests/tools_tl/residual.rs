@@ -2,8 +2,9 @@
 
 use arrakis::models::device;
 use arrakis::prelude::Tensor;
-use arrakis::tools::logit_lens::LogitLens;
-use arrakis::tools::residual::Mode;
+use arrakis::tools::Tool;
+use arrakis::tools::attribute::residual_decomposition::Mode;
+use arrakis::tools::lenses::logit_lens::LogitLens;
 
 use crate::case::{Case, compare};
 
@@ -32,7 +33,7 @@ fn the_accumulated_stream() {
 #[test]
 fn the_logit_lens() {
     Case::each(|case| {
-        let steps = LogitLens::new(&case.model).logits(case.batch()).unwrap();
+        let steps = LogitLens::new(&case.model).unwrap().logits(case.batch()).unwrap();
         let wanted = case.labels("accumulated_resid");
         assert!(wanted.iter().eq(steps.iter().map(|(label, _)| label)), "{}", case.name);
         let last = |(_, logits): (String, Tensor<3>)| {

@@ -4,7 +4,7 @@ struct Depth;
 
 impl Tool for Depth {
     const NAME: &'static str = "depth";
-    fn from_bench(_bench: &Bench) -> Result<Self> {
+    fn new(_model: &HookedTransformer) -> Result<Self> {
         Ok(Self)
     }
 }

@@ -13,16 +13,16 @@ use crate::error::{Error, Result};
 
 /// A run with what a decomposition of its residual stream needs.
 #[derive(Clone, Debug)]
-pub(super) struct Stream {
-    pub(super) model: HookedTransformer,
-    pub(super) tokens: Tokens,
-    pub(super) logits: Tensor<3>,
-    pub(super) cache: ActivationCache,
+pub(crate) struct Stream {
+    pub(crate) model: HookedTransformer,
+    pub(crate) tokens: Tokens,
+    pub(crate) logits: Tensor<3>,
+    pub(crate) cache: ActivationCache,
 }
 
 impl Stream {
     /// Runs the model once, keeping one more site where asked.
-    pub(super) fn run(
+    pub(crate) fn run(
         tool: &'static str,
         model: &HookedTransformer,
         tokens: Tokens,
@@ -58,22 +58,22 @@ impl Stream {
     }
 
     /// The same at one position alone, still with its position axis.
-    pub(super) fn at(&self, pos: usize) -> Result<Self> {
+    pub(crate) fn at(&self, pos: usize) -> Result<Self> {
         Ok(Self { cache: self.cache.positions(pos..pos + 1)?, ..self.clone() })
     }
 
-    pub(super) fn n_layers(&self) -> usize {
+    pub(crate) fn n_layers(&self) -> usize {
         self.model.config().n_layers
     }
 
     /// Token embedding and, where there is one, position embedding, by name: `[batch, pos, d_model]` each.
-    pub(super) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
+    pub(crate) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
         let there = ["embed", "pos_embed"].into_iter().filter(|site| common::has(&self.model, site));
         there.map(|site| Ok((site.to_owned(), self.cache.get(site)?))).collect()
     }
 
     /// What each head of a layer adds to the stream, without biases: `[batch, pos, head, d_model]`.
-    pub(super) fn head_results(&self, layer: usize) -> Result<Tensor<4>> {
+    pub(crate) fn head_results(&self, layer: usize) -> Result<Tensor<4>> {
         let block = self.model.block(layer)?;
         let results = block.attn.head_results(self.cache.get(site::z(layer))?);
         match &block.ln1_post {
@@ -86,14 +86,14 @@ impl Stream {
     }
 
     /// What attention's biases add to the stream: `[batch, pos, d_model]`.
-    pub(super) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
+    pub(crate) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
         let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
         self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), &format!("blocks.{layer}.attn.out"))
     }
 
     /// What the MLP's output bias adds to the stream, `[batch, pos, d_model]`.
-    pub(super) fn mlp_bias(&self, layer: usize) -> Result<Tensor<3>> {
+    pub(crate) fn mlp_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let out: Tensor<3> = self.cache.get(site::mlp_out(layer))?;
         let dims = out.dims();
         let bias = match &self.model.block(layer)?.mlp {
@@ -116,7 +116,7 @@ impl Stream {
     }
 
     /// Rows of `W_out` as the stream receives them, `[d_mlp, d_model]`; of a stream cut to one position of one row.
-    pub(super) fn neuron_directions(&self, layer: usize) -> Result<Tensor<2>> {
+    pub(crate) fn neuron_directions(&self, layer: usize) -> Result<Tensor<2>> {
         let w_out = self.model.w_out(layer)?;
         match &self.model.block(layer)?.ln2_post {
             Some(norm) => {
@@ -134,7 +134,7 @@ fn post_scale(norm: &Norm, out: Tensor<3>) -> Tensor<3> {
 }
 
 /// A norm without its bias whose scale is given: linear in `x`.
-pub(super) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>) -> Tensor<D> {
+pub(crate) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>) -> Tensor<D> {
     let out = norm.centre(x) / scale;
     match gain(norm) {
         Some(gain) => out * gain.unsqueeze(),
@@ -143,13 +143,13 @@ pub(super) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>
 }
 
 /// What a norm multiplies by, `[d]`.
-pub(super) fn gain(norm: &Norm) -> Option<Tensor<1>> {
+pub(crate) fn gain(norm: &Norm) -> Option<Tensor<1>> {
     let weight = norm.weight.as_ref()?.val();
     Some(if norm.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
 }
 
 /// What the unembedding reads a token's logit along, before the final norm's weight: `[token, d_model]`.
-pub(super) fn unembed_directions(model: &HookedTransformer, ids: &[u32]) -> Result<Tensor<2>> {
+pub(crate) fn unembed_directions(model: &HookedTransformer, ids: &[u32]) -> Result<Tensor<2>> {
     ids.iter().try_for_each(|id| common::check_token(model, *id))?;
     let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
     let ids = Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [ids.len()]), model.device());

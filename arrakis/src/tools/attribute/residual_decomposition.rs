@@ -4,10 +4,10 @@ use arrakis_models::transformer::Norm;
 use arrakis_models::{HookedTransformer, IntoTokens, device, site};
 use burn::tensor::Tensor;
 
-use super::stream::{self, Stream};
-use super::{Tool, common};
-use crate::bench::Bench;
 use crate::error::{Error, Result};
+use crate::tools::Tool;
+use crate::tools::shared::common;
+use crate::tools::shared::stream::{self, Stream};
 
 /// What was written into the residual stream, and by whom, as tensors.
 ///
@@ -52,19 +52,14 @@ pub enum Mode {
 }
 
 impl Tool for ResidualDecomposition {
-    const NAME: &'static str = "residual";
+    const NAME: &'static str = "residual_decomposition";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl ResidualDecomposition {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// Runs the model once and keeps what decompositions need.
     ///
     /// # Errors
@@ -321,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_planted_copy_head_writes_its_token() {
-        let run = ResidualDecomposition::new(&induction_model()).run([3, 5, 7, 3]).unwrap();
+        let run = ResidualDecomposition::new(&induction_model()).unwrap().run([3, 5, 7, 3]).unwrap();
         let written = device::read(run.stack_head_results(None, false).unwrap().component("L1H0").unwrap()).unwrap();
         let last = &written[3 * 48..];
         let (best, _) = last.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
@@ -331,7 +326,7 @@ mod tests {
     #[test]
     fn every_decomposition_sums_to_the_stream() {
         for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
-            let run = ResidualDecomposition::new(&fixture(name)).run(PROMPT).unwrap();
+            let run = ResidualDecomposition::new(&fixture(name)).unwrap().run(PROMPT).unwrap();
             let stream = run.accumulated_resid(None, true).unwrap();
             let whole = stream.component("final_post").unwrap();
             close(apart(run.decompose_resid(None, Mode::All).unwrap().sum(), whole.clone()), 0.0, 1e-5);
@@ -344,18 +339,18 @@ mod tests {
 
     #[test]
     fn a_stream_moves_nowhere_from_a_point_to_itself() {
-        let run = ResidualDecomposition::new(&fixture("llama")).run(PROMPT).unwrap();
+        let run = ResidualDecomposition::new(&fixture("llama")).unwrap().run(PROMPT).unwrap();
         assert_eq!(run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(), [0.0; 5]);
         assert!(run.movement("blocks.0.resid_pre", "blocks.0.resid_post").unwrap().iter().all(|moved| *moved > 0.0));
     }
 
     #[test]
     fn mistakes_are_named() {
-        let run = ResidualDecomposition::new(&fixture("gpt2")).run(PROMPT).unwrap();
+        let run = ResidualDecomposition::new(&fixture("gpt2")).unwrap().run(PROMPT).unwrap();
         let stack = run.decompose_resid(None, Mode::All).unwrap();
         assert_eq!(
             stack.component("1_atn_out").unwrap_err().to_string(),
-            "residual: no component `1_atn_out`; did you mean `1_attn_out`?"
+            "residual_decomposition: no component `1_atn_out`; did you mean `1_attn_out`?"
         );
         assert_eq!(
             run.accumulated_resid(Some(4), true).unwrap_err().to_string(),

@@ -6,10 +6,10 @@ use arrakis_models::{HookedTransformer, IntoTokens, device, progress, site};
 use serde::{Deserialize, Serialize};
 
 use self::readout::{Readout, check_sum};
-use super::stream::Stream;
-use super::{Position, ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::{Error, Result};
+use crate::tools::shared::common;
+use crate::tools::shared::stream::Stream;
+use crate::tools::{Position, ScoreTable, Tool};
 
 /// Each component's direct contribution to a logit or a logit difference.
 ///
@@ -103,17 +103,12 @@ impl LogitTarget {
 impl Tool for DirectLogitAttribution {
     const NAME: &'static str = "direct_logit_attribution";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl DirectLogitAttribution {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// Every component's contribution to `logit(token)` at a position (an index, or `Position::Last`).
     ///
     /// # Errors
@@ -272,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_planted_copy_head_writes_the_logit() {
-        let tool = DirectLogitAttribution::new(&induction_model());
+        let tool = DirectLogitAttribution::new(&induction_model()).unwrap();
         let found = tool.logit_diff([3, 5, 7, 3], 5, 7, Position::Last).unwrap();
         assert_eq!(found.heads().top(1)[0].label, "L1H0");
         assert!(found.top(1)[0].value > 0.9 * found.total);
@@ -282,7 +277,7 @@ mod tests {
     fn contributions_add_up_in_every_fixture() {
         for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
             let model = fixture(name);
-            let tool = DirectLogitAttribution::new(&model);
+            let tool = DirectLogitAttribution::new(&model).unwrap();
             for pos in 0..4 {
                 let found = tool.logit([34, 17, 29, 49], 63, pos).unwrap();
                 let logits = device::read(model.forward([34, 17, 29, 49]).unwrap()).unwrap();
@@ -295,7 +290,7 @@ mod tests {
     #[test]
     fn neurons_and_bias_are_the_mlp() {
         for name in ["gpt2", "llama"] {
-            let tool = DirectLogitAttribution::new(&fixture(name));
+            let tool = DirectLogitAttribution::new(&fixture(name)).unwrap();
             let neurons = tool.neurons([34, 17, 29, 49], (63, 25), 3, 1, usize::MAX).unwrap();
             assert!(neurons[0].name.starts_with("L1N") && neurons[0].value.abs() >= neurons[1].value.abs());
         }
@@ -306,7 +301,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let tool = DirectLogitAttribution::new(&fixture("gpt2"));
+        let tool = DirectLogitAttribution::new(&fixture("gpt2")).unwrap();
         assert_eq!(
             tool.logit([1], 120, 0).unwrap_err().to_string(),
             "token 120 is out of range: there are 120, numbered from 0"

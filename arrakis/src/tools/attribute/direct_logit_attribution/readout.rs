@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::{Contribution, DirectLogitAttribution, LogitTarget};
 use crate::error::{Error, Result};
 use crate::tools::Tool as _;
-use crate::tools::stream::{self, Stream};
+use crate::tools::shared::stream::{self, Stream};
 
 /// The sum may differ from the logit by this share of the largest contribution (at least of 1 nat).
 const TOLERANCE: f32 = 1e-3;

@@ -6,9 +6,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::{Error, Result};
+use crate::tools::shared::common;
+use crate::tools::{ScoreTable, Tool};
 
 /// Previous-token, duplicate-token and induction heads, by their attention.
 ///
@@ -78,17 +78,12 @@ pub struct Exclude {
 impl Tool for HeadDetector {
     const NAME: &'static str = "head_detector";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl HeadDetector {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// Induction scores on repeated random tokens, `[layer][head]`, between 0 and 1.
     ///
     /// # Errors
@@ -301,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_planted_heads_are_found() {
-        let tool = HeadDetector::new(&induction_model());
+        let tool = HeadDetector::new(&induction_model()).unwrap();
         let mut sequence: Vec<u32> = (0..VOCAB as u32).collect();
         sequence.extend(sequence.clone());
         let found = tool.detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, Exclude::default()).unwrap();
@@ -316,7 +311,7 @@ mod tests {
 
     #[test]
     fn rows_of_ones_own_score_as_drawn_ones_and_must_repeat() {
-        let tool = HeadDetector::new(&induction_model());
+        let tool = HeadDetector::new(&induction_model()).unwrap();
         let repeated = Repeated { length: 8, batch: 2, seed: 1, bos: Some(0) };
         let drawn = tool.repeated_tokens(&repeated).unwrap();
         assert_eq!(tool.stripes_of(&drawn, 8).unwrap(), tool.stripes(&repeated).unwrap());
@@ -347,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_indifferent_head_scores_one_over_the_visible() {
-        let tool = HeadDetector::new(&induction_model());
+        let tool = HeadDetector::new(&induction_model()).unwrap();
         let repeated = Repeated { length: 10, batch: 1, seed: 3, bos: None };
         let mean: f32 = (1..20).map(|query| 1.0 / (query + 1) as f32).sum::<f32>() / 19.0;
         close(tool.previous_token(&repeated).unwrap().values[0][0], mean, 1e-5);
@@ -355,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_tokens_and_mistakes_are_named() {
-        let tool = HeadDetector::new(&fixture("gpt2"));
+        let tool = HeadDetector::new(&fixture("gpt2")).unwrap();
         let repeated = Repeated { bos: Some(2), length: 5, ..Repeated::default() };
         assert_eq!(tool.repeated_tokens(&repeated).unwrap(), tool.repeated_tokens(&repeated).unwrap());
         let error = tool.induction(&Repeated { length: 17, ..Repeated::default() }).unwrap_err();

@@ -6,9 +6,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::{Error, Result};
+use crate::tools::shared::common;
+use crate::tools::{Metric, ScoreTable, Tool};
 
 /// The change of a metric when a head's output or a neuron is replaced.
 ///
@@ -80,17 +80,12 @@ impl Ablated {
 impl Tool for Ablation {
     const NAME: &'static str = "ablation";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl Ablation {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// The metric with each head silenced in turn. Each run starts at the head's own block.
     ///
     /// # Errors
@@ -304,7 +299,7 @@ mod tests {
 
     #[test]
     fn silencing_either_planted_head_loses_the_answer() {
-        let tool = Ablation::new(&induction_model());
+        let tool = Ablation::new(&induction_model()).unwrap();
         let metric = Metric::logit_diff(5, 7);
         let found = tool.heads([3, 5, 7, 3], &metric, &AblationKind::Zero).unwrap();
         let effect = found.effect();
@@ -319,7 +314,7 @@ mod tests {
         for name in ["gpt2", "llama"] {
             let model = fixture(name);
             let metric = Metric::logit(7);
-            let found = Ablation::new(&model).head(PROMPT, &metric, 1, 2, &AblationKind::Zero).unwrap();
+            let found = Ablation::new(&model).unwrap().head(PROMPT, &metric, 1, 2, &AblationKind::Zero).unwrap();
             let mut net = model.net().clone();
             let d_head = model.config().d_head;
             net.blocks[1].attn.w_o.weight = net.blocks[1].attn.w_o.weight.clone().map(|w| {
@@ -333,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_neuron_scaled_by_one_changes_nothing_and_by_zero_is_ablated() {
-        let tool = Ablation::new(&fixture("llama"));
+        let tool = Ablation::new(&fixture("llama")).unwrap();
         let metric = Metric::logit(7);
         assert_eq!(tool.scale_neuron(PROMPT, &metric, 0, 3, 1.0).unwrap().change(), 0.0);
         let scaled = tool.scale_neuron(PROMPT, &metric, 0, 3, 0.0).unwrap();
@@ -359,7 +354,7 @@ mod tests {
 
     #[test]
     fn means_and_resamples_of_the_same_prompt() {
-        let tool = Ablation::new(&fixture("gpt2"));
+        let tool = Ablation::new(&fixture("gpt2")).unwrap();
         let metric = Metric::loss();
         let same = Tokens::new(vec![PROMPT.to_vec()]).unwrap();
         let mean = tool.heads(PROMPT, &metric, &AblationKind::Mean).unwrap();
@@ -373,7 +368,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let tool = Ablation::new(&fixture("gpt2"));
+        let tool = Ablation::new(&fixture("gpt2")).unwrap();
         let metric = Metric::loss();
         let error = tool.neuron(PROMPT, &metric, 0, 128, &AblationKind::Zero).unwrap_err();
         assert_eq!(error.to_string(), "neuron 128 is out of range: there are 128, numbered from 0");

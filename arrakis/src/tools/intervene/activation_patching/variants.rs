@@ -2,9 +2,9 @@
 
 use arrakis_models::IntoTokens;
 
-use super::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
-use super::metric::Metric;
+use super::{ActivationPatching, HeadSite, Patched, StreamSite};
 use crate::error::Result;
+use crate::tools::Metric;
 
 /// Each variant: what it returns, and the general method and site it is.
 macro_rules! variants {
@@ -114,6 +114,7 @@ mod tests {
     use arrakis_models::{Edit, HookedAutoModel, HookedTransformer, TransformerConfig, site};
     use burn::tensor::Tensor;
 
+    use crate::tools::Tool as _;
     use crate::tools::testing::close;
 
     const SOURCE: [u32; 4] = [1, 2, 3, 4];
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn heads_by_position_equal_one_edit_at_a_time() {
         let (model, d_head) = (model(), 4);
-        let tool = ActivationPatching::new(&model);
+        let tool = ActivationPatching::new(&model).unwrap();
         let every = tool.attn_head_by_pos_every(SOURCE, TARGET, &metric()).unwrap();
         let sites: [fn(usize) -> site::Site; 5] = [site::z, site::q, site::k, site::v, site::pattern];
         let mut moved = 0;
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn each_weight_of_a_pattern_equals_one_edit_at_a_time() {
         let model = model();
-        let tool = ActivationPatching::new(&model);
+        let tool = ActivationPatching::new(&model).unwrap();
         let found = tool.attn_head_pattern_dest_src_pos(SOURCE, TARGET, &metric()).unwrap();
         assert_eq!((found.len(), found[0].len()), (2, 4));
         let mut moved = 0;
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn every_is_each() {
         let model = model();
-        let tool = ActivationPatching::new(&model);
+        let tool = ActivationPatching::new(&model).unwrap();
         let block = tool.block_every(SOURCE, TARGET, &metric()).unwrap();
         assert_eq!(block[0], (StreamSite::ResidPre, tool.resid_pre(SOURCE, TARGET, &metric()).unwrap()));
         assert_eq!(block[1], (StreamSite::AttnOut, tool.attn_out(SOURCE, TARGET, &metric()).unwrap()));
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn prompts_that_do_not_align_are_refused() {
-        let tool = ActivationPatching::new(&model());
+        let tool = ActivationPatching::new(&model()).unwrap();
         let error = tool.block_every([1, 2], [1, 2, 3], &metric()).unwrap_err();
         assert_eq!(
             error.to_string(),

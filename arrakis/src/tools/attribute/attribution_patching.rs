@@ -4,16 +4,16 @@ use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, devic
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::Result;
+use crate::tools::shared::common;
+use crate::tools::{Metric, ScoreTable, Tool};
 
 /// A linear estimate of what patching each activation would do to a metric.
 ///
 /// *What it tells you*: for every head, stream position or neuron at once, about how much the metric of a target run
 /// would move if that one activation took its value from a source run: `(a_source - a_target) · ∂metric/∂a` at the
 /// target, summed over what the score covers. A clean source and a corrupted target denoise, the other way round
-/// they noise, as in [`super::ActivationPatching`], whose [`super::activation_patching::Patched::change`] it
+/// they noise, as in [`crate::tools::ActivationPatching`], whose [`crate::tools::intervene::activation_patching::Patched::change`] it
 /// estimates. Two forwards and one backward in place of one forward an activation. *How to read it*: units of the
 /// metric; positive means the source's value pushes the metric up. *When it misleads*: it is a tangent: where the
 /// metric bends (saturated attention, the norms' effect on large stream patches) it can be far off or of the wrong
@@ -40,17 +40,12 @@ pub struct NeuronScore {
 impl Tool for AttributionPatching {
     const NAME: &'static str = "attribution_patching";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl AttributionPatching {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// Scores of heads (`attn.z`, summed over positions and rows), `[layer][head]`.
     ///
     /// # Errors
@@ -186,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_last_resid_pre_changes_nothing_where_nothing_changed() {
-        let tool = AttributionPatching::new(&fixture("gpt2"));
+        let tool = AttributionPatching::new(&fixture("gpt2")).unwrap();
         let table = tool.resid_pre(CLEAN, CORRUPTED, &Metric::logit_diff(63, 25)).unwrap();
         assert_eq!(table.values[0][..2], [0.0, 0.0]);
         assert!(table.values[0][2] != 0.0);
@@ -197,7 +192,7 @@ mod tests {
     fn a_small_patch_moves_the_metric_as_told() {
         let model = fixture("llama");
         let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
-        let table = AttributionPatching::new(&model).heads(CLEAN, CORRUPTED, &metric).unwrap();
+        let table = AttributionPatching::new(&model).unwrap().heads(CLEAN, CORRUPTED, &metric).unwrap();
         let (_, clean) = model.run_with_cache(CLEAN, ["blocks.0.attn.z"]).unwrap();
         let tokens = Tokens::new(vec![CORRUPTED.to_vec()]).unwrap();
         let nudged = |head: usize, step: f32| {
@@ -217,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_planted_head_stands_out_in_either_direction() {
-        let (tool, metric) = (AttributionPatching::new(&induction_model()), Metric::logit_diff(5, 7));
+        let (tool, metric) = (AttributionPatching::new(&induction_model()).unwrap(), Metric::logit_diff(5, 7));
         let (clean, corrupted) = ([3, 5, 7, 3], [3, 7, 5, 3]);
         let denoised = tool.heads(clean, corrupted, &metric).unwrap();
         let noised = tool.heads(corrupted, clean, &metric).unwrap();
@@ -226,7 +221,7 @@ mod tests {
 
     #[test]
     fn neurons_and_positions_add_up_to_what_they_are_parts_of() {
-        let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")), Metric::loss());
+        let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")).unwrap(), Metric::loss());
         let heads = tool.heads(CLEAN, CORRUPTED, &metric).unwrap();
         let by_pos = tool.heads_by_pos(CLEAN, CORRUPTED, &metric).unwrap();
         close(by_pos.iter().map(|table| table.values[1][2]).sum(), heads.values[1][2], 1e-5);
@@ -236,7 +231,7 @@ mod tests {
 
     #[test]
     fn prompts_that_do_not_pair_are_named() {
-        let tool = AttributionPatching::new(&fixture("gpt2"));
+        let tool = AttributionPatching::new(&fixture("gpt2")).unwrap();
         let error = tool.heads(CLEAN, [1, 2], &Metric::loss()).unwrap_err();
         assert_eq!(
             error.to_string(),

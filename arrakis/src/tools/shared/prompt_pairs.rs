@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrakis_models::{Error as ModelError, HookedTransformer, Side, Tokens};
 use serde::{Serialize, Serializer};
 
-use super::Metric;
+use super::metric::Metric;
 use crate::error::{Error, Result};
 
 /// Clean prompts, their corrupted twins, and the right and the wrong next token of each.

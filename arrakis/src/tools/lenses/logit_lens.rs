@@ -4,9 +4,9 @@ use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Tokens, sit
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-use super::{ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::Result;
+use crate::tools::shared::common;
+use crate::tools::{ScoreTable, Tool};
 
 /// Tokens a lens names at each point.
 const TOP: usize = 5;
@@ -71,17 +71,12 @@ pub struct TargetLens {
 impl Tool for LogitLens {
     const NAME: &'static str = "logit_lens";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl LogitLens {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// The five likeliest tokens at each point.
     ///
     /// # Errors
@@ -259,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_induction_model_decides_in_its_last_block() {
-        let tool = LogitLens::new(&induction_model());
+        let tool = LogitLens::new(&induction_model()).unwrap();
         let lens = tool.target([9, 3, 5, 7, 3], 5).unwrap();
         assert_eq!(lens.labels, ["0_pre", "0_mid", "1_pre", "1_mid", "final_post"]);
         assert_eq!((lens.rank[0][4], lens.rank[4][4]), (1, 0));
@@ -271,7 +266,7 @@ mod tests {
         for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
             let model = fixture(name);
             let prompt = [34, 17, 29, 49, 82];
-            let (label, last) = LogitLens::new(&model).logits(prompt).unwrap().pop().unwrap();
+            let (label, last) = LogitLens::new(&model).unwrap().logits(prompt).unwrap().pop().unwrap();
             assert_eq!(label, "final_post");
             assert_eq!(bits(last), bits(model.forward(prompt).unwrap()), "{name}");
         }
@@ -279,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_rank_counts_the_strictly_larger() {
-        let tool = LogitLens::new(&fixture("gpt2"));
+        let tool = LogitLens::new(&fixture("gpt2")).unwrap();
         let lens = tool.lens_top([34, 17, 29], 120).unwrap();
         let best = &lens.top[6][2];
         for rank in [0, 1, 119] {
@@ -295,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_token_out_of_range_is_named() {
-        let error = LogitLens::new(&fixture("gpt2")).target([1], 120).unwrap_err();
+        let error = LogitLens::new(&fixture("gpt2")).unwrap().target([1], 120).unwrap_err();
         assert_eq!(error.to_string(), "token 120 is out of range: there are 120, numbered from 0");
     }
 }

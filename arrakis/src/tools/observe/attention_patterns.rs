@@ -4,10 +4,10 @@ use arrakis_models::{HookedTransformer, IntoTokens, site};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Tool, common};
-use crate::bench::Bench;
 use crate::error::Result;
 use crate::plot::Attention;
+use crate::tools::Tool;
+use crate::tools::shared::common;
 
 /// Attention patterns by head: where each position looks.
 ///
@@ -47,17 +47,12 @@ pub struct Attended {
 impl Tool for AttentionPatterns {
     const NAME: &'static str = "attention_patterns";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl AttentionPatterns {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// The patterns of every head of a layer, over one prompt.
     ///
     /// # Errors
@@ -124,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_planted_heads_look_where_they_were_told_to() {
-        let tool = AttentionPatterns::new(&induction_model());
+        let tool = AttentionPatterns::new(&induction_model()).unwrap();
         let prompt = [9, 3, 5, 7, 3];
         let previous = tool.top_attended(prompt, 0, 1, 4, 1).unwrap();
         assert_eq!((previous[0].pos, previous[0].token.as_str()), (3, "7"));
@@ -137,7 +132,7 @@ mod tests {
 
     #[test]
     fn rows_sum_to_one_and_see_no_future() {
-        let tool = AttentionPatterns::new(&fixture("llama"));
+        let tool = AttentionPatterns::new(&fixture("llama")).unwrap();
         let found = tool.patterns([78, 51, 42, 47, 101], 1).unwrap();
         for (query, row) in found.pattern.iter().flat_map(|head| head.iter().enumerate()) {
             close(row.iter().sum(), 1.0, 1e-5);
@@ -148,7 +143,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let tool = AttentionPatterns::new(&fixture("gpt2"));
+        let tool = AttentionPatterns::new(&fixture("gpt2")).unwrap();
         let message = |layer, head, query| tool.top_attended([1, 2], layer, head, query, 1).unwrap_err().to_string();
         assert_eq!(message(3, 0, 0), "layer 3 is out of range: there are 3, numbered from 0");
         assert_eq!(message(0, 4, 0), "head 4 is out of range: there are 4, numbered from 0");

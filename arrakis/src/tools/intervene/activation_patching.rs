@@ -1,12 +1,14 @@
 //! Activations of one run put into another, one at a time: which of them carry the answer.
 
+mod variants;
+
 use arrakis_models::{Activation, HookedTransformer};
 use arrakis_models::{Intervention, IntoTokens, SweepCase, SweepResult, SweepWork, Tokens, site};
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::Result;
+use crate::tools::shared::common;
+use crate::tools::{Metric, ScoreTable, Tool};
 
 /// What each activation of one run does to another.
 ///
@@ -85,17 +87,12 @@ impl Patched {
 impl Tool for ActivationPatching {
     const NAME: &'static str = "activation_patching";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl ActivationPatching {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// The metric of `target` with one layer and position taken from `source`: `[layer][pos]`.
     ///
     /// # Errors

@@ -4,10 +4,9 @@ use arrakis_models::{HookedTransformer, IntoTokens, site};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::factored::FactoredMatrix;
-use super::{ScoreTable, Tool, common};
-use crate::bench::Bench;
 use crate::error::{Error, Result};
+use crate::tools::shared::common;
+use crate::tools::{FactoredMatrix, ScoreTable, Tool};
 
 /// Heads as writers to and readers from the residual stream, by their weights; and how information flows.
 ///
@@ -66,17 +65,12 @@ pub struct Flow {
 impl Tool for WriteRead {
     const NAME: &'static str = "write_read";
 
-    fn from_bench(bench: &Bench) -> Result<Self> {
-        Ok(Self::new(bench.model()))
+    fn new(model: &HookedTransformer) -> Result<Self> {
+        Ok(Self { model: model.clone() })
     }
 }
 
 impl WriteRead {
-    /// For a model.
-    pub fn new(model: &HookedTransformer) -> Self {
-        Self { model: model.clone() }
-    }
-
     /// The heads of a layer by how strongly they write, `‖W_V W_O‖`, strongest first.
     ///
     /// # Errors
@@ -314,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_planted_heads_write_and_compose() {
-        let tool = WriteRead::new(&induction_model());
+        let tool = WriteRead::new(&induction_model()).unwrap();
         let writers = tool.write_heads(1).unwrap();
         assert_eq!((writers[0].name.as_str(), writers[0].share), ("L1H0", 1.0));
         close(writers[0].score, 3.0 * 12.0f32.sqrt(), 1e-4);
@@ -328,7 +322,7 @@ mod tests {
     #[test]
     fn low_rank_scores_are_the_dense_ones() {
         for name in ["gpt2", "llama"] {
-            let tool = WriteRead::new(&fixture(name));
+            let tool = WriteRead::new(&fixture(name)).unwrap();
             let norm =
                 |dense: Tensor<3>| arrakis_models::device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt();
             let flow = tool.flow(0, 2).unwrap();
@@ -345,7 +339,7 @@ mod tests {
     #[test]
     fn the_whole_space_holds_everything_and_a_part_less() {
         let model = fixture("gpt2");
-        let tool = WriteRead::new(&model);
+        let tool = WriteRead::new(&model).unwrap();
         let eye = Tensor::<2>::eye(32, model.device());
         for head in tool.write_heads_into(1, eye.clone()).unwrap() {
             close(head.share, 1.0, 1e-5);
@@ -356,7 +350,7 @@ mod tests {
 
     #[test]
     fn rollout_rows_sum_to_one() {
-        let rolled = WriteRead::new(&fixture("gpt_neox")).rollout([34, 17, 29, 49]).unwrap();
+        let rolled = WriteRead::new(&fixture("gpt_neox")).unwrap().rollout([34, 17, 29, 49]).unwrap();
         for (query, row) in rolled.values.iter().enumerate() {
             close(row.iter().sum(), 1.0, 1e-5);
             assert!(row.iter().all(|weight| *weight >= 0.0) && row[query + 1..].iter().all(|weight| *weight == 0.0));
@@ -365,7 +359,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let tool = WriteRead::new(&fixture("gpt2"));
+        let tool = WriteRead::new(&fixture("gpt2")).unwrap();
         assert_eq!(
             tool.write_heads(3).unwrap_err().to_string(),
             "layer 3 is out of range: there are 3, numbered from 0"

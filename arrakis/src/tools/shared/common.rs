@@ -6,23 +6,23 @@ use burn::tensor::Tensor;
 use crate::error::{Error, Result};
 
 /// Fails with the valid range unless `asked < length`.
-pub(super) fn within(what: &'static str, asked: usize, length: usize) -> Result<()> {
+pub(crate) fn within(what: &'static str, asked: usize, length: usize) -> Result<()> {
     if asked < length { Ok(()) } else { Err(ModelError::OutOfRange { what, asked, length }.into()) }
 }
 
 /// Checks a layer and a head of a model.
-pub(super) fn check_head(model: &HookedTransformer, layer: usize, head: usize) -> Result<()> {
+pub(crate) fn check_head(model: &HookedTransformer, layer: usize, head: usize) -> Result<()> {
     within("layer", layer, model.config().n_layers)?;
     within("head", head, model.config().n_heads)
 }
 
 /// Checks a token id of a model's vocabulary.
-pub(super) fn check_token(model: &HookedTransformer, token: u32) -> Result<()> {
+pub(crate) fn check_token(model: &HookedTransformer, token: u32) -> Result<()> {
     within("token", token as usize, model.config().d_vocab)
 }
 
 /// The prompt as one row of tokens.
-pub(super) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: impl IntoTokens) -> Result<Tokens> {
+pub(crate) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: impl IntoTokens) -> Result<Tokens> {
     let tokens = prompt.into_tokens(model)?;
     if tokens.batch() == 1 {
         return Ok(tokens);
@@ -34,7 +34,7 @@ pub(super) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
 }
 
 /// Checks that two prompts can be patched one into the other.
-pub(super) fn check_pair(tool: &'static str, source: &Tokens, target: &Tokens) -> Result<()> {
+pub(crate) fn check_pair(tool: &'static str, source: &Tokens, target: &Tokens) -> Result<()> {
     let (from, into) = ([source.batch(), source.pos()], [target.batch(), target.pos()]);
     if from == into && source.real() == target.real() {
         return Ok(());
@@ -51,33 +51,33 @@ pub(super) fn check_pair(tool: &'static str, source: &Tokens, target: &Tokens) -
 }
 
 /// Each token's own text, in the first row; its id where the model has no tokenizer.
-pub(super) fn labels(model: &HookedTransformer, tokens: &Tokens) -> Vec<String> {
+pub(crate) fn labels(model: &HookedTransformer, tokens: &Tokens) -> Vec<String> {
     tokens.ids()[0].iter().map(|id| label(model, *id)).collect()
 }
 
 /// One token's own text; its id where the model has no tokenizer or the tokenizer has no such id.
-pub(super) fn label(model: &HookedTransformer, id: u32) -> String {
+pub(crate) fn label(model: &HookedTransformer, id: u32) -> String {
     model.to_single_str_token(id).unwrap_or_else(|_| id.to_string())
 }
 
 /// Whether the architecture has a row of the site table.
-pub(super) fn has(model: &HookedTransformer, site: &str) -> bool {
+pub(crate) fn has(model: &HookedTransformer, site: &str) -> bool {
     conformance::has(model.config(), site)
 }
 
 /// A matrix as rows of numbers.
-pub(super) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>> {
     let [_, columns] = matrix.dims();
     Ok(device::read(matrix)?.chunks(columns.max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// One number out of a tensor of one.
-pub(super) fn number(tensor: Tensor<1>) -> Result<f32> {
+pub(crate) fn number(tensor: Tensor<1>) -> Result<f32> {
     Ok(device::read(tensor)?[0])
 }
 
 /// The indices of the `k` largest, largest first; ties go to the first, NaN last.
-pub(super) fn largest(values: &[f32], k: usize) -> Vec<usize> {
+pub(crate) fn largest(values: &[f32], k: usize) -> Vec<usize> {
     let key = |index: &usize| {
         if values[*index].is_nan() { f32::NEG_INFINITY } else { values[*index] }
     };
