@@ -48,12 +48,12 @@ pub enum Error {
         /// The recorded version most like it.
         nearest: Option<String>,
     },
-    /// A record that cannot be read as one.
-    #[error("`{}` is not a record: {problem}; restore the file, or move it away", path.display())]
+    /// A file among the records that is not read as one.
+    #[error("cannot read the record `{}`: {problem}", path.display())]
     BadRecord {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why not.
         problem: String,
     },
     /// A value of a record that is not of the type asked for.

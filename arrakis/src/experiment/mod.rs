@@ -9,6 +9,7 @@ mod diff;
 mod environment;
 pub mod json;
 mod record;
+mod seal;
 mod store;
 
 pub use diff::{Change, diff};
@@ -16,5 +17,6 @@ pub(crate) use environment::Environment;
 pub use environment::Git;
 pub(crate) use record::Draft;
 pub use record::{ModelFacts, Outcome, Record};
+pub use seal::{FORMAT, Problem};
 pub(crate) use store::file_name;
 pub use store::{Runs, Store, Unreadable};

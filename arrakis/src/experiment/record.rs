@@ -50,9 +50,14 @@ impl ModelFacts {
     }
 }
 
-/// One run. Written once, never changed; [`Record::digest`] tells whether it was.
+/// One run. Written once, never changed; [`Record::is_intact`] tells whether it was.
+///
+/// A field added here carries `#[serde(default)]`, so that records from before it can be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// The format of its JSON, [`FORMAT`](super::FORMAT) where this code wrote it.
+    #[serde(default = "super::seal::first_format")]
+    pub format: u32,
     /// Unique to this run: version, time, and eight digits.
     pub id: String,
     /// First 16 hex digits of the hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
@@ -103,8 +108,11 @@ pub struct Record {
     pub profile: Option<Profile>,
     /// What became of its claim.
     pub verdict: Option<Verdict>,
-    /// SHA-256 of all of the above.
+    /// SHA-256 of its JSON without this field, in hex.
     pub digest: String,
+    /// The JSON it was read from, where this code would write it otherwise.
+    #[serde(skip)]
+    pub(super) written: Option<Box<Value>>,
 }
 
 /// What is known when a run begins.
@@ -123,6 +131,7 @@ impl Draft<'_> {
     pub(crate) fn begin(self) -> Record {
         let (function, environment) = (self.function, Environment::of(self.function.folder));
         let record = Record {
+            format: super::FORMAT,
             id: String::new(),
             version: String::new(),
             name: self.name.to_owned(),
@@ -149,6 +158,7 @@ impl Draft<'_> {
             profile: None,
             verdict: None,
             digest: String::new(),
+            written: None,
         };
         record.with_version()
     }
@@ -206,30 +216,6 @@ impl Record {
         let value = self.arguments.get(name).ok_or_else(|| refuse(format!("the arguments are: {}", names())))?;
         lossless::from_value(value).map_err(|error| refuse(error.to_string()))
     }
-
-    /// Whether the record is as it was written.
-    pub fn is_intact(&self) -> bool {
-        self.digest == self.digest_of_contents() && self.version == self.version_of_inputs()
-    }
-
-    /// The record with its digest, as it is written.
-    pub(crate) fn sealed(mut self) -> Self {
-        self.digest = self.digest_of_contents();
-        self
-    }
-
-    fn digest_of_contents(&self) -> String {
-        let mut value = self.to_json();
-        if let Value::Object(map) = &mut value {
-            map.remove("digest");
-        }
-        lossless::digest(&lossless::canonical(&value))
-    }
-
-    /// The record as strict JSON.
-    pub fn to_json(&self) -> Value {
-        lossless::to_value(self).expect("BUG: every part of a record serialises")
-    }
 }
 
 /// Version, moment, and digits that no other record of this or another process has.
@@ -275,7 +261,7 @@ pub(super) mod tests {
     #[test]
     fn a_changed_record_is_noticed() {
         let mut sealed = Record { outcome: Outcome::Ok(lossless::to_value(&f64::NAN).unwrap()), ..record(0) }.sealed();
-        let read: Record = lossless::from_value(&serde_json::from_str(&sealed.to_json().to_string()).unwrap()).unwrap();
+        let read = Record::from_json(&serde_json::from_str(&sealed.to_json().to_string()).unwrap()).unwrap();
         assert_eq!(read, sealed);
         assert!(read.is_intact() && read.result::<f64>().unwrap().is_nan());
         sealed.outcome = Outcome::Ok(1.0.into());

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{Record, json};
+use super::{Problem, Record};
 use crate::error::{Error, Result};
 
 /// The records below one folder.
@@ -14,13 +14,13 @@ pub struct Store {
     folder: PathBuf,
 }
 
-/// A file among the records that is none.
+/// A file among the records that is not read as one. It is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
-    pub problem: String,
+    /// Why not.
+    pub problem: Problem,
 }
 
 /// The records of one experiment, oldest first, and the files that could not be read as such.
@@ -122,7 +122,7 @@ impl Runs {
         let of_version =
             |file: &Unreadable| file.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(version));
         match self.unreadable.into_iter().find(of_version) {
-            Some(file) => Err(Error::BadRecord { path: file.path, problem: file.problem }),
+            Some(file) => Err(Error::BadRecord { path: file.path, problem: file.problem.to_string() }),
             None => Err(Error::UnknownVersion {
                 experiment: experiment.to_owned(),
                 asked: version.to_owned(),
@@ -164,11 +164,9 @@ fn read_folder(folder: &Path) -> Result<Runs> {
     Ok(runs)
 }
 
-fn read(path: &Path) -> Result<Record, String> {
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let record: Record = json::from_value(&value).map_err(|error| error.to_string())?;
-    if record.is_intact() { Ok(record) } else { Err("it was changed after it was written".into()) }
+fn read(path: &Path) -> Result<Record, Problem> {
+    let text = fs::read_to_string(path).map_err(Problem::not_a_record)?;
+    Record::from_json(&serde_json::from_str(&text).map_err(Problem::not_a_record)?)
 }
 
 /// The paths in a folder, sorted; none where there is no folder.
@@ -251,9 +249,27 @@ mod tests {
         fs::write(store.folder_of("sweep").join("half.json"), "{\"id\": ").unwrap();
         let runs = store.runs("sweep").unwrap();
         assert_eq!(runs.records, [good]);
-        let problems: Vec<&str> = runs.unreadable.iter().map(|file| file.problem.as_str()).collect();
+        let problems: Vec<&Problem> = runs.unreadable.iter().map(|file| &file.problem).collect();
         assert_eq!(problems.len(), 2);
-        assert!(problems.contains(&"it was changed after it was written"), "{problems:?}");
+        assert!(problems.contains(&&Problem::Changed), "{problems:?}");
+    }
+
+    #[test]
+    fn a_newer_record_is_named_as_such_and_left_alone() {
+        let (_folder, store) = store();
+        let record = record(0).sealed();
+        let path = store.write(&record).unwrap();
+        let newer = fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+        fs::write(&path, &newer).unwrap();
+        let error = store.runs("sweep").unwrap().of_version("sweep", &record.version).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot read the record `{}`: it has format 2, newer than this program's format 1; update Arrakis to read it",
+                path.display()
+            )
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
     }
 
     #[test]

@@ -65,7 +65,10 @@ pub struct Share {
 }
 
 /// The cost of one call.
+///
+/// A field added later is read as its default from records of before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Profile {
     /// Seconds from the call to its return, the device's queue emptied.
     pub wall_secs: f64,
