@@ -100,7 +100,8 @@ pub struct Record {
     pub duration_secs: f64,
     /// What came of it.
     pub outcome: Outcome,
-    /// What failed after the body: a figure, the judging of the claim.
+    /// What to know before trusting it: arguments that are in the version by their type alone, and what failed
+    /// after the body (a figure, the judging of the claim).
     pub problems: Vec<String>,
     /// Files of its figures, relative to the save folder where they are inside it.
     pub figures: Vec<String>,
@@ -124,6 +125,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) seed: u64,
     pub(crate) tags: Vec<String>,
     pub(crate) parents: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 impl Draft<'_> {
@@ -153,7 +155,7 @@ impl Draft<'_> {
             started: clock::now(),
             duration_secs: 0.0,
             outcome: Outcome::Ok(Value::Null),
-            problems: Vec::new(),
+            problems: self.problems,
             figures: Vec::new(),
             profile: None,
             verdict: None,
@@ -245,8 +247,18 @@ pub(super) mod tests {
     pub(in crate::experiment) fn record(layer: usize) -> Record {
         let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
         let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
-        Draft { function: &FUNCTION, name: "sweep", arguments, model, seed: 0, tags: Vec::new(), parents: Vec::new() }
-            .begin()
+        let none = Vec::new;
+        Draft {
+            function: &FUNCTION,
+            name: "sweep",
+            arguments,
+            model,
+            seed: 0,
+            tags: none(),
+            parents: none(),
+            problems: none(),
+        }
+        .begin()
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub(super) fn not_a_record(problem: impl ToString) -> Self {
+    pub(super) fn not_a_record(problem: &impl ToString) -> Self {
         Self::NotARecord { problem: problem.to_string() }
     }
 }
@@ -64,10 +64,10 @@ impl Record {
         }
         let intact = json["digest"].as_str().is_some_and(|digest| digest == digest_of(json));
         match (lossless::from_value::<Self>(json), intact) {
-            (Ok(record), true) => Ok(record.as_written(json)),
+            (Ok(record), true) => Ok(record.keeping(json)),
             (Ok(_), false) => Err(Problem::Changed),
             (Err(error), true) => Err(Problem::NewerContents { problem: error.to_string() }),
-            (Err(error), false) => Err(Problem::not_a_record(error)),
+            (Err(error), false) => Err(Problem::not_a_record(&error)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Record {
     }
 
     /// Keeps the JSON it was read from where this code would write it otherwise.
-    fn as_written(mut self, json: &Value) -> Self {
+    fn keeping(mut self, json: &Value) -> Self {
         self.written = (self.known() != *json).then(|| Box::new(json.clone()));
         self
     }
@@ -193,8 +193,8 @@ mod tests {
         changed["seed"] = 1.into();
         assert_eq!(Record::from_json(&changed), Err(Problem::Changed));
         assert_eq!(
-            Record::from_json(&json!([1])).unwrap_err().to_string(),
-            "it is not a record (invalid type: integer `1`, expected a string); restore the file, or move it away"
+            Record::from_json(&json!("no")).unwrap_err().to_string(),
+            "it is not a record (invalid type: string \"no\", expected struct Record); restore the file, or move it away"
         );
         assert!(matches!(Record::from_json(&json!({"id": "x"})), Err(Problem::NotARecord { .. })));
     }

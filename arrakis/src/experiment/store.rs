@@ -165,8 +165,8 @@ fn read_folder(folder: &Path) -> Result<Runs> {
 }
 
 fn read(path: &Path) -> Result<Record, Problem> {
-    let text = fs::read_to_string(path).map_err(Problem::not_a_record)?;
-    Record::from_json(&serde_json::from_str(&text).map_err(Problem::not_a_record)?)
+    let text = fs::read_to_string(path).map_err(|error| Problem::not_a_record(&error))?;
+    Record::from_json(&serde_json::from_str(&text).map_err(|error| Problem::not_a_record(&error))?)
 }
 
 /// The paths in a folder, sorted; none where there is no folder.

@@ -4,11 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::{Map, Value};
-
 use super::describe::{Seen, panic_message, with_causes};
 use super::frame::{self, Entered};
 use super::hypothesis::{self, NullMaker};
+use super::show::Shown;
 use crate::bench::Bench;
 use crate::error::{Error, Result};
 use crate::experiment::{Draft, Outcome, file_name};
@@ -122,6 +121,9 @@ pub struct Call<'a> {
     pub hypothesis: Option<Hypothesis<'a>>,
 }
 
+/// The arguments of a call, by name.
+type Inputs = Vec<(&'static str, Shown)>;
+
 /// Runs a function's body with its tools and figure, and keeps what its attributes ask for.
 ///
 /// A body that returns an error or panics is recorded and its error or panic goes on. What fails after
@@ -134,7 +136,7 @@ pub struct Call<'a> {
 pub fn call<'a, T, R>(
     bench: Result<&'a Bench>,
     call: Call<'a>,
-    inputs: Vec<(&'static str, Value)>,
+    inputs: Inputs,
     tools: impl FnOnce(&Bench) -> Result<T>,
     body: impl FnOnce(T, &mut Figure) -> R,
     see: impl FnOnce(&R) -> Seen,
@@ -174,17 +176,20 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Checks the claim, then opens the frame and the record.
-    fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Vec<(&'static str, Value)>) -> Result<Self> {
+    fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Inputs) -> Result<Self> {
         let claim =
             call.hypothesis.take().map(|hypothesis| registered(hypothesis, call.function, bench)).transpose()?;
         let entered = Entered::new(call.function.path(), layers(&call, claim.is_some()));
         let log = call.log.as_ref();
         let name = log.and_then(|log| log.name).unwrap_or(call.function.name);
         if call.log.is_some() || entered.frame.borrow().record.is_none() {
+            let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
+            let problems = inputs.iter().filter_map(hidden).collect();
             let draft = Draft {
                 function: call.function,
                 name,
-                arguments: inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
+                arguments: inputs.into_iter().map(|(name, shown)| (name.to_owned(), shown.value)).collect(),
+                problems,
                 model: bench.facts()?,
                 seed: log.and_then(|log| log.seed).unwrap_or(bench.own_seed()),
                 tags: log.and_then(|log| log.tags).unwrap_or_default().iter().map(ToString::to_string).collect(),
@@ -285,7 +290,7 @@ impl<'a> Running<'a> {
         };
         record.outcome = outcome;
         record.duration_secs = secs;
-        record.problems = std::mem::take(&mut frame.problems);
+        record.problems.append(&mut frame.problems);
         record.figures = frame.figures.iter().map(|path| inside(self.bench.folder(), path)).collect();
         record.profile = frame.profile.take();
         record.verdict = frame.verdict.take();

@@ -1,59 +1,13 @@
-//! How a value of any type is written down: by `Serialize`, else `Debug`, else its type's name.
-//!
-//! Method lookup removes one `&` at a time, so in `(&&&Probe(x)).show()` the impl for `&&Probe` is tried
-//! before the one for `&Probe` and that before the one for `Probe`. The bounds of each impl decide where
-//! lookup stops; a value of a generic type has the bounds its function writes.
+//! What a call came to: its value or its error, and the sample a claim is about.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt::{Debug, Display};
 
-use serde::Serialize;
-use serde_json::{Value, json};
-
+use super::show::{Probe, Shown};
 use crate::error::Result;
-use crate::experiment::{Outcome, json as lossless};
+use crate::experiment::Outcome;
 use crate::hypothesis::Sample;
-
-/// A value to be written down.
-pub struct Probe<'a, T>(pub &'a T);
-
-/// By `Serialize`.
-pub trait ShowSerialize {
-    /// The value as JSON.
-    fn show(&self) -> Value;
-}
-
-impl<T: Serialize> ShowSerialize for &&Probe<'_, T> {
-    fn show(&self) -> Value {
-        lossless::to_value(self.0)
-            .unwrap_or_else(|error| json!({"type": std::any::type_name::<T>(), "problem": error.to_string()}))
-    }
-}
-
-/// By `Debug`.
-pub trait ShowDebug {
-    /// The value's type and debug text.
-    fn show(&self) -> Value;
-}
-
-impl<T: Debug> ShowDebug for &Probe<'_, T> {
-    fn show(&self) -> Value {
-        json!({"type": std::any::type_name::<T>(), "debug": format!("{:?}", self.0)})
-    }
-}
-
-/// By the type alone.
-pub trait ShowType {
-    /// The value's type.
-    fn show(&self) -> Value;
-}
-
-impl<T> ShowType for Probe<'_, T> {
-    fn show(&self) -> Value {
-        json!({"type": std::any::type_name::<T>(), "opaque": true})
-    }
-}
 
 /// A `Result` is its value or its error.
 pub trait SplitResult<'a> {
@@ -133,8 +87,8 @@ pub struct Seen {
 
 impl Seen {
     /// A success, as JSON.
-    pub fn value(value: Value) -> Self {
-        Self { outcome: Outcome::Ok(value), sample: None }
+    pub fn value(shown: Shown) -> Self {
+        Self { outcome: Outcome::Ok(shown.value), sample: None }
     }
 
     /// A failure, as its message.
@@ -169,17 +123,6 @@ pub(super) fn with_causes(error: &dyn StdError) -> String {
     message
 }
 
-/// Writes a value down.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __show {
-    ($value:expr) => {{
-        #[allow(unused_imports)]
-        use $crate::__private::{ShowDebug as _, ShowSerialize as _, ShowType as _};
-        (&&&$crate::__private::Probe($value)).show()
-    }};
-}
-
 /// Writes a call's result down; measures it where a claim is about it.
 #[doc(hidden)]
 #[macro_export]
@@ -203,6 +146,7 @@ macro_rules! __see {
 #[cfg(test)]
 mod tests {
     use serde::Serialize;
+    use serde_json::Value;
 
     use super::*;
 
@@ -211,30 +155,7 @@ mod tests {
         score: f64,
     }
 
-    #[derive(Debug)]
-    struct Printed(#[allow(dead_code, reason = "read by Debug")] u8);
-
     struct Opaque;
-
-    #[test]
-    fn the_best_way_to_write_a_value_is_found() {
-        assert_eq!(__show!(&Kept { score: f64::NAN }).to_string(), r#"{"score":{"$float":"NaN"}}"#);
-        assert_eq!(__show!(&Printed(3))["debug"], "Printed(3)");
-        assert_eq!(__show!(&Opaque)["opaque"], true);
-        assert_eq!(__show!(&"text"), "text");
-    }
-
-    #[test]
-    fn a_generic_value_is_written_by_its_bounds() {
-        fn bounded<T: Serialize>(value: &T) -> Value {
-            __show!(value)
-        }
-        fn unbounded<T>(value: &T) -> Value {
-            __show!(value)
-        }
-        assert_eq!(bounded(&3), 3);
-        assert_eq!(unbounded(&3)["type"], "i32");
-    }
 
     #[test]
     fn results_split_and_everything_else_is_a_success() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test for no test")]
 
 mod figures;
+mod golden;
 mod hypotheses;
 mod order;
 mod profiles;

@@ -11,13 +11,14 @@ use sha2::{Digest, Sha256};
 /// The key that marks a float strict JSON cannot write.
 const FLOAT: &str = "$float";
 
-/// Any serialisable value, NaN and infinities kept. Map keys that are no strings become their JSON text.
+/// Any serialisable value, NaN and infinities kept. Map keys that are not strings become their JSON text; the
+/// entries of hash sets and hash maps are sorted.
 ///
 /// # Errors
 ///
 /// Only what the value's own `Serialize` refuses.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    value.serialize(write::Lossless)
+    write::written(value)
 }
 
 /// The inverse of [`to_value`].
@@ -54,7 +55,7 @@ fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
     use serde::Deserialize;
 
@@ -113,6 +114,17 @@ mod tests {
     fn a_map_with_tuple_keys_is_kept() {
         let map = BTreeMap::from([((1, 2), 0.5)]);
         assert_eq!(to_value(&map).unwrap().to_string(), r#"{"[1,2]":0.5}"#);
+    }
+
+    #[test]
+    fn hash_sets_and_maps_are_written_in_order_wherever_they_are() {
+        let set = |offset: u32| -> HashSet<u32> { (0..20).map(|i| (i * 7 + offset) % 20).collect() };
+        let nested = (vec![set(0)], Some(Box::new(set(3))), HashMap::from([("b", set(5)), ("a", set(6))]));
+        let sorted: Vec<u32> =
+            (0..20).map(|i| i.to_string()).collect::<BTreeSet<_>>().iter().map(|i| i.parse().unwrap()).collect();
+        let expected = serde_json::json!([[sorted], sorted, {"a": sorted, "b": sorted}]);
+        assert_eq!(to_value(&nested).unwrap().to_string(), expected.to_string());
+        assert_eq!(to_value(&[2, 1]).unwrap().to_string(), "[2,1]");
     }
 
     #[test]

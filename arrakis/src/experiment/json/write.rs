@@ -11,6 +11,46 @@ pub(super) struct Lossless;
 
 type Written = Result<Value, Error>;
 
+/// How the names of types begin whose entries are in another order in every process.
+const HASHED: [&str; 4] = [
+    "std::collections::hash::set::HashSet<",
+    "std::collections::hash::map::HashMap<",
+    "hashbrown::set::HashSet<",
+    "hashbrown::map::HashMap<",
+];
+
+/// How the names of types begin that serialise as what they hold.
+const WRAPPERS: [&str; 5] = ["&", "mut ", "alloc::boxed::Box<", "alloc::rc::Rc<", "alloc::sync::Arc<"];
+
+/// A value of any type; the entries of a hash set or map are sorted, so that equal ones are written alike.
+///
+/// A set inside a `#[serde(transparent)]` struct is not seen as one: serde shows only the struct.
+pub(super) fn written<T: Serialize + ?Sized>(value: &T) -> Written {
+    let written = value.serialize(Lossless)?;
+    Ok(if is_hashed(std::any::type_name::<T>()) { in_order(written) } else { written })
+}
+
+fn is_hashed(mut name: &str) -> bool {
+    while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+        name = inner;
+    }
+    HASHED.iter().any(|hashed| name.starts_with(hashed))
+}
+
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Array(mut items) => {
+            items.sort_by_cached_key(super::canonical);
+            Value::Array(items)
+        }
+        Value::Object(mut map) => {
+            map.sort_keys();
+            Value::Object(map)
+        }
+        other => other,
+    }
+}
+
 fn float(value: f64) -> Value {
     serde_json::Number::from_f64(value)
         .map_or_else(|| Value::Object(tagged(super::FLOAT, value.to_string().into())), Value::Number)
@@ -79,7 +119,7 @@ impl Serializer for Lossless {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
-        value.serialize(self)
+        written(value)
     }
 
     fn serialize_unit(self) -> Written {
@@ -95,7 +135,7 @@ impl Serializer for Lossless {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Written {
-        value.serialize(self)
+        written(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -105,7 +145,7 @@ impl Serializer for Lossless {
         variant: &'static str,
         value: &T,
     ) -> Written {
-        Ok(Value::Object(tagged(variant, value.serialize(self)?)))
+        Ok(Value::Object(tagged(variant, written(value)?)))
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Items, Error> {
@@ -164,7 +204,7 @@ pub(super) struct Items {
 
 impl Items {
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.items.push(value.serialize(Lossless)?);
+        self.items.push(written(value)?);
         Ok(())
     }
 }
@@ -199,7 +239,7 @@ impl SerializeMap for Fields {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.key = Some(match key.serialize(Lossless)? {
+        self.key = Some(match written(key)? {
             Value::String(text) => text,
             other => other.to_string(),
         });
@@ -208,7 +248,7 @@ impl SerializeMap for Fields {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         let key = self.key.take().unwrap_or_default();
-        self.map.insert(key, value.serialize(Lossless)?);
+        self.map.insert(key, written(value)?);
         Ok(())
     }
 
@@ -223,7 +263,7 @@ macro_rules! fields {
             type Ok = Value;
             type Error = Error;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-                self.map.insert(key.to_owned(), value.serialize(Lossless)?);
+                self.map.insert(key.to_owned(), written(value)?);
                 Ok(())
             }
             fn end(self) -> Written {

@@ -1,0 +1,156 @@
+//! Debug text that is the same in every process: the entries of sets and maps in order, and no addresses.
+
+/// Where addresses begin: no system maps the first page.
+const FIRST_ADDRESS: u128 = 4096;
+
+/// The text, the entries of its sets and maps sorted: a hash map prints them in another order in each process.
+///
+/// Why it cannot be given is the error: the text depends on the process in a way that sorting does not remove.
+pub(super) fn stable(text: &str) -> Result<String, &'static str> {
+    let mut reader = Reader { rest: text.chars().collect(), at: 0, bare: String::new() };
+    let sorted = reader.group(None).map(|parts| parts.join(","));
+    // Text that does not nest, written by hand: all of it is looked at, none of it is sorted.
+    let (sorted, bare) = sorted.map_or((text.to_owned(), text), |sorted| (sorted, reader.bare.as_str()));
+    if has_address(bare) {
+        return Err("its debug text holds an address, which differs between processes");
+    }
+    if bare.contains("Instant {") {
+        return Err("its debug text holds an `Instant`, which differs between processes");
+    }
+    Ok(sorted)
+}
+
+/// Whether there is a `0x..` that could be a place in memory.
+fn has_address(text: &str) -> bool {
+    text.split("0x").skip(1).any(|after| {
+        let digits: String = after.chars().take_while(char::is_ascii_hexdigit).collect();
+        !digits.is_empty() && u128::from_str_radix(&digits, 16).map_or(true, |number| number >= FIRST_ADDRESS)
+    })
+}
+
+struct Reader {
+    rest: Vec<char>,
+    at: usize,
+    /// The text outside strings.
+    bare: String,
+}
+
+impl Reader {
+    fn next(&mut self) -> Option<char> {
+        let next = self.rest.get(self.at).copied();
+        self.at += 1;
+        next
+    }
+
+    /// The parts between commas, up to the bracket that closes them; `None` where brackets do not match.
+    fn group(&mut self, close: Option<char>) -> Option<Vec<String>> {
+        let mut parts = vec![String::new()];
+        loop {
+            let next = self.next();
+            if next == close {
+                return Some(parts);
+            }
+            let (sign, part) = (next?, parts.last_mut()?);
+            self.bare.push(sign);
+            match sign {
+                ',' => parts.push(String::new()),
+                '{' | '[' | '(' => {
+                    let inner = self.inner(sign, part)?;
+                    part.push_str(&inner);
+                }
+                '}' | ']' | ')' => return None,
+                '"' => part.push_str(&self.literal('"')?),
+                '\'' if self.is_char() => part.push_str(&self.literal('\'')?),
+                sign => part.push(sign),
+            }
+        }
+    }
+
+    /// A group with its brackets; sorted where it is a set or a map, whose brace has no name before it.
+    fn inner(&mut self, open: char, before: &str) -> Option<String> {
+        let before = before.trim_end();
+        let nameless = open == '{' && (before.is_empty() || before.ends_with(':'));
+        let close = match open {
+            '{' => '}',
+            '[' => ']',
+            _ => ')',
+        };
+        let mut parts = self.group(Some(close))?;
+        self.bare.push(close);
+        if !nameless {
+            return Some(format!("{open}{}{close}", parts.join(",")));
+        }
+        for part in &mut parts {
+            *part = part.trim().to_owned();
+        }
+        parts.sort();
+        Some(format!("{open}{}{close}", parts.join(", ")))
+    }
+
+    /// The rest of a string or character, with its quotes.
+    fn literal(&mut self, quote: char) -> Option<String> {
+        let mut text = String::from(quote);
+        loop {
+            let sign = self.next()?;
+            text.push(sign);
+            if sign == '\\' {
+                text.push(self.next()?);
+            } else if sign == quote {
+                return Some(text);
+            }
+        }
+    }
+
+    /// Whether the `'` just read begins a character: in text written by hand it may be an apostrophe.
+    fn is_char(&self) -> bool {
+        self.rest.get(self.at) == Some(&'\\') || self.rest.get(self.at + 1) == Some(&'\'')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap, HashSet};
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Debug)]
+    #[allow(dead_code, reason = "read by Debug")]
+    struct Plain {
+        text: &'static str,
+        sign: char,
+        pair: (Option<u8>, [f32; 2]),
+        map: BTreeMap<u8, &'static str>,
+    }
+
+    #[test]
+    fn plain_text_stays_as_it_is() {
+        let plain = Plain {
+            text: "don't {b, a} \" 0x7ffe1234",
+            sign: '"',
+            pair: (Some(1), [0.5, 1.0]),
+            map: BTreeMap::from([(1, "}"), (2, "")]),
+        };
+        let text = format!("{plain:?}");
+        assert_eq!(stable(&text).as_deref(), Ok(text.as_str()));
+        assert_eq!(stable("it's {half done").as_deref(), Ok("it's {half done"));
+    }
+
+    #[test]
+    fn sets_and_maps_are_in_order() {
+        let set: HashSet<u32> = (0..9).collect();
+        assert_eq!(stable(&format!("{:?}", Some(set))).unwrap(), "Some({0, 1, 2, 3, 4, 5, 6, 7, 8})");
+        let map: HashMap<&str, HashSet<char>> = HashMap::from([("b", ['y', 'x'].into()), ("a", [','].into())]);
+        assert_eq!(stable(&format!("{map:?}")).unwrap(), "{\"a\": {','}, \"b\": {'x', 'y'}}");
+    }
+
+    #[test]
+    fn an_address_is_refused_and_a_small_hexadecimal_number_is_not() {
+        let (function, number) = (char::is_alphabetic as fn(char) -> bool, Rc::new(3));
+        let address = Err("its debug text holds an address, which differs between processes");
+        assert_eq!(stable(&format!("{function:?}")), address.map(|()| String::new()));
+        assert_eq!(stable(&format!("Node({:?})", Rc::as_ptr(&number))), address.map(|()| String::new()));
+        assert_eq!(stable("Mask(0x1f)").as_deref(), Ok("Mask(0x1f)"));
+        assert!(stable(&format!("{:?}", std::time::Instant::now())).unwrap_err().contains("`Instant`"));
+    }
+}
