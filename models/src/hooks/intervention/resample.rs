@@ -1,18 +1,18 @@
 //! Rows that take one another's numbers: resample ablation within a batch.
 
-use super::activation::Activation;
-use super::edit::At;
-use super::rows::Rows;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::rows::Rows;
 
-pub(super) fn resampled(value: &Activation, from: &[usize], at: &At<'_>) -> Result<Activation> {
+pub(in crate::hooks) fn resampled(value: &Activation, from: &[usize], at: &At<'_>) -> Result<Activation> {
     check(from, value.dims(), at)?;
     value.select(0, from)
 }
 
 /// Every row has a source in the same batch, with tokens and padding in the same slots: of rows that do not, nothing says which
 /// positions belong together.
-pub(super) fn check(from: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
+pub(in crate::hooks) fn check(from: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
     let rows = at.rows_of(dims);
     let (_, total) = rows.map_or((0, dims[0]), Rows::batch);
     if from.len() != total {

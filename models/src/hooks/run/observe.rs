@@ -42,15 +42,15 @@ fn each(tell: impl Fn(&mut dyn Observer)) {
     }
 }
 
-pub(super) fn entered(path: &str) {
+pub(in crate::hooks) fn entered(path: &str) {
     each(|observer| observer.entered(path));
 }
 
-pub(super) fn left(path: &str) {
+pub(in crate::hooks) fn left(path: &str) {
     each(|observer| observer.left(path));
 }
 
-pub(super) fn passed<const D: usize>(site: &str, tensor: &Tensor<D>) {
+pub(in crate::hooks) fn passed<const D: usize>(site: &str, tensor: &Tensor<D>) {
     each(|observer| {
         let dims = tensor.dims();
         observer.passed(site, &dims, dims.iter().product::<usize>() * tensor.dtype().size());

@@ -1,7 +1,7 @@
 //! Changes of gradients on their way back, which leave the forward as it is.
 
 use super::edit::Edit;
-use super::intervention::Intervention;
+use crate::hooks::intervention::intervention::Intervention;
 
 /// What becomes of a gradient that reaches a site, before it flows on to earlier sites.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl From<Intervention> for GradientEdit {
 
 impl GradientEdit {
     /// What the backward pass does; nothing where it does not come by.
-    pub(super) fn edit(&self) -> Option<Edit> {
+    pub(in crate::hooks) fn edit(&self) -> Option<Edit> {
         match self {
             Self::Stop => None,
             Self::Scale(factor) => Some(Intervention::scale(*factor).edit()),

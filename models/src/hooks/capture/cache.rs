@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 
-use super::activation::Activation;
 use super::cache_key::CacheKey;
-use super::pattern::SitePattern;
-use super::selection::{Axes, Slice};
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::axes::Axes;
+use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::slice::Slice;
 
 /// Captured tensors. Indexed by site name, TransformerLens name or shorthand ([`CacheKey`]); keeps the batch axis until
 /// [`ActivationCache::remove_batch_dim`].
 #[derive(Clone, Debug, Default)]
 pub struct ActivationCache {
-    pub(super) tensors: BTreeMap<String, Activation>,
-    pub(super) order: Vec<String>,
+    pub(in crate::hooks) tensors: BTreeMap<String, Activation>,
+    pub(in crate::hooks) order: Vec<String>,
     /// Blocks of the model, where it was one: what negative layers count back from.
-    pub(super) n_layers: Option<usize>,
+    pub(in crate::hooks) n_layers: Option<usize>,
     /// Whether the batch axis has been removed.
-    pub(super) without_batch: bool,
+    pub(in crate::hooks) without_batch: bool,
 }
 
 impl ActivationCache {
@@ -92,7 +93,7 @@ impl ActivationCache {
     /// Every tensor cut along its position axis (for `scores` and `pattern` the query's): a range, one position, or a
     /// list of them; negative ones count from the end. A single position leaves an axis of length one, as
     /// TransformerLens's `run_with_cache(pos_slice=3)` does. Slots are counted, padding included:
-    /// [`super::Capture::positions`] counts tokens.
+    /// [`crate::hooks::Capture::positions`] counts tokens.
     ///
     /// # Errors
     ///

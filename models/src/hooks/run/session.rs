@@ -8,17 +8,18 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::activation::Activation;
-use super::backward::{BackwardLog, Hook};
-use super::capture::Capture;
-use super::edit::{At, Edit};
-use super::effect::Pending;
-use super::gradient::GradientEdit;
 use super::observe;
 use super::outcome::Fired;
-use super::pattern::SitePattern;
-use super::rows::Rows;
 use crate::error::{Error, Result};
+use crate::hooks::capture::capture::Capture;
+use crate::hooks::edit::backward::{BackwardLog, Hook};
+use crate::hooks::edit::edit::Edit;
+use crate::hooks::edit::effect::Pending;
+use crate::hooks::edit::gradient::GradientEdit;
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::rows::Rows;
 
 thread_local! {
     /// Whether any run or observer is active: the one thing a site without a run looks at.
@@ -29,31 +30,31 @@ thread_local! {
 
 /// What one run wants and what it has met so far.
 #[derive(Default)]
-pub(super) struct Session {
-    pub(super) captures: Vec<Capture>,
-    pub(super) edits: Vec<(SitePattern, Edit)>,
-    pub(super) grads: Vec<SitePattern>,
-    pub(super) grad_edits: Vec<(SitePattern, GradientEdit)>,
-    pub(super) captured: BTreeMap<String, Activation>,
-    pub(super) order: Vec<String>,
-    pub(super) leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
-    pub(super) fired: Fired,
-    pub(super) seen: Vec<String>,
-    pub(super) first_error: Option<Error>,
+pub(in crate::hooks) struct Session {
+    pub(in crate::hooks) captures: Vec<Capture>,
+    pub(in crate::hooks) edits: Vec<(SitePattern, Edit)>,
+    pub(in crate::hooks) grads: Vec<SitePattern>,
+    pub(in crate::hooks) grad_edits: Vec<(SitePattern, GradientEdit)>,
+    pub(in crate::hooks) captured: BTreeMap<String, Activation>,
+    pub(in crate::hooks) order: Vec<String>,
+    pub(in crate::hooks) leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
+    pub(in crate::hooks) fired: Fired,
+    pub(in crate::hooks) seen: Vec<String>,
+    pub(in crate::hooks) first_error: Option<Error>,
     /// Captured sites that were met more than once: modules that share weights or run in turns.
-    pub(super) met_again: BTreeSet<String>,
+    pub(in crate::hooks) met_again: BTreeSet<String>,
     /// Which capture keeps each name: two that would keep different things under one name are refused.
-    pub(super) keepers: BTreeMap<String, usize>,
+    pub(in crate::hooks) keepers: BTreeMap<String, usize>,
     /// How much each edit changed, as tensors that are read when the run is over.
-    pub(super) effects: Vec<Vec<Pending>>,
+    pub(in crate::hooks) effects: Vec<Vec<Pending>>,
     /// Tensors that each edit of gradients met and a backward pass may come by.
-    pub(super) tracked: Vec<usize>,
+    pub(in crate::hooks) tracked: Vec<usize>,
     /// What edits of gradients did, once a backward pass came by.
-    pub(super) backward: Arc<BackwardLog>,
+    pub(in crate::hooks) backward: Arc<BackwardLog>,
     /// Position of the first token of this forward in the whole sequence.
-    pub(super) offset: usize,
+    pub(in crate::hooks) offset: usize,
     /// The tokens of this forward.
-    pub(super) rows: Option<Arc<Rows>>,
+    pub(in crate::hooks) rows: Option<Arc<Rows>>,
 }
 
 /// Leaves the scope when dropped, a panic included.
@@ -89,18 +90,18 @@ pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
 }
 
 /// Marks the thread active for as long as it lives.
-pub(super) struct Active {
+pub(in crate::hooks) struct Active {
     outer_path: String,
 }
 
 impl Active {
-    pub(super) fn start() -> Self {
+    pub(in crate::hooks) fn start() -> Self {
         ACTIVE.set(ACTIVE.get() + 1);
         Self { outer_path: PATH.take() }
     }
 
     /// Like [`Active::start`], for watching: the path goes on.
-    pub(super) fn watch() -> Self {
+    pub(in crate::hooks) fn watch() -> Self {
         ACTIVE.set(ACTIVE.get() + 1);
         Self { outer_path: PATH.with_borrow(Clone::clone) }
     }
@@ -114,7 +115,7 @@ impl Drop for Active {
 }
 
 /// Runs `body` with `session` as the thread's innermost run.
-pub(super) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R) -> R {
+pub(in crate::hooks) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R) -> R {
     struct Pop;
     impl Drop for Pop {
         fn drop(&mut self) {
@@ -169,7 +170,7 @@ pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
 }
 
 /// Passes a tensor through the site `name` of the current scope.
-pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Tensor<D> {
+pub(in crate::hooks) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Tensor<D> {
     if ACTIVE.get() == 0 {
         return tensor;
     }

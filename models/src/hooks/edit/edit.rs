@@ -5,32 +5,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::activation::Activation;
-use super::rows::Rows;
 use crate::error::{Error, Result};
-
-/// Where an edit fires.
-#[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
-    /// The full name of the site.
-    pub site: &'a str,
-    /// The position in the sequence of this forward's first token: not 0 while decoding with a cache.
-    pub offset: usize,
-    /// The tokens this forward runs on, where a model runs on tokens.
-    pub rows: Option<&'a Rows>,
-}
-
-impl<'a> At<'a> {
-    /// The rows, where the tensor has one for each.
-    pub(super) fn rows_of(&self, dims: &[usize]) -> Option<&'a Rows> {
-        self.rows.filter(|rows| dims.first() == Some(&rows.len()))
-    }
-
-    /// The block the site is in, where it is in one.
-    pub fn layer(&self) -> Option<usize> {
-        self.site.strip_prefix("blocks.")?.split('.').next()?.parse().ok()
-    }
-}
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
 
 type Apply = dyn Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync;
 type Check = dyn Fn(&[usize], &At<'_>) -> Result<()> + Send + Sync;
@@ -96,7 +73,7 @@ impl Edit {
     }
 
     /// Whether its effect is worked out.
-    pub(super) fn is_measured(&self) -> bool {
+    pub(in crate::hooks) fn is_measured(&self) -> bool {
         self.measured
     }
 

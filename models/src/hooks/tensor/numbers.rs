@@ -29,28 +29,28 @@ impl Number {
 }
 
 /// For a field of one number.
-pub(super) mod one {
+pub(in crate::hooks) mod one {
     use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
 
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-    pub(in super::super) fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::hooks) fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
         Number::from(*value).serialize(serializer)
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    pub(in crate::hooks) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
         Number::deserialize(deserializer)?.read()
     }
 }
 
 /// For a field of many.
-pub(super) mod many {
+pub(in crate::hooks) mod many {
     use super::{Deserialize, Deserializer, Number, Serializer};
 
-    pub(in super::super) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::hooks) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(|value| Number::from(*value)))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    pub(in crate::hooks) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
         Vec::<Number>::deserialize(deserializer)?.into_iter().map(Number::read).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::effect::Effect;
+use crate::hooks::edit::effect::Effect;
 
 /// Says of each edit that changed nothing, on numbers that were not all zero, that it did not.
 pub(crate) fn warn_unchanged(edited: &[String], effects: &[Effect]) {

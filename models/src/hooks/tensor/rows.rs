@@ -86,7 +86,7 @@ impl Rows {
     }
 
     /// Whether two rows have their tokens in the same slots, earlier ones included.
-    pub(super) fn are_alike(&self, one: usize, other: usize) -> bool {
+    pub(in crate::hooks) fn are_alike(&self, one: usize, other: usize) -> bool {
         let alike = |slots: &[Vec<Option<usize>>]| slots[one] == slots[other];
         alike(&self.positions) && alike(&self.earlier)
     }
@@ -141,7 +141,7 @@ impl Rows {
     /// # Errors
     ///
     /// As [`Rows::position`].
-    pub(super) fn keys_at(&self, positions: &[isize]) -> Result<Vec<Vec<bool>>> {
+    pub(in crate::hooks) fn keys_at(&self, positions: &[isize]) -> Result<Vec<Vec<bool>>> {
         let row = |(row, slots): (usize, &Vec<Option<usize>>)| {
             let wanted = positions.iter().map(|position| self.position(row, *position)).collect::<Result<Vec<_>>>()?;
             let keys = self.earlier[row].iter().chain(slots);
@@ -155,7 +155,7 @@ impl Rows {
     /// # Errors
     ///
     /// As [`Rows::position`], and [`Error::Absent`] where some rows hold a position and others do not.
-    pub(super) fn here(&self, positions: &[isize]) -> Result<Vec<isize>> {
+    pub(in crate::hooks) fn here(&self, positions: &[isize]) -> Result<Vec<isize>> {
         let mut here = Vec::new();
         for position in positions {
             let holds = |row: usize| Ok(self.positions[row].contains(&Some(self.position(row, *position)?)));

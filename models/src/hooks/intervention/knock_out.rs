@@ -1,12 +1,12 @@
 //! Attention from some queries to some keys, masked.
 
-use super::activation::Activation;
-use super::edit::At;
 use super::intervention::slots_without_rows;
 use super::selection::Selection;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
 
-pub(super) fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Result<Activation> {
+pub(in crate::hooks) fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Result<Activation> {
     let mut selection = Selection::all(value.dims(), at);
     selection.only_slots(value.dims().len() - 1, key_slots(keys, value.dims(), at)?);
     let mask = selection.mask(value.device());
@@ -17,7 +17,7 @@ pub(super) fn knocked_out(value: &Activation, keys: &[isize], at: &At<'_>) -> Re
 }
 
 /// `[row][key]`: whether a key is knocked out.
-pub(super) fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
+pub(in crate::hooks) fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
     if !at.site.ends_with("scores") || dims.len() != 4 {
         return Err(Error::Absent {
             what: "attention to knock out".into(),

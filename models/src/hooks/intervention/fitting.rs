@@ -2,13 +2,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::activation::Activation;
-use super::edit::At;
-use super::rows::Rows;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::rows::Rows;
 
 /// The patch in the shape of the site: an axis of one is spread, and a micro-batch takes its own rows.
-pub(super) fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<Activation> {
+pub(in crate::hooks) fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<Activation> {
     let (first, total) = at.rows_of(dims).map_or((0, dims[0]), Rows::batch);
     let own_rows = patch.dims().len() == dims.len() && patch.dims()[0] == total && total > dims[0];
     let patch = if own_rows { patch.narrow(0, first, dims[0])? } else { patch.clone() };
@@ -24,7 +24,7 @@ pub(super) fn fitted(patch: &Activation, dims: &[usize], at: &At<'_>) -> Result<
 }
 
 /// Whether a patch has the axes of the site, or one for an axis, or the rows of the whole batch.
-pub(super) fn fitting(patch: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
+pub(in crate::hooks) fn fitting(patch: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
     let total = at.rows_of(dims).map_or(dims[0], |rows| rows.batch().1);
     let fits = |(axis, (a, b)): (usize, (&usize, &usize))| a == b || *a == 1 || (axis == 0 && *a == total);
     if patch.len() == dims.len() && patch.iter().zip(dims).enumerate().all(fits) {
@@ -33,7 +33,7 @@ pub(super) fn fitting(patch: &[usize], dims: &[usize], at: &At<'_>) -> Result<()
     Err(Error::EditShape { site: at.site.to_owned(), expected: dims.to_vec(), actual: patch.to_vec() })
 }
 
-pub(super) fn last_axis(vector: &[f32], dims: &[usize], at: &At<'_>, device: &Device) -> Result<Tensor<2>> {
+pub(in crate::hooks) fn last_axis(vector: &[f32], dims: &[usize], at: &At<'_>, device: &Device) -> Result<Tensor<2>> {
     let width = dims.last().copied().unwrap_or(0);
     if vector.len() != width {
         return Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: vec![vector.len()] });

@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::capture::Capture;
-use super::edit::{At, Edit};
-use super::gradient::GradientEdit;
 use super::outcome::{Fired, Outcome};
-use super::pattern::SitePattern;
-use super::rows::Rows;
 use super::session::{self, Session};
 use super::warnings::warn_unchanged;
 use crate::error::Result;
+use crate::hooks::capture::capture::Capture;
+use crate::hooks::edit::edit::Edit;
+use crate::hooks::edit::gradient::GradientEdit;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::rows::Rows;
 
 /// Captures, edits and gradients of one run.
 ///

@@ -7,9 +7,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::activation::Activation;
 use super::cache::ActivationCache;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
 
 /// The one key of a file's metadata: several would be written in the order of a hash map.
 const KEY: &str = "arrakis";

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::activation::Activation;
-use super::backward::BackwardLog;
-use super::cache::ActivationCache;
-use super::edit::Edit;
-use super::effect::{self, Effect};
-use super::gradient::GradientEdit;
-use super::pattern::SitePattern;
 use super::session::Session;
 use super::warnings::{warn, warn_unchanged};
 use crate::error::{Error, Result};
+use crate::hooks::capture::cache::ActivationCache;
+use crate::hooks::edit::backward::BackwardLog;
+use crate::hooks::edit::edit::Edit;
+use crate::hooks::edit::effect::{self, Effect};
+use crate::hooks::edit::gradient::GradientEdit;
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::pattern::SitePattern;
 
 /// How often each part of a plan fired, in the order it was added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Fired {
 }
 
 impl Session {
-    pub(super) fn finish<R>(self, output: R) -> Result<Outcome<R>> {
+    pub(in crate::hooks) fn finish<R>(self, output: R) -> Result<Outcome<R>> {
         if let Some(error) = self.first_error {
             return Err(error);
         }

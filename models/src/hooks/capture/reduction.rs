@@ -3,10 +3,10 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
-use super::edit::At;
-use super::selection::Axes;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::axes::Axes;
 
 /// A reduction made as the tensor passes, so that the whole is never kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub enum Reduction {
 
 impl Reduction {
     /// What is kept, each with the name it is kept under after `#`.
-    pub(super) fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(&'static str, Activation)>> {
+    pub(in crate::hooks) fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(&'static str, Activation)>> {
         self.check(value.dims(), at)?;
         let dims = value.dims();
         let width = dims.last().copied().unwrap_or(1);
@@ -63,7 +63,7 @@ impl Reduction {
     }
 
     /// Whether it can be made of a tensor of these dims.
-    pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+    pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let width = dims.last().copied().unwrap_or(0);
         match self {
             Self::Mean if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
@@ -99,7 +99,7 @@ impl Reduction {
 }
 
 /// `[before, 1, after]` around the position axis: the mean over each row's tokens, padding left out.
-pub(super) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {
+pub(in crate::hooks) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {
     let (outer, pos, inner) = axes.around_position(value.dims());
     let tensor = value.to_flat()?.reshape([outer, pos, inner]);
     let Some(rows) = at.rows_of(value.dims()).filter(|rows| !rows.is_full()) else {
@@ -120,8 +120,8 @@ pub(super) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) 
 mod tests {
     use burn::tensor::Device;
 
-    use super::super::rows::Rows;
     use super::*;
+    use crate::hooks::tensor::rows::Rows;
     use crate::tokens::{Side, Tokens};
 
     fn value() -> Activation {

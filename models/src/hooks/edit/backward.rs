@@ -10,15 +10,16 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::{Autodiff, Backend, BackendTensor, DispatchKindConversion, Flex};
 use burn::tensor::DispatchTensor;
 
-use super::activation::Activation;
-use super::edit::{At, Edit};
+use super::edit::Edit;
 use super::effect::{self, Effect, Pending};
-use super::rows::Rows;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::rows::Rows;
 
 /// What came of the edits of gradients in the one backward pass of a run.
 #[derive(Debug, Default)]
-pub(super) struct BackwardLog(Mutex<Entries>);
+pub(in crate::hooks) struct BackwardLog(Mutex<Entries>);
 
 /// Whether it began; the first error; its firings by the edit's place in the plan, and what they come to.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ impl BackwardLog {
     /// # Errors
     ///
     /// [`Error::GraphConsumed`] the second time, where Burn would panic.
-    pub(super) fn begin(&self) -> Result<()> {
+    pub(in crate::hooks) fn begin(&self) -> Result<()> {
         let begun = std::mem::replace(&mut self.entries().begun, true);
         if begun { Err(Error::GraphConsumed) } else { Ok(()) }
     }
@@ -45,7 +46,7 @@ impl BackwardLog {
     /// # Errors
     ///
     /// The first that an edit returned, and [`Error::Device`].
-    pub(super) fn read(&self, edits: usize) -> Result<Vec<Effect>> {
+    pub(in crate::hooks) fn read(&self, edits: usize) -> Result<Vec<Effect>> {
         let (error, firings) = {
             let mut entries = self.entries();
             (entries.error.take(), std::mem::take(&mut entries.firings))
@@ -61,7 +62,7 @@ impl BackwardLog {
     }
 
     /// Those of the backward pass, once it is closed.
-    pub(super) fn effects(&self) -> Vec<Effect> {
+    pub(in crate::hooks) fn effects(&self) -> Vec<Effect> {
         self.entries().effects.clone()
     }
 
@@ -80,14 +81,14 @@ impl BackwardLog {
 
 /// An edit of the gradient at one site of one run.
 #[derive(Clone)]
-pub(super) struct Hook {
-    pub(super) edit: Edit,
-    pub(super) site: Arc<str>,
-    pub(super) offset: usize,
-    pub(super) rows: Option<Arc<Rows>>,
-    pub(super) log: Arc<BackwardLog>,
+pub(in crate::hooks) struct Hook {
+    pub(in crate::hooks) edit: Edit,
+    pub(in crate::hooks) site: Arc<str>,
+    pub(in crate::hooks) offset: usize,
+    pub(in crate::hooks) rows: Option<Arc<Rows>>,
+    pub(in crate::hooks) log: Arc<BackwardLog>,
     /// The edit's place in the plan.
-    pub(super) index: usize,
+    pub(in crate::hooks) index: usize,
 }
 
 impl fmt::Debug for Hook {
@@ -116,7 +117,7 @@ impl Hook {
 }
 
 /// The tensor with the hook behind it; `None` on a backend that is not built in.
-pub(super) fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
+pub(in crate::hooks) fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda"))]
     if let Some(tensor) = on::<burn::backend::Cube>(tensor, hook) {
         return Some(tensor);

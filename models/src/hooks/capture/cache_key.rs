@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::site::{Site, canonical, in_module};
 
-/// A key of an [`super::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`. A
+/// A key of an [`crate::hooks::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`. A
 /// negative layer counts from the end.
 pub trait CacheKey {
     /// The full name of the site in a model of so many blocks, where that is known.

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
-use super::edit::{At, Edit};
 use super::fitting::{fitted, fitting, last_axis};
 use super::knock_out::{key_slots, knocked_out};
-use super::reduction::mean_over_positions;
 use super::resample::{self, resampled};
-use super::rows::Rows;
-use super::selection::{Axes, Selection, Slice};
+use super::selection::Selection;
 use crate::error::{Error, Result};
+use crate::hooks::capture::reduction::mean_over_positions;
+use crate::hooks::edit::edit::Edit;
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::axes::Axes;
+use crate::hooks::tensor::rows::Rows;
+use crate::hooks::tensor::slice::Slice;
 
 /// What is done to the selected numbers.
 #[allow(clippy::large_enum_variant, reason = "one an edit, never moved about")]
@@ -24,7 +27,7 @@ pub enum Action {
     /// Set to one value.
     Set {
         /// The value.
-        #[serde(with = "super::numbers::one")]
+        #[serde(with = "crate::hooks::tensor::numbers::one")]
         value: f32,
     },
     /// Multiplied.
@@ -277,7 +280,7 @@ impl Intervention {
 }
 
 /// Where nothing is known of the tokens, a position is an index of the axis.
-pub(super) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
+pub(in crate::hooks) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
     let length = dims.get(axis).copied().unwrap_or(0);
     let wanted = Slice::absolute(positions, "position", length)?;
     Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])

@@ -2,12 +2,12 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::activation::Activation;
-use super::edit::At;
-use super::pattern::SitePattern;
 use super::reduction::Reduction;
-use super::selection::Axes;
 use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::axes::Axes;
+use crate::hooks::tensor::pattern::SitePattern;
 use crate::site::Site;
 
 /// A capture of a plan. A name or a pattern alone keeps whole tensors where they are.
@@ -19,7 +19,7 @@ use crate::site::Site;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Capture {
-    pub(super) sites: SitePattern,
+    pub(in crate::hooks) sites: SitePattern,
     positions: Option<Vec<isize>>,
     reduction: Option<Reduction>,
     device: Option<Device>,
@@ -31,7 +31,7 @@ impl Capture {
         Self { sites: sites.into(), positions: None, reduction: None, device: None }
     }
 
-    /// Only these positions of each row, in this order; see [`super::Intervention::positions`]. In generation each
+    /// Only these positions of each row, in this order; see [`crate::hooks::Intervention::positions`]. In generation each
     /// step keeps those it holds.
     #[must_use]
     pub fn positions(mut self, positions: impl IntoIterator<Item = isize>) -> Self {
@@ -65,7 +65,7 @@ impl Capture {
     }
 
     /// What is kept of a tensor, by name.
-    pub(super) fn take(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(String, Activation)>> {
+    pub(in crate::hooks) fn take(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(String, Activation)>> {
         let mut value = value.clone();
         if let Some(positions) = &self.positions {
             let here = at.rows_of(value.dims()).map_or_else(|| Ok(positions.clone()), |rows| rows.here(positions))?;
@@ -91,7 +91,7 @@ impl Capture {
     }
 
     /// Whether it fits a tensor of these dims.
-    pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+    pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         if let (Some(positions), Some(rows)) = (&self.positions, at.rows_of(dims)) {
             rows.at(positions)?;
         }
@@ -153,8 +153,8 @@ whole_tensors!(&str, String, &String, Site);
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Rows;
     use super::*;
+    use crate::hooks::tensor::rows::Rows;
     use crate::tokens::{Side, Tokens};
 
     #[test]

@@ -2,9 +2,9 @@
 
 use burn::tensor::{Bool, Tensor};
 
-use super::activation::Activation;
 use crate::device;
 use crate::error::Result;
+use crate::hooks::tensor::activation::Activation;
 
 /// How much an edit changed over all its firings in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,14 +44,14 @@ impl Effect {
 
 /// An effect still on the device, `[3]`: numbers changed, squares of the difference, squares of what was there.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(in crate::hooks) struct Pending {
     sums: Tensor<1>,
     of: usize,
 }
 
 impl Pending {
     /// Compares a tensor with what an edit made of it; nothing is read yet.
-    pub(super) fn of(before: &Activation, after: &Activation) -> Result<Self> {
+    pub(in crate::hooks) fn of(before: &Activation, after: &Activation) -> Result<Self> {
         let (before, after) = (before.detached().to_flat()?, after.detached().to_flat()?);
         let [of] = before.dims();
         let changed: Tensor<1, Bool> = before.clone().not_equal(after.clone());
@@ -65,7 +65,7 @@ impl Pending {
 }
 
 /// Reads the effects of each edit, summed over its firings.
-pub(super) fn read(pending: Vec<Vec<Pending>>) -> Result<Vec<Effect>> {
+pub(in crate::hooks) fn read(pending: Vec<Vec<Pending>>) -> Result<Vec<Effect>> {
     let sum = |firings: Vec<Pending>| {
         let mut effect = Effect::default();
         for firing in firings {

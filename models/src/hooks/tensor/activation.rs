@@ -4,8 +4,8 @@ use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::backward::{self, Hook};
 use crate::error::{Error, Result};
+use crate::hooks::edit::backward::{self, Hook};
 
 /// An expression over the tensor as one of its own rank; `$otherwise` beyond the ranks that sites have.
 macro_rules! ranked {
@@ -204,7 +204,7 @@ impl Activation {
     /// # Errors
     ///
     /// [`Error::Absent`] on a backend that this build does not know.
-    pub(super) fn with_gradient_hook(&self, hook: &Hook) -> Result<Self> {
+    pub(in crate::hooks) fn with_gradient_hook(&self, hook: &Hook) -> Result<Self> {
         let tensor = backward::hooked(&self.tensor, hook).ok_or_else(|| Error::Absent {
             what: "a hook for gradients".into(),
             why: format!("the tensor is on a device of another kind, {:?}", self.device),
@@ -213,29 +213,29 @@ impl Activation {
     }
 
     /// The same numbers as a constant, on the device they are on.
-    pub(super) fn untracked(&self) -> Self {
+    pub(in crate::hooks) fn untracked(&self) -> Self {
         ranked!(self, |tensor| Self::new(tensor.detach()), self.clone())
     }
 
     /// Whether a backward pass may come by.
-    pub(super) fn is_tracked(&self) -> bool {
+    pub(in crate::hooks) fn is_tracked(&self) -> bool {
         ranked!(self, |tensor| tensor.is_tracked(), false)
     }
 
     /// A tensor of this shape in which no entry is a number.
-    pub(super) fn no_numbers(&self) -> Self {
+    pub(in crate::hooks) fn no_numbers(&self) -> Self {
         ranked!(self, |tensor| Self::new(tensor * f32::NAN), self.clone())
     }
 
     /// From a tensor as Burn's backends hand it over.
-    pub(super) fn from_dispatch(tensor: DispatchTensor) -> Self {
+    pub(in crate::hooks) fn from_dispatch(tensor: DispatchTensor) -> Self {
         let (dims, dtype) = (tensor.shape().to_vec(), tensor.dtype());
         let device = Tensor::<1>::from_dispatch(tensor.clone()).device();
         Self { tensor, dims, dtype, device }
     }
 
     /// As Burn's backends take it.
-    pub(super) fn into_dispatch(self) -> DispatchTensor {
+    pub(in crate::hooks) fn into_dispatch(self) -> DispatchTensor {
         self.tensor
     }
 

@@ -1,82 +1,12 @@
 //! Which numbers of a tensor an intervention selects: rows, positions, tokens, heads, features.
 
-use std::ops::Range;
-
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::edit::At;
 use crate::error::{Error, Result};
-
-/// Which axis of a site is which.
-pub(crate) struct Axes {
-    /// The (query) position.
-    pub(crate) position: usize,
-    /// The head, where there is one.
-    pub(crate) head: Option<usize>,
-}
-
-impl Axes {
-    /// By the site's name: `scores` and `pattern` are `[batch, head, query, key]`, all else `[batch, pos, ..]`.
-    pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
-        if site.ends_with("scores") || site.ends_with("pattern") {
-            return Self { position: 2, head: Some(1) };
-        }
-        Self { position: 1, head: (dims.len() == 4).then_some(2) }
-    }
-
-    /// Lengths before, at and after the position axis.
-    pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
-        (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
-    }
-}
-
-/// Some indices of one axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slice {
-    /// Those of a range.
-    Range(Range<usize>),
-    /// These, in this order; negative ones count from the end.
-    Indices(Vec<isize>),
-}
-
-impl Slice {
-    /// Indices counted from the front.
-    pub(super) fn absolute(indices: &[isize], what: &'static str, length: usize) -> Result<Vec<usize>> {
-        let absolute = |index: &isize| {
-            let place = if *index < 0 { *index + length as isize } else { *index };
-            let place = usize::try_from(place).ok().filter(|place| *place < length);
-            place.ok_or(Error::OutOfRange { what, asked: index.unsigned_abs(), length })
-        };
-        indices.iter().map(absolute).collect()
-    }
-}
-
-impl From<Range<usize>> for Slice {
-    fn from(range: Range<usize>) -> Self {
-        Self::Range(range)
-    }
-}
-
-impl From<isize> for Slice {
-    fn from(index: isize) -> Self {
-        Self::Indices(vec![index])
-    }
-}
-
-impl<const N: usize> From<[isize; N]> for Slice {
-    fn from(indices: [isize; N]) -> Self {
-        Self::Indices(indices.to_vec())
-    }
-}
-
-impl From<Vec<isize>> for Slice {
-    fn from(indices: Vec<isize>) -> Self {
-        Self::Indices(indices)
-    }
-}
+use crate::hooks::tensor::at::At;
 
 /// What is selected of a tensor of known dims: flags along single axes, and over rows and positions together.
-pub(super) struct Selection<'a> {
+pub(in crate::hooks) struct Selection<'a> {
     dims: &'a [usize],
     site: &'a str,
     along: Vec<Option<Vec<bool>>>,
@@ -84,13 +14,13 @@ pub(super) struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    pub(super) fn all(dims: &'a [usize], at: &At<'a>) -> Self {
+    pub(in crate::hooks) fn all(dims: &'a [usize], at: &At<'a>) -> Self {
         Self { dims, site: at.site, along: vec![None; dims.len()], slots: None }
     }
 
     /// Only these indices of an axis, which the site must have; `of` is the axis's length where only a part is here,
     /// and the place of that part.
-    pub(super) fn only(
+    pub(in crate::hooks) fn only(
         &mut self,
         axis: Option<usize>,
         what: &'static str,
@@ -109,7 +39,7 @@ impl<'a> Selection<'a> {
     }
 
     /// Only these slots, `[row][slot]` along the batch axis and the axis of positions.
-    pub(super) fn only_slots(&mut self, axis: usize, slots: Vec<Vec<bool>>) {
+    pub(in crate::hooks) fn only_slots(&mut self, axis: usize, slots: Vec<Vec<bool>>) {
         let both = match self.slots.take() {
             None => slots,
             Some((_, earlier)) => {
@@ -122,7 +52,7 @@ impl<'a> Selection<'a> {
     /// True where everything selects, one axis, row-major; `None` when all of it is selected.
     ///
     /// Built over the axes that select and spread over the others on the device.
-    pub(super) fn mask(&self, device: &Device) -> Option<Tensor<1, Bool>> {
+    pub(in crate::hooks) fn mask(&self, device: &Device) -> Option<Tensor<1, Bool>> {
         if self.slots.is_none() && self.along.iter().all(Option::is_none) {
             return None;
         }

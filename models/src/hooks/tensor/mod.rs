@@ -1,0 +1,9 @@
+//! What all rooms stand on: a tensor of any rank, its rows of tokens, and patterns of sites.
+
+pub(super) mod activation;
+pub(super) mod at;
+pub(super) mod axes;
+pub(super) mod numbers;
+pub(super) mod pattern;
+pub(super) mod rows;
+pub(super) mod slice;
