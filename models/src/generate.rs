@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::device;
 use crate::error::{Error, Result};
-use crate::hooks::{ActivationCache, Effect, Fired, Plan, warn_unchanged};
+use crate::hooks::{ActivationCache, Effect, Plan, warn_unchanged};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::{IntoTokens, Tokens};
 use crate::transformer::KvCache;
@@ -81,8 +81,8 @@ pub struct Generated {
     /// What each step's plan captured: the prompt first, then one token a step. (The whole text again where a longer
     /// text rotates all of its keys otherwise, as dynamic and long rotary scalings do.)
     pub steps: Vec<ActivationCache>,
-    /// How often each part of the plan fired over all steps.
-    pub fired: Fired,
+    /// Tensors that each part of the plan met over all steps, in the order the parts were added.
+    pub fired: Vec<usize>,
     /// How much each edit changed over all steps, in the order edits were added.
     pub effects: Vec<Effect>,
 }
@@ -168,7 +168,7 @@ impl HookedTransformer {
                 ids: rows(&tokens),
                 logits: Vec::new(),
                 steps: Vec::new(),
-                fired: Fired::default(),
+                fired: vec![0; how.plan.patterns().count()],
                 effects: vec![Effect::default(); how.plan.edited().len()],
             },
             pending: tokens.clone(),
@@ -185,7 +185,7 @@ impl HookedTransformer {
         let options = RunOptions::default();
         let outcome = self.run_cached(&progress.pending, plan.clone(), &mut progress.cache, &options)?;
         let made = &mut progress.made;
-        made.fired.add(&outcome.fired);
+        made.fired.iter_mut().zip(&outcome.fired).for_each(|(sum, fired)| *sum += fired);
         made.effects.iter_mut().zip(&outcome.effects).for_each(|(sum, effect)| *sum = sum.and(*effect));
         made.steps.push(outcome.cache);
         at_last(outcome.output, &progress.pending)

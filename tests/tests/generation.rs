@@ -143,7 +143,7 @@ fn effects_and_firings_are_those_of_all_steps() {
         .edit("blocks.0.mlp_out", Intervention::zero().edit())
         .capture(Capture::of("blocks.0.resid_post").positions([1, 5]));
     let made = model.generate([3, 14, 15, 9], &Generation { plan, ..Generation::greedy(4) }).unwrap();
-    assert_eq!((made.fired.edits.clone(), made.fired.captures.clone()), (vec![4, 4], vec![4]));
+    assert_eq!(made.fired, [4, 4, 4], "two edits and a capture");
     let d_model = model.config().d_model as f64;
     assert_eq!((made.effects[0].changed, made.effects[1].changed), (d_model, 7.0 * d_model));
     assert!((made.effects[0].relative() - 1.0).abs() > 0.1, "one position of seven was doubled");

@@ -221,7 +221,7 @@ fn a_module_that_runs_twice() {
     }
     let twice = Twice { leaf: Leaf(1.0) };
     let run = Plan::new().capture("leaf.h").grad("leaf.h").run(|| twice.forward(input())).unwrap();
-    assert_eq!((run.fired.captures.clone(), run.fired.grads.clone()), (vec![2], vec![2]));
+    assert_eq!(run.fired, [2, 2], "the capture and the gradient");
     assert_eq!(read(run.cache.get::<2>("leaf.h").unwrap()).unwrap(), [5.0, 7.0], "the last of them is kept");
     let gradients = run.gradients(run.output.clone().sum()).unwrap();
     assert_eq!(read(gradients.get::<2>("leaf.h").unwrap()).unwrap(), [3.0, 3.0]);

@@ -89,7 +89,7 @@ impl HookedTransformer {
         let part = |first: usize| {
             let own = tokens.rows(first..(first + rows).min(total));
             let placed = Rows::new(&own, &[]).within(first, total);
-            self.run_rows(&own, placed, plan.clone().part(), None, options)
+            self.run_rows(&own, placed, plan.clone().one_of_several(), None, options)
         };
         let parts = (0..total).step_by(rows).map(part).collect::<Result<Vec<_>>>()?;
         let mut effects = vec![Effect::default(); plan.edited().len()];

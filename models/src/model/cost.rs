@@ -70,7 +70,7 @@ impl HookedTransformer {
     fn capture_bytes(&self, plan: &Plan, known: &[String], shape: [usize; 3]) -> Vec<(String, u64)> {
         let bytes = |site: &String| {
             let dims = dims_with_keys(self.config(), site, shape);
-            let kept = plan.captures().iter().filter(|capture| capture.sites().matches(site));
+            let kept = plan.captures().filter(|capture| capture.sites().matches(site));
             // Handles to the same whole tensor count once.
             let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
             let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(site, &dims)).sum();
@@ -95,7 +95,7 @@ impl HookedTransformer {
         shape: [usize; 3],
         options: &RunOptions,
     ) -> Result<()> {
-        if plan.captures().is_empty() {
+        if plan.captures().next().is_none() {
             return Ok(());
         }
         let Some(limit) = options.capture_limit.or_else(|| self.memory_left()) else { return Ok(()) };

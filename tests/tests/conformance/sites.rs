@@ -99,8 +99,8 @@ pub(super) fn each_edit_moves_the_output(model: &HookedTransformer) -> Result<()
         });
         let outcome =
             model.run(&tokens, Plan::new().edit(name.as_str(), edit)).map_err(|error| format!("{name}: {error}"))?;
-        if outcome.fired.edits != [1] {
-            return Err(format!("{name} fired {:?} times", outcome.fired.edits));
+        if outcome.fired != [1] {
+            return Err(format!("{name} fired {:?} times", outcome.fired));
         }
         let moved = apart(&read(outcome.output).unwrap(), &clean);
         if moved.is_nan() || moved < 1e-6 {

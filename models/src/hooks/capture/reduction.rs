@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::axes::Axes;
+use crate::hooks::tensor::mean::mean_over_positions;
 
 /// A reduction made as the tensor passes, so that the whole is never kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,24 +97,6 @@ impl Reduction {
             Self::TopK(k) => 2 * all / width * k,
         }
     }
-}
-
-/// `[before, 1, after]` around the position axis: the mean over each row's tokens, padding left out.
-pub(in crate::hooks) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {
-    let (outer, pos, inner) = axes.around_position(value.dims());
-    let tensor = value.to_flat()?.reshape([outer, pos, inner]);
-    let Some(rows) = at.rows_of(value.dims()).filter(|rows| !rows.is_full()) else {
-        return Ok(tensor.mean_dim(1));
-    };
-    let weights = rows.real().into_iter().flat_map(|row| {
-        let count = row.iter().filter(|real| **real).count().max(1) as f32;
-        let row: Vec<f32> = row.iter().map(|real| f32::from(u8::from(*real)) / count).collect();
-        std::iter::repeat_n(row, outer / rows.len()).flatten()
-    });
-    let weights = Tensor::from_data(TensorData::new(weights.collect::<Vec<f32>>(), [outer, pos, 1]), value.device());
-    // Padding may hold anything, infinities of masked scores included: it is cut out, not multiplied by zero.
-    let hidden = weights.clone().equal_elem(0.0).expand([outer, pos, inner]);
-    Ok((tensor.mask_fill(hidden, 0.0) * weights).sum_dim(1))
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 
-/// What came of the edits of gradients in the one backward pass of a run.
+/// What came of the gradient edits in the one backward pass of a run.
 #[derive(Debug, Default)]
 pub(in crate::hooks) struct BackwardLog(Mutex<Entries>);
 
-/// Whether it began; the first error; its firings by the edit's place in the plan, and what they come to.
+/// Whether it began; the first error; its firings by the part of the plan, and what they come to.
 #[derive(Debug, Default)]
 struct Entries {
     begun: bool,
@@ -41,18 +41,18 @@ impl BackwardLog {
         if begun { Err(Error::GraphConsumed) } else { Ok(()) }
     }
 
-    /// Closes the backward pass: how much each of so many edits changed in it.
+    /// Closes the backward pass: how much each of so many parts of the plan changed in it.
     ///
     /// # Errors
     ///
     /// The first that an edit returned, and [`Error::Device`].
-    pub(in crate::hooks) fn read(&self, edits: usize) -> Result<Vec<Effect>> {
+    pub(in crate::hooks) fn read(&self, parts: usize) -> Result<Vec<Effect>> {
         let (error, firings) = {
             let mut entries = self.entries();
             (entries.error.take(), std::mem::take(&mut entries.firings))
         };
         error.map_or(Ok(()), Err)?;
-        let mut pending: Vec<Vec<Pending>> = (0..edits).map(|_| Vec::new()).collect();
+        let mut pending: Vec<Vec<Pending>> = (0..parts).map(|_| Vec::new()).collect();
         for (index, firing) in firings {
             pending[index].push(firing);
         }
@@ -87,7 +87,7 @@ pub(in crate::hooks) struct Hook {
     pub(in crate::hooks) offset: usize,
     pub(in crate::hooks) rows: Option<Arc<Rows>>,
     pub(in crate::hooks) log: Arc<BackwardLog>,
-    /// The edit's place in the plan.
+    /// The edit's place among the parts of the plan.
     pub(in crate::hooks) index: usize,
 }
 
@@ -116,8 +116,21 @@ impl Hook {
     }
 }
 
-/// The tensor with the hook behind it; `None` on a backend that is not built in.
-pub(in crate::hooks) fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
+/// The same numbers, whose gradient passes through a hook on its way back.
+///
+/// # Errors
+///
+/// [`Error::Absent`] on a backend that this build does not know.
+pub(in crate::hooks) fn with_hook(value: &Activation, hook: &Hook) -> Result<Activation> {
+    let tensor = hooked(&value.clone().into_dispatch(), hook).ok_or_else(|| Error::Absent {
+        what: "a hook for gradients".into(),
+        why: format!("the tensor is on a device of another kind, {:?}", value.device()),
+    })?;
+    Ok(Activation::from_dispatch(tensor))
+}
+
+/// The tensor followed by the hook; `None` on a backend that is not built in.
+fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda"))]
     if let Some(tensor) = on::<burn::backend::Cube>(tensor, hook) {
         return Some(tensor);

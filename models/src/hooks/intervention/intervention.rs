@@ -7,15 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::fitting::{fitted, fitting, last_axis};
 use super::knock_out::{key_slots, knocked_out};
 use super::resample::{self, resampled};
-use super::selection::Selection;
+use super::selection::{Selection, slots_without_rows};
 use crate::error::{Error, Result};
-use crate::hooks::capture::reduction::mean_over_positions;
 use crate::hooks::edit::edit::Edit;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::axes::Axes;
+use crate::hooks::tensor::mean::mean_over_positions;
 use crate::hooks::tensor::rows::Rows;
-use crate::hooks::tensor::slice::Slice;
 
 /// What is done to the selected numbers.
 #[allow(clippy::large_enum_variant, reason = "one an edit, never moved about")]
@@ -277,13 +276,6 @@ impl Intervention {
         }
         Ok(selection)
     }
-}
-
-/// Where nothing is known of the tokens, a position is an index of the axis.
-pub(in crate::hooks) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
-    let length = dims.get(axis).copied().unwrap_or(0);
-    let wanted = Slice::absolute(positions, "position", length)?;
-    Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])
 }
 
 /// A direction must point somewhere.

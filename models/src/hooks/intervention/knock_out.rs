@@ -1,7 +1,6 @@
 //! Attention from some queries to some keys, masked.
 
-use super::intervention::slots_without_rows;
-use super::selection::Selection;
+use super::selection::{Selection, slots_without_rows};
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;

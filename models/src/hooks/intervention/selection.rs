@@ -4,6 +4,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
 use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::slice::Slice;
 
 /// What is selected of a tensor of known dims: flags along single axes, and over rows and positions together.
 pub(in crate::hooks) struct Selection<'a> {
@@ -71,6 +72,13 @@ impl<'a> Selection<'a> {
         let along = self.along.iter().zip(index).all(|(flags, at)| flags.as_ref().is_none_or(|flags| flags[at]));
         along && self.slots.as_ref().is_none_or(|(position, slots)| slots[index[0]][index[*position]])
     }
+}
+
+/// Where nothing is known of the tokens, a position is an index of the axis.
+pub(in crate::hooks) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
+    let length = dims.get(axis).copied().unwrap_or(0);
+    let wanted = Slice::absolute(positions, "position", length)?;
+    Ok(vec![(0..length).map(|slot| wanted.contains(&slot)).collect(); dims[0]])
 }
 
 fn unravel(mut flat: usize, dims: [usize; 6]) -> [usize; 6] {

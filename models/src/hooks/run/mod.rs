@@ -1,8 +1,12 @@
 //! One run: described, executed, watched, and what came of it.
 
+mod active;
+pub(super) mod current;
 pub(super) mod observe;
 pub(super) mod outcome;
+mod part;
+pub(super) mod path;
 pub(super) mod plan;
-pub(super) mod session;
+mod session;
 pub(super) mod slot;
 pub(super) mod warnings;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
-use super::session::Active;
+use super::active::Active;
 
 /// Told what happens in hooked modules on this thread, whatever runs are active.
 pub trait Observer {
@@ -29,10 +29,14 @@ pub fn observe<R>(observer: Rc<RefCell<dyn Observer>>, body: impl FnOnce() -> R)
             OBSERVERS.with_borrow_mut(Vec::pop);
         }
     }
-    let _active = Active::watch();
+    let _active = Active::start();
     OBSERVERS.with_borrow_mut(|observers| observers.push(observer));
     let _pop = Pop;
     body()
+}
+
+pub(super) fn is_observed() -> bool {
+    OBSERVERS.with_borrow(|observers| !observers.is_empty())
 }
 
 fn each(tell: impl Fn(&mut dyn Observer)) {
@@ -42,15 +46,15 @@ fn each(tell: impl Fn(&mut dyn Observer)) {
     }
 }
 
-pub(in crate::hooks) fn entered(path: &str) {
+pub(super) fn entered(path: &str) {
     each(|observer| observer.entered(path));
 }
 
-pub(in crate::hooks) fn left(path: &str) {
+pub(super) fn left(path: &str) {
     each(|observer| observer.left(path));
 }
 
-pub(in crate::hooks) fn passed<const D: usize>(site: &str, tensor: &Tensor<D>) {
+pub(super) fn passed<const D: usize>(site: &str, tensor: &Tensor<D>) {
     each(|observer| {
         let dims = tensor.dims();
         observer.passed(site, &dims, dims.iter().product::<usize>() * tensor.dtype().size());

@@ -5,29 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::session::Session;
-use super::warnings::{warn, warn_unchanged};
+use super::part::Part;
+use super::warnings::warn_unchanged;
 use crate::error::{Error, Result};
 use crate::hooks::capture::cache::ActivationCache;
 use crate::hooks::edit::backward::BackwardLog;
-use crate::hooks::edit::edit::Edit;
-use crate::hooks::edit::effect::{self, Effect};
-use crate::hooks::edit::gradient::GradientEdit;
+use crate::hooks::edit::effect::Effect;
 use crate::hooks::tensor::activation::Activation;
-use crate::hooks::tensor::pattern::SitePattern;
-
-/// How often each part of a plan fired, in the order it was added.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fired {
-    /// Tensors each capture pattern met.
-    pub captures: Vec<usize>,
-    /// Tensors each edit changed.
-    pub edits: Vec<usize>,
-    /// Tensors each gradient pattern met.
-    pub grads: Vec<usize>,
-    /// Tensors each edit of gradients met.
-    pub grad_edits: Vec<usize>,
-}
 
 /// The output of a run with all it gathered.
 #[derive(Debug)]
@@ -36,56 +20,23 @@ pub struct Outcome<R> {
     pub output: R,
     /// The captured tensors.
     pub cache: ActivationCache,
-    /// How often each part of the plan fired.
-    pub fired: Fired,
+    /// Tensors that each part of the plan met, in the order the parts were added.
+    pub fired: Vec<usize>,
     /// How much each edit changed, in the order edits were added.
     pub effects: Vec<Effect>,
-    leaves: BTreeMap<String, Vec<(Activation, Vec<usize>)>>,
-    grad_edits: Vec<(SitePattern, GradientEdit)>,
-    backward: Arc<BackwardLog>,
-    n_layers: Option<usize>,
+    pub(super) leaves: BTreeMap<String, Vec<Leaf>>,
+    pub(super) parts: Arc<[Part]>,
+    pub(super) backward: Arc<BackwardLog>,
+    pub(super) n_layers: Option<usize>,
 }
 
-impl Fired {
-    /// Adds the firings of another run of the same plan.
-    pub(crate) fn add(&mut self, other: &Self) {
-        let add = |sums: &mut Vec<usize>, more: &[usize]| {
-            sums.resize(more.len(), 0);
-            sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        };
-        add(&mut self.captures, &other.captures);
-        add(&mut self.edits, &other.edits);
-        add(&mut self.grads, &other.grads);
-        add(&mut self.grad_edits, &other.grad_edits);
-    }
-}
-
-impl Session {
-    pub(in crate::hooks) fn finish<R>(self, output: R) -> Result<Outcome<R>> {
-        if let Some(error) = self.first_error {
-            return Err(error);
-        }
-        let captures = self.captures.iter().zip(&self.fired.captures).map(|(of, n)| ("capture", &of.sites, *n));
-        let edits = self.edits.iter().zip(&self.fired.edits).map(|((pattern, _), n)| ("edit", pattern, *n));
-        let grads = self.grads.iter().zip(&self.fired.grads).map(|(pattern, n)| ("gradient", pattern, *n));
-        let grad_edits = self.grad_edits.iter().zip(&self.fired.grad_edits);
-        let grad_edits = grad_edits.map(|((pattern, _), n)| ("edit of gradients", pattern, *n));
-        for (what, pattern, count) in captures.chain(edits).chain(grads).chain(grad_edits) {
-            if count == 0 {
-                return Err(Error::never_fired(what, pattern.as_str(), &self.seen));
-            }
-        }
-        if let Some(((sites, _), _)) = self.grad_edits.iter().zip(&self.tracked).find(|(_, tracked)| **tracked == 0) {
-            return Err(Error::Unreached { asked: sites.as_str().to_owned() });
-        }
-        let effects = effect::read(self.effects)?;
-        for site in &self.met_again {
-            warn(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
-        }
-        let cache = ActivationCache::new(self.captured, self.order);
-        let Self { fired, leaves, grad_edits, backward, .. } = self;
-        Ok(Outcome { output, cache, fired, effects, leaves, grad_edits, backward, n_layers: None })
-    }
+/// What was added to one tensor to differentiate with respect to it.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    /// One axis.
+    pub(super) tensor: Activation,
+    /// The site's axes.
+    pub(super) dims: Vec<usize>,
 }
 
 impl<R> Outcome<R> {
@@ -105,7 +56,7 @@ impl<R> Outcome<R> {
     ///
     /// [`Error::NoneAsked`] of a plan without gradients, [`Error::NoGradient`] when the metric does not depend on a site,
     /// [`Error::EditShape`] where the tensors of a
-    /// site that was met more than once differ in shape; what an edit of gradients returned, and [`Error::Unreached`]
+    /// site that was met more than once differ in shape; what a gradient edit returned, and [`Error::Unreached`]
     /// where no gradient came by one; [`Error::GraphConsumed`] the second time.
     #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
     pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
@@ -123,42 +74,43 @@ impl<R> Outcome<R> {
         Ok(self.n_layers.into_iter().fold(cache, ActivationCache::of_layers))
     }
 
-    /// Burn's gradients of a metric, each edit of gradients having been met.
+    /// Burn's gradients of a metric, each gradient edit having been met.
     ///
     /// # Errors
     ///
-    /// Those of [`Outcome::gradients`] that edits of gradients cause.
+    /// Those of [`Outcome::gradients`] that gradient edits cause.
     pub(crate) fn backward(&self, metric: &Tensor<1>) -> Result<Gradients> {
         self.backward.begin()?;
         let gradients = metric.backward();
-        let effects = self.backward.read(self.grad_edits.len())?;
-        let mut edited = Vec::new();
-        for ((sites, edit), effect) in self.grad_edits.iter().zip(&effects) {
-            let edit = edit.edit();
-            if edit.is_some() && effect.of == 0.0 {
-                return Err(Error::Unreached { asked: sites.as_str().to_owned() });
+        let effects = self.backward.read(self.parts.len())?;
+        let (mut edited, mut changes) = (Vec::new(), Vec::new());
+        for (part, effect) in self.parts.iter().zip(effects) {
+            let Some(edit) = part.what.grad_edit() else { continue };
+            if edit.edit().is_some() && effect.of == 0.0 {
+                return Err(Error::Unreached { asked: part.sites.as_str().to_owned() });
             }
-            let name = edit.as_ref().map_or("stop", Edit::name);
-            edited.push(format!("`{name}` of the gradient at `{sites}`"));
+            edited.extend(part.edit_in_words());
+            changes.push(effect);
         }
-        warn_unchanged(&edited, &effects);
+        warn_unchanged(&edited, &changes);
         Ok(gradients)
     }
 
-    /// How much each edit of gradients changed in the backward pass, in the order they were added; empty before it.
-    /// A [`GradientEdit::Stop`] has no numbers: what leads to it alone is not differentiated.
+    /// How much each gradient edit changed in the backward pass, in the order they were added; empty before it.
+    /// A [`GradientEdit::Stop`](crate::GradientEdit::Stop) has no numbers: what leads to it alone is not differentiated.
     pub fn gradient_effects(&self) -> Vec<Effect> {
-        self.backward.effects()
+        let effects = self.parts.iter().zip(self.backward.effects());
+        effects.filter(|(part, _)| part.what.grad_edit().is_some()).map(|(_, effect)| effect).collect()
     }
 }
 
 /// The gradient of one change of all tensors of a site.
-fn summed(site: &str, leaves: &[(Activation, Vec<usize>)], grads: &Gradients) -> Result<Activation> {
-    let dims = &leaves[0].1;
-    if let Some((_, other)) = leaves.iter().find(|(_, other)| other != dims) {
+fn summed(site: &str, leaves: &[Leaf], grads: &Gradients) -> Result<Activation> {
+    let dims = &leaves[0].dims;
+    if let Some(Leaf { dims: other, .. }) = leaves.iter().find(|leaf| leaf.dims != *dims) {
         return Err(Error::EditShape { site: site.to_owned(), expected: dims.clone(), actual: other.clone() });
     }
-    let parts = leaves.iter().map(|(leaf, _)| Ok(leaf.tensor::<1>()?.grad(grads))).collect::<Result<Vec<_>>>()?;
+    let parts = leaves.iter().map(|leaf| Ok(leaf.tensor.tensor::<1>()?.grad(grads))).collect::<Result<Vec<_>>>()?;
     let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part);
     Activation::shaped(sum.ok_or_else(|| Error::NoGradient { site: site.to_owned() })?, dims)
 }

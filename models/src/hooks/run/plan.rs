@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::outcome::{Fired, Outcome};
-use super::session::{self, Session};
+use super::current;
+use super::outcome::Outcome;
+use super::part::{Part, What};
+use super::session::Session;
 use super::warnings::warn_unchanged;
 use crate::error::Result;
 use crate::hooks::capture::capture::Capture;
@@ -20,13 +22,9 @@ use crate::hooks::tensor::rows::Rows;
 /// gradient is taken with respect to it.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    captures: Vec<Capture>,
-    edits: Vec<(SitePattern, Edit)>,
-    grads: Vec<SitePattern>,
-    grad_edits: Vec<(SitePattern, GradientEdit)>,
+    parts: Vec<Part>,
     prompt: Option<(Vec<usize>, usize)>,
-    /// Whether this is one of several runs that are judged together.
-    part: bool,
+    one_of_several: bool,
 }
 
 impl Plan {
@@ -37,42 +35,44 @@ impl Plan {
 
     /// Keeps the tensors at the sites that fit: whole by name or pattern, or as a [`Capture`] says.
     #[must_use]
-    pub fn capture(mut self, capture: impl Into<Capture>) -> Self {
-        self.captures.push(capture.into());
-        self
+    pub fn capture(self, capture: impl Into<Capture>) -> Self {
+        let capture = capture.into();
+        self.with(capture.sites().clone(), What::Capture(capture))
     }
 
     /// Changes the tensors at the sites that fit.
     #[must_use]
-    pub fn edit(mut self, sites: impl Into<SitePattern>, edit: Edit) -> Self {
-        self.edits.push((sites.into(), edit));
-        self
+    pub fn edit(self, sites: impl Into<SitePattern>, edit: Edit) -> Self {
+        self.with(sites, What::Edit(edit))
     }
 
     /// Makes the output differentiable with respect to the tensors at the sites that fit.
     #[must_use]
-    pub fn grad(mut self, sites: impl Into<SitePattern>) -> Self {
-        self.grads.push(sites.into());
-        self
+    pub fn grad(self, sites: impl Into<SitePattern>) -> Self {
+        self.with(sites, What::Grad)
     }
 
     /// Changes gradients on their way back through the sites that fit; the forward stays as it is. Edits at one site apply
     /// in the order they were added; a gradient asked for at that site is the one before them.
     #[must_use]
-    pub fn edit_gradient(mut self, sites: impl Into<SitePattern>, edit: impl Into<GradientEdit>) -> Self {
-        self.grad_edits.push((sites.into(), edit.into()));
+    pub fn edit_gradient(self, sites: impl Into<SitePattern>, edit: impl Into<GradientEdit>) -> Self {
+        self.with(sites, What::GradEdit(edit.into()))
+    }
+
+    fn with(mut self, sites: impl Into<SitePattern>, what: What) -> Self {
+        self.parts.push(Part { sites: sites.into(), what });
         self
     }
 
     /// The same plan in forwards where only `prompt[row]` tokens of each row were given, and at most `added` more are added.
     pub(crate) fn after_prompt(mut self, prompt: Vec<usize>, added: usize) -> Self {
         self.prompt = Some((prompt, added));
-        self.part()
+        self.one_of_several()
     }
 
     /// The same plan in one of several runs: whether an edit changed anything is judged over all of them.
-    pub(crate) fn part(mut self) -> Self {
-        self.part = true;
+    pub(crate) fn one_of_several(mut self) -> Self {
+        self.one_of_several = true;
         self
     }
 
@@ -85,20 +85,18 @@ impl Plan {
     }
 
     /// What is captured.
-    pub(crate) fn captures(&self) -> &[Capture] {
-        &self.captures
+    pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
+        self.parts.iter().filter_map(|part| part.what.capture())
     }
 
     /// Every pattern of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
-        let captures = self.captures.iter().map(|capture| &capture.sites);
-        let edits = self.edits.iter().map(|(pattern, _)| pattern);
-        captures.chain(edits).chain(&self.grads).chain(self.grad_edits.iter().map(|(pattern, _)| pattern))
+        self.parts.iter().map(|part| &part.sites)
     }
 
     /// Whether the plan asks for gradients.
     pub fn wants_gradients(&self) -> bool {
-        !self.grads.is_empty()
+        self.parts.iter().any(|part| part.what.grad().is_some())
     }
 
     /// Checks every pattern against a table of sites before anything runs.
@@ -124,14 +122,8 @@ impl Plan {
     ) -> Result<()> {
         for site in known.iter().map(AsRef::as_ref) {
             let at = At { site, offset: 0, rows };
-            for (_, edit) in self.edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
-                edit.check(&dims(site), &at)?;
-            }
-            for (_, edit) in self.grad_edits.iter().filter(|(pattern, _)| pattern.matches(site)) {
-                edit.edit().map_or(Ok(()), |edit| edit.check(&dims(site), &at))?;
-            }
-            for capture in self.captures.iter().filter(|capture| capture.sites.matches(site)) {
-                capture.check(&dims(site), &at)?;
+            for part in self.parts.iter().filter(|part| part.sites.matches(site)) {
+                part.check(&dims(site), &at)?;
             }
         }
         Ok(())
@@ -142,30 +134,20 @@ impl Plan {
     /// # Errors
     ///
     /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or a shape
-    /// an edit changed.
+    /// that an edit changed.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
-        let fired = Fired {
-            captures: vec![0; self.captures.len()],
-            edits: vec![0; self.edits.len()],
-            grads: vec![0; self.grads.len()],
-            grad_edits: vec![0; self.grad_edits.len()],
-        };
-        let edited = self.edited();
-        let Self { captures, edits, grads, grad_edits, part, .. } = self;
-        let effects = edits.iter().map(|_| Vec::new()).collect();
-        let tracked = vec![0; grad_edits.len()];
-        let session = Session { captures, edits, grads, grad_edits, fired, effects, tracked, ..Session::default() };
-        let session = Rc::new(RefCell::new(session));
-        let output = session::within(&session, body);
+        let (edited, judged) = (self.edited(), !self.one_of_several);
+        let session = Rc::new(RefCell::new(Session::new(self.parts)));
+        let output = current::within(&session, body);
         let outcome = session.take().finish(output)?;
-        if !part {
+        if judged {
             warn_unchanged(&edited, &outcome.effects);
         }
         Ok(outcome)
     }
 
-    /// What each edit is called, and where it is.
+    /// What each edit is called, and where it is, in the order edits were added.
     pub(crate) fn edited(&self) -> Vec<String> {
-        self.edits.iter().map(|(pattern, edit)| format!("`{}` at `{pattern}`", edit.name())).collect()
+        self.parts.iter().filter(|part| part.what.edit().is_some()).filter_map(Part::edit_in_words).collect()
     }
 }

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::session;
+use super::current;
 
 /// A value on its way through a site.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub trait PassTensor {
 impl<const D: usize> PassTensor for Slot<Tensor<D, Float>> {
     type Value = Tensor<D, Float>;
     fn pass(&mut self, name: &'static str) -> Self::Value {
-        session::site(name, self.take())
+        current::site(name, self.take())
     }
 }
 

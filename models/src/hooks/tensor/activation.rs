@@ -5,7 +5,6 @@ use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData}
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::hooks::edit::backward::{self, Hook};
 
 /// An expression over the tensor as one of its own rank; `$otherwise` beyond the ranks that sites have.
 macro_rules! ranked {
@@ -197,19 +196,6 @@ impl Activation {
     /// What a backward pass left for this tensor, where it is a leaf that was reached.
     pub(crate) fn gradient(&self, gradients: &Gradients) -> Option<Self> {
         ranked!(self, |tensor| tensor.grad(gradients).map(Self::new), None)
-    }
-
-    /// The same numbers, whose gradient passes through a hook on its way back.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Absent`] on a backend that this build does not know.
-    pub(in crate::hooks) fn with_gradient_hook(&self, hook: &Hook) -> Result<Self> {
-        let tensor = backward::hooked(&self.tensor, hook).ok_or_else(|| Error::Absent {
-            what: "a hook for gradients".into(),
-            why: format!("the tensor is on a device of another kind, {:?}", self.device),
-        })?;
-        Ok(Self { tensor, ..self.clone() })
     }
 
     /// The same numbers as a constant, on the device they are on.

@@ -1,0 +1,100 @@
+//! The thread's current runs: what a hooked module asks and reports to.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::active::{Active, is_active};
+use super::observe;
+use super::path::{Root, full_name};
+use super::session::Session;
+use crate::hooks::edit::effect::Pending;
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::rows::Rows;
+
+thread_local! {
+    static RUNS: RefCell<Vec<Rc<RefCell<Session>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` with `session` as the thread's innermost run.
+pub(super) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R) -> R {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            RUNS.with_borrow_mut(Vec::pop);
+        }
+    }
+    let (_active, _root) = (Active::start(), Root::new());
+    RUNS.with_borrow_mut(|runs| runs.push(Rc::clone(session)));
+    let _pop = Pop;
+    body()
+}
+
+fn innermost() -> Option<Rc<RefCell<Session>>> {
+    RUNS.with_borrow(|runs| runs.last().cloned())
+}
+
+/// Whether the run captures, edits or differentiates the site `name` of the current scope: a module
+/// computes a costly side tensor (`attn.result`) only then.
+pub fn asked(name: &str) -> bool {
+    if !is_active() {
+        return false;
+    }
+    let full = full_name(name);
+    innermost().is_some_and(|session| session.borrow().wants(&full))
+}
+
+/// Whether the run changes the site `name` of the current scope (an edit, a gradient's leaf, a gradient edit).
+pub fn edited(name: &str) -> bool {
+    if !is_active() {
+        return false;
+    }
+    let full = full_name(name);
+    innermost().is_some_and(|session| session.borrow().edits(&full))
+}
+
+/// Tells the innermost run where in the sequence the coming forward starts, and what tokens it runs on.
+pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
+    if let Some(session) = innermost() {
+        let mut session = session.borrow_mut();
+        session.offset = offset;
+        session.rows = rows.map(Arc::new);
+    }
+}
+
+/// Passes a tensor through the site `name` of the current scope.
+pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Tensor<D> {
+    if !is_active() {
+        return tensor;
+    }
+    let full = full_name(name);
+    observe::passed(&full, &tensor);
+    let Some(session) = innermost() else { return tensor };
+    let due = session.borrow_mut().meet(&full);
+    let (offset, rows) = (session.borrow().offset, session.borrow().rows.clone());
+    let at = At { site: &full, offset, rows: rows.as_deref() };
+    // The session is not borrowed while an edit runs: an edit may itself run a model.
+    let mut effects = Vec::new();
+    let result = due.into_iter().try_fold(Activation::new(tensor.clone()), |value, (index, edit)| {
+        let new = edit.apply(value.clone(), &at)?;
+        if edit.is_measured() {
+            effects.push((index, Pending::of(&value, &new)?));
+        }
+        Ok(new)
+    });
+    let value = match result {
+        Ok(value) => value,
+        Err(error) => {
+            session.borrow_mut().fail(error);
+            return tensor;
+        }
+    };
+    let mut session = session.borrow_mut();
+    for (index, effect) in effects {
+        session.note(index, effect);
+    }
+    session.keep(&at, value).tensor().expect("BUG: edits keep the shape")
+}

@@ -1,0 +1,72 @@
+//! The path of the module that is executing on this thread.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+
+use super::active::is_active;
+use super::observe;
+
+thread_local! {
+    static PATH: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Leaves the scope when dropped, a panic included.
+#[derive(Debug)]
+pub struct Scope {
+    length_before: Option<usize>,
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some(length) = self.length_before {
+            tell(observe::left);
+            PATH.with_borrow_mut(|path| path.truncate(length));
+        }
+    }
+}
+
+/// Enters one segment of the path. Costs a thread-local read when no run is active.
+pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
+    if !is_active() {
+        return Scope { length_before: None };
+    }
+    let length = PATH.with_borrow_mut(|path| {
+        let length = path.len();
+        if length > 0 {
+            path.push('.');
+        }
+        write!(path, "{segment}").expect("BUG: writing to a string");
+        length
+    });
+    tell(observe::entered);
+    Scope { length_before: Some(length) }
+}
+
+/// The path is not borrowed while an observer is told of it: it may run a model of its own.
+fn tell(observers: fn(&str)) {
+    if observe::is_observed() {
+        observers(&PATH.with_borrow(Clone::clone));
+    }
+}
+
+/// The name of a site of the current scope in the whole model.
+pub(super) fn full_name(name: &str) -> String {
+    PATH.with_borrow(|path| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
+}
+
+/// A path that begins anew for as long as it lives: a run within a run names its own sites.
+pub(super) struct Root {
+    outer: String,
+}
+
+impl Root {
+    pub(super) fn new() -> Self {
+        Self { outer: PATH.take() }
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        PATH.set(std::mem::take(&mut self.outer));
+    }
+}
