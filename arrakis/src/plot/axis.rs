@@ -28,8 +28,8 @@ impl Axis {
         let finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
         let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
         let high = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // Differences that rounding could make are no range.
-        let spread = high - low > high.abs().max(low.abs()) * 1e-9;
+        // Differences that rounding could make are not a range, nor are those too small to divide by.
+        let spread = high - low > (high.abs().max(low.abs()) * 1e-9).max(f64::MIN_POSITIVE * 1e6);
         let room = if spread { (high - low) * 0.05 } else { low.abs().max(1.0) * 0.5 };
         let integer = finite.iter().all(|v| v.fract() == 0.0);
         Self { name: name.to_owned(), low: low - room, high: high + room, data: (low, high), log: false, integer }

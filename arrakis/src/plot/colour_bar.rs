@@ -19,8 +19,20 @@ const GREATEST_HEIGHT: f64 = 300.0;
 pub(super) struct ColourBar<'a> {
     pub(super) scale: ColourScale,
     pub(super) units: &'a str,
-    /// Some cell has no finite value: a grey key says so.
-    pub(super) missing: bool,
+    /// What is drawn grey: see [`missing`].
+    pub(super) missing: Option<&'static str>,
+}
+
+/// What a grey key beside the bar names: `NaN`, `inf`, or both; `None` where all `values` are finite.
+pub(super) fn missing<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<&'static str> {
+    let hidden: Vec<&f64> = values.into_iter().filter(|value| !value.is_finite()).collect();
+    let nans = hidden.iter().filter(|value| value.is_nan()).count();
+    match (nans, hidden.len() - nans) {
+        (0, 0) => None,
+        (_, 0) => Some("NaN"),
+        (0, _) => Some("inf"),
+        _ => Some("NaN, inf"),
+    }
 }
 
 impl ColourBar<'_> {
@@ -28,7 +40,8 @@ impl ColourBar<'_> {
     pub(super) fn width(&self) -> f64 {
         let ticks = self.ticks(LEAST_HEIGHT);
         let name = if self.units.is_empty() { 0.0 } else { 22.0 };
-        16.0 + THICK + 8.0 + text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE).max(28.0) + name
+        let key = self.missing.map_or(0.0, |words| text::width(words, TICK_SIZE));
+        16.0 + THICK + 8.0 + text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE).max(28.0).max(key) + name
     }
 
     /// Pixels it needs from the top of a plot downwards.
@@ -43,7 +56,7 @@ impl ColourBar<'_> {
     }
 
     fn key_height(&self) -> f64 {
-        if self.missing { 26.0 } else { 0.0 }
+        if self.missing.is_some() { 26.0 } else { 0.0 }
     }
 
     /// Draws it along the height of `plot`, to its right.
@@ -59,8 +72,8 @@ impl ColourBar<'_> {
         let name = text::shorten(self.units, NAME_SIZE, high);
         let at = (plot.right() + self.width() - 6.0, bar.y + bar.h / 2.0);
         scene.turned(&name, at, NAME_SIZE, Align::Middle, Colour::INK);
-        if self.missing {
-            draw_key(scene, bar);
+        if let Some(words) = self.missing {
+            draw_key(scene, bar, words);
         }
     }
 
@@ -87,9 +100,9 @@ impl ColourBar<'_> {
 }
 
 /// The grey of cells without a value.
-fn draw_key(scene: &mut Scene, bar: Area) {
+fn draw_key(scene: &mut Scene, bar: Area, words: &str) {
     let swatch = Area { y: bar.bottom() + 12.0, h: THICK, ..bar };
     scene.fill(swatch, Colour::MISSING);
     let at = (swatch.right() + 7.0, swatch.y + THICK / 2.0);
-    scene.text("NaN", at, TICK_SIZE, Align::Start, Colour::INK);
+    scene.text(words, at, TICK_SIZE, Align::Start, Colour::INK);
 }

@@ -41,7 +41,9 @@ impl Sorted {
     pub(super) fn bin_edges(&self, bins: Option<usize>) -> Vec<f64> {
         let (low, high) = (self.values[0], self.values[self.values.len() - 1]);
         if low == high {
-            return vec![low - 0.5, low + 0.5];
+            // Wide enough to see, however great the value.
+            let half = (low.abs() * 1e-3).max(0.5);
+            return vec![low - half, low + half];
         }
         let width = 2.0 * (self.quantile(0.75) - self.quantile(0.25)) / (self.values.len() as f64).cbrt();
         let usual = if width > 0.0 { ((high - low) / width).ceil() } else { (self.values.len() as f64).sqrt() };

@@ -56,12 +56,12 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Heatmap, Tokens};
+    use super::super::{ColouredTokens, Heatmap};
     use super::*;
 
     #[test]
     fn the_page_needs_no_network_and_cannot_be_broken_out_of() {
-        let plot = Tokens::new(["</script><script>alert(1)</script>", "b"], [1.0, f64::NAN]);
+        let plot = ColouredTokens::new(["</script><script>alert(1)</script>", "b"], [1.0, f64::NAN]);
         let page = Figure::new("<b>").tokens(plot).to_html();
         assert_eq!(page.matches("<script").count(), 1);
         assert_eq!(page.matches("</script>").count(), 1);

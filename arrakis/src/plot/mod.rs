@@ -1,8 +1,8 @@
 //! Figures, data first: what is drawn is kept beside the drawing, as CSV and strict JSON.
 //!
 //! A [`Figure`] is a title and a few panels; each panel is one plot kind, a plain struct of numbers
-//! and names that is checked before it is drawn. Nothing is hidden: values that are not finite are
-//! grey or counted in the caption, and a table with every number is saved beside the picture.
+//! and names that is checked before it is drawn. Nothing is hidden: a value that is not finite is a
+//! grey place, a gap, or counted in a note, and a table with every number is saved beside the picture.
 //!
 //! ```
 //! use arrakis::plot::{Figure, Heatmap};
@@ -31,13 +31,13 @@ mod colour_bar;
 mod distribution;
 mod figure;
 mod html;
+mod kind;
 mod kinds;
 mod labels;
 mod matrix;
 mod numbers;
 mod output;
 mod paint;
-mod panel;
 mod scene;
 mod table;
 mod terminal;
@@ -45,17 +45,8 @@ mod text;
 
 pub use colour::{Colour, ColourScale, Scale};
 pub use figure::Figure;
-pub use kinds::{
-    attention::{Attention, Head},
-    bar::{Bar, Bars},
-    heatmap::Heatmap,
-    histogram::{Histogram, Reference},
-    line::{Line, Series},
-    scatter::{Point, Scatter},
-    tokens::Tokens,
-    violin::{Group, Shape, Violin},
-};
-pub use panel::{Panel, PlotKind};
+pub use kind::PlotKind;
+pub use kinds::*;
 pub use scene::{Align, Area, Label, Mark, Scene};
 pub use table::Table;
 pub use text::short;

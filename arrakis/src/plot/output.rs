@@ -47,6 +47,25 @@ impl Figure {
         Ok(paint::svg(&scene, size))
     }
 
+    /// The figure in a few lines of text, or the reason why it cannot be drawn.
+    pub fn to_terminal(&self) -> String {
+        if let Err(error) = self.validate() {
+            return format!("{}\n{error}\n", self.title);
+        }
+        let mut out = format!("{}\n", self.title);
+        for panel in &self.panels {
+            let plot = panel.plot();
+            if !plot.title().is_empty() {
+                out += format!("{}\n", plot.title()).as_str();
+            }
+            out += &plot.to_terminal();
+        }
+        if let Some(record) = &self.record {
+            out += format!("record {record}\n").as_str();
+        }
+        out
+    }
+
     /// All data as strict JSON; floats that JSON lacks are the strings `NaN`, `inf`, `-inf`.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("BUG: a figure is plain data");

@@ -70,6 +70,19 @@ pub enum Mark {
     Text(Label),
 }
 
+#[cfg(test)]
+impl Mark {
+    /// The points that bound it; of a text, its anchor.
+    pub(super) fn corners(&self) -> Vec<(f64, f64)> {
+        match self {
+            Self::Fill(area, _) => vec![(area.x, area.y), (area.right(), area.bottom())],
+            Self::Path(points, ..) | Self::Polygon(points, _) => points.clone(),
+            Self::Circle(centre, ..) => vec![*centre],
+            Self::Text(label) => vec![label.at],
+        }
+    }
+}
+
 /// A list of marks, drawn in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scene {

@@ -1,6 +1,6 @@
 //! Figures as a few lines of text: shades for matrices, blocks for bars, sparks for lines.
 
-use super::{Bar, Figure, Heatmap, Series, table::Table, text};
+use super::{colour::ColourScale, table::Table, text};
 
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
@@ -8,27 +8,6 @@ const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 const BAR: f64 = 32.0;
 /// What does not fit on a screen stays in the files.
 const MOST: usize = 64;
-
-impl Figure {
-    /// The figure in a few lines of text, or the reason why it cannot be drawn.
-    pub fn to_terminal(&self) -> String {
-        if let Err(error) = self.validate() {
-            return format!("{}\n{error}\n", self.title);
-        }
-        let mut out = format!("{}\n", self.title);
-        for panel in &self.panels {
-            let plot = panel.plot();
-            if !plot.title().is_empty() {
-                out += format!("{}\n", plot.title()).as_str();
-            }
-            out += &plot.to_terminal();
-        }
-        if let Some(record) = &self.record {
-            out += format!("record {record}\n").as_str();
-        }
-        out
-    }
-}
 
 /// The first rows of a table in columns.
 pub(super) fn table(table: &Table) -> String {
@@ -47,22 +26,45 @@ pub(super) fn table(table: &Table) -> String {
     out
 }
 
-/// One line a row; two characters a cell: the sign of signed data, then a shade. `??` is not finite.
-pub(super) fn heatmap(map: &Heatmap) -> String {
-    let scale = map.colour_scale();
-    let names = name_width(map.rows.iter());
-    let mut out = String::new();
-    for (label, row) in map.rows.iter().zip(&map.values).take(MOST) {
-        let cells: String =
-            row.iter().take(MOST).map(|value| shade(*value, scale.diverging, scale.low, scale.high)).collect();
-        out += format!("{} │{cells}│\n", pad(&text::visible(label), names)).as_str();
-    }
-    let marks = if scale.diverging { "sign and shade" } else { "shade" };
-    let (low, high) = (text::short(scale.low), text::short(scale.high));
-    out + &format!("{marks}: {low} to {high} {}\n", map.units)
+/// A matrix of shades: one line a row, two characters a cell.
+pub(super) struct Shades<'a> {
+    /// `[row]`
+    pub(super) labels: &'a [String],
+    /// How many columns.
+    pub(super) columns: usize,
+    pub(super) scale: ColourScale,
+    pub(super) units: &'a str,
 }
 
-fn shade(value: f64, diverging: bool, low: f64, high: f64) -> String {
+impl Shades<'_> {
+    /// The sign of signed data, then a shade; `??` is not finite, blank has no value (`None`).
+    pub(super) fn draw(&self, value: impl Fn(usize, usize) -> Option<f64>) -> String {
+        let Self { labels, columns, scale, units } = self;
+        let names = name_width(labels.iter());
+        let cells = |row: usize| (0..*columns).map(|column| value(row, column)).collect::<Vec<_>>();
+        let mut out = String::new();
+        for (row, label) in labels.iter().enumerate().take(MOST) {
+            let shades: String = cells(row).into_iter().take(MOST).map(|value| shade(value, *scale)).collect();
+            out += format!("{} │{shades}│\n", pad(&text::visible(label), names)).as_str();
+        }
+        let hidden = (0..labels.len()).flat_map(cells).flatten().any(|value| !value.is_finite());
+        let missing = if hidden { "; ??: not finite" } else { "" };
+        let marks = if scale.diverging { "sign and shade" } else { "shade" };
+        let (low, high) = (text::short(scale.low), text::short(scale.high));
+        out + &rest(labels.len(), "rows")
+            + &rest(*columns, "columns")
+            + &format!("{marks}: {low} to {high} {units}{missing}\n")
+    }
+}
+
+/// A line that says how many of `count` do not fit on a screen.
+fn rest(count: usize, what: &str) -> String {
+    let more = count.saturating_sub(MOST);
+    if more == 0 { String::new() } else { format!("... and {more} more {what}\n") }
+}
+
+fn shade(value: Option<f64>, ColourScale { diverging, low, high }: ColourScale) -> String {
+    let Some(value) = value else { return "  ".to_owned() };
     if !value.is_finite() {
         return "??".to_owned();
     }
@@ -77,16 +79,16 @@ fn shade(value: f64, diverging: bool, low: f64, high: f64) -> String {
     [sign, mark].iter().collect()
 }
 
-/// One line a bar: its length is its size, its number carries the sign.
-pub(super) fn bars(bars: &[Bar]) -> String {
-    let greatest = bars.iter().map(|bar| bar.value.abs()).filter(|v| v.is_finite()).fold(0.0, f64::max);
-    let names = name_width(bars.iter().map(|bar| &bar.label));
-    let line = |bar: &Bar| {
-        let length = if greatest > 0.0 && bar.value.is_finite() { bar.value.abs() / greatest * BAR } else { 0.0 };
-        let name = pad(&text::visible(&bar.label), names);
-        format!("{name} {:>9} {}\n", text::short(bar.value), blocks(length)).trim_end().to_owned() + "\n"
+/// One line a named value: its length is its size, its number carries the sign.
+pub(super) fn bars(bars: &[(String, f64)]) -> String {
+    let greatest = bars.iter().map(|(_, value)| value.abs()).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let names = name_width(bars.iter().map(|(name, _)| name));
+    let line = |(name, value): &(String, f64)| {
+        let length = if greatest > 0.0 && value.is_finite() { value.abs() / greatest * BAR } else { 0.0 };
+        let name = pad(&text::visible(name), names);
+        format!("{name} {:>9} {}\n", text::short(*value), blocks(length)).trim_end().to_owned() + "\n"
     };
-    bars.iter().take(MOST).map(line).collect()
+    bars.iter().take(MOST).map(line).collect::<String>() + &rest(bars.len(), "bars")
 }
 
 fn blocks(length: f64) -> String {
@@ -95,24 +97,27 @@ fn blocks(length: f64) -> String {
     if eighths.is_multiple_of(8) { full } else { format!("{full}{}", EIGHTHS[eighths % 8 - 1]) }
 }
 
-/// One spark line a series, all on one scale.
-pub(super) fn lines(series: &[Series]) -> String {
-    let all = || series.iter().flat_map(|s| &s.y).copied().filter(|v| v.is_finite());
+/// One spark line a named series, all on one scale; a blank is not finite.
+pub(super) fn lines(series: &[(&String, &[f64])]) -> String {
+    let values = || series.iter().flat_map(|(_, values)| *values).copied();
+    let all = || values().filter(|v| v.is_finite());
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-    let names = name_width(series.iter().map(|s| &s.name));
+    let names = name_width(series.iter().map(|(name, _)| *name));
     let spark = |value: &f64| match value {
         v if !v.is_finite() => ' ',
-        v if high > low => SPARKS[((v - low) / (high - low) * 7.0).round() as usize],
+        v if high > low => SPARKS[((v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0) * 7.0).round() as usize],
         _ => SPARKS[3],
     };
     let mut out = String::new();
-    for s in series.iter().take(MOST) {
+    for (name, values) in series.iter().take(MOST) {
         // Every so many points, so that the line is never wider than the screen.
-        let step = s.y.len().div_ceil(MOST).max(1);
-        let sparks: String = s.y.iter().step_by(step).map(spark).collect();
-        out += format!("{} {sparks}\n", pad(&text::visible(&s.name), names)).as_str();
+        let step = values.len().div_ceil(MOST).max(1);
+        let sparks: String = values.iter().step_by(step).map(spark).collect();
+        out += format!("{} {sparks}\n", pad(&text::visible(name), names)).as_str();
     }
-    out + &format!("from {} to {}\n", text::short(low), text::short(high))
+    let missing = values().count() - all().count();
+    let gaps = if missing == 0 { String::new() } else { format!("; blank: {missing} not finite") };
+    out + &rest(series.len(), "lines") + &format!("from {} to {}{gaps}\n", text::short(low), text::short(high))
 }
 
 fn name_width<'a>(names: impl Iterator<Item = &'a String>) -> usize {
@@ -129,13 +134,15 @@ fn pad(name: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bars, Line};
-    use super::*;
+    use super::super::{Bars, Figure, Heatmap, Line, Series};
 
     #[test]
     fn a_signed_heatmap_shows_signs_and_gaps() {
         let figure = Figure::new("effect").heatmap(Heatmap::heads([[2.0, -2.0], [0.0, f64::NAN]]).units("nats"));
-        assert_eq!(figure.to_terminal(), "effect\nL0 │+█-█│\nL1 │  ??│\nsign and shade: -2 to 2 nats\n");
+        assert_eq!(
+            figure.to_terminal(),
+            "effect\nL0 │+█-█│\nL1 │  ??│\nsign and shade: -2 to 2 nats; ??: not finite\n"
+        );
     }
 
     #[test]
@@ -145,7 +152,15 @@ mod tests {
         assert_eq!(figure.to_terminal(), format!("t\na         1 {long}\nb      -0.5 {half}\n"));
         let figure =
             Figure::new("t").line(Line::new("x", "y").series(Series::by_index("a", [0.0, 7.0, f64::NAN, 3.0])));
-        assert_eq!(figure.to_terminal(), "t\na ▁█ ▄\nfrom 0 to 7\n");
+        assert_eq!(figure.to_terminal(), "t\na ▁█ ▄\nfrom 0 to 7; blank: 1 not finite\n");
+    }
+
+    #[test]
+    fn what_does_not_fit_on_a_screen_is_counted() {
+        let shown = Figure::new("t").heatmap(Heatmap::new(vec![vec![1.0; 70]; 66])).to_terminal();
+        assert!(shown.contains("... and 2 more rows\n... and 6 more columns\n"), "{shown}");
+        let shown = Figure::new("t").bar(Bars::new((0..65).map(|index| (index, 1.0)))).to_terminal();
+        assert!(shown.ends_with("... and 1 more bars\n"), "{shown}");
     }
 
     #[test]

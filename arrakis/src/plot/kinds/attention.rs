@@ -7,13 +7,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{heatmap::Heatmap, numbers as into_numbers, strings};
+use super::{numbers as into_numbers, strings};
 use crate::{
     Error, Result,
     plot::{
         PlotKind, check,
         colour::{Colour, ColourScale, Scale},
-        colour_bar::ColourBar,
+        colour_bar::{self, ColourBar},
         labels::Labels,
         matrix::Matrix,
         numbers,
@@ -27,6 +27,8 @@ const HEAD_TITLE: f64 = 22.0;
 const GUTTER: f64 = 14.0;
 /// Softmax leaves nothing above the diagonal; this allows for half-precision dust.
 const DUST: f64 = 1e-4;
+/// Scores of the future are minus infinity, or a number that softmax makes nothing of.
+const MASKED_SCORE: f64 = -1e4;
 
 /// One head's pattern.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +125,11 @@ impl Attention {
         ColourScale::fit(self.scale, limits, &seen)
     }
 
+    /// Whether this cell is drawn as the future: a NaN, or plus infinity, is shown wherever it is.
+    fn is_greyed(&self, query: usize, key: usize, value: f64) -> bool {
+        self.is_masked(query, key) && !value.is_nan() && value != f64::INFINITY
+    }
+
     /// All values that are not in the future.
     fn seen(&self) -> impl Iterator<Item = f64> {
         self.heads.iter().flat_map(move |head| {
@@ -138,7 +145,7 @@ impl Attention {
     fn check_future(&self, head: &Head) -> Result<()> {
         for (q, row) in head.pattern.iter().enumerate() {
             for (k, value) in row.iter().enumerate() {
-                if self.is_masked(q, k) && *value > DUST && value.is_finite() {
+                if self.is_masked(q, k) && value.is_finite() && value.abs() > DUST && *value > MASKED_SCORE {
                     let value = text::short(*value);
                     let problem = format!(
                         "`{}` gives {value} to key {k} from query {q}, which a causal model cannot see: \
@@ -176,8 +183,12 @@ impl Attention {
     }
 
     fn bar(&self) -> ColourBar<'_> {
-        let missing = self.seen().any(|value| !value.is_finite());
-        ColourBar { scale: self.colour_scale(), units: &self.units, missing }
+        let cells = self.heads.iter().flat_map(|head| {
+            let rows = head.pattern.iter().enumerate();
+            rows.flat_map(|(q, row)| row.iter().enumerate().map(move |(k, value)| (q, k, value)))
+        });
+        let shown = cells.filter(|(q, k, value)| !self.is_greyed(*q, *k, **value)).map(|(_, _, value)| value);
+        ColourBar { scale: self.colour_scale(), units: &self.units, missing: colour_bar::missing(shown) }
     }
 
     /// The cells of head `index`, the first head's at `(x, y)`.
@@ -191,7 +202,8 @@ impl Attention {
     fn draw_head(&self, scene: &mut Scene, matrix: &Matrix<'_>, index: usize, plot: Area) {
         let (head, scale) = (&self.heads[index], self.colour_scale());
         let colour = |q: usize, k: usize| {
-            if self.is_masked(q, k) { Colour::MASKED } else { scale.colour(head.pattern[q][k]) }
+            let value = head.pattern[q][k];
+            if self.is_greyed(q, k, value) { Colour::MASKED } else { scale.colour(value) }
         };
         matrix.draw_cells(scene, plot, colour);
         let name = text::shorten(&head.name, 12.0, plot.w.max(70.0));
@@ -266,24 +278,27 @@ impl PlotKind for Attention {
     }
 
     fn to_terminal(&self) -> String {
-        // The future is blank, as a weight of zero is.
-        let blank = |q, k, value: &f64| if self.is_masked(q, k) { 0.0 } else { *value };
-        let scale = self.colour_scale();
-        let mut out = String::new();
-        for head in &self.heads {
-            let rows = head.pattern.iter().enumerate();
-            let values =
-                rows.map(|(q, row)| row.iter().enumerate().map(|(k, value)| blank(q, k, value)).collect::<Vec<_>>());
-            let map = Heatmap::new(values).rows("", &self.queries).limits(scale.low, scale.high).units(&self.units);
-            out += format!("{}\n{}", head.name, terminal::heatmap(&map)).as_str();
-        }
-        out
+        let (columns, scale) = (self.keys.len(), self.colour_scale());
+        let shades = terminal::Shades { labels: &self.queries, columns, scale, units: &self.units };
+        let shown = |head: &Head, q: usize, k: usize| {
+            let value = head.pattern[q][k];
+            (!self.is_greyed(q, k, value)).then_some(value)
+        };
+        let heads = self.heads.iter();
+        heads.map(|head| head.name.clone() + "\n" + &shades.draw(|q, k| shown(head, q, k))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Attention {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            vec![Self::new([""]).keys(values).bidirectional().head("", [values.to_vec()])]
+        }
+    }
 
     #[test]
     fn the_future_is_masked_and_counted_from_the_end() {
@@ -318,6 +333,18 @@ mod tests {
              call `bidirectional`, or check the axes are [query][key]"
         );
         assert!(plot.bidirectional().validate().is_ok());
+        let score = |future: f64| Attention::new(["a", "b"]).head("s", [[1.0, future], [0.5, -2.0]]).validate();
+        assert!(score(-3.5).unwrap_err().to_string().contains("gives -3.5 to key 1 from query 0"));
+        assert!(score(-1e9).is_ok() && score(f64::NEG_INFINITY).is_ok());
+    }
+
+    #[test]
+    fn the_future_is_blank_on_every_scale_and_hides_no_nan() {
+        let scores = Attention::new(["a", "b"]).head("s", [[-2.0, f64::NEG_INFINITY], [-1.0, -3.0]]).units("nats");
+        assert_eq!(scores.to_terminal(), "s\na │▒▒  │\nb │██  │\nshade: -3 to -1 nats\n");
+        let broken = Attention::new(["a", "b"]).head("h", [[1.0, f64::NAN], [0.5, 0.5]]);
+        assert_eq!(broken.bar().missing, Some("NaN"));
+        assert!(broken.to_terminal().starts_with("h\na │██??│\n"), "{}", broken.to_terminal());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Labelled bars from zero: direct logit attribution by component, effects by condition.
 //!
-//! *How to read it*: blue is positive, red negative; a whisker is the error given with the bar.
+//! *How to read it*: blue is positive, red negative; a whisker is the error given with the bar; a grey
+//! column has no finite value.
 //! *When it misleads*: bars always start at zero, so small differences between large values vanish;
 //! use a line or a violin for those.
 
@@ -15,7 +16,7 @@ use crate::{
         colour::Colour,
         labels::Labels,
         numbers,
-        scene::{Align, Area, Scene},
+        scene::{Align, Area, LINE_PITCH, Scene},
         table::Table,
         terminal, text,
     },
@@ -23,6 +24,9 @@ use crate::{
 
 const HIGH: f64 = 300.0;
 const LONG: f64 = 420.0;
+const NOTE: f64 = 10.0;
+/// A bar without a finite value.
+const MISSING: Colour = Colour(178, 178, 178, 0.4);
 /// Beyond this many bars their values are not written out.
 const WRITTEN: usize = 24;
 /// Longer lists of long labels stand upright, thinned.
@@ -34,12 +38,24 @@ const MOST_LYING: usize = 60;
 pub struct Bar {
     /// Its name.
     pub label: String,
-    /// Its length; no bar where not finite.
+    /// Its length; a grey column where not finite.
     #[serde(with = "numbers")]
     pub value: f64,
-    /// Half the length of the whisker: a standard error, say. Not negative.
+    /// Half the length of the whisker: a standard error, say. Not negative; no whisker where NaN.
     #[serde(with = "numbers")]
     pub error: Option<f64>,
+}
+
+impl Bar {
+    /// Half the length of the whisker that is drawn.
+    fn whisker(&self) -> f64 {
+        self.error.filter(|error| error.is_finite()).unwrap_or(0.0)
+    }
+
+    /// Where its number is written: beyond its whisker.
+    fn beyond(&self) -> f64 {
+        self.value + self.whisker().copysign(self.value)
+    }
 }
 
 /// A row of bars.
@@ -91,15 +107,25 @@ impl Bars {
     }
 
     fn axis(&self) -> Axis {
-        let ends = self.bars.iter().flat_map(|bar| {
-            let error = bar.error.unwrap_or(0.0);
-            [bar.value - error, bar.value + error]
-        });
+        let ends = self.bars.iter().flat_map(|bar| [bar.value - bar.whisker(), bar.value + bar.whisker()]);
         let mut axis = Axis::over(&self.value_axis, ends);
         // Room for the numbers beyond the ends.
         let room = (axis.high - axis.low) * 0.06;
         (axis.low, axis.high) = (axis.low - room, axis.high + room);
         axis.with_zero(true)
+    }
+
+    /// What is missing and how that is drawn; empty where nothing is.
+    fn note(&self) -> String {
+        let values = self.bars.iter().filter(|bar| !bar.value.is_finite()).count();
+        let errors = self.bars.iter().filter(|bar| bar.error.is_some_and(f64::is_nan)).count();
+        let told = |count: usize, words: &str| (count > 0).then(|| format!("{words}: {count} not finite"));
+        [told(values, "grey"), told(errors, "no whisker")].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    /// The note in lines, under bars that take `room` pixels.
+    fn note_lines(&self, room: f64) -> Vec<String> {
+        text::wrap(&self.note(), NOTE, room.max(120.0))
     }
 
     fn labels(&self) -> Vec<String> {
@@ -132,11 +158,19 @@ impl Bars {
                 w: half * 2.0,
                 h: (zero - end(bar.value).1).abs(),
             };
+            if !bar.value.is_finite() {
+                scene.fill(Area { x: middle - half, w: half * 2.0, ..plot }, MISSING);
+                if pitch >= 30.0 {
+                    let at = (middle, plot.y + plot.h / 2.0);
+                    scene.text(&text::short(bar.value), at, 9.0, Align::Middle, Colour::INK);
+                }
+                continue;
+            }
             draw_bar(scene, bar, area, end, half);
-            if self.bars.len() <= WRITTEN && pitch >= 30.0 && bar.value.is_finite() {
+            if self.bars.len() <= WRITTEN && pitch >= 30.0 {
                 let up = if bar.value < 0.0 { -9.0 } else { 9.0 };
-                let beyond = bar.value + bar.error.unwrap_or(0.0).copysign(bar.value);
-                scene.text(&text::short(bar.value), (middle, end(beyond).1 - up), 9.0, Align::Middle, Colour::FAINT);
+                let at = (middle, end(bar.beyond()).1 - up);
+                scene.text(&text::short(bar.value), at, 9.0, Align::Middle, Colour::FAINT);
             }
         }
         labels.draw_columns(scene, plot.x, plot.bottom() + 7.0);
@@ -156,16 +190,31 @@ impl Bars {
             let end = |value| (frame.at(value, 0.0).0, middle);
             let x = end(bar.value).0;
             let area = Area { x: zero.min(x), y: middle - half, w: (x - zero).abs(), h: half * 2.0 };
-            draw_bar(scene, bar, area, end, half);
-            if bar.value.is_finite() {
-                let (gap, align) = if bar.value < 0.0 { (-5.0, Align::End) } else { (5.0, Align::Start) };
-                let beyond = bar.value + bar.error.unwrap_or(0.0).copysign(bar.value);
-                scene.text(&text::short(bar.value), (end(beyond).0 + gap, middle), 9.0, align, Colour::FAINT);
+            if !bar.value.is_finite() {
+                scene.fill(Area { y: middle - half, h: half * 2.0, ..plot }, MISSING);
+                let at = (plot.x + plot.w / 2.0, middle);
+                scene.text(&text::short(bar.value), at, 9.0, Align::Middle, Colour::INK);
+                continue;
             }
+            draw_bar(scene, bar, area, end, half);
+            let (gap, align) = if bar.value < 0.0 { (-5.0, Align::End) } else { (5.0, Align::Start) };
+            let at = (end(bar.beyond()).0 + gap, middle);
+            scene.text(&text::short(bar.value), at, 9.0, align, Colour::FAINT);
         }
         labels.draw_rows(scene, plot.x - 7.0, plot.y);
         let name = text::shorten(&self.label_axis, NAME_SIZE, plot.h.max(90.0));
         scene.turned(&name, (area.x + 8.0, plot.y + plot.h / 2.0), NAME_SIZE, Align::Middle, Colour::INK);
+    }
+
+    fn size_without_note(&self) -> (f64, f64) {
+        if self.lying() {
+            let labels = Labels::rows(&self.labels(), self.row());
+            let name = if self.label_axis.is_empty() { 0.0 } else { 22.0 };
+            return (labels.extent + 7.0 + name + LONG + 12.0, 4.0 + self.row() * self.bars.len() as f64 + 40.0);
+        }
+        let (left, _) = axis::margins(&self.axis(), HIGH);
+        let labels = Labels::columns(&self.labels(), self.pitch());
+        (left + self.pitch() * self.bars.len() as f64 + 12.0, 8.0 + HIGH + labels.extent + 32.0)
     }
 
     fn row(&self) -> f64 {
@@ -190,9 +239,6 @@ impl Bars {
 
 /// The bar and its whisker; `end` gives the point of a value.
 fn draw_bar(scene: &mut Scene, bar: &Bar, area: Area, end: impl Fn(f64) -> (f64, f64), half: f64) {
-    if !bar.value.is_finite() {
-        return;
-    }
     scene.fill(area, colour::signed(bar.value));
     let Some(error) = bar.error.filter(|error| *error > 0.0) else {
         return;
@@ -228,14 +274,8 @@ impl PlotKind for Bars {
     }
 
     fn size(&self) -> (f64, f64) {
-        if self.lying() {
-            let labels = Labels::rows(&self.labels(), self.row());
-            let name = if self.label_axis.is_empty() { 0.0 } else { 22.0 };
-            return (labels.extent + 7.0 + name + LONG + 12.0, 4.0 + self.row() * self.bars.len() as f64 + 40.0);
-        }
-        let (left, _) = axis::margins(&self.axis(), HIGH);
-        let labels = Labels::columns(&self.labels(), self.pitch());
-        (left + self.pitch() * self.bars.len() as f64 + 12.0, 8.0 + HIGH + labels.extent + 32.0)
+        let (wide, high) = self.size_without_note();
+        (wide, high + self.note_lines(wide).len() as f64 * NOTE * LINE_PITCH)
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
@@ -244,6 +284,8 @@ impl PlotKind for Bars {
         } else {
             self.draw_standing(scene, area);
         }
+        let (wide, high) = self.size_without_note();
+        scene.lines(&self.note_lines(wide), (area.x, area.y + high + NOTE / 2.0), NOTE, Colour::FAINT);
     }
 
     fn table(&self) -> Table {
@@ -260,13 +302,22 @@ impl PlotKind for Bars {
     }
 
     fn to_terminal(&self) -> String {
-        terminal::bars(&self.bars)
+        let named: Vec<_> = self.bars.iter().map(|bar| (bar.label.clone(), bar.value)).collect();
+        terminal::bars(&named)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Bars {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            let named = |label: &str| Self::new(values.iter().map(|value| (label.to_owned(), *value)));
+            vec![named(""), named("a long label that lies"), named("").errors(vec![f64::NAN; values.len()]).unwrap()]
+        }
+    }
 
     #[test]
     fn the_axis_holds_zero_and_the_whiskers() {
@@ -275,6 +326,23 @@ mod tests {
         assert!(axis.low < -2.0 && axis.high > 2.5);
         assert_eq!(Bars::new([("a", 5.0), ("b", 6.0)]).axis().low, 0.0);
         assert_eq!(bars.table().to_csv(), "label,value,error\na,2,0.5\nb,-1,1\n");
+    }
+
+    #[test]
+    fn an_error_that_is_not_a_number_keeps_its_bar_on_the_axis() {
+        let bars = Bars::new([("a", 5.0), ("b", 0.1)]).errors([f64::NAN, 0.01]).unwrap();
+        assert!(bars.axis().high > 5.0);
+        assert_eq!(bars.note(), "no whisker: 1 not finite");
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_a_grey_column() {
+        let bars = Bars::new([("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY)]);
+        let mut scene = Scene::default();
+        bars.draw(&mut scene, Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
+        let grey = |mark: &&crate::plot::Mark| matches!(mark, crate::plot::Mark::Fill(_, MISSING));
+        assert_eq!(scene.marks.iter().filter(grey).count(), 2);
+        assert_eq!(bars.note(), "grey: 2 not finite");
     }
 
     #[test]

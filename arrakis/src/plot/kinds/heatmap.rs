@@ -12,7 +12,7 @@ use crate::{
     plot::{
         PlotKind, check,
         colour::{Colour, ColourScale, Scale},
-        colour_bar::ColourBar,
+        colour_bar::{self, ColourBar},
         labels::Labels,
         matrix::Matrix,
         numbers,
@@ -174,8 +174,11 @@ impl Heatmap {
     }
 
     fn bar(&self) -> ColourBar<'_> {
-        let missing = self.values.iter().flatten().any(|value| !value.is_finite());
-        ColourBar { scale: self.colour_scale(), units: &self.units, missing }
+        ColourBar {
+            scale: self.colour_scale(),
+            units: &self.units,
+            missing: colour_bar::missing(self.values.iter().flatten()),
+        }
     }
 
     /// Cells and labels, or the bar and names beside them where those are higher.
@@ -297,13 +300,22 @@ impl PlotKind for Heatmap {
     }
 
     fn to_terminal(&self) -> String {
-        terminal::heatmap(self)
+        let (columns, scale) = (self.columns.len(), self.colour_scale());
+        let shades = terminal::Shades { labels: &self.rows, columns, scale, units: &self.units };
+        shades.draw(|row, column| Some(self.values[row][column]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Heatmap {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            vec![Self::new([values.to_vec()]).annotate(3)]
+        }
+    }
 
     fn two_by_three() -> Heatmap {
         Heatmap::heads([[1.0f32, -3.0, f32::NAN], [2.0, 0.5, -1.0]]).units("nats")

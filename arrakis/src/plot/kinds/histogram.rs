@@ -168,7 +168,7 @@ impl PlotKind for Histogram {
     fn to_terminal(&self) -> String {
         let (edges, counts) = self.counted();
         let names = edges.iter().map(|edge| text::short(*edge));
-        let bars = super::bar::Bars::new(names.zip(counts.iter().map(|count| *count as f64)));
+        let bars = super::Bars::new(names.zip(counts.iter().map(|count| *count as f64)));
         bars.to_terminal() + &self.note() + "\n"
     }
 }
@@ -176,6 +176,13 @@ impl PlotKind for Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Histogram {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            vec![Self::new("", values.to_vec())]
+        }
+    }
 
     #[test]
     fn counts_by_hand() {

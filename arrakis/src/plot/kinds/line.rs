@@ -14,7 +14,7 @@ use crate::{
         check,
         colour::{self, Colour},
         numbers,
-        scene::{Align, Area, Scene},
+        scene::{Align, Area, LINE_PITCH, Scene},
         table::Table,
         terminal, text,
     },
@@ -22,6 +22,7 @@ use crate::{
 
 const PLOT: (f64, f64) = (560.0, 320.0);
 const LEGEND: f64 = 11.0;
+const NOTE: f64 = 10.5;
 const LEGEND_LIMIT: usize = 24;
 
 /// One named line.
@@ -76,6 +77,10 @@ impl Series {
         check::all_finite("line", &part("`x`"), &self.x)?;
         check::length("line", part("`low`"), self.x.len(), self.low.as_ref().map_or(self.x.len(), Vec::len))?;
         check::length("line", part("`high`"), self.x.len(), self.high.as_ref().map_or(self.x.len(), Vec::len))?;
+        if self.low.is_some() != self.high.is_some() {
+            let problem = format!("series `{}` has one edge of a band: give `low` and `high`, or neither", self.name);
+            return Err(Error::FigureValue { kind: "line", problem });
+        }
         if self.x.is_sorted() {
             return Ok(());
         }
@@ -91,10 +96,14 @@ impl Series {
 
     /// Runs of neighbours that are all finite.
     fn runs(&self) -> Vec<Vec<usize>> {
-        let finite = |index: &usize| self.y[*index].is_finite();
-        let all: Vec<usize> = (0..self.y.len()).collect();
-        all.chunk_by(|a, b| finite(a) == finite(b)).filter(|run| finite(&run[0])).map(<[usize]>::to_vec).collect()
+        runs(&(0..self.y.len()).collect::<Vec<_>>(), |index| self.y[index].is_finite())
     }
+}
+
+/// Splits `indices` where some are not `whole`; what is left are runs of neighbours.
+fn runs(indices: &[usize], whole: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    let runs = indices.chunk_by(|a, b| whole(*a) == whole(*b));
+    runs.filter(|run| whole(run[0])).map(<[usize]>::to_vec).collect()
 }
 
 /// Lines over a shared pair of axes.
@@ -155,6 +164,12 @@ impl Line {
         Frame { x, y, plot: Area { x: area.x + left, y: area.y + 6.0, w: PLOT.0, h: PLOT.1 } }
     }
 
+    /// What the gaps are; empty without any.
+    fn note(&self) -> String {
+        let missing = self.series.iter().flat_map(Series::heights).filter(|value| !value.is_finite()).count();
+        if missing == 0 { String::new() } else { format!("gaps: {missing} not finite") }
+    }
+
     fn legend_width(&self) -> f64 {
         if self.series.len() < 2 {
             return 14.0;
@@ -166,7 +181,9 @@ impl Line {
         let (series, colour) = (&self.series[index], colour::series(index, self.series.len()));
         for run in series.runs() {
             if let (Some(low), Some(high)) = (&series.low, &series.high) {
-                draw_band(scene, frame, (&series.x, low, high), &run, colour);
+                for run in runs(&run, |i| low[i].is_finite() && high[i].is_finite()) {
+                    draw_band(scene, frame, (&series.x, low, high), &run, colour);
+                }
             }
             let points: Vec<_> = run.iter().map(|i| frame.at(series.x[*i], series.y[*i])).collect();
             if series.x.len() <= 60 || run.len() == 1 {
@@ -202,9 +219,8 @@ fn draw_band(
     run: &[usize],
     colour: Colour,
 ) {
-    let both = |i: &&usize| low[**i].is_finite() && high[**i].is_finite();
-    let upper = run.iter().filter(both).map(|i| frame.at(x[*i], high[*i]));
-    let lower = run.iter().rev().filter(both).map(|i| frame.at(x[*i], low[*i]));
+    let upper = run.iter().map(|i| frame.at(x[*i], high[*i]));
+    let lower = run.iter().rev().map(|i| frame.at(x[*i], low[*i]));
     let edge: Vec<_> = upper.chain(lower).collect();
     if edge.len() > 2 {
         scene.polygon(edge, colour.alpha(0.18));
@@ -239,7 +255,8 @@ impl PlotKind for Line {
     fn size(&self) -> (f64, f64) {
         let (left, bottom) = axis::margins(&self.axes().1, PLOT.1);
         let legend = self.series.len().min(LEGEND_LIMIT) as f64 * 16.0;
-        (left + PLOT.0 + self.legend_width(), 6.0 + (PLOT.1 + bottom).max(legend))
+        let note = if self.note().is_empty() { 0.0 } else { NOTE * LINE_PITCH };
+        (left + PLOT.0 + self.legend_width(), 6.0 + (PLOT.1 + bottom).max(legend) + note)
     }
 
     fn draw(&self, scene: &mut Scene, area: Area) {
@@ -247,6 +264,11 @@ impl PlotKind for Line {
         frame.draw(scene);
         (0..self.series.len()).for_each(|index| self.draw_series(scene, &frame, index));
         self.draw_legend(scene, frame.plot);
+        let (_, bottom) = axis::margins(&frame.y, PLOT.1);
+        let at = (frame.plot.right(), frame.plot.bottom() + bottom + NOTE / 2.0);
+        if !self.note().is_empty() {
+            scene.text(&self.note(), at, NOTE, Align::End, Colour::FAINT);
+        }
     }
 
     fn table(&self) -> Table {
@@ -266,13 +288,23 @@ impl PlotKind for Line {
     }
 
     fn to_terminal(&self) -> String {
-        terminal::lines(&self.series)
+        let named: Vec<_> = self.series.iter().map(|series| (&series.name, series.y.as_slice())).collect();
+        terminal::lines(&named)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Line {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            let series = Series::by_index("", values.to_vec());
+            let band = series.clone().band(values.to_vec(), values.to_vec());
+            vec![Self::new("", "").series(series), Self::new("", "").series(band)]
+        }
+    }
 
     #[test]
     fn layer_ten_comes_after_layer_nine() {
@@ -290,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn a_band_has_a_gap_where_an_edge_is_not_finite() {
+        let n = f64::NAN;
+        let series = Series::by_index("a", [1.0; 6]).band([0.0, 0.0, n, 0.0, 0.0, 0.0], [2.0, 2.0, 2.0, 2.0, 2.0, n]);
+        let line = Line::new("x", "y").series(series);
+        let mut scene = Scene::default();
+        line.draw(&mut scene, Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
+        let bands = scene.marks.iter().filter(|mark| matches!(mark, crate::plot::Mark::Polygon(..)));
+        assert_eq!(bands.count(), 2, "from 0 to 1, and from 3 to 4");
+        assert_eq!(line.note(), "gaps: 2 not finite");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let message = |line: Line| line.validate().unwrap_err().to_string();
         let line = || Line::new("x", "y");
@@ -304,6 +348,11 @@ mod tests {
         assert_eq!(
             message(line().series(Series::by_index("a", [0.0, 1.0])).log_y()),
             "line: 0 has no place on a logarithmic axis: leave out `log_y`"
+        );
+        let half = Series { low: Some(vec![0.0]), ..Series::by_index("a", [0.0]) };
+        assert_eq!(
+            message(line().series(half)),
+            "line: series `a` has one edge of a band: give `low` and `high`, or neither"
         );
         assert_eq!(
             message(line()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    hypothesis::stats,
     plot::{
         PlotKind,
         axis::{self, Axis, Frame},
@@ -99,14 +100,9 @@ impl Scatter {
 
     /// Pearson's `r` of the finite points; `None` for fewer than two, or where one side is constant.
     pub fn pearson(&self) -> Option<f64> {
-        let points: Vec<_> = self.finite().collect();
-        let n = points.len() as f64;
-        let mean = |of: fn(&Point) -> f64| points.iter().map(|p| of(p)).sum::<f64>() / n;
-        let (mx, my) = (mean(|p| p.x), mean(|p| p.y));
-        let sum = |f: &dyn Fn(&Point) -> f64| points.iter().map(|p| f(p)).sum::<f64>();
-        let (xx, yy) = (sum(&|p| (p.x - mx).powi(2)), sum(&|p| (p.y - my).powi(2)));
-        let r = sum(&|p| (p.x - mx) * (p.y - my)) / (xx.sqrt() * yy.sqrt());
-        r.is_finite().then_some(r)
+        let (xs, ys): (Vec<f64>, Vec<f64>) = self.finite().map(|point| (point.x, point.y)).unzip();
+        // Its errors are all reasons why there is no correlation.
+        stats::pearson(&xs, &ys).ok()
     }
 
     fn finite(&self) -> impl Iterator<Item = &Point> + Clone {
@@ -216,6 +212,13 @@ impl PlotKind for Scatter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Scatter {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            vec![Self::new("", "", values.iter().map(|value| (*value, -value))).identity().correlation()]
+        }
+    }
 
     #[test]
     fn pearson_by_hand() {
@@ -225,6 +228,8 @@ mod tests {
         assert_eq!(cloud.note(), "r = 0.500, n = 3; 1 not finite, left out");
         let flat = Scatter::new("x", "y", [(1.0, 1.0), (2.0, 1.0)]).correlation();
         assert_eq!(flat.note(), "r undefined, n = 2");
+        let rounding = Scatter::new("x", "y", [(0.1, 1.0), (0.1, 2.0), (0.1, 3.0)]).correlation();
+        assert_eq!(rounding.note(), "r undefined, n = 3");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     plot::{
         PlotKind, check,
         colour::{ColourScale, Scale},
-        colour_bar::ColourBar,
+        colour_bar::{self, ColourBar},
         numbers,
         scene::{Align, Area, Scene},
         table::Table,
@@ -27,7 +27,7 @@ const PITCH: f64 = 25.0;
 /// Tokens and their values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tokens {
+pub struct ColouredTokens {
     /// Written above the panel; may be empty.
     pub title: String,
     /// `[pos]`
@@ -43,7 +43,7 @@ pub struct Tokens {
     pub limits: Option<[f64; 2]>,
 }
 
-impl Tokens {
+impl ColouredTokens {
     /// One value a token.
     pub fn new(
         tokens: impl IntoIterator<Item = impl ToString>,
@@ -77,8 +77,8 @@ impl Tokens {
     }
 
     fn bar(&self) -> ColourBar<'_> {
-        let missing = self.values.iter().any(|value| !value.is_finite());
-        ColourBar { scale: ColourScale::fit(self.scale, self.limits, &self.values), units: &self.units, missing }
+        let scale = ColourScale::fit(self.scale, self.limits, &self.values);
+        ColourBar { scale, units: &self.units, missing: colour_bar::missing(&self.values) }
     }
 
     /// Each token's text and box, from the origin, wrapped at the width and after line ends.
@@ -101,7 +101,7 @@ impl Tokens {
     }
 }
 
-impl PlotKind for Tokens {
+impl PlotKind for ColouredTokens {
     fn name(&self) -> &'static str {
         "tokens"
     }
@@ -149,26 +149,33 @@ impl PlotKind for Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for ColouredTokens {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            vec![Self::new(values, values.to_vec())]
+        }
+    }
 
     #[test]
     fn text_wraps_at_the_width_and_after_line_ends() {
-        let plot = Tokens::new(["a", "\n", "b"], [1.0, 2.0, 3.0]);
+        let plot = ColouredTokens::new(["a", "\n", "b"], [1.0, 2.0, 3.0]);
         let tops: Vec<f64> = plot.boxes().iter().map(|(_, area)| area.y).collect();
         assert_eq!(tops, [0.0, 0.0, PITCH]);
-        let long = Tokens::new(vec![" token"; 100], vec![0.5; 100]);
+        let long = ColouredTokens::new(vec![" token"; 100], vec![0.5; 100]);
         assert!(long.boxes().iter().all(|(_, area)| area.right() <= WIDE));
     }
 
     #[test]
     fn the_table_keeps_tokens_as_they_are() {
-        let plot = Tokens::new([" John", "\n"], [0.5f32, f32::INFINITY]);
+        let plot = ColouredTokens::new([" John", "\n"], [0.5f32, f32::INFINITY]);
         assert_eq!(plot.table().to_csv(), "pos,token,value\n0,\" John\",0.5\n1,\"\n\",inf\n");
     }
 
     #[test]
     fn a_value_short_is_an_error() {
         assert_eq!(
-            Tokens::new(["a", "b"], [1.0]).validate().unwrap_err().to_string(),
+            ColouredTokens::new(["a", "b"], [1.0]).validate().unwrap_err().to_string(),
             "tokens: `values` should have 2 entries, has 1"
         );
     }

@@ -126,7 +126,8 @@ impl Violin {
         };
         let few = if least < FEW && self.shape == Shape::Violin { "; fewer than 5 values: points" } else { "" };
         let left_out: usize = samples.iter().map(|sample| sample.left_out).sum();
-        let left_out = if left_out == 0 { String::new() } else { format!("; {left_out} not finite, left out") };
+        let left_out =
+            if left_out == 0 { String::new() } else { format!("; {left_out}\u{a0}not\u{a0}finite, left\u{a0}out") };
         format!("{what}{few}; {n}{left_out}")
     }
 
@@ -260,13 +261,16 @@ impl PlotKind for Violin {
     }
 
     fn to_terminal(&self) -> String {
-        let mut quartiles = Table::new(&["label", "n", "q1", "median", "q3"]);
+        let left_out = self.samples().iter().any(|sample| sample.left_out > 0);
+        let header = ["label", "n", "q1", "median", "q3", "not finite"];
+        let mut quartiles = Table::new(if left_out { &header } else { &header[..5] });
         for (group, sample) in self.groups.iter().zip(self.samples()) {
             let at = |part| {
                 if sample.values.is_empty() { "-".into() } else { text::short(sample.quantile(part)) }
             };
             let n = sample.values.len().to_string();
-            quartiles.rows.push(vec![group.label.clone(), n, at(0.25), at(0.5), at(0.75)]);
+            let row = vec![group.label.clone(), n, at(0.25), at(0.5), at(0.75), sample.left_out.to_string()];
+            quartiles.rows.push(row);
         }
         crate::plot::terminal::table(&quartiles)
     }
@@ -275,6 +279,14 @@ impl PlotKind for Violin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::kind::Example;
+
+    impl Example for Violin {
+        fn examples(values: &[f64]) -> Vec<Self> {
+            let violin = Self::new("", "").group("", values.to_vec());
+            vec![violin.clone(), violin.boxes()]
+        }
+    }
 
     #[test]
     fn the_caption_says_what_is_drawn_and_what_is_not() {
@@ -282,7 +294,7 @@ mod tests {
         assert_eq!(
             violin.caption(),
             "violins: Gaussian kernel density (Silverman bandwidth) within the range of the data; bar: quartiles; \
-             dot: median; fewer than 5 values: points; n\u{a0}=\u{a0}2 to 6; 1 not finite, left out"
+             dot: median; fewer than 5 values: points; n\u{a0}=\u{a0}2 to 6; 1\u{a0}not\u{a0}finite, left\u{a0}out"
         );
         assert!(violin.boxes().caption().starts_with("boxes: quartiles and median"));
     }
@@ -291,7 +303,7 @@ mod tests {
     fn every_value_is_in_the_table() {
         let violin = Violin::new("layer", "nats").group("L0", [1.5, f64::NAN]);
         assert_eq!(violin.table().to_csv(), "label,value\nL0,1.5\nL0,NaN\n");
-        assert_eq!(violin.to_terminal(), "label  n  q1   median  q3\nL0     1  1.5  1.5     1.5\n");
+        assert_eq!(violin.to_terminal(), "label  n  q1   median  q3   not finite\nL0     1  1.5  1.5     1.5  1\n");
     }
 
     #[test]
