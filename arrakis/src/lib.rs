@@ -8,6 +8,7 @@ pub mod cli;
 pub mod error;
 pub mod experiment;
 pub mod hypothesis;
+pub mod parity;
 pub mod plot;
 pub mod prelude;
 pub mod profile;

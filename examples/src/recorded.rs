@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arrakis::models::parity::Reference;
+use arrakis::parity::Reference;
 use arrakis::prelude::*;
 
 /// Numbers measured by others, or none: `open.safetensors` of a folder, with its notes beside it.

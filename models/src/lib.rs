@@ -14,7 +14,6 @@ pub mod families;
 pub mod generate;
 pub mod hooks;
 pub mod model;
-pub mod parity;
 pub mod processing;
 pub mod progress;
 pub mod site;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use arrakis_models::parity::{ParityOptions, Reference, Report, Row, compare};
 use arrakis_models::{HookedAutoModel, LoadOptions};
 
 use super::Answer;
 use super::table::aligned;
 use crate::error::Result;
+use crate::parity::{ParityOptions, Reference, Report, Row, compare};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
         &LoadOptions { device: device.map(str::to_owned), quiet: args.json, ..LoadOptions::default() },
     )?;
     let report = compare(&model, &reference, ParityOptions { tolerance: args.tolerance })?;
-    let text = if args.json { json(&report) } else { told(&report) };
+    let text = if args.json { json(&report) } else { report_text(&report) };
     Ok(Answer { text, yes: report.passed() })
 }
 
@@ -56,7 +56,7 @@ fn json(report: &Report) -> String {
     format!("{value:#}\n")
 }
 
-fn told(report: &Report) -> String {
+fn report_text(report: &Report) -> String {
     let head = format!("{} on {}\nagainst {}\n\n", report.model, report.device, report.reference.display());
     let rows: Vec<Vec<String>> = report.rows.iter().map(cells).collect();
     let table = aligned(&["quantity", "largest", "max abs", "max rel", "tolerance", "numbers", "", ""], &rows);

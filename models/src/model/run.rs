@@ -202,7 +202,8 @@ impl HookedTransformer {
         crate::conformance::sites(self.config(), layers, start.is_none(), stop.is_none())
     }
 
-    pub(crate) fn ids(&self, tokens: &Tokens) -> Tensor<2, Int> {
+    /// Token ids as a tensor on the model's device, `[batch, pos]`.
+    pub fn ids(&self, tokens: &Tokens) -> Tensor<2, Int> {
         let flat: Vec<i64> = tokens.ids().iter().flatten().map(|id| i64::from(*id)).collect();
         Tensor::from_data(TensorData::new(flat, [tokens.batch(), tokens.pos()]), &self.device)
     }

@@ -263,7 +263,7 @@ fn prompts_that_cannot_be_run() {
 
 #[test]
 fn references_that_are_broken() {
-    use arrakis::models::parity::Reference;
+    use arrakis::parity::Reference;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reference.safetensors");
     let whole = std::fs::read(fixture("llama").join("reference.safetensors")).unwrap();

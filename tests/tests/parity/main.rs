@@ -9,8 +9,8 @@ mod save;
 
 use std::path::{Path, PathBuf};
 
-use arrakis::models::parity::{ParityOptions, Reference, Report, compare};
 use arrakis::models::{Generation, HookedAutoModel, HookedTransformer, LoadOptions};
+use arrakis::parity::{ParityOptions, Reference, Report, compare};
 use serde_json::{Value, json};
 
 fn fixture(case: &str) -> PathBuf {

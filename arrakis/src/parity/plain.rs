@@ -1,11 +1,12 @@
 //! A plain forward on `input_ids`, and the same without mask and types.
 
+use arrakis_models::model::HookedTransformer;
+
 use super::Comparer;
 use super::compare::Ours;
 use super::forward::Forward;
 use super::inputs::Inputs;
 use crate::error::Result;
-use crate::model::HookedTransformer;
 
 /// Sections other parts compare.
 const ELSEWHERE: [&str; 10] =
@@ -17,7 +18,7 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     let forward = Forward::of(model, inputs.tokens.clone())?;
     if comparer.reference.numbers("loss").is_some() {
         let loss = inputs.loss(model, forward.logits.clone())?;
-        comparer.check("loss", &Ours::new(crate::device::read(loss)?, &[]));
+        comparer.check("loss", &Ours::new(arrakis_models::device::read(loss)?, &[]));
     }
     let names: Vec<&str> = comparer
         .unseen("")

@@ -38,7 +38,7 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// A model held against a reference.
+/// A model compared with a reference.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The model.
@@ -90,7 +90,7 @@ pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
         "loss",
     ];
     let part = parts.iter().position(|part| bare.contains(part)).unwrap_or(parts.len());
-    // Without a layer: the embedding comes before all layers, everything else behind them.
+    // Without a layer: the embedding comes before all layers, everything else after them.
     let depth = layer.map_or_else(
         || if bare.contains("embed_out") || bare.contains("embeddings_out") { 0 } else { usize::MAX },
         |layer| layer + 1,

@@ -1,12 +1,13 @@
 //! Padding on the left: the same numbers where tokens are real.
 
+use arrakis_models::model::HookedTransformer;
+use arrakis_models::tokens::Tokens;
+use arrakis_models::transformer::Positions;
+
 use super::compare::Ours;
 use super::forward::{Forward, bad_input};
 use super::{Comparer, Numbers};
 use crate::error::Result;
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
-use crate::transformer::Positions;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let Some(tokens) = tokens(comparer)? else { return Ok(()) };
@@ -16,7 +17,7 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     let real = tokens.real().to_vec();
     if comparer.reference.numbers("padded.logits_with_position_ids").is_some() {
         let positioned = with_ids(comparer, tokens.clone())?;
-        let logits = crate::hooks::Activation::new(model.forward(&positioned)?);
+        let logits = arrakis_models::hooks::Activation::new(model.forward(&positioned)?);
         let counts =
             real.iter().flatten().flat_map(|counts| std::iter::repeat_n(*counts, model.config().d_vocab)).collect();
         comparer.check("padded.logits_with_position_ids", &Ours { counts: Some(counts), ..Ours::read(&logits)? });
@@ -36,12 +37,12 @@ fn tokens(comparer: &Comparer<'_>) -> Result<Option<Tokens>> {
         .ids("padded.attention_mask")
         .ok_or_else(|| bad_input(reference, "it has `padded.input_ids` but no `padded.attention_mask`"))?;
     let real = mask.rows().iter().map(|row| row.iter().map(|value| *value != 0).collect()).collect();
-    tokens.with_mask(real).map(Some)
+    Ok(tokens.with_mask(real).map(Some)?)
 }
 
 fn with_ids(comparer: &Comparer<'_>, tokens: Tokens) -> Result<Tokens> {
     match comparer.reference.ids("padded.position_ids") {
-        Some(positions) => tokens.with_positions(positions.rows()),
+        Some(positions) => Ok(tokens.with_positions(positions.rows())?),
         None => Ok(tokens),
     }
 }
@@ -59,14 +60,14 @@ fn as_transformers_does(model: &HookedTransformer, tokens: Tokens) -> Result<Tok
     }
     let slots: Vec<i64> = (0..tokens.pos() as i64).collect();
     let rows = vec![slots; tokens.batch()];
-    tokens.with_positions(rows)
+    Ok(tokens.with_positions(rows)?)
 }
 
 /// Transformers counts every pair whose second token is real, so one pair a row starts on padding, where
 /// logits mean nothing: that one is taken from the reference's own logits.
 fn loss(comparer: &mut Comparer<'_>, model: &HookedTransformer, forward: &Forward<'_>) -> Result<()> {
     let tokens = &forward.tokens;
-    let losses = crate::device::read(model.loss_per_token(forward.logits.clone(), tokens)?)?;
+    let losses = arrakis_models::device::read(model.loss_per_token(forward.logits.clone(), tokens)?)?;
     let (mut sum, mut count, width) = (0.0_f64, 0_u32, tokens.pos() - 1);
     for (row, real) in tokens.real().iter().enumerate() {
         for pos in (0..width).filter(|pos| real[pos + 1]) {

@@ -1,13 +1,13 @@
 //! One forward with everything captured that a reference can ask for by name.
 
+use arrakis_models::hooks::{Activation, ActivationCache, Plan};
+use arrakis_models::model::HookedTransformer;
+use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 
 use super::compare::Ours;
 use super::{Comparer, Reference};
 use crate::error::{Error, Result};
-use crate::hooks::{Activation, ActivationCache, Plan};
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
 
 /// Logits and the sites of a run on some tokens.
 pub(super) struct Forward<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Forward<'a> {
 pub(super) enum Found {
     /// A tensor of ours, with a note.
     Ours(Box<Activation>, &'static str),
-    /// Nothing it could be held against.
+    /// Nothing to compare it with.
     Nothing(String),
     /// Something the model should have and has not.
     Wrong(String),
@@ -38,11 +38,11 @@ pub(super) enum LastHidden {
 }
 
 impl LastHidden {
-    /// As the reference's notes say, else as transformers does it: behind the norm, where there is one.
+    /// As the reference's notes say, else as transformers does it: after the norm, where there is one.
     pub(super) fn of(reference: &Reference, model: &HookedTransformer) -> Self {
         let said = reference.info().get("last_hidden_state").and_then(|value| value.as_str()).unwrap_or_default();
         let config = model.config();
-        // A masked-LM head's norm follows its dense layer: it is no part of what transformers calls hidden states.
+        // A masked-LM head's norm follows its dense layer: it is not part of what transformers calls hidden states.
         let plain = !config.final_norm || config.unembed_transform || said.starts_with("before");
         if plain { Self::Plain } else { Self::Normed }
     }
@@ -128,12 +128,12 @@ impl<'a> Forward<'a> {
         let resid: Tensor<3> = self.cache.get(format!("blocks.{}.resid_post", self.model.config().n_layers - 1))?;
         let net = self.model.net();
         let (resid, note) = match (&net.ln_final, LastHidden::of(reference, self.model)) {
-            (Some(norm), LastHidden::Normed) => (norm.apply(resid), "behind the final norm"),
+            (Some(norm), LastHidden::Normed) => (norm.apply(resid), "after the final norm"),
             _ => (resid, ""),
         };
         Ok(match &net.project_out {
             Some(project) => {
-                ours(Activation::new(project.apply(resid)), "behind the projection to the embedding's width")
+                ours(Activation::new(project.apply(resid)), "after the projection to the embedding's width")
             }
             None => ours(Activation::new(resid), note),
         })
@@ -144,7 +144,7 @@ impl<'a> Forward<'a> {
         let config = self.model.config();
         if config.embed_norm || config.d_embed.is_some() {
             let rows = self.model.net().embed.lookup(self.model.ids(&self.tokens)) * rows_times(reference, self.model);
-            return Ok(ours(Activation::new(rows), "rows of the table: `embed` lies behind a norm or projection"));
+            return Ok(ours(Activation::new(rows), "rows of the table: `embed` comes after a norm or projection"));
         }
         let embed: Tensor<3> = self.cache.get("embed")?;
         let factor = embed_factor(reference, self.model);
@@ -200,5 +200,5 @@ pub(super) fn embed_factor(reference: &Reference, model: &HookedTransformer) -> 
 
 /// An error about an input of the reference.
 pub(super) fn bad_input(reference: &Reference, problem: impl std::fmt::Display) -> Error {
-    Error::file(reference.path(), problem)
+    reference.broken(problem)
 }

@@ -1,10 +1,11 @@
 //! Greedy continuations, with the cache of keys and values and without.
 
+use arrakis_models::generate::Generation;
+use arrakis_models::model::HookedTransformer;
+
 use super::Comparer;
 use super::compare::Ours;
 use crate::error::Result;
-use crate::generate::Generation;
-use crate::model::HookedTransformer;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let (Some(ids), Some(prompt)) = (comparer.reference.row("generate.ids")?, comparer.reference.row("input_ids")?)

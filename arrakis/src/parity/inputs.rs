@@ -1,19 +1,19 @@
 //! What a reference was computed on: ids, and a mask, types and labels where it has them.
 
+use arrakis_models::model::HookedTransformer;
+use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 
 use super::{Comparer, Reference};
 use crate::error::Result;
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
 
-/// The tensors that are no quantities.
+/// The tensors that are inputs and are not compared.
 const NAMES: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "labels"];
 
 /// Inputs of the plain forward.
 pub(super) struct Inputs {
     pub(super) tokens: Tokens,
-    /// What stood at masked positions, `[batch][pos]`; none: each token's label is the one behind it.
+    /// What stood at masked positions, `[batch][pos]`; none: each token's label is the next one.
     labels: Option<Vec<Vec<Option<u32>>>>,
 }
 
@@ -55,9 +55,9 @@ impl Inputs {
 
     /// Mean cross entropy in nats, `[1]`: of masked tokens where there are labels, else of the next one.
     pub(super) fn loss(&self, model: &HookedTransformer, logits: Tensor<3>) -> Result<Tensor<1>> {
-        match &self.labels {
-            Some(labels) => model.masked_loss(logits, labels),
-            None => model.loss(logits, &self.tokens),
-        }
+        Ok(match &self.labels {
+            Some(labels) => model.masked_loss(logits, labels)?,
+            None => model.loss(logits, &self.tokens)?,
+        })
     }
 }

@@ -1,5 +1,8 @@
 //! The plain runs of a study of a language model: its inputs are token ids in the notes beside the file.
 
+use arrakis_models::hooks::Activation;
+use arrakis_models::model::HookedTransformer;
+use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 use serde_json::Value;
 
@@ -9,9 +12,6 @@ use super::generation::{Expected, continuation};
 use super::prompts::tokenized;
 use super::{Comparer, Numbers};
 use crate::error::Result;
-use crate::hooks::Activation;
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let info = comparer.reference.info().clone();
@@ -77,7 +77,7 @@ fn text(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) ->
     let ours: Tensor<1> = model.loss(model.forward(&tokens)?, &tokens)?;
     comparer.check_against(
         "text.loss",
-        &Ours::new(crate::device::read(ours)?, &[]),
+        &Ours::new(arrakis_models::device::read(ours)?, &[]),
         &Numbers { shape: Vec::new(), values: vec![loss as f32] },
     );
     Ok(())
@@ -109,6 +109,6 @@ fn ids(comparer: &Comparer<'_>, part: &Value) -> Result<Option<Vec<u32>>> {
     let ids: Option<Vec<u32>> =
         tokens.iter().map(|token| token.as_u64().and_then(|id| u32::try_from(id).ok())).collect();
     ids.map(Some).ok_or_else(|| {
-        bad_input(comparer.reference, "`tokens` of the notes beside it holds something that is no token id")
+        bad_input(comparer.reference, "`tokens` of the notes beside it holds something that is not a token id")
     })
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use arrakis_models::hooks::Activation;
+use arrakis_models::model::HookedTransformer;
+
 use super::report::order;
 use super::{Numbers, ParityOptions, Reference, Report, Row, Scale, Skipped, Tolerance};
 use crate::error::Result;
-use crate::hooks::Activation;
-use crate::model::HookedTransformer;
 
 /// A reference being worked through.
 pub(super) struct Comparer<'a> {
@@ -42,7 +43,7 @@ impl<'a> Comparer<'a> {
         Self { reference, options, rows: Vec::new(), skipped: Vec::new(), missing: Vec::new(), seen: BTreeSet::new() }
     }
 
-    /// Holds ours against the reference's tensor of that name, which must be there.
+    /// Compares ours with the reference's tensor of that name, which must be there.
     pub(super) fn check(&mut self, name: &str, ours: &Ours<'_>) {
         match self.reference.numbers(name) {
             Some(theirs) => {
@@ -53,7 +54,7 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// Holds ours against numbers that were derived from the reference.
+    /// Compares ours with numbers that were derived from the reference.
     pub(super) fn check_against(&mut self, quantity: &str, ours: &Ours<'_>, theirs: &Numbers) {
         let tolerance = Tolerance::of(quantity, self.reference.info(), self.options.tolerance);
         self.rows.push(row(quantity, ours, theirs, tolerance));
@@ -79,7 +80,7 @@ impl<'a> Comparer<'a> {
         });
     }
 
-    /// A quantity that differs for a reason that is no number.
+    /// A quantity that differs for a reason other than a number.
     pub(super) fn fail(&mut self, quantity: &str, note: String) {
         self.uses(quantity);
         let tolerance = Some(Tolerance::of(quantity, self.reference.info(), self.options.tolerance));
@@ -225,7 +226,7 @@ impl Worst {
     fn meet(&mut self, index: usize, ours: f64, theirs: f64, allowed: f64, largest: f64) {
         let difference = if ours == theirs { 0.0 } else { (ours - theirs).abs() };
         let difference = if difference.is_nan() { f64::INFINITY } else { difference };
-        // What is allowed beside a reference that is no finite number is no number either.
+        // Beside a reference that is not finite the allowance is not a number either.
         let excess = if difference == 0.0 || difference.is_infinite() { difference } else { difference / allowed };
         if excess > self.excess {
             (self.excess, self.at) = (excess, index);

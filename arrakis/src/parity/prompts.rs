@@ -1,12 +1,13 @@
 //! A trained model on its own prompts: forward, greedy text, losses of sentences, a row of repeated tokens.
 
+use arrakis_models::model::HookedTransformer;
+use arrakis_models::tokens::Tokens;
+
 use super::Comparer;
 use super::compare::Ours;
 use super::forward::Forward;
 use super::generation::{Expected, continuation};
 use crate::error::Result;
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
 
 /// Tables of this kind are results of an analysis of attention, not of a forward.
 const STUDY: &str = "it belongs to a study of heads, which has tools of its own";
@@ -65,7 +66,7 @@ fn sentence(comparer: &mut Comparer<'_>, model: &HookedTransformer, item: usize)
         &ids,
     );
     let tokens = Tokens::new(vec![ids])?;
-    let losses = crate::device::read(model.loss_per_token(model.forward(&tokens)?, &tokens)?)?;
+    let losses = arrakis_models::device::read(model.loss_per_token(model.forward(&tokens)?, &tokens)?)?;
     let shape = [losses.len()];
     comparer.check(&format!("{section}loss_per_token"), &Ours::new(losses, &shape));
     Ok(())
@@ -75,7 +76,7 @@ fn repeated(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()
     if let Some(row) = comparer.reference.row("repeated.input_ids")? {
         comparer.uses("repeated.input_ids");
         if comparer.reference.numbers("repeated.logits_row0").is_some() {
-            let logits = crate::hooks::Activation::new(model.forward(row)?);
+            let logits = arrakis_models::hooks::Activation::new(model.forward(row)?);
             comparer.check("repeated.logits_row0", &Ours::read(&logits)?);
         }
     }

@@ -1,14 +1,15 @@
 //! A reference file: named tensors of numbers and of ids, and the notes beside them.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use arrakis_models::checkpoint::{read_json, widen};
+use arrakis_models::tokens::Tokens;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
-use crate::checkpoint::{read_json, widen};
 use crate::error::{Error, Result};
-use crate::tokens::Tokens;
 
 /// A tensor of numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,11 +43,11 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] when it is not there, [`Error::File`] when either file is broken.
+    /// [`Error::Read`] when it is not there, [`models::Error::File`](arrakis_models::Error::File) when either file is broken.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-            Error::file(path, format!("no reference can be read from it: {error}; make or download it again"))
+            broken(path, format!("no reference can be read from it: {error}; make or download it again"))
         })?;
         let notes = path.with_extension("json");
         let info = if notes.is_file() { read_json(&notes)? } else { Value::Null };
@@ -111,15 +112,20 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] for a number that is no token id, [`Error::Ragged`] never: a tensor is rectangular.
+    /// [`models::Error::File`](arrakis_models::Error::File) for a number that is not a token id.
     pub fn tokens(&self, name: &str) -> Result<Option<Tokens>> {
-        self.ids(name).map(|ids| Tokens::new(self.rows_of_ids(name, ids)?)).transpose()
+        let tokens = |ids: &Ids| Ok(Tokens::new(self.rows_of_ids(name, ids)?)?);
+        self.ids(name).map(tokens).transpose()
+    }
+
+    /// An error about what the file holds.
+    pub(super) fn broken(&self, problem: impl Display) -> Error {
+        broken(&self.path, problem)
     }
 
     fn rows_of_ids(&self, name: &str, ids: &Ids) -> Result<Vec<Vec<u32>>> {
         let id = |value: &i64| {
-            u32::try_from(*value)
-                .map_err(|_| Error::file(&self.path, format!("`{name}` holds {value}, which is no token id")))
+            u32::try_from(*value).map_err(|_| self.broken(format!("`{name}` holds {value}, which is not a token id")))
         };
         ids.rows().into_iter().map(|row| row.iter().map(id).collect()).collect()
     }
@@ -129,6 +135,10 @@ impl Reference {
         let Some(ids) = self.ids(name) else { return Ok(None) };
         Ok(self.rows_of_ids(name, ids)?.into_iter().next())
     }
+}
+
+fn broken(path: &Path, problem: impl Display) -> Error {
+    arrakis_models::Error::File { path: path.to_owned(), problem: problem.to_string() }.into()
 }
 
 impl Ids {
@@ -177,7 +187,7 @@ mod tests {
     fn a_negative_id_is_named() {
         let (_folder, path) = file("input_ids", Dtype::I64, vec![1], &(-1_i64).to_le_bytes());
         let error = Reference::open(&path).unwrap().tokens("input_ids").unwrap_err();
-        assert!(error.to_string().contains("`input_ids` holds -1, which is no token id"), "{error}");
+        assert!(error.to_string().contains("`input_ids` holds -1, which is not a token id"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Gradients of the loss at the embedding, between blocks, and at the final norm.
 
+use arrakis_models::hooks::{ActivationCache, Plan};
+use arrakis_models::model::HookedTransformer;
 use burn::tensor::{Tensor, TensorData};
 
 use super::compare::Ours;
@@ -7,8 +9,6 @@ use super::forward::{LastHidden, embed_factor};
 use super::inputs::Inputs;
 use super::{Comparer, Numbers};
 use crate::error::Result;
-use crate::hooks::{ActivationCache, Plan};
-use crate::model::HookedTransformer;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let names = comparer.unseen("grad_");
@@ -31,13 +31,13 @@ fn gradients(model: &HookedTransformer, inputs: &Inputs) -> Result<ActivationCac
         plan = plan.grad("ln_final.normalized");
     }
     let outcome = model.run(&inputs.tokens, plan)?;
-    outcome.gradients(inputs.loss(model, outcome.output.clone())?)
+    Ok(outcome.gradients(inputs.loss(model, outcome.output.clone())?)?)
 }
 
 fn embedding(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache) -> Result<()> {
     let config = model.config();
     if config.embed_norm || config.d_embed.is_some() {
-        comparer.skip("grad_embed", "`embed` lies behind the embedding's norm or projection, the reference's in front of it; `grad_hidden_states.0` is compared");
+        comparer.skip("grad_embed", "`embed` comes after the embedding's norm or projection, the reference's before it; `grad_hidden_states.0` is compared");
         return Ok(());
     }
     let factor = embed_factor(comparer.reference, model);
@@ -66,7 +66,7 @@ fn hidden(
     Ok(())
 }
 
-/// No site lies behind the norm's weight or the projection to the embedding's width. The chain rule leads from there to
+/// No site follows the norm's weight or the projection to the embedding's width. The chain rule leads from there to
 /// the nearest site in front: the reference's gradient, back through the projection, times that weight.
 fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, name: &str) -> Result<()> {
     let normed = LastHidden::of(comparer.reference, model) == LastHidden::Normed;
@@ -81,17 +81,17 @@ fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &Acti
         return Ok(());
     };
     comparer.uses(name);
-    let mut behind = unprojected(model, theirs)?;
+    let mut before = unprojected(model, theirs)?;
     let mut note = if model.net().project_out.is_some() { "the reference's, back through the projection" } else { "" };
     if normed && let Some(weight) = final_weight(model)? {
-        behind.values.iter_mut().zip(weight.iter().cycle()).for_each(|(gradient, weight)| *gradient *= weight);
+        before.values.iter_mut().zip(weight.iter().cycle()).for_each(|(gradient, weight)| *gradient *= weight);
         note = "the reference's, times the final norm's weight, at `ln_final.normalized`";
     }
-    comparer.check_against(name, &Ours { note, ..ours }, &behind);
+    comparer.check_against(name, &Ours { note, ..ours }, &before);
     Ok(())
 }
 
-/// A gradient behind `project_out` as it is in front: `[.., d_embed]` times the projection's transpose.
+/// A gradient after `project_out`, carried to before it: `[.., d_embed]` times the projection's transpose.
 fn unprojected(model: &HookedTransformer, theirs: &Numbers) -> Result<Numbers> {
     let Some(project) = &model.net().project_out else { return Ok(theirs.clone()) };
     let weight = project.weight.val();
@@ -104,7 +104,7 @@ fn unprojected(model: &HookedTransformer, theirs: &Numbers) -> Result<Numbers> {
     let mut shape = theirs.shape.clone();
     shape.pop();
     shape.push(d_model);
-    Ok(Numbers { shape, values: crate::device::read(gradient.matmul(weight.transpose()))? })
+    Ok(Numbers { shape, values: arrakis_models::device::read(gradient.matmul(weight.transpose()))? })
 }
 
 /// What the final norm multiplies by, `[d_model]`.
@@ -112,5 +112,5 @@ fn final_weight(model: &HookedTransformer) -> Result<Option<Vec<f32>>> {
     let Some(norm) = &model.net().ln_final else { return Ok(None) };
     let ones = burn::tensor::Tensor::<1>::ones([model.config().d_model], model.device());
     let zeros = ones.zeros_like();
-    Ok(Some(crate::device::read(norm.affine(ones) - norm.affine(zeros))?))
+    Ok(Some(arrakis_models::device::read(norm.affine(ones) - norm.affine(zeros))?))
 }
