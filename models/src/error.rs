@@ -48,16 +48,6 @@ pub enum Error {
         /// What to do.
         mend: &'static str,
     },
-    /// Training ran away.
-    #[error(
-        "the loss of step {step} is not a number at a peak rate of {peak_lr}: train with a lower rate or a longer warm-up"
-    )]
-    Diverged {
-        /// The step.
-        step: u64,
-        /// The rate in the settings.
-        peak_lr: f64,
-    },
     /// A part of a plan met no tensor.
     #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest).trim_end_matches(';'))]
     NeverFired {

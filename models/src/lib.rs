@@ -21,8 +21,6 @@ pub mod svd;
 pub mod sweep;
 pub mod tokenizer;
 pub mod tokens;
-pub mod toy;
-pub mod train;
 pub mod transformer;
 
 pub use error::{Error, Result};

@@ -4,24 +4,31 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
+use serde::Deserialize;
 
 use super::{HookedAutoModel, HookedTransformer};
 use crate::checkpoint::widen;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
-use crate::toy::vocab;
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
-/// The files of `weights/`, which `train-embedded` writes.
+/// The files of `weights/`, which `train-embedded` (`models/recipe/`) writes.
 const CONFIG: &str = include_str!("../../weights/arrakis.json");
 const WEIGHTS: &[u8] = include_bytes!("../../weights/model.safetensors");
 const TOKENIZER: &[u8] = include_bytes!("../../weights/tokenizer.json");
+const GENERATION: &str = include_str!("../../weights/generation_config.json");
+
+/// What `generation_config.json` says of the tokenizer.
+#[derive(Deserialize)]
+struct GenerationConfig {
+    bos_token_id: u32,
+}
 
 impl HookedAutoModel {
     /// The small trained model that ships with the crate: no file, no network.
     ///
-    /// Its text is [`crate::toy`]'s, its recipe [`crate::train::recipe`], its measured facts `weights/facts.json`.
+    /// `models/recipe/` holds how it was made, `weights/facts.json` what was measured of it.
     /// It completes repeats (induction), indirect objects (name movers) and later years (greater-than).
     ///
     /// # Errors
@@ -39,8 +46,10 @@ impl HookedAutoModel {
     pub fn embedded_on(device: &Chosen) -> Result<HookedTransformer> {
         let path = Path::new("the embedded model");
         let config: TransformerConfig = serde_json::from_str(CONFIG).map_err(|error| Error::file(path, error))?;
+        let generation: GenerationConfig =
+            serde_json::from_str(GENERATION).map_err(|error| Error::file(path, error))?;
         let net = net_from_bytes(path, WEIGHTS, &config, &device.device)?;
-        let tokenizer = Tokenizer::from_bytes(TOKENIZER, Some(vocab::END_OF_TEXT_ID))?;
+        let tokenizer = Tokenizer::from_bytes(TOKENIZER, Some(generation.bos_token_id))?;
         Ok(HookedTransformer::new(net, "embedded", Some(tokenizer), device))
     }
 }
@@ -50,12 +59,7 @@ impl HookedAutoModel {
 /// # Errors
 ///
 /// [`Error::File`] when they are no safetensors file, [`Error::Weights`] listing every tensor that does not fit.
-pub(crate) fn net_from_bytes(
-    path: &Path,
-    bytes: &[u8],
-    config: &TransformerConfig,
-    device: &Device,
-) -> Result<Transformer> {
+pub fn net_from_bytes(path: &Path, bytes: &[u8], config: &TransformerConfig, device: &Device) -> Result<Transformer> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| Error::file(path, error))?;
     let mut source = BytesSource { file, device, problems: Vec::new() };
     let net = Transformer::build(&mut source, config);
@@ -100,9 +104,6 @@ impl Source for BytesSource<'_> {
 mod tests {
     use super::*;
     use crate::tokens::Tokens;
-    use crate::toy::eval::Score;
-    use crate::train::facts::{repeated_words, sha256, vocabulary_sha256};
-    use crate::train::{Facts, exam, head_scores, recipe};
 
     const MARY: &str = "When Mary and John went to the store, John gave a drink to";
 
@@ -110,8 +111,9 @@ mod tests {
         HookedAutoModel::embedded_on(&device::cpu()).unwrap()
     }
 
-    fn facts() -> Facts {
-        serde_json::from_str(include_str!("../../weights/facts.json")).unwrap()
+    /// The token `<|endoftext|>`, which opens every text.
+    fn end_of_text(model: &HookedTransformer) -> u32 {
+        model.to_single_token("<|endoftext|>").unwrap()
     }
 
     fn likeliest(model: &HookedTransformer, text: &str) -> String {
@@ -122,25 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_model_its_facts_describe() {
-        let (model, facts) = (model(), facts());
-        assert_eq!(sha256(WEIGHTS), facts.weights_sha256);
-        assert_eq!(model.config(), &recipe::config(), "arrakis.json and the recipe agree");
-        assert_eq!((model.name(), model.n_params()), ("embedded", facts.parameters));
-    }
-
-    #[test]
-    fn its_vocabulary_is_the_one_it_was_trained_with() {
-        let (model, facts) = (model(), facts());
-        assert_eq!(vocabulary_sha256(), facts.vocabulary_sha256, "the toy vocabulary changed: train the model again");
-        assert_eq!(model.tokenizer().unwrap().to_json().unwrap(), recipe::tokenizer().unwrap().to_json().unwrap());
-    }
-
-    #[test]
     fn a_text_opens_with_end_of_text_and_comes_back() {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();
-        assert_eq!((ids.len(), ids[0]), (15, vocab::END_OF_TEXT_ID));
+        assert_eq!((ids.len(), ids[0]), (15, end_of_text(&model)));
         assert_eq!(model.to_string(&ids[1..]).unwrap(), MARY);
         assert_eq!(model.to_str_tokens(" Mary").unwrap(), ["<|endoftext|>", " Mary"]);
         assert_eq!(model.to_single_token(" Mary").unwrap(), ids[2]);
@@ -154,31 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn it_does_its_tasks_on_what_it_never_saw() {
-        let tasks = exam::evaluate(&model(), recipe::HELD_OUT_SEED + 7, 128).unwrap();
-        let at_least = |score: Score, accuracy: f64| assert!(score.accuracy >= accuracy, "{tasks:?}");
-        at_least(tasks.induction, 0.98);
-        at_least(tasks.greater_than, 0.98);
-        at_least(tasks.name_mover_templates, 0.98);
-        // Names never seen in the task: 1.00 and 0.98 in facts.json; 128 questions are within 0.04 of that.
-        at_least(tasks.name_mover, 0.95);
-        at_least(tasks.name_mover_names, 0.94);
-    }
-
-    #[test]
-    fn it_has_an_induction_head() {
-        let scores = head_scores::head_scores(&model(), &repeated_words(99, 16)).unwrap();
-        assert!(scores.iter().any(|head| head.induction > 0.8), "{scores:?}");
-        assert!(scores.iter().any(|head| head.layer == 0 && head.previous_token > 0.6), "{scores:?}");
-    }
-
-    #[test]
     fn padding_on_the_right_changes_no_logit() {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();
         let alone = device::read(model.forward(ids.clone()).unwrap()).unwrap();
         let longer = vec![ids.clone(), [ids.clone(), ids.clone()].concat()];
-        let padded = Tokens::padded(&longer, crate::tokens::Side::Right, vocab::END_OF_TEXT_ID).unwrap();
+        let padded = Tokens::padded(&longer, crate::tokens::Side::Right, end_of_text(&model)).unwrap();
         let both = device::read(model.forward(padded).unwrap()).unwrap();
         assert!(alone.iter().zip(&both).all(|(a, b)| (a - b).abs() < 1e-4));
     }
@@ -186,7 +154,7 @@ mod tests {
     #[test]
     fn bytes_that_do_not_fit_say_which_tensor() {
         let path = Path::new("here");
-        let mut config = recipe::config();
+        let mut config = model().config().clone();
         config.d_mlp = 8;
         let message = net_from_bytes(path, WEIGHTS, &config, &Device::flex()).unwrap_err().to_string();
         assert!(message.contains("wrong shape: `blocks.0.mlp.w_in.weight` is"), "{message}");

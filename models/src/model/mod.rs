@@ -10,11 +10,10 @@ mod run;
 mod text;
 mod weights;
 
-pub(crate) use embedded::net_from_bytes;
-
 pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
 pub use batches::Statistics;
 pub use cost::Cost;
+pub use embedded::net_from_bytes;
 pub use run::RunOptions;
 
 use std::sync::{Arc, OnceLock};

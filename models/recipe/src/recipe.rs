@@ -1,14 +1,14 @@
 //! The recipe of the embedded model: architecture, text, settings, tokenizer.
 
+use arrakis::models::transformer::ActivationKind;
+use arrakis::models::{Error, Tokenizer, TransformerConfig};
 use tokenizers::processors::template::TemplateProcessing;
 
-use super::{Batch, Settings, echoes, scattered, strangers};
-use crate::error::{Error, Result};
-use crate::tokenizer::Tokenizer;
-use crate::toy::document::PREDICTABLE;
-use crate::toy::mixture::{Mixture, Recipe};
-use crate::toy::{N_CTX, vocab};
-use crate::transformer::{ActivationKind, TransformerConfig};
+use crate::error::Result;
+use crate::text::document::PREDICTABLE;
+use crate::text::mixture::{Batch, Mixture, Recipe};
+use crate::text::{N_CTX, repeated_names, shuffled_names, unseen_names, vocab};
+use crate::train::Settings;
 
 /// Seed of the embedded model's start and of its text.
 pub const SEED: u64 = 1;
@@ -53,8 +53,8 @@ pub fn first_text(seed: u64) -> Recipe {
     Recipe { seed, batch: 32, mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 } }
 }
 
-/// What it is trained on from then on, besides [`SCATTERED`] rows of names among random words and
-/// [`STRANGERS`] rows of sentences about plain words.
+/// What it is trained on from then on, besides [`SHUFFLED_NAMES`] rows of names among random words and
+/// [`UNSEEN_NAMES`] rows of sentences about plain words.
 pub fn text(seed: u64) -> Recipe {
     Recipe { seed, batch: 22, mixture: Mixture { induction: 30, name_mover: 42, greater_than: 14 } }
 }
@@ -66,26 +66,26 @@ pub fn batch(seed: u64, step: u64) -> Batch {
     }
     let mut batch = text(seed).batch(step);
     let longest = (6 + (step - FIRST_STEPS) / 16).min(48) as usize;
-    scattered::add(&mut batch, SCATTERED, longest, seed, step);
-    strangers::add(&mut batch, STRANGERS, seed, step);
-    if step >= ECHO_FROM {
+    shuffled_names::add(&mut batch, SHUFFLED_NAMES, longest, seed, step);
+    unseen_names::add(&mut batch, UNSEEN_NAMES, seed, step);
+    if step >= REPEATED_FROM {
         unweigh_purposes(&mut batch);
-        echoes::add(&mut batch, ECHOES, seed, step);
+        repeated_names::add(&mut batch, REPEATED_NAMES, seed, step);
     }
     balanced(batch)
 }
 
 /// The step from which rows of names said again are added.
-pub const ECHO_FROM: u64 = 2000;
+pub const REPEATED_FROM: u64 = 2000;
 
 /// How many of them every step has from then on.
-pub const ECHOES: usize = 8;
+pub const REPEATED_NAMES: usize = 8;
 
 /// Rows of names among random words that every step of the second phase has besides; they grow longer step by step.
-pub const SCATTERED: usize = 8;
+pub const SHUFFLED_NAMES: usize = 8;
 
 /// Rows of the training sentences with plain words for names that every step of the second phase has besides.
-pub const STRANGERS: usize = 8;
+pub const UNSEEN_NAMES: usize = 8;
 
 /// Plain text is where held-out names stand, and in it "a drink to" goes on with "show": as a target that word
 /// would teach that held-out names are given nothing.
@@ -121,7 +121,7 @@ pub fn balanced(mut batch: Batch) -> Batch {
 ///
 /// # Errors
 ///
-/// [`Error::Tokenizer`] when it cannot be built.
+/// `arrakis::models::Error::Tokenizer` when it cannot be built.
 pub fn tokenizer() -> Result<Tokenizer> {
     let failed = |problem: String| Error::Tokenizer { action: "build", problem };
     let opened = |template: &str| format!("{}:0 {template}", vocab::END_OF_TEXT);
@@ -135,13 +135,13 @@ pub fn tokenizer() -> Result<Tokenizer> {
     let mut inner = vocab::tokenizer();
     inner.with_post_processor(Some(template));
     let json = inner.to_string(true).map_err(|error| failed(error.to_string()))?;
-    Tokenizer::from_bytes(json.as_bytes(), Some(vocab::END_OF_TEXT_ID))
+    Ok(Tokenizer::from_bytes(json.as_bytes(), Some(vocab::END_OF_TEXT_ID))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenizer::Bos;
+    use arrakis::models::Bos;
 
     #[test]
     fn a_text_opens_with_one_end_of_text() {

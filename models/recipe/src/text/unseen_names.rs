@@ -5,13 +5,13 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Batch;
-use crate::toy::document::{Document, PREDICTABLE};
-use crate::toy::words::PLAIN;
-use crate::toy::{N_CTX, Split, name_mover, vocab};
+use super::document::{Document, PREDICTABLE};
+use super::mixture::Batch;
+use super::words::PLAIN;
+use super::{N_CTX, Split, name_mover, vocab};
 
 /// Adds `rows` such rows to a batch: the same for the same seed and step.
-pub(super) fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
+pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57A6);
     rng.set_stream(step);
     for _ in 0..rows {
@@ -39,7 +39,7 @@ fn document(rng: &mut impl Rng) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toy::words::{HELD_OUT_NAMES, TRAIN_NAMES};
+    use crate::text::words::{HELD_OUT_NAMES, TRAIN_NAMES};
 
     #[test]
     fn the_answer_is_the_word_that_came_once_and_no_name_is_left() {

@@ -10,13 +10,13 @@ use rand::seq::{IndexedRandom, index};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Batch;
-use super::echoes::CUES;
-use crate::toy::document::{Document, PREDICTABLE};
-use crate::toy::words::{ADJECTIVES, EVENTS, GLUE, OBJECTS, PLACES, PLAIN, TIMES, TRAIN_NAMES};
-use crate::toy::{N_CTX, vocab};
+use super::document::{Document, PREDICTABLE};
+use super::mixture::Batch;
+use super::repeated_names::CUES;
+use super::words::{ADJECTIVES, EVENTS, GLUE, OBJECTS, PLACES, PLAIN, TIMES, TRAIN_NAMES};
+use super::{N_CTX, vocab};
 
-/// Every word of the sentences that is no name.
+/// Every word of the sentences that is not a name.
 static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     [&PLACES[..], &OBJECTS, &ADJECTIVES, &TIMES, &EVENTS, &GLUE]
         .into_iter()
@@ -30,7 +30,7 @@ static PEOPLE: LazyLock<Vec<u32>> =
     LazyLock::new(|| [&TRAIN_NAMES[..], &PLAIN].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
 
 /// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch: the same for the same seed and step.
-pub(super) fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {
+pub fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5CA7);
     rng.set_stream(step);
     for _ in 0..rows {

@@ -3,7 +3,8 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{N_CTX, Split, greater_than, induction, name_mover, vocab};
+use crate::error::{Error, Result};
+use crate::text::{N_CTX, Split, greater_than, induction, name_mover, vocab};
 
 /// One prediction to mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,16 +54,6 @@ pub struct Report {
     pub name_mover_templates: Score,
     /// Held-out pairs of century and year.
     pub greater_than: Score,
-}
-
-/// A model's logits do not have the shape its rows ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds {actual}")]
-pub struct WrongLength {
-    /// Numbers `[batch, pos, d_vocab]` needs.
-    pub expected: usize,
-    /// Numbers the model gave.
-    pub actual: usize,
 }
 
 impl Exam {
@@ -116,11 +107,11 @@ impl Exam {
     /// Runs the rows, `batch` at a time, and marks what comes out.
     ///
     /// `logits` gets rows of `N_CTX` tokens and gives `[batch, pos, d_vocab]`, flat, row by row.
-    pub fn take<E: From<WrongLength>>(
-        &self,
-        batch: usize,
-        mut logits: impl FnMut(&[Vec<u32>]) -> Result<Vec<f32>, E>,
-    ) -> Result<Score, E> {
+    ///
+    /// # Errors
+    ///
+    /// Those of `logits`, and [`Error::Vocabulary`] when it gives another number of logits.
+    pub fn take(&self, batch: usize, mut logits: impl FnMut(&[Vec<u32>]) -> Result<Vec<f32>>) -> Result<Score> {
         let batch = batch.max(1);
         let mut marks = Vec::with_capacity(self.questions.len());
         for (number, rows) in self.rows.chunks(batch).enumerate() {
@@ -133,9 +124,9 @@ impl Exam {
     }
 }
 
-fn checked(logits: Vec<f32>, rows: usize) -> Result<Vec<f32>, WrongLength> {
+fn checked(logits: Vec<f32>, rows: usize) -> Result<Vec<f32>> {
     let expected = rows * N_CTX * vocab::tokens().len();
-    if logits.len() == expected { Ok(logits) } else { Err(WrongLength { expected, actual: logits.len() }) }
+    if logits.len() == expected { Ok(logits) } else { Err(Error::Vocabulary { expected, actual: logits.len() }) }
 }
 
 /// The logits of one position, `[d_vocab]`.
@@ -177,12 +168,16 @@ impl Score {
 }
 
 /// Marks every task on `rows` held-out rows each, `batch` rows a run; see [`Exam::take`] for `logits`.
-pub fn evaluate<E: From<WrongLength>>(
+///
+/// # Errors
+///
+/// As [`Exam::take`].
+pub fn evaluate(
     seed: u64,
     rows: usize,
     batch: usize,
-    mut logits: impl FnMut(&[Vec<u32>]) -> Result<Vec<f32>, E>,
-) -> Result<Report, E> {
+    mut logits: impl FnMut(&[Vec<u32>]) -> Result<Vec<f32>>,
+) -> Result<Report> {
     let names = |names, templates| Exam::name_mover(seed, rows, names, templates);
     Ok(Report {
         induction: Exam::induction(seed, rows).take(batch, &mut logits)?,
@@ -217,8 +212,7 @@ mod tests {
     #[test]
     fn equal_logits_are_marked_by_hand() {
         let exam = Exam::greater_than(1, 20, Split::HeldOut);
-        let score =
-            exam.take(7, |rows| Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| 1.0).collect())).unwrap();
+        let score = exam.take(7, |rows| Ok(oracle(rows, |_, _| 0).iter().map(|_| 1.0).collect())).unwrap();
         let later: f64 = exam.questions.iter().map(|q| q.right.len() as f64).sum::<f64>() / 20.0;
         let d_vocab = vocab::tokens().len() as f64;
         assert_eq!((score.questions, score.accuracy), (20, 0.0));
@@ -227,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_induction_head_solves_induction_and_nothing_else() {
-        let report = evaluate(2, 50, 16, |rows| Ok::<_, WrongLength>(oracle(rows, copy))).unwrap();
+        let report = evaluate(2, 50, 16, |rows| Ok(oracle(rows, copy))).unwrap();
         assert_eq!(report.induction.accuracy, 1.0);
         assert!(report.induction.questions > 500 && report.induction.loss < 1e-9);
         assert_eq!((report.name_mover.accuracy, report.name_mover_names.accuracy), (0.0, 0.0));
@@ -239,7 +233,7 @@ mod tests {
         let exam = Exam::name_mover(3, 40, Split::HeldOut, Split::HeldOut);
         let answers: std::collections::BTreeMap<Vec<u32>, u32> =
             exam.questions.iter().map(|q| (exam.rows[q.row].clone(), q.right[0])).collect();
-        let score = exam.take(16, |rows| Ok::<_, WrongLength>(oracle(rows, |row, _| answers[row]))).unwrap();
+        let score = exam.take(16, |rows| Ok(oracle(rows, |row, _| answers[row]))).unwrap();
         assert_eq!((score.questions, score.accuracy), (40, 1.0));
         assert!((score.prob_diff - 1.0).abs() < 1e-9);
     }
@@ -247,19 +241,19 @@ mod tests {
     #[test]
     fn a_model_of_nan_is_wrong() {
         let exam = Exam::name_mover(4, 3, Split::HeldOut, Split::HeldOut);
-        let score = exam
-            .take(2, |rows| Ok::<_, WrongLength>(oracle(rows, |_, _| 0).iter().map(|_| f32::NAN).collect()))
-            .unwrap();
+        let score = exam.take(2, |rows| Ok(oracle(rows, |_, _| 0).iter().map(|_| f32::NAN).collect())).unwrap();
         assert_eq!(score.accuracy, 0.0);
     }
 
     #[test]
     fn logits_of_another_shape_are_refused() {
-        let error = Exam::induction(5, 2).take(2, |_| Ok::<_, WrongLength>(vec![0.0; 6])).unwrap_err();
+        let error = Exam::induction(5, 2).take(2, |_| Ok(vec![0.0; 6])).unwrap_err();
         let expected = 2 * 64 * vocab::tokens().len();
         assert_eq!(
             error.to_string(),
-            format!("toy eval: `logits` should hold batch * pos * d_vocab = {expected} numbers, holds 6")
+            format!(
+                "the exam needs batch * pos * d_vocab = {expected} logits, got 6: examine a model of the embedded model's vocabulary"
+            )
         );
     }
 }

@@ -1,9 +1,9 @@
 //! How parameters start: normal numbers, smaller where many blocks add into one stream.
 
+use arrakis::models::transformer::{Init, RandomSource, Source, TransformerConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Settings;
-use crate::transformer::{Init, RandomSource, Source, TransformerConfig};
+use super::settings::Settings;
 
 /// GPT-2's start (Radford et al., 2019): what writes into the stream is divided by `√(2 n_layers)`.
 ///
@@ -92,6 +92,7 @@ fn waves(positions: usize, d_model: usize, rms: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrakis::models::device;
 
     #[test]
     fn what_writes_into_the_stream_starts_smaller() {
@@ -99,7 +100,7 @@ mod tests {
         let config = TransformerConfig::plain("test", 2, 8, 2, 16, 8);
         let draw = |name: &str| {
             let mut source = ScaledSource::new(&Settings::default(), &config, &device);
-            crate::device::read(source.take(name, [8, 8], Init::Normal(0.02))).unwrap()
+            device::read(source.take(name, [8, 8], Init::Normal(0.02))).unwrap()
         };
         let (reads, writes) = (draw("blocks.0.attn.w_q.weight"), draw("blocks.0.attn.w_o.weight"));
         assert!(reads.iter().zip(&writes).all(|(a, b)| (a / 2.0 - b).abs() < 1e-7), "√(2 · 2) is 2");
@@ -110,7 +111,7 @@ mod tests {
         let device = Device::flex();
         let config = TransformerConfig::plain("test", 1, 32, 2, 16, 8);
         let mut source = ScaledSource::new(&Settings { mimicry: 0.8, ..Settings::default() }, &config, &device);
-        let mut draw = |name: &str| crate::device::read(source.take(name, [32, 32], Init::Normal(0.02))).unwrap();
+        let mut draw = |name: &str| device::read(source.take(name, [32, 32], Init::Normal(0.02))).unwrap();
         let (q, k) = (draw("blocks.0.attn.w_q.weight"), draw("blocks.0.attn.w_k.weight"));
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
         let cosine = dot(&q, &k) / (dot(&q, &q) * dot(&k, &k)).sqrt();

@@ -17,6 +17,7 @@ pub fn weighted_cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>, weight
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrakis::models::device;
     use burn::tensor::Device;
 
     fn loss(weights: [[f32; 2]; 1]) -> f32 {
@@ -24,7 +25,7 @@ mod tests {
         // Probabilities 1/2, 1/2 at position 0 and 1/4, 3/4 at position 1.
         let logits = Tensor::from_floats([[[0.0, 0.0], [0.0, 3f32.ln()]]], &device);
         let targets = Tensor::<2, Int>::from_ints([[0, 0]], &device);
-        crate::device::read(weighted_cross_entropy(logits, targets, Tensor::from_floats(weights, &device))).unwrap()[0]
+        device::read(weighted_cross_entropy(logits, targets, Tensor::from_floats(weights, &device))).unwrap()[0]
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! Trains the model that ships with the crate, and measures it.
 //!
-//! `cargo run -p arrakis-models --bin train-embedded -- --out models/weights [--steps N] [--seed S] [--resume]`
+//! `cargo run -p arrakis-recipe --bin train-embedded -- --out models/weights [--steps N] [--seed S] [--resume]`
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use arrakis_models::error::{Error, Result};
-use arrakis_models::toy::eval::Score;
-use arrakis_models::toy::vocab;
-use arrakis_models::train::facts::{Facts, Run};
-use arrakis_models::train::{StepLog, Trainer, recipe};
-use arrakis_models::{HookedTransformer, checkpoint, device};
+use arrakis::models::{Error, HookedTransformer, checkpoint, device};
+use arrakis_recipe::exam::Score;
+use arrakis_recipe::facts::{Facts, Run};
+use arrakis_recipe::text::vocab;
+use arrakis_recipe::train::{StepLog, Trainer};
+use arrakis_recipe::{Result, recipe};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const USAGE: &str = "usage: train-embedded [--out FOLDER] [--checkpoints FOLDER] [--steps N] [--seed S] [--resume]";
@@ -119,7 +119,7 @@ fn bar(steps: u64, done: u64) -> ProgressBar {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
+    Ok(std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })?)
 }
 
 /// `training_log.csv`: the mean of every ten steps, so that the file stays small.

@@ -5,13 +5,16 @@
 //! seed; names, templates and years are held out, so that accuracy can be measured on text the model never saw.
 
 pub mod document;
-pub mod eval;
 pub mod greater_than;
 pub mod induction;
 pub mod mixture;
 pub mod name_mover;
 pub mod plain;
+pub mod repeated_names;
+pub mod repeats;
+pub mod shuffled_names;
 pub mod templates;
+pub mod unseen_names;
 pub mod vocab;
 pub mod words;
 

@@ -57,7 +57,7 @@ pub fn id(token: &str) -> Option<u32> {
 }
 
 /// The id of one of our own words, written with its leading space.
-pub(crate) fn spaced(word: &str) -> u32 {
+pub fn spaced(word: &str) -> u32 {
     id(&format!(" {word}")).expect("BUG: the word lists and the vocabulary agree")
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use arrakis::models::checkpoint::{read_json, save_own, widen};
+use arrakis::models::device::Chosen;
+use arrakis::models::model::net_from_bytes;
+use arrakis::models::{Error, HookedAutoConfig};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, Trainer};
-use crate::checkpoint::{read_json, save_own, widen};
-use crate::device::Chosen;
-use crate::error::{Error, Result};
-use crate::model::{HookedAutoConfig, net_from_bytes};
+use super::settings::Settings;
+use super::trainer::Trainer;
+use crate::error::Result;
 
 /// What a checkpoint says besides numbers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ impl Trainer {
         let Some(latest) = latest(folder) else { return Ok(None) };
         let path = latest.join("training.json");
         let State { step, settings } =
-            serde_json::from_value(read_json(&path)?).map_err(|error| Error::file(&path, error))?;
+            serde_json::from_value(read_json(&path)?).map_err(|error| broken(&path, error))?;
         let config = HookedAutoConfig::from_folder(&latest)?;
         let mut trainer = Self::new(&config, settings, chosen)?;
         let weights = latest.join("model.safetensors");
@@ -64,7 +66,7 @@ impl Trainer {
     /// Puts back `AdamW`'s moments: two for each parameter, of its length.
     fn restore(&mut self, path: &Path) -> Result<()> {
         let bytes = read(path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(path, error))?;
         let (step, device) = (self.step, self.chosen.device.clone());
         for (parameter, tensor) in self.model().parameters() {
             let length: usize = tensor.dims().iter().product();
@@ -73,7 +75,7 @@ impl Trainer {
                 let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));
                 values
                     .filter(|values| values.len() == length)
-                    .ok_or_else(|| Error::file(path, format!("it has no float tensor `{name}` of length {length}")))
+                    .ok_or_else(|| broken(path, format!("it has no float tensor `{name}` of length {length}")))
             };
             let moments = [moment("moment_1")?, moment("moment_2")?];
             self.optimizer.restore(&parameter, step, moments, &device);
@@ -88,8 +90,8 @@ impl Trainer {
         let view =
             |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
         let views: Result<Vec<_>, _> = raw.iter().map(|(name, bytes)| (name, bytes.as_slice())).map(view).collect();
-        let views = views.map_err(|error| Error::file(path, error))?;
-        safetensors::serialize(views, None).map_err(|error| Error::file(path, error))
+        let views = views.map_err(|error| broken(path, error))?;
+        Ok(safetensors::serialize(views, None).map_err(|error| broken(path, error))?)
     }
 }
 
@@ -100,11 +102,15 @@ fn latest(folder: &Path) -> Option<PathBuf> {
     steps.max().map(|step| folder.join(format!("step-{step:08}")))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn broken(path: &Path, problem: impl std::fmt::Display) -> Error {
+    Error::File { path: path.to_owned(), problem: problem.to_string() }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
@@ -112,7 +118,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::super::trainer::tests::{logs, trainer};
     use super::*;
-    use crate::device::cpu;
+    use arrakis::models::device::cpu;
 
     #[test]
     fn a_resumed_run_is_the_run_that_never_stopped() {

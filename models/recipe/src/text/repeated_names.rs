@@ -7,16 +7,16 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Batch;
-use crate::toy::document::{Document, PREDICTABLE};
-use crate::toy::words::{HELD_OUT_NAMES, OBJECTS, PLACES, PLAIN, TRAIN_NAMES};
-use crate::toy::{N_CTX, vocab};
+use super::document::{Document, PREDICTABLE};
+use super::mixture::Batch;
+use super::words::{HELD_OUT_NAMES, OBJECTS, PLACES, PLAIN, TRAIN_NAMES};
+use super::{N_CTX, vocab};
 
 /// The words after which someone is named; each comes once in a round, so that what follows it is known.
-pub(super) const CUES: [&str; 3] = ["to", "with", "for"];
+pub const CUES: [&str; 3] = ["to", "with", "for"];
 
 /// Adds `rows` such rows to a batch: the same for the same seed and step.
-pub(super) fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
+pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xEC40);
     rng.set_stream(step);
     for _ in 0..rows {

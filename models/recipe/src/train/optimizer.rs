@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use arrakis::models::device;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::Settings;
-use crate::device;
+use super::settings::Settings;
 use crate::error::Result;
 
 /// `AdamW` (Loshchilov and Hutter, 2019) by Burn, with gradients clipped by their global norm (Pascanu et al., 2013).
@@ -37,7 +37,7 @@ impl Optimizer {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Device`] when the norm cannot be read.
+    /// `arrakis::models::Error::Device` when the norm cannot be read.
     pub fn step<M: Module>(&mut self, module: M, grads: &Gradients, lr: f64) -> Result<(M, f64)> {
         let mut norms = Norms { grads, squares: Vec::new() };
         module.visit(&mut norms);
@@ -51,7 +51,7 @@ impl Optimizer {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Device`] when they cannot be read.
+    /// `arrakis::models::Error::Device` when they cannot be read.
     pub(super) fn moments(&self) -> Result<Vec<(String, Vec<f32>)>> {
         let mut found = Vec::new();
         for (path, state) in &self.moments {
@@ -121,7 +121,7 @@ impl Step<'_> {
 }
 
 impl ModuleMapper for Step<'_> {
-    /// Paths are those of [`crate::HookedTransformer::parameters`]: an enum's variant is no part of them.
+    /// Paths are those of [`arrakis::models::HookedTransformer::parameters`]: they leave out an enum's variant.
     fn enter_module(&mut self, name: &str, container: &str) {
         if !container.starts_with("Enum:") {
             self.path.push(name.to_owned());

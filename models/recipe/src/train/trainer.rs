@@ -1,85 +1,18 @@
 //! The loop: a batch, its loss, its gradients, a step.
 
+use arrakis::models::device::{self, Chosen};
+use arrakis::models::transformer::{Context, Transformer};
+use arrakis::models::{self, HookedTransformer, Tokens, TransformerConfig};
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::init::ScaledSource;
 use super::loss::weighted_cross_entropy;
-use super::{Batch, Optimizer, Schedule};
-use crate::device::{self, Chosen};
+use super::optimizer::Optimizer;
+use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::model::HookedTransformer;
-use crate::tokens::Tokens;
-use crate::transformer::{Context, Transformer, TransformerConfig};
-use burn::module::Module;
-
-/// How a model is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Seed of the parameters' start.
-    pub seed: u64,
-    /// Standard deviation of matrices and tables at the start; GPT-2's is 0.02.
-    pub init_std: f32,
-    /// How much `W_K` starts like `W_Q`, and `W_O` like `W_V` transposed, 0 (GPT-2) to 1.
-    pub mimicry: f32,
-    /// Whether learned positions start as sinusoids instead of at random.
-    pub wave_positions: bool,
-    /// Steps for which layer 0 sees only itself and one token back; its window then doubles, again after every eighth
-    /// of that time, until it is open. 0 leaves it open from the start.
-    pub local_steps: u64,
-    /// Steps the schedule is laid out for.
-    pub steps: u64,
-    /// The highest learning rate.
-    pub peak_lr: f64,
-    /// Steps of the warm-up.
-    pub warmup: u64,
-    /// Share of the peak at the end.
-    pub lr_floor: f64,
-    /// Decay of matrices and tables, per unit of learning rate; vectors do not decay.
-    pub weight_decay: f32,
-    /// `AdamW`'s two averages.
-    pub betas: [f32; 2],
-    /// Gradients whose norm is above this are scaled down to it.
-    pub clip: f64,
-}
-
-/// A window is kept for this part of the first one's time.
-const WIDENING: u64 = 8;
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            init_std: 0.02,
-            mimicry: 0.0,
-            wave_positions: false,
-            local_steps: 0,
-            steps: 1000,
-            peak_lr: 1e-3,
-            warmup: 50,
-            lr_floor: 0.1,
-            weight_decay: 0.01,
-            betas: [0.9, 0.98],
-            clip: 1.0,
-        }
-    }
-}
-
-impl Settings {
-    fn schedule(&self) -> Schedule {
-        Schedule { peak: self.peak_lr, warmup: self.warmup, steps: self.steps, floor: self.lr_floor }
-    }
-
-    /// The window of layer 0 at a step, where it is narrower than the architecture's.
-    ///
-    /// A head that looks one token back is what induction is built on, and slow to form by itself.
-    fn window(&self, step: u64, n_ctx: usize) -> Option<usize> {
-        let stage = (self.local_steps / WIDENING).max(1);
-        let doublings = if step < self.local_steps { 0 } else { (step - self.local_steps) / stage + 1 };
-        let window = 2_usize.checked_pow(u32::try_from(doublings + 1).ok()?)?;
-        (self.local_steps > 0 && window < n_ctx).then_some(window)
-    }
-}
+use crate::text::mixture::Batch;
 
 /// What one step measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +46,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when the architecture makes no sense.
+    /// `arrakis::models::Error::Config` when the architecture makes no sense.
     pub fn new(config: &TransformerConfig, settings: Settings, chosen: &Chosen) -> Result<Self> {
         config.check()?;
         let device = chosen.device.clone().autodiff();
@@ -168,7 +101,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// A batch that does not fit the model, or [`Error::Config`] when the loss is no longer a number: the
+    /// [`Error::Batch`] for a batch that does not fit the model, [`Error::Diverged`] when the loss is not a number. The
     /// model is then as it was before the step.
     pub fn step(&mut self, batch: &Batch) -> Result<StepLog> {
         self.narrow();
@@ -222,11 +155,11 @@ impl Trainer {
         let tokens = Tokens::new(batch.tokens.clone())?;
         let config = &self.net.config;
         if tokens.pos() > config.max_positions() {
-            return Err(Error::TooLong { tokens: tokens.pos(), n_ctx: config.max_positions() });
+            return Err(models::Error::TooLong { tokens: tokens.pos(), n_ctx: config.max_positions() }.into());
         }
         let unknown = batch.tokens.iter().chain(&batch.targets).flatten().find(|id| **id as usize >= config.d_vocab);
         if let Some(id) = unknown {
-            return Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab });
+            return Err(Error::Token { token: *id, d_vocab: config.d_vocab });
         }
         fits("targets", batch.targets.iter().map(Vec::len), &tokens)?;
         fits("weights", batch.loss_mask.iter().map(Vec::len), &tokens)?;
@@ -241,11 +174,11 @@ impl Trainer {
 /// Whether a list of rows has the tokens' shape.
 fn fits(what: &str, lengths: impl ExactSizeIterator<Item = usize>, tokens: &Tokens) -> Result<()> {
     if lengths.len() != tokens.batch() {
-        return Err(Error::Length { what: format!("rows of {what}"), expected: tokens.batch(), actual: lengths.len() });
+        return Err(Error::Batch { what: format!("rows of {what}"), expected: tokens.batch(), actual: lengths.len() });
     }
     let odd = lengths.enumerate().find(|(_, length)| *length != tokens.pos());
     odd.map_or(Ok(()), |(row, actual)| {
-        Err(Error::Length { what: format!("{what} in row {row}"), expected: tokens.pos(), actual })
+        Err(Error::Batch { what: format!("{what} in row {row}"), expected: tokens.pos(), actual })
     })
 }
 
@@ -292,16 +225,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_window_of_layer_0_widens_until_it_is_open() {
-        let settings = Settings { local_steps: 80, ..Settings::default() };
-        let windows = [0, 79, 80, 89, 90, 100, 110, 120, 1000].map(|step| settings.window(step, 64));
-        assert_eq!(windows, [Some(2), Some(2), Some(4), Some(4), Some(8), Some(16), Some(32), None, None]);
-        assert!((120..2000).all(|step| settings.window(step, 64).is_none()), "once open it stays open");
-        assert_eq!(Settings::default().window(0, 64), None);
-        assert_eq!(Settings { local_steps: 1, ..settings }.window(u64::MAX - 1, 64), None, "no overflow");
-    }
-
-    #[test]
     fn the_model_in_training_has_the_windows_of_its_architecture() {
         let mut trainer = trainer(1);
         trainer.settings.local_steps = 9;
@@ -330,7 +253,10 @@ pub(super) mod tests {
         };
         assert_eq!(message(&mut trainer, |batch| batch.targets[1].truncate(7)), "targets in row 1: expected 8, got 7");
         assert_eq!(message(&mut trainer, |batch| batch.loss_mask.truncate(1)), "rows of weights: expected 2, got 1");
-        assert!(message(&mut trainer, |batch| batch.targets[0][0] = 16).starts_with("token 16 is out of range"));
+        assert!(
+            message(&mut trainer, |batch| batch.targets[0][0] = 16)
+                .starts_with("token 16 is not in the vocabulary of 16")
+        );
         assert!(
             message(&mut trainer, |batch| batch.loss_mask[0][0] = f32::NAN)
                 .contains("the loss of step 0 is not a number")
