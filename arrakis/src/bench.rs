@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use arrakis_models::ground::warnings::warn;
 use arrakis_models::{HookedAutoModel, HookedTransformer};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -168,7 +169,7 @@ impl Bench {
     fn readable(&self, name: &str) -> Result<Runs> {
         let runs = self.store.runs(name)?;
         for file in &runs.unreadable {
-            eprintln!("arrakis: left out `{}`: {}", file.path.display(), file.problem);
+            warn(format_args!("left out `{}`: {}", file.path.display(), file.problem));
         }
         Ok(runs)
     }

@@ -1,6 +1,8 @@
-//! Everything that can go wrong in this crate: what, where, and how to mend it.
+//! Everything that can go wrong in this crate: what, where, and how to fix it.
 
 use std::path::PathBuf;
+
+use arrakis_models::ground::nearest::did_you_mean;
 
 /// The result of anything that can fail here; an attribute's own failures arrive as its error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -170,10 +172,6 @@ pub enum Error {
         /// What is missing, and what would be right.
         problem: String,
     },
-}
-
-fn did_you_mean(nearest: Option<&str>, otherwise: &str) -> String {
-    nearest.map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
 #[cfg(test)]

@@ -8,14 +8,12 @@ extern crate self as arrakis;
 
 pub mod checkpoint;
 pub mod conformance;
-pub mod device;
-pub mod error;
 pub mod families;
 pub mod generate;
+pub mod ground;
 pub mod hooks;
 pub mod model;
 pub mod processing;
-pub mod progress;
 pub mod site;
 pub mod svd;
 pub mod sweep;
@@ -23,8 +21,9 @@ pub mod tokenizer;
 pub mod tokens;
 pub mod transformer;
 
-pub use error::{Error, Result};
 pub use generate::{Generated, Generation};
+pub use ground::error::{Error, Result};
+pub use ground::{device, error, files, progress};
 pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
     Reduction, Rows, SitePattern,

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use arrakis_models::checkpoint::{Checkpoint, Fit};
+use arrakis_models::ground::bytes::human_bytes;
 use arrakis_models::{
     HookedAutoConfig, HookedAutoModel, LoadOptions, Tokenizer, TransformerConfig, conformance, device, site,
 };
 use serde::Serialize;
 
 use super::Answer;
-use super::table::{aligned, bytes, grouped};
+use super::table::{aligned, grouped};
 use crate::error::Result;
 use crate::profile::peak_rss_bytes;
 
@@ -112,8 +113,9 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
 
 impl Loaded {
     fn told(&self) -> String {
-        let peak = self.peak.map_or_else(String::new, |peak| format!(", peak memory of the process {}", bytes(peak)));
-        format!("{} kept on {} after {:.2} s{peak}", bytes(self.kept), self.device, self.seconds)
+        let peak =
+            self.peak.map_or_else(String::new, |peak| format!(", peak memory of the process {}", human_bytes(peak)));
+        format!("{} kept on {} after {:.2} s{peak}", human_bytes(self.kept), self.device, self.seconds)
     }
 }
 
@@ -181,7 +183,7 @@ impl Inspection {
                 &self
                     .memory
                     .iter()
-                    .map(|(dtype, size)| format!("{dtype} {}", bytes(*size)))
+                    .map(|(dtype, size)| format!("{dtype} {}", human_bytes(*size)))
                     .collect::<Vec<_>>()
                     .join(", "),
             ));
@@ -191,7 +193,7 @@ impl Inspection {
             &self
                 .stored
                 .iter()
-                .map(|(dtype, stored)| format!("{} tensors of {dtype}, {}", stored.tensors, bytes(stored.bytes)))
+                .map(|(dtype, stored)| format!("{} tensors of {dtype}, {}", stored.tensors, human_bytes(stored.bytes)))
                 .collect::<Vec<_>>()
                 .join("; "),
         ));

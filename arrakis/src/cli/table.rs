@@ -27,19 +27,6 @@ pub(super) fn grouped(number: usize) -> String {
     std::iter::once(head.to_owned()).filter(|head| !head.is_empty()).chain(groups).collect::<Vec<_>>().join(",")
 }
 
-/// Bytes in the unit that fits, of 1000.
-pub(super) fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let (mut size, mut unit) = (count as f64 / 1e3, 0);
-    while size >= 999.95 && unit + 1 < units.len() {
-        (size, unit) = (size / 1e3, unit + 1);
-    }
-    format!("{size:.1} {}", units[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,10 +38,6 @@ mod tests {
         assert_eq!(
             (grouped(7), grouped(1234), grouped(1_234_567), grouped(123_456)),
             ("7".into(), "1,234".into(), "1,234,567".into(), "123,456".into())
-        );
-        assert_eq!(
-            (bytes(999), bytes(1500), bytes(999_999), bytes(2_000_000_000)),
-            ("999 B".into(), "1.5 kB".into(), "1.0 MB".into(), "2.0 GB".into())
         );
     }
 }

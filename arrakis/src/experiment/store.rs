@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use arrakis_models::files;
 
 use super::{Problem, Record};
 use crate::error::{Error, Result};
@@ -135,10 +136,7 @@ impl Runs {
 fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let path = folder.join(format!("{id}.json"));
-    let mut aside = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-    aside.write_all(text.as_bytes())?;
-    aside.as_file().sync_data()?;
-    aside.persist_noclobber(&path).map_err(|error| error.error)?;
+    files::write_new(&path, text.as_bytes())?;
     Ok(path)
 }
 

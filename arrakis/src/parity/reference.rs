@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use arrakis_models::checkpoint::{read_json, widen};
+use arrakis_models::files::read_json;
+use arrakis_models::ground::dtype::widen;
 use arrakis_models::tokens::Tokens;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;

@@ -1,11 +1,9 @@
 //! A figure's files: PNG, SVG, CSV and JSON, each written aside and then renamed into place.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use arrakis_models::files::{write_whole, write_whole_with};
 
 use super::{Figure, paint};
 use crate::{Error, Result};
@@ -25,14 +23,20 @@ impl Figure {
         let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.to_owned(), source })?;
         let (scene, size) = self.scene();
-        let mut files = vec![
-            write(dir.join(format!("{stem}.png")), |path| paint::png(&scene, size, path))?,
-            write(dir.join(format!("{stem}.svg")), |path| fs::write(path, paint::svg(&scene, size)))?,
-        ];
-        for (name, csv) in self.tables(stem) {
-            files.push(write(dir.join(name), |path| fs::write(path, &csv))?);
+        let png = dir.join(format!("{stem}.png"));
+        write_whole_with(&png, |aside| {
+            paint::png(&scene, size, aside).map_err(|source| Error::Write { path: png.clone(), source })
+        })?;
+        let texts = [(format!("{stem}.svg"), paint::svg(&scene, size))]
+            .into_iter()
+            .chain(self.tables(stem))
+            .chain([(format!("{stem}.json"), self.to_json())]);
+        let mut files = vec![png];
+        for (name, text) in texts {
+            let path = dir.join(name);
+            write_whole(&path, text)?;
+            files.push(path);
         }
-        files.push(write(dir.join(format!("{stem}.json")), |path| fs::write(path, self.to_json()))?);
         Ok(files)
     }
 
@@ -102,33 +106,6 @@ fn check_stem(stem: &str) -> Result<()> {
     }
     let problem = format!("`{stem}` cannot name its files: use letters, digits, `-`, `_` and `.`");
     Err(Error::FigureValue { kind: "figure", problem })
-}
-
-/// Fills a temporary neighbour of `path`, then renames it.
-fn write(path: PathBuf, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<PathBuf> {
-    match aside(&path, fill) {
-        Ok(()) => Ok(path),
-        Err(source) => Err(Error::Write { path, source }),
-    }
-}
-
-fn aside(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let file = temporary(&format!(".{extension}"), dir)?;
-    fill(file.path())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// A temporary file that, unlike tempfile's default, others may read as the umask allows.
-fn temporary(suffix: &str, dir: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".figure-").suffix(suffix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(dir)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use arrakis_models::ground::bytes::human_bytes;
 use arrakis_models::hooks::{Observer, observe};
 use serde::{Deserialize, Serialize};
 
@@ -115,8 +116,8 @@ impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outside = self.wall_secs - self.scopes_secs();
         writeln!(f, "wall {}, outside hooked modules {}", time(self.wall_secs), time(outside.max(0.0)))?;
-        let peak = self.peak_rss_bytes.map_or_else(|| "unknown".to_owned(), bytes);
-        writeln!(f, "activations {}, peak memory of the process {peak}", bytes(self.activation_bytes))?;
+        let peak = self.peak_rss_bytes.map_or_else(|| "unknown".to_owned(), human_bytes);
+        writeln!(f, "activations {}, peak memory of the process {peak}", human_bytes(self.activation_bytes))?;
         writeln!(f, "{:<32} {:>8} {:>11} {:>11} {:>7}", "scope", "calls", "self", "inclusive", "self %")?;
         let mut scopes: Vec<&ScopeCost> = self.scopes.iter().collect();
         scopes.sort_by(|a, b| b.self_secs.total_cmp(&a.self_secs));
@@ -132,7 +133,7 @@ impl fmt::Display for Profile {
         sites.sort_by(|a, b| b.self_secs.total_cmp(&a.self_secs));
         writeln!(f, "costliest sites:")?;
         for site in sites.iter().take(SITE_ROWS) {
-            let (own, size) = (time(site.self_secs), bytes(site.bytes));
+            let (own, size) = (time(site.self_secs), human_bytes(site.bytes));
             writeln!(f, "{:<32} {:>8} {own:>11} {size:>11}", site.site, site.passes)?;
         }
         Ok(())
@@ -143,21 +144,9 @@ fn time(secs: f64) -> String {
     format!("{:.3?}", Duration::from_secs_f64(secs))
 }
 
-fn bytes(count: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let power = (count.max(1).ilog2() / 10).min(4) as usize;
-    let scaled = count as f64 / 1024f64.powi(power as i32);
-    if power == 0 { format!("{count} B") } else { format!("{scaled:.1} {}", units[power]) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_in_units_a_person_reads() {
-        assert_eq!([0, 1023, 1536, 3 << 30].map(bytes), ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
-    }
 
     #[test]
     fn a_body_without_a_model_has_a_wall_time_and_no_scope() {

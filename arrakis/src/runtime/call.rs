@@ -4,6 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use arrakis_models::files;
+use arrakis_models::ground::warnings::warn;
+
 use super::describe::{Seen, panic_message, with_causes};
 use super::frame::{self, Entered};
 use super::hypothesis::{self, NullMaker};
@@ -327,8 +330,8 @@ fn layers(call: &Call<'_>, claim: bool) -> u8 {
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(name);
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
-    written.map_err(|source| Error::Write { path, source })
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: path.clone(), source })?;
+    Ok(files::write_whole(&path, text)?)
 }
 
 /// A path inside the save folder is kept relative to it: the folder can be moved.
@@ -337,5 +340,5 @@ fn inside(folder: &Path, path: &Path) -> String {
 }
 
 fn say(error: &Error) {
-    eprintln!("arrakis: {}", with_causes(error));
+    warn(with_causes(error));
 }

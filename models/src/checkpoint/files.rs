@@ -5,12 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
-use safetensors::tensor::Dtype;
 
-use super::open::is_there;
 use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
+use crate::ground::files::{is_there, read_json};
 
 /// No architecture names its tensors in more bytes, or gives them more axes.
 const LONGEST_NAME: usize = 1_000;
@@ -250,7 +249,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Located> {
 
 /// The `weight_map` of an index, from tensors to files, which must be plain names.
 pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
-    let value = super::json::read_json(index)?;
+    let value = read_json(index)?;
     let map = value
         .get("weight_map")
         .and_then(|map| map.as_object())
@@ -268,17 +267,4 @@ pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
 fn is_plain(name: &str) -> bool {
     let within = !name.contains(['/', '\\']) && !name.contains(char::is_control);
     within && Path::new(name).file_name().is_some_and(|last| last == name)
-}
-
-/// Little-endian bytes of a float type as `f32`; `None` for other types.
-pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    match dtype {
-        Dtype::F32 => Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F64 => {
-            Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default()) as f32).collect())
-        }
-        Dtype::F16 => Some(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        Dtype::BF16 => Some(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        _ => None,
-    }
 }

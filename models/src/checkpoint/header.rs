@@ -9,8 +9,8 @@ use std::path::Path;
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::open;
 use crate::error::{Error, Result};
+use crate::ground::files;
 
 /// A header beyond this is refused, as the format itself does.
 const LIMIT: u64 = 100_000_000;
@@ -25,7 +25,7 @@ type Opened = (File, u64, Vec<(String, TensorInfo)>);
 /// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
 pub(super) fn read(path: &Path) -> Result<Opened> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = open::open(path)?;
+    let mut file = files::open(path)?;
     let size = file.metadata().map_err(read)?.len();
     let (start, tensors) = read_from(path, &mut file, size)?;
     Ok((file, start, tensors))
@@ -51,7 +51,7 @@ fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(
     }
     file.read_exact(&mut length).map_err(read)?;
     let header = u64::from_le_bytes(length);
-    if let Some(problem) = open::pointer_length(length) {
+    if let Some(problem) = files::pointer_length(length) {
         return Err(Error::file(path, problem));
     }
     if header > size - 8 || header > LIMIT {

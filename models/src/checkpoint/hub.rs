@@ -7,6 +7,7 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 
 use super::files::promised;
 use crate::error::{Error, Result};
+use crate::ground::warnings::warn;
 
 /// Fetches config, tokenizer and weights of a repository; what is cached is not fetched again.
 ///
@@ -32,7 +33,7 @@ fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
         Ok(_) => true,
         Err(error) => {
             if !is_absent(&error) {
-                eprintln!("warning: {id} is read without {name}: {error}");
+                warn(format_args!("{id} is read without {name}: {error}"));
             }
             false
         }

@@ -12,8 +12,9 @@ use burn_store::pytorch_reader::{PickleValue, Tensor};
 use zip::ZipArchive;
 
 use super::files::Held;
-use super::open;
 use crate::error::{Error, Result};
+use crate::ground::bytes::human_bytes;
+use crate::ground::files;
 
 /// What makes the file safe for everybody to read.
 const MEND: &str = "nothing in the file was run; save its tensors as model.safetensors";
@@ -35,9 +36,9 @@ impl PytorchFile {
     /// Parses a file; no numbers are read.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let broken = |problem: String| Error::file(path, problem);
-        let listed = pickle_bytes(open::open(path)?).unwrap_or_default();
+        let listed = pickle_bytes(files::open(path)?).unwrap_or_default();
         if listed > LISTED {
-            let problem = format!("the list of its tensors takes {} MB, more than any model's", listed >> 20);
+            let problem = format!("the list of its tensors takes {}, more than any model's", human_bytes(listed));
             return Err(broken(format!("{problem}; {MEND}, or download it again")));
         }
         let failed = |error: &dyn std::fmt::Display| {

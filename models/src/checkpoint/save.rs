@@ -6,6 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::error::{Error, Result};
+use crate::ground::files::write_whole;
 use crate::model::HookedTransformer;
 
 /// Writes `arrakis.json` (the architecture), `model.safetensors` (parameters by our paths, `[in, out]`, f32)
@@ -15,10 +16,7 @@ use crate::model::HookedTransformer;
 ///
 /// [`Error::Write`] naming the file that could not be written.
 pub fn save_own(model: &HookedTransformer, folder: &Path) -> Result<()> {
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|source| Error::Write { path, source })
-    };
+    let write = |name: &str, bytes: &[u8]| write_whole(&folder.join(name), bytes);
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
     let config = serde_json::to_string_pretty(model.config()).expect("BUG: a config is plain data");
     write("arrakis.json", config.as_bytes())?;

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::tensor::{Dtype, View};
 
 use crate::error::{Error, Result};
 use crate::families::{self, Weight, WeightMap};
+use crate::ground::files::{write_whole, write_whole_with};
 use crate::hooks::Activation;
 use crate::model::{HookedAutoConfig, HookedTransformer};
 use crate::transformer::TransformerConfig;
@@ -45,20 +46,12 @@ impl HookedTransformer {
         let parameters = self.parameters().into_iter().collect();
         let stored = fitting(&map, &parameters, &config, self.config())?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
-        aside(folder.join("model.safetensors"), |path| write_weights(stored, path))?;
+        write_whole_with(&folder.join("model.safetensors"), |aside| write_weights(stored, aside))?;
         for (name, bytes) in files.beside_f32()? {
-            aside(folder.join(name), |path| {
-                std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.into(), source })
-            })?;
+            write_whole(&folder.join(name), bytes)?;
         }
         Ok(())
     }
-}
-
-/// Writes a file under another name, and gives it its own when it is whole.
-fn aside(path: PathBuf, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let part = path.with_added_extension("part");
-    write(&part).and_then(|()| std::fs::rename(&part, &path).map_err(|source| Error::Write { path, source }))
 }
 
 /// The tensors of the file, when every weight of the architecture is there and has nothing over.

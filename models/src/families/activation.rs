@@ -1,7 +1,8 @@
 //! The nonlinearity that `config.json` names, among those of transformers' `ACT2FN`.
 
 use super::HfConfig;
-use crate::error::{Result, nearest};
+use crate::error::Result;
+use crate::ground::nearest::{did_you_mean, nearest};
 use crate::transformer::ActivationKind;
 
 /// The names of transformers, and what each computes.
@@ -33,7 +34,7 @@ impl ActivationKind {
         let names: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
         let found = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         found.ok_or_else(|| {
-            let near = nearest(&name, &names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = did_you_mean(nearest(&name, &names).as_deref(), "");
             hf.problem(key, format!("this activation is not known{near} Known: {}", names.join(", ")))
         })
     }

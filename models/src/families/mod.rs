@@ -35,7 +35,8 @@ mod weights;
 pub use hf_config::HfConfig;
 pub use weights::{Cut, Weight, WeightMap};
 
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
+use crate::ground::nearest::nearest;
 use crate::transformer::TransformerConfig;
 
 /// One architecture of Hugging Face, translated.

@@ -25,7 +25,7 @@ pub use run::outcome::Outcome;
 pub use run::path::enter;
 pub use run::plan::Plan;
 pub use run::slot::{PassAny, PassTensor, Slot};
-pub(crate) use run::warnings::{warn, warn_unchanged};
+pub(crate) use run::warnings::warn_unchanged;
 pub use tensor::activation::Activation;
 pub use tensor::at::At;
 pub(crate) use tensor::axes::Axes;

@@ -9,7 +9,7 @@ use crate::checkpoint;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::families::{self, HfConfig};
-use crate::progress;
+use crate::ground::{files, progress};
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Init, RandomSource, Source, Transformer, TransformerConfig};
 
@@ -44,13 +44,13 @@ impl HookedAutoConfig {
     /// [`Error::Read`] when there is none, and those of [`HookedAutoConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<TransformerConfig> {
         let own = folder.join("arrakis.json");
-        if checkpoint::is_there(&own)? {
+        if files::is_there(&own)? {
             let config: TransformerConfig =
-                serde_json::from_value(checkpoint::read_config(&own)?).map_err(|error| Error::file(&own, error))?;
+                serde_json::from_value(files::read_config(&own)?).map_err(|error| Error::file(&own, error))?;
             config.check()?;
             return Ok(config);
         }
-        Self::from_json(checkpoint::read_config(&folder.join("config.json"))?)
+        Self::from_json(files::read_config(&folder.join("config.json"))?)
     }
 
     /// The `model_type`s that can be loaded.

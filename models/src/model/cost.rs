@@ -5,6 +5,7 @@ use std::fmt;
 use super::{HookedTransformer, RunOptions};
 use crate::conformance::dims_with_keys;
 use crate::error::{Error, Result};
+use crate::ground::bytes::human_bytes;
 use crate::hooks::Plan;
 use crate::tokens::{IntoTokens, Tokens};
 
@@ -31,14 +32,13 @@ impl Cost {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let blocks = self.stop_at_layer.unwrap_or(self.n_layers);
         write!(
             f,
-            "{} sites captured, {:.1} MB kept, about {:.1} MB at work; {blocks} of {} blocks needed",
+            "{} sites captured, {} kept, about {} at work; {blocks} of {} blocks needed",
             self.captures.len(),
-            megabytes(self.bytes()),
-            megabytes(self.working),
+            human_bytes(self.bytes()),
+            human_bytes(self.working),
             self.n_layers
         )
     }
@@ -175,7 +175,7 @@ mod tests {
         let error = model().run_from([1, 2], Plan::new().capture("logits"), None, &options).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "what this run captures would take 0.00 GB (160 bytes), the limit is 0.00 GB (100 bytes): capture fewer \
+            "what this run captures would take 160 B (160 bytes), the limit is 100 B (100 bytes): capture fewer \
              sites or positions, a reduction, or in batches (`capture_in_batches`)"
         );
     }

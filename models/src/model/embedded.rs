@@ -7,9 +7,9 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 
 use super::{HookedAutoModel, HookedTransformer};
-use crate::checkpoint::widen;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
+use crate::ground::dtype::widen;
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 

@@ -9,8 +9,8 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
 use super::{Tokenizer, failed};
-use crate::checkpoint::{is_there, read_json, text};
 use crate::error::{Error, Result};
+use crate::ground::files::{is_there, read_json, text};
 
 /// A file of merges beyond this is none.
 const LIMIT: u64 = 64 << 20;

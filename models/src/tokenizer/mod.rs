@@ -11,8 +11,9 @@ use tokenizers::{
     Tokenizer as Inner, TokenizerImpl,
 };
 
-use crate::checkpoint::text;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
+use crate::ground::files::text;
+use crate::ground::nearest::nearest;
 
 /// A `tokenizer.json` beyond this is none: the largest vocabularies take a seventh of it.
 const LIMIT: u64 = 256 << 20;

@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
 use super::config::{Positions, Rope, RopeScaling, TransformerConfig};
-use crate::hooks::warn;
+use crate::ground::warnings::warn_once;
 
 /// Keys and values of earlier forwards, for generation token by token.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +188,7 @@ fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -
     // As in transformers, the longest row says how all rows of a batch are rotated, where that depends on the length.
     let longest = longest(positions);
     if is_turned_by_another(rope, positions, longest) {
-        warn(
+        warn_once(
             "rows of a batch are rotated as its longest row is, as in transformers, and a shorter one would be rotated \
              otherwise alone: run rows apart whose lengths are on both sides of what the rotation was trained for",
         );

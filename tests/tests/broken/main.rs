@@ -220,7 +220,7 @@ fn configs_that_are_no_json() {
     );
     says(&written("[".repeat(200_000)), &["config.json", "not valid JSON", "recursion limit"]);
     says(&written(String::new()), &["config.json", "it is empty", "download it again"]);
-    says(&written(" ".repeat(5 << 20)), &["config.json", "larger than 4 MB", "the right file?"]);
+    says(&written(" ".repeat(5 << 20)), &["config.json", "larger than 4.2 MB", "the right file?"]);
     let long = written(format!(r#"{{"model_type": "llama", "hidden_size": [{}0]}}"#, "0, ".repeat(100_000)));
     assert!(long.len() < 500 && long.contains("`hidden_size` is [0,0,0,"), "{}", &long[..500.min(long.len())]);
     says(&written("[1]".into()), &["config.json", "object"]);

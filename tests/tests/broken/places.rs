@@ -35,7 +35,7 @@ fn links_to_nothing_and_to_what_never_ends() {
         says(&said, &[file, "a link to a file that is not there"]);
     }
     for (file, said) in instead(|path| symlink("/dev/zero", path).unwrap()) {
-        says(&said, &[file, "no regular file"]);
+        says(&said, &[file, "not a regular file"]);
     }
 }
 
@@ -46,7 +46,7 @@ fn pipes_in_the_place_of_files() {
     for (file, said) in
         instead(|path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()))
     {
-        says(&said, &[file, "no regular file, but a pipe"]);
+        says(&said, &[file, "not a regular file but a pipe"]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The residual stream, taken apart.
 
+use arrakis_models::ground::nearest::{did_you_mean, nearest};
 use arrakis_models::transformer::Norm;
 use arrakis_models::{HookedTransformer, IntoTokens, device, site};
 use burn::tensor::Tensor;
@@ -104,8 +105,7 @@ impl ResidStack {
     }
 
     fn unknown(&self, label: &str) -> String {
-        let nearest = arrakis_models::error::nearest(label, &self.labels);
-        let nearest = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
+        let nearest = did_you_mean(nearest(label, &self.labels).as_deref(), "");
         format!("no component `{label}`{nearest}")
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use arrakis::models::files::write_whole;
 use arrakis::models::{Error, HookedTransformer, checkpoint, device};
 use arrakis_recipe::exam::Score;
 use arrakis_recipe::facts::{Facts, Run};
@@ -118,10 +119,6 @@ fn bar(steps: u64, done: u64) -> ProgressBar {
     ProgressBar::new(steps).with_style(style).with_position(done)
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    Ok(std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })?)
-}
-
 /// `training_log.csv`: the mean of every ten steps, so that the file stays small.
 struct Log {
     path: PathBuf,
@@ -192,7 +189,7 @@ impl Log {
             let (loss, lr, norm) = (mean(|step| step.loss), mean(|step| step.lr), mean(|step| step.grad_norm));
             writeln!(csv, "{first},{loss:.5},{lr:.6},{norm:.4},{seconds:.1}").expect("BUG: writing to a string");
         }
-        write(&self.path, &csv)
+        Ok(write_whole(&self.path, csv)?)
     }
 }
 
@@ -202,12 +199,12 @@ fn publish(model: &HookedTransformer, run: &Run, out: &Path) -> Result<()> {
     let model = HookedTransformer::new(model.net().clone(), "embedded", Some(recipe::tokenizer()?), &chosen);
     checkpoint::save_own(&model, out)?;
     let config = serde_json::to_string_pretty(&vocab::tokenizer_config()).expect("BUG: plain JSON");
-    write(&out.join("tokenizer_config.json"), &config)?;
+    write_whole(&out.join("tokenizer_config.json"), config)?;
     let path = out.join("model.safetensors");
     let weights = std::fs::read(&path).map_err(|source| Error::Read { path, source })?;
     let facts = Facts::measure(&model, run, &weights, ROWS)?;
     let json = serde_json::to_string_pretty(&facts).expect("BUG: facts are plain data");
-    write(&out.join("facts.json"), &(json + "\n"))?;
+    write_whole(&out.join("facts.json"), json + "\n")?;
     print(&facts);
     Ok(())
 }

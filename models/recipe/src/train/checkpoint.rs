@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use arrakis::models::checkpoint::{read_json, save_own, widen};
+use arrakis::models::checkpoint::save_own;
 use arrakis::models::device::Chosen;
+use arrakis::models::files::{read_json, write_whole};
+use arrakis::models::ground::dtype::widen;
 use arrakis::models::model::net_from_bytes;
 use arrakis::models::{Error, HookedAutoConfig};
 use safetensors::SafeTensors;
@@ -36,10 +38,10 @@ impl Trainer {
         }
         let partial = done.with_extension("partial");
         save_own(&self.model(), &partial)?;
-        write(&partial.join("optimizer.safetensors"), &self.moments(&partial)?)?;
+        write_whole(&partial.join("optimizer.safetensors"), self.moments(&partial)?)?;
         let state = State { step: self.step, settings: self.settings };
         let state = serde_json::to_string_pretty(&state).expect("BUG: settings are plain data");
-        write(&partial.join("training.json"), state.as_bytes())?;
+        write_whole(&partial.join("training.json"), state)?;
         std::fs::rename(&partial, &done).map_err(|source| Error::Write { path: done.clone(), source })?;
         Ok(done)
     }
@@ -108,10 +110,6 @@ fn broken(path: &Path, problem: impl std::fmt::Display) -> Error {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    std::fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

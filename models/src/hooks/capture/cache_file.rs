@@ -1,7 +1,6 @@
 //! Caches as safetensors files, with where they came from.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write as _;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -9,6 +8,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::cache::ActivationCache;
 use crate::error::{Error, Result};
+use crate::ground::dtype::widen;
+use crate::ground::files::write_whole;
 use crate::hooks::tensor::activation::Activation;
 
 /// The one key of a file's metadata: several would be written in the order of a hash map.
@@ -42,13 +43,7 @@ impl ActivationCache {
         };
         let about = serde_json::to_string(&about).map_err(|error| Error::file(path, error))?;
         let file = self.bytes_with(HashMap::from([(KEY.to_owned(), about)]), path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut aside| {
-            aside.write_all(&file)?;
-            aside.as_file().sync_all()?;
-            aside.persist(path).map_err(|error| error.error)
-        });
-        written.map(drop).map_err(|source| Error::Write { path: path.into(), source })
+        write_whole(path, &file)
     }
 
     fn bytes_with(&self, metadata: HashMap<String, String>, path: &Path) -> Result<Vec<u8>> {
@@ -84,7 +79,7 @@ impl ActivationCache {
         let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::file(path, error))?;
         let mut tensors = BTreeMap::new();
         for (site, view) in file.tensors() {
-            let values = crate::checkpoint::widen(view.dtype(), view.data())
+            let values = widen(view.dtype(), view.data())
                 .ok_or_else(|| Error::file(path, format!("`{site}` is not a float tensor")))?;
             tensors.insert(site, Activation::from_vec(values, view.shape(), device)?);
         }

@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 
 use super::outcome::{Leaf, Outcome};
 use super::part::{Part, What};
-use super::warnings::warn;
 use crate::error::{Error, Result};
+use crate::ground::warnings::warn_once;
 use crate::hooks::capture::cache::ActivationCache;
 use crate::hooks::capture::capture::Capture;
 use crate::hooks::edit::backward::{self, BackwardLog, Hook};
@@ -182,7 +182,7 @@ impl Session {
         }
         let effects = effect::read(self.effects)?;
         for site in &self.met_again {
-            warn(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
+            warn_once(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
         }
         let cache = ActivationCache::new(self.captured, self.order);
         let effects = self.parts.iter().zip(effects).filter(|(part, _)| part.what.edit().is_some());

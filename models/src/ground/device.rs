@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::error::{Error, Result};
+use crate::ground::error::{Error, Result};
 
 /// The device a run uses, with what to call it.
 #[derive(Clone, Debug)]

@@ -1,7 +1,10 @@
-//! Everything that can go wrong in this crate: what, where, and how to mend it.
+//! Everything that can go wrong in this crate: what, where, and how to fix it.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+
+use super::bytes::human_bytes;
+use super::nearest::{did_you_mean, nearest};
 
 /// The result of anything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -11,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A name or pattern selects no site.
-    #[error("no site fits `{asked}`{} `sites()` lists them all", did_you_mean(nearest))]
+    #[error("no site fits `{asked}`{} `sites()` lists them all", did_you_mean(nearest.as_deref(), ";"))]
     UnknownSite {
         /// What was asked for.
         asked: String,
@@ -19,7 +22,7 @@ pub enum Error {
         nearest: Option<String>,
     },
     /// A site was not kept by the run that made the cache.
-    #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest))]
+    #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest.as_deref(), ";"))]
     NotCaptured {
         /// What was asked for.
         asked: String,
@@ -35,8 +38,8 @@ pub enum Error {
     /// A run would need more memory than it may take.
     #[error(
         "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {mend}",
-        gigabytes(*bytes),
-        gigabytes(*limit)
+        human_bytes(*bytes),
+        human_bytes(*limit)
     )]
     TooLarge {
         /// What needs the memory.
@@ -49,7 +52,7 @@ pub enum Error {
         mend: &'static str,
     },
     /// A part of a plan met no tensor.
-    #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest).trim_end_matches(';'))]
+    #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest.as_deref(), ""))]
     NeverFired {
         /// Capture, edit or gradient.
         what: &'static str,
@@ -173,7 +176,7 @@ pub enum Error {
         pieces: String,
     },
     /// A token does not occur in a prompt.
-    #[error("the token `{token}` does not occur in the prompt{}", did_you_mean(nearest).trim_end_matches(';'))]
+    #[error("the token `{token}` does not occur in the prompt{}", did_you_mean(nearest.as_deref(), ""))]
     TokenAbsent {
         /// The token.
         token: String,
@@ -202,7 +205,7 @@ pub enum Error {
         why: String,
     },
     /// An architecture that is not known.
-    #[error("the architecture `{asked}` is not known{} {}", among(nearest), known.join(", "))]
+    #[error("the architecture `{asked}` is not known{} known are {}", did_you_mean(nearest.as_deref(), ";"), known.join(", "))]
     UnknownArchitecture {
         /// `model_type` of the config.
         asked: String,
@@ -303,28 +306,4 @@ impl Error {
     pub(crate) fn file(path: &Path, problem: impl Display) -> Self {
         Self::File { path: path.to_owned(), problem: problem.to_string() }
     }
-}
-
-#[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(|| ";".to_owned(), |name| format!("; did you mean `{name}`?"))
-}
-
-#[allow(clippy::ref_option, reason = "the error's format string hands over the field as it is")]
-fn among(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(|| "; known are".to_owned(), |name| format!("; did you mean `{name}`? Known are"))
-}
-
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.2} GB", bytes as f64 / 1e9)
-}
-
-/// The known name most like the one asked for.
-pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
-    let scored = known.iter().map(|name| (strsim::normalized_damerau_levenshtein(asked, name.as_ref()), name.as_ref()));
-    let best = scored.fold(None::<(f64, &str)>, |best, next| match best {
-        Some(best) if best.0 >= next.0 => Some(best),
-        _ => Some(next),
-    });
-    best.map(|(_, name)| name.to_owned())
 }

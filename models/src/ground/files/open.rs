@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::ground::bytes::human_bytes;
+use crate::ground::error::{Error, Result};
 
 /// How a Git LFS pointer begins: the small text that stands in the place of a file not yet fetched.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/";
@@ -13,16 +14,16 @@ const UNFETCHED: &str =
     "it is a Git LFS pointer, and the file it stands for has not been fetched: run `git lfs pull` in its folder";
 
 /// What to say of a file that begins so.
-pub(super) fn pointer(start: &[u8]) -> Option<&'static str> {
+fn pointer(start: &[u8]) -> Option<&'static str> {
     start.starts_with(POINTER).then_some(UNFETCHED)
 }
 
 /// The same of the eight bytes a safetensors file begins with: the length of its header, in sane files.
-pub(super) fn pointer_length(start: [u8; 8]) -> Option<&'static str> {
+pub(crate) fn pointer_length(start: [u8; 8]) -> Option<&'static str> {
     POINTER.starts_with(&start).then_some(UNFETCHED)
 }
 
-/// Whether a file is there. A link to nothing, a folder or a pipe of that name is no file and not nothing.
+/// Whether a file is there. A link to nothing, a folder or a pipe of that name is neither a file nor nothing.
 ///
 /// # Errors
 ///
@@ -31,7 +32,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
         Ok(found) if found.is_dir() => Err(Error::file(path, "it is a folder; a file goes by this name")),
-        Ok(_) => Err(Error::file(path, "it is no regular file, but a pipe or a device; put the file itself there")),
+        Ok(_) => Err(Error::file(path, "it is not a regular file but a pipe or a device; put the file itself there")),
         Err(_) if std::fs::symlink_metadata(path).is_ok() => {
             Err(Error::file(path, "it is a link to a file that is not there; download it again"))
         }
@@ -44,7 +45,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// [`Error::Read`] when it cannot be opened, [`Error::File`] when it is no regular file.
+/// [`Error::Read`] when it cannot be opened, [`Error::File`] when it is not a regular file.
 pub(crate) fn open(path: &Path) -> Result<File> {
     is_there(path)?;
     File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
@@ -61,7 +62,7 @@ pub(crate) fn text(path: &Path, limit: u64) -> Result<String> {
     let read = open(path)?.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if bytes.len() as u64 > limit {
-        return Err(Error::file(path, format!("it is larger than {} MB; is it the right file?", limit >> 20)));
+        return Err(Error::file(path, format!("it is larger than {}; is it the right file?", human_bytes(limit))));
     }
     if let Some(problem) = pointer(&bytes) {
         return Err(Error::file(path, problem));
@@ -96,7 +97,7 @@ mod tests {
             (&utf16[..], "not UTF-8 text; save it as UTF-8"),
             (b" \n", "it is empty; download it again"),
             (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "run `git lfs pull`"),
-            (&vec![b' '; (1 << 20) + 1], "it is larger than 1 MB"),
+            (&vec![b' '; (1 << 20) + 1], "it is larger than 1.0 MB"),
         ] {
             let said = said(bytes).unwrap_err();
             assert!(said.contains(problem), "{said}");
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file() {
+    fn what_is_not_a_file() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_there(&folder.path().join("nothing")).unwrap());
         assert!(is_there(folder.path()).unwrap_err().to_string().contains("it is a folder"));
@@ -113,7 +114,7 @@ mod tests {
             let link = folder.path().join("link");
             std::os::unix::fs::symlink("nowhere", &link).unwrap();
             assert!(is_there(&link).unwrap_err().to_string().contains("a link to a file that is not there"));
-            assert!(open(Path::new("/dev/null")).unwrap_err().to_string().contains("no regular file"));
+            assert!(open(Path::new("/dev/null")).unwrap_err().to_string().contains("not a regular file"));
         }
     }
 }

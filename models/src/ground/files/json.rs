@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::open;
-use crate::error::{Error, Result};
+use crate::ground::error::{Error, Result};
 
-/// A JSON file beyond this is no config, index or tokenizer.
+/// A JSON file beyond this is not a config, index or tokenizer.
 const LIMIT: u64 = 64 << 20;
 
 /// Of a config alone.
@@ -41,7 +41,7 @@ fn problem(error: &serde_json::Error, text: &str) -> String {
     let column = line.get(..error.column().min(line.len())).map_or(0, |before| before.chars().count());
     let (first, shown) = (column.saturating_sub(SHOWN), 2 * SHOWN);
     let near: String = line.chars().skip(first).take(shown).collect();
-    format!("not valid JSON: {error}, near `{}`; mend it there, or download it again", near.trim())
+    format!("not valid JSON: {error}, near `{}`; fix it there, or download it again", near.trim())
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_place_is_shown() {
-        assert!(said("{\n  \"eps\": NaN\n}").contains("line 2 column 10, near `\"eps\": NaN`; mend it there"));
+        assert!(said("{\n  \"eps\": NaN\n}").contains("line 2 column 10, near `\"eps\": NaN`; fix it there"));
         assert!(said("{\"a\": 1e999}").contains("near `{\"a\": 1e999}`"));
         let deep = said(&"[".repeat(100_000));
         assert!(deep.contains("recursion limit") && deep.len() < 250, "{deep}");

@@ -1,0 +1,10 @@
+//! Files: opened with care, read up to a sane size, written whole or not at all.
+
+mod json;
+mod open;
+mod write;
+
+pub(crate) use json::read_config;
+pub use json::read_json;
+pub(crate) use open::{is_there, open, pointer_length, text};
+pub use write::{write_new, write_whole, write_whole_with};
