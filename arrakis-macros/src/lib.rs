@@ -64,7 +64,7 @@ pub fn plot_results(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Measures where the time and memory of a call go: every scope and site of the models it runs.
 ///
-/// The profile is in the record, beside it as a Chrome trace, and in `bench.last_profile()`.
+/// The profile is in the record, beside it as a Chrome trace, and in `bench.last()`.
 #[proc_macro_attribute]
 pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Profile, args, &item), args, item)

@@ -10,11 +10,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
+use crate::context;
 use crate::error::{Error, Result};
-use crate::experiment::{ModelFacts, Record, Runs, Store, json};
-use crate::hypothesis::Verdict;
-use crate::profile::Profile;
-use crate::runtime;
+use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
 use crate::tools::Tool;
 
 /// Where records go when no folder is named.
@@ -28,17 +26,9 @@ pub struct Bench {
     store: Store,
     seed: u64,
     facts: OnceLock<ModelFacts>,
-    last: Mutex<Last>,
+    last: Mutex<Option<Run>>,
     /// A save folder that goes with the bench.
     _own_folder: Option<TempDir>,
-}
-
-/// What the latest call on a bench left.
-#[derive(Debug, Default)]
-struct Last {
-    record: Option<Record>,
-    verdict: Option<Verdict>,
-    profile: Option<Profile>,
 }
 
 impl Bench {
@@ -95,7 +85,7 @@ impl Bench {
 
     /// The seed of the experiment that runs on this thread, else the bench's.
     pub fn current_seed(&self) -> u64 {
-        runtime::current_seed().unwrap_or(self.seed)
+        context::current_seed().unwrap_or(self.seed)
     }
 
     /// Random numbers from [`Bench::current_seed`]: the same ones each time it is called.
@@ -114,13 +104,14 @@ impl Bench {
 
     /// The versions of an experiment, oldest first: one for each combination of inputs it was run with.
     ///
-    /// `name` is the function's name, or its full path where two functions share one.
+    /// `name` is the function's name, or its full path. A name means a function of this program first; where two of
+    /// its own share it, give the path.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownExperiment`], naming the nearest;
     /// [`Error::AmbiguousExperiment`]; [`Error::Read`].
-    pub fn list_versions(&self, name: &str) -> Result<Vec<String>> {
+    pub fn list_versions(&self, name: &str) -> Result<Vec<Version>> {
         Ok(self.readable(name)?.versions())
     }
 
@@ -129,7 +120,7 @@ impl Bench {
     /// # Errors
     ///
     /// Those of [`Bench::runs`].
-    pub fn get_version(&self, name: &str, version: &str) -> Result<Record> {
+    pub fn get_version(&self, name: &str, version: impl AsRef<str>) -> Result<Record> {
         let runs = self.runs(name, version)?;
         Ok(runs.into_iter().next_back().expect("BUG: a version has a run"))
     }
@@ -140,32 +131,18 @@ impl Bench {
     ///
     /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or
     /// [`Error::BadRecord`].
-    pub fn runs(&self, name: &str, version: &str) -> Result<Vec<Record>> {
-        self.readable(name)?.of_version(name, version)
+    pub fn runs(&self, name: &str, version: impl AsRef<str>) -> Result<Vec<Record>> {
+        self.readable(name)?.of_version(name, version.as_ref())
     }
 
-    /// The record the latest logged call on this bench wrote.
-    pub fn last_record(&self) -> Option<Record> {
-        self.last().record.clone()
+    /// What the latest call on this bench left, of whichever thread: its record, figures, verdict and profile.
+    ///
+    /// An experiment that calls others ends after them, and a call that only fills in tools leaves nothing.
+    pub fn last(&self) -> Option<Run> {
+        self.latest().clone()
     }
 
-    /// The files of the last logged call's figures.
-    pub fn last_figures(&self) -> Vec<PathBuf> {
-        let figures = self.last_record().map(|record| record.figures).unwrap_or_default();
-        figures.iter().map(|figure| self.folder().join(figure)).collect()
-    }
-
-    /// The verdict of the latest `#[test_hypothesis]` call on this bench.
-    pub fn last_verdict(&self) -> Option<Verdict> {
-        self.last().verdict.clone()
-    }
-
-    /// The profile of the latest `#[profile_model]` call on this bench, with its trace.
-    pub fn last_profile(&self) -> Option<Profile> {
-        self.last().profile.clone()
-    }
-
-    /// The runs of an experiment; files that are no records are said aloud and left alone.
+    /// The runs of an experiment; files that are not read as records are named on stderr and left alone.
     fn readable(&self, name: &str) -> Result<Runs> {
         let runs = self.store.runs(name)?;
         for file in &runs.unreadable {
@@ -186,19 +163,11 @@ impl Bench {
         self.seed
     }
 
-    pub(crate) fn keep_record(&self, record: Record) {
-        self.last().record = Some(record);
+    pub(crate) fn keep(&self, run: Run) {
+        *self.latest() = Some(run);
     }
 
-    pub(crate) fn keep_verdict(&self, verdict: Verdict) {
-        self.last().verdict = Some(verdict);
-    }
-
-    pub(crate) fn keep_profile(&self, profile: Profile) {
-        self.last().profile = Some(profile);
-    }
-
-    fn last(&self) -> MutexGuard<'_, Last> {
+    fn latest(&self) -> MutexGuard<'_, Option<Run>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

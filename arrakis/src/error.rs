@@ -50,6 +50,12 @@ pub enum Error {
         /// The recorded version most like it.
         nearest: Option<String>,
     },
+    /// A text that cannot be the version of any experiment.
+    #[error("`{asked}` is not a version: a version is 16 digits of `0123456789abcdef`; `list_versions` lists them all")]
+    NotAVersion {
+        /// The text.
+        asked: String,
+    },
     /// A file among the records that is not read as one.
     #[error("cannot read the record `{}`: {problem}", path.display())]
     BadRecord {

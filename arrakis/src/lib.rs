@@ -5,6 +5,7 @@ extern crate self as arrakis;
 
 pub mod bench;
 pub mod cli;
+mod context;
 pub mod error;
 pub mod experiment;
 pub mod hypothesis;

@@ -7,16 +7,23 @@
 mod clock;
 mod diff;
 mod environment;
+mod function;
 pub mod json;
+pub(crate) mod program;
 mod record;
+mod run;
 mod seal;
 mod store;
+mod version;
 
 pub use diff::{Change, diff};
 pub(crate) use environment::Environment;
 pub use environment::Git;
+pub use function::Function;
 pub(crate) use record::Draft;
 pub use record::{ModelFacts, Outcome, Record};
+pub use run::Run;
 pub use seal::{FORMAT, Problem};
 pub(crate) use store::file_name;
 pub use store::{Runs, Store, Unreadable};
+pub use version::Version;

@@ -7,14 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Environment, Git, clock, json as lossless};
+use super::{Environment, Function, Git, Version, clock, json as lossless};
 use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
-use crate::runtime::Function;
-
-/// Digits of a version.
-const VERSION_LENGTH: usize = 16;
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,8 +56,8 @@ pub struct Record {
     pub format: u32,
     /// Unique to this run: version, time, and eight digits.
     pub id: String,
-    /// First 16 hex digits of the hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
-    pub version: String,
+    /// The hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
+    pub version: Version,
     /// The experiment: the function's name, or the one the attribute gives.
     pub name: String,
     /// The function's full path.
@@ -113,7 +109,7 @@ pub struct Record {
     pub digest: String,
     /// The JSON it was read from, where this code would write it otherwise.
     #[serde(skip)]
-    pub(super) written: Option<Box<Value>>,
+    pub(crate) written: Option<Box<Value>>,
 }
 
 /// What is known when a run begins.
@@ -135,7 +131,7 @@ impl Draft<'_> {
         let record = Record {
             format: super::FORMAT,
             id: String::new(),
-            version: String::new(),
+            version: Version::default(),
             name: self.name.to_owned(),
             function: function.path(),
             source: function.source.to_owned(),
@@ -175,7 +171,7 @@ impl Record {
     }
 
     /// The hash of the inputs: never of the time, the surroundings or the outcome.
-    fn version_of_inputs(&self) -> String {
+    fn version_of_inputs(&self) -> Version {
         let inputs = json!({
             "function": self.function,
             "source": self.source_hash,
@@ -185,7 +181,7 @@ impl Record {
             "device": self.model.device_kind(),
             "dtype": self.model.dtype,
         });
-        lossless::digest(&lossless::canonical(&inputs))[..VERSION_LENGTH].to_owned()
+        Version::of_inputs(&inputs)
     }
 
     /// The result, as the type the function returned (inside its `Result`).
@@ -221,7 +217,7 @@ impl Record {
 }
 
 /// Version, moment, and digits that no other record of this or another process has.
-fn unique_id(version: &str, started: &str) -> String {
+fn unique_id(version: &Version, started: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let unique = lossless::digest(&format!("{} {count} {started} {:?}", std::process::id(), std::time::Instant::now()));
@@ -267,7 +263,6 @@ pub(super) mod tests {
         assert_eq!(first.version, second.version);
         assert_ne!(first.id, second.id);
         assert_ne!(first.version, record(1).version);
-        assert_eq!(first.version.len(), 16);
     }
 
     #[test]

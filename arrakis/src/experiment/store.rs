@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrakis_models::files;
 
-use super::{Problem, Record};
+use super::{Problem, Record, Version, program};
 use crate::error::{Error, Result};
 
 /// The records below one folder.
@@ -80,17 +80,20 @@ impl Store {
 
     /// Every run of an experiment, by its name or its function's full path.
     ///
+    /// A name means a function of this program first: one in a crate whose experiments it called, or in the
+    /// crate its executable is named for. Else it means the only function of that name.
+    ///
     /// # Errors
     ///
     /// [`Error::UnknownExperiment`] where there is none, naming the nearest; [`Error::AmbiguousExperiment`]
-    /// where two functions share the name; [`Error::Read`].
+    /// where two functions of the program have the name, or none of its own and two others; [`Error::Read`].
     pub fn runs(&self, asked: &str) -> Result<Runs> {
         let name = asked.rsplit("::").next().unwrap_or(asked);
         let mut runs = read_folder(&self.folder_of(name))?;
         if asked.contains("::") {
             runs.records.retain(|record| record.function == asked);
         } else {
-            only_one_function(asked, &runs.records)?;
+            program::keep_the_one_meant(asked, &mut runs.records, &program::own_crates())?;
         }
         if runs.records.is_empty() && runs.unreadable.is_empty() {
             let nearest = nearest(name, &self.names()?);
@@ -102,7 +105,7 @@ impl Store {
 
 impl Runs {
     /// The distinct versions, by their first run.
-    pub fn versions(&self) -> Vec<String> {
+    pub fn versions(&self) -> Vec<Version> {
         let mut seen = BTreeSet::new();
         let versions = self.records.iter().map(|record| record.version.clone());
         versions.filter(|version| seen.insert(version.clone())).collect()
@@ -116,7 +119,7 @@ impl Runs {
     /// is a file of it that cannot be read.
     pub fn of_version(self, experiment: &str, version: &str) -> Result<Vec<Record>> {
         let versions = self.versions();
-        let found: Vec<Record> = self.records.into_iter().filter(|record| record.version == version).collect();
+        let found: Vec<Record> = self.records.into_iter().filter(|record| record.version.as_ref() == version).collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -181,24 +184,15 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// A name the attribute gives may be shared on purpose; a function's own name may not.
-fn only_one_function(asked: &str, records: &[Record]) -> Result<()> {
-    let own_name = |record: &&Record| record.function.rsplit("::").next() == Some(record.name.as_str());
-    let functions: BTreeSet<&String> = records.iter().filter(own_name).map(|record| &record.function).collect();
-    if functions.len() < 2 {
-        return Ok(());
-    }
-    Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: functions.into_iter().cloned().collect() })
-}
-
 /// The name that begins as the one asked for, as a version cut short does; else the one most like it, where one is like it at all.
-fn nearest(asked: &str, known: &[String]) -> Option<String> {
-    if let Some(longer) = known.iter().find(|name| !asked.is_empty() && name.starts_with(asked)) {
-        return Some(longer.clone());
+fn nearest(asked: &str, known: &[impl AsRef<str>]) -> Option<String> {
+    let mut names = known.iter().map(AsRef::as_ref);
+    if let Some(longer) = names.clone().find(|name| !asked.is_empty() && name.starts_with(asked)) {
+        return Some(longer.to_owned());
     }
-    let likeness = |name: &String| strsim::normalized_damerau_levenshtein(asked, name);
-    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.3).then(|| best.clone())
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(asked, name);
+    let best = names.by_ref().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.3).then(|| best.to_owned())
 }
 
 #[cfg(test)]
@@ -223,7 +217,7 @@ mod tests {
         assert_eq!(runs.records, records);
         assert_eq!(runs.versions(), [records[0].version.clone(), records[1].version.clone()]);
         assert_eq!(store.runs("probe::heads::sweep").unwrap().records.len(), 3);
-        assert_eq!(runs.of_version("sweep", &records[0].version).unwrap().len(), 2);
+        assert_eq!(runs.of_version("sweep", records[0].version.as_ref()).unwrap().len(), 2);
     }
 
     #[test]
@@ -259,7 +253,7 @@ mod tests {
         let path = store.write(&record).unwrap();
         let newer = fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
         fs::write(&path, &newer).unwrap();
-        let error = store.runs("sweep").unwrap().of_version("sweep", &record.version).unwrap_err().to_string();
+        let error = store.runs("sweep").unwrap().of_version("sweep", record.version.as_ref()).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
@@ -279,7 +273,7 @@ mod tests {
         let error = store.runs("sweep").unwrap().of_version("sweep", "0123").unwrap_err().to_string();
         assert!(error.starts_with("`sweep` has no version `0123`"), "{error}");
         let version = &store.runs("sweep").unwrap().versions()[0];
-        let error = store.runs("sweep").unwrap().of_version("sweep", &version[..4]).unwrap_err().to_string();
+        let error = store.runs("sweep").unwrap().of_version("sweep", &version.as_ref()[..4]).unwrap_err().to_string();
         assert!(error.ends_with(&format!("; did you mean `{version}`?")), "{error}");
     }
 

@@ -8,48 +8,21 @@ use arrakis_models::files;
 use arrakis_models::ground::warnings::warn;
 
 use super::describe::{Seen, panic_message, with_causes};
-use super::frame::{self, Entered};
 use super::hypothesis::{self, NullMaker};
 use super::show::Shown;
 use crate::bench::Bench;
+use crate::context::{self, Entered};
 use crate::error::{Error, Result};
-use crate::experiment::{Draft, Outcome, file_name};
-use crate::hypothesis::{Alternative, Claim, Null, Sample, Test, Verdict};
+use crate::experiment::{Draft, Function, Outcome, Record, Run, file_name, program};
+use crate::hypothesis::{Alternative, Claim, Null, Sample, Test};
 use crate::plot::Figure;
 use crate::profile::{self, Profile};
 
 /// Draws of the null where the attribute names no number: enough for α = 0.05.
 const DRAWS: usize = 199;
 
-/// A function under an attribute, as it stands in its file.
-#[derive(Debug)]
-pub struct Function {
-    /// `module_path!()`.
-    pub module: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Its package.
-    pub package: &'static str,
-    /// That package's version.
-    pub package_version: &'static str,
-    /// That package's folder.
-    pub folder: &'static str,
-    /// Its file.
-    pub file: &'static str,
-    /// The line of its `fn`.
-    pub line: u32,
-    /// Its text.
-    pub source: &'static str,
-    /// Its tokens.
-    pub tokens: &'static str,
-}
-
-impl Function {
-    /// Module path and name.
-    pub fn path(&self) -> String {
-        format!("{}::{}", self.module, self.name)
-    }
-}
+/// The bit of `#[use_tools]`.
+const TOOLS: u8 = 1;
 
 /// `#[log_experiment(..)]`.
 #[derive(Debug, Default)]
@@ -182,7 +155,8 @@ impl<'a> Running<'a> {
     fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Inputs) -> Result<Self> {
         let claim =
             call.hypothesis.take().map(|hypothesis| registered(hypothesis, call.function, bench)).transpose()?;
-        let entered = Entered::new(call.function.path(), layers(&call, claim.is_some()));
+        program::note(call.function.module);
+        let entered = Entered::new(call.function.path(), attributes(&call, claim.is_some()));
         let log = call.log.as_ref();
         let name = log.and_then(|log| log.name).unwrap_or(call.function.name);
         if call.log.is_some() || entered.frame.borrow().record.is_none() {
@@ -196,7 +170,7 @@ impl<'a> Running<'a> {
                 model: bench.facts()?,
                 seed: log.and_then(|log| log.seed).unwrap_or(bench.own_seed()),
                 tags: log.and_then(|log| log.tags).unwrap_or_default().iter().map(ToString::to_string).collect(),
-                parents: frame::parents(),
+                parents: context::parents(),
             };
             entered.frame.borrow_mut().record = Some(draft.begin());
         }
@@ -254,10 +228,9 @@ impl<'a> Running<'a> {
     }
 
     fn keep_profile(&self, profile: Profile) -> Result<()> {
-        self.bench.keep_profile(profile.clone());
         let folder = self.folder.join("profiles");
         let saved = write(&folder, &format!("{}.trace.json", self.id), &profile.to_chrome_trace());
-        self.entered.frame.borrow_mut().profile = Some(Profile { spans: Vec::new(), ..profile });
+        self.entered.frame.borrow_mut().run.profile = Some(profile);
         saved
     }
 
@@ -270,37 +243,50 @@ impl<'a> Running<'a> {
             .map_or_else(|| self.folder.join("figures"), PathBuf::from);
         let stem = format!("{}-{}", self.id, file_name(&figure.title.to_lowercase().replace(' ', "_")));
         let files = figure.record(self.id.clone()).save(&folder, &stem)?;
-        self.entered.frame.borrow_mut().figures.extend(files);
+        self.entered.frame.borrow_mut().run.figures.extend(files);
         Ok(())
     }
 
     fn judge(&self, claim: &Claim, null: Null<'_>, sample: Result<Sample>) -> Result<()> {
-        let verdict: Verdict = claim.judge(sample?, null)?;
+        let verdict = claim.judge(sample?, null)?;
         hypothesis::keep(&verdict);
-        self.bench.keep_verdict(verdict.clone());
-        self.entered.frame.borrow_mut().verdict = Some(verdict);
+        self.entered.frame.borrow_mut().run.verdict = Some(verdict);
         Ok(())
     }
 
-    /// Writes the record where the call is logged and this is its outermost attribute.
+    /// Leaves the run on the bench and writes its record, where this is the outermost attribute of the call.
     fn close(self, outcome: Outcome, secs: f64) -> Result<()> {
-        let mut frame = self.entered.frame.borrow_mut();
-        if !(self.entered.opened && frame.logged) {
+        if !self.entered.opened {
             return Ok(());
         }
-        let Some(mut record) = frame.record.take() else {
-            return Ok(());
-        };
-        record.outcome = outcome;
-        record.duration_secs = secs;
-        record.problems.append(&mut frame.problems);
-        record.figures = frame.figures.iter().map(|path| inside(self.bench.folder(), path)).collect();
-        record.profile = frame.profile.take();
-        record.verdict = frame.verdict.take();
-        let record = record.sealed();
-        let written = self.bench.store().write(&record);
-        self.bench.keep_record(record);
-        written.map(drop)
+        let mut frame = self.entered.frame.borrow_mut();
+        let mut run = std::mem::take(&mut frame.run);
+        let mut written = Ok(());
+        if let Some(mut record) = frame.record.take().filter(|_| frame.logged) {
+            record.problems.append(&mut frame.problems);
+            let record = self.completed(record, &run, outcome, secs);
+            written = self.bench.store().write(&record).map(drop);
+            run.record = Some(record);
+        }
+        // Filling in tools leaves nothing.
+        if frame.attributes != TOOLS {
+            self.bench.keep(run);
+        }
+        written
+    }
+
+    /// The record with what the call came to and what it left.
+    fn completed(&self, record: Record, run: &Run, outcome: Outcome, duration_secs: f64) -> Record {
+        let saved = |profile: &Profile| Profile { spans: Vec::new(), ..profile.clone() };
+        Record {
+            outcome,
+            duration_secs,
+            figures: run.figures.iter().map(|path| inside(self.bench.folder(), path)).collect(),
+            profile: run.profile.as_ref().map(saved),
+            verdict: run.verdict.clone(),
+            ..record
+        }
+        .sealed()
     }
 }
 
@@ -323,8 +309,9 @@ fn registered<'a>(hypothesis: Hypothesis<'a>, function: &Function, bench: &'a Be
     Ok((claim, (hypothesis.null.make)(bench)?))
 }
 
-fn layers(call: &Call<'_>, claim: bool) -> u8 {
-    let present = [call.log.is_some(), call.tools, call.plot.is_some(), call.profile.is_some(), claim];
+/// Which attributes a call has, one bit each.
+fn attributes(call: &Call<'_>, claim: bool) -> u8 {
+    let present = [call.tools, call.log.is_some(), call.plot.is_some(), call.profile.is_some(), claim];
     present.iter().enumerate().map(|(bit, present)| u8::from(*present) << bit).sum()
 }
 

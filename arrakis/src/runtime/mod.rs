@@ -4,15 +4,14 @@ mod call;
 mod debug_text;
 mod describe;
 mod fail;
-mod frame;
 mod held;
 mod hypothesis;
 mod show;
 
-pub use call::{Call, Function, Hypothesis, HypothesisOptions, LogOptions, PlotOptions, ProfileOptions, call};
+pub use crate::experiment::Function;
+pub use call::{Call, Hypothesis, HypothesisOptions, LogOptions, PlotOptions, ProfileOptions, call};
 pub use describe::{DebugMessage, DisplayMessage, OpaqueMessage, Seen, SplitPlain, SplitResult};
 pub use fail::{Fail, FailByPanic, FailByResult};
-pub(crate) use frame::current_seed;
 pub use held::{BenchSource, Held};
 pub use hypothesis::{Draw, IntoNull, NullMaker, assert_holds, draws, measure, measure_by, null};
 pub use show::{Opaque, Probe, ShowDebug, ShowSerialize, ShowType, Shown};

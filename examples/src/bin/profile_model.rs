@@ -12,7 +12,7 @@ fn continues(bench: &Bench, prompt: &str) -> Result<String> {
 fn main() -> Result<()> {
     let bench = Bench::new(HookedAutoModel::embedded()?);
     println!("{}\n", continues(&bench, "When Mary and John went to the store,")?);
-    if let Some(profile) = bench.last_profile() {
+    if let Some(profile) = bench.last().and_then(|run| run.profile) {
         println!("{profile}");
         std::fs::create_dir_all("experiments").ok();
         let trace = "experiments/profile_model.trace.json";

@@ -102,7 +102,7 @@ fn main() -> Result<()> {
     left_behind(&bench);
     println!("hypothesis");
     prefers_the_indirect_object(&bench)?;
-    if let Some(verdict) = bench.last_verdict() {
+    if let Some(verdict) = bench.last().and_then(|run| run.verdict) {
         println!("{verdict}");
     }
     Ok(())
@@ -153,12 +153,14 @@ fn induction(bench: &Bench) -> Result<()> {
 
 /// Where the record, the figures and the profile went.
 fn left_behind(bench: &Bench) {
-    let Some(record) = bench.last_record() else { return };
-    println!("record  {} version {}", record.name, record.version);
-    for figure in bench.last_figures() {
+    let Some(run) = bench.last() else { return };
+    if let Some(record) = &run.record {
+        println!("record  {} version {}", record.name, record.version);
+    }
+    for figure in &run.figures {
         println!("figure  {}", figure.display());
     }
-    if let Some(profile) = &record.profile {
+    if let Some(profile) = &run.profile {
         println!("\n{profile}");
     }
 }

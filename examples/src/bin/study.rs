@@ -93,7 +93,8 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
     let left = clean + moved;
     strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
-    let Verdict { holds, difference, p_value, alpha_corrected, .. } = bench.last_verdict().expect("BUG: just judged");
+    let Verdict { holds, difference, p_value, alpha_corrected, .. } =
+        bench.last().and_then(|run| run.verdict).expect("BUG: just judged");
     println!("\nfinding");
     println!(
         "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
@@ -136,7 +137,7 @@ fn main() -> Result<()> {
     let bench = Bench::new(model).save_dir(&arguments.save_dir);
     who_looks_where(&bench, &recorded)?;
     let found = study(&bench, &pairs)?;
-    let figures = bench.last_figures();
+    let figures = bench.last().map(|run| run.figures).unwrap_or_default();
     println!("\nlogit difference, clean: {:+.4}{}", found.patched.target, recorded.mean("clean_logit_diff"));
     println!("logit difference, corrupted: {:+.4}{}", found.patched.source, recorded.mean("corrupted_logit_diff"));
     recorded.beside("ioi.dla_by_head", &found.direct, 0.0);

@@ -30,13 +30,16 @@ fn a_figure_is_saved_beside_its_record_and_carries_its_id() {
     let (folder, bench) = bench();
     draws(&bench, 0.25).unwrap();
     draws(&bench, 0.25).unwrap();
-    let record = bench.last_record().unwrap();
+    let last = bench.last().unwrap();
+    let record = last.record.unwrap();
     let kinds: Vec<&str> = record.figures.iter().filter_map(|file| file.rsplit('.').next()).collect();
     assert!(kinds.contains(&"png") && kinds.contains(&"svg"), "{kinds:?}");
     for file in &record.figures {
         let path = folder.path().join(file);
         assert!(path.is_file() && file.starts_with(&format!("draws/figures/{}-head_effects.", record.id)), "{file}");
     }
+    let saved: Vec<_> = record.figures.iter().map(|file| folder.path().join(file)).collect();
+    assert_eq!(last.figures, saved);
     let data = record.figures.iter().find(|file| file.rsplit('.').next() == Some("json")).unwrap();
     assert!(std::fs::read_to_string(folder.path().join(data)).unwrap().contains(&record.id));
     let first = &bench.runs("draws", &record.version).unwrap()[0];

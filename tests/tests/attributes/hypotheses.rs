@@ -58,17 +58,34 @@ fn not_a_number(_bench: &Bench) -> Result<Vec<f64>> {
 fn the_verdict_is_on_the_bench_and_in_the_record() {
     let (_folder, bench) = bench();
     row_sums(&bench, 1, 0.001).unwrap();
-    let verdict = bench.last_verdict().unwrap();
+    let verdict = bench.last().unwrap().verdict.unwrap();
     assert!(verdict.holds && verdict.claim.test == Test::OneSampleT && verdict.claim.draws == 199, "{verdict}");
     assert_eq!((verdict.claim.metric.as_str(), verdict.claim.null.as_str()), ("row_sums", "0.5"));
     assert_eq!(only_run(&bench, "row_sums").verdict, Some(verdict));
+}
+
+#[log_experiment]
+fn asks_another(bench: &Bench) -> f64 {
+    against_draws(bench)
+}
+
+#[test]
+fn the_latest_call_is_the_one_that_ended_last() {
+    let (_folder, bench) = bench();
+    assert_eq!(bench.last(), None);
+    asks_another(&bench);
+    let last = bench.last().unwrap();
+    assert_eq!((last.record.unwrap().name.as_str(), last.verdict), ("asks_another", None));
+    against_draws(&bench);
+    let last = bench.last().unwrap();
+    assert!(last.record.is_none() && last.verdict.unwrap().holds);
 }
 
 #[test]
 fn a_statistic_measures_any_result() {
     let (_folder, bench) = bench();
     assert_eq!(by_statistic(&bench).corrupt, [0.1]);
-    let claim = bench.last_verdict().unwrap().claim;
+    let claim = bench.last().unwrap().verdict.unwrap().claim;
     assert_eq!((claim.comparisons, claim.seed, claim.draws), (2, 4, 999));
     assert_eq!(
         (claim.family.as_deref(), claim.metric.as_str(), claim.null.as_str()),
@@ -80,7 +97,7 @@ fn a_statistic_measures_any_result() {
 fn a_null_can_be_drawn_by_a_function() {
     let (_folder, bench) = bench();
     against_draws(&bench);
-    let verdict = bench.last_verdict().unwrap();
+    let verdict = bench.last().unwrap().verdict.unwrap();
     assert_eq!((verdict.holds, verdict.null_values.len()), (true, 199));
 }
 

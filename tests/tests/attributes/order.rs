@@ -27,7 +27,7 @@ macro_rules! orders {
             vec![$({
                 let (_folder, bench) = bench();
                 let value = $module::mean_logit(&bench, token).unwrap();
-                (value, bench.last_record().unwrap())
+                (value, bench.last().unwrap().record.unwrap())
             }),*]
         }
     };

@@ -21,7 +21,7 @@ fn falls_over(bench: &Bench) -> Result<()> {
 fn time_and_bytes_add_up() {
     let (folder, bench) = bench();
     three_forwards(&bench).unwrap();
-    let profile = bench.last_profile().unwrap();
+    let profile = bench.last().unwrap().profile.unwrap();
     let scope = |path: &str| profile.scopes.iter().find(|scope| scope.path == path).unwrap();
     assert_eq!((scope("blocks.0").calls, scope("blocks.1.attn").calls), (3, 3));
     assert!(profile.scopes.iter().all(|scope| scope.self_secs <= scope.inclusive_secs));
@@ -49,7 +49,7 @@ fn profiling_changes_no_bit_and_leaves_nothing_behind() {
     let before = logits();
     let fallen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| falls_over(&bench)));
     assert!(fallen.is_err());
-    let count = bench.last_profile().unwrap().spans.len();
+    let count = bench.last().unwrap().profile.unwrap().spans.len();
     assert_eq!(before, logits());
-    assert_eq!(bench.last_profile().unwrap().spans.len(), count);
+    assert_eq!(bench.last().unwrap().profile.unwrap().spans.len(), count);
 }

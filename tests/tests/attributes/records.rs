@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use arrakis::experiment::json::{canonical, digest};
+
 use super::*;
 
 /// Adds the layer to the seed.
@@ -87,8 +89,9 @@ fn names_that_are_not_there_lead_to_the_nearest() {
     let error = bench.list_versions("ad").unwrap_err().to_string();
     assert!(error.ends_with("did you mean `add`?"), "{error}");
     let version = bench.list_versions("add").unwrap().remove(0);
-    let error = bench.get_version("add", &version[..15]).unwrap_err().to_string();
-    assert_eq!(error, format!("`add` has no version `{}`; did you mean `{version}`?", &version[..15]));
+    let short = &version.as_ref()[..15];
+    let error = bench.get_version("add", short).unwrap_err().to_string();
+    assert_eq!(error, format!("`add` has no version `{short}`; did you mean `{version}`?"));
 }
 
 #[log_experiment]
@@ -108,7 +111,38 @@ fn a_folder_that_cannot_be_written_is_an_error_and_the_record_is_kept_elsewhere(
     let kept_text = std::fs::read_to_string(kept).unwrap();
     assert!(kept_text.contains("\"ok\": 5"));
     std::fs::remove_file(kept).unwrap();
-    assert_eq!(bench.last_record().unwrap().result::<u32>().unwrap(), 5);
+    assert_eq!(bench.last().unwrap().record.unwrap().result::<u32>().unwrap(), 5);
+}
+
+mod twin {
+    use super::super::*;
+
+    #[log_experiment]
+    pub(super) fn add(_bench: &Bench) {}
+}
+
+#[test]
+fn a_name_means_a_function_of_this_program_first() {
+    let (_folder, bench) = bench();
+    add(&bench, 0);
+    let own = only_run(&bench, "add");
+
+    // The same function in another crate, which keeps its records in the same folder.
+    let mut json = own.to_json();
+    json["function"] = "elsewhere::records::add".into();
+    json.as_object_mut().unwrap().remove("digest");
+    json["digest"] = digest(&canonical(&json)).into();
+    let file = bench.store().folder_of("add").join("elsewhere.json");
+    std::fs::write(file, json.to_string()).unwrap();
+    assert_eq!(only_run(&bench, "add"), own);
+    assert_eq!(only_run(&bench, "elsewhere::records::add").function, "elsewhere::records::add");
+
+    twin::add(&bench);
+    assert_eq!(
+        bench.list_versions("add").unwrap_err().to_string(),
+        "`add` names 2 functions: attributes::records::add, attributes::records::twin::add; ask for one by its full path"
+    );
+    assert_eq!(only_run(&bench, "attributes::records::add"), own);
 }
 
 /// Run by the test below in a process of its own.

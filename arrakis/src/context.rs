@@ -4,26 +4,23 @@
 //! are calls of one function inside each other: the inner one joins the frame of the outer one.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::experiment::Record;
-use crate::hypothesis::Verdict;
-use crate::profile::Profile;
+use crate::experiment::{Record, Run};
 
 /// One call of one function.
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// The function's full path.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// Which attributes have joined, one bit each.
-    pub(super) layers: u8,
-    /// The record; written where the call is logged.
-    pub(super) record: Option<Record>,
-    pub(super) logged: bool,
-    pub(super) figures: Vec<PathBuf>,
-    pub(super) profile: Option<Profile>,
-    pub(super) verdict: Option<Verdict>,
-    pub(super) problems: Vec<String>,
+    pub(crate) attributes: u8,
+    /// The record as the call began it; written where the call is logged.
+    pub(crate) record: Option<Record>,
+    pub(crate) logged: bool,
+    /// What the call has left so far.
+    pub(crate) run: Run,
+    /// What failed after the body.
+    pub(crate) problems: Vec<String>,
 }
 
 thread_local! {
@@ -31,29 +28,21 @@ thread_local! {
 }
 
 /// The frame of a call, and whether this call opened it; closed when dropped.
-pub(super) struct Entered {
-    pub(super) frame: Rc<RefCell<Frame>>,
-    pub(super) opened: bool,
+pub(crate) struct Entered {
+    pub(crate) frame: Rc<RefCell<Frame>>,
+    pub(crate) opened: bool,
 }
 
 impl Entered {
     /// Joins the innermost frame where it is this function's and has none of these attributes yet.
-    pub(super) fn new(function: String, layers: u8) -> Self {
+    pub(crate) fn new(function: String, attributes: u8) -> Self {
         FRAMES.with_borrow_mut(|frames| {
-            if let Some(top) = frames.last().filter(|top| joins(&top.borrow(), &function, layers)) {
-                top.borrow_mut().layers |= layers;
+            if let Some(top) = frames.last().filter(|top| joins(&top.borrow(), &function, attributes)) {
+                top.borrow_mut().attributes |= attributes;
                 return Self { frame: Rc::clone(top), opened: false };
             }
-            let frame = Frame {
-                function,
-                layers,
-                record: None,
-                logged: false,
-                figures: Vec::new(),
-                profile: None,
-                verdict: None,
-                problems: Vec::new(),
-            };
+            let (run, problems) = (Run::default(), Vec::new());
+            let frame = Frame { function, attributes, record: None, logged: false, run, problems };
             let frame = Rc::new(RefCell::new(frame));
             frames.push(Rc::clone(&frame));
             Self { frame, opened: true }
@@ -61,8 +50,8 @@ impl Entered {
     }
 }
 
-fn joins(top: &Frame, function: &str, layers: u8) -> bool {
-    top.function == function && top.layers & layers == 0
+fn joins(top: &Frame, function: &str, attributes: u8) -> bool {
+    top.function == function && top.attributes & attributes == 0
 }
 
 impl Drop for Entered {
@@ -74,7 +63,7 @@ impl Drop for Entered {
 }
 
 /// Ids of the records of the logged calls around the innermost one, outermost first.
-pub(super) fn parents() -> Vec<String> {
+pub(crate) fn parents() -> Vec<String> {
     FRAMES.with_borrow(|frames| {
         let around = &frames[..frames.len().saturating_sub(1)];
         let logged = around.iter().filter(|frame| frame.borrow().logged);

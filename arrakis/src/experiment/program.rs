@@ -1,0 +1,106 @@
+//! The crates of the running program: a name asked for in a program means a function of its own first.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::Record;
+use crate::error::{Error, Result};
+
+static CALLED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Notes that a function of this module was called: its crate is part of this program.
+pub(crate) fn note(module: &'static str) {
+    CALLED.lock().unwrap_or_else(PoisonError::into_inner).insert(crate_of(module));
+}
+
+/// The crates whose experiments were called, and the one the executable is named for.
+pub(super) fn own_crates() -> BTreeSet<String> {
+    let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let executable = std::env::current_exe().ok().and_then(|path| crate_of_executable(&path));
+    called.iter().map(ToString::to_string).chain(executable).collect()
+}
+
+fn crate_of(path: &str) -> &str {
+    path.split("::").next().unwrap_or(path)
+}
+
+/// `name_movers` of `target/debug/name-movers`, and of a test's `name_movers-0123456789abcdef`.
+fn crate_of_executable(path: &Path) -> Option<String> {
+    let stem = path.file_stem()?.to_str()?;
+    let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = stem.rsplit_once('-').filter(|(_, hash)| is_hash(hash)).map_or(stem, |(name, _)| name);
+    Some(name.replace('-', "_"))
+}
+
+/// Keeps the runs of the function that a bare name means: the program's own, else the only one there is.
+///
+/// A name that an attribute gives may be shared on purpose; a function's own name may not.
+///
+/// # Errors
+///
+/// [`Error::AmbiguousExperiment`] where two functions of the program have the name, or none of its own and two others.
+pub(super) fn keep_the_one_meant(asked: &str, records: &mut Vec<Record>, own: &BTreeSet<String>) -> Result<()> {
+    let has_own_name = |record: &Record| record.function.rsplit("::").next() == Some(record.name.as_str());
+    let functions: BTreeSet<String> =
+        records.iter().filter(|record| has_own_name(record)).map(|record| record.function.clone()).collect();
+    let of_this_program = functions.iter().filter(|function| own.contains(crate_of(function)));
+    let of_this_program: BTreeSet<String> = of_this_program.cloned().collect();
+    let meant = if of_this_program.is_empty() { functions } else { of_this_program };
+    if meant.len() > 1 {
+        return Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: meant.into_iter().collect() });
+    }
+    records.retain(|record| !has_own_name(record) || meant.contains(&record.function));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::*;
+
+    fn of(functions: &[&str]) -> Vec<Record> {
+        functions.iter().map(|function| Record { function: (*function).to_owned(), ..record(0) }).collect()
+    }
+
+    fn meant(functions: &[&str], own: &[&str]) -> Result<Vec<String>> {
+        let mut records = of(functions);
+        keep_the_one_meant("sweep", &mut records, &own.iter().map(ToString::to_string).collect())?;
+        Ok(records.into_iter().map(|record| record.function).collect())
+    }
+
+    #[test]
+    fn the_programs_own_function_is_meant_first() {
+        let folder = ["study::sweep", "rust_out::sweep", "study::sweep"];
+        assert_eq!(meant(&folder, &["study", "other"]).unwrap(), ["study::sweep", "study::sweep"]);
+        assert_eq!(meant(&folder, &["rust_out"]).unwrap(), ["rust_out::sweep"]);
+        assert_eq!(meant(&["rust_out::sweep"], &["study"]).unwrap(), ["rust_out::sweep"]);
+    }
+
+    #[test]
+    fn two_functions_that_could_be_meant_are_both_named() {
+        let folder = ["study::a::sweep", "study::b::sweep", "other::sweep"];
+        assert_eq!(
+            meant(&folder, &["study"]).unwrap_err().to_string(),
+            "`sweep` names 2 functions: study::a::sweep, study::b::sweep; ask for one by its full path"
+        );
+        assert_eq!(
+            meant(&folder, &["neither"]).unwrap_err().to_string(),
+            "`sweep` names 3 functions: other::sweep, study::a::sweep, study::b::sweep; ask for one by its full path"
+        );
+    }
+
+    #[test]
+    fn a_name_that_attributes_give_is_shared() {
+        let folder = ["study::first", "other::second", "other::sweep", "study::sweep"];
+        assert_eq!(meant(&folder, &["study"]).unwrap(), ["study::first", "other::second", "study::sweep"]);
+    }
+
+    #[test]
+    fn an_executable_is_named_for_its_crate() {
+        let name = |path: &str| crate_of_executable(Path::new(path)).unwrap();
+        assert_eq!(name("target/debug/name-movers"), "name_movers");
+        assert_eq!(name("target/debug/deps/attributes-5e0052857f36b2d9"), "attributes");
+        assert_eq!(name("target/debug/deps/my-study-short"), "my_study_short");
+    }
+}
