@@ -7,7 +7,7 @@ use arrakis_models::ground::nearest::did_you_mean;
 /// The result of anything that can fail here; an attribute's own failures arrive as its error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an experiment could not be run, kept, drawn or judged.
+/// Why an experiment could not be run, recorded, drawn or judged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,9 +17,17 @@ pub enum Error {
     /// A tool was asked for something it cannot do.
     #[error("{tool}: {problem}")]
     Tool {
-        /// The tool's name.
+        /// The tool's registered name, such as `head_detector`.
         tool: &'static str,
         /// What was asked, and what would be right.
+        problem: String,
+    },
+    /// A value of a type that is not a tool, made of things that do not fit together.
+    #[error("`{of}`: {problem}")]
+    Value {
+        /// The type, such as `Metric`.
+        of: &'static str,
+        /// What was given, and what would be right.
         problem: String,
     },
     /// No experiment of that name was recorded.
@@ -65,7 +73,7 @@ pub enum Error {
         problem: String,
     },
     /// A value of a record that is not of the type asked for.
-    #[error("the {what} of the record is no `{wanted}`: {problem}")]
+    #[error("the {what} of the record is not a `{wanted}`: {problem}")]
     RecordValue {
         /// `result`, or an argument's name.
         what: String,
@@ -120,7 +128,7 @@ pub enum Error {
         /// What is missing.
         problem: String,
     },
-    /// A number of a figure makes no sense.
+    /// A number of a figure is not valid.
     #[error("{kind}: {problem}")]
     FigureValue {
         /// The plot kind.
@@ -129,36 +137,36 @@ pub enum Error {
         problem: String,
     },
     /// A statistical test cannot use its sample.
-    #[error("`{test}`: {problem}; {mend}")]
+    #[error("`{test}`: {problem}; {fix}")]
     Statistics {
         /// The test.
         test: &'static str,
         /// What is wrong.
         problem: String,
         /// What would be right.
-        mend: String,
+        fix: String,
     },
     /// A sample without the spread a test needs.
-    #[error("`{test}` is degenerate: {problem}; {mend}")]
+    #[error("`{test}` is degenerate: {problem}; {fix}")]
     Degenerate {
         /// The test.
         test: &'static str,
         /// What does not vary.
         problem: String,
         /// What would be right.
-        mend: String,
+        fix: String,
     },
     /// A claim that cannot be judged as it stands.
-    #[error("claim `{statement}`: {problem}; {mend}")]
+    #[error("claim `{statement}`: {problem}; {fix}")]
     Claim {
         /// What is claimed.
         statement: String,
         /// What is wrong.
         problem: String,
         /// What would be right.
-        mend: String,
+        fix: String,
     },
-    /// So few draws of the null that no observation could support the claim.
+    /// Too few null draws for any observation to support the claim.
     #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", crate::hypothesis::short(*smallest), crate::hypothesis::short(*alpha))]
     TooFewDraws {
         /// Asked for, or given.

@@ -2,9 +2,10 @@
 
 pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
 pub use arrakis_models::{
-    ActivationCache, At, Edit, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan, SweepCase,
-    Tokens, site,
+    ActivationCache, At, Edit, Generation, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan,
+    SweepCase, Tokens, site,
 };
+pub use arrakis_models::{LastPosition as _, TensorRead as _};
 pub use burn::tensor::Tensor;
 
 pub use crate::bench::Bench;

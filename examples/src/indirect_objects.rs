@@ -21,7 +21,7 @@ pub fn indirect_objects(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
         let (a, b) = (names[step % names.len()], names[(step * 3 + 1) % names.len()]);
         let said = |giver: &str| template.replace("{A}", a).replace("{B}", b).replace("{S}", giver);
         // A word the vocabulary lacks would be studied as something else.
-        if a != b && model.to_string(&model.to_tokens(&said(b))?)?.contains(&said(b)) {
+        if a != b && model.decode(&model.to_tokens(&said(b))?)?.contains(&said(b)) {
             pairs.push([said(b), said(a), format!(" {a}"), format!(" {b}")]);
         }
     }

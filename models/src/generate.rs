@@ -1,6 +1,9 @@
 //! Text token by token, with hooks active at every step and keys and values kept between them.
 
 mod sample;
+mod settings;
+
+pub use settings::Generation;
 
 use burn::tensor::{Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -14,70 +17,13 @@ use crate::tokens::{IntoTokens, Tokens};
 use crate::transformer::KvCache;
 use sample::choose;
 
-/// How to generate.
-#[derive(Clone, Debug)]
-pub struct Generation {
-    /// Tokens to add, at most.
-    pub max_new_tokens: usize,
-    /// 0 takes the likeliest token; above, logits are divided by it and a token is drawn.
-    pub temperature: f32,
-    /// Only this many of the likeliest tokens are drawn from.
-    pub top_k: Option<usize>,
-    /// Only the fewest likeliest tokens whose probability reaches this are drawn from; of the top k, where both are set.
-    pub top_p: Option<f32>,
-    /// Subtracted from a token's logit for each time it has occurred, the prompt included; as in TransformerLens after
-    /// the temperature has divided the logits. At temperature 0, which TransformerLens leaves unpenalised, from the
-    /// logits themselves.
-    pub frequency_penalty: f32,
-    /// Logits of tokens that have occurred, the prompt included, are divided by this where positive, multiplied where
-    /// negative (<https://arxiv.org/abs/1909.05858>), before all else: as Hugging Face and TransformerLens do.
-    pub repetition_penalty: f32,
-    /// A row ends when it has produced one of these.
-    pub stop_tokens: Vec<u32>,
-    /// Seed of the draws.
-    pub seed: u64,
-    /// The stream of the seed that row 0 draws from, row 1 from the next: a row's draws are its own. The row `r` of a
-    /// batch, generated alone, is `stream: r`.
-    pub stream: u64,
-    /// Whether keys and values are kept; without, every step recomputes the whole prefix.
-    pub use_cache: bool,
-    /// What is captured and edited at every step.
-    pub plan: Plan,
-}
-
-impl Default for Generation {
-    fn default() -> Self {
-        Self {
-            max_new_tokens: 20,
-            temperature: 0.0,
-            top_k: None,
-            top_p: None,
-            frequency_penalty: 0.0,
-            repetition_penalty: 1.0,
-            stop_tokens: Vec::new(),
-            seed: 0,
-            stream: 0,
-            use_cache: true,
-            plan: Plan::new(),
-        }
-    }
-}
-
-impl Generation {
-    /// Greedy, this many tokens.
-    pub fn greedy(max_new_tokens: usize) -> Self {
-        Self { max_new_tokens, ..Self::default() }
-    }
-}
-
 /// What was generated.
 #[derive(Debug)]
 pub struct Generated {
     /// Each row's prompt, without padding, with what was added.
     pub ids: Vec<Vec<u32>>,
-    /// The logits each added token was chosen from, `[step][batch][d_vocab]`, before penalties. A row that has ended
-    /// goes on with its stop token until all have: `ids` says how many steps were its own.
-    pub logits: Vec<Vec<Vec<f32>>>,
+    /// `[step][batch][d_vocab]`.
+    logits: Vec<Vec<Vec<f32>>>,
     /// What each step's plan captured: the prompt first, then one token a step. (The whole text again where a longer
     /// text rotates all of its keys otherwise, as dynamic and long rotary scalings do.)
     pub steps: Vec<ActivationCache>,
@@ -85,6 +31,33 @@ pub struct Generated {
     pub fired: Vec<usize>,
     /// How much each edit changed over all steps, in the order edits were added.
     pub effects: Vec<Effect>,
+}
+
+impl Generated {
+    /// The logits `[d_vocab]` from which a row's token of a step was chosen, before penalties and the temperature; a
+    /// negative step counts from the end. A row that has ended repeats its stop token until all have ended: `ids` says
+    /// how many steps were its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for a step or a row that does not exist.
+    pub fn logits(&self, step: isize, row: usize) -> Result<&[f32]> {
+        let steps = self.logits.len();
+        let place = if step < 0 { step + steps as isize } else { step };
+        let at = usize::try_from(place).ok().and_then(|place| self.logits.get(place));
+        let rows = at.ok_or_else(|| Error::out_of_range("step", step, steps))?;
+        rows.get(row).map(Vec::as_slice).ok_or_else(|| Error::out_of_range("row", row, rows.len()))
+    }
+
+    /// The same of all steps, `[step, d_vocab]` row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for a row that does not exist.
+    pub fn logits_of_row(&self, row: usize) -> Result<Vec<f32>> {
+        let steps = (0..self.logits.len() as isize).map(|step| self.logits(step, row));
+        Ok(steps.collect::<Result<Vec<_>>>()?.concat())
+    }
 }
 
 /// What generation carries from step to step.
@@ -107,9 +80,9 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// Those of a run; [`Error::Setting`] for a setting that makes no sense, [`Error::TooLong`] when the prompt and all
-    /// tokens asked for overflow the context, [`Error::NoLogits`] where a token's logits are no numbers,
-    /// [`Error::Absent`] for an encoder.
+    /// Those of a run; [`Error::Setting`] for a setting that is not valid, [`Error::TooLong`] when the prompt and all
+    /// tokens asked for overflow the context, [`Error::NoLogits`] where a token's logits are not numbers,
+    /// [`Error::Unsupported`] for an encoder.
     pub fn generate(&self, prompt: impl IntoTokens, how: &Generation) -> Result<Generated> {
         self.generate_streaming(prompt, how, |_| {})
     }
@@ -143,9 +116,9 @@ impl HookedTransformer {
 
     fn check_generation(&self, tokens: &Tokens, how: &Generation) -> Result<()> {
         if self.config().bidirectional {
-            return Err(Error::Absent {
-                what: "generation token by token".into(),
-                why: "it is an encoder: every position sees the ones behind it, so a text cannot grow at its end; run `forward` on a text with mask tokens".into(),
+            return Err(Error::Unsupported {
+                what: "generation with an encoder".into(),
+                why: "every position sees the tokens after it, so a text cannot grow at its end; run `forward` on a text with mask tokens".into(),
             });
         }
         how.check(self.config().d_vocab)?;

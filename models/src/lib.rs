@@ -23,12 +23,16 @@ pub mod transformer;
 
 pub use generate::{Generated, Generation};
 pub use ground::error::{Error, Result};
+pub use ground::read::{LastPosition, TensorRead};
 pub use ground::{device, error, files, progress};
 pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
     Reduction, Rows, SitePattern,
 };
-pub use model::{Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics};
+pub use model::{
+    Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics, TopToken,
+    TopTokens,
+};
 pub use processing::Step;
 pub use svd::Svd;
 pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};

@@ -72,9 +72,9 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the shape differs, [`Error::EmptyPrompt`] when a row is all padding.
+    /// [`Error::Count`] where the shape differs, [`Error::EmptyPrompt`] when a row is all padding.
     pub fn with_mask(mut self, real: Vec<Vec<bool>>) -> Result<Self> {
-        same_shape("rows of the attention mask", &self.ids, &real)?;
+        same_shape("entries of the attention mask", &self.ids, &real)?;
         if real.iter().any(|row| !row.contains(&true)) {
             return Err(Error::EmptyPrompt);
         }
@@ -87,15 +87,13 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the shape differs or a position is negative.
+    /// [`Error::Count`] where the shape differs, [`Error::NegativePosition`] for a position below 0.
     pub fn with_positions(mut self, positions: Vec<Vec<i64>>) -> Result<Self> {
-        same_shape("rows of positions", &self.ids, &positions)?;
-        if let Some(negative) = positions.iter().flatten().find(|position| **position < 0) {
-            return Err(Error::Length {
-                what: format!("position {negative} is negative; positions"),
-                expected: 0,
-                actual: 0,
-            });
+        same_shape("positions", &self.ids, &positions)?;
+        let mut of_row =
+            positions.iter().enumerate().flat_map(|(row, own)| own.iter().map(move |position| (row, *position)));
+        if let Some((row, position)) = of_row.find(|(_, position)| *position < 0) {
+            return Err(Error::NegativePosition { row, position });
         }
         self.positions = positions;
         Ok(self)
@@ -105,9 +103,9 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the shape differs.
+    /// [`Error::Count`] where the shape differs.
     pub fn with_types(mut self, types: Vec<Vec<u32>>) -> Result<Self> {
-        same_shape("rows of token types", &self.ids, &types)?;
+        same_shape("token types", &self.ids, &types)?;
         self.types = types;
         Ok(self)
     }
@@ -148,7 +146,7 @@ impl Tokens {
     ///
     /// [`Error::OutOfRange`] when there is no such row.
     pub fn row(&self, row: usize) -> Result<Self> {
-        let ids = self.ids.get(row).ok_or(Error::OutOfRange { what: "row", asked: row, length: self.batch() })?;
+        let ids = self.ids.get(row).ok_or_else(|| Error::out_of_range("row", row, self.batch()))?;
         let real =
             |row: &[u32], real: &[bool]| row.iter().zip(real).filter(|(_, real)| **real).map(|(id, _)| *id).collect();
         let (kept, types) = (real(ids, &self.real[row]), real(&self.types[row], &self.real[row]));
@@ -218,11 +216,11 @@ fn positions(real: &[Vec<bool>]) -> Vec<Vec<i64>> {
 
 fn same_shape<A, B>(what: &str, rows: &[Vec<A>], other: &[Vec<B>]) -> Result<()> {
     if rows.len() != other.len() {
-        return Err(Error::Length { what: what.into(), expected: rows.len(), actual: other.len() });
+        return Err(Error::Count { what: format!("rows of {what}"), expected: rows.len(), actual: other.len() });
     }
-    let differing = rows.iter().zip(other).find(|(a, b)| a.len() != b.len());
-    differing.map_or(Ok(()), |(a, b)| {
-        Err(Error::Length { what: format!("{what}, in one row"), expected: a.len(), actual: b.len() })
+    let differing = rows.iter().zip(other).enumerate().find(|(_, (a, b))| a.len() != b.len());
+    differing.map_or(Ok(()), |(row, (a, b))| {
+        Err(Error::Count { what: format!("{what} in row {row}"), expected: a.len(), actual: b.len() })
     })
 }
 

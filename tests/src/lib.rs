@@ -15,7 +15,7 @@ pub fn fixture(name: &str) -> PathBuf {
 
 /// One of the checkpoints of `fixtures/parity`.
 pub fn load(case: &str, device: &str) -> HookedTransformer {
-    let options = LoadOptions { device: Some(device.to_owned()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device(device).quiet();
     HookedAutoModel::load(fixture("parity").join(case).to_str().unwrap(), &options).unwrap()
 }
 

@@ -28,7 +28,7 @@ fn each(check: impl Fn(&str, &HookedTransformer)) {
 
 /// Logits of one row over the steps it took.
 fn of_row(made: &Generated, row: usize) -> Vec<f32> {
-    made.logits.iter().flat_map(|step| step[row].clone()).collect()
+    made.logits_of_row(row).unwrap()
 }
 
 fn close(what: &str, a: &[f32], b: &[f32]) {
@@ -57,11 +57,8 @@ fn interventions() -> Vec<(&'static str, String, Intervention)> {
 fn a_row_of_a_batch_is_the_row_alone_and_cached_is_uncached_under_every_selection() {
     each(|case, model| {
         for (what, at, intervention) in interventions() {
-            let how = |use_cache| Generation {
-                use_cache,
-                plan: Plan::new().edit(at.as_str(), intervention.clone().edit()),
-                ..Generation::greedy(5)
-            };
+            let how =
+                |use_cache| Generation::greedy(5).use_cache(use_cache).edit(at.as_str(), intervention.clone().edit());
             let alone: Vec<Generated> = ROWS.iter().map(|row| model.generate(*row, &how(true)).unwrap()).collect();
             for (side, use_cache) in
                 [(Side::Left, true), (Side::Left, false), (Side::Right, true), (Side::Right, false)]
@@ -83,8 +80,8 @@ fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
     let model = load("phi3_longrope");
     for (what, at, intervention) in interventions() {
         let made = |use_cache| {
-            let plan = Plan::new().edit(at.as_str(), intervention.clone().edit()).capture(site::resid_pre(1));
-            model.generate(ROWS[0], &Generation { use_cache, plan, ..Generation::greedy(8) }).unwrap()
+            let how = Generation::greedy(8).use_cache(use_cache).capture(site::resid_pre(1));
+            model.generate(ROWS[0], &how.edit(at.as_str(), intervention.clone().edit())).unwrap()
         };
         let (cached, uncached) = (made(true), made(false));
         close(what, &of_row(&cached, 0), &of_row(&uncached, 0));
@@ -99,7 +96,7 @@ fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
 #[test]
 fn draws_of_a_row_are_its_own() {
     each(|case, model| {
-        let how = |stream| Generation { temperature: 1.5, top_p: Some(0.95), seed: 7, stream, ..Generation::greedy(6) };
+        let how = |stream| Generation::sampled(6).temperature(1.5).top_p(0.95).seed(7).stream(stream);
         let made = model.generate(batch(Side::Left), &how(0)).unwrap();
         for (row, ids) in ROWS.iter().enumerate() {
             assert_eq!(model.generate(*ids, &how(row as u64)).unwrap().ids[0], made.ids[row], "{case}, row {row}");
@@ -115,7 +112,7 @@ fn a_row_that_has_ended_gives_nothing_more() {
     let model = load("gpt2");
     let free = model.generate(batch(Side::Left), &Generation::greedy(6)).unwrap();
     let stop = free.ids[1][ROWS[1].len() + 1];
-    let how = Generation { stop_tokens: vec![stop], ..Generation::greedy(6) };
+    let how = Generation::greedy(6).stop_at([stop]);
     let mut streamed: Vec<Vec<u32>> = ROWS.map(<[u32]>::to_vec).to_vec();
     let mut steps = 0;
     let made = model
@@ -125,7 +122,15 @@ fn a_row_that_has_ended_gives_nothing_more() {
         })
         .unwrap();
     assert_eq!(streamed, made.ids);
-    assert_eq!((steps, made.steps.len()), (made.logits.len(), made.logits.len()));
+    assert_eq!(steps, made.steps.len() as isize);
+    assert_eq!(made.logits(-1, 0).unwrap(), made.logits(steps - 1, 0).unwrap());
+    let said = |step, row| made.logits(step, row).unwrap_err().to_string();
+    assert_eq!(said(steps, 0), format!("step {steps} is out of range: there are {steps}, numbered from 0"));
+    assert_eq!(
+        said(-steps - 1, 0),
+        format!("step {} is out of range: there are {steps}, so the first is -{steps}", -steps - 1)
+    );
+    assert_eq!(said(0, 3), "row 3 is out of range: there are 3, numbered from 0");
     for (row, prompt) in ROWS.iter().enumerate() {
         let added = &made.ids[row][prompt.len()..];
         let expected = &free.ids[row][prompt.len()..];
@@ -142,7 +147,7 @@ fn effects_and_firings_are_those_of_all_steps() {
         .edit("blocks.0.resid_post", Intervention::scale(2.0).positions([-1]).edit())
         .edit("blocks.0.mlp_out", Intervention::zero().edit())
         .capture(Capture::of("blocks.0.resid_post").positions([1, 5]));
-    let made = model.generate([3, 14, 15, 9], &Generation { plan, ..Generation::greedy(4) }).unwrap();
+    let made = model.generate([3, 14, 15, 9], &Generation::greedy(4).plan(plan)).unwrap();
     assert_eq!(made.fired, [4, 4, 4], "two edits and a capture");
     let d_model = model.config().d_model as f64;
     assert_eq!((made.effects[0].changed, made.effects[1].changed), (d_model, 7.0 * d_model));
@@ -159,13 +164,12 @@ fn what_cannot_be_is_refused_before_anything_runs() {
     assert!(said.ends_with("shorten the prompt, or generate fewer tokens"), "{said}");
     let all = model.config().n_ctx - 1;
     assert_eq!(model.generate([1, 2], &Generation::greedy(all)).unwrap().ids[0].len(), all + 2);
-    let how = Generation { top_k: Some(0), ..Generation::greedy(1) };
+    let how = Generation::greedy(1).top_k(0);
     assert!(model.generate([1], &how).unwrap_err().to_string().starts_with("`top_k` is 0"));
-    let plan = Plan::new().edit(site::z(0), Intervention::zero().positions([4]).edit());
-    let how = Generation { plan, ..Generation::greedy(2) };
+    let how = Generation::greedy(2).edit(site::z(0), Intervention::zero().positions([4]).edit());
     let said = model.generate([1, 2], &how).unwrap_err().to_string();
     assert_eq!(said, "position 4 is out of range: there are 4, numbered from 0");
-    let broken = Plan::new().edit("logits", Intervention::scale(f32::NAN).edit());
-    let said = model.generate([1], &Generation { plan: broken, ..Generation::greedy(1) }).unwrap_err().to_string();
+    let broken = Generation::greedy(1).edit("logits", Intervention::scale(f32::NAN).edit());
+    let said = model.generate([1], &broken).unwrap_err().to_string();
     assert!(said.starts_with("no token can be chosen from these logits: that of token 0 is NaN"), "{said}");
 }

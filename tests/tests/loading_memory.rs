@@ -50,7 +50,7 @@ fn a_matrix_that_is_turned_is_never_there_twice() {
     let folder = tempfile::tempdir().unwrap();
     mostly_vocabulary(folder.path(), 400_000);
     let before = status("VmRSS");
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap();
     let kept: usize = model.parameters().iter().map(|(_, parameter)| parameter.bytes()).sum();
     let taken = status("VmHWM") - before;

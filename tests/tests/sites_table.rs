@@ -35,7 +35,7 @@ fn folders() -> Vec<PathBuf> {
 fn met() -> BTreeMap<String, Vec<BTreeSet<String>>> {
     let mut met: BTreeMap<String, Vec<BTreeSet<String>>> = BTreeMap::new();
     for folder in folders() {
-        let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+        let options = LoadOptions::new().device("cpu").quiet();
         let model = HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap();
         let (_, cache) = model.run_with_cache([3, 14, 15, 9], ["*"]).unwrap();
         let inside = |site: &str| match site.strip_prefix("blocks.") {

@@ -1,4 +1,4 @@
-//! Mistakes with the attributes: each is reported at the token that holds it, saying how to mend it.
+//! Mistakes with the attributes: each is reported at the token that holds it, saying how to fix it.
 //!
 //! One file a mistake, named for it. Accept new words with `TRYBUILD=overwrite cargo test -p arrakis-tests --test ui`
 //! and read the diff: the `.stderr` files are what a person sees.

@@ -137,8 +137,7 @@ impl Inspection {
     /// Loads the model for good, with its tokenizer, and lets both go.
     fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<TokenizerInfo>> {
         let start = Instant::now();
-        let options =
-            LoadOptions { device: device.map(str::to_owned), keep_half: args.keep_half, ..LoadOptions::default() };
+        let options = LoadOptions { device: device.map(str::to_owned), quiet: false, keep_half: args.keep_half };
         let model = HookedAutoModel::load(&args.model, &options)?;
         device::sync(model.device())?;
         self.loaded = Some(Loaded {

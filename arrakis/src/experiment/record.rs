@@ -281,12 +281,12 @@ pub(super) mod tests {
         assert_eq!(record.argument::<usize>("layer").unwrap(), 3);
         assert_eq!(
             record.argument::<usize>("head").unwrap_err().to_string(),
-            "the argument `head` of the record is no `usize`: the arguments are: layer"
+            "the argument `head` of the record is not a `usize`: the arguments are: layer"
         );
         let failed = Record { outcome: Outcome::Error("no such head".into()), ..record };
         assert_eq!(
             failed.result::<f64>().unwrap_err().to_string(),
-            "the result of the record is no `f64`: the run returned an error: no such head"
+            "the result of the record is not a `f64`: the run returned an error: no such head"
         );
     }
 }

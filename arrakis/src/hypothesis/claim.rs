@@ -96,8 +96,8 @@ impl Claim {
         Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha_corrected(), needed })
     }
 
-    pub(crate) fn refuse(&self, problem: impl Into<String>, mend: impl Into<String>) -> Error {
-        Error::Claim { statement: self.statement.clone(), problem: problem.into(), mend: mend.into() }
+    pub(crate) fn refuse(&self, problem: impl Into<String>, fix: impl Into<String>) -> Error {
+        Error::Claim { statement: self.statement.clone(), problem: problem.into(), fix: fix.into() }
     }
 }
 

@@ -27,13 +27,13 @@ impl Claim {
         };
         let problem = format!("the test `{asked}` does not fit {} observed against {against}", observed.n());
         let names: Vec<String> = fitting.iter().map(|test| format!("`{test}`")).collect();
-        let mend = match null {
+        let fix = match null {
             _ if !names.is_empty() => format!("these do: {}", names.join(", ")),
             Null::Draws(_) => "none does: give one number, such as the mean, to hold against draws".into(),
             Null::Value(_) => "none does: measure more than one value, or give draws of the null".into(),
             Null::Sample(_) => "none does: give the null as a number, or as more than one value".into(),
         };
-        self.refuse(problem, mend)
+        self.refuse(problem, fix)
     }
 }
 

@@ -21,7 +21,7 @@ impl Sample {
     ///
     /// [`Error::Statistics`] for no values, and for a value that is not finite, by its index.
     pub fn new(values: Vec<f64>) -> Result<Self> {
-        let refuse = |problem: String, mend: &str| Error::Statistics { test: "sample", problem, mend: mend.into() };
+        let refuse = |problem: String, fix: &str| Error::Statistics { test: "sample", problem, fix: fix.into() };
         if values.is_empty() {
             return Err(refuse("there are no values".into(), "measure at least one"));
         }

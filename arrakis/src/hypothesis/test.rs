@@ -91,7 +91,7 @@ impl FromStr for Test {
         Err(Error::Statistics {
             test: "test",
             problem: format!("there is no test `{text}`"),
-            mend: format!("did you mean `{nearest}`? The tests are {names}"),
+            fix: format!("did you mean `{nearest}`? The tests are {names}"),
         })
     }
 }

@@ -39,15 +39,15 @@ pub(super) fn continuation(
     expected: &Expected<'_>,
 ) -> Result<()> {
     for (use_cache, way) in [(true, "cached"), (false, "uncached")] {
-        let how = Generation { use_cache, ..Generation::greedy(expected.ids.len().saturating_sub(prompt.len())) };
+        let how = Generation::greedy(expected.ids.len().saturating_sub(prompt.len())).use_cache(use_cache);
         let made = model.generate(prompt, &how)?;
         comparer.check_ids(&format!("{} ({way})", expected.quantity), &made.ids[0], expected.ids);
         if let Some((name, theirs)) = expected.logits.and_then(|name| Some((name, comparer.reference.numbers(name)?))) {
             comparer.uses(name);
-            let values: Vec<f32> = made.logits.iter().flat_map(|step| &step[0]).copied().collect();
+            let values = made.logits_of_row(0)?;
             comparer.check_against(
                 &format!("{name} ({way})"),
-                &Ours::new(values, &[made.logits.len(), model.config().d_vocab]),
+                &Ours::new(values, &[made.steps.len(), model.config().d_vocab]),
                 theirs,
             );
         }

@@ -6,10 +6,9 @@ use arrakis::prelude::*;
 #[log_experiment]
 fn surprise(bench: &Bench, text: &str) -> Result<f32> {
     let model = bench.model();
-    let tokens = arrakis::models::Tokens::new(vec![model.to_tokens(text)?])?;
+    let tokens = Tokens::new(vec![model.to_tokens(text)?])?;
     // The comment is kept: the record holds the function as it was written.
-    let loss = model.loss(model.forward(&tokens)?, &tokens)?;
-    Ok(arrakis::models::device::read(loss)?[0])
+    Ok(model.loss(model.forward(&tokens)?, &tokens)?.read_one()?)
 }
 
 fn main() -> Result<()> {

@@ -5,8 +5,8 @@ use arrakis::prelude::*;
 /// Sixteen new tokens.
 #[profile_model]
 fn continues(bench: &Bench, prompt: &str) -> Result<String> {
-    let made = bench.model().generate(prompt, &arrakis::models::Generation::greedy(16))?;
-    Ok(bench.model().to_string(&made.ids[0])?)
+    let made = bench.model().generate(prompt, &Generation::greedy(16))?;
+    Ok(bench.model().decode(&made.ids[0])?)
 }
 
 fn main() -> Result<()> {

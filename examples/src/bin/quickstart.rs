@@ -48,7 +48,7 @@ fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
     let mut right = Vec::new();
     for (giver, other) in names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b) {
         let prompt = format!("When {other} and {giver} went to the store, {giver} gave a drink to");
-        let logits = last_logits(model, &prompt)?;
+        let logits = model.last_logits(&prompt)?;
         let logit = |name: &str| Ok::<f32, Error>(logits[model.to_single_token(&format!(" {name}"))? as usize]);
         right.push(logit(other)? > logit(giver)?);
     }
@@ -80,7 +80,7 @@ fn main() -> Result<()> {
     let model = match &arguments.model {
         Some(name) => HookedAutoModel::load(
             name,
-            &LoadOptions { device: arguments.device.clone(), quiet: false, ..LoadOptions::default() },
+            &LoadOptions { device: arguments.device.clone(), quiet: false, keep_half: false },
         )?,
         None => HookedAutoModel::embedded_on(&device::choose(arguments.device.as_deref())?)?,
     };
@@ -112,21 +112,11 @@ fn main() -> Result<()> {
 fn behaviour(model: &HookedTransformer) -> Result<()> {
     println!("prompt  {PROMPT}");
     println!("tokens  {}", model.to_str_tokens(PROMPT)?.join("|"));
-    let logits = last_logits(model, PROMPT)?;
-    let total: f32 = logits.iter().map(|logit| logit.exp()).sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    for id in order.into_iter().take(4) {
-        println!("        {:>6.2} %  {:?}", 100.0 * logits[id].exp() / total, model.to_single_str_token(id as u32)?);
+    for token in model.top_tokens(PROMPT, 4)?.iter() {
+        println!("        {:>6.2} %  {:?}", 100.0 * token.prob, token.text);
     }
     println!();
     Ok(())
-}
-
-fn last_logits(model: &HookedTransformer, prompt: &str) -> Result<Vec<f32>> {
-    let logits = model.forward(prompt)?;
-    let pos = logits.dims()[1];
-    Ok(device::read(logits.narrow(1, pos - 1, 1))?)
 }
 
 /// Attribution says who writes the name; ablation checks it.

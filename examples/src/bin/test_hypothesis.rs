@@ -1,6 +1,5 @@
 //! `#[test_hypothesis]`: a claim, registered before it is measured, judged when the function runs and by `cargo test`.
 
-use arrakis::models::{Intervention, device};
 use arrakis::prelude::*;
 
 /// The induction score of the best head against that of heads drawn at random would be cheating: the best of many
@@ -22,8 +21,8 @@ fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
     let tokens = detector.repeated_tokens(&Repeated { seed: 1, ..repeated })?;
     let second_half = |logits| -> Result<Vec<f32>> {
         let losses = model.loss_per_token(logits, &tokens)?;
-        let [batch, pos] = losses.dims();
-        Ok(device::read(losses.narrow(1, pos - repeated.length + 1, repeated.length - 1).mean_dim(1).reshape([batch]))?)
+        let pos = losses.dims()[1];
+        Ok(losses.narrow(1, pos - repeated.length + 1, repeated.length - 1).mean_dim(1).read()?)
     };
     let clean = second_half(model.forward(&tokens)?)?;
     let edit = Intervention::zero().head(best.column).edit();

@@ -1,6 +1,5 @@
 //! Zero-ablating heads: one by hand, then every one of them in a sweep. What breaks without which?
 
-use arrakis::models::device;
 use arrakis::prelude::*;
 
 /// A prompt and its answer: a name that moves, and a sequence that repeats.
@@ -12,11 +11,8 @@ const TASKS: [(&str, &str); 2] = [
 /// The likeliest next token of a model with one head zeroed, or with none.
 fn says(model: &HookedTransformer, prompt: &str, silenced: Option<(usize, usize)>) -> Result<String> {
     let edits = silenced.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head).edit()));
-    let logits = model.run_with_hooks(prompt, edits)?;
-    let values = device::read(logits)?;
-    let last = &values[values.len() - model.config().d_vocab..];
-    let best = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap_or(0);
-    Ok(model.to_single_str_token(best as u32)?)
+    let last = model.run_with_hooks(prompt, edits)?.last().read()?;
+    Ok(model.top_of(&last, 1)?[0].text.clone())
 }
 
 #[plot_results(name = "What breaks without each head")]

@@ -177,7 +177,7 @@ mod tests {
         let hub = TinyHub::serve(fixture());
         let folder = hub.fetch(cache.path()).unwrap();
         let load = |folder: &Path| {
-            let options = crate::LoadOptions { device: Some("cpu".into()), quiet: true, ..Default::default() };
+            let options = crate::LoadOptions::new().device("cpu").quiet();
             crate::HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
         };
         let logits = |folder: &Path| crate::device::read(load(folder).forward([1, 2, 3]).unwrap()).unwrap();

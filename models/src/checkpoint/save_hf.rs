@@ -29,14 +29,11 @@ impl HookedTransformer {
     /// # Errors
     ///
     /// [`Error::Unsavable`] naming every weight that a rewritten model has too much or lacks,
-    /// [`Error::Absent`] for a model that was not loaded from this layout, [`Error::Write`] for a file that could not
+    /// [`Error::NoHfConfig`] for a model that was not loaded from this layout, [`Error::Write`] for a file that could not
     /// be written. Each file is written aside and renamed, so what lay there stays whole.
     pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
-        let files = self.hf_files().ok_or_else(|| Error::Absent {
-            what: "a config.json of Hugging Face".into(),
-            why: "it was not loaded from a folder in that layout; write our own with `checkpoint::save_own`".into(),
-        })?;
+        let files = self.hf_files().ok_or(Error::NoHfConfig)?;
         let own = folder.join("arrakis.json");
         if own.is_file() {
             return Err(Error::file(&own, "this folder holds a model in our own layout; save to another"));

@@ -13,10 +13,10 @@ impl Generation {
     /// Whether every setting makes sense for a vocabulary.
     pub(super) fn check(&self, d_vocab: usize) -> Result<()> {
         let refused =
-            |setting: &'static str, value: String, mend: &'static str| Err(Error::Setting { setting, value, mend });
+            |setting: &'static str, value: String, fix: &str| Err(Error::Setting { setting, value, fix: fix.into() });
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            let mend = "give 0 for the likeliest token, or a number above 0 to draw one";
-            return refused("temperature", self.temperature.to_string(), mend);
+            let fix = "give 0 for the likeliest token, or a number above 0 to draw one";
+            return refused("temperature", self.temperature.to_string(), fix);
         }
         if self.top_k == Some(0) {
             return refused("top_k", "0".into(), "give at least 1, or `None` for all tokens");
@@ -32,11 +32,11 @@ impl Generation {
             return refused("frequency_penalty", self.frequency_penalty.to_string(), "give a number, 0 for none");
         }
         if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
-            let mend = "give a number above 0: 1 for none, above 1 against repetition";
-            return refused("repetition_penalty", self.repetition_penalty.to_string(), mend);
+            let fix = "give a number above 0: 1 turns the penalty off, more than 1 makes repetition less likely";
+            return refused("repetition_penalty", self.repetition_penalty.to_string(), fix);
         }
         let unknown = self.stop_tokens.iter().find(|id| **id as usize >= d_vocab);
-        unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "stop token", asked: *id as usize, length: d_vocab }))
+        unknown.map_or(Ok(()), |id| Err(Error::out_of_range("stop token", *id, d_vocab)))
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_no_numbers_choose_nothing() {
+    fn logits_that_are_not_numbers_choose_nothing() {
         let mut draws = ChaCha8Rng::seed_from_u64(0);
         for temperature in [0.0, 1.0] {
             let how = Generation { temperature, ..Generation::default() };
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_say_how_to_mend_them() {
+    fn settings_that_are_not_valid_say_how_to_fix_them() {
         let plain = Generation::default;
         let cases = [
             (Generation { temperature: -1.0, ..plain() }, "`temperature` is -1: give 0"),

@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// A run would need more memory than it may take.
     #[error(
-        "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {mend}",
+        "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {fix}",
         human_bytes(*bytes),
         human_bytes(*limit)
     )]
@@ -49,7 +49,7 @@ pub enum Error {
         /// How much it may have.
         limit: u64,
         /// What to do.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// A part of a plan met no tensor.
     #[error("the {what} at `{asked}` never fired{}", did_you_mean(nearest.as_deref(), ""))]
@@ -79,10 +79,10 @@ pub enum Error {
         /// The tensor's axes.
         dims: Vec<usize>,
     },
-    /// A list has the wrong length.
-    #[error("{what}: expected {expected}, got {actual}")]
-    Length {
-        /// Which list.
+    /// Too many or too few of something.
+    #[error("expected {expected} {what}, got {actual}")]
+    Count {
+        /// Of what: rows, values of an activation…
         what: String,
         /// How many were needed.
         expected: usize,
@@ -90,14 +90,101 @@ pub enum Error {
         actual: usize,
     },
     /// An index is out of range.
-    #[error("{what} {asked} is out of range: there are {length}, numbered from 0")]
+    #[error("{what} {asked} is out of range: {}", bounds(*asked, *length))]
     OutOfRange {
         /// Layer, head, position, token…
         what: &'static str,
-        /// The index asked for.
-        asked: usize,
+        /// The index asked for; a negative one counts from the end.
+        asked: isize,
         /// How many there are.
         length: usize,
+    },
+    /// A range that selects nothing.
+    #[error("the range {start}..{end} selects no {what}: give a start that is less than the end")]
+    EmptyRange {
+        /// Rows or positions.
+        what: &'static str,
+        /// The first index.
+        start: usize,
+        /// The index after the last.
+        end: usize,
+    },
+    /// A position below 0 where positions are counted from the start.
+    #[error("position {position} of row {row} is negative: positions given with the tokens start at 0")]
+    NegativePosition {
+        /// The row.
+        row: usize,
+        /// The position.
+        position: i64,
+    },
+    /// A run that would stop before it starts.
+    #[error("`stop_at_layer` {stop} is before layer {start}, where the run starts")]
+    LayerOrder {
+        /// Where the run starts.
+        start: usize,
+        /// Where it stops.
+        stop: usize,
+    },
+    /// A negative layer of a cache that does not know how many layers there are.
+    #[error(
+        "layer {layer} cannot be counted from the end: this cache does not know how many layers there are; use a layer from 0"
+    )]
+    UnknownDepth {
+        /// The layer asked for.
+        layer: isize,
+    },
+    /// A residual stream to start from that does not fit the prompt.
+    #[error("the residual stream to start from has shape {actual:?}, the prompt and the model need {expected:?}")]
+    StartShape {
+        /// `[batch, pos, d_model]`.
+        expected: Vec<usize>,
+        /// The shape given.
+        actual: Vec<usize>,
+    },
+    /// A site whose tensor lacks an axis.
+    #[error("`{site}` has no {axis} axis: its shape is {dims:?}")]
+    NoAxis {
+        /// The site.
+        site: String,
+        /// The axis.
+        axis: &'static str,
+        /// The site's shape.
+        dims: Vec<usize>,
+    },
+    /// Tokens or positions of tokens, asked for at a site that has none.
+    #[error(
+        "`{site}` of shape {dims:?} does not belong to a model that runs on tokens: nothing says which tokens its positions hold"
+    )]
+    NoTokens {
+        /// The site.
+        site: String,
+        /// The site's shape.
+        dims: Vec<usize>,
+    },
+    /// A cache whose batch axis is gone.
+    #[error("this cache has no batch axis: `remove_batch_dim` was called")]
+    NoBatchAxis,
+    /// Rows of one batch that are generated at different steps.
+    #[error(
+        "this step holds position {position} of row {here}, but not of row {elsewhere}: generate the rows one by one, or capture whole steps"
+    )]
+    UnevenStep {
+        /// The position.
+        position: isize,
+        /// A row that has the position in this step.
+        here: usize,
+        /// A row that has it in another step.
+        elsewhere: usize,
+    },
+    /// An intervention that does not fit its site.
+    #[error("cannot {action} `{site}`: {problem}")]
+    Intervention {
+        /// What it does: `resample`, `project a zero vector out of`…
+        action: &'static str,
+        /// The site.
+        site: String,
+        /// Why it cannot, and what would be right.
+        problem: String,
     },
     /// A metric does not depend on a site.
     #[error("the metric does not depend on `{site}`: compute it from this run's output, at a site before it")]
@@ -105,36 +192,36 @@ pub enum Error {
         /// The site.
         site: String,
     },
-    /// Gradients of a run that was to have none.
-    #[error("this run was asked for no gradient: name the sites with `Plan::grad` before it")]
+    /// Gradients of a run whose plan names none.
+    #[error("the plan of this run asks for no gradient: name the sites with `Plan::grad` before the run")]
     NoneAsked,
     /// A second backward pass of one run.
     #[error(
-        "this run's gradients have been taken, which uses up its graph: add the metrics up, or run again for another"
+        "the gradients of this run were already taken, which consumes its graph: sum the metrics first, or run again"
     )]
     GraphConsumed,
-    /// An edit of gradients that no gradient comes by.
+    /// A gradient edit that no gradient reaches.
     #[error(
-        "no gradient passes `{asked}`, whose gradient is edited: ask for a gradient at a site before it (`Plan::grad`), and compute \
+        "no gradient reaches the gradient edit at `{asked}`: ask for a gradient at a site before it (`Plan::grad`), and compute \
          the metric from what comes after it"
     )]
     Unreached {
         /// The edit's sites.
         asked: String,
     },
-    /// A setting that makes no sense.
-    #[error("`{setting}` is {value}: {mend}")]
+    /// A setting with a value that is not valid.
+    #[error("`{setting}` is {value}: {fix}")]
     Setting {
         /// Its name.
         setting: &'static str,
         /// What it is.
         value: String,
-        /// What it could be.
-        mend: &'static str,
+        /// What it should be.
+        fix: String,
     },
-    /// Logits no token can be chosen from.
+    /// Logits from which no token can be chosen.
     #[error(
-        "no token can be chosen from these logits: {problem}; look for the first site that is no number, with `run_with_cache(prompt, [\"*\"])` under the same edits"
+        "no token can be chosen from these logits: {problem}; find the first site that is not finite with `run_with_cache(prompt, [\"*\"])` under the same edits"
     )]
     NoLogits {
         /// What is wrong with them.
@@ -143,6 +230,12 @@ pub enum Error {
     /// Nothing to run on.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,
+    /// A batch where one prompt is needed.
+    #[error("this takes one prompt, got {batch}: call it for each, or read the last position of `forward`")]
+    OnePrompt {
+        /// Prompts given.
+        batch: usize,
+    },
     /// The sequence does not fit the model's context.
     #[error(
         "the sequence is {tokens} tokens long, the model's context holds {n_ctx}: shorten the prompt, or generate fewer tokens"
@@ -196,14 +289,55 @@ pub enum Error {
         /// What it said.
         problem: String,
     },
-    /// The model lacks what was asked for.
-    #[error("{what} is not in this model: {why}")]
-    Absent {
-        /// The thing.
+    /// Something that this model or device cannot do.
+    #[error("{what} is not supported: {why}")]
+    Unsupported {
+        /// What was asked for.
         what: String,
+        /// Why it cannot be done, and what to do instead.
+        why: String,
+    },
+    /// A weight that this architecture does not have.
+    #[error("this model has no `{weight}`: {why}")]
+    NoWeight {
+        /// The weight.
+        weight: &'static str,
         /// Why not.
         why: String,
     },
+    /// A processing step that would change what the model computes.
+    #[error("`{step}` would change the outputs: {why}")]
+    LossyStep {
+        /// The step.
+        step: String,
+        /// What in the model it does not fit.
+        why: &'static str,
+    },
+    /// Numbers that are infinite or not a number.
+    #[error("{what} needs finite numbers: a matrix holds NaN or infinity")]
+    NotFinite {
+        /// What needs them.
+        what: &'static str,
+    },
+    /// Nothing to compute a loss from.
+    #[error("there is nothing to compute a loss from: {problem}")]
+    NoLoss {
+        /// What is missing.
+        problem: &'static str,
+    },
+    /// Logits of other tokens.
+    #[error("the logits are for {} × {} tokens, the tokens are {} × {}: pass the tokens of the same run", logits[0], logits[1], tokens[0], tokens[1])]
+    LogitsShape {
+        /// `[batch, pos]` of the logits.
+        logits: [usize; 2],
+        /// `[batch, pos]` of the tokens.
+        tokens: [usize; 2],
+    },
+    /// A model that was not loaded from Hugging Face's layout.
+    #[error(
+        "this model has no config.json of Hugging Face, because it was not loaded from one: save our own layout with `checkpoint::save_own`"
+    )]
+    NoHfConfig,
     /// An architecture that is not known.
     #[error("the architecture `{asked}` is not known{} known are {}", did_you_mean(nearest.as_deref(), ";"), known.join(", "))]
     UnknownArchitecture {
@@ -214,7 +348,7 @@ pub enum Error {
         /// All known ones.
         known: Vec<String>,
     },
-    /// A setting of config.json that changes the numbers and is not supported, or makes no sense.
+    /// A setting of config.json that is not supported, or not valid.
     #[error("config.json of `{family}`: `{key}` is {value}: {problem}")]
     Config {
         /// The family.
@@ -255,10 +389,10 @@ pub enum Error {
     Weights {
         /// The checkpoint.
         path: PathBuf,
-        /// One line a tensor: missing, unexpected, or wrongly shaped.
+        /// One line for each tensor: missing, unexpected, or of the wrong shape.
         problems: Vec<String>,
     },
-    /// A model that is no longer what its config.json describes, such as one with folded norms.
+    /// A model that its config.json no longer describes, such as one with folded norms.
     #[error(
         "the model does not fit the `{family}` its config.json describes:\n{}\nsave its `unprocessed()`, or our own layout with `checkpoint::save_own`",
         problems.join("\n")
@@ -266,7 +400,7 @@ pub enum Error {
     Unsavable {
         /// The family.
         family: String,
-        /// One line a weight or option: missing, without a place, or changed.
+        /// One line for each weight or option: missing, extra or changed.
         problems: Vec<String>,
     },
     /// A model on the Hub that could not be fetched.
@@ -279,7 +413,7 @@ pub enum Error {
         /// What went wrong.
         problem: String,
     },
-    /// A device that is not there, or failed.
+    /// A device that does not exist, or failed.
     #[error("device `{device}`: {problem}")]
     Device {
         /// Its name.
@@ -295,6 +429,19 @@ impl Error {
         Self::UnknownSite { asked: asked.to_owned(), nearest: nearest(asked, known) }
     }
 
+    /// [`Error::OutOfRange`] for an index of any integer type.
+    pub fn out_of_range(what: &'static str, asked: impl TryInto<isize>, length: usize) -> Self {
+        Self::OutOfRange { what, asked: asked.try_into().unwrap_or(isize::MAX), length }
+    }
+
+    pub(crate) fn no_axis(site: &str, axis: &'static str, dims: &[usize]) -> Self {
+        Self::NoAxis { site: site.to_owned(), axis, dims: dims.to_vec() }
+    }
+
+    pub(crate) fn no_tokens(site: &str, dims: &[usize]) -> Self {
+        Self::NoTokens { site: site.to_owned(), dims: dims.to_vec() }
+    }
+
     pub(crate) fn not_captured<S: AsRef<str>>(asked: &str, known: &[S]) -> Self {
         Self::NotCaptured { asked: asked.to_owned(), nearest: nearest(asked, known) }
     }
@@ -305,5 +452,34 @@ impl Error {
 
     pub(crate) fn file(path: &Path, problem: impl Display) -> Self {
         Self::File { path: path.to_owned(), problem: problem.to_string() }
+    }
+}
+
+fn bounds(asked: isize, length: usize) -> String {
+    match (asked, length) {
+        (_, 0) => "there are none".into(),
+        (..0, _) => format!("there are {length}, so the first is -{length}"),
+        _ => format!("there are {length}, numbered from 0"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_out_of_range_keeps_its_sign() {
+        let said = |asked: isize, length| Error::out_of_range("layer", asked, length).to_string();
+        assert_eq!(said(-3, 2), "layer -3 is out of range: there are 2, so the first is -2");
+        assert_eq!(said(3, 2), "layer 3 is out of range: there are 2, numbered from 0");
+        assert_eq!(said(0, 0), "layer 0 is out of range: there are none");
+        let huge = Error::out_of_range("token", u64::MAX, 2).to_string();
+        assert_eq!(huge, format!("token {} is out of range: there are 2, numbered from 0", isize::MAX));
+    }
+
+    #[test]
+    fn a_wrong_count_says_both_numbers() {
+        let error = Error::Count { what: "rows to resample from".into(), expected: 3, actual: 2 };
+        assert_eq!(error.to_string(), "expected 3 rows to resample from, got 2");
     }
 }

@@ -7,4 +7,5 @@ pub mod error;
 pub mod files;
 pub mod nearest;
 pub mod progress;
+pub mod read;
 pub mod warnings;

@@ -22,7 +22,7 @@ impl HookedAutoConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense, and for an
+    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or not valid, and for an
     /// encoder joined with a decoder.
     pub fn from_json(value: Value) -> Result<TransformerConfig> {
         let hf = HfConfig::new(value)?;
@@ -69,6 +69,31 @@ pub struct LoadOptions {
     /// Matrices that are stored in half precision stay so: half the memory, and every product widens its matrix first.
     /// Otherwise they are widened once, as they are loaded. The numbers are the same.
     pub keep_half: bool,
+}
+
+impl LoadOptions {
+    /// The default device, a progress bar, and single precision.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The device by name: `cpu`, `gpu`, …
+    #[must_use]
+    pub fn device(self, name: impl Into<String>) -> Self {
+        Self { device: Some(name.into()), ..self }
+    }
+
+    /// No progress bar.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    /// Keeps matrices that are stored in half precision so ([`LoadOptions::keep_half`]).
+    #[must_use]
+    pub fn keep_half(self) -> Self {
+        Self { keep_half: true, ..self }
+    }
 }
 
 /// Makes models.
@@ -157,7 +182,7 @@ impl HookedAutoModel {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when the architecture makes no sense.
+    /// [`Error::Config`] where the architecture is not valid.
     pub fn from_config(config: &TransformerConfig, seed: u64) -> Result<HookedTransformer> {
         Self::from_config_on(config, seed, &device::choose(None)?)
     }

@@ -41,12 +41,12 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for no rows, [`Error::Absent`] for a plan with gradients, and those of a run.
+    /// [`Error::Setting`] for no rows, [`Error::Unsupported`] for a plan with gradients, and those of a run.
     pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: &Plan, rows: usize) -> Result<ActivationCache> {
         let tokens = prompt.into_tokens(self)?;
         plan.check(&self.sites())?;
         let stop_at_layer = self.cost_of(&tokens, plan).stop_at_layer.map(|layer| layer as isize);
-        let options = RunOptions { stop_at_layer, ..RunOptions::default() };
+        let options = RunOptions { stop_at_layer, last_only: false, capture_limit: None };
         let parts = self.parts(&tokens, plan, rows, &options)?;
         ActivationCache::stacked(parts.into_iter().map(|part| part.cache).collect())
     }
@@ -77,13 +77,17 @@ impl HookedTransformer {
         options: &RunOptions,
     ) -> Result<Vec<Outcome<Tensor<3>>>> {
         if plan.wants_gradients() {
-            return Err(Error::Absent {
+            return Err(Error::Unsupported {
                 what: "a gradient over micro-batches".into(),
-                why: "each is a run of its own: take the gradients batch by batch".into(),
+                why: "each micro-batch is a run of its own; take the gradients batch by batch".into(),
             });
         }
         if rows == 0 {
-            return Err(Error::OutOfRange { what: "rows a micro-batch", asked: 0, length: tokens.batch() });
+            return Err(Error::Setting {
+                setting: "rows",
+                value: "0".into(),
+                fix: "give a micro-batch at least one row".into(),
+            });
         }
         let total = tokens.batch();
         let part = |first: usize| {
@@ -105,7 +109,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] naming the nearest, [`Error::Absent`] for `scores` and `pattern`, whose axes depend on
+    /// [`Error::UnknownSite`] naming the nearest, [`Error::Unsupported`] for `scores` and `pattern`, whose axes depend on
     /// the prompt, [`Error::EmptyPrompt`] for no batch at all.
     pub fn statistics<P: IntoTokens>(
         &self,
@@ -146,9 +150,9 @@ impl Statistics {
     /// Adds the tokens of a batch (Welford 1962, "Note on a method for calculating corrected sums of squares").
     fn add(&mut self, site: &str, value: &Activation, real: &[Vec<bool>]) -> Result<()> {
         if ["scores", "pattern"].iter().any(|name| canonical(site).ends_with(name)) {
-            return Err(Error::Absent {
-                what: format!("one set of axes for `{site}`"),
-                why: "they depend on the prompt: capture a reduction of it".into(),
+            return Err(Error::Unsupported {
+                what: format!("a statistic of `{site}`"),
+                why: "its shape depends on the prompt; capture a reduction of it".into(),
             });
         }
         let width: usize = value.dims()[2..].iter().product();

@@ -107,7 +107,7 @@ impl HookedTransformer {
             what: "what this run captures",
             bytes,
             limit,
-            mend: "capture fewer sites or positions, a reduction, or in batches (`capture_in_batches`)",
+            fix: "capture fewer sites or positions, a reduction, or in batches (`capture_in_batches`)",
         })
     }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_run_above_the_limit_is_refused_with_its_number() {
-        let options = RunOptions { capture_limit: Some(100), ..RunOptions::default() };
+        let options = RunOptions::new().capture_limit(100);
         let error = model().run_from([1, 2], Plan::new().capture("logits"), None, &options).unwrap_err();
         assert_eq!(
             error.to_string(),

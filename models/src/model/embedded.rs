@@ -128,7 +128,7 @@ mod tests {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();
         assert_eq!((ids.len(), ids[0]), (15, end_of_text(&model)));
-        assert_eq!(model.to_string(&ids[1..]).unwrap(), MARY);
+        assert_eq!(model.decode(&ids[1..]).unwrap(), MARY);
         assert_eq!(model.to_str_tokens(" Mary").unwrap(), ["<|endoftext|>", " Mary"]);
         assert_eq!(model.to_single_token(" Mary").unwrap(), ids[2]);
     }

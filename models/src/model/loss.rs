@@ -13,14 +13,15 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when there is no pair of neighbouring tokens, or the shapes differ; [`Error::Absent`] for an encoder.
+    /// [`Error::NoLoss`] where no two neighbouring tokens are real, [`Error::LogitsShape`] where the shapes differ,
+    /// [`Error::Unsupported`] for an encoder.
     pub fn loss(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let real = tokens.real();
         let weights: Vec<f32> =
             real.iter().flat_map(|row| row.windows(2).map(|pair| f32::from(u8::from(pair[0] && pair[1])))).collect();
         let count: f32 = weights.iter().sum();
         if count == 0.0 {
-            return Err(Error::Length { what: "tokens a loss needs".into(), expected: 2, actual: tokens.pos() });
+            return Err(Error::NoLoss { problem: "no token has a next token; give a prompt of at least two tokens" });
         }
         let losses = self.loss_per_token(logits, tokens)?;
         let [batch, pos] = losses.dims();
@@ -32,21 +33,21 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the logits are not of these tokens, [`Error::Absent`] for an encoder.
+    /// [`Error::LogitsShape`] where the logits are not of these tokens, [`Error::NoLoss`] for a single token,
+    /// [`Error::Unsupported`] for an encoder.
     pub fn loss_per_token(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
         if self.config().bidirectional {
-            return Err(Error::Absent {
-                what: "a next token".into(),
-                why: "it is an encoder, whose positions see the ones behind them; use `masked_loss`".into(),
+            return Err(Error::Unsupported {
+                what: "the loss of the next token".into(),
+                why: "this model is an encoder, whose positions see the tokens after them; use `masked_loss`".into(),
             });
         }
         let [batch, pos, _] = logits.dims();
-        if [batch, pos] != [tokens.batch(), tokens.pos()] || pos < 2 {
-            return Err(Error::Length {
-                what: "positions of the logits (at least 2, as many as tokens)".into(),
-                expected: tokens.pos().max(2),
-                actual: pos,
-            });
+        if [batch, pos] != [tokens.batch(), tokens.pos()] {
+            return Err(Error::LogitsShape { logits: [batch, pos], tokens: [tokens.batch(), tokens.pos()] });
+        }
+        if pos < 2 {
+            return Err(Error::NoLoss { problem: "no token has a next token; give a prompt of at least two tokens" });
         }
         let next: Vec<i64> = tokens.ids().iter().flat_map(|row| row[1..].iter().map(|id| i64::from(*id))).collect();
         let next = Tensor::<3, Int>::from_data(TensorData::new(next, [batch, pos - 1, 1]), &logits.device());
@@ -60,21 +61,23 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] when the shapes differ or nothing was masked, [`Error::OutOfRange`] for a label that is no token.
+    /// [`Error::Count`] where the shapes differ, [`Error::NoLoss`] where nothing was masked, [`Error::OutOfRange`] for a label that is no token.
     pub fn masked_loss(&self, logits: Tensor<3>, labels: &[Vec<Option<u32>>]) -> Result<Tensor<1>> {
         let [batch, pos, vocab] = logits.dims();
         if labels.len() != batch || labels.iter().any(|row| row.len() != pos) {
             let actual = labels.iter().map(Vec::len).sum();
-            return Err(Error::Length { what: "labels, one a position".into(), expected: batch * pos, actual });
+            return Err(Error::Count { what: "labels, one for each position".into(), expected: batch * pos, actual });
         }
         let masked = labels.iter().flatten().enumerate().filter_map(|(at, label)| Some((at as i64, (*label)?)));
         let (at, ids): (Vec<i64>, Vec<u32>) = masked.unzip();
         let count = at.len();
         if count == 0 {
-            return Err(Error::Length { what: "labels of masked positions".into(), expected: 1, actual: 0 });
+            return Err(Error::NoLoss {
+                problem: "no position has a label; give the original token at each masked position",
+            });
         }
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocab) {
-            return Err(Error::OutOfRange { what: "token", asked: *id as usize, length: vocab });
+            return Err(Error::out_of_range("token", *id, vocab));
         }
         let device = logits.device();
         let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &device);

@@ -6,6 +6,7 @@ mod cost;
 mod embedded;
 mod gradients;
 mod loss;
+mod next_token;
 mod run;
 mod text;
 mod weights;
@@ -14,6 +15,7 @@ pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
 pub use batches::Statistics;
 pub use cost::Cost;
 pub use embedded::net_from_bytes;
+pub use next_token::{TopToken, TopTokens};
 pub use run::RunOptions;
 
 use std::sync::{Arc, OnceLock};

@@ -20,6 +20,31 @@ pub struct RunOptions {
     pub capture_limit: Option<u64>,
 }
 
+impl RunOptions {
+    /// All blocks, and the logits of all positions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs only the blocks before this one; a negative one counts from the end ([`RunOptions::stop_at_layer`]).
+    #[must_use]
+    pub fn stop_at_layer(self, layer: isize) -> Self {
+        Self { stop_at_layer: Some(layer), ..self }
+    }
+
+    /// Computes logits at the last position only: `[batch, 1, d_vocab]`.
+    #[must_use]
+    pub fn last_only(self) -> Self {
+        Self { last_only: true, ..self }
+    }
+
+    /// Refuses a run whose captures need more than so many bytes.
+    #[must_use]
+    pub fn capture_limit(self, bytes: u64) -> Self {
+        Self { capture_limit: Some(bytes), ..self }
+    }
+}
+
 impl HookedTransformer {
     /// Logits `[batch, pos, d_vocab]`, in nats.
     ///
@@ -75,7 +100,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer there is not.
+    /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer that does not exist.
     pub fn run_from(
         &self,
         prompt: impl IntoTokens,
@@ -212,14 +237,10 @@ impl HookedTransformer {
         let n_layers = self.config().n_layers;
         let (start, stop) = (start.unwrap_or(0), stop.unwrap_or(n_layers));
         if start > n_layers {
-            return Err(Error::OutOfRange { what: "start layer", asked: start, length: n_layers + 1 });
+            return Err(Error::out_of_range("start layer", start, n_layers + 1));
         }
         if stop < start {
-            return Err(Error::Length {
-                what: "stop layer, which must not come before the start".into(),
-                expected: start,
-                actual: stop,
-            });
+            return Err(Error::LayerOrder { start, stop });
         }
         Ok(start..stop)
     }
@@ -228,28 +249,23 @@ impl HookedTransformer {
     fn stop_layer(&self, layer: isize) -> Result<usize> {
         let n_layers = self.config().n_layers;
         let from_front = if layer < 0 { layer + n_layers as isize } else { layer };
-        usize::try_from(from_front).ok().filter(|layer| *layer <= n_layers).ok_or(Error::OutOfRange {
-            what: "stop layer",
-            asked: layer.unsigned_abs(),
-            length: n_layers + 1,
-        })
+        usize::try_from(from_front)
+            .ok()
+            .filter(|layer| *layer <= n_layers)
+            .ok_or_else(|| Error::out_of_range("stop layer", layer, n_layers + 1))
     }
 
     fn check_start(&self, tokens: &Tokens, resid: &Tensor<3>) -> Result<()> {
         let expected = vec![tokens.batch(), tokens.pos(), self.config().d_model];
         let actual = resid.dims().to_vec();
-        if actual == expected {
-            Ok(())
-        } else {
-            Err(Error::EditShape { site: "resid_pre of the start".into(), expected, actual })
-        }
+        if actual == expected { Ok(()) } else { Err(Error::StartShape { expected, actual }) }
     }
 
     /// Without types, all tokens are of type 0.
     fn check_types(&self, tokens: &Tokens) -> Result<()> {
         let length = self.config().token_types.unwrap_or(1);
         let unknown = tokens.types().iter().flatten().find(|kind| **kind as usize >= length);
-        unknown.map_or(Ok(()), |kind| Err(Error::OutOfRange { what: "token type", asked: *kind as usize, length }))
+        unknown.map_or(Ok(()), |kind| Err(Error::out_of_range("token type", *kind, length)))
     }
 
     fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
@@ -259,15 +275,10 @@ impl HookedTransformer {
         }
         let far = tokens.positions().iter().flatten().find(|position| **position >= config.max_positions() as i64);
         if let Some(position) = far {
-            return Err(Error::OutOfRange {
-                what: "position",
-                asked: *position as usize,
-                length: config.max_positions(),
-            });
+            return Err(Error::out_of_range("position", *position, config.max_positions()));
         }
         self.check_types(tokens)?;
         let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);
-        unknown
-            .map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: config.d_vocab }))
+        unknown.map_or(Ok(()), |id| Err(Error::out_of_range("token", *id, config.d_vocab)))
     }
 }

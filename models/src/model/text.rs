@@ -33,12 +33,12 @@ impl HookedTransformer {
         if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
-    /// The text of ids.
+    /// The text of ids, special tokens included.
     ///
     /// # Errors
     ///
     /// [`Error::NoTokenizer`], or an id out of range.
-    pub fn to_string(&self, ids: &[u32]) -> Result<String> {
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer()?.decode(ids)
     }
 
@@ -70,12 +70,12 @@ impl HookedTransformer {
         Ok(self.tokenizer()?.pieces(&[id])?.remove(0))
     }
 
-    /// Where a token stands in a prompt.
+    /// The position of a token in a prompt, from 0.
     ///
     /// # Errors
     ///
     /// [`Error::TokenAbsent`] when it does not occur.
-    pub fn get_token_position(&self, token: &str, prompt: &str, which: Occurrence) -> Result<usize> {
+    pub fn token_position(&self, token: &str, prompt: &str, which: Occurrence) -> Result<usize> {
         let ids = self.to_tokens(prompt)?;
         self.tokenizer()?.position(token, &ids, which)
     }

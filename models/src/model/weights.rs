@@ -28,11 +28,7 @@ impl HookedTransformer {
     ///
     /// [`Error::OutOfRange`] for a layer there is not.
     pub fn block(&self, layer: usize) -> Result<&Block> {
-        self.net.blocks.get(layer).ok_or(Error::OutOfRange {
-            what: "layer",
-            asked: layer,
-            length: self.config().n_layers,
-        })
+        self.net.blocks.get(layer).ok_or_else(|| Error::out_of_range("layer", layer, self.config().n_layers))
     }
 
     /// `W_Q` `[n_heads, d_model, d_head]`.
@@ -90,12 +86,13 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] where they are not.
+    /// [`Error::NoWeight`] where they are not.
     pub fn w_pos(&self) -> Result<Tensor<2>> {
-        let table = self.net.pos_embed.as_ref().ok_or_else(|| Error::Absent {
-            what: "`W_pos`".into(),
-            why: "its positions are not learned vectors".into(),
-        })?;
+        let table = self
+            .net
+            .pos_embed
+            .as_ref()
+            .ok_or_else(|| Error::NoWeight { weight: "W_pos", why: "its positions are not learned vectors".into() })?;
         Ok(table.table())
     }
 
@@ -116,29 +113,29 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a mixture of experts.
+    /// [`Error::NoWeight`] for a mixture of experts.
     pub fn w_in(&self, layer: usize) -> Result<Tensor<2>> {
-        Ok(self.mlp(layer)?.w_in.matrix())
+        Ok(self.mlp(layer, "W_in")?.w_in.matrix())
     }
 
     /// `W_out` `[d_mlp, d_model]`.
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a mixture of experts.
+    /// [`Error::NoWeight`] for a mixture of experts.
     pub fn w_out(&self, layer: usize) -> Result<Tensor<2>> {
-        Ok(self.mlp(layer)?.w_out.matrix())
+        Ok(self.mlp(layer, "W_out")?.w_out.matrix())
     }
 
     /// `W_gate` `[d_model, d_mlp]`, which the nonlinearity follows.
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
+    /// [`Error::NoWeight`] where the MLP is not gated, and for a mixture of experts.
     pub fn w_gate(&self, layer: usize) -> Result<Tensor<2>> {
-        let gate = self.mlp(layer)?.w_gate.as_ref();
-        let gate = gate
-            .ok_or_else(|| Error::Absent { what: "`W_gate`".into(), why: "its MLP is not gated; see `w_in`".into() })?;
+        let gate = self.mlp(layer, "W_gate")?.w_gate.as_ref();
+        let gate =
+            gate.ok_or_else(|| Error::NoWeight { weight: "W_gate", why: "its MLP is not gated; see `w_in`".into() })?;
         Ok(gate.matrix())
     }
 
@@ -146,20 +143,20 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a mixture of experts.
+    /// [`Error::NoWeight`] for a mixture of experts.
     pub fn b_in(&self, layer: usize) -> Result<Tensor<1>> {
-        Ok(bias(&self.mlp(layer)?.w_in))
+        Ok(bias(&self.mlp(layer, "b_in")?.w_in))
     }
 
     /// `b_gate` `[d_mlp]`, zeros where there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] where the MLP is not gated, and for a mixture of experts.
+    /// [`Error::NoWeight`] where the MLP is not gated, and for a mixture of experts.
     pub fn b_gate(&self, layer: usize) -> Result<Tensor<1>> {
-        let gate = self.mlp(layer)?.w_gate.as_ref();
-        let gate = gate
-            .ok_or_else(|| Error::Absent { what: "`b_gate`".into(), why: "its MLP is not gated; see `b_in`".into() })?;
+        let gate = self.mlp(layer, "b_gate")?.w_gate.as_ref();
+        let gate =
+            gate.ok_or_else(|| Error::NoWeight { weight: "b_gate", why: "its MLP is not gated; see `b_in`".into() })?;
         Ok(bias(gate))
     }
 
@@ -167,17 +164,17 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a mixture of experts.
+    /// [`Error::NoWeight`] for a mixture of experts.
     pub fn b_out(&self, layer: usize) -> Result<Tensor<1>> {
-        Ok(bias(&self.mlp(layer)?.w_out))
+        Ok(bias(&self.mlp(layer, "b_out")?.w_out))
     }
 
-    fn mlp(&self, layer: usize) -> Result<&crate::transformer::Mlp> {
+    fn mlp(&self, layer: usize, weight: &'static str) -> Result<&crate::transformer::Mlp> {
         match &self.block(layer)?.mlp {
             crate::transformer::Neurons::Dense(mlp) => Ok(mlp),
-            crate::transformer::Neurons::Mixture(_) => Err(Error::Absent {
-                what: format!("the MLP of layer {layer}"),
-                why: "it is a mixture of experts; see `net().blocks`".into(),
+            crate::transformer::Neurons::Mixture(_) => Err(Error::NoWeight {
+                weight,
+                why: format!("the MLP of layer {layer} is a mixture of experts; see `net().blocks`"),
             }),
         }
     }

@@ -48,7 +48,7 @@ impl Step {
             }
             Self::FoldLn if config.d_embed.is_some() => Some("its stream is projected before the unembedding"),
             Self::CenterWritingWeights if config.norm != NormKind::LayerNorm => {
-                Some("its norms do not centre: the mean of the stream is read")
+                Some("its norms do not centre, so they read the mean of the stream")
             }
             Self::CenterWritingWeights if config.norm_placement != NormPlacement::Pre => {
                 Some("norms follow what writes to the stream")
@@ -80,12 +80,12 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Absent`] for a step that is not loss-free on this architecture, saying why, and for weights that are
-    /// not finite where a step decomposes them.
+    /// [`Error::LossyStep`] for a step that would change the outputs of this architecture, [`Error::NotFinite`] for weights
+    /// that are not finite where a step decomposes them.
     pub fn process(&self, steps: &[Step]) -> Result<Self> {
         for step in steps {
             if let Some(why) = step.refusal(self.net()) {
-                return Err(Error::Absent { what: format!("a loss-free {step:?}"), why: why.into() });
+                return Err(Error::LossyStep { step: format!("{step:?}"), why });
             }
         }
         let net = steps.iter().try_fold(self.net().clone(), |net, step| step.apply(net))?;
@@ -145,7 +145,7 @@ mod tests {
         let error = model.process(&[Step::CenterWritingWeights]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a loss-free CenterWritingWeights is not in this model: its norms do not centre: the mean of the stream is read"
+            "`CenterWritingWeights` would change the outputs: its norms do not centre, so they read the mean of the stream"
         );
     }
 }

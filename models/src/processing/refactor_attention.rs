@@ -159,10 +159,7 @@ mod tests {
         ] {
             let model = HookedAutoModel::lively(&config, 3).unwrap();
             let error = model.process(&[Step::RefactorFactoredAttnMatrices]).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("a loss-free RefactorFactoredAttnMatrices is not in this model: {why}")
-            );
+            assert_eq!(error.to_string(), format!("`RefactorFactoredAttnMatrices` would change the outputs: {why}"));
         }
         let defaults = Step::defaults(&HookedAutoModel::lively(&plain(), 3).unwrap());
         assert!(!defaults.contains(&Step::RefactorFactoredAttnMatrices));

@@ -33,13 +33,13 @@ pub struct Svd {
 ///
 /// # Errors
 ///
-/// [`Error::Length`] for factors that are no product, [`Error::Absent`] for numbers that are not finite,
+/// [`Error::Count`] for factors that cannot be multiplied, [`Error::NotFinite`] for numbers that are not finite,
 /// [`Error::Device`] for a device that fails.
 pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
     let ([n, l, k], [m, j, r]) = (a.dims(), b.dims());
     for (what, expected, actual) in [("matrices of the second factor", n, m), ("rows of the second factor", k, j)] {
         if expected != actual {
-            return Err(Error::Length { what: what.into(), expected, actual });
+            return Err(Error::Count { what: what.into(), expected, actual });
         }
     }
     // Row-major, so that both lie as columns: those of `a`, and those of `bᵀ`.
@@ -83,10 +83,7 @@ fn thin(a: Columns, b: Columns, [l, r]: [usize; 2]) -> (Columns, Vec<f64>, Colum
 fn numbers(tensor: &Tensor<3>) -> Result<Vec<f32>> {
     let values = device::read(tensor.clone())?;
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(Error::Absent {
-            what: "a singular value decomposition".into(),
-            why: "a matrix holds numbers that are not finite".into(),
-        });
+        return Err(Error::NotFinite { what: "a singular value decomposition" });
     }
     Ok(values)
 }
@@ -178,9 +175,9 @@ mod tests {
         let error = svd(&tensor(vec![1.0, f32::NAN], [1, 2, 1]), &tensor(vec![1.0], [1, 1, 1])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a singular value decomposition is not in this model: a matrix holds numbers that are not finite"
+            "a singular value decomposition needs finite numbers: a matrix holds NaN or infinity"
         );
         let error = svd(&tensor(vec![1.0], [1, 1, 1]), &tensor(vec![1.0, 2.0], [1, 2, 1])).unwrap_err();
-        assert_eq!(error.to_string(), "rows of the second factor: expected 1, got 2");
+        assert_eq!(error.to_string(), "expected 1 rows of the second factor, got 2");
     }
 }

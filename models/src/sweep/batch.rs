@@ -110,7 +110,7 @@ pub(super) fn run(
 ) -> Result<Tensor<3>> {
     let times = group.cases.len();
     let plan = plan_of(clean, cases, group, tokens)?;
-    let options = RunOptions { last_only, ..RunOptions::default() };
+    let options = RunOptions { last_only, stop_at_layer: None, capture_limit: None };
     let Some(layer) = group.layer else {
         return Ok(model.run_from(tokens.repeated(times), plan, None, &options)?.output);
     };

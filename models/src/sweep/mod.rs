@@ -5,7 +5,7 @@
 //! where its forward must start. Everything before that layer and that position is reused, edits
 //! that start together run as one batch, and an edit that changes nothing costs nothing. An edit is therefore applied
 //! more than once, and must give the same each time. In an encoder, whose
-//! positions see the ones behind them, a forward starts at a layer alone.
+//! positions see the ones after them, a forward starts at a layer alone.
 
 mod batch;
 mod case;
@@ -66,7 +66,7 @@ impl Sweep<'_> {
 
     /// The metric reads the last position alone: it is given logits `[batch, 1, d_vocab]`, and no others are computed.
     ///
-    /// Rows must not be padded behind.
+    /// Rows must not be padded on the right.
     #[must_use]
     pub fn last_only(mut self) -> Self {
         self.last_only = true;
@@ -94,8 +94,9 @@ impl Sweep<'_> {
     ///
     /// # Errors
     ///
-    /// An unknown site before anything runs, an edit's own error, or a metric of another shape.
-    pub fn run(self, metric: impl Fn(Tensor<3>) -> Result<Tensor<1>>) -> Result<SweepResult> {
+    /// An unknown site before anything runs, an edit's own error, a metric of another shape, or the metric's own error:
+    /// it may be of any type that [`Error`] converts to.
+    pub fn run<E: From<Error>>(self, metric: impl Fn(Tensor<3>) -> Result<Tensor<1>, E>) -> Result<SweepResult, E> {
         self.check_padding()?;
         let starts = self.starts()?;
         let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts)?;
@@ -142,24 +143,30 @@ impl Sweep<'_> {
         if self.last_only { logits.narrow(1, pos - 1, 1) } else { logits }
     }
 
-    fn measure(&self, metric: &impl Fn(Tensor<3>) -> Result<Tensor<1>>, logits: Tensor<3>) -> Result<Vec<f64>> {
+    fn measure<E: From<Error>>(
+        &self,
+        metric: &impl Fn(Tensor<3>) -> Result<Tensor<1>, E>,
+        logits: Tensor<3>,
+    ) -> Result<Vec<f64>, E> {
         let values = device::read(metric(logits)?)?;
         if values.len() != self.tokens.batch() {
-            return Err(Error::Length {
-                what: "numbers a sweep's metric returns, one a prompt".into(),
+            return Err(Error::Count {
+                what: "numbers from the sweep's metric, one for each prompt".into(),
                 expected: self.tokens.batch(),
                 actual: values.len(),
-            });
+            }
+            .into());
         }
         Ok(values.into_iter().map(f64::from).collect())
     }
 
     fn check_padding(&self) -> Result<()> {
-        let padded_behind = self.last_only && self.tokens.real().iter().any(|row| row.last() == Some(&false));
-        if padded_behind {
-            return Err(Error::Absent {
-                what: "a last token in every row".into(),
-                why: "rows are padded behind; pad them on the left, or drop `last_only`".into(),
+        let padded_right = self.last_only && self.tokens.real().iter().any(|row| row.last() == Some(&false));
+        if padded_right {
+            return Err(Error::Setting {
+                setting: "last_only",
+                value: "true".into(),
+                fix: "some rows are padded on the right; pad them on the left, or leave `last_only` off".into(),
             });
         }
         Ok(())

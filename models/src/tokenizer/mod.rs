@@ -263,7 +263,7 @@ impl Tokenizer {
 
     fn known(&self, ids: &[u32]) -> Result<()> {
         let unknown = ids.iter().find(|id| self.inner.id_to_token(**id).is_none());
-        unknown.map_or(Ok(()), |id| Err(Error::OutOfRange { what: "token", asked: *id as usize, length: self.len() }))
+        unknown.map_or(Ok(()), |id| Err(Error::out_of_range("token", *id, self.len())))
     }
 }
 

@@ -25,7 +25,7 @@ pub fn safetensors(bytes: &[u8], folder: &Path) -> bool {
         return false;
     }
     std::fs::write(folder.join("model.safetensors"), bytes).expect("the folder is ours");
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     if let Err(error) = HookedAutoModel::load(folder.to_str().expect("its name is text"), &options) {
         refused(&error);
     }

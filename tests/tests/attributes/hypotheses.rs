@@ -7,7 +7,7 @@ use super::*;
 fn row_sums(bench: &Bench, layer: usize, jitter: f64) -> Result<Vec<f64>> {
     let (_, cache) = bench.model().run_with_cache([1, 2, 3], [arrakis::models::site::pattern(layer)])?;
     let pattern: Tensor<4> = cache.get(arrakis::models::site::pattern(layer))?;
-    let sums = arrakis::models::device::read(pattern.sum_dim(3))?;
+    let sums = pattern.sum_dim(3).read()?;
     Ok(sums.into_iter().enumerate().map(|(i, sum)| f64::from(sum) + jitter * i as f64).collect())
 }
 

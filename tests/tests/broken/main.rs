@@ -1,4 +1,4 @@
-//! Broken checkpoints and prompts: each is an error that names the file or key and how to mend it, never a panic.
+//! Broken checkpoints and prompts: each is an error that names the file or key and how to fix it, never a panic.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
@@ -15,10 +15,7 @@ fn fixture(case: &str) -> PathBuf {
 }
 
 fn load(folder: &Path) -> Result<HookedTransformer> {
-    HookedAutoModel::load(
-        folder.to_str().unwrap(),
-        &LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() },
-    )
+    HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions::new().device("cpu").quiet())
 }
 
 /// A copy of a case, without its reference, to be broken.
@@ -216,7 +213,7 @@ fn configs_that_are_no_json() {
     let written = |text: String| refusal(move |folder| std::fs::write(folder.join("config.json"), text).unwrap());
     says(
         &written(r#"{"model_type": "llama", "rms_norm_eps": NaN}"#.into()),
-        &["config.json", "not valid JSON", "line 1", "near `", "\"rms_norm_eps\": NaN}`", "mend it"],
+        &["config.json", "not valid JSON", "line 1", "near `", "\"rms_norm_eps\": NaN}`", "fix it"],
     );
     says(&written("[".repeat(200_000)), &["config.json", "not valid JSON", "recursion limit"]);
     says(&written(String::new()), &["config.json", "it is empty", "download it again"]);

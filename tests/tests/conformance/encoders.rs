@@ -36,13 +36,16 @@ fn an_encoder_tells_texts_apart_and_predicts_what_is_masked() {
         assert!((f64::from(loss[0]) - by_hand).abs() < 1e-4, "{loss:?} is not {by_hand}");
         let refused =
             |labels: Vec<Vec<Option<u32>>>| bert.masked_loss(output.clone(), &labels).unwrap_err().to_string();
-        assert_eq!(refused(labels(None)), "labels of masked positions: expected 1, got 0");
-        assert_eq!(refused(vec![vec![None]]), "labels, one a position: expected 4, got 1");
+        assert_eq!(
+            refused(labels(None)),
+            "there is nothing to compute a loss from: no position has a label; give the original token at each masked position"
+        );
+        assert_eq!(refused(vec![vec![None]]), "expected 4 labels, one for each position, got 1");
         assert_eq!(refused(labels(Some(999))), "token 999 is out of range: there are 120, numbered from 0");
         let said = bert.loss(output, &typed(vec![0; 4])).unwrap_err().to_string();
         assert_eq!(
             said,
-            "a next token is not in this model: it is an encoder, whose positions see the ones behind them; use `masked_loss`"
+            "the loss of the next token is not supported: this model is an encoder, whose positions see the tokens after them; use `masked_loss`"
         );
     });
 }

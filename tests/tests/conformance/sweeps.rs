@@ -81,7 +81,9 @@ fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) 
             continue;
         }
         let sweep = model.sweep(tokens).unwrap().cases(cases.clone()).tokens_per_forward(limit).quiet();
-        let found = if last { sweep.last_only() } else { sweep }.run(metric).map_err(|error| error.to_string())?;
+        let found = if last { sweep.last_only() } else { sweep }
+            .run(metric)
+            .map_err(|error: arrakis::models::Error| error.to_string())?;
         for ((case, values), alone) in cases.iter().zip(&found.values).zip(&expected) {
             let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
             close(&case.label, &values, &alone[usize::from(last)], 2e-3)?;

@@ -118,9 +118,9 @@ fn a_closure_that_fails_or_changes_the_shape_is_the_error_of_the_gradients() {
         outcome.gradients(metric(outcome.output.clone())).unwrap_err()
     };
     let refused =
-        Edit::fallible(|_: Tensor<3>, at| Err(Error::Absent { what: at.site.to_owned(), why: "asked to".into() }));
+        Edit::fallible(|_: Tensor<3>, at| Err(Error::Unsupported { what: at.site.to_owned(), why: "asked to".into() }));
     // The backward pass meets the last block first.
-    assert_eq!(failed(refused).to_string(), "blocks.2.mlp_out is not in this model: asked to");
+    assert_eq!(failed(refused).to_string(), "blocks.2.mlp_out is not supported: asked to");
     let cut = Edit::new(|gradient: Tensor<3>| gradient.narrow(1, 0, 1));
     let said = failed(cut).to_string();
     assert_eq!(said, "the edit at `blocks.2.mlp_out` returned a tensor of shape [1, 1, 32], the site has [1, 4, 32]");
@@ -144,7 +144,7 @@ fn an_edit_that_no_gradient_comes_by_is_an_error() {
         error.to_string()
     };
     let text = said(model.run(tokens(), edit()).unwrap_err());
-    assert!(text.starts_with("no gradient passes `blocks.0.resid_post`, whose gradient is edited"), "{text}");
+    assert!(text.starts_with("no gradient reaches the gradient edit at `blocks.0.resid_post`"), "{text}");
     said(model.run(tokens(), edit().grad(site::resid_post(1))).unwrap_err());
     let stop = Plan::new().edit_gradient("embed", GradientEdit::Stop).grad(site::resid_pre(0));
     said(model.run(tokens(), stop).unwrap_err());
@@ -163,13 +163,13 @@ fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
     let outcome = run(&load("gpt2"), Plan::new());
     let none = load("gpt2").run(tokens(), Plan::new()).unwrap();
     let said = none.gradients(metric(none.output.clone())).unwrap_err().to_string();
-    assert_eq!(said, "this run was asked for no gradient: name the sites with `Plan::grad` before it");
+    assert_eq!(said, "the plan of this run asks for no gradient: name the sites with `Plan::grad` before the run");
     let constant = Tensor::<1>::zeros([1], &outcome.output.device());
     assert!(matches!(outcome.gradients(constant.detach()).unwrap_err(), Error::NoGradient { .. }));
     taken(&outcome);
     let again = outcome.gradients(metric(outcome.output.clone())).unwrap_err().to_string();
     assert!(
-        again.starts_with("this run's gradients have been taken") && again.ends_with("or run again for another"),
+        again.starts_with("the gradients of this run were already taken") && again.ends_with("or run again"),
         "{again}"
     );
 }

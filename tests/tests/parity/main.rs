@@ -25,7 +25,7 @@ fn loaded(case: &str, config: &Value) -> HookedTransformer {
         std::fs::copy(&from, folder.path().join(from.file_name().unwrap())).unwrap();
     }
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap()
 }
 
@@ -127,8 +127,8 @@ fn a_cache_is_started_anew_where_the_rotation_changes() {
     for case in ["phi3_longrope", "gpt_neox_longrope", "llama_dynamic"] {
         let (model, text) = (grows(case), (5..16).collect::<Vec<u32>>());
         let logits = |use_cache| {
-            let how = Generation { use_cache, ..Generation::greedy(8) };
-            model.generate(text.as_slice(), &how).unwrap().logits.concat().concat()
+            let how = Generation::greedy(8).use_cache(use_cache);
+            model.generate(text.as_slice(), &how).unwrap().logits_of_row(0).unwrap()
         };
         let (kept, plain) = (logits(true), logits(false));
         let apart = kept.iter().zip(&plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

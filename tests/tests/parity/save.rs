@@ -33,7 +33,7 @@ fn cases() -> Vec<String> {
 }
 
 fn load(folder: &Path) -> HookedTransformer {
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 
@@ -184,8 +184,8 @@ fn what_has_no_such_layout_says_so() {
     let error = HookedAutoModel::embedded_on(&device::cpu()).unwrap().save_pretrained(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a config.json of Hugging Face is not in this model: it was not loaded from a folder in that layout; \
-         write our own with `checkpoint::save_own`"
+        "this model has no config.json of Hugging Face, because it was not loaded from one: \
+         save our own layout with `checkpoint::save_own`"
     );
     let model = load(&fixture("llama"));
     save_own(&model, folder.path()).unwrap();

@@ -169,7 +169,7 @@ fn checkpoint(name: &str) -> PathBuf {
 }
 
 pub(crate) fn load(folder: &Path) -> HookedTransformer {
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 

@@ -39,7 +39,7 @@ fn a_gate_where_there_is_one() {
         match case.model.w_gate(0) {
             Ok(gate) => assert!(config.gated_mlp && gate.dims() == [config.d_model, config.d_mlp], "{}", case.name),
             Err(error) => {
-                assert_eq!(error.to_string(), "`W_gate` is not in this model: its MLP is not gated; see `w_in`");
+                assert_eq!(error.to_string(), "this model has no `W_gate`: its MLP is not gated; see `w_in`");
             }
         }
         assert_eq!(case.model.b_gate(0).is_ok(), config.gated_mlp, "{}", case.name);

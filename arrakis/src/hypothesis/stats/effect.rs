@@ -136,7 +136,7 @@ fn no_spread(test: &'static str) -> Error {
     Error::Degenerate {
         test,
         problem: "the values do not vary".into(),
-        mend: "measure on inputs that differ, or report the difference in units of the metric".into(),
+        fix: "measure on inputs that differ, or report the difference in units of the metric".into(),
     }
 }
 

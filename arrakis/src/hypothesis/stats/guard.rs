@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Builds the error for a sample that `test` cannot use.
-pub(super) fn refuse(test: &'static str, problem: impl Into<String>, mend: impl Into<String>) -> Error {
-    Error::Statistics { test, problem: problem.into(), mend: mend.into() }
+pub(super) fn refuse(test: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Error {
+    Error::Statistics { test, problem: problem.into(), fix: fix.into() }
 }
 
 /// Checks that `values` has at least `at_least` entries and that all of them are finite.

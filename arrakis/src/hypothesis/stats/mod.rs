@@ -108,7 +108,7 @@ impl FromStr for Alternative {
             _ => Err(Error::Statistics {
                 test: "alternative",
                 problem: format!("there is no alternative `{text}`"),
-                mend: "use `greater`, `less` or `two_sided`".into(),
+                fix: "use `greater`, `less` or `two_sided`".into(),
             }),
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn of_differences(
     Err(Error::Degenerate {
         test,
         problem: format!("every difference is {}, so there is no spread to measure it against", found.mean),
-        mend: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
+        fix: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
     })
 }
 

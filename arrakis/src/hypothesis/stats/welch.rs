@@ -68,7 +68,7 @@ impl Contrast {
         Err(Error::Degenerate {
             test,
             problem: format!("neither sample varies: all values are {} and {}", a.mean, b.mean),
-            mend: "measure on inputs that differ, or use `permutation`, which needs no variance".into(),
+            fix: "measure on inputs that differ, or use `permutation`, which needs no variance".into(),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// Fails with the valid range unless `asked < length`.
 pub(crate) fn within(what: &'static str, asked: usize, length: usize) -> Result<()> {
-    if asked < length { Ok(()) } else { Err(ModelError::OutOfRange { what, asked, length }.into()) }
+    if asked < length { Ok(()) } else { Err(ModelError::out_of_range(what, asked, length).into()) }
 }
 
 /// Checks a layer and a head of a model.

@@ -28,9 +28,9 @@ impl FactoredMatrix {
         if n == m && k == j {
             return Ok(Self { a, b });
         }
-        Err(Error::Tool {
-            tool: "FactoredMatrix",
-            problem: format!("{:?} × {:?} is no product; give [n, l, k] and [n, k, r]", a.dims(), b.dims()),
+        Err(Error::Value {
+            of: "FactoredMatrix",
+            problem: format!("{:?} × {:?} cannot be multiplied; give [n, l, k] and [n, k, r]", a.dims(), b.dims()),
         })
     }
 
@@ -68,8 +68,8 @@ impl FactoredMatrix {
     pub fn product(&self, other: &Self) -> Result<Self> {
         let ([n, _, r], [m, l, _]) = ([self.len(), 0, self.b.dims()[2]], other.a.dims());
         if n != m || r != l {
-            return Err(Error::Tool {
-                tool: "FactoredMatrix",
+            return Err(Error::Value {
+                of: "FactoredMatrix",
                 problem: format!("{n} matrices with {r} columns do not multiply {m} with {l} rows"),
             });
         }
@@ -101,8 +101,8 @@ impl FactoredMatrix {
     pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f32>>> {
         let ([n, k, r], [m, l, j]) = (self.b.dims(), other.a.dims());
         if r != l {
-            return Err(Error::Tool {
-                tool: "FactoredMatrix",
+            return Err(Error::Value {
+                of: "FactoredMatrix",
                 problem: format!("matrices with {r} columns do not multiply matrices with {l} rows"),
             });
         }
@@ -252,7 +252,7 @@ mod tests {
         let error = FactoredMatrix::new(zeros([1, 2, 3]), zeros([1, 2, 3])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "FactoredMatrix: [1, 2, 3] × [1, 2, 3] is no product; give [n, l, k] and [n, k, r]"
+            "`FactoredMatrix`: [1, 2, 3] × [1, 2, 3] cannot be multiplied; give [n, l, k] and [n, k, r]"
         );
     }
 }

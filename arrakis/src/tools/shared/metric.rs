@@ -167,20 +167,9 @@ impl Metric {
         tokens: &Tokens,
         cases: impl IntoIterator<Item = SweepCase>,
     ) -> Result<SweepResult> {
-        let failed = std::cell::RefCell::new(None);
         let sweep = model.sweep(tokens)?.cases(cases);
         let sweep = if self.reads_last_only(tokens) { sweep.last_only() } else { sweep };
-        let found = sweep.run(|logits| {
-            self.each_row(model, &logits, tokens).map_err(|error| {
-                let told = error.to_string();
-                *failed.borrow_mut() = Some(error);
-                arrakis_models::Error::Absent { what: self.name.clone(), why: told }
-            })
-        });
-        match failed.into_inner() {
-            Some(error) => Err(error),
-            None => Ok(found?),
-        }
+        sweep.run(|logits| self.each_row(model, &logits, tokens))
     }
 
     /// One number a row, `[batch]`: what is defined only for the batch as a whole stands in every row.
@@ -218,7 +207,7 @@ impl Metric {
 }
 
 fn refuse(problem: String) -> Error {
-    Error::Tool { tool: "Metric", problem }
+    Error::Value { of: "Metric", problem }
 }
 
 /// The number of each row at its token: `[batch, d_vocab]` to `[batch]`; one token serves every row.
@@ -303,7 +292,7 @@ mod tests {
         assert_eq!(message(Metric::logit(1).at(2)), "position 2 is out of range: there are 2, numbered from 0");
         assert_eq!(
             message(Metric::log_probs(vec![1, 2, 3])),
-            "Metric: got 3 tokens for 1 rows; give one for all or one each"
+            "`Metric`: got 3 tokens for 1 rows; give one for all or one each"
         );
     }
 }

@@ -62,7 +62,7 @@ impl PromptPairs {
                 clean[pair].len(),
                 corrupted[pair].len()
             );
-            return Err(Error::Tool { tool: "PromptPairs", problem });
+            return Err(Error::Value { of: "PromptPairs", problem });
         }
         let padded = |rows: &[Vec<u32>]| Tokens::padded(rows, Side::Left, 0);
         Ok(Self { clean: padded(&clean)?, corrupted: padded(&corrupted)?, answers: single(2)?, wrong: single(3)? })
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(
             refused([SHORT[0], LONG[0], " Mary", " John"]),
             format!(
-                "PromptPairs: the prompts of pair 1 have 15 and {} tokens; change only what keeps them in line",
+                "`PromptPairs`: the prompts of pair 1 have 15 and {} tokens; change only what keeps them in line",
                 model.to_tokens(LONG[0]).unwrap().len()
             )
         );

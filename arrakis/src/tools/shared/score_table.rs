@@ -90,9 +90,9 @@ impl ScoreTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Tool`] for no table, another number of weights, or tables of different shapes.
+    /// [`Error::Value`] for no table, another number of weights, or tables of different shapes.
     pub fn mean(tables: &[Self], weights: &[f32]) -> Result<Self> {
-        let problem = |problem: &str| Error::Tool { tool: "score_table", problem: problem.to_owned() };
+        let problem = |problem: &str| Error::Value { of: "ScoreTable", problem: problem.to_owned() };
         let first = tables.first().ok_or_else(|| problem("there is no table to take the mean of"))?;
         if tables.len() != weights.len() || tables.iter().any(|table| shape(table) != shape(first)) {
             return Err(problem("a mean takes tables of one shape and a weight for each"));
@@ -110,11 +110,11 @@ impl ScoreTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Tool`] for tables of different shapes, and where a table has no spread.
+    /// [`Error::Value`] for tables of different shapes, and where a table has no spread.
     pub fn pearson(&self, other: &Self) -> Result<f64> {
         if shape(self) != shape(other) {
-            let problem = "tables of one shape can be held against each other; these differ".to_owned();
-            return Err(Error::Tool { tool: "score_table", problem });
+            let problem = "only tables of one shape can be compared; the shapes differ".to_owned();
+            return Err(Error::Value { of: "ScoreTable", problem });
         }
         let flat = |table: &Self| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
         stats::pearson(&flat(self), &flat(other))
@@ -187,7 +187,7 @@ mod tests {
         assert!(ScoreTable::mean(&[], &[]).is_err());
         let other = ScoreTable::heads(vec![vec![1.0]], "nats");
         let error = ScoreTable::mean(&[table(1.0), other], &[1.0, 1.0]).unwrap_err().to_string();
-        assert_eq!(error, "score_table: a mean takes tables of one shape and a weight for each");
+        assert_eq!(error, "`ScoreTable`: a mean takes tables of one shape and a weight for each");
     }
 
     #[test]

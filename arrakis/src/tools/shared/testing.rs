@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 /// A tiny checkpoint of `tests/fixtures/tl`.
 pub(crate) fn fixture(name: &str) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tl").join(name);
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, ..LoadOptions::default() };
+    let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 

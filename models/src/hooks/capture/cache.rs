@@ -63,7 +63,7 @@ impl ActivationCache {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer there is not.
+    /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer that does not exist.
     #[allow(clippy::needless_pass_by_value, reason = "names and tuples of them, made for the call")]
     pub fn activation(&self, site: impl CacheKey) -> Result<&Activation> {
         let name = site.site(self.n_layers)?;
@@ -108,11 +108,22 @@ impl ActivationCache {
         })
     }
 
+    /// Every tensor at its last position (for `scores` and `pattern` the query's), which stays an axis of length one:
+    /// `cache.last()?.get::<3>(site::resid_post(1))`. Slots are counted: of a batch padded on the right the last is
+    /// padding.
+    ///
+    /// # Errors
+    ///
+    /// As [`ActivationCache::positions`].
+    pub fn last(&self) -> Result<Self> {
+        self.positions(-1)
+    }
+
     /// Every tensor cut along the batch axis, as [`ActivationCache::positions`] cuts that of positions.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when there is no such row, [`Error::Absent`] without a batch axis.
+    /// [`Error::OutOfRange`] when there is no such row, [`Error::NoBatchAxis`] without a batch axis.
     pub fn batch_rows(&self, slice: impl Into<Slice>) -> Result<Self> {
         self.needs_batch()?;
         let slice = slice.into();
@@ -132,14 +143,14 @@ impl ActivationCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Length`] for more rows than one, [`Error::Absent`] where it is removed already, [`Error::Rank`] for a
+    /// [`Error::Count`] for more than one row, [`Error::NoBatchAxis`] where it is removed already, [`Error::Rank`] for a
     /// tensor without other axes.
     pub fn remove_batch_dim(&self) -> Result<Self> {
         self.needs_batch()?;
         let removed = self.map(|_, value| match value.dims() {
             [1, rest @ ..] => Activation::shaped(value.to_flat()?, rest),
-            dims => Err(Error::Length {
-                what: "rows of a cache whose batch axis is removed; take one with `batch_row`".into(),
+            dims => Err(Error::Count {
+                what: "row in a cache whose batch axis is removed (take one with `batch_rows`)".into(),
                 expected: 1,
                 actual: dims.first().copied().unwrap_or(0),
             }),
@@ -151,10 +162,10 @@ impl ActivationCache {
         if !self.without_batch {
             return Ok(());
         }
-        Err(Error::Absent { what: "a batch axis".into(), why: "it was removed from this cache".into() })
+        Err(Error::NoBatchAxis)
     }
 
-    /// Caches of the same sites, one behind the other along the batch axis.
+    /// Caches of the same sites, one after the other along the batch axis.
     pub(crate) fn stacked(parts: Vec<Self>) -> Result<Self> {
         if parts.len() == 1 {
             return Ok(parts.into_iter().next().unwrap_or_default());
@@ -193,7 +204,8 @@ fn slice_axis(value: &Activation, axis: usize, what: &'static str, slice: &Slice
         Slice::Range(range) if range.start < range.end && range.end <= length => {
             value.narrow(axis, range.start, range.len())
         }
-        Slice::Range(range) => Err(Error::OutOfRange { what, asked: range.end.saturating_sub(1), length }),
+        Slice::Range(range) if range.is_empty() => Err(Error::EmptyRange { what, start: range.start, end: range.end }),
+        Slice::Range(range) => Err(Error::out_of_range(what, range.end - 1, length)),
         Slice::Indices(indices) => value.select(axis, &Slice::absolute(indices, what, length)?),
     }
 }

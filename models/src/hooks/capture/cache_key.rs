@@ -10,7 +10,8 @@ pub trait CacheKey {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for a layer there is not, [`Error::Absent`] for a negative one where their number is not known.
+    /// [`Error::OutOfRange`] for a layer that does not exist, [`Error::UnknownDepth`] for a negative one where the number
+    /// of layers is not known.
     fn site(&self, n_layers: Option<usize>) -> Result<String>;
 }
 
@@ -44,10 +45,7 @@ fn layer(layer: isize, n_layers: Option<usize>) -> Result<usize> {
     {
         return Ok(layer);
     }
-    let length = n_layers.ok_or_else(|| Error::Absent {
-        what: format!("layer {layer}"),
-        why: "this cache is of no model whose layers are known: count from the front".into(),
-    })?;
-    let asked = layer.unsigned_abs();
-    length.checked_sub(asked).filter(|_| layer < 0).ok_or(Error::OutOfRange { what: "layer", asked, length })
+    let length = n_layers.ok_or(Error::UnknownDepth { layer })?;
+    let from_front = length.checked_sub(layer.unsigned_abs()).filter(|_| layer < 0);
+    from_front.ok_or_else(|| Error::out_of_range("layer", layer, length))
 }

@@ -115,10 +115,7 @@ impl Capture {
 /// Some positions of each row along the position axis.
 fn picked(value: &Activation, positions: &[isize], at: &At<'_>) -> Result<Activation> {
     let dims = value.dims();
-    let rows = at.rows_of(dims).ok_or_else(|| Error::Absent {
-        what: "positions to capture".into(),
-        why: format!("`{}` of shape {dims:?} is no site of a model run on tokens", at.site),
-    })?;
+    let rows = at.rows_of(dims).ok_or_else(|| Error::no_tokens(at.site, dims))?;
     let slots = rows.slots(positions)?;
     let axes = Axes::of(at.site, dims);
     let (outer, pos, inner) = axes.around_position(dims);

@@ -67,20 +67,20 @@ impl Reduction {
     pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let width = dims.last().copied().unwrap_or(0);
         match self {
-            Self::Mean if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
-                what: "a position axis".into(),
-                why: format!("`{}` has the shape {dims:?}", at.site),
-            }),
+            Self::Mean if dims.len() <= Axes::of(at.site, dims).position => {
+                Err(Error::no_axis(at.site, "position", dims))
+            }
             Self::Project(directions) => {
                 let odd = directions.iter().find(|direction| direction.len() != width);
                 let empty = if directions.is_empty() { Some(0) } else { None };
                 odd.map(Vec::len).or(empty).map_or(Ok(()), |actual| {
-                    let what = format!("numbers of a direction to project `{}` onto", at.site);
-                    Err(Error::Length { what, expected: width, actual })
+                    let what = format!("numbers in a direction to project `{}` onto", at.site);
+                    Err(Error::Count { what, expected: width, actual })
                 })
             }
             Self::TopK(k) if *k == 0 || *k > width => {
-                Err(Error::OutOfRange { what: "the k of a top-k", asked: *k, length: width })
+                let fix = format!("give a number from 1 to {width}, the features of `{}`", at.site);
+                Err(Error::Setting { setting: "k", value: k.to_string(), fix })
             }
             _ => Ok(()),
         }
@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let error = reduced(&Reduction::Project(vec![vec![1.0]]), None).unwrap_err().to_string();
-        assert_eq!(error, "numbers of a direction to project `blocks.0.resid_pre` onto: expected 2, got 1");
-        assert!(reduced(&Reduction::TopK(3), None).is_err());
+        assert_eq!(error, "expected 2 numbers in a direction to project `blocks.0.resid_pre` onto, got 1");
+        let error = reduced(&Reduction::TopK(3), None).unwrap_err().to_string();
+        assert_eq!(error, "`k` is 3: give a number from 1 to 2, the features of `blocks.0.resid_pre`");
     }
 }

@@ -120,11 +120,11 @@ impl Hook {
 ///
 /// # Errors
 ///
-/// [`Error::Absent`] on a backend that this build does not know.
+/// [`Error::Unsupported`] on a backend that this build does not know.
 pub(in crate::hooks) fn with_hook(value: &Activation, hook: &Hook) -> Result<Activation> {
-    let tensor = hooked(&value.clone().into_dispatch(), hook).ok_or_else(|| Error::Absent {
-        what: "a hook for gradients".into(),
-        why: format!("the tensor is on a device of another kind, {:?}", value.device()),
+    let tensor = hooked(&value.clone().into_dispatch(), hook).ok_or_else(|| Error::Unsupported {
+        what: format!("a gradient edit on {:?}", value.device()),
+        why: "this build does not know the device's backend".into(),
     })?;
     Ok(Activation::from_dispatch(tensor))
 }

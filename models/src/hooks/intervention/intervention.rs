@@ -196,10 +196,9 @@ impl Intervention {
             Action::KnockOut { keys } => key_slots(keys, dims, at).map(drop),
             Action::Patch { value } => fitting(value.dims(), dims, at),
             Action::Resample { from } => resample::check(from, dims, at),
-            Action::MeanOverPositions if dims.len() <= Axes::of(at.site, dims).position => Err(Error::Absent {
-                what: "a position axis to take a mean over".into(),
-                why: format!("`{}` has the shape {dims:?}", at.site),
-            }),
+            Action::MeanOverPositions if dims.len() <= Axes::of(at.site, dims).position => {
+                Err(Error::no_axis(at.site, "position", dims))
+            }
             _ => Ok(()),
         }
     }
@@ -268,10 +267,7 @@ impl Intervention {
             selection.only_slots(axes.position, slots);
         }
         if let Some(tokens) = &self.tokens {
-            let rows = rows.ok_or_else(|| Error::Absent {
-                what: "tokens to select by".into(),
-                why: format!("`{}` is no site of a model run on tokens", at.site),
-            })?;
+            let rows = rows.ok_or_else(|| Error::no_tokens(at.site, dims))?;
             selection.only_slots(axes.position, rows.holding(tokens));
         }
         Ok(selection)
@@ -280,14 +276,14 @@ impl Intervention {
 
 /// A direction must point somewhere.
 fn directed(direction: &[f32], at: &At<'_>) -> Result<()> {
-    let length = direction.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    if length.is_finite() && length > 0.0 {
-        return Ok(());
+    let refused = |action, problem: String| Err(Error::Intervention { action, site: at.site.to_owned(), problem });
+    if let Some(entry) = direction.iter().find(|x| !x.is_finite()) {
+        return refused("project a direction out of", format!("one of its entries is {entry}"));
     }
-    Err(Error::Absent {
-        what: format!("a direction to project out of `{}`", at.site),
-        why: format!("its length is {length}: give one whose numbers are finite and not all zero"),
-    })
+    if direction.iter().all(|x| *x == 0.0) {
+        return refused("project a zero vector out of", "every entry is 0".into());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -340,15 +336,18 @@ mod tests {
             assert_eq!(bits(&back), bits(&intervention), "{text}");
         }
         let error = serde_json::from_str::<Action>(r#"{"do": "set", "value": "much"}"#).unwrap_err().to_string();
-        assert!(error.starts_with("`much` is no number"), "{error}");
+        assert!(error.starts_with("`much` is not a number"), "{error}");
     }
 
     #[test]
     fn a_direction_must_point_somewhere() {
-        for direction in [vec![0.0, 0.0], vec![f32::NAN, 1.0]] {
-            let error = run(&Intervention::new(Action::ProjectOut { direction })).unwrap_err().to_string();
-            assert!(error.ends_with("give one whose numbers are finite and not all zero"), "{error}");
-        }
+        let said = |direction| run(&Intervention::new(Action::ProjectOut { direction })).unwrap_err().to_string();
+        let zero = said(vec![0.0, 0.0]);
+        assert!(zero.starts_with("cannot project a zero vector out of `"), "{zero}");
+        assert!(zero.ends_with("`: every entry is 0"), "{zero}");
+        let nan = said(vec![f32::NAN, 1.0]);
+        assert!(nan.starts_with("cannot project a direction out of `"), "{nan}");
+        assert!(nan.ends_with("`: one of its entries is NaN"), "{nan}");
     }
 
     #[test]
@@ -357,7 +356,7 @@ mod tests {
         for site in ["hidden", "my.scores"] {
             let at = At { site, offset: 0, rows: None };
             let error = Intervention::new(Action::MeanOverPositions).apply(&vector, &at).unwrap_err().to_string();
-            assert!(error.starts_with("a position axis to take a mean over is not in this model"), "{error}");
+            assert_eq!(error, format!("`{site}` has no position axis: its shape is [2]"));
         }
     }
 }

@@ -18,9 +18,10 @@ pub(in crate::hooks) fn knocked_out(value: &Activation, keys: &[isize], at: &At<
 /// `[row][key]`: whether a key is knocked out.
 pub(in crate::hooks) fn key_slots(keys: &[isize], dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
     if !at.site.ends_with("scores") || dims.len() != 4 {
-        return Err(Error::Absent {
-            what: "attention to knock out".into(),
-            why: format!("`{}` holds none: edit `attn.scores`", at.site),
+        return Err(Error::Intervention {
+            action: "knock out attention at",
+            site: at.site.to_owned(),
+            problem: "it does not hold attention scores; use `attn.scores`".into(),
         });
     }
     match at.rows_of(dims) {

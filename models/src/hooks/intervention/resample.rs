@@ -16,18 +16,18 @@ pub(in crate::hooks) fn check(from: &[usize], dims: &[usize], at: &At<'_>) -> Re
     let rows = at.rows_of(dims);
     let (_, total) = rows.map_or((0, dims[0]), Rows::batch);
     if from.len() != total {
-        return Err(Error::Length { what: "rows to resample from".into(), expected: total, actual: from.len() });
+        return Err(Error::Count { what: "rows to resample from".into(), expected: total, actual: from.len() });
     }
     if let Some(far) = from.iter().find(|row| **row >= total) {
-        return Err(Error::OutOfRange { what: "row", asked: *far, length: total });
+        return Err(Error::out_of_range("row", *far, total));
     }
-    let refused = |why: String| Err(Error::Absent { what: format!("a row to resample `{}` from", at.site), why });
+    let refused = |problem: String| Err(Error::Intervention { action: "resample", site: at.site.to_owned(), problem });
     if total != dims[0] {
-        return refused(format!("of {total} rows, {} are in this forward: make the batch smaller", dims[0]));
+        return refused(format!("this forward holds {} of {total} rows; make the batch smaller", dims[0]));
     }
     let unlike = |rows: &Rows| (0..total).find(|row| !rows.are_alike(*row, from[*row]));
     match rows.and_then(unlike) {
-        Some(row) => refused(format!("rows {row} and {} are padded otherwise: take prompts of one length", from[row])),
+        Some(row) => refused(format!("rows {row} and {} are padded differently; use prompts of one length", from[row])),
         None => Ok(()),
     }
 }
@@ -63,14 +63,14 @@ mod tests {
         let said = |from: &[usize], rows: Option<&Rows>| {
             run(&Intervention::resample(from.iter().copied()), rows).unwrap_err().to_string()
         };
-        assert_eq!(said(&[1, 0], None), "rows to resample from: expected 3, got 2");
+        assert_eq!(said(&[1, 0], None), "expected 3 rows to resample from, got 2");
         assert_eq!(said(&[0, 1, 3], None), "row 3 is out of range: there are 3, numbered from 0");
         let padded = Tokens::padded(&[vec![1, 2], vec![3], vec![4, 5]], Side::Left, 0).unwrap();
         let rows = Rows::new(&padded, &[]);
         assert_eq!(run(&Intervention::resample([2, 1, 0]), Some(&rows)).unwrap(), [5.0, 6.0, 3.0, 4.0, 1.0, 2.0]);
         let unlike = said(&[1, 0, 2], Some(&rows));
-        assert!(unlike.ends_with("rows 0 and 1 are padded otherwise: take prompts of one length"), "{unlike}");
+        assert!(unlike.ends_with(": rows 0 and 1 are padded differently; use prompts of one length"), "{unlike}");
         let part = said(&[0, 1, 2, 3, 4], Some(&rows.within(0, 5)));
-        assert!(part.ends_with("of 5 rows, 3 are in this forward: make the batch smaller"), "{part}");
+        assert_eq!(part, "cannot resample `blocks.0.mlp_out`: this forward holds 3 of 5 rows; make the batch smaller");
     }
 }

@@ -28,12 +28,10 @@ impl<'a> Selection<'a> {
         wanted: &[usize],
         (first, of): (usize, usize),
     ) -> Result<()> {
-        let axis = axis.filter(|axis| *axis < self.dims.len()).ok_or_else(|| Error::Absent {
-            what: format!("a {what} axis"),
-            why: format!("`{}` has the shape {:?}", self.site, self.dims),
-        })?;
+        let axis =
+            axis.filter(|axis| *axis < self.dims.len()).ok_or_else(|| Error::no_axis(self.site, what, self.dims))?;
         if let Some(far) = wanted.iter().find(|index| **index >= of) {
-            return Err(Error::OutOfRange { what, asked: *far, length: of });
+            return Err(Error::out_of_range(what, *far, of));
         }
         self.along[axis] = Some((first..first + self.dims[axis]).map(|index| wanted.contains(&index)).collect());
         Ok(())
@@ -104,6 +102,6 @@ mod tests {
         let flags: Vec<bool> = selection.mask(&Device::flex()).unwrap().into_data().iter::<bool>().collect();
         assert_eq!(flags, [false, true, false, false, false, false, false, true]);
         let error = selection.only(None, "head", &[0], (0, 1)).unwrap_err().to_string();
-        assert_eq!(error, "a head axis is not in this model: `blocks.0.attn.z` has the shape [2, 2, 2, 1]");
+        assert_eq!(error, "`blocks.0.attn.z` has no head axis: its shape is [2, 2, 2, 1]");
     }
 }

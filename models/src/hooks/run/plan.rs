@@ -113,7 +113,7 @@ impl Plan {
     /// # Errors
     ///
     /// The edit's or the capture's own: [`OutOfRange`](crate::Error::OutOfRange), [`EditShape`](crate::Error::EditShape),
-    /// [`Length`](crate::Error::Length).
+    /// [`Count`](crate::Error::Count).
     pub fn check_shapes<S: AsRef<str>>(
         &self,
         known: &[S],

@@ -95,11 +95,11 @@ impl Activation {
     ///
     /// # Errors
     ///
-    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Length`] when the count does not fit the dims.
+    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Count`] where the count does not fit the dims.
     pub fn from_vec(values: Vec<f32>, dims: &[usize], device: &Device) -> Result<Self> {
         if values.len() != dims.iter().product::<usize>() {
-            return Err(Error::Length {
-                what: "values of an activation".into(),
+            return Err(Error::Count {
+                what: format!("values for an activation of shape {dims:?}"),
                 expected: dims.iter().product(),
                 actual: values.len(),
             });

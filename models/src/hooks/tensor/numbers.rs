@@ -22,7 +22,7 @@ impl Number {
             Self::Finite(value) => Ok(value),
             Self::Named(name) if matches!(name.as_str(), "inf" | "-inf" | "NaN") => name.parse().map_err(E::custom),
             Self::Named(name) => {
-                Err(E::custom(format!("`{name}` is no number: write one, or \"inf\", \"-inf\", \"NaN\"")))
+                Err(E::custom(format!("`{name}` is not a number: write one, or \"inf\", \"-inf\", \"NaN\"")))
             }
         }
     }

@@ -115,11 +115,10 @@ impl Rows {
         let length = self.prompt[row];
         let place = if position < 0 { position + length as isize } else { position };
         let length = length + self.added;
-        usize::try_from(place).ok().filter(|place| *place < length).ok_or(Error::OutOfRange {
-            what: "position",
-            asked: position.unsigned_abs(),
-            length,
-        })
+        usize::try_from(place)
+            .ok()
+            .filter(|place| *place < length)
+            .ok_or_else(|| Error::out_of_range("position", position, length))
     }
 
     /// `[row][slot]`: whether a slot holds one of the positions. A position that comes before or after this forward
@@ -154,7 +153,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// As [`Rows::position`], and [`Error::Absent`] where some rows hold a position and others do not.
+    /// As [`Rows::position`], and [`Error::UnevenStep`] where some rows hold a position and others do not.
     pub(in crate::hooks) fn here(&self, positions: &[isize]) -> Result<Vec<isize>> {
         let mut here = Vec::new();
         for position in positions {
@@ -162,11 +161,9 @@ impl Rows {
             let held = (0..self.len()).map(holds).collect::<Result<Vec<bool>>>()?;
             if held.iter().all(|held| *held) {
                 here.push(*position);
-            } else if held.contains(&true) {
-                return Err(Error::Absent {
-                    what: format!("one step that holds position {position} of every row"),
-                    why: "rows of different lengths reach it at different steps: generate them apart, or capture whole steps".into(),
-                });
+            } else if let Some(row) = held.iter().position(|held| *held) {
+                let elsewhere = held.iter().position(|held| !*held).expect("BUG: not all rows hold it");
+                return Err(Error::UnevenStep { position: *position, here: row, elsewhere });
             }
         }
         Ok(here)
@@ -188,8 +185,8 @@ impl Rows {
     pub fn slots(&self, positions: &[isize]) -> Result<Vec<Vec<usize>>> {
         let slot = |row: usize, position: isize| {
             let place = self.position(row, position)?;
-            let missing = Error::OutOfRange { what: "position", asked: place, length: self.positions[row].len() };
-            self.positions[row].iter().position(|slot| *slot == Some(place)).ok_or(missing)
+            let missing = || Error::out_of_range("position", place, self.positions[row].len());
+            self.positions[row].iter().position(|slot| *slot == Some(place)).ok_or_else(missing)
         };
         (0..self.len()).map(|row| positions.iter().map(|position| slot(row, *position)).collect()).collect()
     }
@@ -247,6 +244,9 @@ mod tests {
         assert_eq!(step.keys_at(&[0, -1]).unwrap(), [[true, false, true, false], [false, false, true, false]]);
         assert_eq!((step.here(&[0]).unwrap(), step.narrow(0..1).here(&[0, 3]).unwrap()), (vec![], vec![3]));
         let error = step.here(&[1]).unwrap_err().to_string();
-        assert!(error.starts_with("one step that holds position 1 of every row is not in this model"), "{error}");
+        assert_eq!(
+            error,
+            "this step holds position 1 of row 1, but not of row 0: generate the rows one by one, or capture whole steps"
+        );
     }
 }

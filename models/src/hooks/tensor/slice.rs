@@ -19,7 +19,7 @@ impl Slice {
         let absolute = |index: &isize| {
             let place = if *index < 0 { *index + length as isize } else { *index };
             let place = usize::try_from(place).ok().filter(|place| *place < length);
-            place.ok_or(Error::OutOfRange { what, asked: index.unsigned_abs(), length })
+            place.ok_or_else(|| Error::out_of_range(what, *index, length))
         };
         indices.iter().map(absolute).collect()
     }
