@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use arrakis::models::device::{DEVICE_VARIABLE, choose};
@@ -19,14 +20,38 @@ pub fn load(case: &str, device: &str) -> HookedTransformer {
     HookedAutoModel::load(fixture("parity").join(case).to_str().unwrap(), &options).unwrap()
 }
 
-/// The devices: the one `ARRAKIS_DEVICE` names, else the CPU, and through wgpu a GPU or a software adapter where there is one.
+/// The devices: those that `ARRAKIS_DEVICE` names, such as `cpu` or `cpu,wgpu-software`; else the CPU, and a physical GPU
+/// where there is one. A software adapter runs only where it is named: it takes a hundred times as long.
 pub fn devices() -> &'static [String] {
     static DEVICES: OnceLock<Vec<String>> = OnceLock::new();
     DEVICES.get_or_init(|| {
-        if let Ok(named) = std::env::var(DEVICE_VARIABLE) {
-            return vec![named];
+        let named = list(DEVICE_VARIABLE);
+        if !named.is_empty() {
+            return named;
         }
-        let wgpu = ["gpu", "wgpu-software"].into_iter().find(|name| choose(Some(name)).is_ok());
-        ["cpu"].into_iter().chain(wgpu).map(str::to_owned).collect()
+        let gpu = choose(Some("gpu")).is_ok().then_some("gpu");
+        ["cpu"].into_iter().chain(gpu).map(str::to_owned).collect()
     })
+}
+
+/// What a variable lists, with commas between.
+pub fn list(variable: &str) -> Vec<String> {
+    let listed = std::env::var(variable).unwrap_or_default();
+    listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Runs the body of a test in a process of its own, whose memory no other test changes.
+///
+/// The closure has to be written in the test function itself: its type names the test.
+pub fn alone<F: FnOnce()>(body: F) {
+    const CHILD: &str = "ARRAKIS_TEST_ALONE";
+    let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
+    let (_, test) = name.split_once("::").unwrap();
+    if std::env::var(CHILD).is_ok_and(|child| child == test) {
+        return body();
+    }
+    let this = std::env::current_exe().unwrap();
+    let child = Command::new(this).args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && out.contains("1 passed"), "{test} in a process of its own:\n{out}\n{err}");
 }

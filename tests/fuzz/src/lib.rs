@@ -1,4 +1,4 @@
-//! What is asked of the readers for any bytes at all. libFuzzer asks it without end; `tests/tests/mutations.rs`, which holds
+//! What is asked of the readers for any bytes at all. libFuzzer asks it without end; `tests/tests/laws/mutations.rs`, which holds
 //! this same file, of thousands of inputs in every test run.
 
 use std::path::Path;

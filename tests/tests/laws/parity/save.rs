@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
-use crate::fixture;
+use super::fixture;
 
 /// What other programs wrote, or in another type: their tensors are compared by name, the prefix added. All others
 /// were written by transformers, and the file is the same to the byte.

@@ -14,13 +14,21 @@ mod sweeps;
 
 use arrakis::models::device::read;
 use arrakis::models::{HookedTransformer, Tokens};
-use arrakis_tests::{devices, load};
+use arrakis_tests::{devices, list, load};
 
 /// One checkpoint a family.
 const FAMILIES: &[&str] = &[
     "gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm", "gemma2", "gemma3",
     "qwen3", "phi", "gptj", "opt", "bloom", "falcon", "olmo2", "mixtral", "bert",
 ];
+
+/// The families, or those of them that `ARRAKIS_FAMILIES` lists.
+fn families() -> Vec<&'static str> {
+    let listed = list("ARRAKIS_FAMILIES");
+    let unknown: Vec<&String> = listed.iter().filter(|name| !FAMILIES.contains(&name.as_str())).collect();
+    assert!(unknown.is_empty(), "ARRAKIS_FAMILIES: {unknown:?} is not among {FAMILIES:?}");
+    FAMILIES.iter().copied().filter(|case| listed.is_empty() || listed.iter().any(|name| name == case)).collect()
+}
 
 /// Those of the same families whose options differ most: for the first device alone, they are the same kernels otherwise joined.
 const OPTIONS: &[&str] = &["gpt_neox_serial", "stablelm_parallel", "opt_350m", "falcon_new"];
@@ -34,8 +42,9 @@ fn each_device(check: impl Fn(&str)) {
 
 /// Runs a check on every case, on every device; all failures are told, not the first.
 fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
-    let families = devices().iter().flat_map(|device| FAMILIES.iter().map(move |case| (case, device)));
-    let cases = families.chain(OPTIONS.iter().map(|case| (case, &devices()[0])));
+    let families = families();
+    let cases = devices().iter().flat_map(|device| families.iter().map(move |case| (case, device)));
+    let cases = cases.chain(OPTIONS.iter().map(|case| (case, &devices()[0])));
     let failures: Vec<String> = cases
         .filter_map(|(case, device)| {
             check(&load(case, device)).err().map(|problem| format!("{case} on {device}: {problem}"))

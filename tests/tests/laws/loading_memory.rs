@@ -1,4 +1,4 @@
-//! Loading takes the memory that is kept: in a process of its own, which no other test enlarges.
+//! Loading takes the memory that is kept.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 #![cfg(target_os = "linux")]
@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use arrakis::models::{HookedAutoModel, LoadOptions};
+use arrakis_tests::alone;
 use serde_json::{Value, json};
 
 /// A field of the process's status, in bytes.
@@ -47,13 +48,15 @@ fn mostly_vocabulary(folder: &Path, d_vocab: usize) {
 
 #[test]
 fn a_matrix_that_is_turned_is_never_there_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    mostly_vocabulary(folder.path(), 400_000);
-    let before = status("VmRSS");
-    let options = LoadOptions::new().device("cpu").quiet();
-    let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap();
-    let kept: usize = model.parameters().iter().map(|(_, parameter)| parameter.bytes()).sum();
-    let taken = status("VmHWM") - before;
-    assert!(kept > 100_000_000, "{kept} bytes: too few to see");
-    assert!(taken > kept / 2 && taken < kept + kept / 5, "{taken} bytes taken for {kept}");
+    alone(|| {
+        let folder = tempfile::tempdir().unwrap();
+        mostly_vocabulary(folder.path(), 400_000);
+        let before = status("VmRSS");
+        let options = LoadOptions::new().device("cpu").quiet();
+        let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap();
+        let kept: usize = model.parameters().iter().map(|(_, parameter)| parameter.bytes()).sum();
+        let taken = status("VmHWM") - before;
+        assert!(kept > 100_000_000, "{kept} bytes: too few to see");
+        assert!(taken > kept / 2 && taken < kept + kept / 5, "{taken} bytes taken for {kept}");
+    });
 }

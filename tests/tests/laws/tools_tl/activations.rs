@@ -3,7 +3,7 @@
 use arrakis::models::{IntoTokens, Plan, device};
 use arrakis::tools::Metric;
 
-use crate::case::{Case, compare};
+use super::case::{Case, compare};
 
 #[test]
 fn every_activation() {

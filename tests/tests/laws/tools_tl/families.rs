@@ -10,7 +10,7 @@ use arrakis::tools::lenses::logit_lens::LogitLens;
 use arrakis::tools::weights::write_read::WriteRead;
 use arrakis::tools::{Metric, Tool};
 
-use crate::case::{fixtures, load};
+use super::case::{fixtures, load};
 
 const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
 

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use arrakis_tests::alone;
 use serde_json::{Map, Value, json};
 
 #[allow(unreachable_pub, reason = "it is a library of its own too")]
-#[path = "../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/lib.rs"]
 mod readers;
 
 /// What one input may take, with much room for a slow machine.
@@ -145,20 +146,22 @@ fn mutate(table: &mut Map<String, Value>, others: &[Map<String, Value>], awkward
 
 #[test]
 fn mutated_configs_are_read_or_refused() {
-    let (configs, awkward, mut draws, before) = (configs(), awkward(), Draws(1), peak());
-    let (mut read, mut refused) = (0, 0);
-    for round in 0..12_000 {
-        let mut config = configs[round % configs.len()].clone();
-        for _ in 0..=draws.below(3) {
-            mutate(&mut config, &configs, &awkward, &mut draws);
+    alone(|| {
+        let (configs, awkward, mut draws, before) = (configs(), awkward(), Draws(1), peak());
+        let (mut read, mut refused) = (0, 0);
+        for round in 0..12_000 {
+            let mut config = configs[round % configs.len()].clone();
+            for _ in 0..=draws.below(3) {
+                mutate(&mut config, &configs, &awkward, &mut draws);
+            }
+            let text = Value::Object(config).to_string();
+            let sound = endured(&|| text.clone(), || readers::config(text.as_bytes()));
+            *(if sound { &mut read } else { &mut refused }) += 1;
         }
-        let text = Value::Object(config).to_string();
-        let sound = endured(&|| text.clone(), || readers::config(text.as_bytes()));
-        *(if sound { &mut read } else { &mut refused }) += 1;
-    }
-    // Most changes matter, and many do not: both ways are gone often.
-    assert!(read > 1_000 && refused > 3_000, "{read} read, {refused} refused");
-    within_memory(before);
+        // Most changes matter, and many do not: both ways are gone often.
+        assert!(read > 1_000 && refused > 3_000, "{read} read, {refused} refused");
+        within_memory(before);
+    });
 }
 
 /// The text of a config, cut, doubled and with bytes changed.
@@ -232,31 +235,33 @@ fn lie(tensors: &mut Map<String, Value>, draws: &mut Draws) {
 /// Headers that are mutated as JSON, then as bytes, alone and in a folder that is loaded.
 #[test]
 fn mutated_headers_are_read_or_refused() {
-    let (mut draws, before) = (Draws(3), peak());
-    let (mut sound, mut broken) = (0, 0);
-    for case in ["gpt2", "llama", "stablelm_parallel", "mixtral", "falcon"] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::copy(fixtures().join(case).join("config.json"), folder.path().join("config.json")).unwrap();
-        let file = std::fs::read(fixtures().join(case).join("model.safetensors")).unwrap();
-        let (tensors, numbers) = split(&file);
-        for round in 0..800 {
-            let mut changed = tensors.clone();
-            for _ in 0..draws.below(3) {
-                lie(&mut changed, &mut draws);
+    alone(|| {
+        let (mut draws, before) = (Draws(3), peak());
+        let (mut sound, mut broken) = (0, 0);
+        for case in ["gpt2", "llama", "stablelm_parallel", "mixtral", "falcon"] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::copy(fixtures().join(case).join("config.json"), folder.path().join("config.json")).unwrap();
+            let file = std::fs::read(fixtures().join(case).join("model.safetensors")).unwrap();
+            let (tensors, numbers) = split(&file);
+            for round in 0..800 {
+                let mut changed = tensors.clone();
+                for _ in 0..draws.below(3) {
+                    lie(&mut changed, &mut draws);
+                }
+                let mut header = Value::Object(changed).to_string().into_bytes();
+                for _ in 0..draws.below(3) * (round % 2) {
+                    mangle(&mut header, &mut draws);
+                }
+                let mut bytes = joined(&header, numbers);
+                if draws.below(10) == 0 {
+                    bytes[draws.below(8)] ^= 1 << draws.below(8);
+                }
+                let said = || format!("{case}: {}", String::from_utf8_lossy(&header));
+                let passed = endured(&said, || readers::safetensors(&bytes, folder.path()));
+                *(if passed { &mut sound } else { &mut broken }) += 1;
             }
-            let mut header = Value::Object(changed).to_string().into_bytes();
-            for _ in 0..draws.below(3) * (round % 2) {
-                mangle(&mut header, &mut draws);
-            }
-            let mut bytes = joined(&header, numbers);
-            if draws.below(10) == 0 {
-                bytes[draws.below(8)] ^= 1 << draws.below(8);
-            }
-            let said = || format!("{case}: {}", String::from_utf8_lossy(&header));
-            let passed = endured(&said, || readers::safetensors(&bytes, folder.path()));
-            *(if passed { &mut sound } else { &mut broken }) += 1;
         }
-    }
-    assert!(sound > 500 && broken > 1_000, "{sound} sound, {broken} broken");
-    within_memory(before);
+        assert!(sound > 500 && broken > 1_000, "{sound} sound, {broken} broken");
+        within_memory(before);
+    });
 }

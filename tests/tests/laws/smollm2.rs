@@ -1,7 +1,7 @@
 //! A real language model held against numbers measured with transformers' own modules and hooks.
 //!
 //! Needs the folders that `tests/fixtures/smollm2/get_smollm2.py` makes, in single and in half precision:
-//! `ARRAKIS_SMOLLM2=folder ARRAKIS_SMOLLM2_F16=folder cargo test --workspace --features arrakis-tests/smollm2 --test smollm2`.
+//! `ARRAKIS_SMOLLM2=folder ARRAKIS_SMOLLM2_F16=folder cargo test --workspace --features arrakis-tests/smollm2 --test laws smollm2::`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 

@@ -4,7 +4,7 @@ use arrakis::models::transformer::{Positions, TransformerConfig};
 use arrakis::models::{HookedTransformer, device};
 use arrakis::prelude::Tensor;
 
-use crate::case::{Case, Numbers, compare};
+use super::case::{Case, Numbers, compare};
 
 #[test]
 fn every_processed_weight() {

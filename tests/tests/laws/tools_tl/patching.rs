@@ -5,7 +5,7 @@ use arrakis::prelude::Tensor;
 use arrakis::tools::intervene::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
 use arrakis::tools::{Metric, Tool};
 
-use crate::case::{Case, compare};
+use super::case::{Case, compare};
 
 /// A site in each layer.
 type AtLayer = fn(usize) -> site::Site;

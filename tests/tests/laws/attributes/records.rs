@@ -24,7 +24,7 @@ fn a_record_says_what_ran_on_what() {
     let (_folder, bench) = bench();
     add(&bench, 3);
     let record = only_run(&bench, "add");
-    assert_eq!(record.function, "attributes::records::add");
+    assert_eq!(record.function, "laws::attributes::records::add");
     assert_eq!(
         (record.package.as_str(), record.tags.as_slice()),
         ("arrakis-tests", ["sum".to_owned(), "toy".to_owned()].as_slice())
@@ -59,7 +59,7 @@ fn equal_inputs_are_runs_of_one_version() {
 
     let seeded = Bench::new(bench.model().clone()).save_dir(folder.path()).seed(9);
     assert_eq!(add(&seeded, 0), 9.0);
-    assert_eq!(bench.list_versions("attributes::records::add").unwrap().len(), 3);
+    assert_eq!(bench.list_versions("laws::attributes::records::add").unwrap().len(), 3);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn processes_write_side_by_side_and_read_each_other() {
     let this = std::env::current_exe().unwrap();
     let start = || {
         Command::new(&this)
-            .args(["--exact", "records::in_another_process"])
+            .args(["--exact", "attributes::records::in_another_process"])
             .env("ARRAKIS_TEST_FOLDER", folder.path())
             .stdout(std::process::Stdio::null())
             .spawn()

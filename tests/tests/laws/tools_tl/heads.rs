@@ -6,7 +6,7 @@ use arrakis::tools::observe::attention_patterns::AttentionPatterns;
 use arrakis::tools::observe::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
 use arrakis::tools::weights::write_read::{Composition, WriteRead};
 
-use crate::case::Case;
+use super::case::Case;
 
 #[test]
 fn composition_scores() {

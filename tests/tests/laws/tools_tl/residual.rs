@@ -6,7 +6,7 @@ use arrakis::tools::Tool;
 use arrakis::tools::attribute::residual_decomposition::Mode;
 use arrakis::tools::lenses::logit_lens::LogitLens;
 
-use crate::case::{Case, compare};
+use super::case::{Case, compare};
 
 #[test]
 fn decompositions_of_the_residual_stream() {

@@ -1,6 +1,6 @@
 //! `docs/SITES.md`: which sites every family has, as runs of its checkpoints met them.
 //!
-//! `ARRAKIS_BLESS=1 cargo test --workspace --test sites_table` writes it anew.
+//! `ARRAKIS_BLESS=1 cargo test --workspace --test laws sites_table` writes it anew.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 

@@ -1,0 +1,23 @@
+//! What crosses crates: one binary, one module a subject.
+//!
+//! A name selects: `cargo test --workspace --test laws conformance::` runs one module.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
+
+mod attributes;
+mod broken;
+mod conformance;
+mod dtypes;
+mod five_hundred_runs;
+mod generation;
+mod gradients;
+mod hooked_bodies;
+mod loading_memory;
+mod mutations;
+mod parity;
+mod sites_table;
+#[cfg(feature = "smollm2")]
+mod smollm2;
+mod tokenizers;
+mod tools_tl;
+mod ui;

@@ -1,0 +1,74 @@
+//! The compiler, given the libraries of the build that runs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// rustc with `arrakis` and what it depends on.
+pub(super) struct Compiler {
+    /// `libarrakis-*.rlib`; what it depends on lies beside it.
+    arrakis: PathBuf,
+    /// Where it writes what it makes.
+    out: tempfile::TempDir,
+}
+
+impl Compiler {
+    /// Asks cargo for the library that this test binary links. It is built already, so cargo only says where it is.
+    pub(super) fn of_this_build() -> Self {
+        let this = std::env::current_exe().unwrap();
+        let profile = this.ancestors().nth(2).unwrap();
+        let mut target = profile.parent().unwrap();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        // Build scripts read these, and run again where they differ.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
+            cargo.env_remove(name);
+        }
+        cargo.args(["test", "--workspace", "--test", "laws", "--no-run", "--offline", "--message-format", "json"]);
+        if !target.join("CACHEDIR.TAG").is_file() {
+            // Built for a named target, which has a folder between.
+            cargo.arg("--target").arg(target.file_name().unwrap());
+            target = target.parent().unwrap();
+        }
+        let profile = profile.file_name().unwrap().to_str().unwrap();
+        let profile = if profile == "debug" { "dev" } else { profile };
+        let output = cargo.args(["--profile", profile, "--target-dir"]).arg(target).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self { arrakis: library(&output.stdout), out: tempfile::tempdir().unwrap() }
+    }
+
+    /// What the compiler says about a file it refuses; nothing of a file that compiles. It works where cargo compiles the
+    /// workspace, so that it finds the sources it quotes.
+    pub(super) fn refusal(&self, file: &Path) -> Option<String> {
+        let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+            .args(["--edition", "2024", "--crate-type", "bin", "--emit", "metadata", "--diagnostic-width", "140"])
+            .arg("--extern")
+            .arg(format!("arrakis={}", self.arrakis.display()))
+            .arg("-L")
+            .arg(format!("dependency={}", self.arrakis.parent().unwrap().display()))
+            .arg("--out-dir")
+            .arg(self.out.path())
+            .arg(Path::new("tests").join(file))
+            .output()
+            .unwrap();
+        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// Whether a variable is one that cargo sets for the package it runs.
+fn is_of_a_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|start| variable.starts_with(start))
+}
+
+/// The library among the artifacts that cargo lists, a line of JSON each.
+fn library(listed: &[u8]) -> PathBuf {
+    let artifacts = std::str::from_utf8(listed).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());
+    let arrakis = |artifact: &Value| artifact["target"]["name"] == "arrakis" && artifact["target"]["kind"][0] == "lib";
+    let artifact = artifacts.into_iter().find(arrakis).expect("cargo lists the library among what it built");
+    let files: Vec<PathBuf> = serde_json::from_value(artifact["filenames"].clone()).unwrap();
+    files.into_iter().find(|file| file.extension().is_some_and(|end| end == "rlib")).unwrap()
+}

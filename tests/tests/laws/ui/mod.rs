@@ -1,0 +1,54 @@
+//! Mistakes with the attributes: each is reported at the token that holds it, saying how to fix it.
+//!
+//! One file a mistake, named for it. Accept new words with `ARRAKIS_BLESS=1 cargo test --workspace --test laws ui::`
+//! and read the diff: the `.stderr` files are what a person sees.
+//!
+//! The compiler is called directly, with the library that the tests themselves link: `trybuild` checks every dependency
+//! again in a folder and a profile of its own, which takes minutes where this takes seconds.
+
+mod compiler;
+mod wording;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use compiler::Compiler;
+
+/// The mistakes, relative to the package, as messages show them.
+fn mistakes() -> Vec<PathBuf> {
+    let folder = Path::new("tests/ui");
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    let names = entries.map(|entry| folder.join(entry.unwrap().file_name()));
+    let mut files: Vec<PathBuf> = names.filter(|file| file.extension().is_some_and(|end| end == "rs")).collect();
+    files.sort();
+    files
+}
+
+/// What is wrong with the explanation of one mistake, if anything is.
+fn explained(compiler: &Compiler, mistake: &Path) -> Result<(), String> {
+    let said = compiler.refusal(mistake).ok_or_else(|| format!("{}: it compiles", mistake.display()))?;
+    let said = wording::tidy(&said, mistake);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(mistake).with_extension("stderr");
+    if std::env::var_os("ARRAKIS_BLESS").is_some() {
+        return std::fs::write(&path, said).map_err(|error| format!("{}: {error}", path.display()));
+    }
+    let expected = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let equal = expected.replace("\r\n", "\n") == said;
+    equal.then_some(()).ok_or_else(|| format!("{}\n-- expected\n{expected}\n-- said\n{said}", mistake.display()))
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let (compiler, mistakes, next) = (Compiler::of_this_build(), mistakes(), AtomicUsize::new(0));
+    assert!(mistakes.len() > 40, "{mistakes:?}");
+    let work = || {
+        let taken = std::iter::from_fn(|| mistakes.get(next.fetch_add(1, Ordering::Relaxed)));
+        taken.filter_map(|mistake| explained(&compiler, mistake).err()).collect::<Vec<String>>()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
+}
