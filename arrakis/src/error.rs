@@ -108,6 +108,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A crate that `arrakis new` cannot write.
+    #[error("cannot make the crate `{}`: {problem}", folder.display())]
+    NewCrate {
+        /// Which was asked for.
+        folder: PathBuf,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// A figure's parts do not fit together.
     #[error("{kind}: {part} should have {expected} entries, has {actual}")]
     FigureShape {

@@ -24,7 +24,7 @@ pub mod transformer;
 pub use generate::{Generated, Generation};
 pub use ground::error::{Error, Result};
 pub use ground::read::{LastPosition, TensorRead};
-pub use ground::{device, error, files, progress};
+pub use ground::{dev_profile, device, error, files, progress};
 pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
     Reduction, Rows, SitePattern,

@@ -5,6 +5,7 @@
 //! prints nothing itself.
 
 mod inspect;
+mod new;
 mod parity;
 mod table;
 
@@ -33,6 +34,8 @@ enum Command {
     Parity(parity::Args),
     /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would, 2 for errors
     Inspect(inspect::Args),
+    /// Write a crate to work in: a question, a claim, and the profile that makes dev runs fast
+    New(new::Args),
 }
 
 /// What a subcommand has to say.
@@ -49,6 +52,7 @@ impl Command {
         match self {
             Self::Parity(args) => parity::run(args, device),
             Self::Inspect(args) => inspect::run(args, device),
+            Self::New(args) => new::run(args),
         }
     }
 }

@@ -45,6 +45,7 @@ pub struct HookedTransformer {
 impl HookedTransformer {
     /// Joins a network with its name, tokenizer and device.
     pub fn new(net: Transformer, name: &str, tokenizer: Option<Tokenizer>, device: &crate::device::Chosen) -> Self {
+        crate::dev_profile::warn_unoptimized();
         Self {
             net,
             tokenizer: tokenizer.map(Arc::new),

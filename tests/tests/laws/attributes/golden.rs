@@ -157,7 +157,9 @@ fn processes_with_equal_inputs_agree_on_the_version() {
     let this = std::env::current_exe().unwrap();
     for _ in 0..3 {
         let mut process = Command::new(&this);
-        process.args(["--exact", "attributes::golden::awkward_in_another_process"]).env("ARRAKIS_TEST_AWKWARD", folder.path());
+        process
+            .args(["--exact", "attributes::golden::awkward_in_another_process"])
+            .env("ARRAKIS_TEST_AWKWARD", folder.path());
         assert!(process.stdout(Stdio::null()).status().unwrap().success());
     }
     let runs = Store::new(folder.path()).runs("awkward").unwrap();

@@ -140,9 +140,9 @@ fn a_name_means_a_function_of_this_program_first() {
     twin::add(&bench);
     assert_eq!(
         bench.list_versions("add").unwrap_err().to_string(),
-        "`add` names 2 functions: attributes::records::add, attributes::records::twin::add; ask for one by its full path"
+        "`add` names 2 functions: laws::attributes::records::add, laws::attributes::records::twin::add; ask for one by its full path"
     );
-    assert_eq!(only_run(&bench, "attributes::records::add"), own);
+    assert_eq!(only_run(&bench, "laws::attributes::records::add"), own);
 }
 
 /// Run by the test below in a process of its own.
