@@ -30,6 +30,28 @@ pub enum Error {
         /// What was given, and what would be right.
         problem: String,
     },
+    /// No tool of that name.
+    #[error("no tool `{asked}`{} `arrakis tools` lists them all", did_you_mean(nearest.as_deref(), ";"))]
+    UnknownTool {
+        /// What was asked for.
+        asked: String,
+        /// The registered name most like it.
+        nearest: Option<String>,
+    },
+    /// A tool met a number that is not finite, of which no answer can be made.
+    #[error("{tool}: {what} is {value} at {place}: {fix}")]
+    NotFinite {
+        /// The tool's name.
+        tool: &'static str,
+        /// What the number is.
+        what: String,
+        /// NaN or an infinity.
+        value: f64,
+        /// The first place it stands.
+        place: String,
+        /// What to do.
+        fix: String,
+    },
     /// No experiment of that name was recorded.
     #[error("no experiment `{asked}` in `{}`{}", folder.display(), did_you_mean(nearest.as_deref(), "; log one with `#[log_experiment]`, or name the folder with `Bench::save_dir`"))]
     UnknownExperiment {

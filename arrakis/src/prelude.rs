@@ -13,4 +13,4 @@ pub use crate::error::{Error, Result};
 pub use crate::hypothesis::{Alternative, Claim, Null, Sample, Test, Verdict};
 pub use crate::plot::{Attention, Bar, Bars, Figure, Heatmap, Histogram, Line, Scatter, Series, Violin};
 pub use crate::tools::all::*;
-pub use crate::tools::{Metric, Position, PromptPairs, ScoreTable, Tool};
+pub use crate::tools::{Metric, Position, PromptPair, PromptPairs, ScoreTable, Scores, Tool};

@@ -11,9 +11,9 @@ const TEMPLATES: [&str; 2] = [
     "Then, {A} and {B} had a long talk at the park. Afterwards {S} said goodbye to",
 ];
 
-/// Pairs of prompts from both templates, sixteen at most, of the names and words the model knows: clean, corrupted (the
-/// giver's name swapped), the right and the wrong name.
-pub fn indirect_objects(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
+/// Pairs of prompts from both templates, sixteen at most, of the names and words the model knows; the corrupted prompt
+/// swaps the giver's name.
+pub fn indirect_objects(model: &HookedTransformer) -> Result<Vec<PromptPair>> {
     let names: Vec<&str> =
         NAMES.into_iter().filter(|name| model.to_single_token(&format!(" {name}")).is_ok()).collect();
     let mut pairs = Vec::new();
@@ -22,7 +22,12 @@ pub fn indirect_objects(model: &HookedTransformer) -> Result<Vec<[String; 4]>> {
         let said = |giver: &str| template.replace("{A}", a).replace("{B}", b).replace("{S}", giver);
         // A word the vocabulary lacks would be studied as something else.
         if a != b && model.decode(&model.to_tokens(&said(b))?)?.contains(&said(b)) {
-            pairs.push([said(b), said(a), format!(" {a}"), format!(" {b}")]);
+            pairs.push(PromptPair {
+                clean: said(b),
+                corrupted: said(a),
+                answer: format!(" {a}"),
+                wrong: format!(" {b}"),
+            });
         }
     }
     Ok(pairs)

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use arrakis::parity::Reference;
 use arrakis::prelude::*;
+use arrakis::tools::Score;
+use arrakis::tools::place::Place;
 
 /// Numbers measured by others, or none: `open.safetensors` of a folder, with its notes beside it.
 #[derive(Debug)]
@@ -16,8 +18,9 @@ impl Recorded {
     }
 
     /// The recorded pairs of prompts, where there are any.
-    pub fn pairs(&self) -> Option<Vec<[String; 4]>> {
-        serde_json::from_value(self.0.as_ref()?.info()["ioi"]["pairs"].clone()).ok()
+    pub fn pairs(&self) -> Option<Vec<PromptPair>> {
+        let pairs: Vec<[String; 4]> = serde_json::from_value(self.0.as_ref()?.info()["ioi"]["pairs"].clone()).ok()?;
+        Some(pairs.into_iter().map(PromptPair::from).collect())
     }
 
     /// The recorded rows of repeated random tokens, where there are any, with the length of what is repeated.
@@ -42,20 +45,23 @@ impl Recorded {
     }
 
     /// Prints the cells of a table furthest from what is there when nothing is done, each beside its record.
-    pub fn beside(&self, name: &str, table: &ScoreTable, untouched: f32) {
+    pub fn beside<P: Place>(&self, name: &str, table: &ScoreTable<P>, untouched: f64) {
         let values = self.values(name);
         println!(
             "\n{name}, {}{}",
             table.units,
             if untouched == 0.0 { String::new() } else { format!(", {untouched:+.4} untouched") }
         );
+        let kept: Vec<(Score<P>, Option<f32>)> =
+            table.cells().enumerate().map(|(index, cell)| (cell, values.map(|values| values[index]))).collect();
         for cell in table.furthest_from(untouched, 5) {
-            let recorded = values
-                .map(|values| format!("   recorded {:>+8.4}", values[cell.row * table.col_labels.len() + cell.column]));
-            println!("    {:<10} {:>+8.4}{}", cell.label, cell.value, recorded.unwrap_or_default());
+            let recorded = kept.iter().find(|(own, _)| own.place == cell.place).and_then(|(_, recorded)| *recorded);
+            let recorded = recorded.map(|recorded| format!("   recorded {recorded:>+8.4}")).unwrap_or_default();
+            println!("    {:<10} {:>+8.4}{recorded}", cell.label, cell.value);
         }
         if let Some(values) = values {
-            let apart = table.values.concat().iter().zip(values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let apart = kept.iter().filter_map(|(cell, recorded)| Some((cell.value - f64::from((*recorded)?)).abs()));
+            let apart = apart.fold(0.0, f64::max);
             println!("    largest difference from the record, of {} cells: {apart:.1e}", values.len());
         }
     }

@@ -8,6 +8,7 @@ mod inspect;
 mod new;
 mod parity;
 mod table;
+mod tools;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -36,6 +37,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Write a crate to work in: a question, a claim, and the profile that makes dev runs fast
     New(new::Args),
+    /// List the tools that `#[use_tools]` knows, or one of them
+    Tools(tools::Args),
 }
 
 /// What a subcommand has to say.
@@ -53,6 +56,7 @@ impl Command {
             Self::Parity(args) => parity::run(args, device),
             Self::Inspect(args) => inspect::run(args, device),
             Self::New(args) => new::run(args),
+            Self::Tools(args) => tools::run(args),
         }
     }
 }

@@ -27,11 +27,16 @@ mod registry;
 mod shared;
 mod tool;
 
+pub use registry::{Registered, find};
+pub use shared::answer::Answer;
 pub use shared::factored_matrix::FactoredMatrix;
 pub use shared::metric::Metric;
-pub use shared::position::Position;
-pub use shared::prompt_pairs::PromptPairs;
+pub use shared::patch_pair::{PatchFrom, PatchInto};
+pub use shared::place;
+pub use shared::position::{Layer, Position};
+pub use shared::prompt_pairs::{PromptPair, PromptPairs};
 pub use shared::score_table::{Score, ScoreTable};
+pub use shared::scores::Scores;
 pub use tool::Tool;
 
 #[cfg(test)]
@@ -41,7 +46,7 @@ registry::tools! {
     /// What a run contains, read as it is.
     observe {
         attention_patterns AttentionPatterns,
-        head_detector HeadDetector with [Repeated],
+        head_detector HeadDetector with [HeadKind, Repeated],
     }
     /// Which parts a number comes from.
     attribute {

@@ -1,5 +1,34 @@
 //! The registration of tools: one line each.
 
+use super::TOOLS;
+use crate::error::{Error, Result};
+
+/// A tool of this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registered {
+    /// Its name, which is also that of its file.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: &'static str,
+    /// What is done to the model.
+    pub room: &'static str,
+}
+
+/// The tool of a name.
+///
+/// # Errors
+///
+/// [`Error::UnknownTool`], naming the nearest.
+pub fn find(name: &str) -> Result<Registered> {
+    let known: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
+    let found = TOOLS.iter().find(|tool| tool.name == name).copied();
+    found.ok_or_else(|| Error::UnknownTool {
+        asked: name.to_owned(),
+        nearest: arrakis_models::ground::nearest::nearest(name, &known),
+    })
+}
+
 /// Declares rooms of tools. A line is the file, which is also the tool's name, its type, and after `with` the types a
 /// user writes to call it. The line declares the module, names the tool for `#[use_tools("..")]`, lists it, and puts
 /// its types into the prelude.
@@ -31,14 +60,22 @@ macro_rules! tools {
             $($(pub use super::$room::$name::{$kind $($(, $input)+)?};)*)*
         }
 
-        /// The registered names, room by room.
-        pub const NAMES: &[&str] = &[$($(stringify!($name)),*),*];
-
-        /// A tool's name, its file and its type are one.
-        #[cfg(test)]
-        const REGISTERED: &[(&str, &str, &str)] = &[$($(
-            (stringify!($name), stringify!($kind), <$kind as Tool>::NAME)
+        /// The registered tools, room by room.
+        pub const TOOLS: &[Registered] = &[$($(
+            Registered { name: stringify!($name), kind: stringify!($kind), room: stringify!($room) }
         ),*),*];
+
+        /// What each tool calls itself.
+        #[cfg(test)]
+        const OWN_NAMES: &[&str] = &[$($(<$kind as Tool>::NAME),*),*];
+
+        /// Hands every registered tool over, as a type.
+        #[cfg(test)]
+        macro_rules! each_tool {
+            ($check:ident) => { $($($check::<$crate::tools::$kind>();)*)* };
+        }
+        #[cfg(test)]
+        pub(crate) use each_tool;
     };
 }
 
@@ -46,7 +83,12 @@ pub(super) use tools;
 
 #[cfg(test)]
 mod tests {
-    use crate::tools::{NAMES, REGISTERED};
+    use arrakis_models::HookedTransformer;
+
+    use super::*;
+    use crate::plot::Figure;
+    use crate::tools::testing::{Cases, Reading, Readings, encoder, fixture, not_finite};
+    use crate::tools::{OWN_NAMES, each_tool};
 
     fn camel(name: &str) -> String {
         let word = |word: &str| word[..1].to_uppercase() + &word[1..];
@@ -55,9 +97,78 @@ mod tests {
 
     #[test]
     fn name_file_and_type_are_one() {
-        assert_eq!(REGISTERED.len(), NAMES.len());
-        for (file, kind, name) in REGISTERED {
-            assert_eq!((*name, *kind), (*file, camel(file).as_str()));
+        for (tool, own) in TOOLS.iter().zip(OWN_NAMES) {
+            assert_eq!((tool.name, tool.kind), (*own, camel(own).as_str()));
         }
+    }
+
+    #[test]
+    fn a_tool_is_found_by_its_name_and_a_typo_names_the_nearest() {
+        assert_eq!(find("logit_lens").unwrap().kind, "LogitLens");
+        let error = find("logit_lenz").unwrap_err().to_string();
+        assert_eq!(error, "no tool `logit_lenz`; did you mean `logit_lens`? `arrakis tools` lists them all");
+    }
+
+    fn readings<T: Readings>(model: &HookedTransformer, cases: &Cases) -> Vec<Reading> {
+        let found = T::new(model).unwrap().readings(cases);
+        assert!(!found.is_empty(), "{} gives no reading", T::NAME);
+        found
+    }
+
+    /// Finite numbers and a panel that can be drawn, or an error that blames no number.
+    fn is_sound(tool: &str, reading: &Reading) {
+        let what = format!("{tool}, {}", reading.name);
+        match &reading.numbers {
+            Ok(numbers) => assert!(numbers.iter().all(|number| number.is_finite()), "{what}: {numbers:?}"),
+            Err(problem) => assert!(!problem.contains("NaN") && !problem.contains("inf "), "{what}: {problem}"),
+        }
+        if let Some(panel) = &reading.panel {
+            let mut figure = Figure::new(&what);
+            figure.push(panel.clone());
+            figure.validate().unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+    }
+
+    #[test]
+    fn every_reading_of_every_tool_answers_on_a_sound_model() {
+        fn check<T: Readings>() {
+            for reading in readings::<T>(&fixture("gpt2"), &Cases::new()) {
+                is_sound(T::NAME, &reading);
+                assert!(reading.numbers.is_ok(), "{}, {}: {:?}", T::NAME, reading.name, reading.numbers);
+            }
+        }
+        each_tool!(check);
+    }
+
+    #[test]
+    fn no_tool_makes_an_answer_of_a_number_that_is_not_finite() {
+        fn check<T: Readings>() {
+            for reading in readings::<T>(&not_finite(), &Cases::new()) {
+                let problem = reading.numbers.expect_err(&format!("{}, {} answered", T::NAME, reading.name));
+                assert!(problem.starts_with(&format!("{}: ", T::NAME)), "{}: {problem}", reading.name);
+                assert!(problem.contains(" is NaN at "), "{}, {}: {problem}", T::NAME, reading.name);
+            }
+        }
+        each_tool!(check);
+    }
+
+    #[test]
+    fn no_tool_takes_an_encoder_for_a_causal_model() {
+        fn check<T: Readings>() {
+            for reading in readings::<T>(&encoder(), &Cases::new()) {
+                is_sound(T::NAME, &reading);
+            }
+        }
+        each_tool!(check);
+    }
+
+    #[test]
+    fn no_tool_makes_an_answer_of_a_tie() {
+        fn check<T: Readings>() {
+            for reading in readings::<T>(&fixture("gpt2"), &Cases::tie()) {
+                is_sound(T::NAME, &reading);
+            }
+        }
+        each_tool!(check);
     }
 }

@@ -1,6 +1,7 @@
-//! Attribution by gradient, held against exact patching: how far can two forwards and a backward be trusted?
+//! Attribution by gradient, compared with exact patching: how far can two forwards and a backward be trusted?
 
 use arrakis::prelude::*;
+use arrakis::tools::place::Head;
 
 const CLEAN: &str = "When Mary and John went to the store, John gave a drink to";
 const CORRUPTED: &str = "When Mary and John went to the store, Mary gave a drink to";
@@ -13,18 +14,18 @@ fn compared(
     #[tool] patching: ActivationPatching,
     #[figure] fig: &mut Figure,
 ) -> Result<()> {
-    let model = bench.model();
-    let metric = Metric::logit_diff(model.to_single_token(" Mary")?, model.to_single_token(" John")?);
-    let estimated = gradient.heads(CLEAN, CORRUPTED, &metric)?;
-    let patched = patching.attn_head_out_all_pos(CLEAN, CORRUPTED, &metric)?;
+    let metric = Metric::logit_diff(" Mary", " John");
+    let estimated = gradient.from(CLEAN).into(CORRUPTED)?.heads(&metric)?.change();
+    let patched = patching.from(CLEAN).into(CORRUPTED)?.heads(&metric)?;
     let exact = patched.change();
+    let estimate = |head: &Head| estimated.get(head).unwrap_or(f64::NAN);
 
     println!("head     by gradient   by patching, nats");
     for head in exact.top(5) {
-        println!("{:<6} {:>+13.3} {:>+13.3}", head.label, estimated.values[head.row][head.column], head.value);
+        println!("{:<6} {:>+13.3} {:>+13.3}", head.label, estimate(&head), head.value);
     }
     let all = exact.top(usize::MAX);
-    let points = all.iter().map(|head| (head.value, estimated.values[head.row][head.column]));
+    let points = all.iter().map(|head| (head.value, estimate(head)));
     let labels = all.iter().enumerate().map(|(rank, head)| if rank < 3 { head.label.as_str() } else { "" });
     let cloud = Scatter::new("by patching (nats)", "by gradient (nats)", points).identity().correlation();
     if let Some(r) = cloud.pearson() {
@@ -36,5 +37,5 @@ fn compared(
 }
 
 fn main() -> Result<()> {
-    compared(&Bench::new(HookedAutoModel::embedded()?).save_dir("experiments"))
+    compared(&Bench::embedded()?.save_dir("experiments"))
 }

@@ -13,26 +13,25 @@ fn carried(
     #[tool] gradient: AttributionPatching,
     #[figure] fig: &mut Figure,
 ) -> Result<()> {
-    let model = bench.model();
-    let metric = Metric::logit_diff(model.to_single_token(" Mary")?, model.to_single_token(" John")?);
-    let stream = patching.by_position(CLEAN, CORRUPTED, &metric, StreamSite::ResidPre)?;
-    let heads = patching.by_head(CLEAN, CORRUPTED, &metric, HeadSite::Z)?;
+    let metric = Metric::logit_diff(" Mary", " John");
+    let pair = patching.from(CLEAN).into(CORRUPTED)?;
+    let (stream, heads) = (pair.resid_pre(&metric)?, pair.heads(&metric)?);
     println!(
         "clean {:+.2}, corrupted {:+.2} nats; {:.0} % of block evaluations saved",
-        stream.source,
-        stream.target,
+        stream.source.unwrap_or(f64::NAN),
+        stream.baseline,
         100.0 * stream.work.saved()
     );
-    for head in heads.normalized().highest(3) {
+    for head in heads.normalized()?.highest(3) {
         println!("  {} brings back {:.0} %", head.label, 100.0 * head.value);
     }
-    let estimated = gradient.heads(CLEAN, CORRUPTED, &metric)?;
-    fig.push(stream.normalized().heatmap().diverging().titled("resid_pre, patched"));
-    fig.push(heads.normalized().heatmap().diverging().annotate(3).titled("heads, patched"));
+    let estimated = gradient.from(CLEAN).into(CORRUPTED)?.heads(&metric)?.change();
+    fig.push(stream.normalized()?.heatmap().diverging().titled("resid_pre, patched"));
+    fig.push(heads.normalized()?.heatmap().diverging().annotate(3).titled("heads, patched"));
     fig.push(estimated.heatmap().diverging().annotate(3).titled("heads, by gradient"));
     Ok(())
 }
 
 fn main() -> Result<()> {
-    carried(&Bench::new(HookedAutoModel::embedded()?).save_dir("experiments"))
+    carried(&Bench::embedded()?.save_dir("experiments"))
 }

@@ -16,7 +16,7 @@ fn patterns(
 }
 
 fn main() -> Result<()> {
-    let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
+    let bench = Bench::embedded()?.save_dir("experiments");
     patterns(&bench, "When Mary and John went to the store, John gave a drink to")?;
     println!("drawn into {}", bench.folder().display());
     Ok(())

@@ -30,10 +30,9 @@ fn name_movers(
     #[tool] ablation: Ablation,
     #[figure] fig: &mut Figure,
 ) -> Result<NameMovers> {
-    let model = bench.model();
-    let (mary, john) = (model.to_single_token(" Mary")?, model.to_single_token(" John")?);
-    let direct = attribution.logit_diff(prompt, mary, john, Position::Last)?.heads();
-    let silenced = ablation.heads(prompt, &Metric::logit_diff(mary, john), &AblationKind::Zero)?.effect();
+    let metric = Metric::logit_diff(" Mary", " John");
+    let direct = attribution.heads(prompt, &metric)?;
+    let silenced = ablation.heads(prompt, &metric, AblationKind::Zero)?.change();
     fig.push(direct.heatmap().diverging().annotate(3).titled("direct contribution"));
     fig.push(silenced.heatmap().diverging().annotate(3).titled("when zeroed"));
     Ok(NameMovers { attribution: direct, ablation: silenced })
@@ -123,7 +122,7 @@ fn behaviour(model: &HookedTransformer) -> Result<()> {
 fn heads(found: &NameMovers) {
     println!("heads that move the name   direct      when zeroed   (nats of logit(Mary) - logit(John))");
     for head in found.attribution.highest(4) {
-        let zeroed = found.ablation.get(head.row, head.column).unwrap_or(f32::NAN);
+        let zeroed = found.ablation.get(&head).unwrap_or(f64::NAN);
         println!("        {:<18} {:>+8.2}      {:>+8.2}", head.label, head.value, zeroed);
     }
     println!();

@@ -5,8 +5,7 @@
 use std::path::PathBuf;
 
 use arrakis::prelude::*;
-use arrakis::tools::intervene::ablation::Ablated;
-use arrakis::tools::intervene::activation_patching::Patched;
+use arrakis::tools::place::{Head, StreamPosition};
 use arrakis_examples::{Recorded, indirect_objects};
 use clap::Parser;
 use serde::Serialize;
@@ -17,10 +16,10 @@ struct Study {
     clean: Vec<f64>,
     corrupted: Vec<f64>,
     direct: ScoreTable,
-    zeroed: Ablated,
-    patched: Patched,
+    zeroed: Scores,
+    patched: Scores,
     estimated: ScoreTable,
-    stream: Patched,
+    stream: Scores<StreamPosition>,
 }
 
 #[log_experiment]
@@ -40,20 +39,20 @@ fn study(
     let found = Study {
         clean: metric.values(model, &pairs.clean)?,
         corrupted: metric.values(model, &pairs.corrupted)?,
-        direct: dla.mean_heads(&pairs.clean, &pairs.answers, &pairs.wrong, Position::Last)?,
-        zeroed: ablation.heads(&pairs.clean, &metric, &AblationKind::Zero)?,
-        patched: patching.by_head(&pairs.corrupted, &pairs.clean, &metric, HeadSite::Z)?,
-        estimated: gradient.heads(&pairs.corrupted, &pairs.clean, &metric)?,
-        stream: patching.by_position(&aligned.clean, &aligned.corrupted, &aligned.metric(), StreamSite::ResidPre)?,
+        direct: dla.heads(&pairs.clean, &metric)?,
+        zeroed: ablation.heads(&pairs.clean, &metric, AblationKind::Zero)?,
+        patched: patching.from(&pairs.corrupted).into(&pairs.clean)?.heads(&metric)?,
+        estimated: gradient.from(&pairs.corrupted).into(&pairs.clean)?.heads(&metric)?.change(),
+        stream: patching.from(&aligned.clean).into(&aligned.corrupted)?.resid_pre(&aligned.metric())?,
     };
-    for (table, title) in [
-        (&found.direct, "written directly"),
-        (&found.zeroed.effect(), "zeroed"),
-        (&found.patched.change(), "patched from the corrupted run"),
-        (&found.estimated, "the same, by gradient"),
-        (&found.stream.change(), "clean stream into the corrupted run"),
+    for (map, title) in [
+        (found.direct.heatmap(), "written directly"),
+        (found.zeroed.change().heatmap(), "zeroed"),
+        (found.patched.change().heatmap(), "patched from the corrupted run"),
+        (found.estimated.heatmap(), "the same, by gradient"),
+        (found.stream.change().heatmap(), "clean stream into the corrupted run"),
     ] {
-        fig.push(table.heatmap().diverging().annotate(4).titled(title));
+        fig.push(map.diverging().annotate(4).titled(title));
     }
     Ok(found)
 }
@@ -63,14 +62,16 @@ fn study(
 #[test_hypothesis(
     claim = "the strongest mover carries more of the name than the other heads do",
     metric = "excess effect of the strongest mover, nats",
-    null = 0.0, alternative = Greater, test = OneSampleT, comparisons = patched.per_prompt.len()
+    null = 0.0, alternative = Greater, test = OneSampleT, comparisons = patched.values.len()
 )]
-fn strongest_mover(bench: &Bench, patched: &Patched, clean: &[f64], mover: usize) -> Result<Vec<f64>> {
-    let excess = |(prompt, clean): (usize, &f64)| {
-        let effects: Vec<f64> = patched.per_prompt.iter().map(|values| clean - values[prompt]).collect();
-        effects[mover] - (effects.iter().sum::<f64>() - effects[mover]) / (effects.len() - 1) as f64
+fn strongest_mover(bench: &Bench, patched: &Scores, mover: Head) -> Result<Vec<f64>> {
+    let lost = patched.change();
+    let of_mover = lost.prompts(&mover).unwrap_or_default();
+    let excess = |(prompt, own): (usize, &f64)| {
+        let all: f64 = lost.per_prompt.iter().map(|changes| -changes[prompt]).sum();
+        -own - (all + own) / (lost.len() - 1) as f64
     };
-    Ok(clean.iter().enumerate().map(excess).collect())
+    Ok(of_mover.iter().enumerate().map(excess).collect())
 }
 
 fn who_looks_where(bench: &Bench, recorded: &Recorded) -> Result<()> {
@@ -86,13 +87,15 @@ fn who_looks_where(bench: &Bench, recorded: &Recorded) -> Result<()> {
 
 /// Five sentences, each with the numbers that support it.
 fn finding(found: &Study, bench: &Bench) -> Result<()> {
-    let (patched, zeroed, heads) = (found.patched.change(), found.zeroed.effect(), found.patched.per_prompt.len());
+    let (patched, zeroed) = (found.patched.change(), found.zeroed.change());
+    let heads = patched.len();
     let (mover, writer, needed) = (&patched.lowest(1)[0], &found.direct.highest(1)[0], &zeroed.lowest(1)[0]);
-    let (name, moved, estimate) = (&mover.label, mover.value, found.estimated.values[mover.row][mover.column]);
-    let (clean, swapped, agreement) = (found.patched.target, found.patched.source, found.estimated.pearson(&patched)?);
+    let (name, moved, estimate) = (&mover.label, mover.value, found.estimated.get(mover).unwrap_or(f64::NAN));
+    let (clean, swapped) = (found.patched.baseline, found.patched.source.unwrap_or(f64::NAN));
+    let agreement = found.estimated.pearson(&patched)?;
     let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
     let left = clean + moved;
-    strongest_mover(bench, &found.patched, &found.clean, mover.row * patched.col_labels.len() + mover.column)?;
+    strongest_mover(bench, &found.patched, mover.place)?;
     let Verdict { holds, difference, p_value, alpha_corrected, .. } =
         bench.last().and_then(|run| run.verdict).expect("BUG: just judged");
     println!("\nfinding");
@@ -138,13 +141,17 @@ fn main() -> Result<()> {
     who_looks_where(&bench, &recorded)?;
     let found = study(&bench, &pairs)?;
     let figures = bench.last().map(|run| run.figures).unwrap_or_default();
-    println!("\nlogit difference, clean: {:+.4}{}", found.patched.target, recorded.mean("clean_logit_diff"));
-    println!("logit difference, corrupted: {:+.4}{}", found.patched.source, recorded.mean("corrupted_logit_diff"));
+    println!("\nlogit difference, clean: {:+.4}{}", found.patched.baseline, recorded.mean("clean_logit_diff"));
+    println!(
+        "logit difference, corrupted: {:+.4}{}",
+        found.patched.source.unwrap_or(f64::NAN),
+        recorded.mean("corrupted_logit_diff")
+    );
     recorded.beside("ioi.dla_by_head", &found.direct, 0.0);
-    recorded.beside("ioi.zero_ablate_z.logit_diff", &found.zeroed.ablated, found.zeroed.clean);
-    recorded.beside("ioi.patch_corrupted_z.logit_diff", &found.patched.table, found.patched.target);
+    recorded.beside("ioi.zero_ablate_z.logit_diff", &found.zeroed.values, found.zeroed.baseline);
+    recorded.beside("ioi.patch_corrupted_z.logit_diff", &found.patched.values, found.patched.baseline);
     recorded.beside("ioi.attribution_patch_z", &found.estimated, 0.0);
-    recorded.beside("ioi.patch_clean_resid_pre.logit_diff", &found.stream.table, found.stream.target);
+    recorded.beside("ioi.patch_clean_resid_pre.logit_diff", &found.stream.values, found.stream.baseline);
     finding(&found, &bench)?;
     for figure in figures {
         println!("figure  {}", figure.display());

@@ -24,14 +24,15 @@ fn depth_of_the_answer(
     #[tool] lens: LogitLens,
     #[tool] size: AttentionSize,
 ) -> Result<()> {
-    let answer = bench.model().to_single_token(" Mary")?;
     println!("attention weights a layer: {}", size.per_layer);
-    let found = lens.target(prompt, answer)?;
-    println!("{found:#?}");
+    let ranks = lens.target(prompt, " Mary")?.rank;
+    for (step, ranks) in ranks.rows.iter().zip(&ranks.values) {
+        println!("{step:<10} rank of Mary after each word: {ranks:?}");
+    }
     Ok(())
 }
 
 fn main() -> Result<()> {
-    let bench = Bench::new(HookedAutoModel::embedded()?);
+    let bench = Bench::embedded()?;
     depth_of_the_answer(&bench, "When Mary and John went to the store, John gave a drink to")
 }

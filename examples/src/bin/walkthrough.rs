@@ -42,10 +42,8 @@ fn read_write_analysis(
     read_layer: usize,
     write_layer: usize,
     #[tool] write_read: WriteRead,
-) -> Result<(Vec<String>, Vec<String>)> {
-    let writes = write_read.write_heads(write_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
-    let reads = write_read.read_heads(read_layer)?.into_iter().map(|head| format!("{head:?}")).collect();
-    Ok((writes, reads))
+) -> Result<(ScoreTable, ScoreTable)> {
+    Ok((write_read.write_heads(write_layer)?, write_read.read_heads(read_layer)?))
 }
 
 /// Where each head looks on a prompt.
@@ -55,7 +53,7 @@ fn read_write_analysis(
 fn attention(bench: &Bench, prompt: Vec<u32>, layer: usize, #[figure] fig: &mut Figure) -> Result<usize> {
     let heads = attention_patterns.patterns(&prompt, layer)?;
     fig.push(heads.panel());
-    Ok(heads.pattern.len())
+    Ok(heads.patterns.len())
 }
 
 fn walk(family: &str) -> Result<()> {

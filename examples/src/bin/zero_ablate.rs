@@ -20,18 +20,17 @@ fn says(model: &HookedTransformer, prompt: &str, silenced: Option<(usize, usize)
 fn what_breaks(bench: &Bench, #[tool] ablation: Ablation, #[figure] fig: &mut Figure) -> Result<()> {
     let model = bench.model();
     for (prompt, answer) in TASKS {
-        let metric = Metric::log_prob(model.to_single_token(answer)?);
-        let found = ablation.heads(prompt, &metric, &AblationKind::Zero)?;
-        println!("{} …{}: log p = {:.3} nats", prompt.trim(), says(model, prompt, None)?, found.clean);
-        for head in found.effect().lowest(3) {
-            let instead = says(model, prompt, Some((head.row, head.column)))?;
+        let found = ablation.heads(prompt, &Metric::log_prob(answer), AblationKind::Zero)?;
+        println!("{} …{}: log p = {:.3} nats", prompt.trim(), says(model, prompt, None)?, found.baseline);
+        for head in found.change().lowest(3) {
+            let instead = says(model, prompt, Some((head.layer, head.head)))?;
             println!("  without {} …{instead}: {:+.2} nats", head.label, head.value);
         }
-        fig.push(found.effect().heatmap().diverging().annotate(2).titled(answer.trim()));
+        fig.push(found.change().heatmap().diverging().annotate(2).titled(answer.trim()));
     }
     Ok(())
 }
 
 fn main() -> Result<()> {
-    what_breaks(&Bench::new(HookedAutoModel::embedded()?).save_dir("experiments"))
+    what_breaks(&Bench::embedded()?.save_dir("experiments"))
 }

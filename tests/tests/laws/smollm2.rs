@@ -13,6 +13,7 @@ use std::time::Instant;
 use arrakis::models::device::read;
 use arrakis::models::{Activation, Generation, LoadOptions, SweepWork, Tokens};
 use arrakis::prelude::*;
+use arrakis::tools::place::Place;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -77,11 +78,11 @@ fn ids(value: &Value) -> Vec<u32> {
 /// The recorded pairs, in one batch.
 static PAIRS: LazyLock<PromptPairs> = LazyLock::new(|| {
     let pairs: Vec<[String; 4]> = serde_json::from_value(FACTS["ioi"]["pairs"].clone()).unwrap();
-    PromptPairs::new(&MODEL, &pairs).unwrap()
+    PromptPairs::new(&MODEL, &pairs.into_iter().map(PromptPair::from).collect::<Vec<_>>()).unwrap()
 });
 
-fn cells(table: &ScoreTable) -> Vec<f64> {
-    table.values.concat().into_iter().map(f64::from).collect()
+fn cells<P: Place>(table: &ScoreTable<P>) -> Vec<f64> {
+    table.values.concat()
 }
 
 fn told(what: &str, work: SweepWork, started: Instant) {
@@ -189,34 +190,35 @@ fn names_are_told_apart() {
 #[test]
 fn every_head_zeroed() {
     let started = Instant::now();
-    let found = Ablation::new(&MODEL).unwrap().heads(&PAIRS.clean, &PAIRS.metric(), &AblationKind::Zero).unwrap();
+    let found = Ablation::new(&MODEL).unwrap().heads(&PAIRS.clean, &PAIRS.metric(), AblationKind::Zero).unwrap();
     told("zeroed", found.work, started);
-    close("ioi.zero_ablate_z.logit_diff", &cells(&found.ablated), 1e-3);
+    close("ioi.zero_ablate_z.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
 fn every_head_patched_from_the_corrupted_run() {
     let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
-    let found = tool.by_head(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric(), HeadSite::Z).unwrap();
+    let found = tool.from(&PAIRS.corrupted).into(&PAIRS.clean).unwrap().heads(&PAIRS.metric()).unwrap();
     told("patched", found.work, started);
-    close("ioi.patch_corrupted_z.logit_diff", &cells(&found.table), 1e-3);
+    close("ioi.patch_corrupted_z.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
 fn resid_pre_patched_by_layer_and_position() {
     let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
     let pairs = PAIRS.by_length().unwrap().remove(0);
-    let found = tool.by_position(&pairs.clean, &pairs.corrupted, &pairs.metric(), StreamSite::ResidPre).unwrap();
+    let found = tool.from(&pairs.clean).into(&pairs.corrupted).unwrap().resid_pre(&pairs.metric()).unwrap();
     told("by position", found.work, started);
-    close("ioi.patch_clean_resid_pre.logit_diff", &cells(&found.table), 1e-3);
+    close("ioi.patch_clean_resid_pre.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
 fn attribution_by_head_direct_and_by_gradient() {
     let direct = DirectLogitAttribution::new(&MODEL).unwrap();
-    let direct = direct.mean_heads(&PAIRS.clean, &PAIRS.answers, &PAIRS.wrong, Position::Last).unwrap();
+    let direct = direct.heads(&PAIRS.clean, &PAIRS.metric()).unwrap();
     close("ioi.dla_by_head", &cells(&direct), 1e-3);
     let gradient = AttributionPatching::new(&MODEL).unwrap();
-    let estimated = gradient.heads(&PAIRS.corrupted, &PAIRS.clean, &PAIRS.metric()).unwrap();
+    let gradient = gradient.from(&PAIRS.corrupted).into(&PAIRS.clean).unwrap();
+    let estimated = gradient.heads(&PAIRS.metric()).unwrap().change();
     close("ioi.attribution_patch_z", &cells(&estimated), 1e-3);
 }

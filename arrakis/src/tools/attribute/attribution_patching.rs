@@ -1,40 +1,57 @@
 //! Activation patching, estimated for all activations at once by a gradient.
 
-use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, device, progress, site};
+use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, SweepWork, progress, site};
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::tools::shared::common;
-use crate::tools::{Metric, ScoreTable, Tool};
+use crate::tools::place::{Head, HeadPosition, Neuron, Place, StreamPosition};
+use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
+use crate::tools::shared::score_table::mean;
+use crate::tools::shared::{common, finite};
+use crate::tools::{Metric, ScoreTable, Scores, Tool};
 
 /// A linear estimate of what patching each activation would do to a metric.
 ///
-/// *What it tells you*: for every head, stream position or neuron at once, about how much the metric of a target run
-/// would move if that one activation took its value from a source run: `(a_source - a_target) · ∂metric/∂a` at the
-/// target, summed over what the score covers. A clean source and a corrupted target denoise, the other way round
-/// they noise, as in [`crate::tools::ActivationPatching`], whose [`crate::tools::intervene::activation_patching::Patched::change`] it
-/// estimates. Two forwards and one backward in place of one forward an activation. *How to read it*: units of the
-/// metric; positive means the source's value pushes the metric up. *When it misleads*: it is a tangent: where the
-/// metric bends (saturated attention, the norms' effect on large stream patches) it can be far off or of the wrong
-/// sign; early `resid_pre` is worst: confirm the top few by patching. *Source*: Nanda, "Attribution Patching", 2023;
-/// Syed et al., <https://arxiv.org/abs/2310.10348>.
+/// # What it tells you
+///
+/// For every head, stream position or neuron at once, about what the metric of a target run would be if that one
+/// activation took its value from a source run: the target's metric plus `(a_source - a_target) · ∂metric/∂a`, summed
+/// over what the score covers. Two forwards and one backward take the place of one forward for each activation.
+///
+/// # How to read it
+///
+/// - [`Scores::change`] estimates what [`ActivationPatching`](crate::tools::ActivationPatching) measures.
+/// - Positive means that the source's value pushes the metric up.
+///
+/// # When it misleads
+///
+/// - It is a tangent: where the metric bends (saturated attention, the norms' effect on large patches of the stream) it
+///   can be far off or of the wrong sign. Early `resid_pre` is worst.
+/// - Confirm the top few by patching.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let gradient: AttributionPatching = Bench::embedded()?.tool()?;
+/// let clean = "When Mary and John went to the store, John gave a drink to";
+/// let corrupted = "When Mary and John went to the store, Mary gave a drink to";
+/// let found = gradient.from(clean).into(corrupted)?.neurons(&Metric::logit_diff(" Mary", " John"))?;
+/// for best in found.change().top(3) {
+///     println!("layer {} neuron {}: about {:+.2} nats", best.layer, best.neuron, best.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Nanda, "Attribution Patching", 2023; Syed et al., <https://arxiv.org/abs/2310.10348>.
 #[derive(Clone, Debug)]
 pub struct AttributionPatching {
     model: HookedTransformer,
-}
-
-/// A neuron's score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NeuronScore {
-    /// `L3N117`
-    pub name: String,
-    /// The layer.
-    pub layer: usize,
-    /// The neuron.
-    pub neuron: usize,
-    /// In the metric's units.
-    pub score: f32,
 }
 
 impl Tool for AttributionPatching {
@@ -46,114 +63,135 @@ impl Tool for AttributionPatching {
 }
 
 impl AttributionPatching {
-    /// Scores of heads (`attn.z`, summed over positions and rows), `[layer][head]`.
+    /// The prompts that would be patched from; `.into(..)` names those patched into.
+    pub fn from(&self, source: impl IntoTokens) -> PatchFrom<'_, Self> {
+        PatchFrom::new(self, &self.model, source)
+    }
+}
+
+/// Each prompt of a batch counts equally; its own scores are kept.
+impl PatchInto<'_, AttributionPatching> {
+    /// Heads (`attn.z`, summed over positions), `[layer][head]`.
     ///
     /// # Errors
     ///
-    /// Prompts of different shapes, or a metric that does not fit.
-    pub fn heads(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
-        let scores = self.scores("attn.z", source, target, metric)?;
-        let by_head = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<4> = scores.get(&site::z(layer))?;
-            Ok(device::read(score.sum_dim(0).sum_dim(1).sum_dim(3))?)
-        };
-        Ok(ScoreTable::heads(self.layers(by_head)?, &units(metric)))
+    /// A metric that does not fit or has no gradient, numbers that are not finite.
+    pub fn heads(&self, metric: &Metric) -> Result<Scores> {
+        let heads = (0..self.model().config().n_heads).collect();
+        self.scores(metric, "attn.z", self.layers(), heads, |scores, layer| {
+            common::numbers(scores.get::<4>(&site::z(*layer))?.sum_dim(1).sum_dim(3))
+        })
     }
 
-    /// Scores of heads at each position, `[layer][head]` for each position: `[pos]`.
+    /// Heads at each position, `[layer and head][position]`.
     ///
     /// # Errors
     ///
-    /// As [`AttributionPatching::heads`].
-    pub fn heads_by_pos(
+    /// Those of [`PatchInto::heads`].
+    pub fn head_positions(&self, metric: &Metric) -> Result<Scores<HeadPosition>> {
+        let n_heads = self.model().config().n_heads;
+        let heads = |layer| (0..n_heads).map(move |head| Head { layer, head });
+        let rows = self.layers().into_iter().flat_map(heads).collect();
+        self.scores::<HeadPosition>(
+            metric,
+            "attn.z",
+            rows,
+            common::positions(self.model(), &self.target),
+            |scores, head| {
+                let z = scores.get::<4>(&site::z(head.layer))?.narrow(2, head.head, 1);
+                common::numbers(z.sum_dim(3))
+            },
+        )
+    }
+
+    /// The stream entering each block at each position, `[layer][position]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::heads`].
+    pub fn resid_pre(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        let positions = common::positions(self.model(), &self.target);
+        self.scores(metric, "resid_pre", self.layers(), positions, |scores, layer| {
+            common::numbers(scores.get::<3>(&site::resid_pre(*layer))?.sum_dim(2))
+        })
+    }
+
+    /// Neurons (`mlp.post`, summed over positions), `[layer][neuron]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::heads`], or a mixture of experts.
+    pub fn neurons(&self, metric: &Metric) -> Result<Scores<Neuron>> {
+        let neurons = (0..self.model().config().d_mlp).collect();
+        self.scores(metric, "mlp.post", self.layers(), neurons, |scores, layer| {
+            common::numbers(scores.get::<3>(&site::mlp_post(*layer))?.sum_dim(1))
+        })
+    }
+
+    fn model(&self) -> &HookedTransformer {
+        &self.tool.model
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        (0..self.model().config().n_layers).collect()
+    }
+
+    /// Scores at one site of every block; `read` gives those of a row, `[prompt][column]` in one list.
+    fn scores<P: Place>(
         &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
         metric: &Metric,
-    ) -> Result<Vec<ScoreTable>> {
-        let scores = self.scores("attn.z", source, target, metric)?;
-        let heads = self.model.config().n_heads;
-        let by_pos = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<4> = scores.get(&site::z(layer))?;
-            Ok(device::read(score.sum_dim(0).sum_dim(3))?)
-        };
-        let layers = self.layers(by_pos)?;
-        let positions = layers.first().map_or(0, |row| row.len() / heads);
-        let at = |pos: usize| layers.iter().map(|row| row[pos * heads..][..heads].to_vec()).collect();
-        Ok((0..positions).map(|pos| ScoreTable::heads(at(pos), &units(metric))).collect())
-    }
-
-    /// Scores of the stream entering each block at each position, `[layer][pos]`; columns are the target's tokens.
-    ///
-    /// # Errors
-    ///
-    /// As [`AttributionPatching::heads`].
-    pub fn resid_pre(&self, source: impl IntoTokens, target: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
-        let target = target.into_tokens(&self.model)?;
-        let labels = common::labels(&self.model, &target);
-        let scores = self.scores("resid_pre", source, target, metric)?;
-        let by_pos = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<3> = scores.get(&site::resid_pre(layer))?;
-            Ok(device::read(score.sum_dim(0).sum_dim(2))?)
-        };
-        Ok(ScoreTable::positions(self.layers(by_pos)?, &labels, &units(metric)))
-    }
-
-    /// The `k` neurons (`mlp.post`, summed over positions) whose score is furthest from zero, over all layers.
-    ///
-    /// # Errors
-    ///
-    /// As [`AttributionPatching::heads`], or a mixture of experts.
-    pub fn neurons(
-        &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-        k: usize,
-    ) -> Result<Vec<NeuronScore>> {
-        let scores = self.scores("mlp.post", source, target, metric)?;
-        let by_neuron = |layer: usize| -> Result<Vec<f32>> {
-            let score: Tensor<3> = scores.get(&site::mlp_post(layer))?;
-            Ok(device::read(score.sum_dim(0).sum_dim(1))?)
-        };
-        let flat = self.layers(by_neuron)?.concat();
-        let sizes: Vec<f32> = flat.iter().map(|score| score.abs()).collect();
-        let d_mlp = self.model.config().d_mlp;
-        let named = |index: usize| {
-            let (layer, neuron) = (index / d_mlp, index % d_mlp);
-            NeuronScore { name: format!("L{layer}N{neuron}"), layer, neuron, score: flat[index] }
-        };
-        Ok(common::largest(&sizes, k).into_iter().map(named).collect())
-    }
-
-    fn layers(&self, each: impl Fn(usize) -> Result<Vec<f32>>) -> Result<Vec<Vec<f32>>> {
-        (0..self.model.config().n_layers).map(each).collect()
-    }
-
-    /// `(a_source - a_target) · gradient`, element by element, at one site of every block.
-    fn scores(
-        &self,
         inside: &str,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-    ) -> Result<Elementwise> {
-        let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
-        common::check_pair(Self::NAME, &source, &target)?;
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        read: impl Fn(&Elementwise, &P::Row) -> Result<Vec<f64>>,
+    ) -> Result<Scores<P>> {
+        let (scores, baseline) = self.elementwise(metric, inside)?;
+        let (prompts, width) = (self.target.batch(), columns.len());
+        let mut per_prompt = Vec::with_capacity(rows.len() * width);
+        for row in &rows {
+            // The metric is a mean over prompts: a prompt's own share of it is as many times larger.
+            let changes = read(&scores, row)?;
+            let cell = |column: usize| {
+                let change = |prompt: usize| changes[prompt * width + column] * prompts as f64;
+                (0..prompts).map(|prompt| baseline[prompt] + change(prompt)).collect::<Vec<f64>>()
+            };
+            per_prompt.extend((0..width).map(cell));
+        }
+        let work = self.work(rows.len() * width);
+        let values = ScoreTable::of_prompts(AttributionPatching::NAME, units(metric), rows, columns, per_prompt)?;
+        Ok(Scores { baseline: mean(&baseline), baseline_per_prompt: baseline, source: None, values, work })
+    }
+
+    /// `(a_source - a_target) · gradient`, element by element, and the target's metric for each prompt.
+    fn elementwise(&self, metric: &Metric, inside: &str) -> Result<(Elementwise, Vec<f64>)> {
+        let (model, target) = (self.model(), &self.target);
         let sites = format!("blocks.*.{inside}");
-        let bar = progress::bar(Self::NAME, "passes", 3);
-        let outcome = self.model.run(&target, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
+        let bar = progress::bar(AttributionPatching::NAME, "passes", 3);
+        let outcome = model.run(target, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
         bar.inc(1);
-        let gradients = outcome.gradients(metric.tensor(&self.model, &outcome.output, &target)?)?;
+        let baseline = metric.of_each(model, &outcome.output, target)?;
+        finite::check_all(AttributionPatching::NAME, model, target, "the metric", &baseline)?;
+        let gradients = outcome.gradients(metric.tensor(model, &outcome.output, target)?)?;
         bar.inc(1);
-        let source = self.model.capture(&source, [sites.as_str()])?;
+        let source = model.capture(&self.source, [sites.as_str()])?;
         bar.finish_and_clear();
-        Ok(Elementwise { source, target: outcome.cache, gradients })
+        Ok((Elementwise { source, target: outcome.cache, gradients }, baseline))
+    }
+
+    /// Two forwards, whatever the number of scores; the backward counts as none.
+    fn work(&self, scores: usize) -> SweepWork {
+        let one = self.layers().len() * self.target.batch() * self.target.pos();
+        SweepWork {
+            forwards: 2,
+            forwards_alone: scores + 1,
+            block_tokens: 2 * one,
+            block_tokens_alone: one * (scores + 1),
+        }
     }
 }
 
 fn units(metric: &Metric) -> String {
-    format!("estimated change of {}", metric.units())
+    format!("estimate of {}", metric.units())
 }
 
 /// Two runs' activations and a gradient, multiplied where asked for.
@@ -173,26 +211,40 @@ impl Elementwise {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
     use arrakis_models::{Edit, Tokens};
 
     const CLEAN: [u32; 5] = [34, 17, 29, 49, 82];
     const CORRUPTED: [u32; 5] = [34, 17, 30, 49, 82];
 
+    impl Readings for AttributionPatching {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let pair = self.from(&cases.other).into(&cases.prompt).unwrap();
+            vec![
+                Reading::table("heads", pair.heads(&cases.metric).map(|found| found.change())),
+                Reading::table("head_positions", pair.head_positions(&cases.metric).map(|found| found.change())),
+                Reading::table("resid_pre", pair.resid_pre(&cases.metric).map(|found| found.change())),
+                Reading::table("neurons", pair.neurons(&cases.metric).map(|found| found.change())),
+            ]
+        }
+    }
+
     #[test]
-    fn the_last_resid_pre_changes_nothing_where_nothing_changed() {
+    fn resid_pre_changes_nothing_where_the_prompts_agree() {
         let tool = AttributionPatching::new(&fixture("gpt2")).unwrap();
-        let table = tool.resid_pre(CLEAN, CORRUPTED, &Metric::logit_diff(63, 25)).unwrap();
+        let pair = tool.from(CLEAN).into(CORRUPTED).unwrap();
+        let table = pair.resid_pre(&Metric::logit_diff(63, 25)).unwrap().change();
         assert_eq!(table.values[0][..2], [0.0, 0.0]);
         assert!(table.values[0][2] != 0.0);
-        assert_eq!(table.col_labels.len(), 5);
+        assert_eq!(table.columns.len(), 5);
     }
 
     #[test]
     fn a_small_patch_moves_the_metric_as_told() {
         let model = fixture("llama");
         let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
-        let table = AttributionPatching::new(&model).unwrap().heads(CLEAN, CORRUPTED, &metric).unwrap();
+        let tool = AttributionPatching::new(&model).unwrap();
+        let table = tool.from(CLEAN).into(CORRUPTED).unwrap().heads(&metric).unwrap().change();
         let (_, clean) = model.run_with_cache(CLEAN, ["blocks.0.attn.z"]).unwrap();
         let tokens = Tokens::new(vec![CORRUPTED.to_vec()]).unwrap();
         let nudged = |head: usize, step: f32| {
@@ -206,7 +258,7 @@ mod tests {
             metric.value(&model, &logits, &tokens).unwrap()
         };
         for (head, score) in table.values[0].iter().enumerate() {
-            close((nudged(head, step) - nudged(head, -step)) / (2.0 * step), *score, 2e-3);
+            close((nudged(head, step) - nudged(head, -step)) / (2.0 * f64::from(step)), *score, 2e-3);
         }
     }
 
@@ -214,25 +266,31 @@ mod tests {
     fn the_planted_head_stands_out_in_either_direction() {
         let (tool, metric) = (AttributionPatching::new(&induction_model()).unwrap(), Metric::logit_diff(5, 7));
         let (clean, corrupted) = ([3, 5, 7, 3], [3, 7, 5, 3]);
-        let denoised = tool.heads(clean, corrupted, &metric).unwrap();
-        let noised = tool.heads(corrupted, clean, &metric).unwrap();
+        let denoised = tool.from(clean).into(corrupted).unwrap().heads(&metric).unwrap().change();
+        let noised = tool.from(corrupted).into(clean).unwrap().heads(&metric).unwrap().change();
         assert_eq!((&*denoised.highest(1)[0].label, &*noised.lowest(1)[0].label), ("L1H0", "L1H0"));
     }
 
     #[test]
-    fn neurons_and_positions_add_up_to_what_they_are_parts_of() {
-        let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")).unwrap(), Metric::loss());
-        let heads = tool.heads(CLEAN, CORRUPTED, &metric).unwrap();
-        let by_pos = tool.heads_by_pos(CLEAN, CORRUPTED, &metric).unwrap();
-        close(by_pos.iter().map(|table| table.values[1][2]).sum(), heads.values[1][2], 1e-5);
-        let neurons = tool.neurons(CLEAN, CORRUPTED, &metric, 3).unwrap();
-        assert!(neurons.len() == 3 && neurons[0].score.abs() >= neurons[2].score.abs());
+    fn positions_add_up_to_the_head_and_prompts_to_the_batch() {
+        let (tool, metric) = (AttributionPatching::new(&fixture("gpt2")).unwrap(), Metric::logit_diff(63, 25));
+        let pair = tool.from(CLEAN).into(CORRUPTED).unwrap();
+        let (heads, by_pos) = (pair.heads(&metric).unwrap().change(), pair.head_positions(&metric).unwrap().change());
+        let head = Head { layer: 1, head: 2 };
+        let row = by_pos.rows.iter().position(|row| *row == head).unwrap();
+        close(by_pos.values[row].iter().sum::<f64>(), heads.get(&head).unwrap(), 1e-5);
+        let rows = |a: [u32; 5], b: [u32; 5]| vec![a.to_vec(), b.to_vec()];
+        let both = tool.from(rows(CLEAN, CORRUPTED)).into(rows(CORRUPTED, CLEAN)).unwrap().heads(&metric).unwrap();
+        let other = tool.from(CORRUPTED).into(CLEAN).unwrap().heads(&metric).unwrap().change();
+        let change = both.change();
+        close(change.prompts(&head).unwrap()[0], heads.get(&head).unwrap(), 1e-5);
+        close(change.prompts(&head).unwrap()[1], other.get(&head).unwrap(), 1e-5);
     }
 
     #[test]
     fn prompts_that_do_not_pair_are_named() {
         let tool = AttributionPatching::new(&fixture("gpt2")).unwrap();
-        let error = tool.heads(CLEAN, [1, 2], &Metric::loss()).unwrap_err();
+        let error = tool.from(CLEAN).into([1, 2]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "attribution_patching: the source is 1 × 5 tokens, the target 1 × 2; patch between prompts that align token by token"

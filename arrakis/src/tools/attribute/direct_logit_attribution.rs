@@ -2,25 +2,56 @@
 
 mod readout;
 
-use arrakis_models::{HookedTransformer, IntoTokens, device, progress, site};
+use arrakis_models::{HookedTransformer, IntoTokens, Tokens, progress, site};
 use serde::{Deserialize, Serialize};
 
 use self::readout::{Readout, check_sum};
 use crate::error::{Error, Result};
-use crate::tools::shared::common;
+use crate::tools::place::Neuron;
+use crate::tools::shared::metric::Linear;
+use crate::tools::shared::score_table::mean;
 use crate::tools::shared::stream::Stream;
-use crate::tools::{Position, ScoreTable, Tool};
+use crate::tools::shared::{common, finite};
+use crate::tools::{Layer, Metric, ScoreTable, Tool};
 
 /// Each component's direct contribution to a logit or a logit difference.
 ///
-/// *What it tells you*: how much the embeddings, each head, each MLP and the biases write along the direction
-/// the unembedding reads, with the final norm's scale frozen at this run's; its weight and bias, and the norms
-/// some models put on what a block adds, are included. *How to read it*: contributions are in nats and add up
-/// to the logit (checked: it is an error if they do not); positive pushes the answer up. *When it misleads*: it
-/// sees direct paths only: a head that matters through later heads shows nothing; what one part writes another
-/// may erase (MLP 0 and the last MLPs); for a single logit a push on all tokens alike counts, which a difference
-/// removes. Where logits are capped, contributions are to the logit before the cap (`before_softcap`).
-/// *Source*: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; Wang et al.,
+/// # What it tells you
+///
+/// How much the embeddings, each head, each MLP and the biases write along the direction the unembedding reads, with the
+/// final norm's scale frozen at this run's. Its weight and bias, and the norms some models put on what a block adds, are
+/// included.
+///
+/// # How to read it
+///
+/// - Contributions are in nats and add up to the logit: it is an error if they do not.
+/// - Positive pushes the answer up.
+/// - Where logits are capped, contributions are to the logit before the cap ([`Attribution::before_softcap`]).
+///
+/// # When it misleads
+///
+/// - It sees direct paths only: a head that matters through later heads shows nothing.
+/// - What one part writes another may erase (MLP 0 and the last MLPs).
+/// - For a single logit a push on all tokens alike counts, which a difference removes.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let attribution: DirectLogitAttribution = Bench::embedded()?.tool()?;
+/// let prompt = "When Mary and John went to the store, John gave a drink to";
+/// for head in attribution.heads(prompt, &Metric::logit_diff(" Mary", " John"))?.highest(3) {
+///     println!("layer {} head {} writes {:+.2} nats", head.layer, head.head, head.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; Wang et al.,
 /// <https://arxiv.org/abs/2211.00593>.
 #[derive(Clone, Debug)]
 pub struct DirectLogitAttribution {
@@ -32,72 +63,28 @@ pub struct DirectLogitAttribution {
 pub struct Contribution {
     /// `embed`, `pos_embed`, `L9H6`, `3_mlp_out`, `bias` (attention's output biases) or `unembed_bias` (of the
     /// final norm and the unembedding).
-    pub name: String,
+    pub label: String,
     /// The block, where it is in one.
     pub layer: Option<usize>,
     /// The head, where it is one.
     pub head: Option<usize>,
-    /// In nats.
-    pub value: f32,
+    /// In nats; the mean over prompts where there are several.
+    pub value: f64,
+    /// For each prompt, `[prompt]`.
+    pub per_prompt: Vec<f64>,
 }
 
 /// A logit, or a difference of two, taken apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
-    /// Each token's text, `[pos]`.
-    pub tokens: Vec<String>,
-    /// The position read.
-    pub pos: usize,
-    /// The logit or logit difference, in nats.
-    pub total: f32,
+    /// The logit or logit difference, in nats; the mean over prompts where there are several.
+    pub total: f64,
+    /// For each prompt, `[prompt]`.
+    pub total_per_prompt: Vec<f64>,
     /// Whether the model caps its logits, so that `total` is the value before the cap.
     pub before_softcap: bool,
     /// In the order the model computes them; their sum is `total`.
     pub components: Vec<Contribution>,
-}
-
-/// A neuron's contribution to a logit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NeuronContribution {
-    /// `L10N2214`
-    pub name: String,
-    /// The neuron.
-    pub neuron: usize,
-    /// Its activation after the nonlinearity (and gate).
-    pub activation: f32,
-    /// In nats.
-    pub value: f32,
-}
-
-/// Which logit is taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogitTarget {
-    /// One token's logit.
-    Logit(u32),
-    /// The first token's logit minus the second's.
-    Difference(u32, u32),
-}
-
-impl From<u32> for LogitTarget {
-    fn from(token: u32) -> Self {
-        Self::Logit(token)
-    }
-}
-
-impl From<(u32, u32)> for LogitTarget {
-    fn from((answer, wrong): (u32, u32)) -> Self {
-        Self::Difference(answer, wrong)
-    }
-}
-
-impl LogitTarget {
-    /// The tokens, each with its sign.
-    fn terms(self) -> Vec<(u32, f32)> {
-        match self {
-            Self::Logit(token) => vec![(token, 1.0)],
-            Self::Difference(answer, wrong) => vec![(answer, 1.0), (wrong, -1.0)],
-        }
-    }
 }
 
 impl Tool for DirectLogitAttribution {
@@ -109,167 +96,159 @@ impl Tool for DirectLogitAttribution {
 }
 
 impl DirectLogitAttribution {
-    /// Every component's contribution to `logit(token)` at a position (an index, or `Position::Last`).
+    /// Every component's contribution to [`Metric::logit`] or [`Metric::logit_diff`], at the metric's position.
+    ///
+    /// Every prompt has its own final norm, and is run alone.
     ///
     /// # Errors
     ///
-    /// A token or position out of range, more than one prompt, or an architecture whose stream is not a sum.
-    pub fn logit(&self, prompt: impl IntoTokens, token: u32, pos: impl Into<Position>) -> Result<Attribution> {
-        self.attribute(prompt, LogitTarget::Logit(token), pos)
-    }
-
-    /// Every component's contribution to `logit(answer) - logit(wrong)` at a position.
-    ///
-    /// # Errors
-    ///
-    /// As [`DirectLogitAttribution::logit`].
-    pub fn logit_diff(
-        &self,
-        prompt: impl IntoTokens,
-        answer: u32,
-        wrong: u32,
-        pos: impl Into<Position>,
-    ) -> Result<Attribution> {
-        self.attribute(prompt, LogitTarget::Difference(answer, wrong), pos)
-    }
-
-    /// The mean over prompts of each head's contribution to `logit(answer) - logit(wrong)`, `[layer][head]`, with an
-    /// answer and a wrong token for each row. Every prompt has its own final norm, and is run alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`DirectLogitAttribution::logit`], and where there is not one answer and one wrong token for each row.
-    pub fn mean_heads(
-        &self,
-        prompts: impl IntoTokens,
-        answers: &[u32],
-        wrong: &[u32],
-        pos: impl Into<Position>,
-    ) -> Result<ScoreTable> {
-        let (tokens, pos) = (prompts.into_tokens(&self.model)?, pos.into());
-        if answers.len() != tokens.batch() || wrong.len() != tokens.batch() {
-            let problem = format!(
-                "{} answers and {} wrong tokens for {} prompts; give one of each for every prompt",
-                answers.len(),
-                wrong.len(),
-                tokens.batch()
-            );
-            return Err(Error::Tool { tool: Self::NAME, problem });
-        }
-        let bar = progress::bar(Self::NAME, "prompts", tokens.batch());
-        let one = |row: usize| {
-            let table = self.logit_diff(tokens.row(row)?, answers[row], wrong[row], pos)?.heads();
-            bar.inc(1);
-            Ok(table)
+    /// Another metric, a token or position out of range, an architecture whose stream is not a sum, numbers that are
+    /// not finite.
+    pub fn components(&self, prompts: impl IntoTokens, metric: &Metric) -> Result<Attribution> {
+        let tokens = prompts.into_tokens(&self.model)?;
+        let found = self.each(&tokens, metric, None, |readout, whole| {
+            let (components, total) = (readout.components()?, readout.total(whole.logits)?);
+            let values: Vec<f64> = components.iter().map(|component| component.value).collect();
+            finite::check(Self::NAME, &self.model, &whole.tokens, "the logit", total)?;
+            check_sum(&values, total)?;
+            Ok((components, total))
+        })?;
+        let (components, totals): (Vec<Vec<Contribution>>, Vec<f64>) = found.into_iter().unzip();
+        let of_all = |index: usize| {
+            let per_prompt: Vec<f64> = components.iter().map(|components| components[index].value).collect();
+            Contribution { value: mean(&per_prompt), per_prompt, ..components[0][index].clone() }
         };
-        let tables = (0..tokens.batch()).map(one).collect::<Result<Vec<_>>>()?;
-        bar.finish_and_clear();
-        ScoreTable::mean(&tables, &vec![1.0; tables.len()])
-    }
-
-    /// Every component's contribution to a target at a position.
-    ///
-    /// # Errors
-    ///
-    /// As [`DirectLogitAttribution::logit`].
-    pub fn attribute(
-        &self,
-        prompt: impl IntoTokens,
-        target: impl Into<LogitTarget>,
-        pos: impl Into<Position>,
-    ) -> Result<Attribution> {
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let pos = pos.into().of(&tokens)?[0];
-        let labels = common::labels(&self.model, &tokens);
-        let whole = Stream::run(Self::NAME, &self.model, tokens, None)?;
-        let readout = Readout::new(&whole, target.into(), pos)?;
-        let components = readout.components()?;
-        let total = readout.total(whole.logits)?;
-        check_sum(&components.iter().map(|component| component.value).collect::<Vec<_>>(), total)?;
         Ok(Attribution {
-            tokens: labels,
-            pos,
-            total,
+            total: mean(&totals),
+            total_per_prompt: totals,
             before_softcap: self.model.config().final_softcap.is_some(),
-            components,
+            components: (0..components[0].len()).map(of_all).collect(),
         })
     }
 
-    /// The `k` neurons of a layer whose contribution to a target is furthest from zero.
-    ///
-    /// The MLP's output bias belongs to no neuron.
+    /// Each head's contribution, `[layer][head]`.
     ///
     /// # Errors
     ///
-    /// As [`DirectLogitAttribution::logit`], a layer out of range, or a mixture of experts.
+    /// Those of [`DirectLogitAttribution::components`].
+    pub fn heads(&self, prompts: impl IntoTokens, metric: &Metric) -> Result<ScoreTable> {
+        self.components(prompts, metric)?.heads()
+    }
+
+    /// Each neuron's contribution in one layer, `[layer][neuron]` of one row. The MLP's output bias belongs to no neuron.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DirectLogitAttribution::components`], a layer out of range, or a mixture of experts.
     pub fn neurons(
         &self,
-        prompt: impl IntoTokens,
-        target: impl Into<LogitTarget>,
-        pos: impl Into<Position>,
-        layer: usize,
-        k: usize,
-    ) -> Result<Vec<NeuronContribution>> {
+        prompts: impl IntoTokens,
+        layer: impl Into<Layer>,
+        metric: &Metric,
+    ) -> Result<ScoreTable<Neuron>> {
+        let layer = layer.into().index(self.model.config().n_layers)?;
         self.model.w_out(layer)?;
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let pos = pos.into().of(&tokens)?[0];
-        let whole = Stream::run(Self::NAME, &self.model, tokens, Some(site::mlp_post(layer)))?;
-        let readout = Readout::new(&whole, target.into(), pos)?;
-        let activations = device::read(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
-        let each = device::read(readout.along(readout.stream.neuron_directions(layer)?))?;
-        let values: Vec<f32> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
-        readout.check_neurons(layer, &values)?;
-        let sizes: Vec<f32> = values.iter().map(|value| value.abs()).collect();
-        let contribution = |neuron: usize| NeuronContribution {
-            name: format!("L{layer}N{neuron}"),
-            neuron,
-            activation: activations[neuron],
-            value: values[neuron],
+        let tokens = prompts.into_tokens(&self.model)?;
+        let found = self.each(&tokens, metric, Some(layer), |readout, whole| {
+            let activations = common::numbers(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
+            let each = common::numbers(readout.along(readout.stream.neuron_directions(layer)?))?;
+            let values: Vec<f64> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
+            finite::check_all(Self::NAME, &self.model, &whole.tokens, "a neuron's contribution", &values)?;
+            readout.check_neurons(layer, &values)?;
+            Ok(values)
+        })?;
+        let neurons: Vec<usize> = (0..self.model.config().d_mlp).collect();
+        let per_prompt = neurons.iter().map(|neuron| found.iter().map(|values| values[*neuron]).collect()).collect();
+        ScoreTable::of_prompts(Self::NAME, UNITS, vec![layer], neurons, per_prompt)
+    }
+
+    /// Takes a reading of each prompt, run alone.
+    fn each<T>(
+        &self,
+        tokens: &Tokens,
+        metric: &Metric,
+        neurons: Option<usize>,
+        read: impl Fn(Readout, Stream) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Some(Linear { terms, position }) = metric.linear(&self.model, tokens.batch())? else {
+            let problem =
+                format!("`{}` is not a sum of logits; give `Metric::logit` or `Metric::logit_diff`", metric.name());
+            return Err(Error::Tool { tool: Self::NAME, problem });
         };
-        Ok(common::largest(&sizes, k).into_iter().map(contribution).collect())
+        let bar = progress::bar(Self::NAME, "prompts", tokens.batch());
+        let one = |(row, terms): (usize, Vec<(u32, f32)>)| {
+            let tokens = tokens.row(row)?;
+            let slot = position.of(&tokens)?[0];
+            let whole = Stream::run(Self::NAME, &self.model, tokens, neurons.map(site::mlp_post))?;
+            let found = read(Readout::new(&whole, terms, slot)?, whole)?;
+            bar.inc(1);
+            Ok(found)
+        };
+        let found = terms.into_iter().enumerate().map(one).collect::<Result<Vec<T>>>()?;
+        bar.finish_and_clear();
+        Ok(found)
     }
 }
 
+const UNITS: &str = "direct contribution to the logit (nats)";
+
 impl Attribution {
     /// The sum of all contributions, in nats.
-    pub fn sum(&self) -> f32 {
+    pub fn sum(&self) -> f64 {
         self.components.iter().map(|component| component.value).sum()
     }
 
     /// The contribution of a component, in nats.
-    pub fn get(&self, name: &str) -> Option<f32> {
-        self.components.iter().find(|component| component.name == name).map(|component| component.value)
+    pub fn get(&self, label: &str) -> Option<f64> {
+        self.components.iter().find(|component| component.label == label).map(|component| component.value)
     }
 
     /// The `k` contributions furthest from zero, furthest first.
     pub fn top(&self, k: usize) -> Vec<&Contribution> {
-        let sizes: Vec<f32> = self.components.iter().map(|component| component.value.abs()).collect();
+        let sizes: Vec<f64> = self.components.iter().map(|component| component.value.abs()).collect();
         common::largest(&sizes, k).into_iter().map(|index| &self.components[index]).collect()
     }
 
     /// The heads alone, `[layer][head]`, in nats.
-    pub fn heads(&self) -> ScoreTable {
-        let mut values: Vec<Vec<f32>> = Vec::new();
-        for (layer, component) in
-            self.components.iter().filter(|c| c.head.is_some()).filter_map(|c| Some((c.layer?, c)))
-        {
-            values.resize(values.len().max(layer + 1), Vec::new());
-            values[layer].push(component.value);
-        }
-        ScoreTable::heads(values, "direct contribution to the logit (nats)")
+    ///
+    /// # Errors
+    ///
+    /// None for what [`DirectLogitAttribution::components`] gives.
+    pub fn heads(&self) -> Result<ScoreTable> {
+        let heads: Vec<&Contribution> =
+            self.components.iter().filter(|part| part.layer.is_some() && part.head.is_some()).collect();
+        let count = |index: fn(&Contribution) -> Option<usize>| {
+            heads.iter().filter_map(|part| index(part)).max().map_or(0, |last| last + 1)
+        };
+        let (layers, columns) = (count(|part| part.layer), count(|part| part.head));
+        let per_prompt = heads.iter().map(|part| part.per_prompt.clone()).collect();
+        let (rows, columns) = ((0..layers).collect(), (0..columns).collect());
+        ScoreTable::of_prompts(DirectLogitAttribution::NAME, UNITS, rows, columns, per_prompt)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
+    use arrakis_models::{Side, device};
+
+    impl Readings for DirectLogitAttribution {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let found = self.components(&cases.prompt, &cases.metric);
+            vec![
+                Reading::numbers("components", found.map(|found| vec![found.total, found.sum()])),
+                Reading::table("heads", self.heads(&cases.prompt, &cases.metric)),
+                Reading::table("neurons", self.neurons(&cases.prompt, -1, &cases.metric)),
+            ]
+        }
+    }
 
     #[test]
     fn the_planted_copy_head_writes_the_logit() {
         let tool = DirectLogitAttribution::new(&induction_model()).unwrap();
-        let found = tool.logit_diff([3, 5, 7, 3], 5, 7, Position::Last).unwrap();
-        assert_eq!(found.heads().top(1)[0].label, "L1H0");
+        let found = tool.components([3, 5, 7, 3], &Metric::logit_diff(5, 7)).unwrap();
+        assert_eq!(found.heads().unwrap().top(1)[0].label, "L1H0");
         assert!(found.top(1)[0].value > 0.9 * found.total);
     }
 
@@ -279,20 +258,35 @@ mod tests {
             let model = fixture(name);
             let tool = DirectLogitAttribution::new(&model).unwrap();
             for pos in 0..4 {
-                let found = tool.logit([34, 17, 29, 49], 63, pos).unwrap();
+                let found = tool.components([34, 17, 29, 49], &Metric::logit(63).at(pos)).unwrap();
                 let logits = device::read(model.forward([34, 17, 29, 49]).unwrap()).unwrap();
-                close(found.total, logits[pos * 120 + 63], 0.0);
+                close(found.total, logits[pos as usize * 120 + 63], 0.0);
                 close(found.sum(), found.total, 1e-4);
             }
         }
     }
 
     #[test]
+    fn a_batch_is_the_mean_of_its_prompts_of_any_length() {
+        let model = fixture("gpt2");
+        let tool = DirectLogitAttribution::new(&model).unwrap();
+        let rows = [vec![34, 17, 29, 49], vec![5, 6]];
+        let both = Tokens::padded(&rows, Side::Left, 0).unwrap();
+        let found = tool.heads(both, &Metric::logit_diffs([63_u32, 25], [25_u32, 63])).unwrap();
+        let first = tool.heads(rows[0].as_slice(), &Metric::logit_diff(63, 25)).unwrap();
+        let second = tool.heads(rows[1].as_slice(), &Metric::logit_diff(25, 63)).unwrap();
+        let best = found.top(1).remove(0);
+        let each = [first.get(&best).unwrap(), second.get(&best).unwrap()];
+        assert_eq!(found.prompts(&best).unwrap(), each);
+        close(best.value, f64::midpoint(each[0], each[1]), 1e-6);
+    }
+
+    #[test]
     fn neurons_and_bias_are_the_mlp() {
         for name in ["gpt2", "llama"] {
             let tool = DirectLogitAttribution::new(&fixture(name)).unwrap();
-            let neurons = tool.neurons([34, 17, 29, 49], (63, 25), 3, 1, usize::MAX).unwrap();
-            assert!(neurons[0].name.starts_with("L1N") && neurons[0].value.abs() >= neurons[1].value.abs());
+            let neurons = tool.neurons([34, 17, 29, 49], 1, &Metric::logit_diff(63, 25)).unwrap().top(2);
+            assert!(neurons[0].label.starts_with("L1N") && neurons[0].value.abs() >= neurons[1].value.abs());
         }
         // A bias that nothing accounts for is an error.
         let error = check_sum(&[1.0, 2.0], 3.5).unwrap_err().to_string();
@@ -302,16 +296,15 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let tool = DirectLogitAttribution::new(&fixture("gpt2")).unwrap();
+        let message = |metric: Metric| tool.components([1], &metric).unwrap_err().to_string();
+        assert_eq!(message(Metric::logit(120)), "token 120 is out of range: there are 120, numbered from 0");
+        assert_eq!(message(Metric::logit(0).at(1)), "position 1 is out of range: there are 1, numbered from 0");
         assert_eq!(
-            tool.logit([1], 120, 0).unwrap_err().to_string(),
-            "token 120 is out of range: there are 120, numbered from 0"
+            message(Metric::log_prob(0)),
+            "direct_logit_attribution: `log p(0)` is not a sum of logits; give `Metric::logit` or `Metric::logit_diff`"
         );
         assert_eq!(
-            tool.logit([1], 0, 1).unwrap_err().to_string(),
-            "position 1 is out of range: there are 1, numbered from 0"
-        );
-        assert_eq!(
-            tool.neurons([1], 0, 0, 3, 1).unwrap_err().to_string(),
+            tool.neurons([1], 3, &Metric::logit(0)).unwrap_err().to_string(),
             "layer 3 is out of range: there are 3, numbered from 0"
         );
     }

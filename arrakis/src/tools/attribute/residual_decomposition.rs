@@ -2,23 +2,50 @@
 
 use arrakis_models::ground::nearest::{did_you_mean, nearest};
 use arrakis_models::transformer::Norm;
-use arrakis_models::{HookedTransformer, IntoTokens, device, site};
+use arrakis_models::{HookedTransformer, IntoTokens, site};
 use burn::tensor::Tensor;
 
 use crate::error::{Error, Result};
-use crate::tools::Tool;
-use crate::tools::shared::common;
 use crate::tools::shared::stream::{self, Stream};
+use crate::tools::shared::{common, finite};
+use crate::tools::{Answer, Layer, Tool};
 
 /// What was written into the residual stream, and by whom, as tensors.
 ///
-/// *What it tells you*: the stream at any depth as a sum of named parts: embeddings, attention and MLP of each
-/// block, single heads, accumulated biases; or the stream itself at each depth. *How to read it*: every method
-/// gives a [`ResidStack`], `[component, batch, pos, d_model]` with a label a component; decompositions sum to the
-/// stream exactly, so a projection of the parts is the parts of the projection. *When it misleads*: a large part
-/// may be cancelled by a later one; `logit_attrs` of raw weights leaves out the final norm's own weight (as
-/// `TransformerLens` does: fold it in first, or use `DirectLogitAttribution`). *Source*: Elhage et al., "A
-/// Mathematical Framework for Transformer Circuits", 2021; definitions of `TransformerLens` 2.18's
+/// # What it tells you
+///
+/// The stream at any depth as a sum of named parts (embeddings, attention and MLP of each block, single heads,
+/// accumulated biases), or the stream itself at each depth.
+///
+/// # How to read it
+///
+/// - Every method of [`Residuals`] gives a [`ResidStack`], `[component, batch, pos, d_model]` with a label a component.
+/// - Decompositions sum to the stream exactly, so a projection of the parts is the parts of the projection.
+/// - A depth is a layer: the stream that enters it. `-1` is the stream that leaves the last block.
+///
+/// # When it misleads
+///
+/// - A large part may be cancelled by a later one.
+/// - [`Residuals::logit_attrs`] of raw weights leaves out the final norm's own weight, as `TransformerLens` does: fold it
+///   in first, or use [`DirectLogitAttribution`](crate::tools::DirectLogitAttribution).
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let decomposition: ResidualDecomposition = Bench::embedded()?.tool()?;
+/// let run = decomposition.run("When Mary and John went to the store,")?;
+/// let moved = run.movement("blocks.0.resid_pre", "blocks.0.resid_post")?;
+/// println!("the first block moves the last position by {:.2} of its length", moved[0][moved[0].len() - 1]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; definitions of `TransformerLens` 2.18's
 /// `ActivationCache`.
 #[derive(Clone, Debug)]
 pub struct ResidualDecomposition {
@@ -40,9 +67,9 @@ pub struct ResidStack {
     pub values: Tensor<4>,
 }
 
-/// Which blocks' parts [`Residuals::decompose_resid`] lists.
+/// Which parts of the blocks [`Residuals::decompose_resid`] lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum Parts {
     /// Attention and MLP.
     #[default]
     All,
@@ -50,6 +77,38 @@ pub enum Mode {
     Attn,
     /// MLP only.
     Mlp,
+}
+
+/// At which places [`Residuals::accumulated_resid`] reads the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depths {
+    /// Before each block.
+    Blocks,
+    /// Before each block, and between attention and MLP where blocks are not parallel.
+    #[default]
+    BlocksAndMiddles,
+}
+
+/// What [`Residuals::stack_head_results`] lists beside the heads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remainder {
+    /// Nothing.
+    #[default]
+    Without,
+    /// A last component `remainder`, everything that is not a head.
+    With,
+}
+
+/// The norm that [`Residuals::apply_ln`] passes components through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NormBefore {
+    /// The final norm, in front of the unembedding.
+    #[default]
+    Unembedding,
+    /// The norm in front of a layer's attention.
+    Attention(usize),
+    /// The norm in front of a layer's MLP.
+    Mlp(usize),
 }
 
 impl Tool for ResidualDecomposition {
@@ -65,10 +124,13 @@ impl ResidualDecomposition {
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, or an architecture whose stream is not a sum (it says why).
-    pub fn run(&self, prompt: impl IntoTokens) -> Result<Residuals> {
-        let tokens = prompt.into_tokens(&self.model)?;
-        Ok(Residuals { stream: Stream::run(Self::NAME, &self.model, tokens, None)? })
+    /// A prompt that does not fit, an architecture whose stream is not a sum (it says why), a stream that is not finite.
+    pub fn run(&self, prompts: impl IntoTokens) -> Result<Residuals> {
+        let tokens = prompts.into_tokens(&self.model)?;
+        let stream = Stream::run(Self::NAME, &self.model, tokens, None)?;
+        let last: Tensor<3> = stream.cache.get(site::resid_post(stream.n_layers() - 1))?;
+        finite::check(Self::NAME, &self.model, &stream.tokens, "the stream", common::number(last.abs().sum())?)?;
+        Ok(Residuals { stream })
     }
 }
 
@@ -116,38 +178,37 @@ impl Residuals {
         self.stream.logits.clone()
     }
 
-    /// Embeddings, then attention and MLP output of each block before `layer` (of all for `None`); they sum
-    /// to the stream entering that block.
+    /// Embeddings, then attention and MLP output of each block before `layer`; with [`Parts::All`] they sum to the
+    /// stream entering that layer (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
     /// A layer out of range.
-    pub fn decompose_resid(&self, layer: Option<usize>, mode: Mode) -> Result<ResidStack> {
+    pub fn decompose_resid(&self, layer: impl Into<Layer>, kept: Parts) -> Result<ResidStack> {
         let mut parts = self.stream.embeddings()?;
         for layer in 0..self.upto(layer)? {
-            if mode != Mode::Mlp {
+            if kept != Parts::Mlp {
                 parts.push((format!("{layer}_attn_out"), self.stream.cache.get(site::attn_out(layer))?));
             }
-            if mode != Mode::Attn {
+            if kept != Parts::Attn {
                 parts.push((format!("{layer}_mlp_out"), self.stream.cache.get(site::mlp_out(layer))?));
             }
         }
         Ok(ResidStack::new(parts))
     }
 
-    /// The stream entering each block up to `layer` (and leaving the last for `None`), with the stream between
-    /// attention and MLP where `incl_mid` (parallel blocks have none).
+    /// The stream entering each block up to `layer` (`-1`: and leaving the last).
     ///
     /// # Errors
     ///
     /// A layer out of range.
-    pub fn accumulated_resid(&self, layer: Option<usize>, incl_mid: bool) -> Result<ResidStack> {
+    pub fn accumulated_resid(&self, layer: impl Into<Layer>, depths: Depths) -> Result<ResidStack> {
         let upto = self.upto(layer)?;
-        let incl_mid = incl_mid && common::has(&self.stream.model, "resid_mid");
+        let middles = depths == Depths::BlocksAndMiddles && common::has(&self.stream.model, "resid_mid");
         let mut parts = Vec::new();
         for layer in 0..upto {
             parts.push((format!("{layer}_pre"), self.stream.cache.get(site::resid_pre(layer))?));
-            if incl_mid {
+            if middles {
                 parts.push((format!("{layer}_mid"), self.stream.cache.get(site::resid_mid(layer))?));
             }
         }
@@ -156,16 +217,16 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// What each head of the blocks before `layer` adds, `L0H0, L0H1, …`; with `incl_remainder` a last row
-    /// `remainder`, everything that is not a head.
+    /// What each head of the blocks before `layer` adds, `L0H0, L0H1, …`; with the remainder they sum to the stream
+    /// entering that layer (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
     /// A layer out of range; layer 0 without a remainder, which has no component.
-    pub fn stack_head_results(&self, layer: Option<usize>, incl_remainder: bool) -> Result<ResidStack> {
+    pub fn stack_head_results(&self, layer: impl Into<Layer>, remainder: Remainder) -> Result<ResidStack> {
         let upto = self.upto(layer)?;
         let mut parts = self.heads(upto)?;
-        if incl_remainder {
+        if remainder == Remainder::With {
             let whole = self.entering(upto)?;
             let rest = parts.iter().fold(whole, |rest, (_, head)| rest - head.clone());
             parts.push(("remainder".to_owned(), rest));
@@ -177,12 +238,12 @@ impl Residuals {
     }
 
     /// Heads, MLPs, embeddings and one `bias` that gathers attention's output biases; they sum to the stream
-    /// entering `layer` (leaving the last block for `None`).
+    /// entering `layer` (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
     /// A layer out of range.
-    pub fn full_decomposition(&self, layer: Option<usize>) -> Result<ResidStack> {
+    pub fn full_decomposition(&self, layer: impl Into<Layer>) -> Result<ResidStack> {
         let upto = self.upto(layer)?;
         let mut parts = self.heads(upto)?;
         for layer in 0..upto {
@@ -197,20 +258,17 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// Each component as the norm at `layer` (the final norm for `None`) would pass it: centred where the norm
-    /// centres, divided by the scale **this run** had there. The norm's own weight and bias are not applied.
-    ///
-    /// `mlp_input` takes the norm in front of the layer's MLP instead of its attention.
+    /// Each component as a norm would pass it: centred where the norm centres, divided by the scale **this run** had
+    /// there. The norm's own weight and bias are not applied.
     ///
     /// # Errors
     ///
     /// A layer out of range, or one without such a norm.
-    pub fn apply_ln(&self, stack: &ResidStack, layer: Option<usize>, mlp_input: bool) -> Result<ResidStack> {
-        let net = self.stream.model.net();
-        let (norm, scale) = match (layer, &net.ln_final) {
-            (Some(layer), _) => self.block_norm(layer, mlp_input)?,
-            (None, Some(norm)) => (norm, self.stream.cache.get::<3>("ln_final.scale")?),
-            (None, None) => return Ok(stack.clone()),
+    pub fn apply_ln(&self, stack: &ResidStack, norm: NormBefore) -> Result<ResidStack> {
+        let (norm, scale) = match (norm, &self.stream.model.net().ln_final) {
+            (NormBefore::Attention(layer) | NormBefore::Mlp(layer), _) => self.block_norm(layer, norm)?,
+            (NormBefore::Unembedding, Some(norm)) => (norm, self.stream.cache.get::<3>("ln_final.scale")?),
+            (NormBefore::Unembedding, None) => return Ok(stack.clone()),
         };
         let values = norm.centre(stack.values.clone()) / scale.unsqueeze_dim(0);
         Ok(ResidStack { labels: stack.labels.clone(), values })
@@ -226,42 +284,64 @@ impl Residuals {
         ResidStack { labels: stack.labels.clone(), values }
     }
 
-    /// Each component's part of a logit, or of a logit difference where `wrong` tokens are given, in nats:
-    /// `[component, batch, pos]`. One token serves all rows, or one a row.
+    /// Each component's part of the answer's logit, in nats: `[component, batch, pos]`. One answer serves all rows, or
+    /// there is one a row.
     ///
-    /// Final norm applied with its scale frozen, its own weight and bias and the unembedding's bias left out.
+    /// The final norm's scale is frozen; its own weight and bias and the unembedding's bias are left out.
     ///
     /// # Errors
     ///
-    /// Tokens out of range, or not as many as rows.
-    pub fn logit_attrs(&self, stack: &ResidStack, answers: &[u32], wrong: Option<&[u32]>) -> Result<Tensor<3>> {
-        let mut directions = self.directions(answers)?;
-        if let Some(wrong) = wrong {
-            directions = directions - self.directions(wrong)?;
+    /// Answers that are not tokens of the model, or not as many as rows.
+    pub fn logit_attrs<A: Into<Answer>>(
+        &self,
+        stack: &ResidStack,
+        answers: impl IntoIterator<Item = A>,
+    ) -> Result<Tensor<3>> {
+        let directions = self.directions(answers)?;
+        self.along(stack, directions)
+    }
+
+    /// The same of the answer's logit minus the wrong token's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Residuals::logit_attrs`].
+    pub fn logit_diff_attrs<A: Into<Answer>, W: Into<Answer>>(
+        &self,
+        stack: &ResidStack,
+        answers: impl IntoIterator<Item = A>,
+        wrong: impl IntoIterator<Item = W>,
+    ) -> Result<Tensor<3>> {
+        let directions = self.directions(answers)? - self.directions(wrong)?;
+        self.along(stack, directions)
+    }
+
+    /// How far the stream moves between two sites, `‖b - a‖ / ‖a‖` for each prompt and position: `[prompt][pos]`.
+    ///
+    /// # Errors
+    ///
+    /// A site that is not one of the stream's, and a stream that is zero at the start.
+    pub fn movement(&self, from: impl AsRef<str>, to: impl AsRef<str>) -> Result<Vec<Vec<f64>>> {
+        let (a, b) = (self.stream.cache.get::<3>(from.as_ref())?, self.stream.cache.get::<3>(to.as_ref())?);
+        let norm = |x: Tensor<3>| (x.clone() * x).sum_dim(2).sqrt();
+        let [batch, pos, _] = a.dims();
+        let start = norm(a.clone());
+        if common::numbers(start.clone())?.contains(&0.0) {
+            let problem = format!("the stream is zero at `{}`, so no share of its length can be taken", from.as_ref());
+            return Err(refuse(problem));
         }
+        common::rows((norm(b - a) / start).reshape([batch, pos]))
+    }
+
+    fn along(&self, stack: &ResidStack, directions: Tensor<2>) -> Result<Tensor<3>> {
         let [batch, d_model] = directions.dims();
-        let normed = self.apply_ln(stack, None, false)?.values;
+        let normed = self.apply_ln(stack, NormBefore::Unembedding)?.values;
         Ok((normed * directions.reshape([1, batch, 1, d_model])).sum_dim(3).squeeze_dim(3))
     }
 
-    /// How far the stream moves between two sites, per position of the first row: `‖b - a‖ / ‖a‖`.
-    ///
-    /// # Errors
-    ///
-    /// A site that is not one of the stream's.
-    pub fn movement(&self, from: impl AsRef<str>, to: impl AsRef<str>) -> Result<Vec<f32>> {
-        let (a, b) = (self.stream.cache.get::<3>(from.as_ref())?, self.stream.cache.get::<3>(to.as_ref())?);
-        let norm = |x: Tensor<3>| (x.clone() * x).sum_dim(2).sqrt();
-        let [_, pos, _] = a.dims();
-        let ratio = norm(b - a.clone()) / norm(a);
-        Ok(device::read(ratio.narrow(0, 0, 1).reshape([pos]))?)
-    }
-
-    fn upto(&self, layer: Option<usize>) -> Result<usize> {
-        let n_layers = self.stream.n_layers();
-        let upto = layer.unwrap_or(n_layers);
-        common::within("layer", upto, n_layers + 1)?;
-        Ok(upto)
+    /// A depth of the stream: of `n` layers there are `n + 1`.
+    fn upto(&self, layer: impl Into<Layer>) -> Result<usize> {
+        layer.into().index(self.stream.n_layers() + 1)
     }
 
     fn heads(&self, upto: usize) -> Result<Vec<(String, Tensor<3>)>> {
@@ -280,17 +360,23 @@ impl Residuals {
     }
 
     /// The norm a layer's attention or MLP reads through, and the scale it had.
-    fn block_norm(&self, layer: usize, mlp_input: bool) -> Result<(&Norm, Tensor<3>)> {
+    fn block_norm(&self, layer: usize, which: NormBefore) -> Result<(&Norm, Tensor<3>)> {
         common::within("layer", layer, self.stream.n_layers())?;
         let block = self.stream.model.block(layer)?;
-        let (name, norm) = if mlp_input && block.ln2.is_some() { ("ln2", &block.ln2) } else { ("ln1", &block.ln1) };
+        let (name, norm) = if which == NormBefore::Mlp(layer) && block.ln2.is_some() {
+            ("ln2", &block.ln2)
+        } else {
+            ("ln1", &block.ln1)
+        };
         let norm = norm.as_ref().ok_or_else(|| refuse(format!("layer {layer} reads the stream without a norm")))?;
         Ok((norm, self.stream.cache.get(format!("blocks.{layer}.{name}.scale"))?))
     }
 
     /// `[batch, d_model]`
-    fn directions(&self, ids: &[u32]) -> Result<Tensor<2>> {
+    fn directions<A: Into<Answer>>(&self, answers: impl IntoIterator<Item = A>) -> Result<Tensor<2>> {
         let batch = self.stream.tokens.batch();
+        let ids =
+            answers.into_iter().map(|answer| answer.into().id(&self.stream.model)).collect::<Result<Vec<u32>>>()?;
         if ids.len() != 1 && ids.len() != batch {
             return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
         }
@@ -306,9 +392,23 @@ fn refuse(problem: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
+    use arrakis_models::device;
 
     const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
+
+    impl Readings for ResidualDecomposition {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let run = self.run(&cases.prompt);
+            let stack = |run: Result<Residuals>| common::numbers(run?.full_decomposition(-1)?.sum());
+            let moved = run.as_ref().map_err(ToString::to_string);
+            let moved = moved.and_then(|run| {
+                let moved = run.movement("blocks.0.resid_pre", "blocks.0.resid_post");
+                moved.map(|moved| moved.concat()).map_err(|error| error.to_string())
+            });
+            vec![Reading::numbers("movement", moved), Reading::numbers("full_decomposition", stack(run))]
+        }
+    }
 
     fn apart(a: Tensor<3>, b: Tensor<3>) -> f32 {
         device::read((a - b).abs().max()).unwrap()[0]
@@ -317,7 +417,8 @@ mod tests {
     #[test]
     fn the_planted_copy_head_writes_its_token() {
         let run = ResidualDecomposition::new(&induction_model()).unwrap().run([3, 5, 7, 3]).unwrap();
-        let written = device::read(run.stack_head_results(None, false).unwrap().component("L1H0").unwrap()).unwrap();
+        let written =
+            device::read(run.stack_head_results(-1, Remainder::Without).unwrap().component("L1H0").unwrap()).unwrap();
         let last = &written[3 * 48..];
         let (best, _) = last.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
         assert_eq!(best, 5);
@@ -327,33 +428,33 @@ mod tests {
     fn every_decomposition_sums_to_the_stream() {
         for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
             let run = ResidualDecomposition::new(&fixture(name)).unwrap().run(PROMPT).unwrap();
-            let stream = run.accumulated_resid(None, true).unwrap();
+            let stream = run.accumulated_resid(-1, Depths::BlocksAndMiddles).unwrap();
             let whole = stream.component("final_post").unwrap();
-            close(apart(run.decompose_resid(None, Mode::All).unwrap().sum(), whole.clone()), 0.0, 1e-5);
-            close(apart(run.stack_head_results(None, true).unwrap().sum(), whole.clone()), 0.0, 1e-5);
-            close(apart(run.full_decomposition(None).unwrap().sum(), whole), 0.0, 1e-5);
+            close(apart(run.decompose_resid(-1, Parts::All).unwrap().sum(), whole.clone()), 0.0, 1e-5);
+            close(apart(run.stack_head_results(-1, Remainder::With).unwrap().sum(), whole.clone()), 0.0, 1e-5);
+            close(apart(run.full_decomposition(-1).unwrap().sum(), whole), 0.0, 1e-5);
             let entering = stream.component("1_pre").unwrap();
-            close(apart(run.full_decomposition(Some(1)).unwrap().sum(), entering), 0.0, 1e-5);
+            close(apart(run.full_decomposition(1).unwrap().sum(), entering), 0.0, 1e-5);
         }
     }
 
     #[test]
     fn a_stream_moves_nowhere_from_a_point_to_itself() {
         let run = ResidualDecomposition::new(&fixture("llama")).unwrap().run(PROMPT).unwrap();
-        assert_eq!(run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(), [0.0; 5]);
-        assert!(run.movement("blocks.0.resid_pre", "blocks.0.resid_post").unwrap().iter().all(|moved| *moved > 0.0));
+        assert_eq!(run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(), [[0.0; 5]]);
+        assert!(run.movement("blocks.0.resid_pre", "blocks.0.resid_post").unwrap()[0].iter().all(|moved| *moved > 0.0));
     }
 
     #[test]
     fn mistakes_are_named() {
         let run = ResidualDecomposition::new(&fixture("gpt2")).unwrap().run(PROMPT).unwrap();
-        let stack = run.decompose_resid(None, Mode::All).unwrap();
+        let stack = run.decompose_resid(-1, Parts::All).unwrap();
         assert_eq!(
             stack.component("1_atn_out").unwrap_err().to_string(),
             "residual_decomposition: no component `1_atn_out`; did you mean `1_attn_out`?"
         );
         assert_eq!(
-            run.accumulated_resid(Some(4), true).unwrap_err().to_string(),
+            run.accumulated_resid(4, Depths::Blocks).unwrap_err().to_string(),
             "layer 4 is out of range: there are 4, numbered from 0"
         );
     }

@@ -1,35 +1,68 @@
 //! What is lost when a head or a neuron is silenced.
 
-use arrakis_models::{Edit, HookedTransformer, IntoTokens, SweepCase, SweepWork, Tokens, site};
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use arrakis_models::hooks::Action;
+use arrakis_models::site::{self, Site};
+use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, SweepCase, Tokens};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::tools::place::Neuron;
 use crate::tools::shared::common;
-use crate::tools::{Metric, ScoreTable, Tool};
+use crate::tools::shared::scan::Scan;
+use crate::tools::{Layer, Metric, Scores, Tool};
 
 /// The change of a metric when a head's output or a neuron is replaced.
 ///
-/// *What it tells you*: how much the metric needs a head (`attn.z`) or a neuron (`mlp.post`) on this prompt, all
-/// paths counted. *How to read it*: [`Ablated::ablated`] is the metric without the part, [`Ablated::effect`] that
-/// minus the clean metric; for a logit difference a strongly negative effect means the part carried the answer.
-/// *When it misleads*: zero is far from anything the model ever sees, so zeroing also breaks what it should leave
-/// alone: prefer a mean or a resample; later parts may step in for a silenced one (backup heads), which makes it
-/// look idle. *Source*: Wang et al., <https://arxiv.org/abs/2211.00593>; resampling: Chan et al., "Causal
-/// Scrubbing", 2022.
+/// # What it tells you
+///
+/// How much the metric needs a head (`attn.z`) or a neuron (`mlp.post`) on these prompts, all paths counted.
+///
+/// # How to read it
+///
+/// - [`Scores::values`] is the metric without the part, [`Scores::change`] that minus the metric of the whole model.
+/// - For a logit difference a strongly negative change means that the part carried the answer.
+///
+/// # When it misleads
+///
+/// - Zero is far from anything the model ever sees, so zeroing also breaks what it should leave alone: prefer a mean or
+///   a resample.
+/// - Later parts may step in for a silenced one (backup heads), which makes it look idle.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let ablation: Ablation = Bench::embedded()?.tool()?;
+/// let prompt = "When Mary and John went to the store, John gave a drink to";
+/// let found = ablation.heads(prompt, &Metric::logit_diff(" Mary", " John"), AblationKind::Zero)?;
+/// for head in found.change().lowest(3) {
+///     println!("without layer {} head {}: {:+.2} nats", head.layer, head.head, head.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Wang et al., <https://arxiv.org/abs/2211.00593>; resampling: Chan et al., "Causal Scrubbing", 2022.
 #[derive(Clone, Debug)]
 pub struct Ablation {
     model: HookedTransformer,
 }
 
 /// What takes the place of an activation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum AblationKind {
     /// Zero.
     #[default]
     Zero,
+    /// Itself, times this.
+    Scale(f32),
     /// Its mean over the real positions of its own row.
     Mean,
     /// Its mean over the real positions of a data set.
@@ -43,40 +76,6 @@ pub enum AblationKind {
     },
 }
 
-/// Metrics with one head silenced at a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ablated {
-    /// The metric of the untouched model.
-    pub clean: f32,
-    /// The metric with each head silenced, `[layer][head]`.
-    pub ablated: ScoreTable,
-    /// What was run, and what was saved.
-    pub work: SweepWork,
-}
-
-/// A metric with and without an intervention.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Effect {
-    /// The metric of the untouched model.
-    pub clean: f32,
-    /// The metric under the intervention.
-    pub ablated: f32,
-}
-
-impl Effect {
-    /// What the intervention changed: ablated minus clean.
-    pub fn change(&self) -> f32 {
-        self.ablated - self.clean
-    }
-}
-
-impl Ablated {
-    /// What silencing each head changed, ablated minus clean: `[layer][head]`.
-    pub fn effect(&self) -> ScoreTable {
-        self.ablated.map(&format!("change of {}", self.ablated.units), |value| value - self.clean)
-    }
-}
-
 impl Tool for Ablation {
     const NAME: &'static str = "ablation";
 
@@ -86,235 +85,156 @@ impl Tool for Ablation {
 }
 
 impl Ablation {
-    /// The metric with each head silenced in turn. Each run starts at the head's own block.
+    /// The metric with each head silenced in turn, `[layer][head]`. Each run starts at the head's own block.
     ///
     /// # Errors
     ///
-    /// Prompts or a metric that do not fit; a resample of another length.
-    pub fn heads(&self, prompt: impl IntoTokens, metric: &Metric, kind: &AblationKind) -> Result<Ablated> {
-        let tokens = prompt.into_tokens(&self.model)?;
-        let (n_layers, n_heads) = (self.model.config().n_layers, self.model.config().n_heads);
-        let mut cases = Vec::new();
-        for layer in 0..n_layers {
-            let source = self.source(&tokens, &site::z(layer), kind)?;
-            cases.extend((0..n_heads).map(|head| {
-                SweepCase::new(format!("L{layer}H{head}"), site::z(layer), silence_head(head, source.clone()))
-            }));
-        }
-        let found = metric.sweep(&self.model, &tokens, cases)?;
-        let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
-        let values = means.chunks(n_heads).map(<[f32]>::to_vec).collect();
-        let ablated = ScoreTable::heads(values, &metric.units());
-        Ok(Ablated { clean: found.clean_mean() as f32, ablated, work: found.work })
+    /// Prompts or a metric that do not fit, a resample of another length, numbers that are not finite.
+    #[allow(clippy::needless_pass_by_value, reason = "a kind is written at the call")]
+    pub fn heads(&self, prompts: impl IntoTokens, metric: &Metric, kind: AblationKind) -> Result<Scores> {
+        let (tokens, config) = (prompts.into_tokens(&self.model)?, self.model.config());
+        let layers = 0..config.n_layers;
+        let whole: Vec<Intervention> =
+            layers.clone().map(|layer| self.replace(&tokens, &site::z(layer), &kind)).collect::<Result<_>>()?;
+        let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
+        scan.run(layers.collect(), (0..config.n_heads).collect(), None, |layer, head, label| {
+            SweepCase::new(label, site::z(*layer), whole[*layer].clone().head(*head).edit())
+        })
     }
 
-    /// The metric with and without one head.
+    /// The metric with each of some neurons of a layer (`mlp.post`) silenced in turn, `[layer][neuron]` of one row.
+    ///
+    /// Scaled, a neuron changes the layer's `mlp.out` by `(factor - 1) · activation · W_out[neuron]` and nothing else.
     ///
     /// # Errors
     ///
-    /// As [`Ablation::heads`], and a layer or head out of range.
-    pub fn head(
+    /// Those of [`Ablation::heads`], a layer or neuron out of range, or a mixture of experts.
+    #[allow(clippy::needless_pass_by_value, reason = "a kind is written at the call")]
+    pub fn neurons(
         &self,
-        prompt: impl IntoTokens,
+        prompts: impl IntoTokens,
+        layer: impl Into<Layer>,
+        neurons: impl IntoIterator<Item = usize>,
         metric: &Metric,
-        layer: usize,
-        head: usize,
-        kind: &AblationKind,
-    ) -> Result<Effect> {
-        common::check_head(&self.model, layer, head)?;
-        let tokens = prompt.into_tokens(&self.model)?;
-        let source = self.source(&tokens, &site::z(layer), kind)?;
-        self.effect(&tokens, &site::z(layer), silence_head(head, source), metric)
-    }
-
-    /// The metric with and without one neuron (`mlp.post`).
-    ///
-    /// # Errors
-    ///
-    /// As [`Ablation::heads`], a layer or neuron out of range, or a mixture of experts.
-    pub fn neuron(
-        &self,
-        prompt: impl IntoTokens,
-        metric: &Metric,
-        layer: usize,
-        neuron: usize,
-        kind: &AblationKind,
-    ) -> Result<Effect> {
-        self.check_neuron(layer, neuron)?;
-        let tokens = prompt.into_tokens(&self.model)?;
-        let source = self.source(&tokens, &site::mlp_post(layer), kind)?;
-        self.effect(&tokens, &site::mlp_post(layer), silence_neuron(neuron, source), metric)
-    }
-
-    /// The metric with and without one neuron multiplied by `scale` at every position.
-    ///
-    /// The layer's `mlp.out` changes by `(scale - 1) · activation · W_out[neuron]` and by nothing else.
-    ///
-    /// # Errors
-    ///
-    /// As [`Ablation::neuron`].
-    pub fn scale_neuron(
-        &self,
-        prompt: impl IntoTokens,
-        metric: &Metric,
-        layer: usize,
-        neuron: usize,
-        scale: f32,
-    ) -> Result<Effect> {
-        self.check_neuron(layer, neuron)?;
-        let tokens = prompt.into_tokens(&self.model)?;
-        self.effect(&tokens, &site::mlp_post(layer), scaled_neuron(neuron, scale), metric)
-    }
-
-    fn effect(&self, tokens: &Tokens, site: &site::Site, edit: Edit, metric: &Metric) -> Result<Effect> {
-        let found = metric.sweep(&self.model, tokens, [SweepCase::new(site.as_str(), site.clone(), edit)])?;
-        Ok(Effect { clean: found.clean_mean() as f32, ablated: found.means()[0] as f32 })
-    }
-
-    fn check_neuron(&self, layer: usize, neuron: usize) -> Result<()> {
+        kind: AblationKind,
+    ) -> Result<Scores<Neuron>> {
+        let layer = layer.into().index(self.model.config().n_layers)?;
         self.model.w_out(layer)?;
-        common::within("neuron", neuron, self.model.config().d_mlp)
+        let neurons: Vec<usize> = neurons.into_iter().collect();
+        neurons.iter().try_for_each(|neuron| common::within("neuron", *neuron, self.model.config().d_mlp))?;
+        let tokens = prompts.into_tokens(&self.model)?;
+        let whole = self.replace(&tokens, &site::mlp_post(layer), &kind)?;
+        let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
+        scan.run(vec![layer], neurons, None, |layer, neuron, label| {
+            SweepCase::new(label, site::mlp_post(*layer), whole.clone().features([*neuron]).edit())
+        })
     }
 
-    /// What replaces activations at a site, as a function of what is there: flat `[batch, pos, width]`.
-    fn source(&self, tokens: &Tokens, site: &site::Site, kind: &AblationKind) -> Result<Source> {
+    /// The ablation of a whole site as an intervention, which a record or a plan can keep.
+    ///
+    /// # Errors
+    ///
+    /// Prompts that do not fit, an unknown site, a resample of another length.
+    pub fn intervention(&self, prompts: impl IntoTokens, at: &Site, kind: &AblationKind) -> Result<Intervention> {
+        self.replace(&prompts.into_tokens(&self.model)?, at, kind)
+    }
+
+    fn replace(&self, tokens: &Tokens, at: &Site, kind: &AblationKind) -> Result<Intervention> {
         match kind {
-            AblationKind::Zero => Ok(Source::Zero),
-            AblationKind::Mean => Ok(Source::OwnMean(row_weights(tokens, &self.model))),
-            AblationKind::DatasetMean(data) => {
-                let values = self.values_at(data, site)?;
-                let rows = (values * row_weights(data, &self.model)).sum_dim(1);
-                Ok(Source::Fixed(weighted_rows(rows, data)))
-            }
+            AblationKind::Zero => Ok(Intervention::zero()),
+            AblationKind::Scale(factor) => Ok(Intervention::scale(*factor)),
+            AblationKind::Mean => Ok(Intervention::new(Action::MeanOverPositions)),
+            AblationKind::DatasetMean(data) => Ok(Intervention::patch(&self.mean(data, at)?)),
             AblationKind::Resample { from, seed } => {
-                let in_line = |real: &Vec<bool>| *real == tokens.real()[0];
-                if !tokens.real().iter().chain(from.real()).all(in_line) {
-                    let problem = format!(
-                        "cannot resample prompts of {} tokens from prompts of {}; give prompts of one length",
-                        tokens.pos(),
-                        from.pos()
-                    );
-                    return Err(Error::Tool { tool: Self::NAME, problem });
-                }
+                in_line(tokens, from)?;
                 let mut rng = ChaCha8Rng::seed_from_u64(*seed);
                 let rows: Vec<i64> = (0..tokens.batch()).map(|_| rng.random_range(0..from.batch()) as i64).collect();
-                let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [tokens.batch()]), self.model.device());
-                Ok(Source::Fixed(self.values_at(from, site)?.select(0, rows)))
+                Ok(Intervention::patch(&self.drawn(from, at, rows)?))
             }
         }
     }
 
-    /// The activations at a site, `[batch, pos, width]`.
-    fn values_at(&self, tokens: &Tokens, site: &site::Site) -> Result<Tensor<3>> {
-        let cache = self.model.capture(tokens, [site.clone()])?;
-        let found = cache.activation(site)?;
-        let width = found.dims().iter().skip(2).product();
-        Ok(found.to_flat()?.reshape([tokens.batch(), tokens.pos(), width]))
+    /// The mean over all real positions of a data set, `[1, 1, ..]`.
+    fn mean(&self, data: &Tokens, at: &Site) -> Result<Activation> {
+        let (flat, mut dims) = self.values_at(data, at)?;
+        let real: Vec<f32> = data.real().iter().flatten().map(|real| f32::from(u8::from(*real))).collect();
+        let count: f32 = real.iter().sum();
+        let weights = Tensor::<2>::from_data(TensorData::new(real, [data.batch() * data.pos(), 1]), &flat.device());
+        (dims[0], dims[1]) = (1, 1);
+        let mean = (flat * weights).sum_dim(0) / count;
+        Ok(Activation::from_vec(arrakis_models::device::read(mean)?, &dims, self.model.device())?)
+    }
+
+    /// Some rows of a data set, `[row, pos, ..]`.
+    fn drawn(&self, data: &Tokens, at: &Site, rows: Vec<i64>) -> Result<Activation> {
+        let (flat, mut dims) = self.values_at(data, at)?;
+        let width: usize = dims[2..].iter().product();
+        dims[0] = rows.len();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [dims[0]]), &flat.device());
+        let drawn = flat.reshape([data.batch(), data.pos() * width]).select(0, rows);
+        Ok(Activation::from_vec(arrakis_models::device::read(drawn)?, &dims, self.model.device())?)
+    }
+
+    /// The activations at a site, `[batch * pos, width]`, and the site's own shape.
+    fn values_at(&self, tokens: &Tokens, at: &Site) -> Result<(Tensor<2>, Vec<usize>)> {
+        let cache = self.model.capture(tokens, [at.clone()])?;
+        let found = cache.activation(at)?;
+        let dims = found.dims().to_vec();
+        let width = dims[2..].iter().product();
+        Ok((found.to_flat()?.reshape([tokens.batch() * tokens.pos(), width]), dims))
     }
 }
 
-/// What an ablation writes.
-#[derive(Clone, Debug)]
-enum Source {
-    Zero,
-    /// The row's own mean, by these weights over positions, `[batch, pos, 1]`.
-    OwnMean(Tensor<3>),
-    /// These numbers: `[batch or 1, pos or 1, width]`.
-    Fixed(Tensor<3>),
-}
-
-impl Source {
-    /// What replaces `x`, of its own shape `[batch, pos, width]`.
-    fn replacing(&self, x: &Tensor<3>) -> Tensor<3> {
-        match self {
-            Self::Zero => x.zeros_like(),
-            Self::OwnMean(weights) => (x.clone() * weights.clone()).sum_dim(1).expand(x.dims()),
-            Self::Fixed(values) => values.clone().expand(x.dims()),
-        }
+/// Prompts that are resampled from one another have one length.
+fn in_line(tokens: &Tokens, from: &Tokens) -> Result<()> {
+    let alike = |real: &Vec<bool>| *real == tokens.real()[0];
+    if tokens.real().iter().chain(from.real()).all(alike) {
+        return Ok(());
     }
-}
-
-/// One over the number of real positions of the row, 0 at padding: `[batch, pos, 1]`.
-fn row_weights(tokens: &Tokens, model: &HookedTransformer) -> Tensor<3> {
-    let of_row = |row: &Vec<bool>| {
-        let count = row.iter().filter(|real| **real).count() as f32;
-        row.iter().map(move |real| if *real { 1.0 / count } else { 0.0 }).collect::<Vec<f32>>()
-    };
-    let weights: Vec<f32> = tokens.real().iter().flat_map(of_row).collect();
-    Tensor::from_data(TensorData::new(weights, [tokens.batch(), tokens.pos(), 1]), model.device())
-}
-
-/// Row means to the mean over all real positions: `[batch, 1, width]` to `[1, 1, width]`.
-fn weighted_rows(means: Tensor<3>, data: &Tokens) -> Tensor<3> {
-    let counts: Vec<f32> = data.real().iter().map(|row| row.iter().filter(|real| **real).count() as f32).collect();
-    let all: f32 = counts.iter().sum();
-    let weights: Vec<f32> = counts.iter().map(|count| count / all).collect();
-    let weights = Tensor::<3>::from_data(TensorData::new(weights, [data.batch(), 1, 1]), &means.device());
-    (means * weights).sum_dim(0)
-}
-
-/// Replaces one head of `z` `[batch, pos, head, d_head]`.
-fn silence_head(head: usize, source: Source) -> Edit {
-    Edit::new(move |z: Tensor<4>| {
-        let dims = z.dims();
-        let [batch, pos, heads, d_head] = dims;
-        replaced(&z.reshape([batch, pos, heads * d_head]), head * d_head..(head + 1) * d_head, &source).reshape(dims)
-    })
-}
-
-/// Replaces one neuron of `mlp.post` `[batch, pos, d_mlp]`.
-fn silence_neuron(neuron: usize, source: Source) -> Edit {
-    Edit::new(move |post: Tensor<3>| replaced(&post, neuron..neuron + 1, &source))
-}
-
-/// Multiplies one neuron of `mlp.post` `[batch, pos, d_mlp]`.
-fn scaled_neuron(neuron: usize, scale: f32) -> Edit {
-    Edit::new(move |post: Tensor<3>| {
-        let scaled = post.clone() * scale;
-        let [_, _, width] = post.dims();
-        post.clone().mask_where(columns(neuron..neuron + 1, width, &post), scaled)
-    })
-}
-
-/// `x` with a range of its last axis taken from the source.
-fn replaced(x: &Tensor<3>, range: std::ops::Range<usize>, source: &Source) -> Tensor<3> {
-    let [_, _, width] = x.dims();
-    let new = source.replacing(x);
-    x.clone().mask_where(columns(range, width, x), new)
-}
-
-/// True in a range of the last axis.
-fn columns(range: std::ops::Range<usize>, width: usize, like: &Tensor<3>) -> Tensor<3, Bool> {
-    let mask: Vec<bool> = (0..width).map(|column| range.contains(&column)).collect();
-    Tensor::<3, Bool>::from_data(TensorData::new(mask, [1, 1, width]), &like.device()).expand(like.dims())
+    let problem = format!(
+        "cannot resample prompts of {} tokens from prompts of {}; give prompts of one length",
+        tokens.pos(),
+        from.pos()
+    );
+    Err(Error::Tool { tool: Ablation::NAME, problem })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::place::Head;
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
     use arrakis_models::{Plan, device};
 
     const PROMPT: [u32; 6] = [34, 17, 29, 49, 82, 17];
+
+    impl Readings for Ablation {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let kinds = [AblationKind::Zero, AblationKind::Mean, AblationKind::DatasetMean(cases.prompt.clone())];
+            let heads = kinds.map(|kind| {
+                Reading::table("heads", self.heads(&cases.prompt, &cases.metric, kind).map(|found| found.change()))
+            });
+            let neurons = self.neurons(&cases.prompt, 0, [0], &cases.metric, AblationKind::Zero);
+            heads.into_iter().chain([Reading::table("neurons", neurons.map(|found| found.change()))]).collect()
+        }
+    }
 
     #[test]
     fn silencing_either_planted_head_loses_the_answer() {
         let tool = Ablation::new(&induction_model()).unwrap();
         let metric = Metric::logit_diff(5, 7);
-        let found = tool.heads([3, 5, 7, 3], &metric, &AblationKind::Zero).unwrap();
-        let effect = found.effect();
-        let mut lost: Vec<String> = effect.lowest(2).into_iter().map(|score| score.label).collect();
+        let change = tool.heads([3, 5, 7, 3], &metric, AblationKind::Zero).unwrap().change();
+        let mut lost: Vec<String> = change.lowest(2).into_iter().map(|score| score.label).collect();
         lost.sort();
         assert_eq!(lost, ["L0H1", "L1H0"]);
-        assert_eq!((effect.values[0][0], effect.values[1][1]), (0.0, 0.0));
+        assert_eq!((change.values[0][0], change.values[1][1]), (0.0, 0.0));
     }
 
     #[test]
     fn a_silenced_head_is_a_zeroed_slice_of_w_o() {
         for name in ["gpt2", "llama"] {
             let model = fixture(name);
-            let metric = Metric::logit(7);
-            let found = Ablation::new(&model).unwrap().head(PROMPT, &metric, 1, 2, &AblationKind::Zero).unwrap();
+            let found = Ablation::new(&model).unwrap().heads(PROMPT, &Metric::logit(7), AblationKind::Zero).unwrap();
             let mut net = model.net().clone();
             let d_head = model.config().d_head;
             net.blocks[1].attn.w_o.weight = net.blocks[1].attn.w_o.weight.clone().map(|w| {
@@ -322,17 +242,17 @@ mod tests {
                 w.slice_assign([2 * d_head..3 * d_head, 0..d_model], Tensor::zeros([d_head, d_model], model.device()))
             });
             let logits = model.with_net(net).forward(PROMPT).unwrap();
-            close(found.ablated, device::read(logits).unwrap()[5 * 120 + 7], 1e-5);
+            let silenced = found.values.get(&Head { layer: 1, head: 2 }).unwrap();
+            close(silenced, device::read(logits).unwrap()[5 * 120 + 7], 1e-5);
         }
     }
 
     #[test]
     fn a_neuron_scaled_by_one_changes_nothing_and_by_zero_is_ablated() {
         let tool = Ablation::new(&fixture("llama")).unwrap();
-        let metric = Metric::logit(7);
-        assert_eq!(tool.scale_neuron(PROMPT, &metric, 0, 3, 1.0).unwrap().change(), 0.0);
-        let scaled = tool.scale_neuron(PROMPT, &metric, 0, 3, 0.0).unwrap();
-        assert_eq!(scaled, tool.neuron(PROMPT, &metric, 0, 3, &AblationKind::Zero).unwrap());
+        let found = |kind| tool.neurons(PROMPT, 0, [3], &Metric::logit(7), kind).unwrap();
+        assert_eq!(found(AblationKind::Scale(1.0)).change().values, [[0.0]]);
+        assert_eq!(found(AblationKind::Scale(0.0)).values, found(AblationKind::Zero).values);
     }
 
     #[test]
@@ -341,7 +261,9 @@ mod tests {
         let read =
             |cache: &arrakis_models::ActivationCache, site: &str| device::read(cache.get::<3>(site).unwrap()).unwrap();
         let (_, clean) = model.run_with_cache(PROMPT, ["blocks.1.mlp.post", "blocks.1.mlp_out"]).unwrap();
-        let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled_neuron(9, 3.0));
+        let scaled = Ablation::new(&model).unwrap();
+        let scaled = scaled.intervention(PROMPT, &site::mlp_post(1), &AblationKind::Scale(3.0)).unwrap().features([9]);
+        let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled.edit());
         let edited = model.run(PROMPT, plan).unwrap().cache;
         let w_out = device::read(model.w_out(1).unwrap()).unwrap();
         let (before, after, post) =
@@ -355,25 +277,37 @@ mod tests {
     #[test]
     fn means_and_resamples_of_the_same_prompt() {
         let tool = Ablation::new(&fixture("gpt2")).unwrap();
-        let metric = Metric::loss();
+        let heads = |kind| tool.heads(PROMPT, &Metric::loss(), kind).unwrap();
         let same = Tokens::new(vec![PROMPT.to_vec()]).unwrap();
-        let mean = tool.heads(PROMPT, &metric, &AblationKind::Mean).unwrap();
-        let data = tool.heads(PROMPT, &metric, &AblationKind::DatasetMean(same.clone())).unwrap();
-        for (a, b) in mean.ablated.values.iter().flatten().zip(data.ablated.values.iter().flatten()) {
+        let (mean, data) = (heads(AblationKind::Mean), heads(AblationKind::DatasetMean(same.clone())));
+        for (a, b) in mean.values.values.iter().flatten().zip(data.values.values.iter().flatten()) {
             close(*a, *b, 1e-5);
         }
-        let resampled = tool.heads(PROMPT, &metric, &AblationKind::Resample { from: same, seed: 1 }).unwrap();
-        assert!(resampled.effect().values.iter().flatten().all(|change| change.abs() < 1e-5));
+        let resampled = heads(AblationKind::Resample { from: same, seed: 1 });
+        assert!(resampled.change().values.iter().flatten().all(|change| change.abs() < 1e-5));
+    }
+
+    #[test]
+    fn an_ablation_is_an_intervention_that_a_record_keeps() {
+        let tool = Ablation::new(&fixture("gpt2")).unwrap();
+        let data = AblationKind::DatasetMean(Tokens::new(vec![vec![1, 2, 3]]).unwrap());
+        let mean = tool.intervention(PROMPT, &site::z(0), &data).unwrap().head(1);
+        let kept: Intervention = serde_json::from_str(&serde_json::to_string(&mean).unwrap()).unwrap();
+        let value = |edit: Intervention| {
+            let logits = tool.model.run_with_hooks(PROMPT, [(site::z(0), edit.edit())]).unwrap();
+            device::read(logits).unwrap()
+        };
+        assert_eq!(value(mean), value(kept));
     }
 
     #[test]
     fn mistakes_are_named() {
         let tool = Ablation::new(&fixture("gpt2")).unwrap();
         let metric = Metric::loss();
-        let error = tool.neuron(PROMPT, &metric, 0, 128, &AblationKind::Zero).unwrap_err();
+        let error = tool.neurons(PROMPT, 0, [128], &metric, AblationKind::Zero).unwrap_err();
         assert_eq!(error.to_string(), "neuron 128 is out of range: there are 128, numbered from 0");
         let from = Tokens::new(vec![vec![1, 2]]).unwrap();
-        let error = tool.head(PROMPT, &metric, 0, 0, &AblationKind::Resample { from, seed: 0 }).unwrap_err();
+        let error = tool.heads(PROMPT, &metric, AblationKind::Resample { from, seed: 0 }).unwrap_err();
         assert_eq!(
             error.to_string(),
             "ablation: cannot resample prompts of 6 tokens from prompts of 2; give prompts of one length"

@@ -1,22 +1,54 @@
 //! Activations of one run put into another, one at a time: which of them carry the answer.
 
-mod variants;
-
-use arrakis_models::{Activation, HookedTransformer};
-use arrakis_models::{Intervention, IntoTokens, SweepCase, SweepResult, SweepWork, Tokens, site};
+use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, SweepCase, site};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::tools::place::{Head, HeadPosition, HeadQuery, PatternWeight, StreamPosition};
 use crate::tools::shared::common;
-use crate::tools::{Metric, ScoreTable, Tool};
+use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
+use crate::tools::shared::scan::Scan;
+use crate::tools::{Metric, Scores, Tool};
 
 /// What each activation of one run does to another.
 ///
-/// *What it tells you*: the metric of a target run when one activation is replaced by that of a source run. With
-/// a corrupted target and a clean source, high cells are enough to bring the answer back (denoising); the other
-/// way round, low cells are needed for it (noising). *How to read it*: [`Patched::normalized`] is 0 where the
-/// target stays as it was and 1 where it becomes the source. *When it misleads*: cells do not add up; a head that
-/// acts through others shows here and not in direct attribution; prompts must align token by token. *Source*:
+/// # What it tells you
+///
+/// The metric of a target run when one activation is replaced by that of a source run:
+/// `patching.from(SOURCE).into(TARGET)?`, then the places to patch.
+///
+/// # How to read it
+///
+/// - From a clean prompt into a corrupted one, high values are enough to bring the answer back (denoising).
+/// - From a corrupted prompt into a clean one, low values are needed for the answer (noising).
+/// - [`Scores::normalized`] is 0 where the target stays as it was and 1 where it becomes the source.
+///
+/// # When it misleads
+///
+/// - Values do not add up over places.
+/// - A head that acts through others shows here and not in direct attribution.
+/// - Prompts must align token by token.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let patching: ActivationPatching = Bench::embedded()?.tool()?;
+/// let clean = "When Mary and John went to the store, John gave a drink to";
+/// let corrupted = "When Mary and John went to the store, Mary gave a drink to";
+/// let metric = Metric::logit_diff(" Mary", " John");
+/// let found = patching.from(clean).into(corrupted)?.heads(&metric)?;
+/// for head in found.normalized()?.highest(3) {
+///     println!("{} brings back {:.0} %", head.label, 100.0 * head.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
 /// Meng et al., <https://arxiv.org/abs/2202.05262>; `transformer_lens.patching` 2.18; Heimersheim and Nanda,
 /// <https://arxiv.org/abs/2404.15255>.
 #[derive(Clone, Debug)]
@@ -27,6 +59,7 @@ pub struct ActivationPatching {
 /// A tensor of the residual stream's width, patched at one layer and position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum StreamSite {
     /// The stream entering the block.
     ResidPre,
@@ -38,9 +71,10 @@ pub enum StreamSite {
     MlpOut,
 }
 
-/// A tensor with a head axis, patched at one head and all positions.
+/// A tensor with a head axis, patched one head at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HeadSite {
     /// The head's output, `z`.
     Z,
@@ -54,36 +88,6 @@ pub enum HeadSite {
     Pattern,
 }
 
-/// Metrics with one activation patched at a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Patched {
-    /// The metric of the run patched from.
-    pub source: f32,
-    /// The metric of the run patched into.
-    pub target: f32,
-    /// The metric under each patch.
-    pub table: ScoreTable,
-    /// The metric under each patch for each prompt, `[row * columns + column][prompt]`.
-    pub per_prompt: Vec<Vec<f64>>,
-    /// What was run, and what was saved: of the whole sweep, where several tables come from one.
-    pub work: SweepWork,
-}
-
-impl Patched {
-    /// `(patched - target) / (source - target)`: 0 where nothing moved, 1 where the source is reached.
-    #[must_use]
-    pub fn normalized(&self) -> ScoreTable {
-        let range = self.source - self.target;
-        self.table.map("share of the source's metric brought over", |value| (value - self.target) / range)
-    }
-
-    /// `patched - target`, in the metric's units.
-    #[must_use]
-    pub fn change(&self) -> ScoreTable {
-        self.table.map(&format!("change of {}", self.table.units), |value| value - self.target)
-    }
-}
-
 impl Tool for ActivationPatching {
     const NAME: &'static str = "activation_patching";
 
@@ -93,163 +97,156 @@ impl Tool for ActivationPatching {
 }
 
 impl ActivationPatching {
-    /// The metric of `target` with one layer and position taken from `source`: `[layer][pos]`.
+    /// The prompts that are patched from; `.into(..)` names those patched into.
+    pub fn from(&self, source: impl IntoTokens) -> PatchFrom<'_, Self> {
+        PatchFrom::new(self, &self.model, source)
+    }
+}
+
+/// `TransformerLens` patches a corrupted run (the target) from the cache of a clean one (the source). Keys and values of
+/// grouped heads are patched once a group, in tables that wide, where `TransformerLens` pads with zeros.
+impl PatchInto<'_, ActivationPatching> {
+    /// The stream entering each block, `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// Prompts of different lengths, a site the model lacks, a metric that does not fit.
-    pub fn by_position(
-        &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-        at: StreamSite,
-    ) -> Result<Patched> {
-        let pair = self.pair(source, target)?;
-        let stored = self.stored(&pair.0, at.name())?;
-        let pos = pair.1.pos();
-        let cases = self.layers().flat_map(|layer| {
-            let value = &stored[layer];
-            (0..pos).map(move |index| {
-                let edit = Intervention::patch(value).positions([index as isize]).edit();
-                SweepCase::new(format!("{layer}@{index}"), site::Site::in_block(layer, at.name()), edit)
-            })
-        });
-        let labels = common::labels(&self.model, &pair.1);
-        self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
+    /// A metric that does not fit, numbers that are not finite.
+    pub fn resid_pre(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        self.positions(StreamSite::ResidPre, metric)
     }
 
-    /// The metric of `target` with one head taken from `source` at every position: `[layer][head]`.
+    /// The stream between attention and MLP, `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// As [`ActivationPatching::by_position`].
-    pub fn by_head(
-        &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-        at: HeadSite,
-    ) -> Result<Patched> {
-        let pair = self.pair(source, target)?;
-        let stored = self.stored(&pair.0, at.name())?;
-        let heads = at.heads(&self.model);
-        let cases = self.layers().flat_map(|layer| {
-            let value = &stored[layer];
-            (0..heads).map(move |head| {
-                let edit = Intervention::patch(value).head(head).edit();
-                SweepCase::new(format!("L{layer}H{head}"), site::Site::in_block(layer, at.name()), edit)
-            })
-        });
-        self.patched(&pair, metric, cases.collect(), ScoreTable::heads)
+    /// Those of [`PatchInto::resid_pre`]; a model with parallel blocks has no such site.
+    pub fn resid_mid(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        self.positions(StreamSite::ResidMid, metric)
     }
 
-    /// The metric of `target` with one head at one position taken from `source`: a table `[layer][pos]` for each head.
+    /// What attention adds, `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// As [`ActivationPatching::by_position`].
-    pub fn by_head_and_position(
-        &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-        at: HeadSite,
-    ) -> Result<Vec<Patched>> {
-        let pair = self.pair(source, target)?;
-        let stored = self.stored(&pair.0, at.name())?;
-        let labels = common::labels(&self.model, &pair.1);
-        let of_head = |head: usize| {
-            let cases = self.layers().flat_map(|layer| {
-                let value = &stored[layer];
-                (0..pair.1.pos()).map(move |index| {
-                    let edit = Intervention::patch(value).head(head).positions([index as isize]).edit();
-                    SweepCase::new(format!("L{layer}H{head}@{index}"), site::Site::in_block(layer, at.name()), edit)
-                })
-            });
-            self.patched(&pair, metric, cases.collect(), |values, units| ScoreTable::positions(values, &labels, units))
-        };
-        (0..at.heads(&self.model)).map(of_head).collect()
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn attn_out(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        self.positions(StreamSite::AttnOut, metric)
     }
 
-    /// The metric of `target` with one weight of one pattern taken from `source`: for each layer, for each head, a
-    /// table `[query][key]`.
+    /// What the MLP adds, `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// As [`ActivationPatching::by_position`].
-    pub fn by_query_and_key(
-        &self,
-        source: impl IntoTokens,
-        target: impl IntoTokens,
-        metric: &Metric,
-    ) -> Result<Vec<Vec<Patched>>> {
-        let (pair, name) = (self.pair(source, target)?, HeadSite::Pattern.name());
-        let stored = self.stored(&pair.0, name)?;
-        let (pos, heads) = (pair.1.pos(), self.model.config().n_heads);
-        let labels = common::labels(&self.model, &pair.1);
-        let of_layer = |layer: usize| {
-            let cells = (0..heads).flat_map(|head| (0..pos * pos).map(move |cell| (head, cell / pos, cell % pos)));
-            let cases = cells.map(|(head, query, key)| {
-                let patch = Intervention::patch(&stored[layer]).head(head).positions([query as isize]).features([key]);
-                let label = format!("L{layer}H{head} {query}→{key}");
-                SweepCase::new(label, site::Site::in_block(layer, name), patch.edit())
-            });
-            let table = |values, units: &str| ScoreTable::queries(values, &labels, units);
-            self.tables(&pair, metric, cases.collect(), [pos, pos], table)
-        };
-        self.layers().map(of_layer).collect()
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn mlp_out(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        self.positions(StreamSite::MlpOut, metric)
     }
 
-    fn layers(&self) -> std::ops::Range<usize> {
-        0..self.model.config().n_layers
+    /// A site of the stream, one layer and position at a time: `[layer][position]`.
+    ///
+    /// # Errors
+    ///
+    /// A site the model lacks, a metric that does not fit, numbers that are not finite.
+    pub fn positions(&self, at: StreamSite, metric: &Metric) -> Result<Scores<StreamPosition>> {
+        let stored = self.stored(at.name())?;
+        let (layers, positions) = (self.layers(), common::positions(self.model(), &self.target));
+        self.scan(metric).run::<StreamPosition>(
+            layers,
+            positions,
+            self.source_metric(metric)?,
+            |layer, position, label| {
+                let patch = Intervention::patch(&stored[*layer]).positions([position.position as isize]);
+                SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch.edit())
+            },
+        )
     }
 
-    pub(super) fn pair(&self, source: impl IntoTokens, target: impl IntoTokens) -> Result<(Tokens, Tokens)> {
-        let (source, target) = (source.into_tokens(&self.model)?, target.into_tokens(&self.model)?);
-        common::check_pair(Self::NAME, &source, &target)?;
-        Ok((source, target))
+    /// Each head's output `z` at all positions, `[layer][head]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn heads(&self, metric: &Metric) -> Result<Scores> {
+        self.heads_at(HeadSite::Z, metric)
     }
 
-    fn stored(&self, tokens: &Tokens, name: &str) -> Result<Vec<Activation>> {
-        let cache = self.model.capture(tokens, [format!("blocks.*.{name}")])?;
-        self.layers().map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
+    /// One tensor of each head at all positions, `[layer][head]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn heads_at(&self, at: HeadSite, metric: &Metric) -> Result<Scores> {
+        let stored = self.stored(at.name())?;
+        let (layers, heads) = (self.layers(), (0..at.heads(self.model())).collect());
+        self.scan(metric).run(layers, heads, self.source_metric(metric)?, |layer, head, label| {
+            let patch = Intervention::patch(&stored[*layer]).head(*head);
+            SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch.edit())
+        })
     }
 
-    /// One table of a row for each layer.
-    fn patched(
-        &self,
-        pair: &(Tokens, Tokens),
-        metric: &Metric,
-        cases: Vec<SweepCase>,
-        table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable,
-    ) -> Result<Patched> {
-        let layers = self.layers().len();
-        let shape = [layers, cases.len() / layers];
-        Ok(self.tables(pair, metric, cases, shape, table)?.remove(0))
+    /// One tensor of each head at one position, `[layer and head][position]`; of a pattern the query's position.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn head_positions(&self, at: HeadSite, metric: &Metric) -> Result<Scores<HeadPosition>> {
+        let stored = self.stored(at.name())?;
+        let (heads, positions) = (self.heads_of(at), common::positions(self.model(), &self.target));
+        self.scan(metric).run::<HeadPosition>(heads, positions, self.source_metric(metric)?, |head, position, label| {
+            let patch = Intervention::patch(&stored[head.layer]).head(head.head);
+            let patch = patch.positions([position.position as isize]);
+            SweepCase::new(label, site::Site::in_block(head.layer, at.name()), patch.edit())
+        })
     }
 
-    /// All cases in one sweep, cut into tables of `[rows, columns]`.
-    fn tables(
-        &self,
-        pair: &(Tokens, Tokens),
-        metric: &Metric,
-        cases: Vec<SweepCase>,
-        [rows, columns]: [usize; 2],
-        table: impl Fn(Vec<Vec<f32>>, &str) -> ScoreTable,
-    ) -> Result<Vec<Patched>> {
-        let source = metric.value(&self.model, &self.model.forward(&pair.0)?, &pair.0)?;
-        let found: SweepResult = metric.sweep(&self.model, &pair.1, cases)?;
-        let means: Vec<f32> = found.means().into_iter().map(|mean| mean as f32).collect();
-        let each = means.chunks(rows * columns).zip(found.values.chunks(rows * columns));
-        let patched = each.map(|(means, per_prompt)| Patched {
-            source,
-            target: found.clean_mean() as f32,
-            table: table(means.chunks(columns).map(<[f32]>::to_vec).collect(), &metric.units()),
-            per_prompt: per_prompt.to_vec(),
-            work: found.work,
-        });
-        Ok(patched.collect())
+    /// One weight of each head's pattern, `[layer, head and query][key]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PatchInto::resid_pre`].
+    pub fn pattern_weights(&self, metric: &Metric) -> Result<Scores<PatternWeight>> {
+        let name = HeadSite::Pattern.name();
+        let stored = self.stored(name)?;
+        let positions = common::positions(self.model(), &self.target);
+        let queries = |head: Head| positions.iter().map(move |query| HeadQuery { head, query: query.clone() });
+        let rows = self.heads_of(HeadSite::Pattern).into_iter().flat_map(queries).collect();
+        self.scan(metric).run::<PatternWeight>(
+            rows,
+            positions.clone(),
+            self.source_metric(metric)?,
+            |row, key, label| {
+                let patch = Intervention::patch(&stored[row.head.layer]).head(row.head.head);
+                let patch = patch.positions([row.query.position as isize]).features([key.position]);
+                SweepCase::new(label, site::Site::in_block(row.head.layer, name), patch.edit())
+            },
+        )
+    }
+
+    fn model(&self) -> &HookedTransformer {
+        &self.tool.model
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        (0..self.model().config().n_layers).collect()
+    }
+
+    fn heads_of(&self, at: HeadSite) -> Vec<Head> {
+        let heads = at.heads(self.model());
+        self.layers().into_iter().flat_map(|layer| (0..heads).map(move |head| Head { layer, head })).collect()
+    }
+
+    fn scan<'a>(&'a self, metric: &'a Metric) -> Scan<'a> {
+        Scan { tool: ActivationPatching::NAME, model: self.model(), tokens: &self.target, metric }
+    }
+
+    fn source_metric(&self, metric: &Metric) -> Result<Option<f64>> {
+        Scan { tokens: &self.source, ..self.scan(metric) }.untouched().map(Some)
+    }
+
+    fn stored(&self, name: &str) -> Result<Vec<Activation>> {
+        let cache = self.model().capture(&self.source, [format!("blocks.*.{name}")])?;
+        let layers = self.layers().into_iter();
+        layers.map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
     }
 }
 
@@ -280,5 +277,129 @@ impl HeadSite {
             Self::K | Self::V => model.config().n_kv_heads,
             Self::Z | Self::Q | Self::Pattern => model.config().n_heads,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrakis_models::{Edit, HookedAutoModel, Tokens, TransformerConfig};
+    use burn::tensor::Tensor;
+
+    use crate::tools::testing::{Cases, Reading, Readings, close};
+
+    const SOURCE: [u32; 4] = [1, 2, 3, 4];
+    const TARGET: [u32; 4] = [1, 9, 3, 4];
+
+    impl Readings for ActivationPatching {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let pair = self.from(&cases.other).into(&cases.prompt).unwrap();
+            let heads = pair.heads(&cases.metric);
+            let shares = heads.as_ref().map_err(ToString::to_string);
+            vec![
+                Reading::table("normalized", shares.and_then(|found| found.normalized().map_err(|e| e.to_string()))),
+                Reading::table("heads", heads.map(|found| found.change())),
+                Reading::table("positions", pair.resid_pre(&cases.metric).map(|found| found.change())),
+                Reading::table(
+                    "head_positions",
+                    pair.head_positions(HeadSite::Pattern, &cases.metric).map(|found| found.change()),
+                ),
+                Reading::table("pattern_weights", pair.pattern_weights(&cases.metric).map(|found| found.change())),
+            ]
+        }
+    }
+
+    /// Four query heads on two key heads.
+    fn model() -> HookedTransformer {
+        let mut config = TransformerConfig::plain("test", 2, 16, 4, 20, 8);
+        config.n_kv_heads = 2;
+        HookedAutoModel::lively(&config, 5).unwrap()
+    }
+
+    fn metric() -> Metric {
+        Metric::logit_diff(3, 7)
+    }
+
+    /// The metric of the target with the source's numbers in these ranges of one site: one run, one edit.
+    fn alone(model: &HookedTransformer, at: site::Site, ranges: [std::ops::Range<usize>; 4]) -> f64 {
+        let (_, cache) = model.run_with_cache(SOURCE, [at.clone()]).unwrap();
+        let patch = cache.get::<4>(at.clone()).unwrap().slice(ranges.clone());
+        let edit = Edit::new(move |x: Tensor<4>| x.slice_assign(ranges.clone(), patch.clone()));
+        let logits = model.run_with_hooks(TARGET, [(at, edit)]).unwrap();
+        metric().value(model, &logits, &Tokens::new(vec![TARGET.to_vec()]).unwrap()).unwrap()
+    }
+
+    type AtLayer = fn(usize) -> site::Site;
+
+    fn one(index: usize) -> std::ops::Range<usize> {
+        index..index + 1
+    }
+
+    #[test]
+    fn heads_by_position_equal_one_edit_at_a_time() {
+        let (model, d_head) = (model(), 4);
+        let tool = ActivationPatching::new(&model).unwrap();
+        let pair = tool.from(SOURCE).into(TARGET).unwrap();
+        let sites: [(HeadSite, AtLayer); 5] = [
+            (HeadSite::Z, site::z),
+            (HeadSite::Q, site::q),
+            (HeadSite::K, site::k),
+            (HeadSite::V, site::v),
+            (HeadSite::Pattern, site::pattern),
+        ];
+        let mut moved = 0;
+        for (at, site) in sites {
+            let found = pair.head_positions(at, &metric()).unwrap();
+            assert_eq!(found.values.rows.len(), if matches!(at, HeadSite::K | HeadSite::V) { 4 } else { 8 });
+            for cell in found.values.cells() {
+                let (head, position) = (one(cell.head), one(cell.position));
+                let ranges = match at {
+                    HeadSite::Pattern => [0..1, head, position, 0..4],
+                    _ => [0..1, position, head, 0..d_head],
+                };
+                close(cell.value, alone(&model, site(cell.layer), ranges), 1e-4);
+                moved += usize::from((cell.value - found.baseline).abs() > 1e-3);
+            }
+        }
+        assert!(moved > 30, "{moved}");
+    }
+
+    #[test]
+    fn each_weight_of_a_pattern_equals_one_edit_at_a_time() {
+        let model = model();
+        let tool = ActivationPatching::new(&model).unwrap();
+        let found = tool.from(SOURCE).into(TARGET).unwrap().pattern_weights(&metric()).unwrap();
+        assert_eq!((found.values.rows.len(), found.values.columns.len()), (2 * 4 * 4, 4));
+        let mut moved = 0;
+        for cell in found.values.cells() {
+            let ranges = [0..1, one(cell.head), one(cell.query), one(cell.key)];
+            close(cell.value, alone(&model, site::pattern(cell.layer), ranges), 1e-4);
+            let untouched = cell.value.to_bits() == found.baseline.to_bits();
+            assert!(cell.key <= cell.query || untouched, "the future has no weight");
+            moved += usize::from((cell.value - found.baseline).abs() > 1e-3);
+        }
+        assert!(moved > 10, "{moved}");
+    }
+
+    #[test]
+    fn grouped_keys_are_one_column_each_and_a_batch_is_its_prompts() {
+        let tool = ActivationPatching::new(&model()).unwrap();
+        let keys = tool.from(SOURCE).into(TARGET).unwrap().heads_at(HeadSite::K, &metric()).unwrap();
+        assert_eq!(keys.values.columns, [0, 1]);
+        let twice = |row: [u32; 4]| vec![row.to_vec(), row.to_vec()];
+        let both = tool.from(twice(SOURCE)).into(twice(TARGET)).unwrap().heads_at(HeadSite::K, &metric()).unwrap();
+        let best = both.change().top(1).remove(0);
+        close(both.values.get(&best).unwrap(), keys.values.get(&best).unwrap(), 1e-5);
+        assert_eq!(both.values.prompts(&best).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn prompts_that_do_not_align_are_refused() {
+        let tool = ActivationPatching::new(&model()).unwrap();
+        let error = tool.from([1, 2]).into([1, 2, 3]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "activation_patching: the source is 1 × 2 tokens, the target 1 × 3; patch between prompts that align token by token"
+        );
     }
 }

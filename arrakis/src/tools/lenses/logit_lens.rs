@@ -5,21 +5,49 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::tools::shared::common;
-use crate::tools::{ScoreTable, Tool};
-
-/// Tokens a lens names at each point.
-const TOP: usize = 5;
+use crate::plot::Heatmap;
+use crate::tools::place::{StepPosition, TokenAt};
+use crate::tools::shared::{common, finite};
+use crate::tools::{Answer, ScoreTable, Tool};
 
 /// The residual stream before, inside and after every block, read as logits.
 ///
-/// *What it tells you*: which tokens the stream already favours at each depth, through the model's own final
-/// norm (scale recomputed, weight and bias included), unembedding and softcap. *How to read it*: rows are
-/// `0_pre, 0_mid, 1_pre, …, final_post` from the embedding to the model's own logits, which the last row
-/// equals to the bit; a token that climbs to rank 0 has been decided there. *When it misleads*: early streams
-/// are written in a basis the unembedding was not trained to read (worst on Gemma, BLOOM, OPT; the tuned lens,
-/// <https://arxiv.org/abs/2303.08112>, corrects for it), and what is readable need not be what is used.
-/// *Source*: nostalgebraist, "interpreting GPT: the logit lens", 2020.
+/// # What it tells you
+///
+/// Which tokens the stream already favours at each depth, through the model's own final norm (scale recomputed, weight
+/// and bias included), unembedding and softcap.
+///
+/// # How to read it
+///
+/// - Rows are `0_pre, 0_mid, 1_pre, …, final_post`, from the embedding to the model's own logits, which the last row
+///   equals to the bit.
+/// - A token that climbs to rank 0 has been decided there.
+///
+/// # When it misleads
+///
+/// - Early streams are written in a basis the unembedding was not trained to read (worst on Gemma, BLOOM, OPT). The
+///   tuned lens, <https://arxiv.org/abs/2303.08112>, corrects for it.
+/// - What is readable need not be what is used.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let lens: LogitLens = Bench::embedded()?.tool()?;
+/// let prompt = "When Mary and John went to the store, John gave a drink to";
+/// let mary = lens.target(prompt, " Mary")?;
+/// for (step, ranks) in mary.rank.rows.iter().zip(&mary.rank.values) {
+///     println!("{step}: rank {}", ranks[ranks.len() - 1]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// nostalgebraist, "interpreting GPT: the logit lens", 2020.
 #[derive(Clone, Debug)]
 pub struct LogitLens {
     model: HookedTransformer,
@@ -33,39 +61,31 @@ pub struct Candidate {
     /// Its text.
     pub text: String,
     /// Its logit.
-    pub logit: f32,
+    pub logit: f64,
     /// Its log-probability, in nats.
-    pub log_prob: f32,
+    pub log_prob: f64,
 }
 
 /// The likeliest tokens at each point of the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lens {
-    /// Each token's text, `[pos]`.
-    pub tokens: Vec<String>,
-    /// `0_pre, 0_mid, …, final_post`, `[step]`.
-    pub labels: Vec<String>,
     /// `[step][pos][rank]`, likeliest first.
     pub top: Vec<Vec<Vec<Candidate>>>,
     /// Entropy of the distribution in nats, `[step][pos]`.
-    pub entropy: Vec<Vec<f32>>,
+    pub entropy: ScoreTable<StepPosition>,
 }
 
-/// One token's standing at each point of the stream.
+/// One token's standing at each point of the stream, the mean over prompts where there are several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetLens {
-    /// Each token's text, `[pos]`.
-    pub tokens: Vec<String>,
-    /// `0_pre, 0_mid, …, final_post`, `[step]`.
-    pub labels: Vec<String>,
     /// The token looked for.
     pub target: u32,
     /// How many logits are strictly larger, `[step][pos]`; 0 is the favourite.
-    pub rank: Vec<Vec<usize>>,
+    pub rank: ScoreTable<StepPosition>,
     /// `[step][pos]`
-    pub logit: Vec<Vec<f32>>,
-    /// In nats, `[step][pos]`
-    pub log_prob: Vec<Vec<f32>>,
+    pub logit: ScoreTable<StepPosition>,
+    /// In nats, `[step][pos]`.
+    pub log_prob: ScoreTable<StepPosition>,
 }
 
 impl Tool for LogitLens {
@@ -77,71 +97,53 @@ impl Tool for LogitLens {
 }
 
 impl LogitLens {
-    /// The five likeliest tokens at each point.
-    ///
-    /// # Errors
-    ///
-    /// A prompt that does not fit, or more than one prompt.
-    pub fn lens(&self, prompt: impl IntoTokens) -> Result<Lens> {
-        self.lens_top(prompt, TOP)
-    }
-
     /// The `k` likeliest tokens at each point; ties by id.
     ///
     /// # Errors
     ///
-    /// As [`LogitLens::lens`].
-    pub fn lens_top(&self, prompt: impl IntoTokens, k: usize) -> Result<Lens> {
+    /// A prompt that does not fit, more than one prompt, logits that are not numbers.
+    pub fn top(&self, prompt: impl IntoTokens, k: usize) -> Result<Lens> {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let mut lens = Lens {
-            tokens: common::labels(&self.model, &tokens),
-            labels: Vec::new(),
-            top: Vec::new(),
-            entropy: Vec::new(),
-        };
-        self.each_step(&tokens, |label, logits| {
-            let (logits, log_probs) = by_position(logits)?;
-            lens.labels.push(label);
-            lens.top.push(
-                logits
-                    .iter()
-                    .zip(&log_probs)
-                    .map(|(logits, log_probs)| self.candidates(logits, log_probs, k))
-                    .collect(),
-            );
-            lens.entropy.push(log_probs.iter().map(|row| entropy(row)).collect());
+        let (mut steps, mut top, mut entropies) = (Vec::new(), Vec::new(), Vec::new());
+        self.each_step(&tokens, |step, read| {
+            let at = |(logits, log_probs): (&Vec<f64>, &Vec<f64>)| self.candidates(logits, log_probs, k);
+            top.push(read.logits.iter().zip(&read.log_probs).map(at).collect());
+            entropies.push(read.log_probs.iter().map(|row| entropy(row)).collect());
+            steps.push(step);
             Ok(())
         })?;
-        Ok(lens)
+        let positions = common::positions(&self.model, &tokens);
+        Ok(Lens { top, entropy: ScoreTable::new(Self::NAME, "entropy (nats)", steps, positions, entropies)? })
     }
 
-    /// Rank, logit and log-probability of one token at each point.
+    /// Rank, logit and log-probability of one token at each point, `[step][pos]`: means over prompts of one length.
     ///
     /// # Errors
     ///
-    /// As [`LogitLens::lens`], and a token out of range.
-    pub fn target(&self, prompt: impl IntoTokens, target: u32) -> Result<TargetLens> {
-        common::check_token(&self.model, target)?;
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
+    /// A prompt that does not fit, prompts of different lengths, an answer that is not one token of the model, logits
+    /// that are not numbers.
+    pub fn target(&self, prompts: impl IntoTokens, answer: impl Into<Answer>) -> Result<TargetLens> {
+        let target = answer.into().id(&self.model)?;
+        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
         let index = target as usize;
-        let texts = common::labels(&self.model, &tokens);
-        let mut lens = TargetLens {
-            tokens: texts,
-            labels: Vec::new(),
-            target,
-            rank: Vec::new(),
-            logit: Vec::new(),
-            log_prob: Vec::new(),
-        };
-        self.each_step(&tokens, |label, logits| {
-            let (logits, log_probs) = by_position(logits)?;
-            lens.labels.push(label);
-            lens.rank.push(logits.iter().map(|row| row.iter().filter(|logit| **logit > row[index]).count()).collect());
-            lens.logit.push(logits.iter().map(|row| row[index]).collect());
-            lens.log_prob.push(log_probs.iter().map(|row| row[index]).collect());
+        let (mut steps, mut ranks, mut logits, mut log_probs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        self.each_step(&tokens, |step, read| {
+            ranks.extend(by_cell(&tokens, &read.logits, |row| rank(row, index)));
+            logits.extend(by_cell(&tokens, &read.logits, |row| row[index]));
+            log_probs.extend(by_cell(&tokens, &read.log_probs, |row| row[index]));
+            steps.push(step);
             Ok(())
         })?;
-        Ok(lens)
+        let positions = common::positions(&self.model, &tokens);
+        let table = |units: String, cells: Vec<Vec<f64>>| {
+            ScoreTable::of_prompts(Self::NAME, units, steps.clone(), positions.clone(), cells)
+        };
+        Ok(TargetLens {
+            target,
+            rank: table(format!("rank of {target}"), ranks)?,
+            logit: table(format!("logit({target})"), logits)?,
+            log_prob: table(format!("log p({target}) (nats)"), log_probs)?,
+        })
     }
 
     /// Logits `[batch, pos, d_vocab]` at each point, by label. All are kept: for long prompts use the other methods.
@@ -149,24 +151,28 @@ impl LogitLens {
     /// # Errors
     ///
     /// A prompt that does not fit.
-    pub fn logits(&self, prompt: impl IntoTokens) -> Result<Vec<(String, Tensor<3>)>> {
-        let tokens = prompt.into_tokens(&self.model)?;
-        let mut steps = Vec::new();
-        self.each_step(&tokens, |label, logits| {
-            steps.push((label, logits));
-            Ok(())
-        })?;
-        Ok(steps)
+    pub fn logits(&self, prompts: impl IntoTokens) -> Result<Vec<(String, Tensor<3>)>> {
+        let tokens = prompts.into_tokens(&self.model)?;
+        let steps = self.steps();
+        let cache = self.model.capture(&tokens, steps.iter().map(|(_, site)| site.clone()))?;
+        steps.into_iter().map(|(label, site)| Ok((label, self.unembedded(&cache, &site)?))).collect()
     }
 
-    /// Runs once, then hands over the logits of one point after the other.
-    fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Tensor<3>) -> Result<()>) -> Result<()> {
+    /// Runs once, then hands over what one point after the other reads as.
+    fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Read) -> Result<()>) -> Result<()> {
         let steps = self.steps();
         let cache = self.model.capture(tokens, steps.iter().map(|(_, site)| site.clone()))?;
-        steps.into_iter().try_for_each(|(label, site)| take(label, self.read(&cache, &site)?))
+        for (label, site) in steps {
+            let read = Read::of(self.unembedded(&cache, &site)?)?;
+            if let Some(value) = read.fault() {
+                finite::check(Self::NAME, &self.model, tokens, &format!("a logit of `{label}`"), value)?;
+            }
+            take(label, read)?;
+        }
+        Ok(())
     }
 
-    fn read(&self, cache: &ActivationCache, site: &str) -> Result<Tensor<3>> {
+    fn unembedded(&self, cache: &ActivationCache, site: &str) -> Result<Tensor<3>> {
         Ok(self.model.net().forward_unembed(cache.get(site)?))
     }
 
@@ -185,7 +191,7 @@ impl LogitLens {
         steps
     }
 
-    fn candidates(&self, logits: &[f32], log_probs: &[f32], k: usize) -> Vec<Candidate> {
+    fn candidates(&self, logits: &[f64], log_probs: &[f64], k: usize) -> Vec<Candidate> {
         let candidate = |id: usize| Candidate {
             token: id as u32,
             text: common::label(&self.model, id as u32),
@@ -196,57 +202,79 @@ impl LogitLens {
     }
 }
 
-/// `[pos][d_vocab]`
-type Rows = Vec<Vec<f32>>;
-
-/// Logits and log-probabilities of the first row, `[pos][d_vocab]` each.
-fn by_position(logits: Tensor<3>) -> Result<(Rows, Rows)> {
-    let [batch, pos, d_vocab] = logits.dims();
-    let logits = logits.reshape([batch * pos, d_vocab]);
-    Ok((common::rows(logits.clone())?, common::rows(activation::log_softmax(logits, 1))?))
+/// What one point reads as, `[batch * pos][d_vocab]` each.
+struct Read {
+    logits: Vec<Vec<f64>>,
+    log_probs: Vec<Vec<f64>>,
 }
 
-fn entropy(log_probs: &[f32]) -> f32 {
-    -log_probs.iter().filter(|log_prob| log_prob.is_finite()).map(|log_prob| log_prob.exp() * log_prob).sum::<f32>()
+impl Read {
+    fn of(logits: Tensor<3>) -> Result<Self> {
+        let [batch, pos, d_vocab] = logits.dims();
+        let logits = logits.reshape([batch * pos, d_vocab]);
+        Ok(Self { log_probs: common::rows(activation::log_softmax(logits.clone(), 1))?, logits: common::rows(logits)? })
+    }
+
+    /// The first number that gives no distribution. A logit of minus infinity is a token that cannot come.
+    fn fault(&self) -> Option<f64> {
+        self.log_probs.iter().chain(&self.logits).flatten().copied().find(|x| x.is_nan() || *x == f64::INFINITY)
+    }
+}
+
+/// How many are strictly larger.
+fn rank(logits: &[f64], index: usize) -> f64 {
+    logits.iter().filter(|logit| **logit > logits[index]).count() as f64
+}
+
+/// One number of each position, `[pos][prompt]`, from rows in the order of prompts.
+fn by_cell(tokens: &Tokens, rows: &[Vec<f64>], read: impl Fn(&[f64]) -> f64) -> Vec<Vec<f64>> {
+    let pos = tokens.pos();
+    (0..pos).map(|at| (0..tokens.batch()).map(|prompt| read(&rows[prompt * pos + at])).collect()).collect()
+}
+
+/// In nats; a token of probability zero adds nothing.
+fn entropy(log_probs: &[f64]) -> f64 {
+    -log_probs.iter().filter(|p| **p > f64::NEG_INFINITY).map(|log_prob| log_prob.exp() * log_prob).sum::<f64>()
 }
 
 impl Lens {
     /// The likeliest token at each point, coloured by its probability: a panel for a figure.
-    pub fn heatmap(&self) -> crate::plot::Heatmap {
-        let first = |step: &Vec<Vec<Candidate>>, read: fn(&Candidate) -> String| {
-            step.iter().map(|top| top.first().map(read).unwrap_or_default()).collect::<Vec<_>>()
+    pub fn heatmap(&self) -> Heatmap {
+        let best = |read: fn(&Candidate) -> f64| {
+            let of_step = move |step: &Vec<Vec<Candidate>>| {
+                step.iter().map(|top| top.first().map_or(f64::NAN, read)).collect::<Vec<_>>()
+            };
+            self.top.iter().map(of_step).collect::<Vec<_>>()
         };
-        let probabilities = self.top.iter().map(|step| {
-            step.iter()
-                .map(|top| top.first().map_or(f64::NAN, |best| f64::from(best.log_prob).exp()))
-                .collect::<Vec<_>>()
+        let texts = self.top.iter().map(|step| {
+            step.iter().map(|top| top.first().map(|best| best.text.clone()).unwrap_or_default()).collect::<Vec<_>>()
         });
-        let map = crate::plot::Heatmap::new(probabilities)
-            .rows("stream", &self.labels)
-            .columns("position", &self.tokens)
-            .units("probability of the likeliest token");
-        map.sequential().cell_text(self.top.iter().map(|step| first(step, |best| best.text.clone())))
+        let table = ScoreTable { values: best(|best| best.log_prob.exp()), ..self.entropy.clone() };
+        table.heatmap().units("probability of the likeliest token").sequential().cell_text(texts)
     }
-}
 
-impl TargetLens {
-    /// Log-probability in nats, `[step][pos]`.
-    pub fn table(&self) -> ScoreTable {
-        ScoreTable {
-            units: format!("log p({}) (nats)", self.target),
-            row_axis: "stream".into(),
-            column_axis: "position".into(),
-            row_labels: self.labels.clone(),
-            col_labels: self.tokens.clone(),
-            values: self.log_prob.clone(),
-        }
+    /// The tokens, `[pos]`.
+    pub fn tokens(&self) -> &[TokenAt] {
+        &self.entropy.columns
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model, not_finite};
+
+    impl Readings for LogitLens {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let (lens, target) = (self.top(&cases.prompt, 1), self.target(&cases.prompt, 63));
+            vec![
+                Reading::table("rank", target.as_ref().map(|target| target.rank.clone())),
+                Reading::table("log_prob", target.map(|target| target.log_prob)),
+                Reading::panel("heatmap", lens.as_ref().map(Lens::heatmap)),
+                Reading::table("entropy", lens.map(|lens| lens.entropy)),
+            ]
+        }
+    }
 
     fn bits(tensor: Tensor<3>) -> Vec<u32> {
         arrakis_models::device::read(tensor).unwrap().into_iter().map(f32::to_bits).collect()
@@ -255,10 +283,10 @@ mod tests {
     #[test]
     fn the_induction_model_decides_in_its_last_block() {
         let tool = LogitLens::new(&induction_model()).unwrap();
-        let lens = tool.target([9, 3, 5, 7, 3], 5).unwrap();
-        assert_eq!(lens.labels, ["0_pre", "0_mid", "1_pre", "1_mid", "final_post"]);
-        assert_eq!((lens.rank[0][4], lens.rank[4][4]), (1, 0));
-        assert_eq!(tool.lens([9, 3, 5, 7, 3]).unwrap().top[4][4][0].token, 5);
+        let rank = tool.target([9, 3, 5, 7, 3], 5).unwrap().rank;
+        assert_eq!(rank.rows, ["0_pre", "0_mid", "1_pre", "1_mid", "final_post"]);
+        assert_eq!((rank.values[0][4], rank.values[4][4]), (1.0, 0.0));
+        assert_eq!(tool.top([9, 3, 5, 7, 3], 5).unwrap().top[4][4][0].token, 5);
     }
 
     #[test]
@@ -275,16 +303,41 @@ mod tests {
     #[test]
     fn a_rank_counts_the_strictly_larger() {
         let tool = LogitLens::new(&fixture("gpt2")).unwrap();
-        let lens = tool.lens_top([34, 17, 29], 120).unwrap();
+        let lens = tool.top([34, 17, 29], 120).unwrap();
         let best = &lens.top[6][2];
-        for rank in [0, 1, 119] {
-            assert_eq!(tool.target([34, 17, 29], best[rank].token).unwrap().rank[6][2], rank);
+        for place in [0, 1, 119] {
+            let rank = tool.target([34, 17, 29], best[place].token).unwrap().rank;
+            assert_eq!(rank.values[6][2], place as f64);
         }
-        close(best.iter().map(|candidate| candidate.log_prob.exp()).sum(), 1.0, 1e-4);
-        close(
-            best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum(),
-            lens.entropy[6][2],
-            1e-4,
+        close(best.iter().map(|candidate| candidate.log_prob.exp()).sum::<f64>(), 1.0, 1e-4);
+        let entropy: f64 = best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum();
+        close(entropy, lens.entropy.values[6][2], 1e-4);
+        assert_eq!((rank(&[1.0, 1.0], 0), rank(&[1.0, 1.0], 1)), (0.0, 0.0), "a tie is no loss for either");
+    }
+
+    #[test]
+    fn a_batch_is_the_mean_of_its_prompts() {
+        let tool = LogitLens::new(&fixture("gpt2")).unwrap();
+        let rows = [vec![1, 2, 3], vec![4, 5, 6]];
+        let both = tool.target(rows.to_vec(), 63).unwrap().log_prob;
+        let each = rows.map(|row| tool.target(row, 63).unwrap().log_prob.values[3][2]);
+        close(both.values[3][2], f64::midpoint(each[0], each[1]), 1e-5);
+        close(both.per_prompt[3 * 3 + 2][1], each[1], 1e-5);
+    }
+
+    #[test]
+    fn logits_that_are_not_numbers_have_no_rank() {
+        let error = LogitLens::new(&not_finite()).unwrap().target([1, 2], 3).unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "logit_lens: a logit of `0_mid` is NaN at the end of a run that is first not finite at `blocks.0."
+            ),
+            "{error}"
+        );
+        let masked = Read { logits: vec![vec![0.0, f64::NEG_INFINITY]], log_probs: vec![vec![0.0, f64::NEG_INFINITY]] };
+        assert!(
+            masked.fault().is_none() && entropy(&masked.log_probs[0]) == 0.0,
+            "a token that cannot come is no fault"
         );
     }
 

@@ -6,42 +6,61 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::plot::Attention;
-use crate::tools::Tool;
-use crate::tools::shared::common;
+use crate::tools::place::{QueryKey, TokenAt};
+use crate::tools::shared::{common, finite};
+use crate::tools::{Layer, Position, Score, ScoreTable, Tool};
 
 /// Attention patterns by head: where each position looks.
 ///
-/// *What it tells you*: for each head and each query position, how its one unit of attention is spread over
-/// the positions it may see. *How to read it*: a row of the pattern is a query and sums to one; row `q`,
-/// column `k` is the weight of key `k` in what the head writes at `q`. *When it misleads*: a weight says
-/// where a head reads, not what it moves or whether anything uses it (values can be small, or cancelled);
-/// weight on the first token is often a resting place (<https://arxiv.org/abs/2309.17453>).
-/// *Source*: `softmax(q kᵀ · scale + mask)` of <https://arxiv.org/abs/1706.03762>, captured at `attn.pattern`.
+/// # What it tells you
+///
+/// For each head and each query position, how its one unit of attention is spread over the positions it may see.
+///
+/// # How to read it
+///
+/// - A row of a pattern is a query and sums to 1.
+/// - Row `q`, column `k` is the weight of key `k` in what the head writes at `q`.
+/// - In a causal model a query sees itself and what comes before it; in an encoder it sees everything.
+///
+/// # When it misleads
+///
+/// - A weight says where a head reads, not what it moves or whether anything uses it: values can be small, or cancelled.
+/// - Weight on the first token is often a resting place (<https://arxiv.org/abs/2309.17453>).
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let attention: AttentionPatterns = Bench::embedded()?.tool()?;
+/// let heads = attention.patterns("When Mary and John went to the store,", -1)?;
+/// for seen in heads.top(0, -1, 3)? {
+///     println!("{} looks at {} with {:.2}", seen.query_token, seen.key_token, seen.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// `softmax(q kᵀ · scale + mask)` of <https://arxiv.org/abs/1706.03762>, captured at `attn.pattern`.
 #[derive(Clone, Debug)]
 pub struct AttentionPatterns {
     model: HookedTransformer,
 }
 
-/// The patterns of one layer's heads over one prompt.
+/// The patterns of one layer's heads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadPatterns {
     /// The layer.
     pub layer: usize,
-    /// Each token's text, `[pos]`.
-    pub tokens: Vec<String>,
-    /// `[head][query][key]`, each row summing to one.
-    pub pattern: Vec<Vec<Vec<f32>>>,
-}
-
-/// A position a query attends to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Attended {
-    /// The key's position.
-    pub pos: usize,
-    /// The token there.
-    pub token: String,
-    /// The weight, between 0 and 1.
-    pub weight: f32,
+    /// The tokens, of the first prompt where there are several, `[pos]`.
+    pub tokens: Vec<TokenAt>,
+    /// `[head][query][key]`, each row summing to 1; the mean over prompts where there are several.
+    pub patterns: Vec<Vec<Vec<f64>>>,
+    /// Whether a query also sees what comes after it.
+    pub bidirectional: bool,
 }
 
 impl Tool for AttentionPatterns {
@@ -53,59 +72,64 @@ impl Tool for AttentionPatterns {
 }
 
 impl AttentionPatterns {
-    /// The patterns of every head of a layer, over one prompt.
+    /// The pattern of every head of a layer: the mean over prompts where there are several.
     ///
     /// # Errors
     ///
-    /// A layer out of range, a prompt that does not fit, or more than one prompt.
-    pub fn patterns(&self, prompt: impl IntoTokens, layer: usize) -> Result<HeadPatterns> {
-        common::within("layer", layer, self.model.config().n_layers)?;
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
+    /// A layer out of range, a prompt that does not fit, prompts of different lengths, weights that are not finite.
+    pub fn patterns(&self, prompts: impl IntoTokens, layer: impl Into<Layer>) -> Result<HeadPatterns> {
+        let layer = layer.into().index(self.model.config().n_layers)?;
+        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
         let cache = self.model.capture(&tokens, [site::pattern(layer)])?;
         let by_head: Tensor<4> = cache.get(site::pattern(layer))?;
         let [_, heads, queries, keys] = by_head.dims();
-        let flat = common::rows(by_head.reshape([heads * queries, keys]))?;
-        let pattern = flat.chunks(queries).map(<[Vec<f32>]>::to_vec).collect();
-        Ok(HeadPatterns { layer, tokens: common::labels(&self.model, &tokens), pattern })
-    }
-
-    /// One head's pattern, `[query][key]`.
-    ///
-    /// # Errors
-    ///
-    /// As [`AttentionPatterns::patterns`], and a head out of range.
-    pub fn pattern(&self, prompt: impl IntoTokens, layer: usize, head: usize) -> Result<Vec<Vec<f32>>> {
-        common::check_head(&self.model, layer, head)?;
-        Ok(self.patterns(prompt, layer)?.pattern.swap_remove(head))
-    }
-
-    /// The `k` positions a query attends to most (all it may see where there are fewer), most first; ties by position.
-    ///
-    /// # Errors
-    ///
-    /// As [`AttentionPatterns::pattern`], and a query out of range.
-    pub fn top_attended(
-        &self,
-        prompt: impl IntoTokens,
-        layer: usize,
-        head: usize,
-        query: usize,
-        k: usize,
-    ) -> Result<Vec<Attended>> {
-        common::check_head(&self.model, layer, head)?;
-        let found = self.patterns(prompt, layer)?;
-        common::within("query position", query, found.tokens.len())?;
-        let row = &found.pattern[head][query];
-        let attended = |pos: usize| Attended { pos, token: found.tokens[pos].clone(), weight: row[pos] };
-        Ok(common::largest(&row[..=query], k).into_iter().map(attended).collect())
+        let flat = common::numbers(by_head.mean_dim(0))?;
+        finite::check_all(Self::NAME, &self.model, &tokens, "an attention weight", &flat)?;
+        let rows: Vec<Vec<f64>> = flat.chunks(keys).map(<[f64]>::to_vec).collect();
+        Ok(HeadPatterns {
+            layer,
+            tokens: common::positions(&self.model, &tokens),
+            patterns: rows.chunks(queries).take(heads).map(<[Vec<f64>]>::to_vec).collect(),
+            bidirectional: self.model.config().bidirectional,
+        })
     }
 }
 
 impl HeadPatterns {
+    /// One head's pattern, `[query][key]`.
+    ///
+    /// # Errors
+    ///
+    /// A head out of range.
+    pub fn head(&self, head: usize) -> Result<ScoreTable<QueryKey>> {
+        common::within("head", head, self.patterns.len())?;
+        let units = format!("attention weight of L{}H{head}", self.layer);
+        let pattern = self.patterns[head].clone();
+        ScoreTable::new(AttentionPatterns::NAME, units, self.tokens.clone(), self.tokens.clone(), pattern)
+    }
+
+    /// The `k` keys a query attends to most, most first; ties by position. All that the query may see where there are
+    /// fewer: in a causal model none that comes after it.
+    ///
+    /// # Errors
+    ///
+    /// A head or a query position out of range.
+    pub fn top(&self, head: usize, query: impl Into<Position>, k: usize) -> Result<Vec<Score<QueryKey>>> {
+        common::within("head", head, self.patterns.len())?;
+        let query = query.into().index(self.tokens.len())?;
+        let seen = if self.bidirectional { self.tokens.len() } else { query + 1 };
+        let row = &self.patterns[head][query][..seen];
+        let units = format!("attention weight of L{}H{head}", self.layer);
+        let (queries, keys) = (vec![self.tokens[query].clone()], self.tokens[..seen].to_vec());
+        let row = ScoreTable::new(AttentionPatterns::NAME, units, queries, keys, vec![row.to_vec()])?;
+        Ok(row.highest(k))
+    }
+
     /// As a panel for a figure.
     pub fn panel(&self) -> Attention {
-        let empty = Attention::new(&self.tokens);
-        let heads = self.pattern.iter().enumerate();
+        let empty = Attention::new(self.tokens.iter().map(|at| &at.token));
+        let empty = if self.bidirectional { empty.bidirectional() } else { empty };
+        let heads = self.patterns.iter().enumerate();
         heads.fold(empty, |panel, (head, rows)| {
             panel.head(format!("L{}H{head}", self.layer), rows.iter().map(|row| row.iter().copied()))
         })
@@ -115,40 +139,88 @@ impl HeadPatterns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, encoder, fixture, induction_model};
+
+    impl Readings for AttentionPatterns {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let heads = self.patterns(&cases.prompt, 0);
+            vec![
+                Reading::panel("panel", heads.as_ref().map(HeadPatterns::panel)),
+                Reading::table(
+                    "head",
+                    heads
+                        .as_ref()
+                        .map_err(ToString::to_string)
+                        .and_then(|heads| heads.head(0).map_err(|error| error.to_string())),
+                ),
+                Reading::numbers(
+                    "top",
+                    heads.and_then(|heads| Ok(heads.top(0, 0, 9)?.into_iter().map(|key| key.value).collect())),
+                ),
+            ]
+        }
+    }
 
     #[test]
     fn the_planted_heads_look_where_they_were_told_to() {
         let tool = AttentionPatterns::new(&induction_model()).unwrap();
         let prompt = [9, 3, 5, 7, 3];
-        let previous = tool.top_attended(prompt, 0, 1, 4, 1).unwrap();
-        assert_eq!((previous[0].pos, previous[0].token.as_str()), (3, "7"));
-        close(previous[0].weight, 1.0, 1e-3);
-        assert_eq!(tool.top_attended(prompt, 1, 0, 4, 1).unwrap()[0].pos, 2);
-        let silent = tool.top_attended(prompt, 0, 0, 2, 9).unwrap();
-        assert_eq!(silent.iter().map(|a| a.pos).collect::<Vec<_>>(), [0, 1, 2]);
-        close(silent[2].weight, 1.0 / 3.0, 1e-6);
+        let first = tool.patterns(prompt, 0).unwrap();
+        let previous = first.top(1, 4, 1).unwrap().remove(0);
+        assert_eq!((previous.key, previous.key_token.as_str()), (3, "7"));
+        close(previous.value, 1.0, 1e-3);
+        assert_eq!(tool.patterns(prompt, -1).unwrap().top(0, -1, 1).unwrap()[0].key, 2);
+        let silent = first.top(0, 2, 9).unwrap();
+        assert_eq!(silent.iter().map(|seen| seen.key).collect::<Vec<_>>(), [0, 1, 2]);
+        close(silent[2].value, 1.0 / 3.0, 1e-6);
     }
 
     #[test]
     fn rows_sum_to_one_and_see_no_future() {
         let tool = AttentionPatterns::new(&fixture("llama")).unwrap();
         let found = tool.patterns([78, 51, 42, 47, 101], 1).unwrap();
-        for (query, row) in found.pattern.iter().flat_map(|head| head.iter().enumerate()) {
-            close(row.iter().sum(), 1.0, 1e-5);
+        for (query, row) in found.patterns.iter().flat_map(|head| head.iter().enumerate()) {
+            close(row.iter().sum::<f64>(), 1.0, 1e-5);
             assert!(row[query + 1..].iter().all(|weight| *weight == 0.0));
         }
         assert_eq!(found.panel().heads[3].name, "L1H3");
     }
 
     #[test]
+    fn an_encoder_looks_both_ways() {
+        let found = AttentionPatterns::new(&encoder()).unwrap().patterns([34, 17, 29, 49], 0).unwrap();
+        let mut keys: Vec<usize> = found.top(0, 0, 9).unwrap().iter().map(|seen| seen.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [0, 1, 2, 3], "the first position sees every key");
+        let all: f64 = found.top(0, 0, 9).unwrap().iter().map(|seen| seen.value).sum();
+        close(all, 1.0, 1e-5);
+        let mut figure = crate::plot::Figure::new("encoder");
+        figure.push(found.panel());
+        assert!(figure.validate().is_ok());
+    }
+
+    #[test]
+    fn a_batch_is_the_mean_of_its_prompts() {
+        let tool = AttentionPatterns::new(&fixture("gpt2")).unwrap();
+        let rows = [vec![1, 2, 3], vec![4, 5, 6]];
+        let both = tool.patterns(rows.to_vec(), 0).unwrap().patterns;
+        let each = rows.map(|row| tool.patterns(row, 0).unwrap().patterns);
+        close(both[1][2][0], f64::midpoint(each[0][1][2][0], each[1][1][2][0]), 1e-6);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let tool = AttentionPatterns::new(&fixture("gpt2")).unwrap();
-        let message = |layer, head, query| tool.top_attended([1, 2], layer, head, query, 1).unwrap_err().to_string();
-        assert_eq!(message(3, 0, 0), "layer 3 is out of range: there are 3, numbered from 0");
-        assert_eq!(message(0, 4, 0), "head 4 is out of range: there are 4, numbered from 0");
-        assert_eq!(message(0, 0, 2), "query position 2 is out of range: there are 2, numbered from 0");
-        let two = tool.patterns(vec![vec![1], vec![2]], 0).unwrap_err();
-        assert_eq!(two.to_string(), "attention_patterns: takes one prompt at a time, got 2; call it once for each");
+        let error = tool.patterns([1, 2], 3).unwrap_err().to_string();
+        assert_eq!(error, "layer 3 is out of range: there are 3, numbered from 0");
+        let found = tool.patterns([1, 2], 0).unwrap();
+        let message = |head, query| found.top(head, query, 1).unwrap_err().to_string();
+        assert_eq!(message(4, 0), "head 4 is out of range: there are 4, numbered from 0");
+        assert_eq!(message(0, 2), "position 2 is out of range: there are 2, numbered from 0");
+        let padded = arrakis_models::Tokens::padded(&[vec![1, 2], vec![3]], arrakis_models::Side::Left, 0).unwrap();
+        assert_eq!(
+            tool.patterns(padded, 0).unwrap_err().to_string(),
+            "attention_patterns: a mean by position takes prompts of one length, and these are padded; call it once for each length"
+        );
     }
 }

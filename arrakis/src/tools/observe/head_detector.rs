@@ -7,19 +7,47 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tools::shared::common;
+use crate::tools::shared::{common, finite};
 use crate::tools::{ScoreTable, Tool};
 
 /// Previous-token, duplicate-token and induction heads, by their attention.
 ///
-/// *What it tells you*: for each head, how much of its attention lies where a head of that kind would look:
-/// one back; at an earlier copy of the token; at what followed that copy. *How to read it*: [`HeadDetector::stripe`]
-/// is a mean weight between 0 and 1 on a random sequence repeated once: near 1 for a perfect head, near one over
-/// the number of visible positions for an indifferent one. [`HeadDetector::detect`] scores one prompt of your own.
-/// *When it misleads*: attention is not effect: confirm by ablation (a model can copy with no head above 0.1).
-/// `Mul` averages over all queries, also those that have nothing to match, so that a perfect induction head on a
-/// once-repeated sequence scores about 0.5. *Source*: Olsson et al., <https://arxiv.org/abs/2209.11895>; the
-/// diagonals of `TransformerLens`'s main demo; `transformer_lens.head_detector` 2.18.
+/// # What it tells you
+///
+/// For each head, how much of its attention lies where a head of that kind would look: one back; at an earlier copy of
+/// the token; at what followed that copy.
+///
+/// # How to read it
+///
+/// - [`HeadDetector::stripe`] is a mean weight between 0 and 1 on a random sequence repeated once: near 1 for a perfect
+///   head, near one over the number of visible positions for an indifferent one.
+/// - [`HeadDetector::detect`] scores prompts of your own.
+///
+/// # When it misleads
+///
+/// - Attention is not effect: confirm by ablation. A model can copy with no head above 0.1.
+/// - `Mul` averages over all queries, also those that have nothing to match, so that a perfect induction head on a
+///   once-repeated sequence scores about 0.5.
+/// - In an encoder a head may also look ahead, to a later copy, which none of these kinds counts.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let detector: HeadDetector = Bench::embedded()?.tool()?;
+/// for head in detector.induction(&Repeated::default())?.highest(3) {
+///     println!("layer {} head {}: {:.2}", head.layer, head.head, head.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Olsson et al., <https://arxiv.org/abs/2209.11895>; the diagonals of `TransformerLens`'s main demo;
+/// `transformer_lens.head_detector` 2.18.
 #[derive(Clone, Debug)]
 pub struct HeadDetector {
     model: HookedTransformer,
@@ -28,6 +56,7 @@ pub struct HeadDetector {
 /// A kind of head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum HeadKind {
     /// Looks at the position before.
     PreviousToken,
@@ -56,9 +85,10 @@ impl Default for Repeated {
     }
 }
 
-/// How a pattern is held against that of a perfect head.
+/// How a pattern is compared with that of a perfect head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorMeasure {
     /// The share of all attention that lies where the perfect head looks.
     Mul,
@@ -66,13 +96,15 @@ pub enum ErrorMeasure {
     Abs,
 }
 
-/// What [`HeadDetector::detect`] leaves out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exclude {
+/// What [`HeadDetector::detect`] may leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Exclude {
     /// Attention to the first token.
-    pub bos: bool,
+    Bos,
     /// Attention of a position to itself.
-    pub current_token: bool,
+    CurrentToken,
 }
 
 impl Tool for HeadDetector {
@@ -88,7 +120,7 @@ impl HeadDetector {
     ///
     /// # Errors
     ///
-    /// As [`HeadDetector::stripe`].
+    /// Those of [`HeadDetector::stripe`].
     pub fn induction(&self, repeated: &Repeated) -> Result<ScoreTable> {
         self.stripe(HeadKind::Induction, repeated)
     }
@@ -97,7 +129,7 @@ impl HeadDetector {
     ///
     /// # Errors
     ///
-    /// As [`HeadDetector::stripe`].
+    /// Those of [`HeadDetector::stripe`].
     pub fn previous_token(&self, repeated: &Repeated) -> Result<ScoreTable> {
         self.stripe(HeadKind::PreviousToken, repeated)
     }
@@ -106,7 +138,7 @@ impl HeadDetector {
     ///
     /// # Errors
     ///
-    /// As [`HeadDetector::stripe`].
+    /// Those of [`HeadDetector::stripe`].
     pub fn duplicate_token(&self, repeated: &Repeated) -> Result<ScoreTable> {
         self.stripe(HeadKind::DuplicateToken, repeated)
     }
@@ -121,15 +153,15 @@ impl HeadDetector {
     /// A sequence shorter than 2, an empty batch, or twice the length beyond the model's context.
     pub fn stripe(&self, kind: HeadKind, repeated: &Repeated) -> Result<ScoreTable> {
         let patterns = self.patterns(self.repeated_tokens(repeated)?)?;
-        Ok(on_diagonal(&patterns, kind, repeated.length))
+        on_diagonal(&patterns, kind, repeated.length)
     }
 
     /// [`HeadDetector::stripe`] of every kind, from one run: induction, previous token, duplicate token.
     ///
     /// # Errors
     ///
-    /// As [`HeadDetector::stripe`].
-    pub fn stripes(&self, repeated: &Repeated) -> Result<[(HeadKind, ScoreTable); 3]> {
+    /// Those of [`HeadDetector::stripe`].
+    pub fn stripes(&self, repeated: &Repeated) -> Result<Vec<(HeadKind, ScoreTable)>> {
         self.stripes_of(self.repeated_tokens(repeated)?, repeated.length)
     }
 
@@ -138,7 +170,7 @@ impl HeadDetector {
     /// # Errors
     ///
     /// A row that does not end so, is padded, or does not fit the model.
-    pub fn stripes_of(&self, rows: impl IntoTokens, length: usize) -> Result<[(HeadKind, ScoreTable); 3]> {
+    pub fn stripes_of(&self, rows: impl IntoTokens, length: usize) -> Result<Vec<(HeadKind, ScoreTable)>> {
         let tokens = rows.into_tokens(&self.model)?;
         unpadded(&tokens)?;
         let twice = |ids: &Vec<u32>| {
@@ -151,14 +183,14 @@ impl HeadDetector {
         }
         let patterns = self.patterns(tokens)?;
         let kinds = [HeadKind::Induction, HeadKind::PreviousToken, HeadKind::DuplicateToken];
-        Ok(kinds.map(|kind| (kind, on_diagonal(&patterns, kind, length))))
+        kinds.into_iter().map(|kind| Ok((kind, on_diagonal(&patterns, kind, length)?))).collect()
     }
 
     /// Seeded random tokens, each row a sequence and its repetition, after the BOS where there is one.
     ///
     /// # Errors
     ///
-    /// As [`HeadDetector::stripe`].
+    /// Those of [`HeadDetector::stripe`].
     pub fn repeated_tokens(&self, repeated: &Repeated) -> Result<Tokens> {
         let Repeated { length, batch, seed, bos } = *repeated;
         let (longest, d_vocab) = (self.model.config().max_positions(), self.model.config().d_vocab as u32);
@@ -191,13 +223,13 @@ impl HeadDetector {
         prompts: impl IntoTokens,
         kind: HeadKind,
         measure: ErrorMeasure,
-        exclude: Exclude,
+        exclude: &[Exclude],
     ) -> Result<ScoreTable> {
         let tokens = prompts.into_tokens(&self.model)?;
         unpadded(&tokens)?;
         let each =
-            |pattern: &[Vec<f32>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
-        Ok(ScoreTable::heads(self.patterns(tokens)?.score(each), "likeness to a perfect head"))
+            |pattern: &[Vec<f64>], ids: &[u32]| similarity(pattern, &detection_pattern(kind, ids), measure, exclude);
+        self.patterns(tokens)?.score("likeness to a perfect head", each)
     }
 
     /// The pattern of every head on every row; no logits are computed.
@@ -206,6 +238,8 @@ impl HeadDetector {
         let (heads, pos) = (self.model.config().n_heads, tokens.pos());
         let layer = |layer: usize| {
             let pattern: Tensor<4> = cache.get(site::pattern(layer))?;
+            let total = common::number(pattern.clone().abs().sum())?;
+            finite::check(Self::NAME, &self.model, &tokens, "an attention weight", total)?;
             common::rows(pattern.reshape([tokens.batch() * heads * pos, pos]))
         };
         let layers = (0..self.model.config().n_layers).map(layer).collect::<Result<_>>()?;
@@ -218,18 +252,20 @@ struct Patterns {
     tokens: Tokens,
     heads: usize,
     /// `[layer][row * head * query][key]`
-    layers: Vec<Vec<Vec<f32>>>,
+    layers: Vec<Vec<Vec<f64>>>,
 }
 
 impl Patterns {
-    /// The mean over rows of a score of each head's `[query][key]`: `[layer][head]`.
-    fn score(&self, each: impl Fn(&[Vec<f32>], &[u32]) -> f32) -> Vec<Vec<f32>> {
+    /// A score of each head's `[query][key]`, `[layer][head]`: the mean over rows, with each row's own kept.
+    fn score(&self, units: &str, each: impl Fn(&[Vec<f64>], &[u32]) -> f64) -> Result<ScoreTable> {
         let (heads, pos, batch) = (self.heads, self.tokens.pos(), self.tokens.batch());
-        let by_head = |rows: &Vec<Vec<f32>>, head: usize| {
+        let by_head = |rows: &Vec<Vec<f64>>, head: usize| {
             let one = |row: usize| each(&rows[(row * heads + head) * pos..][..pos], &self.tokens.ids()[row]);
-            (0..batch).map(one).sum::<f32>() / batch as f32
+            (0..batch).map(one).collect::<Vec<f64>>()
         };
-        self.layers.iter().map(|rows| (0..heads).map(|head| by_head(rows, head)).collect()).collect()
+        let cells = self.layers.iter().flat_map(|rows| (0..heads).map(move |head| by_head(rows, head))).collect();
+        let layers = (0..self.layers.len()).collect();
+        ScoreTable::of_prompts(HeadDetector::NAME, units, layers, (0..heads).collect(), cells)
     }
 }
 
@@ -242,49 +278,50 @@ fn unpadded(tokens: &Tokens) -> Result<()> {
 }
 
 /// Mean attention where a perfect head of a kind looks, of the queries that have something to look at.
-fn on_diagonal(patterns: &Patterns, kind: HeadKind, length: usize) -> ScoreTable {
+fn on_diagonal(patterns: &Patterns, kind: HeadKind, length: usize) -> Result<ScoreTable> {
     let second_copy = patterns.tokens.pos() - length;
     let (first, back) = match kind {
         HeadKind::PreviousToken => (1, 1),
         HeadKind::DuplicateToken => (second_copy, length),
         HeadKind::Induction => (second_copy, length - 1),
     };
-    let each = |pattern: &[Vec<f32>], _: &[u32]| {
-        let on: f32 = (first..pattern.len()).map(|query| pattern[query][query - back]).sum();
-        on / (pattern.len() - first) as f32
+    let each = |pattern: &[Vec<f64>], _: &[u32]| {
+        let on: f64 = (first..pattern.len()).map(|query| pattern[query][query - back]).sum();
+        on / (pattern.len() - first) as f64
     };
-    ScoreTable::heads(patterns.score(each), &format!("mean attention {back} back"))
+    patterns.score(&format!("mean attention {back} back"), each)
 }
 
 /// Where a perfect head of a kind looks, `[query][key]` of zeros and ones; a row may have none or several.
-pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f32>> {
+pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f64>> {
     let looks = |query: usize, key: usize| match kind {
         HeadKind::PreviousToken => key + 1 == query,
         HeadKind::DuplicateToken => key < query && ids[key] == ids[query],
         HeadKind::Induction => key >= 1 && key <= query && key - 1 != query && ids[key - 1] == ids[query],
     };
-    let row = |query: usize| (0..ids.len()).map(|key| f32::from(u8::from(looks(query, key)))).collect();
+    let row = |query: usize| (0..ids.len()).map(|key| f64::from(u8::from(looks(query, key)))).collect();
     (0..ids.len()).map(row).collect()
 }
 
 /// `TransformerLens`'s `compute_head_attention_similarity_score`.
-fn similarity(pattern: &[Vec<f32>], perfect: &[Vec<f32>], measure: ErrorMeasure, exclude: Exclude) -> f32 {
-    let kept = |query: usize, key: usize| !(exclude.bos && key == 0 || exclude.current_token && key == query);
+fn similarity(pattern: &[Vec<f64>], perfect: &[Vec<f64>], measure: ErrorMeasure, exclude: &[Exclude]) -> f64 {
+    let kept = |query: usize, key: usize| {
+        !(exclude.contains(&Exclude::Bos) && key == 0 || exclude.contains(&Exclude::CurrentToken) && key == query)
+    };
     let cells = || {
         (0..pattern.len())
             .flat_map(|query| (0..pattern.len()).map(move |key| (query, key)))
             .filter(|(query, key)| kept(*query, *key))
     };
-    let sum =
-        |value: &dyn Fn(usize, usize) -> f32| cells().map(|(query, key)| f64::from(value(query, key))).sum::<f64>();
+    let sum = |value: &dyn Fn(usize, usize) -> f64| cells().map(|(query, key)| value(query, key)).sum::<f64>();
     match measure {
         ErrorMeasure::Mul => {
             let all = sum(&|query, key| pattern[query][key]);
-            if all == 0.0 { 0.0 } else { (sum(&|query, key| pattern[query][key] * perfect[query][key]) / all) as f32 }
+            if all == 0.0 { 0.0 } else { sum(&|query, key| pattern[query][key] * perfect[query][key]) / all }
         }
         ErrorMeasure::Abs => {
             let mean = sum(&|query, key| (pattern[query][key] - perfect[query][key]).abs()) / pattern.len() as f64;
-            (1.0 - (mean * 1000.0).round_ties_even() / 1000.0) as f32
+            1.0 - (mean * 1000.0).round_ties_even() / 1000.0
         }
     }
 }
@@ -292,14 +329,25 @@ fn similarity(pattern: &[Vec<f32>], perfect: &[Vec<f32>], measure: ErrorMeasure,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{VOCAB, close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, VOCAB, close, fixture, induction_model};
+
+    impl Readings for HeadDetector {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let repeated = Repeated { length: 4, batch: 2, seed: 0, bos: None };
+            let kinds = [HeadKind::Induction, HeadKind::PreviousToken, HeadKind::DuplicateToken];
+            let detected = |measure| self.detect(&cases.prompt, HeadKind::Induction, measure, &[Exclude::CurrentToken]);
+            let stripes = kinds.map(|kind| Reading::table("stripe", self.stripe(kind, &repeated)));
+            let measured = [ErrorMeasure::Mul, ErrorMeasure::Abs].map(|how| Reading::table("detect", detected(how)));
+            stripes.into_iter().chain(measured).collect()
+        }
+    }
 
     #[test]
     fn the_planted_heads_are_found() {
         let tool = HeadDetector::new(&induction_model()).unwrap();
         let mut sequence: Vec<u32> = (0..VOCAB as u32).collect();
         sequence.extend(sequence.clone());
-        let found = tool.detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, Exclude::default()).unwrap();
+        let found = tool.detect(sequence, HeadKind::Induction, ErrorMeasure::Mul, &[]).unwrap();
         assert_eq!(found.highest(1)[0].label, "L1H0");
         close(found.values[1][0], 0.5, 0.06);
         let repeated = Repeated { length: 8, batch: 6, seed: 1, bos: None };
@@ -316,7 +364,7 @@ mod tests {
         let drawn = tool.repeated_tokens(&repeated).unwrap();
         assert_eq!(tool.stripes_of(&drawn, 8).unwrap(), tool.stripes(&repeated).unwrap());
         let once: Vec<u32> = (0..VOCAB as u32).collect();
-        let [(_, induction), ..] = tool.stripes_of([once.clone(), once].concat(), VOCAB).unwrap();
+        let (_, induction) = tool.stripes_of([once.clone(), once].concat(), VOCAB).unwrap().remove(0);
         assert!(induction.values[1][0] > 0.9, "every query has one token to match: {}", induction.values[1][0]);
         let error = tool.stripes_of([1, 2, 3, 1, 2, 4], 3).unwrap_err().to_string();
         assert_eq!(error, "head_detector: row 0 does not end in 3 tokens said twice");
@@ -331,20 +379,16 @@ mod tests {
         assert_eq!(detection_pattern(HeadKind::Induction, &ids)[2], [0.0, 1.0, 0.0, 0.0]);
         let pattern = vec![vec![1.0, 0.0], vec![0.25, 0.75]];
         let perfect = detection_pattern(HeadKind::PreviousToken, &[1, 2]);
-        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude::default()), 0.125, 1e-6);
-        close(
-            similarity(&pattern, &perfect, ErrorMeasure::Mul, Exclude { bos: false, current_token: true }),
-            1.0,
-            1e-6,
-        );
-        close(similarity(&pattern, &perfect, ErrorMeasure::Abs, Exclude::default()), 1.0 - 1.25, 1e-6);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, &[]), 0.125, 1e-6);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Mul, &[Exclude::CurrentToken]), 1.0, 1e-6);
+        close(similarity(&pattern, &perfect, ErrorMeasure::Abs, &[]), 1.0 - 1.25, 1e-6);
     }
 
     #[test]
     fn an_indifferent_head_scores_one_over_the_visible() {
         let tool = HeadDetector::new(&induction_model()).unwrap();
         let repeated = Repeated { length: 10, batch: 1, seed: 3, bos: None };
-        let mean: f32 = (1..20).map(|query| 1.0 / (query + 1) as f32).sum::<f32>() / 19.0;
+        let mean: f64 = (1..20).map(|query| 1.0 / f64::from(query + 1)).sum::<f64>() / 19.0;
         close(tool.previous_token(&repeated).unwrap().values[0][0], mean, 1e-5);
     }
 

@@ -3,6 +3,7 @@
 use arrakis_models::{Error as ModelError, HookedTransformer, IntoTokens, Tokens, conformance, device};
 use burn::tensor::Tensor;
 
+use super::place::TokenAt;
 use crate::error::{Error, Result};
 
 /// Fails with the valid range unless `asked < length`.
@@ -10,10 +11,13 @@ pub(crate) fn within(what: &'static str, asked: usize, length: usize) -> Result<
     if asked < length { Ok(()) } else { Err(ModelError::out_of_range(what, asked, length).into()) }
 }
 
-/// Checks a layer and a head of a model.
-pub(crate) fn check_head(model: &HookedTransformer, layer: usize, head: usize) -> Result<()> {
-    within("layer", layer, model.config().n_layers)?;
-    within("head", head, model.config().n_heads)
+/// An index from either end of `length` things; fails with the valid range.
+pub(crate) fn index(what: &'static str, asked: isize, length: usize) -> Result<usize> {
+    let index = if asked < 0 { asked.saturating_add_unsigned(length) } else { asked };
+    match usize::try_from(index) {
+        Ok(index) if index < length => Ok(index),
+        _ => Err(ModelError::out_of_range(what, asked, length).into()),
+    }
 }
 
 /// Checks a token id of a model's vocabulary.
@@ -33,26 +37,20 @@ pub(crate) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
     })
 }
 
-/// Checks that two prompts can be patched one into the other.
-pub(crate) fn check_pair(tool: &'static str, source: &Tokens, target: &Tokens) -> Result<()> {
-    let (from, into) = ([source.batch(), source.pos()], [target.batch(), target.pos()]);
-    if from == into && source.real() == target.real() {
-        return Ok(());
+/// Prompts of one length, whose positions are the same place in each: what a mean by position is taken over.
+pub(crate) fn aligned(tool: &'static str, model: &HookedTransformer, prompts: impl IntoTokens) -> Result<Tokens> {
+    let tokens = prompts.into_tokens(model)?;
+    if tokens.real().iter().flatten().all(|real| *real) {
+        return Ok(tokens);
     }
-    let problem = format!(
-        "the source is {} × {} tokens, the target {} × {}{}; patch between prompts that align token by token",
-        from[0],
-        from[1],
-        into[0],
-        into[1],
-        if from == into { ", padded in other places" } else { "" }
-    );
-    Err(Error::Tool { tool, problem })
+    let problem = "a mean by position takes prompts of one length, and these are padded; call it once for each length";
+    Err(Error::Tool { tool, problem: problem.into() })
 }
 
-/// Each token's own text, in the first row; its id where the model has no tokenizer.
-pub(crate) fn labels(model: &HookedTransformer, tokens: &Tokens) -> Vec<String> {
-    tokens.ids()[0].iter().map(|id| label(model, *id)).collect()
+/// Each position and its token's text, in the first row; the id where the model has no tokenizer.
+pub(crate) fn positions(model: &HookedTransformer, tokens: &Tokens) -> Vec<TokenAt> {
+    let ids = tokens.ids()[0].iter().enumerate();
+    ids.map(|(position, id)| TokenAt { position, token: label(model, *id) }).collect()
 }
 
 /// One token's own text; its id where the model has no tokenizer or the tokenizer has no such id.
@@ -65,23 +63,25 @@ pub(crate) fn has(model: &HookedTransformer, site: &str) -> bool {
     conformance::has(model.config(), site)
 }
 
+/// All numbers of a tensor, row-major.
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>> {
+    Ok(device::read(tensor)?.into_iter().map(f64::from).collect())
+}
+
 /// A matrix as rows of numbers.
-pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f64>>> {
     let [_, columns] = matrix.dims();
-    Ok(device::read(matrix)?.chunks(columns.max(1)).map(<[f32]>::to_vec).collect())
+    Ok(numbers(matrix)?.chunks(columns.max(1)).map(<[f64]>::to_vec).collect())
 }
 
 /// One number out of a tensor of one.
-pub(crate) fn number(tensor: Tensor<1>) -> Result<f32> {
-    Ok(device::read(tensor)?[0])
+pub(crate) fn number(tensor: Tensor<1>) -> Result<f64> {
+    Ok(f64::from(device::read(tensor)?[0]))
 }
 
-/// The indices of the `k` largest, largest first; ties go to the first, NaN last.
-pub(crate) fn largest(values: &[f32], k: usize) -> Vec<usize> {
-    let key = |index: &usize| {
-        if values[*index].is_nan() { f32::NEG_INFINITY } else { values[*index] }
-    };
-    let order = |a: &usize, b: &usize| key(b).total_cmp(&key(a)).then(a.cmp(b));
+/// The indices of the `k` largest of finite numbers, largest first; ties go to the first.
+pub(crate) fn largest(values: &[f64], k: usize) -> Vec<usize> {
+    let order = |a: &usize, b: &usize| values[*b].total_cmp(&values[*a]).then(a.cmp(b));
     let mut indices: Vec<usize> = (0..values.len()).collect();
     if k < indices.len() {
         indices.select_nth_unstable_by(k, order);
@@ -97,7 +97,14 @@ mod tests {
 
     #[test]
     fn the_largest_come_first_and_ties_by_index() {
-        assert_eq!(largest(&[1.0, 3.0, f32::NAN, 3.0, 2.0], 3), [1, 3, 4]);
-        assert_eq!(largest(&[0.0, -0.0, 5.0], 9), [2, 0, 1]);
+        assert_eq!(largest(&[1.0, 3.0, -1.0, 3.0, 2.0], 3), [1, 3, 4]);
+        assert_eq!(largest(&[0.0, 0.5, 5.0], 9), [2, 1, 0]);
+    }
+
+    #[test]
+    fn an_index_counts_from_either_end() {
+        assert_eq!((index("layer", -1, 3).unwrap(), index("layer", 0, 3).unwrap()), (2, 0));
+        assert!(index("layer", 3, 3).is_err() && index("layer", -4, 3).is_err());
+        assert!(index("layer", isize::MIN, 3).is_err() && index("layer", 0, 0).is_err());
     }
 }

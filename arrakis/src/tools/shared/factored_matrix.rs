@@ -1,8 +1,9 @@
 //! Products of thin matrices, never multiplied out.
 
-use arrakis_models::{Svd, device, svd};
+use arrakis_models::{Svd, svd};
 use burn::tensor::Tensor;
 
+use super::common;
 use crate::error::{Error, Result};
 
 /// `a b` for each of `n` heads, `[n, l, k] × [n, k, r]` with a small `k`: `W_V W_O`, or `W_Q W_Kᵀ`.
@@ -50,7 +51,7 @@ impl FactoredMatrix {
     ///
     /// An index out of range.
     pub fn head(&self, index: usize) -> Result<Self> {
-        super::common::within("head", index, self.len())?;
+        common::within("head", index, self.len())?;
         Ok(Self { a: self.a.clone().narrow(0, index, 1), b: self.b.clone().narrow(0, index, 1) })
     }
 
@@ -87,9 +88,9 @@ impl FactoredMatrix {
     /// # Errors
     ///
     /// A device that fails.
-    pub fn norms(&self) -> Result<Vec<f32>> {
+    pub fn norms(&self) -> Result<Vec<f64>> {
         let squares = (self.left_gram() * self.right_gram()).sum_dim(2).sum_dim(1);
-        Ok(device::read(squares)?.into_iter().map(root).collect())
+        Ok(common::numbers(squares)?.into_iter().map(root).collect())
     }
 
     /// Frobenius norm of every matrix of this stack times every one of another, `[n][n']`: with `m = b a'`,
@@ -98,7 +99,7 @@ impl FactoredMatrix {
     /// # Errors
     ///
     /// Columns of the one that are not the rows of the other.
-    pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f32>>> {
+    pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f64>>> {
         let ([n, k, r], [m, l, j]) = (self.b.dims(), other.a.dims());
         if r != l {
             return Err(Error::Value {
@@ -115,7 +116,7 @@ impl FactoredMatrix {
         let left = self.left_gram().reshape([n, 1, k, k]).expand([n, m, k, k]).matmul(middle.clone());
         let right = middle.matmul(other.right_gram().reshape([1, m, j, j]).expand([n, m, j, j]));
         let squares = (left * right).sum_dim(3).sum_dim(2).reshape([n, m]);
-        Ok(super::common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
+        Ok(common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
     }
 
     /// The singular value decomposition of each, `u diag(s) vᵀ`: `u` `[n, l, m]`, `s` `[n, m]` falling, `v` `[n, r, m]`
@@ -133,8 +134,8 @@ impl FactoredMatrix {
     /// # Errors
     ///
     /// As [`FactoredMatrix::svd`].
-    pub fn singular_values(&self) -> Result<Vec<Vec<f32>>> {
-        super::common::rows(self.svd()?.s)
+    pub fn singular_values(&self) -> Result<Vec<Vec<f64>>> {
+        common::rows(self.svd()?.s)
     }
 
     /// The same matrices in factors that share the singular values: `a = u √s`, `b = √s vᵀ`.
@@ -159,19 +160,20 @@ impl FactoredMatrix {
     }
 }
 
-/// Rounding may leave a square a hair below zero.
-fn root(square: f32) -> f32 {
-    square.max(0.0).sqrt()
+/// Rounding may leave a square a hair below zero. What is not a number stays so.
+fn root(square: f64) -> f64 {
+    if square < 0.0 { 0.0 } else { square.sqrt() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tools::testing::{close, fixture};
+    use arrakis_models::device;
     use burn::tensor::Device;
 
-    fn norm(dense: Tensor<3>) -> f32 {
-        device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt()
+    fn norm(dense: Tensor<3>) -> f64 {
+        f64::from(device::read((dense.clone() * dense).sum()).unwrap()[0]).sqrt()
     }
 
     #[test]
@@ -179,8 +181,10 @@ mod tests {
         let a = Tensor::<3>::from_floats([[[1.0], [2.0]]], &Device::flex());
         let b = Tensor::<3>::from_floats([[[3.0, 0.0, 4.0]]], &Device::flex());
         let matrix = FactoredMatrix::new(a, b).unwrap();
-        close(matrix.norms().unwrap()[0], 5.0f32.sqrt() * 5.0, 1e-5);
+        close(matrix.norms().unwrap()[0], 5.0f64.sqrt() * 5.0, 1e-5);
         assert_eq!(matrix.transposed().dense().dims(), [1, 3, 2]);
+        let broken = FactoredMatrix::new(matrix.a * f32::NAN, matrix.b).unwrap();
+        assert!(broken.norms().unwrap()[0].is_nan(), "what is not a number has no norm");
     }
 
     #[test]
@@ -206,7 +210,7 @@ mod tests {
         let ov = FactoredMatrix::new(model.w_v(0).unwrap(), model.w_o(0).unwrap()).unwrap();
         for (values, norm) in ov.singular_values().unwrap().iter().zip(ov.norms().unwrap()) {
             assert_eq!(values.len(), model.config().d_head);
-            close(values.iter().map(|value| value * value).sum::<f32>().sqrt(), norm, 1e-5 * norm.max(1.0));
+            close(values.iter().map(|value| value * value).sum::<f64>().sqrt(), norm, 1e-5 * norm.max(1.0));
         }
         let even = ov.even().unwrap();
         assert!(norm(even.dense() - ov.dense()) < 1e-5);
@@ -232,7 +236,7 @@ mod tests {
             let [a, b, u, v] = [&case.a, &case.b, &case.u, &case.v].map(|stack| tensor(stack));
             let found = FactoredMatrix::new(a, b).unwrap().svd().unwrap();
             for (got, expected) in device::read(found.s).unwrap().iter().zip(case.s.concat()) {
-                close(*got, expected, 1e-6 * case.s[0][0]);
+                close(*got, expected, 1e-6 * f64::from(case.s[0][0]));
             }
             // Up to the sign of each column, the same in both.
             let signs = (found.u.clone() * u.clone()).sum_dim(1).sign();

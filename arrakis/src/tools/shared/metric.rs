@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrakis_models::{HookedTransformer, IntoTokens, SweepCase, SweepResult, Tokens, device};
+use arrakis_models::{HookedTransformer, IntoTokens, SweepCase, SweepResult, Tokens};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
+use super::answer::Answer;
 use super::common;
 use super::position::Position;
 use crate::error::{Error, Result};
@@ -14,21 +15,23 @@ type Compute = dyn Fn(&Tensor<3>, &Tokens) -> Result<Tensor<1>> + Send + Sync;
 
 #[derive(Clone)]
 enum Kind {
-    LogitDiff { answers: Vec<u32>, wrong: Vec<u32> },
-    Logit { answers: Vec<u32> },
-    LogProb { answers: Vec<u32> },
+    LogitDiff { answers: Vec<Answer>, wrong: Vec<Answer> },
+    Logit { answers: Vec<Answer> },
+    LogProb { answers: Vec<Answer> },
     Loss,
     Closure(Arc<Compute>),
 }
 
 /// One number from a run's logits, in nats unless it is a closure of your own. Cheap to clone.
 ///
-/// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it.
+/// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it. Answers are texts
+/// of one token, or ids; texts are looked up in the model the metric is used on.
 ///
 /// ```
 /// use arrakis::tools::Metric;
-/// let by_name = Metric::logit_diff(5335, 1757);          // one pair for every row
-/// let by_row = Metric::logit_diffs(vec![5335, 1757], vec![1757, 5335]);
+/// let by_name = Metric::logit_diff(" Mary", " John");    // one pair for every row
+/// let by_row = Metric::logit_diffs([" Mary", " John"], [" John", " Mary"]);
+/// let by_id = Metric::log_prob(5335).at(-2);             // at the last token but one
 /// let own = Metric::new("mean logit", |logits, _| Ok(logits.clone().mean()));
 /// ```
 #[derive(Clone)]
@@ -46,11 +49,12 @@ impl fmt::Debug for Metric {
 
 impl Metric {
     fn of(name: String, kind: Kind) -> Self {
-        Self { name, kind, pos: Position::Last }
+        Self { name, kind, pos: Position::LAST }
     }
 
     /// `logit(answer) - logit(wrong)` at the last token of every row.
-    pub fn logit_diff(answer: u32, wrong: u32) -> Self {
+    pub fn logit_diff(answer: impl Into<Answer>, wrong: impl Into<Answer>) -> Self {
+        let (answer, wrong) = (answer.into(), wrong.into());
         Self::of(
             format!("logit({answer}) - logit({wrong})"),
             Kind::LogitDiff { answers: vec![answer], wrong: vec![wrong] },
@@ -58,23 +62,28 @@ impl Metric {
     }
 
     /// The same with an answer and a wrong token for each row.
-    pub fn logit_diffs(answers: Vec<u32>, wrong: Vec<u32>) -> Self {
-        Self::of("logit difference".into(), Kind::LogitDiff { answers, wrong })
+    pub fn logit_diffs<A: Into<Answer>, W: Into<Answer>>(
+        answers: impl IntoIterator<Item = A>,
+        wrong: impl IntoIterator<Item = W>,
+    ) -> Self {
+        Self::of("logit difference".into(), Kind::LogitDiff { answers: all(answers), wrong: all(wrong) })
     }
 
     /// One token's logit at the last token of every row.
-    pub fn logit(token: u32) -> Self {
-        Self::of(format!("logit({token})"), Kind::Logit { answers: vec![token] })
+    pub fn logit(answer: impl Into<Answer>) -> Self {
+        let answer = answer.into();
+        Self::of(format!("logit({answer})"), Kind::Logit { answers: vec![answer] })
     }
 
     /// One token's log-probability at the last token of every row.
-    pub fn log_prob(token: u32) -> Self {
-        Self::of(format!("log p({token})"), Kind::LogProb { answers: vec![token] })
+    pub fn log_prob(answer: impl Into<Answer>) -> Self {
+        let answer = answer.into();
+        Self::of(format!("log p({answer})"), Kind::LogProb { answers: vec![answer] })
     }
 
     /// The same with a token for each row.
-    pub fn log_probs(tokens: Vec<u32>) -> Self {
-        Self::of("log-probability".into(), Kind::LogProb { answers: tokens })
+    pub fn log_probs<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Self {
+        Self::of("log-probability".into(), Kind::LogProb { answers: all(answers) })
     }
 
     /// Mean cross entropy of each token given those before it.
@@ -87,10 +96,10 @@ impl Metric {
         Self::of(name.to_owned(), Kind::Closure(Arc::new(compute)))
     }
 
-    /// Read at this position instead of the last token; the loss and closures take no notice.
+    /// Read at this position of every row instead of the last token. The loss and closures ignore it.
     #[must_use]
-    pub fn at(self, pos: impl Into<Position>) -> Self {
-        Self { pos: pos.into(), ..self }
+    pub fn at(self, position: impl Into<Position>) -> Self {
+        Self { pos: position.into(), ..self }
     }
 
     /// What it is called.
@@ -122,15 +131,16 @@ impl Metric {
     ///
     /// # Errors
     ///
-    /// As [`Metric::tensor`].
+    /// Those of [`Metric::tensor`].
     pub fn per_row(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
+        let of_rows = |rows: Tensor<2>, answers: &[Answer]| pick(&rows, &ids(model, answers)?);
         match &self.kind {
             Kind::LogitDiff { answers, wrong } => {
                 let rows = self.rows(logits, tokens)?;
-                Ok(pick(&rows, answers)? - pick(&rows, wrong)?)
+                Ok(of_rows(rows.clone(), answers)? - of_rows(rows, wrong)?)
             }
-            Kind::Logit { answers } => pick(&self.rows(logits, tokens)?, answers),
-            Kind::LogProb { answers } => pick(&activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
+            Kind::Logit { answers } => of_rows(self.rows(logits, tokens)?, answers),
+            Kind::LogProb { answers } => of_rows(activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
             Kind::Loss => row_losses(model, logits, tokens),
             Kind::Closure(compute) => compute(logits, tokens),
         }
@@ -140,20 +150,24 @@ impl Metric {
     ///
     /// # Errors
     ///
-    /// As [`Metric::tensor`], or a device that fails.
-    pub fn value(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<f32> {
+    /// Those of [`Metric::tensor`], or a device that fails.
+    pub fn value(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<f64> {
         common::number(self.tensor(model, logits, tokens)?)
     }
 
-    /// The metric of each prompt of a batch under the untouched model: a sample for a test.
+    /// The metric of each prompt of a batch under the untouched model: a sample for a test, `[batch]`.
     ///
     /// # Errors
     ///
-    /// Those of the prompts, and as [`Metric::tensor`].
+    /// Those of the prompts, and of [`Metric::tensor`].
     pub fn values(&self, model: &HookedTransformer, prompts: impl IntoTokens) -> Result<Vec<f64>> {
         let tokens = prompts.into_tokens(model)?;
-        let rows = self.per_row(model, &model.forward(&tokens)?, &tokens)?;
-        Ok(device::read(rows)?.into_iter().map(f64::from).collect())
+        common::numbers(self.per_row(model, &model.forward(&tokens)?, &tokens)?)
+    }
+
+    /// The metric of each prompt, from logits that are there: `[batch]`.
+    pub(crate) fn of_each(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Vec<f64>> {
+        common::numbers(self.each_row(model, logits, tokens)?)
     }
 
     /// Runs a sweep of edits over prompts under this metric; only the logits it reads are computed.
@@ -167,9 +181,35 @@ impl Metric {
         tokens: &Tokens,
         cases: impl IntoIterator<Item = SweepCase>,
     ) -> Result<SweepResult> {
+        let resolved = self.resolved(model)?;
         let sweep = model.sweep(tokens)?.cases(cases);
         let sweep = if self.reads_last_only(tokens) { sweep.last_only() } else { sweep };
-        sweep.run(|logits| self.each_row(model, &logits, tokens))
+        sweep.run(|logits| resolved.each_row(model, &logits, tokens))
+    }
+
+    /// The tokens of a logit or a logit difference, each with its sign, one row of them or one for each prompt, and the
+    /// position they are read at: what is linear in the logits. Other metrics have none.
+    pub(crate) fn linear(&self, model: &HookedTransformer, batch: usize) -> Result<Option<Linear>> {
+        let signed = match &self.kind {
+            Kind::Logit { answers } => vec![(ids(model, answers)?, 1.0)],
+            Kind::LogitDiff { answers, wrong } => vec![(ids(model, answers)?, 1.0), (ids(model, wrong)?, -1.0)],
+            _ => return Ok(None),
+        };
+        signed.iter().try_for_each(|(ids, _)| fits(ids.len(), batch))?;
+        let of_row = |row: usize| signed.iter().map(|(ids, sign)| (ids[row % ids.len()], *sign)).collect();
+        Ok(Some(Linear { terms: (0..batch).map(of_row).collect(), position: self.pos }))
+    }
+
+    /// The same with ids for texts, looked up once.
+    fn resolved(&self, model: &HookedTransformer) -> Result<Self> {
+        let known = |answers: &[Answer]| Ok(all(ids(model, answers)?)) as Result<_>;
+        let kind = match &self.kind {
+            Kind::LogitDiff { answers, wrong } => Kind::LogitDiff { answers: known(answers)?, wrong: known(wrong)? },
+            Kind::Logit { answers } => Kind::Logit { answers: known(answers)? },
+            Kind::LogProb { answers } => Kind::LogProb { answers: known(answers)? },
+            other => other.clone(),
+        };
+        Ok(Self { kind, ..self.clone() })
     }
 
     /// One number a row, `[batch]`: what is defined only for the batch as a whole stands in every row.
@@ -183,7 +223,7 @@ impl Metric {
     /// Whether nothing but each row's last position is read.
     fn reads_last_only(&self, tokens: &Tokens) -> bool {
         let known = !matches!(self.kind, Kind::Loss | Kind::Closure(_));
-        known && self.pos == Position::Last && tokens.last_positions().iter().all(|last| *last + 1 == tokens.pos())
+        known && self.pos == Position::LAST && tokens.last_positions().iter().all(|last| *last + 1 == tokens.pos())
     }
 
     /// Logits at the position, `[batch, d_vocab]`.
@@ -206,16 +246,38 @@ impl Metric {
     }
 }
 
+/// A logit or a difference of logits.
+pub(crate) struct Linear {
+    /// Tokens with their signs, `[prompt][term]`.
+    pub(crate) terms: Vec<Vec<(u32, f32)>>,
+    /// Where they are read.
+    pub(crate) position: Position,
+}
+
 fn refuse(problem: String) -> Error {
     Error::Value { of: "Metric", problem }
+}
+
+fn all<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Vec<Answer> {
+    answers.into_iter().map(Into::into).collect()
+}
+
+fn ids(model: &HookedTransformer, answers: &[Answer]) -> Result<Vec<u32>> {
+    answers.iter().map(|answer| answer.id(model)).collect()
+}
+
+/// One token serves every row, else there is one for each.
+fn fits(tokens: usize, batch: usize) -> Result<()> {
+    if tokens == 1 || tokens == batch {
+        return Ok(());
+    }
+    Err(refuse(format!("got {tokens} tokens for {batch} rows; give one for all or one each")))
 }
 
 /// The number of each row at its token: `[batch, d_vocab]` to `[batch]`; one token serves every row.
 fn pick(rows: &Tensor<2>, ids: &[u32]) -> Result<Tensor<1>> {
     let [batch, d_vocab] = rows.dims();
-    if ids.len() != 1 && ids.len() != batch {
-        return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
-    }
+    fits(ids.len(), batch)?;
     ids.iter().try_for_each(|id| common::within("token", *id as usize, d_vocab))?;
     let ids: Vec<i64> = (0..batch).map(|row| i64::from(ids[row % ids.len()])).collect();
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, 1]), &rows.device());
@@ -240,6 +302,7 @@ fn row_losses(model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) ->
 mod tests {
     use super::*;
     use crate::tools::testing::{close, fixture};
+    use arrakis_models::HookedAutoModel;
 
     #[test]
     fn by_hand() {
@@ -247,11 +310,11 @@ mod tests {
         let tokens = Tokens::new(vec![vec![1, 2], vec![3, 4]]).unwrap();
         let logits = Tensor::<3>::from_floats([[[0.0, 1.0], [2.0, 5.0]], [[0.0, 0.0], [1.0, 0.0]]], model.device());
         let value = |metric: Metric| metric.value(&model, &logits, &tokens).unwrap();
-        close(value(Metric::logit_diff(1, 0)), f32::midpoint(3.0, -1.0), 1e-6);
-        close(value(Metric::logit_diff(1, 0).at(0)), f32::midpoint(1.0, 0.0), 1e-6);
-        close(value(Metric::logit_diffs(vec![1, 0], vec![0, 1])), f32::midpoint(3.0, 1.0), 1e-6);
+        close(value(Metric::logit_diff(1, 0)), f64::midpoint(3.0, -1.0), 1e-6);
+        close(value(Metric::logit_diff(1, 0).at(0)), f64::midpoint(1.0, 0.0), 1e-6);
+        close(value(Metric::logit_diffs(vec![1, 0], vec![0, 1])), f64::midpoint(3.0, 1.0), 1e-6);
         close(value(Metric::logit(0)), 1.5, 1e-6);
-        let log_prob = -(1.0f32 + (-3.0f32).exp()).ln() - (1.0 + 1.0f32.exp()).ln();
+        let log_prob = -(1.0f64 + (-3.0f64).exp()).ln() - (1.0 + 1.0f64.exp()).ln();
         close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
     }
 
@@ -264,7 +327,7 @@ mod tests {
             for side in [arrakis_models::Side::Left, arrakis_models::Side::Right] {
                 let together = metric.values(&model, Tokens::padded(&rows, side, 0).unwrap()).unwrap();
                 for (together, alone) in together.iter().zip(&alone) {
-                    close(*together as f32, *alone as f32, 1e-5);
+                    close(*together, *alone, 1e-5);
                 }
             }
         }
@@ -279,7 +342,11 @@ mod tests {
         let tokens = Tokens::padded(&[vec![5, 6, 7, 8], vec![9, 10]], arrakis_models::Side::Left, 0).unwrap();
         let logits = model.forward(&tokens).unwrap();
         let by_row = arrakis_models::device::read(Metric::loss().per_row(&model, &logits, &tokens).unwrap()).unwrap();
-        close(Metric::loss().value(&model, &logits, &tokens).unwrap(), (3.0 * by_row[0] + by_row[1]) / 4.0, 1e-5);
+        close(
+            Metric::loss().value(&model, &logits, &tokens).unwrap(),
+            f64::from(3.0 * by_row[0] + by_row[1]) / 4.0,
+            1e-5,
+        );
     }
 
     #[test]
@@ -294,5 +361,17 @@ mod tests {
             message(Metric::log_probs(vec![1, 2, 3])),
             "`Metric`: got 3 tokens for 1 rows; give one for all or one each"
         );
+    }
+
+    #[test]
+    fn a_text_is_the_token_of_the_model_it_is_used_on() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let prompt = "When Mary and John went to the store, John gave a drink to";
+        let (mary, john) = (model.to_single_token(" Mary").unwrap(), model.to_single_token(" John").unwrap());
+        let values = |metric: Metric| metric.values(&model, prompt).unwrap();
+        assert_eq!(values(Metric::logit_diff(" Mary", " John")), values(Metric::logit_diff(mary, john)));
+        assert_eq!(values(Metric::logit(" Mary").at(-1)), values(Metric::logit(mary)));
+        let error = Metric::logit(" Mary and").values(&model, prompt).unwrap_err().to_string();
+        assert!(error.starts_with("` Mary and` is 2 tokens ("), "{error}");
     }
 }

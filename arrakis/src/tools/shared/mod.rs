@@ -1,11 +1,17 @@
 //! What tools share.
 
+pub(super) mod answer;
 pub(super) mod common;
 pub(super) mod factored_matrix;
+pub(super) mod finite;
 pub(super) mod metric;
+pub(super) mod patch_pair;
+pub mod place;
 pub(super) mod position;
 pub(super) mod prompt_pairs;
+pub(super) mod scan;
 pub(super) mod score_table;
+pub(super) mod scores;
 pub(super) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

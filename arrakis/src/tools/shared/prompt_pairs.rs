@@ -3,10 +3,41 @@
 use std::collections::BTreeMap;
 
 use arrakis_models::{Error as ModelError, HookedTransformer, Side, Tokens};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::metric::Metric;
 use crate::error::{Error, Result};
+
+/// One pair of prompts that differ in one thing, as texts.
+///
+/// ```
+/// use arrakis::prelude::*;
+/// let pair = PromptPair {
+///     clean: "When Mary and John went to the store, John gave a drink to",
+///     corrupted: "When Mary and John went to the store, Mary gave a drink to",
+///     answer: " Mary",
+///     wrong: " John",
+/// };
+/// # let _ = pair;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptPair<S = String> {
+    /// What is asked.
+    pub clean: S,
+    /// The same with one thing changed, as many tokens long.
+    pub corrupted: S,
+    /// The right next token of the clean prompt.
+    pub answer: S,
+    /// The wrong next token of the clean prompt.
+    pub wrong: S,
+}
+
+/// Clean prompt, corrupted prompt, right and wrong next token.
+impl<S> From<[S; 4]> for PromptPair<S> {
+    fn from([clean, corrupted, answer, wrong]: [S; 4]) -> Self {
+        Self { clean, corrupted, answer, wrong }
+    }
+}
 
 /// Clean prompts, their corrupted twins, and the right and the wrong next token of each.
 ///
@@ -17,12 +48,12 @@ use crate::error::{Error, Result};
 ///
 /// # fn main() -> Result<()> {
 /// let model = HookedAutoModel::embedded()?;
-/// let pairs = PromptPairs::new(&model, &[[
-///     "When Mary and John went to the store, John gave a drink to",
-///     "When Mary and John went to the store, Mary gave a drink to",
-///     " Mary",
-///     " John",
-/// ]])?;
+/// let pairs = PromptPairs::new(&model, &[PromptPair {
+///     clean: "When Mary and John went to the store, John gave a drink to",
+///     corrupted: "When Mary and John went to the store, Mary gave a drink to",
+///     answer: " Mary",
+///     wrong: " John",
+/// }])?;
 /// assert!(pairs.metric().values(&model, &pairs.clean)?[0] > 0.0);
 /// assert!(pairs.metric().values(&model, &pairs.corrupted)?[0] < 0.0);
 /// # Ok(())
@@ -41,31 +72,36 @@ pub struct PromptPairs {
 }
 
 impl PromptPairs {
-    /// Pairs from texts: clean prompt, corrupted prompt, right and wrong next token.
+    /// Pairs from texts.
     ///
     /// # Errors
     ///
     /// A model without a tokenizer, no pair at all, prompts of a pair that differ in length, and an answer that is
     /// not one token.
-    pub fn new<S: AsRef<str>>(model: &HookedTransformer, pairs: &[[S; 4]]) -> Result<Self> {
-        let rows = |which: usize| -> Result<Vec<Vec<u32>>> {
-            pairs.iter().map(|pair| Ok(model.to_tokens(pair[which].as_ref())?)).collect()
+    pub fn new<S: AsRef<str>>(model: &HookedTransformer, pairs: &[PromptPair<S>]) -> Result<Self> {
+        let rows = |text: fn(&PromptPair<S>) -> &S| -> Result<Vec<Vec<u32>>> {
+            pairs.iter().map(|pair| Ok(model.to_tokens(text(pair).as_ref())?)).collect()
         };
-        let single = |which: usize| -> Result<Vec<u32>> {
-            pairs.iter().map(|pair| Ok(model.to_single_token(pair[which].as_ref())?)).collect()
+        let single = |text: fn(&PromptPair<S>) -> &S| -> Result<Vec<u32>> {
+            pairs.iter().map(|pair| Ok(model.to_single_token(text(pair).as_ref())?)).collect()
         };
-        let (clean, corrupted) = (rows(0)?, rows(1)?);
+        let (clean, corrupted) = (rows(|pair| &pair.clean)?, rows(|pair| &pair.corrupted)?);
         let apart = clean.iter().zip(&corrupted).position(|(clean, corrupted)| clean.len() != corrupted.len());
         if let Some(pair) = apart {
             let problem = format!(
-                "the prompts of pair {pair} have {} and {} tokens; change only what keeps them in line",
+                "the prompts of pair {pair} have {} and {} tokens; change only words of as many tokens",
                 clean[pair].len(),
                 corrupted[pair].len()
             );
             return Err(Error::Value { of: "PromptPairs", problem });
         }
         let padded = |rows: &[Vec<u32>]| Tokens::padded(rows, Side::Left, 0);
-        Ok(Self { clean: padded(&clean)?, corrupted: padded(&corrupted)?, answers: single(2)?, wrong: single(3)? })
+        Ok(Self {
+            clean: padded(&clean)?,
+            corrupted: padded(&corrupted)?,
+            answers: single(|pair| &pair.answer)?,
+            wrong: single(|pair| &pair.wrong)?,
+        })
     }
 
     /// How many pairs.
@@ -80,7 +116,7 @@ impl PromptPairs {
 
     /// `logit(answer) - logit(wrong)` at each prompt's last token, in nats.
     pub fn metric(&self) -> Metric {
-        Metric::logit_diffs(self.answers.clone(), self.wrong.clone())
+        Metric::logit_diffs(self.answers.iter().copied(), self.wrong.iter().copied())
     }
 
     /// The pairs of each length, shortest first: within one, a position is the same place of the sentence where the
@@ -128,18 +164,18 @@ mod tests {
     use super::*;
     use arrakis_models::HookedAutoModel;
 
-    const SHORT: [&str; 4] = [
-        "When Mary and John went to the store, John gave a drink to",
-        "When Mary and John went to the store, Mary gave a drink to",
-        " Mary",
-        " John",
-    ];
-    const LONG: [&str; 4] = [
-        "Then, Tom and Anna had a long talk at the park. Afterwards Anna said goodbye to",
-        "Then, Tom and Anna had a long talk at the park. Afterwards Tom said goodbye to",
-        " Tom",
-        " Anna",
-    ];
+    const SHORT: PromptPair<&str> = PromptPair {
+        clean: "When Mary and John went to the store, John gave a drink to",
+        corrupted: "When Mary and John went to the store, Mary gave a drink to",
+        answer: " Mary",
+        wrong: " John",
+    };
+    const LONG: PromptPair<&str> = PromptPair {
+        clean: "Then, Tom and Anna had a long talk at the park. Afterwards Anna said goodbye to",
+        corrupted: "Then, Tom and Anna had a long talk at the park. Afterwards Tom said goodbye to",
+        answer: " Tom",
+        wrong: " Anna",
+    };
 
     #[test]
     fn prompts_of_two_lengths_are_those_of_each_alone() {
@@ -160,22 +196,22 @@ mod tests {
         let model = HookedAutoModel::embedded().unwrap();
         let both = PromptPairs::new(&model, &[LONG, SHORT]).unwrap();
         let kept = serde_json::to_value(&both).unwrap();
-        assert_eq!(kept[0][1], serde_json::json!(model.to_tokens(SHORT[0]).unwrap()));
+        assert_eq!(kept[0][1], serde_json::json!(model.to_tokens(SHORT.clean).unwrap()));
         assert_eq!(kept[2], serde_json::json!(both.answers));
     }
 
     #[test]
     fn what_does_not_pair_is_named() {
         let model = HookedAutoModel::embedded().unwrap();
-        let refused = |pair: [&str; 4]| PromptPairs::new(&model, &[SHORT, pair]).unwrap_err().to_string();
+        let refused = |pair: PromptPair<&str>| PromptPairs::new(&model, &[SHORT, pair]).unwrap_err().to_string();
         assert_eq!(
-            refused([SHORT[0], LONG[0], " Mary", " John"]),
+            refused(PromptPair { corrupted: LONG.clean, ..SHORT }),
             format!(
-                "`PromptPairs`: the prompts of pair 1 have 15 and {} tokens; change only what keeps them in line",
-                model.to_tokens(LONG[0]).unwrap().len()
+                "`PromptPairs`: the prompts of pair 1 have 15 and {} tokens; change only words of as many tokens",
+                model.to_tokens(LONG.clean).unwrap().len()
             )
         );
-        assert!(refused([SHORT[0], SHORT[1], " Mary and", " John"]).contains(" Mary and"));
+        assert!(refused(PromptPair { answer: " Mary and", ..SHORT }).contains(" Mary and"));
         assert!(PromptPairs::new::<&str>(&model, &[]).is_err());
     }
 }

@@ -1,109 +1,178 @@
-//! Scores by row and column, with their names: what most tools return.
+//! Scores by place: what every scan returns.
+
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use super::finite;
+use super::place::{Head, Place};
 use crate::error::{Error, Result};
 use crate::hypothesis::stats;
 use crate::plot::Heatmap;
 
-/// A named matrix of numbers: layers by heads, layers by positions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ScoreTable {
+/// Scores by row and column: layers by heads unless it says otherwise.
+///
+/// A score knows its place: `table.highest(1)[0].layer`, `.head`, `.position`, `.neuron`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct ScoreTable<P: Place = Head> {
     /// What the numbers are, with their units.
     pub units: String,
-    /// What the rows are: `layer`.
-    pub row_axis: String,
-    /// What the columns are: `head`.
-    pub column_axis: String,
-    /// `[row]`
-    pub row_labels: Vec<String>,
-    /// `[column]`
-    pub col_labels: Vec<String>,
-    /// `[row][column]`
-    pub values: Vec<Vec<f32>>,
+    /// What each row stands for, `[row]`.
+    pub rows: Vec<P::Row>,
+    /// What each column stands for, `[column]`.
+    pub columns: Vec<P::Column>,
+    /// `[row][column]`; the mean over prompts where there are several.
+    pub values: Vec<Vec<f64>>,
+    /// The scores of each prompt, `[row * columns + column][prompt]`; empty where they are not a mean over prompts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_prompt: Vec<Vec<f64>>,
 }
 
-/// One cell of a [`ScoreTable`].
+/// One cell of a [`ScoreTable`]; the coordinates of its place are its own: `score.layer`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// `L9H6` for heads, `row column` otherwise.
+#[serde(bound = "")]
+pub struct Score<P: Place = Head> {
+    /// `L9H6`
     pub label: String,
-    /// Index of the row.
-    pub row: usize,
-    /// Index of the column.
-    pub column: usize,
     /// The number, in the table's units.
-    pub value: f32,
+    pub value: f64,
+    /// What it belongs to.
+    pub place: P,
+}
+
+impl<P: Place> Deref for Score<P> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.place
+    }
 }
 
 impl ScoreTable {
-    /// `[layer][head]`, rows `L0`…, columns `H0`….
-    pub fn heads(values: Vec<Vec<f32>>, units: &str) -> Self {
-        let columns = values.first().map_or(0, Vec::len);
-        let col_labels = (0..columns).map(|head| format!("H{head}")).collect();
-        Self { col_labels, column_axis: "head".into(), ..Self::by_layer(values, units) }
-    }
-
-    /// `[layer][pos]`, rows `L0`…, columns the tokens.
-    pub fn positions(values: Vec<Vec<f32>>, tokens: &[String], units: &str) -> Self {
-        Self { col_labels: tokens.to_vec(), column_axis: "position".into(), ..Self::by_layer(values, units) }
-    }
-
-    /// `[query][key]`, rows and columns the tokens.
-    pub fn queries(values: Vec<Vec<f32>>, tokens: &[String], units: &str) -> Self {
-        let axis = |name: &str| (name.to_owned(), tokens.to_vec());
-        let ((row_axis, row_labels), (column_axis, col_labels)) = (axis("query"), axis("key"));
-        Self { units: units.into(), row_axis, column_axis, row_labels, col_labels, values }
-    }
-
-    fn by_layer(values: Vec<Vec<f32>>, units: &str) -> Self {
-        let row_labels = (0..values.len()).map(|layer| format!("L{layer}")).collect();
-        Self { units: units.into(), row_axis: "layer".into(), row_labels, values, ..Self::default() }
-    }
-
-    /// The number at a row and column, where there is one.
-    pub fn get(&self, row: usize, column: usize) -> Option<f32> {
-        self.values.get(row)?.get(column).copied()
-    }
-
-    /// The `k` cells furthest from zero, furthest first; ties in reading order, what is not finite left out.
-    pub fn top(&self, k: usize) -> Vec<Score> {
-        self.ranked(k, f32::abs)
-    }
-
-    /// The `k` highest cells, highest first; ties in reading order, what is not finite left out.
-    pub fn highest(&self, k: usize) -> Vec<Score> {
-        self.ranked(k, |value| value)
-    }
-
-    /// The `k` lowest cells, lowest first; ties in reading order, what is not finite left out.
-    pub fn lowest(&self, k: usize) -> Vec<Score> {
-        self.ranked(k, |value| -value)
-    }
-
-    /// The `k` cells furthest from a value, furthest first: from the clean metric, in a table of ablated ones.
-    pub fn furthest_from(&self, value: f32, k: usize) -> Vec<Score> {
-        self.ranked(k, |own| (own - value).abs())
-    }
-
-    /// The mean of tables of one shape, each counted `weights` times; names are the first table's.
+    /// A table of all heads from `[layer][head]`.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] for no table, another number of weights, or tables of different shapes.
-    pub fn mean(tables: &[Self], weights: &[f32]) -> Result<Self> {
-        let problem = |problem: &str| Error::Value { of: "ScoreTable", problem: problem.to_owned() };
-        let first = tables.first().ok_or_else(|| problem("there is no table to take the mean of"))?;
-        if tables.len() != weights.len() || tables.iter().any(|table| shape(table) != shape(first)) {
-            return Err(problem("a mean takes tables of one shape and a weight for each"));
+    /// Those of [`ScoreTable::new`].
+    pub fn heads(tool: &'static str, units: impl Into<String>, values: Vec<Vec<f64>>) -> Result<Self> {
+        let heads = values.first().map_or(0, Vec::len);
+        Self::new(tool, units, (0..values.len()).collect(), (0..heads).collect(), values)
+    }
+}
+
+impl<P: Place> ScoreTable<P> {
+    /// A table from `[row][column]`, in the name of a tool.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tool`] for rows that do not fit, [`Error::NotFinite`] naming the first number that is not finite.
+    pub fn new(
+        tool: &'static str,
+        units: impl Into<String>,
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        values: Vec<Vec<f64>>,
+    ) -> Result<Self> {
+        let table = Self { units: units.into(), rows, columns, values, per_prompt: Vec::new() };
+        table.check(tool)?;
+        Ok(table)
+    }
+
+    /// A table of means over prompts, from `[row * columns + column][prompt]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ScoreTable::new`].
+    pub fn of_prompts(
+        tool: &'static str,
+        units: impl Into<String>,
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        per_prompt: Vec<Vec<f64>>,
+    ) -> Result<Self> {
+        let means: Vec<f64> = per_prompt.iter().map(|cell| mean(cell)).collect();
+        let values = means.chunks(columns.len().max(1)).map(<[f64]>::to_vec).collect();
+        let table = Self { per_prompt, ..Self::new(tool, units, rows, columns, values)? };
+        Ok(table)
+    }
+
+    fn check(&self, tool: &'static str) -> Result<()> {
+        let fits =
+            self.values.len() == self.rows.len() && self.values.iter().all(|values| values.len() == self.columns.len());
+        if !fits {
+            let problem = format!(
+                "a table of {} rows and {} columns needs a number for each cell",
+                self.rows.len(),
+                self.columns.len()
+            );
+            return Err(Error::Tool { tool, problem });
         }
-        let mut mean = first.map(&first.units, |_| 0.0);
-        let total: f32 = weights.iter().sum();
-        for (table, weight) in tables.iter().zip(weights) {
-            let cells = mean.values.iter_mut().flatten().zip(table.values.iter().flatten());
-            cells.for_each(|(mean, value)| *mean += value * weight / total);
+        match self.cells().find(|cell| !cell.value.is_finite()) {
+            Some(cell) => Err(finite::error(tool, &self.units, &cell.label, cell.value)),
+            None => Ok(()),
         }
-        Ok(mean)
+    }
+
+    /// The score of a place.
+    pub fn get(&self, place: &P) -> Option<f64> {
+        self.index(place).map(|(row, column)| self.values[row][column])
+    }
+
+    /// The score of a place for each prompt, a sample for a test: `[prompt]`.
+    pub fn prompts(&self, place: &P) -> Option<&[f64]> {
+        let (row, column) = self.index(place)?;
+        self.per_prompt.get(row * self.columns.len() + column).map(Vec::as_slice)
+    }
+
+    /// Every score, row by row.
+    pub fn cells(&self) -> impl Iterator<Item = Score<P>> {
+        self.rows.iter().zip(&self.values).flat_map(|(row, values)| {
+            self.columns.iter().zip(values).map(move |(column, value)| {
+                let place = P::at(row, column);
+                Score { label: place.label(), value: *value, place }
+            })
+        })
+    }
+
+    /// How many scores there are.
+    pub fn len(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The `k` scores furthest from zero, furthest first; ties in reading order.
+    pub fn top(&self, k: usize) -> Vec<Score<P>> {
+        self.ranked(k, f64::abs)
+    }
+
+    /// The `k` highest scores, highest first; ties in reading order.
+    pub fn highest(&self, k: usize) -> Vec<Score<P>> {
+        self.ranked(k, |value| value)
+    }
+
+    /// The `k` lowest scores, lowest first; ties in reading order.
+    pub fn lowest(&self, k: usize) -> Vec<Score<P>> {
+        self.ranked(k, |value| -value)
+    }
+
+    /// The `k` scores furthest from a value, furthest first.
+    pub fn furthest_from(&self, value: f64, k: usize) -> Vec<Score<P>> {
+        self.ranked(k, |own| (own - value).abs())
+    }
+
+    /// Each row divided by its sum; a row whose sum is zero stays as it is.
+    #[must_use]
+    pub fn shares(&self, units: &str) -> Self {
+        let share = |row: &Vec<f64>| {
+            let sum: f64 = row.iter().sum();
+            row.iter().map(|value| if sum == 0.0 { *value } else { value / sum }).collect()
+        };
+        Self { values: self.values.iter().map(share).collect(), ..self.without_prompts(units) }
     }
 
     /// Pearson's correlation with another table of the same shape, cell by cell, between -1 and 1.
@@ -112,99 +181,141 @@ impl ScoreTable {
     ///
     /// [`Error::Value`] for tables of different shapes, and where a table has no spread.
     pub fn pearson(&self, other: &Self) -> Result<f64> {
-        if shape(self) != shape(other) {
-            let problem = "only tables of one shape can be compared; the shapes differ".to_owned();
+        if [self.rows.len(), self.columns.len()] != [other.rows.len(), other.columns.len()] {
+            let problem = format!(
+                "a table of {} × {} cannot be compared with one of {} × {}; give tables of one shape",
+                self.rows.len(),
+                self.columns.len(),
+                other.rows.len(),
+                other.columns.len()
+            );
             return Err(Error::Value { of: "ScoreTable", problem });
         }
-        let flat = |table: &Self| table.values.concat().into_iter().map(f64::from).collect::<Vec<_>>();
-        stats::pearson(&flat(self), &flat(other))
-    }
-
-    fn ranked(&self, k: usize, key: impl Fn(f32) -> f32) -> Vec<Score> {
-        let mut cells: Vec<Score> = self.cells().filter(|cell| cell.value.is_finite()).collect();
-        cells.sort_by(|a, b| key(b.value).total_cmp(&key(a.value)));
-        cells.truncate(k);
-        cells
-    }
-
-    fn cells(&self) -> impl Iterator<Item = Score> {
-        let rows = self.values.iter().enumerate();
-        rows.flat_map(move |(row, values)| {
-            values.iter().enumerate().map(move |(column, value)| Score {
-                label: self.label(row, column),
-                row,
-                column,
-                value: *value,
-            })
-        })
-    }
-
-    fn label(&self, row: usize, column: usize) -> String {
-        let gap = if self.column_axis == "head" && self.row_axis == "layer" { "" } else { " " };
-        format!("{}{gap}{}", self.row_labels[row], self.col_labels[column])
-    }
-
-    /// Every number through a function; new units where they change.
-    #[must_use]
-    pub fn map(&self, units: &str, change: impl Fn(f32) -> f32) -> Self {
-        let values = self.values.iter().map(|row| row.iter().map(|value| change(*value)).collect()).collect();
-        Self { values, units: units.into(), ..self.clone() }
+        stats::pearson(&self.values.concat(), &other.values.concat())
     }
 
     /// As a heatmap, ready for a figure.
     pub fn heatmap(&self) -> Heatmap {
-        let map = Heatmap::new(self.values.iter().map(|row| row.iter().copied()));
-        map.rows(&self.row_axis, &self.row_labels)
-            .columns(&self.column_axis, &self.col_labels)
+        let [rows, columns] = P::AXES;
+        Heatmap::new(self.values.iter().map(|row| row.iter().copied()))
+            .rows(rows, self.rows.iter().map(P::row_label))
+            .columns(columns, self.columns.iter().map(P::column_label))
             .units(self.units.clone())
+    }
+
+    /// `(value - offset) / scale`, the offset of each prompt its own.
+    pub(crate) fn moved(&self, units: &str, offset: f64, offsets: &[f64], scale: f64) -> Self {
+        let values = self.values.iter().map(|row| row.iter().map(|value| (value - offset) / scale).collect());
+        let of_prompts =
+            |cell: &Vec<f64>| cell.iter().zip(offsets).map(|(value, offset)| (value - offset) / scale).collect();
+        Self {
+            values: values.collect(),
+            per_prompt: self.per_prompt.iter().map(of_prompts).collect(),
+            ..self.without_prompts(units)
+        }
+    }
+
+    fn without_prompts(&self, units: &str) -> Self {
+        Self {
+            units: units.to_owned(),
+            rows: self.rows.clone(),
+            columns: self.columns.clone(),
+            values: Vec::new(),
+            per_prompt: Vec::new(),
+        }
+    }
+
+    fn index(&self, place: &P) -> Option<(usize, usize)> {
+        let cells = (0..self.rows.len()).flat_map(|row| (0..self.columns.len()).map(move |column| (row, column)));
+        let mut found = cells.filter(|(row, column)| P::at(&self.rows[*row], &self.columns[*column]) == *place);
+        found.next()
+    }
+
+    fn ranked(&self, k: usize, key: impl Fn(f64) -> f64) -> Vec<Score<P>> {
+        let mut cells: Vec<Score<P>> = self.cells().collect();
+        cells.sort_by(|a, b| key(b.value).total_cmp(&key(a.value)));
+        cells.truncate(k);
+        cells
     }
 }
 
-/// The length of each row.
-fn shape(table: &ScoreTable) -> Vec<usize> {
-    table.values.iter().map(Vec::len).collect()
+/// The mean of some numbers.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table(values: Vec<Vec<f64>>) -> ScoreTable {
+        ScoreTable::heads("test", "nats", values).unwrap()
+    }
+
     #[test]
     fn the_strongest_come_first_and_ties_in_reading_order() {
-        let table = ScoreTable::heads(vec![vec![1.0, -3.0, f32::NAN], vec![3.0, 0.5, -1.0]], "nats");
+        let table = table(vec![vec![1.0, -3.0, 0.25], vec![3.0, 0.5, -1.0]]);
         let labels = |scores: Vec<Score>| scores.into_iter().map(|score| score.label).collect::<Vec<_>>();
         assert_eq!(labels(table.top(3)), ["L0H1", "L1H0", "L0H0"]);
         assert_eq!(labels(table.highest(1)), ["L1H0"]);
-        assert_eq!(labels(table.lowest(9)), ["L0H1", "L1H2", "L1H1", "L0H0", "L1H0"]);
+        assert_eq!(labels(table.lowest(9)), ["L0H1", "L1H2", "L0H2", "L1H1", "L0H0", "L1H0"]);
         assert_eq!(labels(table.furthest_from(3.0, 2)), ["L0H1", "L1H2"]);
     }
 
     #[test]
-    fn a_mean_counts_each_table_by_its_weight() {
-        let table = |value: f32| ScoreTable::heads(vec![vec![value, 1.0]], "nats");
-        let mean = ScoreTable::mean(&[table(1.0), table(4.0)], &[2.0, 1.0]).unwrap();
-        assert_eq!((mean.values, mean.units.as_str()), (vec![vec![2.0, 1.0]], "nats"));
-        assert!(ScoreTable::mean(&[], &[]).is_err());
-        let other = ScoreTable::heads(vec![vec![1.0]], "nats");
-        let error = ScoreTable::mean(&[table(1.0), other], &[1.0, 1.0]).unwrap_err().to_string();
-        assert_eq!(error, "`ScoreTable`: a mean takes tables of one shape and a weight for each");
+    fn a_score_knows_its_place() {
+        let table = table(vec![vec![1.0, -3.0], vec![3.0, 0.5]]);
+        let best = table.highest(1).remove(0);
+        assert_eq!((best.layer, best.head, table.get(&best)), (1, 0, Some(3.0)));
+        assert_eq!(table.get(&Head { layer: 2, head: 0 }), None);
+    }
+
+    #[test]
+    fn a_mean_over_prompts_keeps_each_prompt() {
+        let table: ScoreTable =
+            ScoreTable::of_prompts("test", "nats", vec![0], vec![0, 1], vec![vec![1.0, 3.0], vec![5.0, 5.0]]).unwrap();
+        assert_eq!(table.values, [[2.0, 5.0]]);
+        assert_eq!(table.prompts(&Head { layer: 0, head: 0 }).unwrap(), [1.0, 3.0]);
+        let moved = table.moved("nats", 2.0, &[0.0, 4.0], 2.0);
+        assert_eq!((moved.values, moved.per_prompt), (vec![vec![0.0, 1.5]], vec![vec![0.5, -0.5], vec![2.5, 0.5]]));
+    }
+
+    #[test]
+    fn shares_of_a_row_and_of_nothing() {
+        let shares = table(vec![vec![1.0, 3.0], vec![0.0, 0.0]]).shares("share");
+        assert_eq!(shares.values, [[0.25, 0.75], [0.0, 0.0]]);
     }
 
     #[test]
     fn correlation_by_hand() {
-        let table = |values: [f32; 3]| ScoreTable::heads(vec![values.to_vec()], "nats");
-        let r = table([1.0, 2.0, 3.0]).pearson(&table([2.0, 1.0, 3.0])).unwrap();
+        let r = table(vec![vec![1.0, 2.0, 3.0]]).pearson(&table(vec![vec![2.0, 1.0, 3.0]])).unwrap();
         assert!((r - 0.5).abs() < 1e-12, "{r}");
-        assert!(table([1.0, 2.0, 3.0]).pearson(&ScoreTable::heads(vec![vec![1.0]], "nats")).is_err());
+        let error = table(vec![vec![1.0, 2.0]]).pearson(&table(vec![vec![1.0]])).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`ScoreTable`: a table of 1 × 2 cannot be compared with one of 1 × 1; give tables of one shape"
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_where_it_stands() {
+        let error = ScoreTable::heads("test", "nats", vec![vec![1.0, f64::NAN]]).unwrap_err().to_string();
+        assert!(error.starts_with("test: nats is NaN at L0H1: "), "{error}");
+        let error = ScoreTable::<Head>::new("test", "nats", vec![0], vec![0, 1], vec![vec![1.0]]).unwrap_err();
+        assert_eq!(error.to_string(), "test: a table of 1 rows and 2 columns needs a number for each cell");
     }
 
     #[test]
     fn a_heatmap_keeps_names_and_numbers() {
-        let table = ScoreTable::positions(vec![vec![1.0, 2.0]], &["a".into(), "b".into()], "nats");
-        let map = table.heatmap();
-        assert_eq!(
-            (map.rows, map.columns, map.values),
-            (vec!["L0".to_owned()], vec!["a".to_owned(), "b".to_owned()], vec![vec![1.0, 2.0]])
-        );
+        let map = table(vec![vec![1.0, 2.0]]).heatmap();
+        assert_eq!((map.rows, map.columns), (vec!["L0".to_owned()], vec!["H0".to_owned(), "H1".to_owned()]));
+        assert_eq!((map.values, map.row_axis.as_str()), (vec![vec![1.0, 2.0]], "layer"));
+    }
+
+    #[test]
+    fn a_record_keeps_a_table() {
+        let table = table(vec![vec![1.0, 2.0]]);
+        let kept = serde_json::to_string(&table).unwrap();
+        assert_eq!(serde_json::from_str::<ScoreTable>(&kept).unwrap(), table);
     }
 }

@@ -1,23 +1,111 @@
 //! Models for tests: checkpoints with other people's numbers, and one built by hand.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use arrakis_models::device::{self, Chosen};
 use arrakis_models::model::LoadOptions;
 use arrakis_models::transformer::{Init, Source, Transformer};
-use arrakis_models::{HookedAutoModel, HookedTransformer, TransformerConfig};
+use arrakis_models::{HookedAutoModel, HookedTransformer, Tokens, TransformerConfig};
 use burn::tensor::{Tensor, TensorData};
+
+use crate::plot::Panel;
+use crate::tools::place::Place;
+use crate::tools::{Metric, ScoreTable, Tool};
+
+/// What the readings of a tool are taken on.
+pub(crate) struct Cases {
+    /// One prompt.
+    pub(crate) prompt: Tokens,
+    /// One to patch from or to compare with.
+    pub(crate) other: Tokens,
+    /// A difference of two logits at the last position.
+    pub(crate) metric: Metric,
+}
+
+impl Cases {
+    /// Two prompts that differ in one token.
+    pub(crate) fn new() -> Self {
+        let tokens = |ids: [u32; 4]| Tokens::new(vec![ids.to_vec()]).unwrap();
+        let (prompt, other) = (tokens([34, 17, 29, 49]), tokens([34, 17, 30, 49]));
+        Self { prompt, other, metric: Metric::logit_diff(63, 25) }
+    }
+
+    /// The same prompt twice: whatever compares them finds no difference.
+    pub(crate) fn tie() -> Self {
+        let own = Self::new();
+        Self { other: own.prompt.clone(), ..own }
+    }
+}
+
+/// One answer of a tool: its numbers or what it says instead, and the panel it draws.
+pub(crate) struct Reading {
+    pub(crate) name: &'static str,
+    pub(crate) numbers: Result<Vec<f64>, String>,
+    pub(crate) panel: Option<Panel>,
+}
+
+impl Reading {
+    pub(crate) fn numbers(name: &'static str, numbers: Result<Vec<f64>, impl Display>) -> Self {
+        Self { name, numbers: numbers.map_err(|error| error.to_string()), panel: None }
+    }
+
+    pub(crate) fn table<P: Place>(name: &'static str, table: Result<ScoreTable<P>, impl Display>) -> Self {
+        let panel = table.as_ref().ok().map(|table| table.heatmap().into());
+        Self { panel, ..Self::numbers(name, table.map(|table| table.values.concat())) }
+    }
+
+    pub(crate) fn panel(name: &'static str, panel: Result<impl Into<Panel>, impl Display>) -> Self {
+        match panel {
+            Ok(panel) => Self { panel: Some(panel.into()), ..Self::numbers(name, Ok::<_, String>(Vec::new())) },
+            Err(error) => Self::numbers(name, Err(error)),
+        }
+    }
+}
+
+/// Every answer a tool gives. A registered tool without them does not compile in tests: they are what the laws of
+/// `registry.rs` are checked on.
+pub(crate) trait Readings: Tool {
+    fn readings(&self, cases: &Cases) -> Vec<Reading>;
+}
 
 /// A tiny checkpoint of `tests/fixtures/tl`.
 pub(crate) fn fixture(name: &str) -> HookedTransformer {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tl").join(name);
+    load(&format!("tl/{name}"))
+}
+
+/// A tiny encoder, whose positions see those after them.
+pub(crate) fn encoder() -> HookedTransformer {
+    load("parity/bert")
+}
+
+/// A model with one weight of each attention matrix that is not a number.
+pub(crate) fn not_finite() -> HookedTransformer {
+    let model = fixture("gpt2");
+    let mut net = model.net().clone();
+    let broken = |w: Tensor<2>| {
+        let nan = Tensor::<2>::full([1, 1], f32::NAN, &w.device());
+        w.slice_assign([0..1, 0..1], nan)
+    };
+    for block in &mut net.blocks {
+        let attn = &mut block.attn;
+        for linear in [&mut attn.w_q, &mut attn.w_k, &mut attn.w_v, &mut attn.w_o] {
+            linear.weight = linear.weight.clone().map(broken);
+        }
+    }
+    model.with_net(net)
+}
+
+fn load(name: &str) -> HookedTransformer {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
     let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 
 /// Fails unless two numbers are within `tolerance` of each other.
 #[track_caller]
-pub(crate) fn close(a: f32, b: f32, tolerance: f32) {
+pub(crate) fn close(a: impl Into<f64>, b: impl Into<f64>, tolerance: f64) {
+    let (a, b) = (a.into(), b.into());
     assert!((a - b).abs() <= tolerance, "{a} and {b} differ by {}, more than {tolerance}", (a - b).abs());
 }
 

@@ -5,37 +5,61 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tools::shared::common;
-use crate::tools::{FactoredMatrix, ScoreTable, Tool};
+use crate::tools::place::{Head, HeadPair, QueryKey};
+use crate::tools::shared::{common, finite};
+use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 
 /// Heads as writers to and readers from the residual stream, by their weights; and how information flows.
 ///
-/// *What it tells you*: how strongly each head of a layer writes (`‖W_V W_O‖`) and chooses what to read
-/// (`‖W_Q W_Kᵀ‖`), how much of that lies in a subspace of your own, and how much of what an earlier head writes a
-/// later head's query, key or value reads (composition). *How to read it*: scores are Frobenius norms, comparable
-/// within a model; composition is `‖L R‖ / (‖L‖ ‖R‖)` between 0 and 1, where even unrelated heads score about
-/// `1/√d_model`: look for pairs that stand out. *When it misleads*: weights say what could flow, not what does on
-/// a prompt; raw weights leave out the norm in front of the reader: use a processed model (norms folded) where
-/// norm weights vary much. *Source*: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021;
-/// attention rollout: Abnar and Zuidema, <https://arxiv.org/abs/2005.00928>.
+/// # What it tells you
+///
+/// - How strongly each head of a layer writes (`‖W_V W_O‖`) and chooses what to read (`‖W_Q W_Kᵀ‖`), and how much of that
+///   lies in a subspace of your own.
+/// - How much of what an earlier head writes a later head's query, key or value reads (composition).
+///
+/// # How to read it
+///
+/// - Scores are Frobenius norms, comparable within a model.
+/// - Composition is `‖L R‖ / (‖L‖ ‖R‖)` between 0 and 1. Even unrelated heads score about `1/√d_model`: look for pairs
+///   that stand out.
+///
+/// # When it misleads
+///
+/// - Weights say what could flow, not what does on a prompt.
+/// - Raw weights leave out the norm in front of the reader: use a processed model (norms folded) where norm weights vary
+///   much.
+///
+/// # Example
+///
+/// ```
+/// use arrakis::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let write_read: WriteRead = Bench::embedded()?.tool()?;
+/// let flow = write_read.flow(0, 1)?;
+/// for pair in flow.k.top(3) {
+///     println!("{} is read by the key of {}: {:.2}", pair.writer.label(), pair.reader.label(), pair.value);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Source
+///
+/// Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; attention rollout: Abnar and Zuidema,
+/// <https://arxiv.org/abs/2005.00928>.
 #[derive(Clone, Debug)]
 pub struct WriteRead {
     model: HookedTransformer,
 }
 
-/// A head and its score.
+/// How much of the heads' circuits lies in a subspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HeadScore {
-    /// `L3H7`
-    pub name: String,
-    /// The layer.
-    pub layer: usize,
-    /// The head.
-    pub head: usize,
-    /// Frobenius norm of the head's circuit.
-    pub score: f32,
-    /// Its share of the sum over the layer's heads, or, for a subspace, the share of the norm that lies in it.
-    pub share: f32,
+pub struct InSubspace {
+    /// Norm of the part that lies in it, `[layer][head]` of one row.
+    pub norm: ScoreTable,
+    /// That over the norm of the whole circuit, between 0 and 1; 0 for a head that writes nothing.
+    pub share: ScoreTable,
 }
 
 /// Which input of the later head a composition goes through.
@@ -53,13 +77,14 @@ pub enum Composition {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
     /// Through the reader's query, `[writer][reader]`.
-    pub q: ScoreTable,
+    pub q: ScoreTable<HeadPair>,
     /// Through the reader's key, `[writer][reader]`.
-    pub k: ScoreTable,
+    pub k: ScoreTable<HeadPair>,
     /// Through the reader's value, `[writer][reader]`.
-    pub v: ScoreTable,
-    /// The three summed, each writer's row divided by its sum: `[writer][reader]`.
-    pub share: ScoreTable,
+    pub v: ScoreTable<HeadPair>,
+    /// The three summed, each writer's row divided by its sum: `[writer][reader]`. The row of a head that nothing reads
+    /// is zero.
+    pub share: ScoreTable<HeadPair>,
 }
 
 impl Tool for WriteRead {
@@ -71,43 +96,45 @@ impl Tool for WriteRead {
 }
 
 impl WriteRead {
-    /// The heads of a layer by how strongly they write, `‖W_V W_O‖`, strongest first.
+    /// How strongly the heads of a layer write, `‖W_V W_O‖`: `[layer][head]` of one row.
     ///
     /// # Errors
     ///
-    /// A layer out of range.
-    pub fn write_heads(&self, layer: usize) -> Result<Vec<HeadScore>> {
-        Ok(ranked(layer, &self.ov(layer)?.norms()?))
+    /// A layer out of range, weights that are not finite.
+    pub fn write_heads(&self, layer: impl Into<Layer>) -> Result<ScoreTable> {
+        let layer = self.layer(layer)?;
+        norms_of("norm of W_V W_O", layer, self.ov(layer)?.norms()?)
     }
 
-    /// The heads of a layer by how strongly they choose what to read, `‖W_Q W_Kᵀ‖`, strongest first.
+    /// How strongly the heads of a layer choose what to read, `‖W_Q W_Kᵀ‖`: `[layer][head]` of one row.
     ///
     /// # Errors
     ///
-    /// A layer out of range.
-    pub fn read_heads(&self, layer: usize) -> Result<Vec<HeadScore>> {
-        Ok(ranked(layer, &self.qk(layer)?.norms()?))
+    /// A layer out of range, weights that are not finite.
+    pub fn read_heads(&self, layer: impl Into<Layer>) -> Result<ScoreTable> {
+        let layer = self.layer(layer)?;
+        norms_of("norm of W_Q W_Kᵀ", layer, self.qk(layer)?.norms()?)
     }
 
-    /// The heads of a layer by how much they write into the span of `directions` `[n, d_model]`.
-    ///
-    /// `score` is `‖W_V W_O P‖` with `P` the projection onto the span, `share` that over `‖W_V W_O‖`.
+    /// How much the heads of a layer write into the span of `directions` `[n, d_model]`: `‖W_V W_O P‖` with `P` the
+    /// projection onto the span.
     ///
     /// # Errors
     ///
-    /// A layer out of range, or directions of another width.
-    pub fn write_heads_into(&self, layer: usize, directions: Tensor<2>) -> Result<Vec<HeadScore>> {
+    /// A layer out of range, directions of another width, directions that span nothing or are not finite.
+    pub fn write_heads_into(&self, layer: impl Into<Layer>, directions: Tensor<2>) -> Result<InSubspace> {
+        let layer = self.layer(layer)?;
         self.inside(layer, &self.ov(layer)?, directions)
     }
 
-    /// The heads of a layer by how much their queries read from the span of `directions` `[n, d_model]`.
-    ///
-    /// `score` is `‖P W_Q W_Kᵀ‖`, `share` that over `‖W_Q W_Kᵀ‖`.
+    /// How much the queries of the heads of a layer read from the span of `directions` `[n, d_model]`:
+    /// `‖P W_Q W_Kᵀ‖`.
     ///
     /// # Errors
     ///
-    /// As [`WriteRead::write_heads_into`].
-    pub fn read_heads_from(&self, layer: usize, directions: Tensor<2>) -> Result<Vec<HeadScore>> {
+    /// Those of [`WriteRead::write_heads_into`].
+    pub fn read_heads_from(&self, layer: impl Into<Layer>, directions: Tensor<2>) -> Result<InSubspace> {
+        let layer = self.layer(layer)?;
         self.inside(layer, &self.qk(layer)?.transposed(), directions)
     }
 
@@ -115,85 +142,73 @@ impl WriteRead {
     ///
     /// # Errors
     ///
-    /// Layers out of range, or a reader that is not after the writer.
-    pub fn flow(&self, write_layer: usize, read_layer: usize) -> Result<Flow> {
-        let (n_layers, heads) = (self.model.config().n_layers, self.model.config().n_heads);
-        common::within("write layer", write_layer, n_layers)?;
-        common::within("read layer", read_layer, n_layers)?;
+    /// Layers out of range, a reader that is not after the writer, weights that are not finite.
+    pub fn flow(&self, write_layer: impl Into<Layer>, read_layer: impl Into<Layer>) -> Result<Flow> {
+        let (write_layer, read_layer) = (self.layer(write_layer)?, self.layer(read_layer)?);
         if write_layer >= read_layer {
             let problem = format!(
-                "layer {read_layer} cannot read what layer {write_layer} writes; give a read layer from {} to {}",
-                write_layer + 1,
-                n_layers - 1
+                "layer {read_layer} cannot read what layer {write_layer} writes; give a read layer after the write layer"
             );
             return Err(Error::Tool { tool: Self::NAME, problem });
         }
-        let name = |layer: usize| (0..heads).map(|head| format!("L{layer}H{head}")).collect::<Vec<_>>();
-        let table = |values, units: &str| ScoreTable {
-            units: units.into(),
-            row_axis: "writer".into(),
-            column_axis: "reader".into(),
-            row_labels: name(write_layer),
-            col_labels: name(read_layer),
-            values,
-        };
-        let [q, k, v] =
-            [Composition::Q, Composition::K, Composition::V].map(|kind| self.between(kind, write_layer, read_layer));
-        let (q, k, v) = (q?, k?, v?);
+        let between = |kind: Composition| self.between(kind, write_layer, read_layer);
+        let (q, k, v) = (between(Composition::Q)?, between(Composition::K)?, between(Composition::V)?);
         let sum = |writer: usize| {
-            (0..heads).map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader]).collect()
+            let readers = 0..self.model.config().n_heads;
+            readers.map(|reader| q[writer][reader] + k[writer][reader] + v[writer][reader]).collect()
         };
-        let share = (0..heads).map(sum).map(|row: Vec<f32>| normalised(&row)).collect();
+        let sums: Vec<Vec<f64>> = (0..q.len()).map(sum).collect();
+        let table = |units: &str, values: Vec<Vec<f64>>| {
+            ScoreTable::new(Self::NAME, units, self.heads(write_layer), self.heads(read_layer), values)
+        };
         Ok(Flow {
-            q: table(q, "Q-composition"),
-            k: table(k, "K-composition"),
-            v: table(v, "V-composition"),
-            share: table(share, "share of what the writer's readers read"),
+            share: table("composition", sums)?.shares("share of what reads the writer"),
+            q: table("Q-composition", q)?,
+            k: table("K-composition", k)?,
+            v: table("V-composition", v)?,
         })
     }
 
-    /// Composition of every pair of heads, `[layer 1][head 1][layer 2][head 2]`, zero unless layer 1 is before layer 2.
+    /// Composition of every pair of heads, `[writer][reader]` over all layers: zero unless the writer's layer is before
+    /// the reader's.
     ///
     /// # Errors
     ///
-    /// A device that fails.
-    pub fn composition(&self, kind: Composition) -> Result<Vec<Vec<Vec<Vec<f32>>>>> {
-        let (n_layers, heads) = (self.model.config().n_layers, self.model.config().n_heads);
-        let mut all = vec![vec![vec![vec![0.0; heads]; n_layers]; heads]; n_layers];
-        for (first, from) in all.iter_mut().enumerate() {
-            for second in first + 1..n_layers {
-                for (by_head, row) in from.iter_mut().zip(self.between(kind, first, second)?) {
-                    by_head[second] = row;
+    /// Weights that are not finite, a device that fails.
+    pub fn composition(&self, kind: Composition) -> Result<ScoreTable<HeadPair>> {
+        let (n_layers, n_heads) = (self.model.config().n_layers, self.model.config().n_heads);
+        let heads: Vec<Head> = (0..n_layers).flat_map(|layer| self.heads(layer)).collect();
+        let mut values = vec![vec![0.0; heads.len()]; heads.len()];
+        for writer in 0..n_layers {
+            for reader in writer + 1..n_layers {
+                for (head, row) in self.between(kind, writer, reader)?.into_iter().enumerate() {
+                    values[writer * n_heads + head][reader * n_heads..][..n_heads].copy_from_slice(&row);
                 }
             }
         }
-        Ok(all)
+        ScoreTable::new(Self::NAME, format!("{kind:?}-composition"), heads.clone(), heads, values)
     }
 
-    /// Attention rollout of a prompt, `[query][key]`: how much of each position's final stream can be traced to each
-    /// input position, if attention and the residual connection carry half each. Rows sum to one.
+    /// Attention rollout, `[query][key]`: how much of each position's final stream can be traced to each input position,
+    /// if attention and the residual connection carry half each. Rows sum to 1; the mean over prompts of one length.
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, or more than one.
-    pub fn rollout(&self, prompt: impl IntoTokens) -> Result<ScoreTable> {
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
+    /// A prompt that does not fit, prompts of different lengths, attention that is not finite.
+    pub fn rollout(&self, prompts: impl IntoTokens) -> Result<ScoreTable<QueryKey>> {
+        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
         let cache = self.model.capture(&tokens, ["blocks.*.attn.pattern"])?;
-        let eye = Tensor::<2>::eye(tokens.pos(), self.model.device());
+        let [batch, pos] = [tokens.batch(), tokens.pos()];
+        let eye = Tensor::<2>::eye(pos, self.model.device()).unsqueeze::<3>().expand([batch, pos, pos]);
         let mut rolled = eye.clone();
         for layer in 0..self.model.config().n_layers {
-            let mean = cache.get::<4>(site::pattern(layer))?.mean_dim(1).reshape([tokens.pos(), tokens.pos()]);
+            let mean = cache.get::<4>(site::pattern(layer))?.mean_dim(1).reshape([batch, pos, pos]);
             rolled = ((mean + eye.clone()) * 0.5).matmul(rolled);
         }
-        let labels = common::labels(&self.model, &tokens);
-        Ok(ScoreTable {
-            units: "rollout".into(),
-            row_axis: "query".into(),
-            column_axis: "key".into(),
-            row_labels: labels.clone(),
-            col_labels: labels,
-            values: common::rows(rolled)?,
-        })
+        let values = common::rows(rolled.mean_dim(0).reshape([pos, pos]))?;
+        finite::check_all(Self::NAME, &self.model, &tokens, "an attention weight", &values.concat())?;
+        let positions = common::positions(&self.model, &tokens);
+        ScoreTable::new(Self::NAME, "rollout", positions.clone(), positions, values)
     }
 
     /// `W_V W_O` of each head, `[head, d_model, d_model]` factored.
@@ -201,7 +216,8 @@ impl WriteRead {
     /// # Errors
     ///
     /// A layer out of range.
-    pub fn ov(&self, layer: usize) -> Result<FactoredMatrix> {
+    pub fn ov(&self, layer: impl Into<Layer>) -> Result<FactoredMatrix> {
+        let layer = self.layer(layer)?;
         FactoredMatrix::new(self.model.w_v(layer)?, self.model.w_o(layer)?)
     }
 
@@ -210,11 +226,20 @@ impl WriteRead {
     /// # Errors
     ///
     /// A layer out of range.
-    pub fn qk(&self, layer: usize) -> Result<FactoredMatrix> {
+    pub fn qk(&self, layer: impl Into<Layer>) -> Result<FactoredMatrix> {
+        let layer = self.layer(layer)?;
         FactoredMatrix::new(self.model.w_q(layer)?, self.model.w_k(layer)?.swap_dims(1, 2))
     }
 
-    fn between(&self, kind: Composition, first: usize, second: usize) -> Result<Vec<Vec<f32>>> {
+    fn layer(&self, layer: impl Into<Layer>) -> Result<usize> {
+        layer.into().index(self.model.config().n_layers)
+    }
+
+    fn heads(&self, layer: usize) -> Vec<Head> {
+        (0..self.model.config().n_heads).map(|head| Head { layer, head }).collect()
+    }
+
+    fn between(&self, kind: Composition, first: usize, second: usize) -> Result<Vec<Vec<f64>>> {
         let left = self.ov(first)?;
         let right = match kind {
             Composition::Q => self.qk(second)?,
@@ -223,8 +248,11 @@ impl WriteRead {
         };
         let (lefts, rights) = (left.norms()?, right.norms()?);
         let mut scores = left.product_norms(&right)?;
+        let seen = [lefts.clone(), rights.clone(), scores.concat()].concat();
+        finite::check_weights(Self::NAME, "a composition", &seen)?;
         for (row, left) in scores.iter_mut().zip(&lefts) {
             for (score, right) in row.iter_mut().zip(&rights) {
+                // What writes or reads nothing composes with nothing.
                 *score = if left * right > 0.0 { *score / (left * right) } else { 0.0 };
             }
         }
@@ -232,62 +260,54 @@ impl WriteRead {
     }
 
     /// Norms of circuits whose output is projected onto a span.
-    fn inside(&self, layer: usize, circuits: &FactoredMatrix, directions: Tensor<2>) -> Result<Vec<HeadScore>> {
-        let ([_, width], d_model) = (directions.dims(), self.model.config().d_model);
-        if width != d_model {
-            return Err(Error::Tool {
-                tool: Self::NAME,
-                problem: format!("directions have {width} numbers each, the stream has {d_model}"),
-            });
-        }
-        let basis = orthonormal(&common::rows(directions)?);
-        if basis.is_empty() {
-            return Err(Error::Tool {
-                tool: Self::NAME,
-                problem: "the directions span nothing; give at least one that is not zero".into(),
-            });
-        }
-        let [n, k, _] = circuits.b.dims();
+    fn inside(&self, layer: usize, circuits: &FactoredMatrix, directions: Tensor<2>) -> Result<InSubspace> {
+        let basis = self.basis(directions)?;
+        let ([n, _, _], d_model) = (circuits.b.dims(), self.model.config().d_model);
         let columns =
             Tensor::<2>::from_data(TensorData::new(basis.concat(), [basis.len(), d_model]), self.model.device())
                 .transpose();
         let projected = circuits.b.clone().matmul(columns.unsqueeze::<3>().expand([n, d_model, basis.len()]));
-        debug_assert_eq!(projected.dims(), [n, k, basis.len()]);
         let (inside, whole) = (FactoredMatrix::new(circuits.a.clone(), projected)?.norms()?, circuits.norms()?);
-        let mut found = ranked(layer, &inside);
-        for head in &mut found {
-            let norm = whole[head.head];
-            head.share = if norm > 0.0 { head.score / norm } else { 0.0 };
+        finite::check_weights(Self::NAME, "the norm of a circuit", &whole)?;
+        let share = |(inside, whole): (&f64, &f64)| if *whole > 0.0 { inside / whole } else { 0.0 };
+        let shares = inside.iter().zip(&whole).map(share).collect();
+        Ok(InSubspace {
+            norm: norms_of("norm in the subspace", layer, inside)?,
+            share: norms_of("share of the norm in the subspace", layer, shares)?,
+        })
+    }
+
+    /// An orthonormal basis of the span of `directions` `[n, d_model]`.
+    fn basis(&self, directions: Tensor<2>) -> Result<Vec<Vec<f32>>> {
+        let refuse = |problem: String| Err(Error::Tool { tool: Self::NAME, problem });
+        let ([_, width], d_model) = (directions.dims(), self.model.config().d_model);
+        if width != d_model {
+            return refuse(format!("directions have {width} numbers each, the stream has {d_model}"));
         }
-        Ok(found)
+        let rows = common::rows(directions)?;
+        if let Some(row) = rows.iter().position(|row| row.iter().any(|x| !x.is_finite())) {
+            return refuse(format!("direction {row} has a number that is not finite; leave it out"));
+        }
+        let basis = orthonormal(&rows);
+        if basis.is_empty() {
+            return refuse("the directions span nothing; give at least one that is not zero".into());
+        }
+        Ok(basis)
     }
 }
 
-/// Heads by score, highest first, with their shares of the sum.
-fn ranked(layer: usize, norms: &[f32]) -> Vec<HeadScore> {
-    let shares = normalised(norms);
-    let one = |head: usize| HeadScore {
-        name: format!("L{layer}H{head}"),
-        layer,
-        head,
-        score: norms[head],
-        share: shares[head],
-    };
-    common::largest(norms, norms.len()).into_iter().map(one).collect()
-}
-
-/// Divided by its sum; equal shares where that is zero.
-fn normalised(row: &[f32]) -> Vec<f32> {
-    let sum: f32 = row.iter().sum();
-    row.iter().map(|value| if sum > 0.0 { value / sum } else { 1.0 / row.len() as f32 }).collect()
+/// One number for each head of a layer.
+fn norms_of(units: &str, layer: usize, norms: Vec<f64>) -> Result<ScoreTable> {
+    finite::check_weights(WriteRead::NAME, units, &norms)?;
+    ScoreTable::new(WriteRead::NAME, units, vec![layer], (0..norms.len()).collect(), vec![norms])
 }
 
 /// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy); dependent ones drop out.
-fn orthonormal(vectors: &[Vec<f32>]) -> Vec<Vec<f32>> {
+fn orthonormal(vectors: &[Vec<f64>]) -> Vec<Vec<f32>> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut basis: Vec<Vec<f64>> = Vec::new();
     for vector in vectors {
-        let mut rest: Vec<f64> = vector.iter().map(|value| f64::from(*value)).collect();
+        let mut rest = vector.clone();
         let length = dot(&rest, &rest).sqrt();
         for known in basis.iter().chain(&basis) {
             let along = dot(&rest, known);
@@ -304,34 +324,55 @@ fn orthonormal(vectors: &[Vec<f32>]) -> Vec<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{close, fixture, induction_model};
+    use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
+
+    impl Readings for WriteRead {
+        fn readings(&self, cases: &Cases) -> Vec<Reading> {
+            let eye = Tensor::<2>::eye(self.model.config().d_model, self.model.device());
+            let flow = self.flow(0, -1).map_err(|error| error.to_string());
+            vec![
+                Reading::table("write_heads", self.write_heads(0)),
+                Reading::table("read_heads", self.read_heads(-1)),
+                Reading::table("write_heads_into", self.write_heads_into(0, eye).map(|found| found.share)),
+                Reading::table("flow q", flow.as_ref().map(|flow| flow.q.clone())),
+                Reading::table("flow share", flow.map(|flow| flow.share)),
+                Reading::table("composition", self.composition(Composition::K)),
+                Reading::table("rollout", self.rollout(&cases.prompt)),
+            ]
+        }
+    }
 
     #[test]
     fn the_planted_heads_write_and_compose() {
         let tool = WriteRead::new(&induction_model()).unwrap();
         let writers = tool.write_heads(1).unwrap();
-        assert_eq!((writers[0].name.as_str(), writers[0].share), ("L1H0", 1.0));
-        close(writers[0].score, 3.0 * 12.0f32.sqrt(), 1e-4);
-        assert_eq!(tool.read_heads(0).unwrap()[0].name, "L0H1");
+        let best = writers.highest(1).remove(0);
+        assert_eq!((best.layer, best.head), (1, 0));
+        assert_eq!(writers.shares("share").get(&best), Some(1.0));
+        close(best.value, 3.0 * 12.0f64.sqrt(), 1e-4);
+        assert_eq!(tool.read_heads(0).unwrap().highest(1)[0].label, "L0H1");
         let flow = tool.flow(0, 1).unwrap();
-        assert_eq!((flow.k.top(1)[0].row, flow.k.top(1)[0].column), (1, 0));
-        close(flow.k.values[1][0], 1.0 / 12.0f32.sqrt(), 1e-4);
+        let pair = flow.k.top(1).remove(0);
+        assert_eq!((pair.writer, pair.reader), (Head { layer: 0, head: 1 }, Head { layer: 1, head: 0 }));
+        close(pair.value, 1.0 / 12.0f64.sqrt(), 1e-4);
         assert_eq!(flow.q.values[1][0], 0.0);
+        assert_eq!(flow.share.values[0], [0.0, 0.0], "a head that writes nothing is read by nobody");
+        let all = tool.composition(Composition::K).unwrap();
+        assert_eq!(all.get(&pair), Some(pair.value));
     }
 
     #[test]
     fn low_rank_scores_are_the_dense_ones() {
         for name in ["gpt2", "llama"] {
             let tool = WriteRead::new(&fixture(name)).unwrap();
-            let norm =
-                |dense: Tensor<3>| arrakis_models::device::read((dense.clone() * dense).sum()).unwrap()[0].sqrt();
+            let norm = |dense: Tensor<3>| common::number((dense.clone() * dense).sum()).unwrap().sqrt();
             let flow = tool.flow(0, 2).unwrap();
             let (ov, qk) = (tool.ov(0).unwrap().head(1).unwrap().dense(), tool.qk(2).unwrap().head(3).unwrap().dense());
             let scale = norm(ov.clone()) * norm(qk.clone());
             close(flow.q.values[1][3], norm(ov.clone().matmul(qk.clone())) / scale, 1e-5);
             close(flow.k.values[1][3], norm(ov.matmul(qk.swap_dims(1, 2))) / scale, 1e-5);
             for row in &flow.share.values {
-                close(row.iter().sum(), 1.0, 1e-5);
+                close(row.iter().sum::<f64>(), 1.0, 1e-5);
             }
         }
     }
@@ -341,32 +382,38 @@ mod tests {
         let model = fixture("gpt2");
         let tool = WriteRead::new(&model).unwrap();
         let eye = Tensor::<2>::eye(32, model.device());
-        for head in tool.write_heads_into(1, eye.clone()).unwrap() {
-            close(head.share, 1.0, 1e-5);
+        for head in tool.write_heads_into(1, eye.clone()).unwrap().share.cells() {
+            close(head.value, 1.0, 1e-5);
         }
-        let half = eye.narrow(0, 0, 16);
-        assert!(tool.read_heads_from(1, half).unwrap().iter().all(|head| head.share > 0.0 && head.share < 1.0));
+        let half = tool.read_heads_from(1, eye.narrow(0, 0, 16)).unwrap().share;
+        assert!(half.cells().all(|head| head.value > 0.0 && head.value < 1.0));
     }
 
     #[test]
     fn rollout_rows_sum_to_one() {
         let rolled = WriteRead::new(&fixture("gpt_neox")).unwrap().rollout([34, 17, 29, 49]).unwrap();
         for (query, row) in rolled.values.iter().enumerate() {
-            close(row.iter().sum(), 1.0, 1e-5);
+            close(row.iter().sum::<f64>(), 1.0, 1e-5);
             assert!(row.iter().all(|weight| *weight >= 0.0) && row[query + 1..].iter().all(|weight| *weight == 0.0));
         }
     }
 
     #[test]
     fn mistakes_are_named() {
-        let tool = WriteRead::new(&fixture("gpt2")).unwrap();
+        let model = fixture("gpt2");
+        let tool = WriteRead::new(&model).unwrap();
         assert_eq!(
             tool.write_heads(3).unwrap_err().to_string(),
             "layer 3 is out of range: there are 3, numbered from 0"
         );
         assert_eq!(
             tool.flow(1, 1).unwrap_err().to_string(),
-            "write_read: layer 1 cannot read what layer 1 writes; give a read layer from 2 to 2"
+            "write_read: layer 1 cannot read what layer 1 writes; give a read layer after the write layer"
+        );
+        let nan = Tensor::<2>::full([2, 32], f32::NAN, model.device());
+        assert_eq!(
+            tool.write_heads_into(0, nan).unwrap_err().to_string(),
+            "write_read: direction 0 has a number that is not finite; leave it out"
         );
     }
 }

@@ -1,7 +1,9 @@
 //! What each head looks at on repeated random words.
 
 use arrakis::models::HookedTransformer;
-use arrakis::prelude::{HeadDetector, Tool as _};
+use arrakis::prelude::{HeadDetector, HeadKind, Tool as _};
+use arrakis::tools::Score;
+use arrakis::tools::place::Head;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -29,19 +31,18 @@ pub struct HeadStripes {
 /// Those of a run: rows that do not fit the model.
 pub fn head_stripes(model: &HookedTransformer, repeats: &Repeats) -> Result<Vec<HeadStripes>> {
     let tables = HeadDetector::new(model)?.stripes_of(repeats.rows.clone(), repeats.length)?;
-    let [induction, previous_token, duplicate_token] = tables.map(|(_, table)| table.values);
-    let of = |layer: usize, head: usize| HeadStripes {
-        layer,
-        head,
-        induction: induction[layer][head].into(),
-        previous_token: previous_token[layer][head].into(),
-        duplicate_token: duplicate_token[layer][head].into(),
+    let score = |wanted: HeadKind, at: &Head| {
+        let table = tables.iter().find(|(kind, _)| *kind == wanted).and_then(|(_, table)| table.get(at));
+        table.expect("BUG: every kind scores every head")
     };
-    let n_heads = model.config().n_heads;
-    Ok((0..model.config().n_layers)
-        .flat_map(|layer| (0..n_heads).map(move |head| (layer, head)))
-        .map(|(layer, head)| of(layer, head))
-        .collect())
+    let of = |head: Score| HeadStripes {
+        layer: head.layer,
+        head: head.head,
+        induction: score(HeadKind::Induction, &head),
+        previous_token: score(HeadKind::PreviousToken, &head),
+        duplicate_token: score(HeadKind::DuplicateToken, &head),
+    };
+    Ok(tables.iter().take(1).flat_map(|(_, table)| table.cells()).map(of).collect())
 }
 
 #[cfg(test)]
@@ -61,7 +62,6 @@ mod tests {
                 (found.previous_token, fact.previous_token),
                 (found.duplicate_token, fact.duplicate_token),
             ] {
-                // The facts were averaged in f64, the tool averages in f32.
                 assert!((found - fact).abs() < 1e-5, "{found} is not {fact}");
             }
         }

@@ -45,17 +45,17 @@ pub fn name_roles(model: &HookedTransformer, seed: u64, rows: usize) -> Result<N
         (0..rows).map(|_| name_mover::prompt(&mut rng, Split::HeldOut, Split::HeldOut)).collect();
     let ids: Vec<Vec<u32>> = prompts.iter().map(|prompt| prompt.tokens.clone()).collect();
     let tokens = Tokens::padded(&ids, Side::Right, vocab::END_OF_TEXT_ID)?;
-    let (answers, wrong) = prompts.iter().map(|prompt| (prompt.answer, prompt.wrong)).unzip();
-    let metric = Metric::logit_diffs(answers, wrong);
-    let ablated = Ablation::new(model)?.heads(tokens, &metric, &AblationKind::Zero)?;
+    let answers = prompts.iter().map(|prompt| prompt.answer);
+    let metric = Metric::logit_diffs(answers, prompts.iter().map(|prompt| prompt.wrong));
+    let ablated = Ablation::new(model)?.heads(tokens, &metric, AblationKind::Zero)?;
     let mut heads = Vec::new();
-    for (layer, changes) in ablated.effect().values.iter().enumerate() {
+    for (layer, changes) in ablated.change().values.iter().enumerate() {
         let attention = attention(model, layer, &prompts)?;
         for (head, (change, [to_indirect_object, to_subject])) in changes.iter().zip(attention).enumerate() {
-            heads.push(NameRole { layer, head, to_indirect_object, to_subject, drop: -f64::from(*change) });
+            heads.push(NameRole { layer, head, to_indirect_object, to_subject, drop: -change });
         }
     }
-    Ok(NameRoles { logit_diff: ablated.clean.into(), heads })
+    Ok(NameRoles { logit_diff: ablated.baseline, heads })
 }
 
 /// Mean attention of each head of a layer from the last token to the indirect object and to the subject.
@@ -64,8 +64,8 @@ fn attention(model: &HookedTransformer, layer: usize, prompts: &[Prompt]) -> Res
     let mut sums = vec![[0.0; 2]; model.config().n_heads];
     for prompt in prompts {
         let patterns = tool.patterns(prompt.tokens.clone(), layer)?;
-        for (sum, pattern) in sums.iter_mut().zip(&patterns.pattern) {
-            let to = |place: usize| f64::from(pattern[prompt.answer_pos][place]);
+        for (sum, pattern) in sums.iter_mut().zip(&patterns.patterns) {
+            let to = |place: usize| pattern[prompt.answer_pos][place];
             sum[0] += to(prompt.io_pos);
             sum[1] += to(prompt.s1_pos) + to(prompt.s2_pos);
         }

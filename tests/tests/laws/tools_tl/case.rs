@@ -6,6 +6,7 @@ use arrakis::models::model::LoadOptions;
 use arrakis::models::{HookedAutoModel, HookedTransformer, Tokens, device};
 use arrakis::prelude::Tensor;
 use arrakis::tools::attribute::residual_decomposition::{ResidStack, ResidualDecomposition, Residuals};
+use arrakis::tools::place::Place;
 use arrakis::tools::{Metric, ScoreTable, Tool};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -148,8 +149,8 @@ impl Case {
     }
 
     #[track_caller]
-    pub(crate) fn equal_table(&self, name: &str, actual: &ScoreTable) {
-        self.equal(name, &actual.values.concat());
+    pub(crate) fn equal_table<P: Place>(&self, name: &str, actual: &ScoreTable<P>) {
+        self.equal(name, &singles(&actual.values.concat()));
     }
 
     pub(crate) fn residuals(&self) -> Residuals {
@@ -186,6 +187,11 @@ fn numbers(file: &[u8], name: &str) -> Option<Numbers> {
     let view = file.tensor(name).ok()?;
     let values = view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
     Some((values, view.shape().to_vec()))
+}
+
+/// Numbers in the precision of the reference.
+pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use arrakis::models::{HookedTransformer, device};
 use arrakis::prelude::Tensor;
 use arrakis::tools::attribute::attribution_patching::AttributionPatching;
 use arrakis::tools::attribute::direct_logit_attribution::DirectLogitAttribution;
-use arrakis::tools::attribute::residual_decomposition::{Mode, ResidualDecomposition};
+use arrakis::tools::attribute::residual_decomposition::{Depths, Parts, Remainder, ResidualDecomposition};
 use arrakis::tools::intervene::ablation::{Ablation, AblationKind};
 use arrakis::tools::lenses::logit_lens::LogitLens;
 use arrakis::tools::weights::write_read::WriteRead;
@@ -33,20 +33,20 @@ fn contributions_add_up_to_the_logit_in_every_family() {
     each_family(|name, model| {
         if !model.net().is_additive() {
             assert!(
-                DirectLogitAttribution::new(model).unwrap().logit(PROMPT, 63, 4).is_err(),
+                DirectLogitAttribution::new(model).unwrap().components(PROMPT, &Metric::logit(63)).is_err(),
                 "{name}: its stream is no sum"
             );
             return;
         }
-        let found = DirectLogitAttribution::new(model).unwrap().logit(PROMPT, 63, 4).unwrap();
+        let found = DirectLogitAttribution::new(model).unwrap().components(PROMPT, &Metric::logit(63)).unwrap();
         let logits = device::read(model.forward(PROMPT).unwrap()).unwrap();
-        let actual = logits[4 * model.config().d_vocab + 63];
-        let cap = |cap: f64| (cap * (f64::from(found.sum()) / cap).tanh()) as f32;
+        let actual = f64::from(logits[4 * model.config().d_vocab + 63]);
+        let cap = |cap: f64| cap * (found.sum() / cap).tanh();
         let sum = model.config().final_softcap.map_or(found.sum(), cap);
         assert!((sum - actual).abs() <= 1e-4 * actual.abs().max(1.0), "{name}: {sum} for {actual}");
         assert_eq!(found.before_softcap, model.config().final_softcap.is_some(), "{name}");
         // The tool itself checks that neurons and bias are the whole MLP.
-        let neurons = DirectLogitAttribution::new(model).unwrap().neurons(PROMPT, 63, 4, 0, 3);
+        let neurons = DirectLogitAttribution::new(model).unwrap().neurons(PROMPT, 0, &Metric::logit(63));
         assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
     });
 }
@@ -59,10 +59,12 @@ fn decompositions_add_up_to_the_stream_in_every_family() {
             return;
         }
         let run = ResidualDecomposition::new(model).unwrap().run(PROMPT).unwrap();
-        let whole = run.accumulated_resid(None, true).unwrap().component("final_post").unwrap();
-        for stack in
-            [run.decompose_resid(None, Mode::All), run.full_decomposition(None), run.stack_head_results(None, true)]
-        {
+        let whole = run.accumulated_resid(-1, Depths::BlocksAndMiddles).unwrap().component("final_post").unwrap();
+        for stack in [
+            run.decompose_resid(-1, Parts::All),
+            run.full_decomposition(-1),
+            run.stack_head_results(-1, Remainder::With),
+        ] {
             let apart = device::read((stack.unwrap().sum() - whole.clone()).abs().max()).unwrap()[0];
             assert!(apart <= 1e-5, "{name}: {apart}");
         }
@@ -83,22 +85,21 @@ fn ablation_attribution_and_circuits_run_in_every_family() {
     each_family(|name, model| {
         // An encoder has no next token to lose.
         let metric = if model.config().bidirectional { Metric::log_prob(63) } else { Metric::loss() };
+        let gradient = AttributionPatching::new(model).unwrap();
+        let gradient = gradient.from(PROMPT).into([34, 17, 30, 49, 82]).unwrap();
+        let ablation = Ablation::new(model).unwrap();
         let tables = [
-            Ablation::new(model).unwrap().heads(PROMPT, &metric, &AblationKind::Mean).unwrap().effect(),
-            AttributionPatching::new(model).unwrap().heads(PROMPT, [34, 17, 30, 49, 82], &metric).unwrap(),
-            WriteRead::new(model).unwrap().flow(0, 1).unwrap().share,
+            ablation.heads(PROMPT, &metric, AblationKind::Mean).unwrap().change().values.concat(),
+            gradient.heads(&metric).unwrap().change().values.concat(),
+            WriteRead::new(model).unwrap().flow(0, 1).unwrap().share.values.concat(),
         ];
-        for table in tables {
-            let values = table.values.concat();
+        for values in tables {
             assert!(
                 values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0),
-                "{name}: {table:?}"
+                "{name}: {values:?}"
             );
         }
         let heads = WriteRead::new(model).unwrap().write_heads(0).unwrap();
-        assert!(
-            heads.len() == model.config().n_heads && heads.iter().all(|head| head.head < model.config().n_heads),
-            "{name}"
-        );
+        assert_eq!(heads.columns.len(), model.config().n_heads, "{name}");
     });
 }

@@ -6,7 +6,7 @@ use arrakis::tools::observe::attention_patterns::AttentionPatterns;
 use arrakis::tools::observe::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
 use arrakis::tools::weights::write_read::{Composition, WriteRead};
 
-use super::case::Case;
+use super::case::{Case, singles};
 
 #[test]
 fn composition_scores() {
@@ -15,7 +15,7 @@ fn composition_scores() {
         for (name, kind) in
             [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)]
         {
-            case.equal(name, &tool.composition(kind).unwrap().concat().concat().concat());
+            case.equal_table(name, &tool.composition(kind).unwrap());
         }
     });
 }
@@ -25,17 +25,17 @@ fn detected_heads() {
     Case::each(|case| {
         let tool = HeadDetector::new(&case.model).unwrap();
         let ids = case.ids("repeated_tokens");
-        let excluded = Exclude { bos: true, current_token: true };
+        let excluded = [Exclude::Bos, Exclude::CurrentToken];
         for (name, kind) in [
             ("previous_token_head", HeadKind::PreviousToken),
             ("duplicate_token_head", HeadKind::DuplicateToken),
             ("induction_head", HeadKind::Induction),
         ] {
-            case.equal(&format!("detect.{name}.pattern"), &detection_pattern(kind, &ids).concat());
+            case.equal(&format!("detect.{name}.pattern"), &singles(&detection_pattern(kind, &ids).concat()));
             for (suffix, measure, exclude) in [
-                ("mul", ErrorMeasure::Mul, Exclude::default()),
-                ("abs", ErrorMeasure::Abs, Exclude::default()),
-                ("mul_excl", ErrorMeasure::Mul, excluded),
+                ("mul", ErrorMeasure::Mul, &[] as &[Exclude]),
+                ("abs", ErrorMeasure::Abs, &[]),
+                ("mul_excl", ErrorMeasure::Mul, &excluded),
             ] {
                 case.equal_table(
                     &format!("detect.{name}.{suffix}"),
@@ -50,8 +50,9 @@ fn detected_heads() {
 fn attention_patterns() {
     Case::each(|case| {
         let tool = AttentionPatterns::new(&case.model).unwrap();
-        let by_layer =
-            |layer: usize| tool.patterns(case.ids("repeated_tokens"), layer).unwrap().pattern.concat().concat();
+        let by_layer = |layer: usize| {
+            singles(&tool.patterns(case.ids("repeated_tokens"), layer).unwrap().patterns.concat().concat())
+        };
         case.equal("repeated.pattern", &(0..case.model.config().n_layers).flat_map(by_layer).collect::<Vec<f32>>());
     });
 }
@@ -61,9 +62,9 @@ fn ablations() {
     Case::each(|case| {
         let tool = Ablation::new(&case.model).unwrap();
         for (name, kind) in [("ablate.heads", AblationKind::Zero), ("ablate.heads_mean", AblationKind::Mean)] {
-            let found = tool.heads(case.ids("clean_tokens"), &case.metric(), &kind).unwrap();
-            case.equal_table(name, &found.ablated);
-            case.equal("patch.clean_metric", &[found.clean]);
+            let found = tool.heads(case.ids("clean_tokens"), &case.metric(), kind).unwrap();
+            case.equal_table(name, &found.values);
+            case.equal("patch.clean_metric", &singles(&[found.baseline]));
         }
     });
 }

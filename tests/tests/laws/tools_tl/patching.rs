@@ -2,36 +2,30 @@
 
 use arrakis::models::{Edit, Tokens, site};
 use arrakis::prelude::Tensor;
-use arrakis::tools::intervene::activation_patching::{ActivationPatching, HeadSite, Patched, StreamSite};
-use arrakis::tools::{Metric, Tool};
+use arrakis::tools::intervene::activation_patching::{ActivationPatching, HeadSite, StreamSite};
+use arrakis::tools::place::Place;
+use arrakis::tools::{Scores, Tool};
 
-use super::case::{Case, compare};
+use super::case::{Case, compare, singles};
 
 /// A site in each layer.
 type AtLayer = fn(usize) -> site::Site;
 
-/// A variant of `transformer_lens.patching`, from a source into a target.
-type Variant = fn(&ActivationPatching, &[u32], &[u32], &Metric) -> Patched;
-
-const STREAMS: [(&str, Variant, AtLayer); 4] = [
-    ("patch.resid_pre", |tool, from, to, metric| tool.resid_pre(from, to, metric).unwrap(), site::resid_pre),
-    ("patch.resid_mid", |tool, from, to, metric| tool.resid_mid(from, to, metric).unwrap(), site::resid_mid),
-    ("patch.attn_out", |tool, from, to, metric| tool.attn_out(from, to, metric).unwrap(), site::attn_out),
-    ("patch.mlp_out", |tool, from, to, metric| tool.mlp_out(from, to, metric).unwrap(), site::mlp_out),
+/// A variant of `transformer_lens.patching` over positions.
+const STREAMS: [(&str, StreamSite, AtLayer); 4] = [
+    ("patch.resid_pre", StreamSite::ResidPre, site::resid_pre),
+    ("patch.resid_mid", StreamSite::ResidMid, site::resid_mid),
+    ("patch.attn_out", StreamSite::AttnOut, site::attn_out),
+    ("patch.mlp_out", StreamSite::MlpOut, site::mlp_out),
 ];
 
-/// With the axis of heads.
-const HEADS: [(&str, Variant, AtLayer, usize); 5] = [
-    ("patch.head_out", |tool, from, to, metric| tool.attn_head_out_all_pos(from, to, metric).unwrap(), site::z, 2),
-    ("patch.head_q", |tool, from, to, metric| tool.attn_head_q_all_pos(from, to, metric).unwrap(), site::q, 2),
-    ("patch.head_k", |tool, from, to, metric| tool.attn_head_k_all_pos(from, to, metric).unwrap(), site::k, 2),
-    ("patch.head_v", |tool, from, to, metric| tool.attn_head_v_all_pos(from, to, metric).unwrap(), site::v, 2),
-    (
-        "patch.head_pattern",
-        |tool, from, to, metric| tool.attn_head_pattern_all_pos(from, to, metric).unwrap(),
-        site::pattern,
-        1,
-    ),
+/// The same over heads, with the axis of heads.
+const HEADS: [(&str, HeadSite, AtLayer, usize); 5] = [
+    ("patch.head_out", HeadSite::Z, site::z, 2),
+    ("patch.head_q", HeadSite::Q, site::q, 2),
+    ("patch.head_k", HeadSite::K, site::k, 2),
+    ("patch.head_v", HeadSite::V, site::v, 2),
+    ("patch.head_pattern", HeadSite::Pattern, site::pattern, 1),
 ];
 
 /// Clean activations into the corrupted run (denoising), as `TransformerLens` patches.
@@ -40,13 +34,14 @@ fn the_variants_in_every_cell() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
-        for (name, variant, _) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
-            let found = variant(&tool, &clean, &corrupted, &metric);
+        let pair = tool.from(&clean).into(&corrupted).unwrap();
+        for (name, at, _) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
+            let found = pair.positions(at, &metric).unwrap();
             denoised(case, name, &found);
             untouched_before_the_difference(case, &found);
         }
-        for (name, variant, ..) in HEADS.into_iter().filter(|(name, ..)| case.has(name)) {
-            denoised(case, name, &variant(&tool, &clean, &corrupted, &metric));
+        for (name, at, ..) in HEADS.into_iter().filter(|(name, ..)| case.has(name)) {
+            denoised(case, name, &pair.heads_at(at, &metric).unwrap());
         }
     });
 }
@@ -56,14 +51,17 @@ fn the_variant_in_every_head_and_position() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
-        let heads = tool.attn_head_out_by_pos(&clean, &corrupted, &case.metric()).unwrap();
-        let cells = (0..case.model.config().n_layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
-        let values: Vec<f32> =
-            cells.flat_map(|(layer, pos)| heads.iter().map(move |head| head.table.values[layer][pos])).collect();
-        case.equal("patch.head_out_by_pos", &values);
-        for head in &heads {
-            untouched_before_the_difference(case, head);
-        }
+        let pair = tool.from(&clean).into(&corrupted).unwrap();
+        let found = pair.head_positions(HeadSite::Z, &case.metric()).unwrap();
+        let (heads, layers) = (case.model.config().n_heads, case.model.config().n_layers);
+        // The reference is `[layer, position, head]`, ours `[layer, head][position]`.
+        let cells = (0..layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
+        let values: Vec<f64> = cells
+            .flat_map(|(layer, pos)| (0..heads).map(move |head| (layer * heads + head, pos)))
+            .map(|(row, pos)| found.values.values[row][pos])
+            .collect();
+        case.equal("patch.head_out_by_pos", &singles(&values));
+        untouched_before_the_difference(case, &found);
     });
 }
 
@@ -73,16 +71,19 @@ fn the_tool_noising() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
-        let stream = tool.by_position(&corrupted, &clean, &metric, StreamSite::ResidPre).unwrap();
-        let heads = tool.by_head(&corrupted, &clean, &metric, HeadSite::Z).unwrap();
-        for (found, expected) in [
-            (&stream, positions(case, &corrupted, &clean, site::resid_pre)),
-            (&heads, by_head(case, &corrupted, &clean, site::z, 2)),
-        ] {
-            case.equal("patch.corrupted_metric", &[found.source]);
-            case.equal("patch.clean_metric", &[found.target]);
-            compare(&case.name, &found.table.values.concat(), &expected);
+        let pair = tool.from(&corrupted).into(&clean).unwrap();
+        let (stream, heads) = (pair.resid_pre(&metric).unwrap(), pair.heads(&metric).unwrap());
+        let ends = [(stream.source, stream.baseline), (heads.source, heads.baseline)];
+        for (source, target) in ends {
+            case.equal("patch.corrupted_metric", &singles(&[source.unwrap()]));
+            case.equal("patch.clean_metric", &singles(&[target]));
         }
+        compare(
+            &case.name,
+            &singles(&stream.values.values.concat()),
+            &positions(case, &corrupted, &clean, site::resid_pre),
+        );
+        compare(&case.name, &singles(&heads.values.values.concat()), &by_head(case, &corrupted, &clean, site::z, 2));
         untouched_before_the_difference(case, &stream);
     });
 }
@@ -103,38 +104,34 @@ fn one_forward_a_cell() {
 
 /// The table is `TransformerLens`'s, and so are both ends; shares are of the way from corrupted to clean.
 #[track_caller]
-fn denoised(case: &Case, name: &str, found: &Patched) {
-    case.equal("patch.clean_metric", &[found.source]);
-    case.equal("patch.corrupted_metric", &[found.target]);
-    case.equal_table(name, &found.table);
-    let back: Vec<f32> = found
-        .normalized()
-        .values
-        .concat()
-        .iter()
-        .map(|share| found.target + share * (found.source - found.target))
-        .collect();
-    case.equal(name, &back);
-    let back: Vec<f32> = found.change().values.concat().iter().map(|change| found.target + change).collect();
-    case.equal(name, &back);
+fn denoised<P: Place>(case: &Case, name: &str, found: &Scores<P>) {
+    let source = found.source.unwrap();
+    case.equal("patch.clean_metric", &singles(&[source]));
+    case.equal("patch.corrupted_metric", &singles(&[found.baseline]));
+    case.equal_table(name, &found.values);
+    let shares = found.normalized().unwrap().values.concat();
+    let back: Vec<f64> = shares.iter().map(|share| found.baseline + share * (source - found.baseline)).collect();
+    case.equal(name, &singles(&back));
+    let back: Vec<f64> = found.change().values.concat().iter().map(|change| found.baseline + change).collect();
+    case.equal(name, &singles(&back));
 }
 
 /// Where the prompts still agree, from the first token on, there is nothing to patch: the metric keeps every bit.
 #[track_caller]
-fn untouched_before_the_difference(case: &Case, found: &Patched) {
+fn untouched_before_the_difference<P: Place>(case: &Case, found: &Scores<P>) {
     let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
     let same = clean.iter().zip(&corrupted).take_while(|(a, b)| a == b).count();
     assert!(same > 0 && same < clean.len(), "{}", case.name);
-    for row in &found.table.values {
+    for row in &found.values.values {
         assert!(
-            row[..same].iter().all(|value| value.to_bits() == found.target.to_bits()),
+            row[..same].iter().all(|value| value.to_bits() == found.baseline.to_bits()),
             "{}: {row:?} for {}",
             case.name,
-            found.target
+            found.baseline
         );
     }
-    let moved = found.table.values.iter().flatten().any(|value| (value - found.target).abs() > 1e-6);
-    assert!(moved, "{}: {:?}", case.name, found.table.values);
+    let moved = found.change().values.iter().flatten().any(|change| change.abs() > 1e-6);
+    assert!(moved, "{}: {:?}", case.name, found.values);
 }
 
 fn positions(case: &Case, source: &[u32], target: &[u32], at: AtLayer) -> Vec<f32> {
@@ -159,7 +156,7 @@ fn by_hand<const D: usize>(
     let run = |layer: usize, index: usize| {
         let edit = patch_axis::<D>(cache.get(at(layer)).unwrap(), axis, index);
         let logits = case.model.run_with_hooks(&target, [(at(layer), edit)]).unwrap();
-        case.metric().value(&case.model, &logits, &target).unwrap()
+        case.metric().value(&case.model, &logits, &target).unwrap() as f32
     };
     (0..case.model.config().n_layers)
         .flat_map(|layer| (0..length).map(move |index| (layer, index)))

@@ -3,7 +3,7 @@
 use arrakis::models::device;
 use arrakis::prelude::Tensor;
 use arrakis::tools::Tool;
-use arrakis::tools::attribute::residual_decomposition::Mode;
+use arrakis::tools::attribute::residual_decomposition::{Depths, NormBefore, Parts, Remainder};
 use arrakis::tools::lenses::logit_lens::LogitLens;
 
 use super::case::{Case, compare};
@@ -12,11 +12,11 @@ use super::case::{Case, compare};
 fn decompositions_of_the_residual_stream() {
     Case::each(|case| {
         let run = case.residuals();
-        let parts = run.decompose_resid(None, Mode::All).unwrap();
+        let parts = run.decompose_resid(-1, Parts::All).unwrap();
         case.equal_stack("decompose_resid", &parts);
-        case.equal_stack("decompose_resid_ln", &run.apply_ln(&parts, None, false).unwrap());
-        case.equal_stack("stack_head_results", &run.stack_head_results(None, true).unwrap());
-        case.equal_stack("full_resid_decomposition", &run.full_decomposition(None).unwrap());
+        case.equal_stack("decompose_resid_ln", &run.apply_ln(&parts, NormBefore::Unembedding).unwrap());
+        case.equal_stack("stack_head_results", &run.stack_head_results(-1, Remainder::With).unwrap());
+        case.equal_stack("full_resid_decomposition", &run.full_decomposition(-1).unwrap());
     });
 }
 
@@ -24,7 +24,7 @@ fn decompositions_of_the_residual_stream() {
 fn the_accumulated_stream() {
     Case::each(|case| {
         let run = case.residuals();
-        let stream = run.accumulated_resid(None, true).unwrap();
+        let stream = run.accumulated_resid(-1, Depths::BlocksAndMiddles).unwrap();
         case.equal_stack("accumulated_resid", &stream);
         case.equal_stack("accumulated_resid_ln", &run.apply_final_norm(&stream));
     });
@@ -51,10 +51,10 @@ fn logit_attributions() {
         let run = case.residuals();
         let (answer, wrong) = case.pair();
         for (name, stack) in [
-            ("logit_attrs", run.decompose_resid(None, Mode::All)),
-            ("logit_attrs_heads", run.stack_head_results(None, true)),
+            ("logit_attrs", run.decompose_resid(-1, Parts::All)),
+            ("logit_attrs_heads", run.stack_head_results(-1, Remainder::With)),
         ] {
-            let attrs = run.logit_attrs(&stack.unwrap(), &[answer], Some(&[wrong])).unwrap();
+            let attrs = run.logit_diff_attrs(&stack.unwrap(), [answer], [wrong]).unwrap();
             let [components, batch, pos] = attrs.dims();
             let Some((expected, shape)) = case.expected(name) else { continue };
             // Of one row the reference has no second axis.

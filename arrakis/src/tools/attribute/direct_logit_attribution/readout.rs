@@ -1,32 +1,34 @@
 //! From a stream at one position to a logit, as the linear map it is once the final norm's scale is frozen.
 
-use arrakis_models::{device, site};
+use arrakis_models::site;
 use burn::tensor::Tensor;
 
-use super::{Contribution, DirectLogitAttribution, LogitTarget};
+use super::{Contribution, DirectLogitAttribution};
 use crate::error::{Error, Result};
 use crate::tools::Tool as _;
+use crate::tools::shared::common;
 use crate::tools::shared::stream::{self, Stream};
 
 /// The sum may differ from the logit by this share of the largest contribution (at least of 1 nat).
-const TOLERANCE: f32 = 1e-3;
+const TOLERANCE: f64 = 1e-3;
 
 /// The linear map from a stream at one position to a target, the final norm's scale frozen.
 pub(super) struct Readout {
     pub(super) stream: Stream,
-    target: LogitTarget,
+    /// Tokens, each with its sign.
+    terms: Vec<(u32, f32)>,
     pos: usize,
     /// `[d_model, 1]`
     direction: Tensor<2>,
 }
 
 impl Readout {
-    pub(super) fn new(whole: &Stream, target: LogitTarget, pos: usize) -> Result<Self> {
-        let (ids, signs): (Vec<u32>, Vec<f32>) = target.terms().into_iter().unzip();
+    pub(super) fn new(whole: &Stream, terms: Vec<(u32, f32)>, pos: usize) -> Result<Self> {
+        let (ids, signs): (Vec<u32>, Vec<f32>) = terms.iter().copied().unzip();
         let directions = stream::unembed_directions(&whole.model, &ids)?;
         let signs = Tensor::<1>::from_floats(signs.as_slice(), whole.model.device()).reshape([signs.len(), 1]);
         let direction = (directions * signs).sum_dim(0).transpose();
-        Ok(Self { stream: whole.at(pos)?, target, pos, direction })
+        Ok(Self { stream: whole.at(pos)?, terms, pos, direction })
     }
 
     /// What vectors `[n, d_model]` contribute, `[n, 1]`.
@@ -59,60 +61,70 @@ impl Readout {
         }
         found.push(("bias".into(), None, None));
         vectors.push(bias);
-        let values = device::read(self.along(Tensor::cat(vectors, 0)))?;
+        let values = common::numbers(self.along(Tensor::cat(vectors, 0)))?;
         let mut components: Vec<_> = found
             .into_iter()
             .zip(values)
-            .map(|((name, layer, head), value)| Contribution { name, layer, head, value })
+            .map(|((label, layer, head), value)| Contribution { label, layer, head, value, per_prompt: Vec::new() })
             .collect();
-        components.push(Contribution { name: "unembed_bias".into(), layer: None, head: None, value: self.constant()? });
+        components.push(Contribution {
+            label: "unembed_bias".into(),
+            layer: None,
+            head: None,
+            value: self.constant()?,
+            per_prompt: Vec::new(),
+        });
         Ok(components)
     }
 
     /// Neurons and the output bias must add up to what the whole MLP contributes.
-    pub(super) fn check_neurons(&self, layer: usize, values: &[f32]) -> Result<()> {
+    pub(super) fn check_neurons(&self, layer: usize, values: &[f64]) -> Result<()> {
         let d_model = self.stream.model.config().d_model;
         let both = vec![
             self.stream.mlp_bias(layer)?.reshape([1, d_model]),
             self.stream.cache.get::<3>(site::mlp_out(layer))?.reshape([1, d_model]),
         ];
-        let both = device::read(self.along(Tensor::cat(both, 0)))?;
+        let both = common::numbers(self.along(Tensor::cat(both, 0)))?;
         check_sum(&[values, &both[..1]].concat(), both[1])
     }
 
     /// What the final norm's and the unembedding's biases contribute.
-    fn constant(&self) -> Result<f32> {
+    fn constant(&self) -> Result<f64> {
         let model = &self.stream.model;
-        let b_u = device::read(model.b_u())?;
-        let own: f32 = self.target.terms().iter().map(|(token, sign)| sign * b_u[*token as usize]).sum();
-        let own = own * model.config().logit_scale.unwrap_or(1.0) as f32;
+        let b_u = common::numbers(model.b_u())?;
+        let own = self.signed(&b_u);
+        let own = own * model.config().logit_scale.unwrap_or(1.0);
         match model.net().ln_final.as_ref().and_then(|norm| norm.bias.as_ref()) {
-            Some(bias) => Ok(own + device::read(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
+            Some(bias) => Ok(own + common::numbers(bias.val().unsqueeze::<2>().matmul(self.direction.clone()))?[0]),
             None => Ok(own),
         }
     }
 
     /// The target itself: from the model's logits, or from the stream where these are capped.
-    pub(super) fn total(&self, logits: Tensor<3>) -> Result<f32> {
+    pub(super) fn total(&self, logits: Tensor<3>) -> Result<f64> {
         let model = &self.stream.model;
         if model.config().final_softcap.is_some() {
             let last = self.stream.cache.get::<3>(site::resid_post(self.stream.n_layers() - 1))?;
-            return Ok(device::read(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
+            return Ok(common::numbers(self.along(last.reshape([1, model.config().d_model])))?[0] + self.constant()?);
         }
-        let row = device::read(logits.narrow(1, self.pos, 1))?;
-        Ok(self.target.terms().iter().map(|(token, sign)| sign * row[*token as usize]).sum())
+        Ok(self.signed(&common::numbers(logits.narrow(1, self.pos, 1))?))
+    }
+
+    /// The numbers of the tokens, added up by sign.
+    fn signed(&self, of_vocabulary: &[f64]) -> f64 {
+        self.terms.iter().map(|(token, sign)| f64::from(*sign) * of_vocabulary[*token as usize]).sum()
     }
 }
 
 /// The parts must add up to the whole.
-pub(super) fn check_sum(parts: &[f32], total: f32) -> Result<()> {
-    let sum: f32 = parts.iter().sum();
-    let scale = parts.iter().map(|part| part.abs()).fold(1.0, f32::max);
+pub(super) fn check_sum(parts: &[f64], total: f64) -> Result<()> {
+    let sum: f64 = parts.iter().sum();
+    let scale = parts.iter().map(|part| part.abs()).fold(1.0, f64::max);
     if (sum - total).abs() <= TOLERANCE * scale {
         return Ok(());
     }
     let problem = format!(
-        "the contributions add up to {sum}, not to {total}; an architecture this tool does not know, or weights that are not finite: please report it"
+        "the contributions add up to {sum}, not to {total}; this tool does not know the architecture: please report it"
     );
     Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
 }

@@ -1,0 +1,49 @@
+//! A scan: one edit for each place of a table, in one sweep, and the metric under each.
+
+use arrakis_models::{HookedTransformer, SweepCase, Tokens};
+
+use super::finite;
+use super::metric::Metric;
+use super::place::Place;
+use super::score_table::{ScoreTable, mean};
+use super::scores::Scores;
+use crate::error::Result;
+
+/// What is scanned: a model on prompts, under a metric, in the name of a tool.
+pub(crate) struct Scan<'a> {
+    pub(crate) tool: &'static str,
+    pub(crate) model: &'a HookedTransformer,
+    pub(crate) tokens: &'a Tokens,
+    pub(crate) metric: &'a Metric,
+}
+
+impl Scan<'_> {
+    /// The metric under the edit of each place, row by row. `source` is the metric of the run patched from.
+    pub(crate) fn run<P: Place>(
+        &self,
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        source: Option<f64>,
+        edit: impl Fn(&P::Row, &P::Column, String) -> SweepCase,
+    ) -> Result<Scores<P>> {
+        let case = |row: &P::Row, column: &P::Column| edit(row, column, P::at(row, column).label());
+        let cases: Vec<SweepCase> =
+            rows.iter().flat_map(|row| columns.iter().map(|column| case(row, column)).collect::<Vec<_>>()).collect();
+        let found = self.metric.sweep(self.model, self.tokens, cases)?;
+        finite::check_all(self.tool, self.model, self.tokens, "the metric", &found.clean)?;
+        Ok(Scores {
+            baseline: mean(&found.clean),
+            baseline_per_prompt: found.clean,
+            source,
+            values: ScoreTable::of_prompts(self.tool, self.metric.units(), rows, columns, found.values)?,
+            work: found.work,
+        })
+    }
+
+    /// The metric of these prompts, untouched.
+    pub(crate) fn untouched(&self) -> Result<f64> {
+        let value = self.metric.value(self.model, &self.model.forward(self.tokens)?, self.tokens)?;
+        finite::check(self.tool, self.model, self.tokens, "the metric", value)?;
+        Ok(value)
+    }
+}
