@@ -14,9 +14,7 @@ fn name_movers(
     #[tool] attribution: DirectLogitAttribution,
     #[figure] figure: &mut Figure,
 ) -> Result<ScoreTable> {
-    let model = bench.model();
-    let (mary, john) = (model.to_single_token(" Mary")?, model.to_single_token(" John")?);
-    let heads = attribution.logit_diff(prompt, mary, john, Position::Last)?.heads();
+    let heads = attribution.heads(prompt, &Metric::logit_diff(" Mary", " John"))?;
     figure.push(heads.heatmap().diverging().annotate(2));
     Ok(heads)
 }
@@ -31,8 +29,8 @@ fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<f64>> {
     for (right, wrong) in names.iter().flat_map(|right| names.iter().map(move |wrong| (right, wrong))) {
         if right != wrong {
             let prompt = format!("When {right} and {wrong} went to the store, {wrong} gave a drink to");
-            let token = |name: &str| model.to_single_token(&format!(" {name}"));
-            differences.extend(Metric::logit_diff(token(right)?, token(wrong)?).values(model, prompt.as_str())?);
+            let metric = Metric::logit_diff(format!(" {right}"), format!(" {wrong}"));
+            differences.extend(metric.values(model, &prompt)?);
         }
     }
     Ok(differences)
