@@ -27,7 +27,7 @@ pub use ground::read::{LastPosition, TensorRead};
 pub use ground::{dev_profile, device, error, files, progress};
 pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
-    Reduction, Rows, SitePattern,
+    Reduction, Rows, SitePattern, Vector,
 };
 pub use model::{
     Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics, TopToken,
@@ -35,7 +35,7 @@ pub use model::{
 };
 pub use processing::Step;
 pub use svd::Svd;
-pub use sweep::{Sweep, SweepCase, SweepResult, SweepWork};
+pub use sweep::{Shard, ShardResult, Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
 pub use tokens::{IntoTokens, Side, Tokens};
 pub use transformer::TransformerConfig;

@@ -70,7 +70,7 @@ fn an_edit_at_every_site_changes_the_output() {
     let sites = Plan::new().capture("*").run(|| model.forward(x())).unwrap().cache;
     assert_eq!(sites.len(), 14, "{:?}", sites.sites().collect::<Vec<_>>());
     for site in sites.sites() {
-        let edit = Intervention::scale(1.5).edit();
+        let edit = Intervention::scale(1.5);
         let after = Plan::new().edit(site, edit).run(|| model.forward(x())).unwrap().output;
         assert_ne!(bits(after), before, "{site}");
     }

@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let names = [" Mary", " John", " Anna"];
     println!("logits of the next word:{}", names.map(|name| format!("{name:>8}")).concat());
     for coefficient in [0.25, 0.5, 0.75, 1.0] {
-        let edit = Intervention::add(vector.clone(), coefficient).edit();
+        let edit = Intervention::add(vector.clone(), coefficient);
         let made = model.generate(prompt, &Generation::greedy(1).edit(site::resid_pre(LAYER), edit))?;
         let first = made.logits(0, 0)?;
         let logit = |name: &str| Ok(format!("{:>8.2}", first[model.to_single_token(name)? as usize]));

@@ -25,7 +25,7 @@ fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
         Ok(losses.narrow(1, pos - repeated.length + 1, repeated.length - 1).mean_dim(1).read()?)
     };
     let clean = second_half(model.forward(&tokens)?)?;
-    let edit = Intervention::zero().head(best.head).edit();
+    let edit = Intervention::zero().head(best.head);
     let zeroed = second_half(model.run_with_hooks(&tokens, [(site::z(best.layer), edit)])?)?;
     Ok(zeroed.iter().zip(&clean).map(|(zeroed, clean)| f64::from(zeroed - clean)).collect())
 }

@@ -10,7 +10,7 @@ const TASKS: [(&str, &str); 2] = [
 
 /// The likeliest next token of a model with one head zeroed, or with none.
 fn says(model: &HookedTransformer, prompt: &str, silenced: Option<(usize, usize)>) -> Result<String> {
-    let edits = silenced.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head).edit()));
+    let edits = silenced.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head)));
     let last = model.run_with_hooks(prompt, edits)?.last().read()?;
     Ok(model.top_of(&last, 1)?[0].text.clone())
 }

@@ -58,7 +58,7 @@ impl Generation {
     /// # use arrakis_models::{Generation, HookedAutoModel, Intervention, Result, site};
     /// # fn main() -> Result<()> {
     /// let model = HookedAutoModel::embedded()?;
-    /// let how = Generation::greedy(3).edit(site::z(1), Intervention::zero().head(0).edit()).capture(site::resid_post(2));
+    /// let how = Generation::greedy(3).edit(site::z(1), Intervention::zero().head(0)).capture(site::resid_post(2));
     /// assert_eq!(model.generate("John gave a drink to", &how)?.steps.len(), 3);
     /// # Ok(())
     /// # }
@@ -134,7 +134,7 @@ impl Generation {
 
     /// Edits the tensors at the sites that fit, at every step.
     #[must_use]
-    pub fn edit(mut self, sites: impl Into<SitePattern>, edit: Edit) -> Self {
+    pub fn edit(mut self, sites: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
         self.plan = self.plan.edit(sites, edit);
         self
     }

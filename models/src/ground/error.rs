@@ -71,6 +71,58 @@ pub enum Error {
         /// What the edit returned.
         actual: Vec<usize>,
     },
+    /// A closure where only what can be written down will do.
+    #[error(
+        "the edit `{edit}` is a closure, which no record can keep and no other process can run: write it as an `Intervention`"
+    )]
+    ClosureEdit {
+        /// What it is called.
+        edit: String,
+    },
+    /// Nothing to merge.
+    #[error("no shard was given: merge what `Sweep::shard` gave")]
+    NoShards,
+    /// A sweep that is not whole.
+    #[error("shard {index} of {of} is missing: run it with `sweep.shard({index}, {of})`")]
+    ShardMissing {
+        /// Which, from 0.
+        index: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// A shard that is given twice.
+    #[error("shard {index} of {of} is given twice: merge each once")]
+    ShardTwice {
+        /// Which, from 0.
+        index: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// A shard of another sweep.
+    #[error("shard {index} of {of} is of another sweep: its {what} differs from that of the first shard")]
+    ShardForeign {
+        /// Which, from 0.
+        index: usize,
+        /// How many there are.
+        of: usize,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A case that is in no shard, or in several.
+    #[error(
+        "case {case} (`{label}`) was run by {times} of the {of} shards instead of one: run all shards of a sweep with one version on \
+         one kind of device"
+    )]
+    ShardCase {
+        /// The case, in the order the cases were added.
+        case: usize,
+        /// Its label.
+        label: String,
+        /// Shards that ran it.
+        times: usize,
+        /// How many shards there are.
+        of: usize,
+    },
     /// A tensor was asked for with the wrong number of axes.
     #[error("asked for a tensor with {asked} axes, but it has {}: {dims:?}", dims.len())]
     Rank {

@@ -228,9 +228,9 @@ mod tests {
         let plan = Plan::new()
             .capture("blocks.2.resid_post")
             .capture(Capture::of("*.z").positions([-1]))
-            .edit("blocks.0.attn.z", Intervention::zero().rows([2]).head(1).edit())
-            .edit("blocks.0.mlp.post", Intervention::scale(2.0).tokens([6, 7]).edit())
-            .edit("blocks.1.resid_pre", Intervention::patch(&patch).positions([-1]).edit());
+            .edit("blocks.0.attn.z", Intervention::zero().rows([2]).head(1))
+            .edit("blocks.0.mlp.post", Intervention::scale(2.0).tokens([6, 7]))
+            .edit("blocks.1.resid_pre", Intervention::patch(&patch).positions([-1]));
         let whole = model.run(tokens(), plan.clone()).unwrap();
         for rows in [1, 2, 3, 9] {
             let (logits, cache) = model.run_in_batches(tokens(), &plan, rows).unwrap();
@@ -268,7 +268,7 @@ mod tests {
             first.iter().copied().fold(f64::MIN, f64::max).max(f64::from(statistics.max[0]))
         );
         let mean = statistics.mean_activation(model.device()).unwrap();
-        let ablated = model.run_with_hooks(tokens(), [("resid_post1", Intervention::patch(&mean).edit())]).unwrap();
+        let ablated = model.run_with_hooks(tokens(), [("resid_post1", Intervention::patch(&mean))]).unwrap();
         assert_eq!(ablated.dims(), [3, 4, 20]);
         assert!(model.statistics(&batches, &["*.pattern"]).is_err());
         assert!(model.statistics(Vec::<Tokens>::new(), &["embed"]).is_err());

@@ -70,15 +70,15 @@ impl HookedTransformer {
         Ok((outcome.output, outcome.cache))
     }
 
-    /// Logits under edits, applied in the order given.
+    /// Logits under edits (interventions or closures), applied in the order given.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownSite`] before anything runs, [`Error::NeverFired`] after.
-    pub fn run_with_hooks<S: Into<SitePattern>>(
+    pub fn run_with_hooks<S: Into<SitePattern>, E: Into<Edit>>(
         &self,
         prompt: impl IntoTokens,
-        edits: impl IntoIterator<Item = (S, Edit)>,
+        edits: impl IntoIterator<Item = (S, E)>,
     ) -> Result<Tensor<3>> {
         let plan = edits.into_iter().fold(Plan::new(), |plan, (site, edit)| plan.edit(site, edit));
         Ok(self.run(prompt, plan)?.output)

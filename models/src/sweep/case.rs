@@ -1,10 +1,13 @@
 //! One case of a sweep: what is edited, and the first place it touches.
 
-use crate::error::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
 
-/// A labelled set of edits that are applied together.
-#[derive(Clone, Debug)]
+/// A labelled set of edits that are applied together. Where all of them are interventions it can be serialised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SweepCase {
     /// What results are called by.
     pub label: String,
@@ -13,9 +16,31 @@ pub struct SweepCase {
 }
 
 impl SweepCase {
-    /// One edit.
-    pub fn new(label: impl Into<String>, site: impl Into<SitePattern>, edit: Edit) -> Self {
-        Self { label: label.into(), edits: vec![(site.into(), edit)] }
+    /// One edit, at one site or at all that fit a pattern.
+    pub fn new(label: impl Into<String>, site: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
+        Self { label: label.into(), edits: Vec::new() }.and(site, edit)
+    }
+
+    /// The same case with one more edit.
+    #[must_use]
+    pub fn and(mut self, site: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
+        self.edits.push((site.into(), edit.into()));
+        self
+    }
+
+    /// The case as a process that has only its text runs it; the device is that of its tensors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ClosureEdit`] of the first closure, [`Error::Device`] when a tensor cannot be read.
+    pub(super) fn to_json(&self, device: &str) -> Result<String> {
+        for (_, edit) in &self.edits {
+            if let Edit::Closure(closure) = edit {
+                return Err(Error::ClosureEdit { edit: closure.name().to_owned() });
+            }
+        }
+        let unread = |error: serde_json::Error| Error::Device { device: device.to_owned(), problem: error.to_string() };
+        serde_json::to_string(self).map_err(unread)
     }
 
     /// The first block any edit touches, and the only site where there is one alone.

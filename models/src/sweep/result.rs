@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Group;
 use super::case::SweepCase;
+use crate::hooks::numbers;
 use crate::tokens::Tokens;
 
 /// One number a case and prompt, in the order the cases were added.
@@ -12,8 +13,10 @@ pub struct SweepResult {
     /// The cases' labels.
     pub labels: Vec<String>,
     /// The metric of each prompt without any edit.
+    #[serde(with = "numbers::many")]
     pub clean: Vec<f64>,
     /// The metric of each case and prompt, `[case][prompt]`.
+    #[serde(with = "numbers::rows")]
     pub values: Vec<Vec<f64>>,
     /// Whether each case changed any number: `false` means the clean result was kept.
     pub changed: Vec<bool>,
@@ -35,10 +38,37 @@ pub struct SweepWork {
 }
 
 impl SweepWork {
+    /// The clean forward alone.
+    pub(super) fn clean(n_layers: usize, tokens: &Tokens) -> Self {
+        let one = n_layers * tokens.batch() * tokens.pos();
+        Self { forwards: 1, forwards_alone: 1, block_tokens: one, block_tokens_alone: one }
+    }
+
+    /// Adds what the cases of a group would have been, one at a time.
+    pub(super) fn add_alone(&mut self, group: &Group, n_layers: usize, tokens: &Tokens) {
+        self.forwards_alone += group.cases.len();
+        self.block_tokens_alone += group.cases.len() * n_layers * tokens.batch() * tokens.pos();
+    }
+
+    /// Adds the forward of a group.
     pub(super) fn add(&mut self, group: &Group, n_layers: usize, tokens: &Tokens) {
         let blocks = n_layers - group.layer.unwrap_or(0);
         self.forwards += 1;
         self.block_tokens += blocks * group.cases.len() * tokens.batch() * (tokens.pos() - group.from_position);
+    }
+
+    /// The work of all shards together. Every shard runs the clean forward; one at a time, it would be run once.
+    pub(super) fn of_shards(shards: impl Iterator<Item = Self>) -> Self {
+        let shards: Vec<Self> = shards.collect();
+        let sum = |of: fn(&Self) -> usize| shards.iter().map(of).sum::<usize>();
+        let clean = shards.first().map_or(0, |shard| shard.block_tokens_alone / shard.forwards_alone.max(1));
+        let again = shards.len().saturating_sub(1);
+        Self {
+            forwards: sum(|work| work.forwards),
+            forwards_alone: sum(|work| work.forwards_alone).saturating_sub(again),
+            block_tokens: sum(|work| work.block_tokens),
+            block_tokens_alone: sum(|work| work.block_tokens_alone).saturating_sub(again * clean),
+        }
     }
 
     /// The share of block evaluations that was not needed.
@@ -49,19 +79,12 @@ impl SweepWork {
 
 impl SweepResult {
     pub(super) fn new(cases: &[SweepCase], clean: Vec<f64>, n_layers: usize, tokens: &Tokens) -> Self {
-        let one = n_layers * tokens.batch() * tokens.pos();
-        let work = SweepWork {
-            forwards: 1,
-            forwards_alone: cases.len() + 1,
-            block_tokens: one,
-            block_tokens_alone: one * (cases.len() + 1),
-        };
         Self {
             labels: cases.iter().map(|case| case.label.clone()).collect(),
             values: vec![clean.clone(); cases.len()],
             changed: vec![true; cases.len()],
             clean,
-            work,
+            work: SweepWork::clean(n_layers, tokens),
         }
     }
 

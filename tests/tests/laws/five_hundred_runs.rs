@@ -20,7 +20,7 @@ fn five_hundred(device: &str) {
         let plan = Plan::new()
             .capture("*")
             .grad("*.resid_pre")
-            .edit(site::z(0), Intervention::zero().head(0).edit())
+            .edit(site::z(0), Intervention::zero().head(0))
             .edit_gradient(site::z(1), Intervention::zero().head(1));
         let run = model.run(prompt(), plan).unwrap();
         let metric = run.output.clone().slice([0..1, 7..8, 5..6]).reshape([1]);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
-use arrakis::models::hooks::{Action, Capture};
+use arrakis::models::hooks::Capture;
 use arrakis::models::{Generated, Generation, HookedTransformer, Intervention, Plan, Side, Tokens};
 use arrakis::prelude::site;
 
@@ -40,13 +40,13 @@ fn close(what: &str, a: &[f32], b: &[f32]) {
 /// Every selection there is: by token, from the end, by absolute position (the prompt's and one that is made), head,
 /// neuron, attention edge, mean.
 fn interventions() -> Vec<(&'static str, String, Intervention)> {
-    let knock_out = |keys: Vec<isize>| Intervention::new(Action::KnockOut { keys });
+    let knock_out = |keys: Vec<isize>| Intervention::knock_out(keys);
     vec![
         ("tokens", site::resid_pre(1).to_string(), Intervention::scale(0.5).tokens([8, 18, 26])),
         ("the prompt's end", site::resid_pre(1).to_string(), Intervention::scale(2.0).positions([-1])),
         ("the prompt's start", site::z(0).to_string(), Intervention::zero().positions([0]).head(1)),
         ("a made token", site::resid_pre(1).to_string(), Intervention::scale(-1.0).positions([6])),
-        ("a neuron", "blocks.0.mlp_out".into(), Intervention::new(Action::Set { value: 3.0 }).features([2])),
+        ("a neuron", "blocks.0.mlp_out".into(), Intervention::set(3.0).features([2])),
         ("an edge", "blocks.1.attn.scores".into(), knock_out(vec![0]).head(1)),
         ("edges from the end", "blocks.0.attn.scores".into(), knock_out(vec![-2, 5])),
         ("one edge", "blocks.0.attn.scores".into(), knock_out(vec![0]).positions([-1])),
@@ -57,8 +57,7 @@ fn interventions() -> Vec<(&'static str, String, Intervention)> {
 fn a_row_of_a_batch_is_the_row_alone_and_cached_is_uncached_under_every_selection() {
     each(|case, model| {
         for (what, at, intervention) in interventions() {
-            let how =
-                |use_cache| Generation::greedy(5).use_cache(use_cache).edit(at.as_str(), intervention.clone().edit());
+            let how = |use_cache| Generation::greedy(5).use_cache(use_cache).edit(at.as_str(), intervention.clone());
             let alone: Vec<Generated> = ROWS.iter().map(|row| model.generate(*row, &how(true)).unwrap()).collect();
             for (side, use_cache) in
                 [(Side::Left, true), (Side::Left, false), (Side::Right, true), (Side::Right, false)]
@@ -81,7 +80,7 @@ fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
     for (what, at, intervention) in interventions() {
         let made = |use_cache| {
             let how = Generation::greedy(8).use_cache(use_cache).capture(site::resid_pre(1));
-            model.generate(ROWS[0], &how.edit(at.as_str(), intervention.clone().edit())).unwrap()
+            model.generate(ROWS[0], &how.edit(at.as_str(), intervention.clone())).unwrap()
         };
         let (cached, uncached) = (made(true), made(false));
         close(what, &of_row(&cached, 0), &of_row(&uncached, 0));
@@ -144,8 +143,8 @@ fn a_row_that_has_ended_gives_nothing_more() {
 fn effects_and_firings_are_those_of_all_steps() {
     let model = load("llama");
     let plan = Plan::new()
-        .edit("blocks.0.resid_post", Intervention::scale(2.0).positions([-1]).edit())
-        .edit("blocks.0.mlp_out", Intervention::zero().edit())
+        .edit("blocks.0.resid_post", Intervention::scale(2.0).positions([-1]))
+        .edit("blocks.0.mlp_out", Intervention::zero())
         .capture(Capture::of("blocks.0.resid_post").positions([1, 5]));
     let made = model.generate([3, 14, 15, 9], &Generation::greedy(4).plan(plan)).unwrap();
     assert_eq!(made.fired, [4, 4, 4], "two edits and a capture");
@@ -166,10 +165,10 @@ fn what_cannot_be_is_refused_before_anything_runs() {
     assert_eq!(model.generate([1, 2], &Generation::greedy(all)).unwrap().ids[0].len(), all + 2);
     let how = Generation::greedy(1).top_k(0);
     assert!(model.generate([1], &how).unwrap_err().to_string().starts_with("`top_k` is 0"));
-    let how = Generation::greedy(2).edit(site::z(0), Intervention::zero().positions([4]).edit());
+    let how = Generation::greedy(2).edit(site::z(0), Intervention::zero().positions([4]));
     let said = model.generate([1, 2], &how).unwrap_err().to_string();
     assert_eq!(said, "position 4 is out of range: there are 4, numbered from 0");
-    let broken = Generation::greedy(1).edit("logits", Intervention::scale(f32::NAN).edit());
+    let broken = Generation::greedy(1).edit("logits", Intervention::scale(f32::NAN));
     let said = model.generate([1], &broken).unwrap_err().to_string();
     assert!(said.starts_with("no token can be chosen from these logits: that of token 0 is NaN"), "{said}");
 }

@@ -1,6 +1,5 @@
 //! What is lost when a head or a neuron is silenced.
 
-use arrakis_models::hooks::Action;
 use arrakis_models::site::{self, Site};
 use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, SweepCase, Tokens};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -98,7 +97,7 @@ impl Ablation {
             layers.clone().map(|layer| self.replace(&tokens, &site::z(layer), &kind)).collect::<Result<_>>()?;
         let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
         scan.run(layers.collect(), (0..config.n_heads).collect(), None, |layer, head, label| {
-            SweepCase::new(label, site::z(*layer), whole[*layer].clone().head(*head).edit())
+            SweepCase::new(label, site::z(*layer), whole[*layer].clone().head(*head))
         })
     }
 
@@ -126,7 +125,7 @@ impl Ablation {
         let whole = self.replace(&tokens, &site::mlp_post(layer), &kind)?;
         let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
         scan.run(vec![layer], neurons, None, |layer, neuron, label| {
-            SweepCase::new(label, site::mlp_post(*layer), whole.clone().features([*neuron]).edit())
+            SweepCase::new(label, site::mlp_post(*layer), whole.clone().features([*neuron]))
         })
     }
 
@@ -143,7 +142,7 @@ impl Ablation {
         match kind {
             AblationKind::Zero => Ok(Intervention::zero()),
             AblationKind::Scale(factor) => Ok(Intervention::scale(*factor)),
-            AblationKind::Mean => Ok(Intervention::new(Action::MeanOverPositions)),
+            AblationKind::Mean => Ok(Intervention::mean_over_positions()),
             AblationKind::DatasetMean(data) => Ok(Intervention::patch(&self.mean(data, at)?)),
             AblationKind::Resample { from, seed } => {
                 in_line(tokens, from)?;
@@ -263,7 +262,7 @@ mod tests {
         let (_, clean) = model.run_with_cache(PROMPT, ["blocks.1.mlp.post", "blocks.1.mlp_out"]).unwrap();
         let scaled = Ablation::new(&model).unwrap();
         let scaled = scaled.intervention(PROMPT, &site::mlp_post(1), &AblationKind::Scale(3.0)).unwrap().features([9]);
-        let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled.edit());
+        let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled);
         let edited = model.run(PROMPT, plan).unwrap().cache;
         let w_out = device::read(model.w_out(1).unwrap()).unwrap();
         let (before, after, post) =
@@ -294,7 +293,7 @@ mod tests {
         let mean = tool.intervention(PROMPT, &site::z(0), &data).unwrap().head(1);
         let kept: Intervention = serde_json::from_str(&serde_json::to_string(&mean).unwrap()).unwrap();
         let value = |edit: Intervention| {
-            let logits = tool.model.run_with_hooks(PROMPT, [(site::z(0), edit.edit())]).unwrap();
+            let logits = tool.model.run_with_hooks(PROMPT, [(site::z(0), edit)]).unwrap();
             device::read(logits).unwrap()
         };
         assert_eq!(value(mean), value(kept));

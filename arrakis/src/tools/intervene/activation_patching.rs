@@ -156,7 +156,7 @@ impl PatchInto<'_, ActivationPatching> {
             self.source_metric(metric)?,
             |layer, position, label| {
                 let patch = Intervention::patch(&stored[*layer]).positions([position.position as isize]);
-                SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch.edit())
+                SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch)
             },
         )
     }
@@ -180,7 +180,7 @@ impl PatchInto<'_, ActivationPatching> {
         let (layers, heads) = (self.layers(), (0..at.heads(self.model())).collect());
         self.scan(metric).run(layers, heads, self.source_metric(metric)?, |layer, head, label| {
             let patch = Intervention::patch(&stored[*layer]).head(*head);
-            SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch.edit())
+            SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch)
         })
     }
 
@@ -195,7 +195,7 @@ impl PatchInto<'_, ActivationPatching> {
         self.scan(metric).run::<HeadPosition>(heads, positions, self.source_metric(metric)?, |head, position, label| {
             let patch = Intervention::patch(&stored[head.layer]).head(head.head);
             let patch = patch.positions([position.position as isize]);
-            SweepCase::new(label, site::Site::in_block(head.layer, at.name()), patch.edit())
+            SweepCase::new(label, site::Site::in_block(head.layer, at.name()), patch)
         })
     }
 
@@ -217,7 +217,7 @@ impl PatchInto<'_, ActivationPatching> {
             |row, key, label| {
                 let patch = Intervention::patch(&stored[row.head.layer]).head(row.head.head);
                 let patch = patch.positions([row.query.position as isize]).features([key.position]);
-                SweepCase::new(label, site::Site::in_block(row.head.layer, name), patch.edit())
+                SweepCase::new(label, site::Site::in_block(row.head.layer, name), patch)
             },
         )
     }

@@ -1,85 +1,115 @@
 //! Edits: what a run does to a tensor at a site.
 
-use std::fmt;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::closure::Closure;
 use crate::error::{Error, Result};
+use crate::hooks::intervention::intervention::Intervention;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-type Apply = dyn Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync;
-type Check = dyn Fn(&[usize], &At<'_>) -> Result<()> + Send + Sync;
+/// A change of one tensor: an [`Intervention`], or a closure. Cheap to clone.
+///
+/// An intervention converts into an edit wherever one is taken. It can be serialised, so a record can keep it and
+/// another process can run it; a closure refuses to be.
+///
+/// ```
+/// use arrakis_models::{Edit, Intervention, Plan};
+/// use burn::tensor::Tensor;
+///
+/// let plan = Plan::new()
+///     .edit("blocks.0.attn.z", Intervention::zero().head(3))
+///     .edit("blocks.1.attn.z", Edit::new(|z: Tensor<4>| z * 0.5).named("halve"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Edit {
+    /// A named action on a selection.
+    Named(Arc<Intervention>),
+    /// Code.
+    Closure(Closure),
+}
 
-/// A change of one tensor. Cheap to clone.
-#[derive(Clone)]
-pub struct Edit {
-    apply: Arc<Apply>,
-    check: Option<Arc<Check>>,
-    name: Arc<str>,
-    measured: bool,
+impl From<Intervention> for Edit {
+    fn from(intervention: Intervention) -> Self {
+        Self::Named(Arc::new(intervention))
+    }
 }
 
 impl Edit {
     /// An edit by a closure over a tensor of a known rank.
     ///
-    /// ```
-    /// use arrakis_models::hooks::Edit;
-    /// let halve = Edit::new(|z: burn::tensor::Tensor<4>| z * 0.5);
-    /// ```
+    /// The closure must give the same result for the same tensor each time. A sweep applies an edit outside a run first,
+    /// to the clean tensor at its site, and may apply it there more than once: a closure that counts its calls or draws
+    /// random numbers would be seen to differ.
     pub fn new<const D: usize>(edit: impl Fn(Tensor<D>) -> Tensor<D> + Send + Sync + 'static) -> Self {
         Self::fallible(move |tensor, _| Ok(edit(tensor)))
     }
 
-    /// An edit that is told where it fires.
+    /// An edit that is told where it fires; the rest is as for [`Edit::new`].
     pub fn at<const D: usize>(edit: impl Fn(Tensor<D>, &At<'_>) -> Tensor<D> + Send + Sync + 'static) -> Self {
         Self::fallible(move |tensor, at| Ok(edit(tensor, at)))
     }
 
-    /// An edit that may refuse: the error becomes the run's.
+    /// An edit that may refuse: its error becomes the run's. The rest is as for [`Edit::new`].
     pub fn fallible<const D: usize>(
         edit: impl Fn(Tensor<D>, &At<'_>) -> Result<Tensor<D>> + Send + Sync + 'static,
     ) -> Self {
         Self::any("closure", move |value, at| Ok(Activation::new(edit(value.tensor()?, at)?)))
     }
 
-    /// An edit of a tensor of whatever rank.
+    /// An edit of a tensor of whatever rank; the rest is as for [`Edit::new`].
     pub fn any(name: &str, edit: impl Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync + 'static) -> Self {
-        Self { apply: Arc::new(edit), check: None, name: name.into(), measured: true }
+        Self::Closure(Closure::new(name, edit))
     }
 
-    /// The same edit, which says before anything runs whether it fits a tensor of given dims.
+    /// The same closure under a name that reports and errors call it by. An intervention keeps its own.
     #[must_use]
-    pub fn checked_by(mut self, check: impl Fn(&[usize], &At<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
-        self.check = Some(Arc::new(check));
-        self
+    pub fn named(self, name: &str) -> Self {
+        match self {
+            Self::Closure(closure) => Self::Closure(closure.named(name)),
+            Self::Named(_) => self,
+        }
     }
 
-    /// Whether it fits a tensor of these dims, as far as that is known before it runs.
+    /// Whether it fits a tensor of these dims, as far as that is known before it runs: a closure says nothing.
     ///
     /// # Errors
     ///
-    /// The edit's own.
+    /// Those of [`Intervention::check`].
     pub fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
-        self.check.as_ref().map_or(Ok(()), |check| check(dims, at))
+        match self {
+            Self::Named(intervention) => intervention.check(dims, at),
+            Self::Closure(_) => Ok(()),
+        }
     }
 
     /// The same edit, whose effect is not worked out: for edits that are measured elsewhere.
     #[must_use]
-    pub(crate) fn unmeasured(mut self) -> Self {
-        self.measured = false;
-        self
+    pub(crate) fn unmeasured(self) -> Self {
+        match self {
+            Self::Closure(closure) => Self::Closure(closure.unmeasured()),
+            Self::Named(_) => self,
+        }
     }
 
     /// Whether its effect is worked out.
     pub(in crate::hooks) fn is_measured(&self) -> bool {
-        self.measured
+        match self {
+            Self::Closure(closure) => closure.is_measured(),
+            Self::Named(_) => true,
+        }
     }
 
     /// What it is called in reports.
     pub fn name(&self) -> &str {
-        &self.name
+        match self {
+            Self::Named(intervention) => intervention.action.name(),
+            Self::Closure(closure) => closure.name(),
+        }
     }
 
     /// The edited tensor, of the shape it had.
@@ -89,7 +119,10 @@ impl Edit {
     /// The edit's own; [`Error::EditShape`] where it returned another shape.
     pub fn apply(&self, value: Activation, at: &At<'_>) -> Result<Activation> {
         let dims = value.dims().to_vec();
-        let new = (self.apply)(value, at)?;
+        let new = match self {
+            Self::Named(intervention) => intervention.apply(&value, at)?,
+            Self::Closure(closure) => closure.apply(value, at)?,
+        };
         if new.dims() != dims {
             return Err(Error::EditShape { site: at.site.to_owned(), expected: dims, actual: new.dims().to_vec() });
         }
@@ -97,8 +130,43 @@ impl Edit {
     }
 }
 
-impl fmt::Debug for Edit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Edit({})", self.name)
+/// As the intervention it is.
+impl Serialize for Edit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named(intervention) => intervention.serialize(serializer),
+            Self::Closure(closure) => {
+                Err(serde::ser::Error::custom(Error::ClosureEdit { edit: closure.name().into() }))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Edit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Intervention::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intervention_is_an_edit_that_comes_back_from_json() {
+        let edit = Edit::from(Intervention::scale(2.0).head(1));
+        let text = serde_json::to_string(&edit).unwrap();
+        assert_eq!(text, r#"{"action":{"do":"scale","factor":2.0},"heads":[1]}"#);
+        let back: Edit = serde_json::from_str(&text).unwrap();
+        assert_eq!((serde_json::to_string(&back).unwrap(), back.name()), (text, "scale"));
+    }
+
+    #[test]
+    fn a_closure_refuses_to_be_serialised_by_its_name() {
+        let error = serde_json::to_string(&Edit::new(|x: Tensor<3>| x).named("clip")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the edit `clip` is a closure, which no record can keep and no other process can run: write it as an `Intervention`"
+        );
     }
 }

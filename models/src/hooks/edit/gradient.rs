@@ -3,11 +3,11 @@
 use super::edit::Edit;
 use crate::hooks::intervention::intervention::Intervention;
 
-/// What becomes of a gradient that reaches a site, before it flows on to earlier sites.
+/// What happens to a gradient that reaches a site, before it flows on to earlier sites.
 #[derive(Clone, Debug)]
 pub enum GradientEdit {
-    /// Nothing flows on: the site counts as a constant, as a frozen attention pattern or norm scale does. What only leads to
-    /// it is not differentiated at all, so there is no effect to report.
+    /// Nothing flows on: the site counts as a constant, like a frozen attention pattern or norm scale. What leads only to
+    /// it is not differentiated, so there is no effect to report.
     Stop,
     /// Multiplied; 0 stops it, -1 turns it.
     Scale(f32),
@@ -34,16 +34,16 @@ impl From<Edit> for GradientEdit {
 
 impl From<Intervention> for GradientEdit {
     fn from(intervention: Intervention) -> Self {
-        Self::By(intervention.edit())
+        Self::By(intervention.into())
     }
 }
 
 impl GradientEdit {
-    /// What the backward pass does; nothing where it does not come by.
-    pub(in crate::hooks) fn edit(&self) -> Option<Edit> {
+    /// What the backward pass does; nothing where no gradient gets to it.
+    pub(in crate::hooks) fn backward(&self) -> Option<Edit> {
         match self {
             Self::Stop => None,
-            Self::Scale(factor) => Some(Intervention::scale(*factor).edit()),
+            Self::Scale(factor) => Some(Intervention::scale(*factor).into()),
             Self::By(edit) => Some(edit.clone()),
         }
     }

@@ -1,34 +1,58 @@
-//! Rows that take one another's numbers: resample ablation within a batch.
+//! Resample ablation within a batch.
 
+use serde::{Deserialize, Serialize};
+
+use super::action::Act;
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 
-pub(in crate::hooks) fn resampled(value: &Activation, from: &[usize], at: &At<'_>) -> Result<Activation> {
-    check(from, value.dims(), at)?;
-    value.select(0, from)
+/// Replaced by the same of another row of the batch: `from[row]`, for every row of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resample {
+    /// Rows of the batch, from 0.
+    pub from: Vec<usize>,
 }
 
-/// Every row has a source in the same batch, with tokens and padding in the same slots: of rows that do not, nothing says which
-/// positions belong together.
-pub(in crate::hooks) fn check(from: &[usize], dims: &[usize], at: &At<'_>) -> Result<()> {
-    let rows = at.rows_of(dims);
-    let (_, total) = rows.map_or((0, dims[0]), Rows::batch);
-    if from.len() != total {
-        return Err(Error::Count { what: "rows to resample from".into(), expected: total, actual: from.len() });
+impl Resample {
+    pub(super) fn new(from: impl IntoIterator<Item = usize>) -> Self {
+        Self { from: from.into_iter().collect() }
     }
-    if let Some(far) = from.iter().find(|row| **row >= total) {
-        return Err(Error::out_of_range("row", *far, total));
+}
+
+impl Act for Resample {
+    const NAME: &'static str = "resample";
+
+    /// Every row has a source in the same batch, with tokens and padding in the same slots: otherwise nothing says which
+    /// positions belong together.
+    fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
+        let from = &self.from;
+        let rows = at.rows_of(dims);
+        let (_, total) = rows.map_or((0, dims[0]), Rows::batch);
+        if from.len() != total {
+            return Err(Error::Count { what: "rows to resample from".into(), expected: total, actual: from.len() });
+        }
+        if let Some(far) = from.iter().find(|row| **row >= total) {
+            return Err(Error::out_of_range("row", *far, total));
+        }
+        let refused =
+            |problem: String| Err(Error::Intervention { action: "resample", site: at.site.to_owned(), problem });
+        if total != dims[0] {
+            return refused(format!("this forward holds {} of {total} rows; make the batch smaller", dims[0]));
+        }
+        let unlike = |rows: &Rows| (0..total).find(|row| !rows.are_alike(*row, from[*row]));
+        match rows.and_then(unlike) {
+            Some(row) => {
+                refused(format!("rows {row} and {} are padded differently; use prompts of one length", from[row]))
+            }
+            None => Ok(()),
+        }
     }
-    let refused = |problem: String| Err(Error::Intervention { action: "resample", site: at.site.to_owned(), problem });
-    if total != dims[0] {
-        return refused(format!("this forward holds {} of {total} rows; make the batch smaller", dims[0]));
-    }
-    let unlike = |rows: &Rows| (0..total).find(|row| !rows.are_alike(*row, from[*row]));
-    match rows.and_then(unlike) {
-        Some(row) => refused(format!("rows {row} and {} are padded differently; use prompts of one length", from[row])),
-        None => Ok(()),
+
+    fn apply(&self, value: &Activation, _: &At<'_>) -> Result<Activation> {
+        value.select(0, &self.from)
     }
 }
 
@@ -55,7 +79,7 @@ mod tests {
         assert_eq!(run(&turned.positions([-1]).rows([0, 2]), None).unwrap(), [1.0, 6.0, 3.0, 4.0, 5.0, 4.0]);
         let text = serde_json::to_string(&Intervention::resample([1])).unwrap();
         assert_eq!(text, r#"{"action":{"do":"resample","from":[1]}}"#);
-        assert!(matches!(serde_json::from_str::<Intervention>(&text).unwrap().action, Action::Resample { .. }));
+        assert!(matches!(serde_json::from_str::<Intervention>(&text).unwrap().action, Action::Resample(_)));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl<R> Outcome<R> {
         let (mut edited, mut changes) = (Vec::new(), Vec::new());
         for (part, effect) in self.parts.iter().zip(effects) {
             let Some(edit) = part.what.grad_edit() else { continue };
-            if edit.edit().is_some() && effect.of == 0.0 {
+            if edit.backward().is_some() && effect.of == 0.0 {
                 return Err(Error::Unreached { asked: part.sites.as_str().to_owned() });
             }
             edited.extend(part.edit_in_words());

@@ -17,7 +17,7 @@ pub(super) struct Part {
 /// What a part does where it fires.
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    Capture(Capture),
+    Capture(Box<Capture>),
     Edit(Edit),
     /// Makes the output differentiable with respect to the tensor.
     Grad,
@@ -59,7 +59,7 @@ impl Part {
             What::Capture(capture) => capture.check(dims, at),
             What::Edit(edit) => edit.check(dims, at),
             What::Grad => Ok(()),
-            What::GradEdit(edit) => edit.edit().map_or(Ok(()), |edit| edit.check(dims, at)),
+            What::GradEdit(edit) => edit.backward().map_or(Ok(()), |edit| edit.check(dims, at)),
         }
     }
 
@@ -68,7 +68,7 @@ impl Part {
         match &self.what {
             What::Edit(edit) => Some(format!("`{}` at `{}`", edit.name(), self.sites)),
             What::GradEdit(edit) => {
-                let edit = edit.edit();
+                let edit = edit.backward();
                 let name = edit.as_ref().map_or("stop", Edit::name);
                 Some(format!("`{name}` of the gradient at `{}`", self.sites))
             }

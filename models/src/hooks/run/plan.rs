@@ -37,13 +37,13 @@ impl Plan {
     #[must_use]
     pub fn capture(self, capture: impl Into<Capture>) -> Self {
         let capture = capture.into();
-        self.with(capture.sites().clone(), What::Capture(capture))
+        self.with(capture.sites().clone(), What::Capture(Box::new(capture)))
     }
 
-    /// Changes the tensors at the sites that fit.
+    /// Changes the tensors at the sites that fit, by an [`Intervention`](crate::Intervention) or a closure.
     #[must_use]
-    pub fn edit(self, sites: impl Into<SitePattern>, edit: Edit) -> Self {
-        self.with(sites, What::Edit(edit))
+    pub fn edit(self, sites: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
+        self.with(sites, What::Edit(edit.into()))
     }
 
     /// Makes the output differentiable with respect to the tensors at the sites that fit.

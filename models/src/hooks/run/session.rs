@@ -98,7 +98,7 @@ impl Session {
         let mut value = value;
         for (index, edit) in due.into_iter().rev() {
             self.tracked[index] += 1;
-            value = match edit.edit() {
+            value = match edit.backward() {
                 Some(edit) => backward::with_hook(&value, &self.hook(edit, at, index))?,
                 None => value.untracked(),
             };

@@ -4,7 +4,7 @@ pub(super) mod activation;
 pub(super) mod at;
 pub(super) mod axes;
 pub(super) mod mean;
-pub(super) mod numbers;
+pub(crate) mod numbers;
 pub(super) mod pattern;
 pub(super) mod rows;
 pub(super) mod slice;

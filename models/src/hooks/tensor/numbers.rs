@@ -1,56 +1,105 @@
-//! Numbers in records, those included that JSON has no spelling for: masked scores are `-inf`.
+//! Numbers in records, including those that JSON cannot write: masked scores are `-inf`.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A number, or the name of what is none.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Finite(f32),
-    Named(String),
+/// `f32` or `f64`: JSON has the digits that either needs.
+pub(crate) trait Float: Copy + Display + FromStr {
+    fn is_finite(self) -> bool;
 }
 
-impl From<f32> for Number {
-    fn from(value: f32) -> Self {
-        if value.is_finite() { Self::Finite(value) } else { Self::Named(value.to_string()) }
+impl Float for f32 {
+    fn is_finite(self) -> bool {
+        f32::is_finite(self)
     }
 }
 
-impl Number {
-    fn read<E: serde::de::Error>(self) -> Result<f32, E> {
-        match self {
-            Self::Finite(value) => Ok(value),
-            Self::Named(name) if matches!(name.as_str(), "inf" | "-inf" | "NaN") => name.parse().map_err(E::custom),
-            Self::Named(name) => {
-                Err(E::custom(format!("`{name}` is not a number: write one, or \"inf\", \"-inf\", \"NaN\"")))
-            }
-        }
+impl Float for f64 {
+    fn is_finite(self) -> bool {
+        f64::is_finite(self)
+    }
+}
+
+/// A number, or the name of one that JSON cannot write.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Number<T> {
+    Finite(T),
+    Named(String),
+}
+
+impl<T: Float> Number<T> {
+    fn of(value: T) -> Self {
+        if value.is_finite() { Self::Finite(value) } else { Self::Named(value.to_string()) }
+    }
+
+    fn read<E: serde::de::Error>(self) -> Result<T, E> {
+        let name = match self {
+            Self::Finite(value) => return Ok(value),
+            Self::Named(name) => name,
+        };
+        let known = matches!(name.as_str(), "inf" | "-inf" | "NaN").then(|| name.parse().ok()).flatten();
+        known.ok_or_else(|| E::custom(format!("`{name}` is not a number: write one, or \"inf\", \"-inf\", \"NaN\"")))
     }
 }
 
 /// For a field of one number.
-pub(in crate::hooks) mod one {
-    use super::{Deserialize, Deserializer, Number, Serialize, Serializer};
+pub(crate) mod one {
+    use super::{Deserialize, Deserializer, Float, Number, Serialize, Serializer};
 
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-    pub(in crate::hooks) fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        Number::from(*value).serialize(serializer)
+    pub(crate) fn serialize<T: Float + Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        Number::of(*value).serialize(serializer)
     }
 
-    pub(in crate::hooks) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: Float + Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
         Number::deserialize(deserializer)?.read()
     }
 }
 
 /// For a field of many.
-pub(in crate::hooks) mod many {
-    use super::{Deserialize, Deserializer, Number, Serializer};
+pub(crate) mod many {
+    use super::{Deserialize, Deserializer, Float, Number, Serialize, Serializer};
 
-    pub(in crate::hooks) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(values.iter().map(|value| Number::from(*value)))
+    pub(crate) fn serialize<T: Float + Serialize, S: Serializer>(
+        values: &[T],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|value| Number::of(*value)))
     }
 
-    pub(in crate::hooks) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-        Vec::<Number>::deserialize(deserializer)?.into_iter().map(Number::read).collect()
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+    where
+        T: Float + Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Vec::<Number<T>>::deserialize(deserializer)?.into_iter().map(Number::read).collect()
+    }
+}
+
+/// For a field of rows of them.
+pub(crate) mod rows {
+    use super::{Deserialize, Deserializer, Float, Number, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Float + Serialize, S: Serializer>(
+        rows: &[Vec<T>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(rows.iter().map(|row| row.iter().map(|value| Number::of(*value)).collect::<Vec<_>>()))
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<Vec<T>>, D::Error>
+    where
+        T: Float + Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let rows = Vec::<Vec<Number<T>>>::deserialize(deserializer)?;
+        rows.into_iter().map(|row| row.into_iter().map(Number::read).collect()).collect()
     }
 }

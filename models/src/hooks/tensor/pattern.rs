@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::site::canonical;
 
 /// A pattern over site names. `*` stands for one or more whole segments at the ends or one in the
 /// middle, and for any text inside a segment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct SitePattern(String);
 
 impl SitePattern {
@@ -44,6 +47,12 @@ impl SitePattern {
 impl fmt::Display for SitePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<SitePattern> for String {
+    fn from(pattern: SitePattern) -> Self {
+        pattern.0
     }
 }
 

@@ -26,8 +26,7 @@ fn captures_go_to_any_device_and_patches_come_from_any() {
             }
             let stream = moved.activation(site::resid_pre(1)).unwrap();
             let other_prompt = Tokens::new(vec![vec![5; 8]; 2]).unwrap();
-            let patched =
-                model.run_with_hooks(other_prompt, [(site::resid_pre(1), Intervention::patch(stream).edit())]);
+            let patched = model.run_with_hooks(other_prompt, [(site::resid_pre(1), Intervention::patch(stream))]);
             let apart = apart(&read(patched.unwrap()).unwrap(), &logits(&model, &prompt()));
             assert!(apart < 1e-4, "patched on {device} from {other}: {apart}");
         }

@@ -25,8 +25,7 @@ fn gradients_are_those_of_finite_differences() {
                     let mut values = value.to_vec().unwrap();
                     values[index] += step;
                     let patch = Activation::from_vec(values, value.dims(), value.device()).unwrap();
-                    let out =
-                        model.run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch).edit())]).unwrap();
+                    let out = model.run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch))]).unwrap();
                     read(metric(out)).unwrap()[0]
                 };
                 let numeric = (moved(1e-2) - moved(-1e-2)) / 2e-2;

@@ -16,11 +16,11 @@ fn a_norm_whose_scale_is_frozen_is_linear() {
             return Ok(());
         }
         let plan = || Plan::new().capture(normalized).capture("blocks.1.ln1.scale");
-        let doubled = || plan().edit(site::resid_pre(1), Intervention::scale(2.0).edit());
+        let doubled = || plan().edit(site::resid_pre(1), Intervention::scale(2.0));
         let of = |plan: Plan| model.run(prompt(), plan).unwrap().cache;
         let clean = of(plan());
         let scale = clean.activation("blocks.1.ln1.scale").unwrap();
-        let frozen = of(doubled().edit("blocks.1.ln1.scale", Intervention::patch(scale).edit()));
+        let frozen = of(doubled().edit("blocks.1.ln1.scale", Intervention::patch(scale)));
         let numbers = |cache: &ActivationCache| cache.activation(normalized).unwrap().to_vec().unwrap();
         let twice: Vec<f32> = numbers(&clean).iter().map(|x| 2.0 * x).collect();
         close("frozen", &numbers(&frozen), &twice, 1e-4)?;

@@ -34,7 +34,7 @@ fn threads_run_apart() {
                 let (model, clean) = (&model, &clean);
                 scope.spawn(move || {
                     for _ in 0..5 {
-                        let zero = Intervention::scale(1.0 + thread as f32).edit();
+                        let zero = Intervention::scale(1.0 + thread as f32);
                         let out = read(model.run_with_hooks(prompt(), [(site::resid_pre(0), zero)]).unwrap()).unwrap();
                         assert_eq!(out == *clean, thread == 0);
                     }

@@ -35,7 +35,7 @@ fn cached_is_uncached_under_hooks() {
             return if said.starts_with("generation with an encoder is not supported") { Ok(()) } else { Err(said) };
         }
         for site in [site::resid_post(0), site::z(1), site::k(0), site::v(1), site::mlp_out(1)] {
-            let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5).edit()).capture(site::resid_pre(1));
+            let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5)).capture(site::resid_pre(1));
             let made = |use_cache| {
                 model.generate(&prompts, &Generation::greedy(4).use_cache(use_cache).plan(plan.clone())).unwrap()
             };

@@ -1,8 +1,8 @@
 //! A sweep is each of its edits alone.
 
 use arrakis::models::device::read;
-use arrakis::models::hooks::{Action, Edit};
-use arrakis::models::{HookedTransformer, Intervention, Side, SweepCase, Tokens};
+use arrakis::models::hooks::Edit;
+use arrakis::models::{Error, HookedTransformer, Intervention, Side, SweepCase, Tokens};
 use arrakis::prelude::{Tensor, site};
 
 use super::{close, each};
@@ -22,23 +22,20 @@ fn a_sweep_is_each_edit_alone() {
 fn cases_of_a_sweep(model: &HookedTransformer) -> Vec<SweepCase> {
     let mut cases = Vec::new();
     for layer in 0..model.config().n_layers {
-        cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0).edit()));
+        cases.push(SweepCase::new(format!("z{layer}"), site::z(layer), Intervention::zero().head(0)));
         for position in [1, -1] {
-            let edit = Intervention::scale(1.5).positions([position]).edit();
+            let edit = Intervention::scale(1.5).positions([position]);
             cases.push(SweepCase::new(format!("{layer}@{position}"), site::resid_pre(layer), edit.clone()));
             cases.push(SweepCase::new(format!("v{layer}@{position}"), site::v(layer), edit.clone()));
             cases.push(SweepCase::new(format!("k{layer}@{position}"), site::k(layer), edit));
         }
-        let cut = Intervention::new(Action::KnockOut { keys: vec![0] }).positions([-1]).edit();
+        let cut = Intervention::knock_out([0]).positions([-1]);
         cases.push(SweepCase::new(format!("edge{layer}"), site::scores(layer), cut));
     }
-    cases.push(SweepCase::new("row", site::resid_pre(1), Intervention::scale(2.0).rows([1]).edit()));
-    cases.push(SweepCase::new("token", site::mlp_out(0), Intervention::zero().tokens([8]).edit()));
-    let both = vec![
-        (site::resid_pre(0).into(), Intervention::scale(1.5).positions([0]).rows([1]).edit()),
-        (site::mlp_out(1).into(), by_length()),
-    ];
-    cases.push(SweepCase { label: "two sites".into(), edits: both });
+    cases.push(SweepCase::new("row", site::resid_pre(1), Intervention::scale(2.0).rows([1])));
+    cases.push(SweepCase::new("token", site::mlp_out(0), Intervention::zero().tokens([8])));
+    let first = Intervention::scale(1.5).positions([0]).rows([1]);
+    cases.push(SweepCase::new("two sites", site::resid_pre(0), first).and(site::mlp_out(1), by_length()));
     cases.push(SweepCase::new("rows", site::resid_post(0), by_length()));
     cases.push(SweepCase::new("all", "*.mlp_out", by_length()));
     cases.push(SweepCase::new("embedding", "embed", by_length()));
@@ -66,7 +63,7 @@ fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) 
         let differences = (logits.clone().narrow(2, 3, 1) - logits.narrow(2, 7, 1)).reshape([batch, pos]);
         let real: Tensor<1> = Tensor::from_floats(real.as_slice(), &differences.device());
         let real = real.reshape([batch, tokens.pos()]).narrow(1, tokens.pos() - pos, pos);
-        Ok((differences * real).sum_dim(1).reshape([batch]))
+        Ok::<_, Error>((differences * real).sum_dim(1).reshape([batch]))
     };
     let cases = cases_of_a_sweep(model);
     // Over all positions, and over the last.

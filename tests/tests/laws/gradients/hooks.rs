@@ -43,7 +43,7 @@ fn an_intervention_selects_heads_as_it_does_forward() {
         let model = load(case);
         let z =
             model.run(tokens(), Plan::new().capture(site::z(0))).unwrap().cache.activation(site::z(0)).unwrap().clone();
-        let frozen = gradient(&model, Plan::new().edit(site::z(0), Intervention::patch(&z).head(1).edit()));
+        let frozen = gradient(&model, Plan::new().edit(site::z(0), Intervention::patch(&z).head(1)));
         let stopped = gradient(&model, Plan::new().edit_gradient(site::z(0), Intervention::zero().head(1)));
         assert!(apart(&frozen, &stopped) < 1e-5, "{case}");
         assert!(apart(&gradient(&model, Plan::new()), &stopped) > 1e-3, "{case}: head 1 makes no difference");

@@ -55,9 +55,8 @@ fn a_stopped_pattern_counts_as_frozen() {
         let start = clean.cache.activation(site::resid_pre(0)).unwrap();
         let frozen = |resid: &Activation| {
             let patterns = clean.cache.iter().filter(|(site, _)| site.ends_with("pattern"));
-            let plan =
-                patterns.fold(Plan::new(), |plan, (site, value)| plan.edit(site, Intervention::patch(value).edit()));
-            let run = model.run(tokens(), plan.edit(site::resid_pre(0), Intervention::patch(resid).edit())).unwrap();
+            let plan = patterns.fold(Plan::new(), |plan, (site, value)| plan.edit(site, Intervention::patch(value)));
+            let run = model.run(tokens(), plan.edit(site::resid_pre(0), Intervention::patch(resid))).unwrap();
             read(metric(run.output)).unwrap()[0]
         };
         for index in [0, stopped.len() / 2, stopped.len() - 1] {

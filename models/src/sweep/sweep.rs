@@ -1,0 +1,297 @@
+//! A sweep: described, and run.
+
+use burn::tensor::Tensor;
+
+use super::batch::{self, Group};
+use super::case::{Start, SweepCase};
+use super::clean::Clean;
+use super::result::SweepResult;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::hooks::{Edit, SitePattern};
+use crate::model::HookedTransformer;
+use crate::progress;
+use crate::tokens::{IntoTokens, Tokens};
+
+/// A sweep being described: see [`HookedTransformer::sweep`].
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    pub(super) model: &'a HookedTransformer,
+    pub(super) tokens: Tokens,
+    pub(super) cases: Vec<SweepCase>,
+    pub(super) last_only: bool,
+    pub(super) tokens_per_forward: usize,
+    quiet: bool,
+}
+
+/// Every `of`-th group of cases from `index` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub(super) index: usize,
+    pub(super) of: usize,
+}
+
+impl HookedTransformer {
+    /// Starts a sweep of edits over a prompt or a batch of prompts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the prompt.
+    pub fn sweep(&self, prompt: impl IntoTokens) -> Result<Sweep<'_>> {
+        let tokens = prompt.into_tokens(self)?;
+        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, tokens_per_forward: 2048, quiet: false })
+    }
+}
+
+impl Sweep<'_> {
+    /// Adds one case: an edit at one site, or at all that fit a pattern.
+    #[must_use]
+    pub fn case(self, label: impl Into<String>, site: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
+        self.cases([SweepCase::new(label, site, edit)])
+    }
+
+    /// Adds many cases.
+    #[must_use]
+    pub fn cases(mut self, cases: impl IntoIterator<Item = SweepCase>) -> Self {
+        self.cases.extend(cases);
+        self
+    }
+
+    /// The metric reads the last position alone: it is given logits `[batch, 1, d_vocab]`, and no others are computed.
+    ///
+    /// Rows must not be padded on the right.
+    #[must_use]
+    pub fn last_only(mut self) -> Self {
+        self.last_only = true;
+        self
+    }
+
+    /// Tokens (rows × positions) that one forward may hold; more is faster until memory is short. The default is 2048.
+    #[must_use]
+    pub fn tokens_per_forward(mut self, tokens: usize) -> Self {
+        self.tokens_per_forward = tokens.max(1);
+        self
+    }
+
+    /// No progress bar.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Runs all cases. `metric` is given logits `[batch, pos, d_vocab]` of the prompts under one case and
+    /// returns one number a prompt, `[batch]`; its error, of whatever type, becomes the sweep's.
+    ///
+    /// Results are in the order the cases were added, and equal running each alone.
+    ///
+    /// # Errors
+    ///
+    /// An unknown site before anything runs, an edit's own error, the metric's own, or a metric of another shape.
+    pub fn run<E: From<Error>>(self, metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>) -> Result<SweepResult, E> {
+        Ok(self.run_share(Share { index: 0, of: 1 }, metric)?.0)
+    }
+
+    /// Runs the cases of every `of`-th group; says which they are. The clean result stands for the others.
+    pub(super) fn run_share<E: From<Error>>(
+        self,
+        share: Share,
+        mut metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
+    ) -> Result<(SweepResult, Vec<usize>), E> {
+        self.check_padding()?;
+        let starts = self.starts()?;
+        let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts)?;
+        let clean_metric = self.measure(&mut metric, self.visible(clean.logits.clone()))?;
+        let mut result = SweepResult::new(&self.cases, clean_metric, clean.n_layers, &self.tokens);
+        let groups = batch::groups(&clean, &self.cases, starts, &self.tokens, self.tokens_per_forward)?;
+        let groups: Vec<Group> = groups.into_iter().skip(share.index).step_by(share.of).collect();
+        let own: Vec<usize> = groups.iter().flat_map(|group| &group.cases).map(|case| case.index).collect();
+        let bar = self.bar(own.len());
+        for group in groups {
+            result.work.add_alone(&group, clean.n_layers, &self.tokens);
+            if group.unchanged {
+                group.cases.iter().for_each(|case| result.keep_clean(case.index));
+            } else {
+                self.run_group(&clean, &group, &mut metric, &mut result)?;
+            }
+            bar.inc(group.cases.len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok((result, own))
+    }
+
+    fn run_group<E: From<Error>>(
+        &self,
+        clean: &Clean,
+        group: &Group,
+        metric: &mut impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
+        result: &mut SweepResult,
+    ) -> Result<(), E> {
+        let logits = batch::run(self.model, clean, &self.cases, group, &self.tokens, self.last_only)?;
+        result.work.add(group, clean.n_layers, &self.tokens);
+        let rows = self.tokens.batch();
+        for (at, case) in group.cases.iter().enumerate() {
+            let own = logits.clone().narrow(0, at * rows, rows);
+            let whole = self.with_prefix(own, clean, group.from_position);
+            result.keep(case.index, self.measure(metric, whole)?);
+        }
+        Ok(())
+    }
+
+    /// Where each case's first edit is.
+    fn starts(&self) -> Result<Vec<Start>> {
+        let known = self.model.sites();
+        self.cases.iter().map(|case| case.start(&known)).collect()
+    }
+
+    /// Logits of the positions before the resumed ones are the clean run's.
+    fn with_prefix(&self, logits: Tensor<3>, clean: &Clean, from: usize) -> Tensor<3> {
+        if self.last_only || from == 0 {
+            return logits;
+        }
+        Tensor::cat(vec![clean.logits.clone().narrow(1, 0, from), logits], 1)
+    }
+
+    fn visible(&self, logits: Tensor<3>) -> Tensor<3> {
+        let pos = logits.dims()[1];
+        if self.last_only { logits.narrow(1, pos - 1, 1) } else { logits }
+    }
+
+    fn measure<E: From<Error>>(
+        &self,
+        metric: &mut impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
+        logits: Tensor<3>,
+    ) -> Result<Vec<f64>, E> {
+        let values = device::read(metric(logits)?)?;
+        if values.len() != self.tokens.batch() {
+            let what = "numbers from the sweep's metric, one for each prompt".into();
+            return Err(Error::Count { what, expected: self.tokens.batch(), actual: values.len() }.into());
+        }
+        // One NaN for all: its sign and payload depend on the machine, and JSON does not keep them.
+        Ok(values.into_iter().map(|value| if value.is_nan() { f64::NAN } else { f64::from(value) }).collect())
+    }
+
+    fn check_padding(&self) -> Result<()> {
+        if self.last_only && self.tokens.real().iter().any(|row| row.last() == Some(&false)) {
+            return Err(Error::Setting {
+                setting: "last_only",
+                value: "true".into(),
+                fix: "some rows are padded on the right; pad them on the left, or leave `last_only` off".into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn bar(&self, cases: usize) -> indicatif::ProgressBar {
+        if self.quiet { progress::hidden() } else { progress::bar("sweep", "edits", cases) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::Intervention;
+    use crate::model::HookedAutoModel;
+    use crate::transformer::TransformerConfig;
+
+    fn model() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap()
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "a sweep's metric may fail")]
+    fn metric(logits: Tensor<3>) -> Result<Tensor<1>> {
+        let [batch, pos, _] = logits.dims();
+        let last = logits.narrow(1, pos - 1, 1);
+        Ok((last.clone().narrow(2, 3, 1) - last.narrow(2, 7, 1)).reshape([batch]))
+    }
+
+    /// Every kind of case: heads, positions, the embedding, several sites at once, the final norm.
+    fn cases() -> Vec<SweepCase> {
+        let mut cases = Vec::new();
+        for layer in 0..3 {
+            for head in 0..3 {
+                cases.push(SweepCase::new(
+                    format!("L{layer}H{head}"),
+                    crate::site::z(layer),
+                    Intervention::zero().head(head),
+                ));
+            }
+            for position in [0, 1, 2] {
+                let edit = Intervention::scale(1.5).positions([position]);
+                cases.push(SweepCase::new(format!("{layer}@{position}"), crate::site::resid_pre(layer), edit));
+                let edit = Intervention::scale(0.5).positions([position]);
+                cases.push(SweepCase::new(format!("k{layer}@{position}"), crate::site::k(layer), edit));
+            }
+        }
+        cases.push(SweepCase::new("embed", "embed", Intervention::scale(2.0)));
+        cases.push(SweepCase::new("all z", "*.z", Intervention::zero().head(0)));
+        cases.push(SweepCase::new("final", "ln_final.normalized", Intervention::scale(2.0)));
+        cases.push(SweepCase::new("nothing", crate::site::z(1), Intervention::scale(1.0)));
+        cases
+    }
+
+    #[test]
+    fn a_sweep_equals_each_edit_alone() {
+        let model = model();
+        let rows = [vec![1, 2, 3, 4, 5], vec![6, 7, 8]];
+        for tokens in [
+            Tokens::padded(&rows, crate::Side::Left, 0).unwrap(),
+            Tokens::new(vec![vec![1, 2, 3, 4, 5], vec![1, 2, 9, 4, 5]]).unwrap(),
+        ] {
+            for limit in [1, 25, 2048] {
+                let sweep = model.sweep(&tokens).unwrap().cases(cases()).tokens_per_forward(limit).quiet();
+                let found = sweep.run(metric).unwrap();
+                let last = model.sweep(&tokens).unwrap().cases(cases()).last_only().quiet().run(metric).unwrap();
+                for (index, case) in cases().into_iter().enumerate() {
+                    let (site, edit) = case.edits[0].clone();
+                    let alone =
+                        device::read(metric(model.run_with_hooks(&tokens, [(site, edit)]).unwrap()).unwrap()).unwrap();
+                    for (row, value) in alone.iter().enumerate() {
+                        let (got, got_last) = (found.values[index][row], last.values[index][row]);
+                        assert!(
+                            (got - f64::from(*value)).abs() < 1e-4 && (got_last - f64::from(*value)).abs() < 1e-4,
+                            "{}: {got} {got_last} {value}",
+                            case.label
+                        );
+                    }
+                }
+                assert!(found.work.saved() > 0.3, "{:?}", found.work);
+                assert_eq!(found.changed.iter().filter(|changed| !**changed).count(), 1);
+            }
+        }
+    }
+
+    /// Keys and values that are kept for each row count as its tokens do.
+    #[test]
+    fn a_forward_holds_no_more_tokens_than_it_may() {
+        let model = model();
+        let case = |at: usize| {
+            let edit = Intervention::scale(1.0 + at as f32).positions([-1]);
+            SweepCase::new(at.to_string(), crate::site::resid_pre(1), edit)
+        };
+        let sweep = model.sweep([1, 2, 3, 4, 5]).unwrap().cases((1..=20).map(case)).tokens_per_forward(10).quiet();
+        let found = sweep.run(metric).unwrap();
+        assert_eq!((found.work.forwards, found.work.block_tokens), (11, 3 * 5 + 20 * 2));
+    }
+
+    #[test]
+    fn what_follows_the_blocks_runs_no_block() {
+        let model = model();
+        let edit = Intervention::scale(2.0);
+        let found =
+            model.sweep([1, 2]).unwrap().case("final", "ln_final.normalized", edit).quiet().run(metric).unwrap();
+        assert_eq!((found.work.forwards, found.work.block_tokens), (2, 3 * 2));
+        assert!(found.changed[0] && found.values[0] != found.clean);
+    }
+
+    #[test]
+    fn an_unknown_site_is_refused_before_anything_runs() {
+        let model = model();
+        let sweep = model.sweep([1, 2]).unwrap().case("x", "blocks.0.attn.zz", Intervention::zero()).quiet();
+        let error = sweep.run(metric).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no site fits `blocks.0.attn.zz`; did you mean `blocks.0.attn.z`? `sites()` lists them all"
+        );
+    }
+}
