@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use arrakis_models::ground::nearest::did_you_mean;
 
+use crate::fmt::short;
+
 /// The result of anything that can fail here; an attribute's own failures arrive as its error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -197,7 +199,7 @@ pub enum Error {
         fix: String,
     },
     /// Too few null draws for any observation to support the claim.
-    #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", crate::hypothesis::short(*smallest), crate::hypothesis::short(*alpha))]
+    #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", short(*smallest), short(*alpha))]
     TooFewDraws {
         /// Asked for, or given.
         draws: usize,

@@ -8,6 +8,7 @@ pub mod cli;
 mod context;
 pub mod error;
 pub mod experiment;
+mod fmt;
 pub mod hypothesis;
 pub mod parity;
 pub mod plot;

@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hooks::{ActivationCache, Effect, Plan, warn_unchanged};
-use crate::model::{HookedTransformer, RunOptions};
-use crate::tokens::{IntoTokens, Tokens};
+use crate::model::{HookedTransformer, IntoTokens, RunOptions};
+use crate::tokens::Tokens;
 use crate::transformer::KvCache;
 use sample::choose;
 

@@ -15,7 +15,7 @@ pub mod hooks;
 pub mod model;
 pub mod processing;
 pub mod site;
-pub mod svd;
+mod svd;
 pub mod sweep;
 pub mod tokenizer;
 pub mod tokens;
@@ -30,14 +30,14 @@ pub use hooks::{
     Reduction, Rows, SitePattern, Vector,
 };
 pub use model::{
-    Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, RunOptions, Statistics, TopToken,
-    TopTokens,
+    Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, IntoTokens, LoadOptions, RunOptions, Statistics,
+    TopToken, TopTokens,
 };
 pub use processing::Step;
-pub use svd::Svd;
+pub use svd::{Svd, svd};
 pub use sweep::{Shard, ShardResult, Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
-pub use tokens::{IntoTokens, Side, Tokens};
+pub use tokens::{Side, Tokens};
 pub use transformer::TransformerConfig;
 
 #[doc(hidden)]

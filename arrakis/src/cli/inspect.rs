@@ -12,7 +12,7 @@ use arrakis_models::{
 };
 use serde::Serialize;
 
-use super::Answer;
+use super::answer::Answer;
 use super::table::{aligned, grouped};
 use crate::error::Result;
 use crate::profile::peak_rss_bytes;

@@ -4,6 +4,7 @@
 //! `Command` and in `Command::run`. A subcommand gives its text and whether the answer is yes; it
 //! prints nothing itself.
 
+mod answer;
 mod inspect;
 mod new;
 mod parity;
@@ -15,6 +16,8 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use answer::Answer;
 
 use crate::error::Result;
 
@@ -31,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Hold a model against reference numbers: exit status 1 when they differ, 2 for errors
+    /// Compare a model with reference numbers: exit status 1 when they differ, 2 for errors
     Parity(parity::Args),
     /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would, 2 for errors
     Inspect(inspect::Args),
@@ -39,15 +42,6 @@ enum Command {
     New(new::Args),
     /// List the tools that `#[use_tools]` knows, or one of them
     Tools(tools::Args),
-}
-
-/// What a subcommand has to say.
-#[derive(Debug)]
-struct Answer {
-    /// For stdout, its last line ended.
-    text: String,
-    /// Whether the answer is yes: exit status 0, else 1.
-    yes: bool,
 }
 
 impl Command {

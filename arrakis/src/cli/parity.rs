@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrakis_models::{HookedAutoModel, LoadOptions};
 
-use super::Answer;
+use super::answer::Answer;
 use super::table::aligned;
 use crate::error::Result;
 use crate::parity::{ParityOptions, Reference, Report, Row, compare};

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrakis_models::files;
+use arrakis_models::ground::nearest::nearest_alike;
 
 use super::{Problem, Record, Version, program};
 use crate::error::{Error, Result};
@@ -187,12 +188,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 /// The name that begins as the one asked for, as a version cut short does; else the one most like it, where one is like it at all.
 fn nearest(asked: &str, known: &[impl AsRef<str>]) -> Option<String> {
     let mut names = known.iter().map(AsRef::as_ref);
-    if let Some(longer) = names.clone().find(|name| !asked.is_empty() && name.starts_with(asked)) {
+    if let Some(longer) = names.find(|name| !asked.is_empty() && name.starts_with(asked)) {
         return Some(longer.to_owned());
     }
-    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(asked, name);
-    let best = names.by_ref().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.3).then(|| best.to_owned())
+    nearest_alike(asked, known, 0.3)
 }
 
 #[cfg(test)]

@@ -38,5 +38,4 @@ pub use sample::{IntoSample, Sample, Summary};
 pub use stats::{Alternative, Correction, Interval};
 pub use suite::{Row, Suite};
 pub use test::Test;
-pub(crate) use verdict::short;
 pub use verdict::{EffectSize, NullSummary, Verdict};

@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Correction, Verdict, short};
+use super::{Correction, Verdict};
 use crate::error::Result;
+use crate::fmt::short;
 
 /// Verdicts that are read together.
 ///

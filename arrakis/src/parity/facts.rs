@@ -6,11 +6,11 @@ use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 use serde_json::Value;
 
-use super::compare::Ours;
+use super::Numbers;
+use super::compare::{Comparer, Ours};
 use super::forward::{Forward, Found, bad_input};
 use super::generation::{Expected, continuation};
 use super::prompts::tokenized;
-use super::{Comparer, Numbers};
 use crate::error::Result;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {

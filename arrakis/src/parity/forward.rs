@@ -5,8 +5,8 @@ use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 
-use super::compare::Ours;
-use super::{Comparer, Reference};
+use super::Reference;
+use super::compare::{Comparer, Ours};
 use crate::error::{Error, Result};
 
 /// Logits and the sites of a run on some tokens.

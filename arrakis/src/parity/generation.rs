@@ -3,8 +3,7 @@
 use arrakis_models::generate::Generation;
 use arrakis_models::model::HookedTransformer;
 
-use super::Comparer;
-use super::compare::Ours;
+use super::compare::{Comparer, Ours};
 use crate::error::Result;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {

@@ -4,10 +4,10 @@ use arrakis_models::hooks::{ActivationCache, Plan};
 use arrakis_models::model::HookedTransformer;
 use burn::tensor::{Tensor, TensorData};
 
-use super::compare::Ours;
+use super::Numbers;
+use super::compare::{Comparer, Ours};
 use super::forward::{LastHidden, embed_factor};
 use super::inputs::Inputs;
-use super::{Comparer, Numbers};
 use crate::error::Result;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {

@@ -4,7 +4,8 @@ use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 
-use super::{Comparer, Reference};
+use super::Reference;
+use super::compare::Comparer;
 use crate::error::Result;
 
 /// The tensors that are inputs and are not compared.

@@ -24,6 +24,7 @@ mod forward;
 mod generation;
 mod gradients;
 mod inputs;
+mod options;
 mod padded;
 mod plain;
 mod prompts;
@@ -31,6 +32,7 @@ mod reference;
 mod report;
 mod tolerance;
 
+pub use options::ParityOptions;
 pub use reference::{Numbers, Reference};
 pub use report::{Report, Row, Skipped};
 pub use tolerance::{Scale, Tolerance};
@@ -40,13 +42,6 @@ use arrakis_models::model::HookedTransformer;
 use compare::Comparer;
 
 use crate::error::Result;
-
-/// How to compare.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ParityOptions {
-    /// In place of the reference's own tolerance, both absolute and relative.
-    pub tolerance: Option<f64>,
-}
 
 /// Runs a model on a reference's inputs and compares what comes out with its numbers.
 ///

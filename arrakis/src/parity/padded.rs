@@ -4,9 +4,9 @@ use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
 use arrakis_models::transformer::Positions;
 
-use super::compare::Ours;
+use super::Numbers;
+use super::compare::{Comparer, Ours};
 use super::forward::{Forward, bad_input};
-use super::{Comparer, Numbers};
 use crate::error::Result;
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {

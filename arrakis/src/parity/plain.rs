@@ -2,8 +2,7 @@
 
 use arrakis_models::model::HookedTransformer;
 
-use super::Comparer;
-use super::compare::Ours;
+use super::compare::{Comparer, Ours};
 use super::forward::Forward;
 use super::inputs::Inputs;
 use crate::error::Result;

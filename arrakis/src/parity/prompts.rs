@@ -3,8 +3,7 @@
 use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
 
-use super::Comparer;
-use super::compare::Ours;
+use super::compare::{Comparer, Ours};
 use super::forward::Forward;
 use super::generation::{Expected, continuation};
 use crate::error::Result;

@@ -5,22 +5,11 @@ use std::time::{Duration, Instant};
 
 use arrakis_models::hooks::Observer;
 
+use super::costs::{Profile, ScopeCost, Share, SiteCost, Span};
 use super::memory;
-use super::{Profile, ScopeCost, Share, SiteCost};
 
 /// Spans a trace keeps: some thousand forwards of a small model.
 const MOST_SPANS: usize = 200_000;
-
-/// One stay in a scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The scope's path.
-    pub path: String,
-    /// When it was entered, since the call began.
-    pub start: Duration,
-    /// How long it took.
-    pub duration: Duration,
-}
 
 /// A scope that was entered and not yet left.
 struct Open {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Profile;
+use super::costs::Profile;
 
 impl Profile {
     /// Complete events (`"ph": "X"`) of the Trace Event Format, times in microseconds.
@@ -25,7 +25,7 @@ impl Profile {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Span;
+    use super::super::costs::Span;
     use super::*;
 
     #[test]

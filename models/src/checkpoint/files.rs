@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
 
+use super::entry::Entry;
 use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
@@ -22,22 +23,9 @@ const COMPARED: usize = 8 << 20;
 pub struct Checkpoint {
     folder: PathBuf,
     stores: Vec<(PathBuf, Store)>,
-    index: BTreeMap<String, (usize, Held)>,
+    index: BTreeMap<String, (usize, Entry)>,
     /// Where an index says each tensor is.
     promised: BTreeMap<String, String>,
-}
-
-/// What a header says of a tensor.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// Its axes.
-    pub shape: Vec<usize>,
-    /// Its element type; none where Burn has none for it, which then holds no weights.
-    pub dtype: Option<DType>,
-    /// What its file calls the element type.
-    pub stored_as: String,
-    /// Its length.
-    pub bytes: u64,
 }
 
 enum Store {
@@ -70,12 +58,12 @@ impl Checkpoint {
     }
 
     /// Every tensor by name, with what its header says.
-    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Held)> {
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.index.iter().map(|(name, (_, held))| (name.as_str(), held))
     }
 
     /// What the header says of a tensor, where there is one of that name.
-    pub fn tensor(&self, name: &str) -> Option<&Held> {
+    pub fn tensor(&self, name: &str) -> Option<&Entry> {
         self.index.get(name).map(|(_, held)| held)
     }
 
@@ -139,7 +127,7 @@ impl Checkpoint {
         float.ok_or_else(|| Error::file(&self.folder, not_float(name, held)))
     }
 
-    fn held(&self, name: &str) -> Result<(usize, &Held)> {
+    fn held(&self, name: &str) -> Result<(usize, &Entry)> {
         let found = self.index.get(name).map(|(file, held)| (*file, held));
         found.ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))
     }
@@ -172,7 +160,7 @@ impl Store {
         Ok(Self::Pytorch(PytorchFile::open(path)?))
     }
 
-    fn list(&self) -> Vec<(String, Held)> {
+    fn list(&self) -> Vec<(String, Entry)> {
         match self {
             Self::Safetensors(file) => file.list(),
             Self::Pytorch(file) => file.list(),
@@ -187,15 +175,8 @@ impl Store {
     }
 }
 
-impl Held {
-    /// Whether weights can be read from it.
-    pub fn is_float(&self) -> bool {
-        self.dtype.is_some_and(|dtype| dtype.is_float())
-    }
-}
-
 /// What is said of a tensor that holds no weights.
-pub(super) fn not_float(name: &str, held: &Held) -> String {
+pub(super) fn not_float(name: &str, held: &Entry) -> String {
     format!(
         "not readable as weights: `{name}` holds {}, and F64, F32, F16 and BF16 are read; quantised checkpoints must be widened first",
         held.stored_as

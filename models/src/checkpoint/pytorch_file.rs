@@ -11,7 +11,7 @@ use burn_store::pytorch::PytorchReader;
 use burn_store::pytorch_reader::{PickleValue, Tensor};
 use zip::ZipArchive;
 
-use super::files::Held;
+use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::ground::bytes::human_bytes;
 use crate::ground::files;
@@ -54,11 +54,11 @@ impl PytorchFile {
     }
 
     /// Every tensor by name, with what the file says of it.
-    pub(super) fn list(&self) -> Vec<(String, Held)> {
+    pub(super) fn list(&self) -> Vec<(String, Entry)> {
         let listed = self.tensors.iter().map(|(name, tensor)| {
             let (stored_as, bytes) = (format!("{:?}", tensor.dtype()), tensor.byte_len() as u64);
             let tensor = bridge::from_pytorch(tensor.clone());
-            (name.clone(), Held { shape: tensor.shape.to_vec(), dtype: Some(tensor.dtype), stored_as, bytes })
+            (name.clone(), Entry { shape: tensor.shape.to_vec(), dtype: Some(tensor.dtype), stored_as, bytes })
         });
         listed.collect()
     }
@@ -133,7 +133,7 @@ mod tests {
         assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20, "it is deflated");
         let said = PytorchFile::open(&path).map(drop).unwrap_err().to_string();
         assert!(
-            said.contains("the list of its tensors takes 5 MB, more than any model's; nothing in the file"),
+            said.contains("the list of its tensors takes 5.2 MB, more than any model's; nothing in the file"),
             "{said}"
         );
     }

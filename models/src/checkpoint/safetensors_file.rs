@@ -10,7 +10,7 @@ use std::path::Path;
 use burn::tensor::DType;
 use safetensors::tensor::{Dtype, TensorInfo};
 
-use super::files::Held;
+use super::entry::Entry;
 use super::header;
 use crate::error::Result;
 
@@ -30,8 +30,8 @@ impl SafetensorsFile {
     }
 
     /// Every tensor by name, with what the header says of it.
-    pub(super) fn list(&self) -> Vec<(String, Held)> {
-        let held = |info: &TensorInfo| Held {
+    pub(super) fn list(&self) -> Vec<(String, Entry)> {
+        let held = |info: &TensorInfo| Entry {
             shape: info.shape.clone(),
             dtype: dtype(info.dtype),
             stored_as: format!("{:?}", info.dtype),

@@ -8,6 +8,7 @@ mod bloom;
 mod check;
 mod decoder;
 mod falcon;
+mod family;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -32,23 +33,15 @@ mod stablelm;
 mod tests;
 mod weights;
 
+pub use family::Family;
 pub use hf_config::HfConfig;
 pub use weights::{Cut, Weight, WeightMap};
 
-use crate::error::{Error, Result};
-use crate::ground::nearest::nearest;
-use crate::transformer::TransformerConfig;
+use serde_json::Value;
 
-/// One architecture of Hugging Face, translated.
-#[derive(Debug)]
-pub struct Family {
-    /// The values of `model_type` it answers to.
-    pub model_types: &'static [&'static str],
-    /// Reads `config.json`; refuses by name what it does not honour.
-    pub config: fn(&HfConfig) -> Result<TransformerConfig>,
-    /// Where each of our tensors is found in a checkpoint.
-    pub weights: fn(&TransformerConfig) -> WeightMap,
-}
+use crate::error::{Error, Result};
+use crate::ground::nearest::nearest_alike;
+use crate::transformer::TransformerConfig;
 
 /// Every architecture there is: one line each.
 pub const FAMILIES: &[&Family] = &[
@@ -77,6 +70,25 @@ pub const FAMILIES: &[&Family] = &[
 /// Names less alike than this are no misspelling of each other: nothing here is meant by `t5`.
 const ALIKE: f64 = 0.5;
 
+/// The architecture a `config.json` of Hugging Face describes, in the spelling of transformers 4 or 5.
+///
+/// # Errors
+///
+/// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense, and for an
+/// encoder joined with a decoder.
+pub fn config(json: Value) -> Result<TransformerConfig> {
+    let hf = HfConfig::new(json)?;
+    hf.refuse_if(
+        "is_encoder_decoder",
+        true,
+        false,
+        "an encoder and a decoder joined by cross attention are two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
+    )?;
+    let config = (family(hf.family())?.config)(&hf)?;
+    config.check()?;
+    Ok(config)
+}
+
 /// The family of a `model_type`.
 ///
 /// # Errors
@@ -87,8 +99,7 @@ pub fn family(model_type: &str) -> Result<&'static Family> {
     let found = FAMILIES.iter().find(|family| family.model_types.contains(&model_type));
     found.copied().ok_or_else(|| Error::UnknownArchitecture {
         asked: hf_config::shortened(model_type.escape_debug().to_string()),
-        nearest: nearest(model_type, &known)
-            .filter(|near| strsim::normalized_damerau_levenshtein(model_type, near) >= ALIKE),
+        nearest: nearest_alike(model_type, &known, ALIKE),
         known,
     })
 }

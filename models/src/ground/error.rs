@@ -387,7 +387,7 @@ pub enum Error {
     },
     /// A model that was not loaded from Hugging Face's layout.
     #[error(
-        "this model has no config.json of Hugging Face, because it was not loaded from one: save our own layout with `checkpoint::save_own`"
+        "this model has no config.json of Hugging Face, because it was not loaded from one: save our own layout with `save_own`"
     )]
     NoHfConfig,
     /// An architecture that is not known.
@@ -446,7 +446,7 @@ pub enum Error {
     },
     /// A model that its config.json no longer describes, such as one with folded norms.
     #[error(
-        "the model does not fit the `{family}` its config.json describes:\n{}\nsave its `unprocessed()`, or our own layout with `checkpoint::save_own`",
+        "the model does not fit the `{family}` its config.json describes:\n{}\nsave its `unprocessed()`, or our own layout with `save_own`",
         problems.join("\n")
     )]
     Unsavable {

@@ -10,6 +10,11 @@ pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
     best.map(|(_, name)| name.to_owned())
 }
 
+/// The same, where its likeness is at least `least`, 0 to 1: what is less alike was not meant.
+pub fn nearest_alike<S: AsRef<str>>(asked: &str, known: &[S], least: f64) -> Option<String> {
+    nearest(asked, known).filter(|near| strsim::normalized_damerau_levenshtein(asked, near) >= least)
+}
+
 /// What an error adds to a name that is not known: the nearest one as a question, `otherwise` where there is none.
 pub fn did_you_mean(nearest: Option<&str>, otherwise: &str) -> String {
     nearest.map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
@@ -24,6 +29,8 @@ mod tests {
         assert_eq!(nearest("resid_prr", &["embed", "resid_pre", "resid_post"]).as_deref(), Some("resid_pre"));
         assert_eq!(nearest("x", &["b", "a"]).as_deref(), Some("b"), "of names equally unlike it, the first");
         assert_eq!(nearest::<&str>("x", &[]), None);
+        assert_eq!(nearest_alike("lama", &["llama", "t5"], 0.5).as_deref(), Some("llama"));
+        assert_eq!(nearest_alike("mamba", &["t5"], 0.5), None);
     }
 
     #[test]

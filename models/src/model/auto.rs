@@ -8,7 +8,7 @@ use super::HookedTransformer;
 use crate::checkpoint;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
-use crate::families::{self, HfConfig};
+use crate::families;
 use crate::ground::{files, progress};
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Init, RandomSource, Source, Transformer, TransformerConfig};
@@ -22,19 +22,9 @@ impl HookedAutoConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or not valid, and for an
-    /// encoder joined with a decoder.
+    /// Those of [`families::config`].
     pub fn from_json(value: Value) -> Result<TransformerConfig> {
-        let hf = HfConfig::new(value)?;
-        hf.refuse_if(
-            "is_encoder_decoder",
-            true,
-            false,
-            "an encoder and a decoder joined by cross attention are two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
-        )?;
-        let config = (families::family(hf.family())?.config)(&hf)?;
-        config.check()?;
-        Ok(config)
+        families::config(value)
     }
 
     /// The architecture of a folder with a `config.json`.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
 use crate::hooks::{Activation, ActivationCache, Capture, Effect, Outcome, Plan, Rows, warn_unchanged};
 use crate::site::canonical;
-use crate::tokens::{IntoTokens, Tokens};
+use crate::tokens::Tokens;
 
 impl HookedTransformer {
     /// The tensors at the sites that fit, from a forward that stops after the deepest block they need and computes no

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
 use crate::conformance::dims_with_keys;
 use crate::error::{Error, Result};
 use crate::ground::bytes::human_bytes;
 use crate::hooks::Plan;
-use crate::tokens::{IntoTokens, Tokens};
+use crate::tokens::Tokens;
 
 /// The cost of a plan over a batch of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,15 @@
-//! The model that ships with the crate, and networks from bytes in memory.
+//! The model that ships with the crate.
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::SafeTensors;
 use serde::Deserialize;
 
 use super::{HookedAutoModel, HookedTransformer};
+use crate::checkpoint::net_from_bytes;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
-use crate::ground::dtype::widen;
 use crate::tokenizer::Tokenizer;
-use crate::transformer::{Init, Source, Transformer, TransformerConfig};
+use crate::transformer::TransformerConfig;
 
 /// The files of `weights/`, which `train-embedded` (`models/recipe/`) writes.
 const CONFIG: &str = include_str!("../../weights/arrakis.json");
@@ -54,56 +52,11 @@ impl HookedAutoModel {
     }
 }
 
-/// A network from the bytes of a `model.safetensors` in our own layout; `path` is what messages call it.
-///
-/// # Errors
-///
-/// [`Error::File`] when they are no safetensors file, [`Error::Weights`] listing every tensor that does not fit.
-pub fn net_from_bytes(path: &Path, bytes: &[u8], config: &TransformerConfig, device: &Device) -> Result<Transformer> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| Error::file(path, error))?;
-    let mut source = BytesSource { file, device, problems: Vec::new() };
-    let net = Transformer::build(&mut source, config);
-    if source.problems.is_empty() {
-        Ok(net)
-    } else {
-        Err(Error::Weights { path: path.to_owned(), problems: source.problems })
-    }
-}
-
-/// Gives each parameter by our own name; zeros where it cannot, with the reason kept.
-struct BytesSource<'a> {
-    file: SafeTensors<'a>,
-    device: &'a Device,
-    problems: Vec<String>,
-}
-
-impl BytesSource<'_> {
-    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-        let view = self.file.tensor(name).map_err(|_| format!("missing: `{name}`"))?;
-        if view.shape() != shape {
-            return Err(format!("wrong shape: `{name}` is {:?}, the config asks for {shape:?}", view.shape()));
-        }
-        widen(view.dtype(), view.data())
-            .ok_or_else(|| format!("`{name}` holds {:?}, not floating point numbers", view.dtype()))
-    }
-}
-
-impl Source for BytesSource<'_> {
-    fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], _init: Init) -> Tensor<D> {
-        match self.values(name, &shape) {
-            Ok(values) => Tensor::from_data(TensorData::new(values, shape), self.device),
-            Err(problem) => {
-                self.problems.push(problem);
-                Tensor::zeros(shape, self.device)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tokens::Tokens;
+    use burn::tensor::Device;
 
     const MARY: &str = "When Mary and John went to the store, John gave a drink to";
 

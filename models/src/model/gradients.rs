@@ -6,9 +6,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::HookedTransformer;
+use super::prompt::IntoTokens;
 use crate::error::{Error, Result};
 use crate::hooks::{Activation, Plan};
-use crate::tokens::{IntoTokens, Tokens};
+use crate::tokens::Tokens;
 
 impl HookedTransformer {
     /// The gradient of a metric at every parameter it depends on, by the parameter's path, with its axes; units are the

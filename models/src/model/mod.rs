@@ -7,15 +7,17 @@ mod embedded;
 mod gradients;
 mod loss;
 mod next_token;
+mod prompt;
 mod run;
+mod save;
 mod text;
 mod weights;
 
 pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
 pub use batches::Statistics;
 pub use cost::Cost;
-pub use embedded::net_from_bytes;
 pub use next_token::{TopToken, TopTokens};
+pub use prompt::IntoTokens;
 pub use run::RunOptions;
 
 use std::sync::{Arc, OnceLock};

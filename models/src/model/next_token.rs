@@ -5,11 +5,11 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
 use crate::ground::error::{Error, Result};
 use crate::ground::read::TensorRead;
 use crate::hooks::Plan;
-use crate::tokens::IntoTokens;
 
 /// One candidate for the next token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,10 @@
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::HookedTransformer;
+use super::prompt::IntoTokens;
 use crate::error::{Error, Result};
 use crate::hooks::{ActivationCache, Edit, Outcome, Plan, Rows, SitePattern};
-use crate::tokens::{IntoTokens, Tokens};
+use crate::tokens::Tokens;
 use crate::transformer::{Context, KvCache, TransformerConfig};
 
 /// Where a forward starts and stops.

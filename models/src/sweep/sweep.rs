@@ -9,9 +9,9 @@ use super::result::SweepResult;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
-use crate::model::HookedTransformer;
+use crate::model::{HookedTransformer, IntoTokens};
 use crate::progress;
-use crate::tokens::{IntoTokens, Tokens};
+use crate::tokens::Tokens;
 
 /// A sweep being described: see [`HookedTransformer::sweep`].
 #[derive(Debug)]

@@ -37,7 +37,7 @@ impl Interval {
 
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = crate::hypothesis::short(100.0 * self.level);
+        let percent = crate::fmt::short(100.0 * self.level);
         write!(f, "[{:.4}, {:.4}] ({percent}% {})", self.low, self.high, self.method)
     }
 }

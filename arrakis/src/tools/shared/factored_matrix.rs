@@ -126,7 +126,7 @@ impl FactoredMatrix {
     ///
     /// Numbers that are not finite, a device that fails.
     pub fn svd(&self) -> Result<Svd> {
-        Ok(svd::svd(&self.a, &self.b)?)
+        Ok(svd(&self.a, &self.b)?)
     }
 
     /// The singular values of each, largest first, `[n][m]`.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use arrakis::models::files::write_whole;
-use arrakis::models::{Error, HookedTransformer, checkpoint, device};
+use arrakis::models::{Error, HookedTransformer, device};
 use arrakis_recipe::exam::Score;
 use arrakis_recipe::facts::{Facts, Run};
 use arrakis_recipe::text::vocab;
@@ -197,7 +197,7 @@ impl Log {
 fn publish(model: &HookedTransformer, run: &Run, out: &Path) -> Result<()> {
     let chosen = device::choose(None)?;
     let model = HookedTransformer::new(model.net().clone(), "embedded", Some(recipe::tokenizer()?), &chosen);
-    checkpoint::save_own(&model, out)?;
+    model.save_own(out)?;
     let config = serde_json::to_string_pretty(&vocab::tokenizer_config()).expect("BUG: plain JSON");
     write_whole(&out.join("tokenizer_config.json"), config)?;
     let path = out.join("model.safetensors");

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use arrakis::models::checkpoint::save_own;
+use arrakis::models::checkpoint::net_from_bytes;
 use arrakis::models::device::Chosen;
 use arrakis::models::files::{read_json, write_whole};
 use arrakis::models::ground::dtype::widen;
-use arrakis::models::model::net_from_bytes;
 use arrakis::models::{Error, HookedAutoConfig};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -37,7 +36,7 @@ impl Trainer {
             return Ok(done);
         }
         let partial = done.with_extension("partial");
-        save_own(&self.model(), &partial)?;
+        self.model().save_own(&partial)?;
         write_whole(&partial.join("optimizer.safetensors"), self.moments(&partial)?)?;
         let state = State { step: self.step, settings: self.settings };
         let state = serde_json::to_string_pretty(&state).expect("BUG: settings are plain data");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrakis::models::checkpoint::{Checkpoint, save_own};
+use arrakis::models::checkpoint::Checkpoint;
 use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Step, device};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -170,7 +170,7 @@ fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
         "the model does not fit the `gpt2` its config.json describes:",
         "missing: `transformer.h.0.ln_1.weight` (our `blocks.0.ln1.weight`)",
         "no place for: our `unembed.weight` [32, 120]",
-        "save its `unprocessed()`, or our own layout with `checkpoint::save_own`",
+        "save its `unprocessed()`, or our own layout with `save_own`",
     ] {
         assert!(error.contains(line), "{line} is not in {error}");
     }
@@ -185,10 +185,10 @@ fn what_has_no_such_layout_says_so() {
     assert_eq!(
         error.to_string(),
         "this model has no config.json of Hugging Face, because it was not loaded from one: \
-         save our own layout with `checkpoint::save_own`"
+         save our own layout with `save_own`"
     );
     let model = load(&fixture("llama"));
-    save_own(&model, folder.path()).unwrap();
+    model.save_own(folder.path()).unwrap();
     let error = model.save_pretrained(folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("arrakis.json`: this folder holds a model in our own layout; save to another"), "{error}");
 }

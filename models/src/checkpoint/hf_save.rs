@@ -7,48 +7,42 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, View};
 
+use super::hf_files::HfFiles;
 use crate::error::{Error, Result};
 use crate::families::{self, Weight, WeightMap};
 use crate::ground::files::{write_whole, write_whole_with};
 use crate::hooks::Activation;
-use crate::model::{HookedAutoConfig, HookedTransformer};
 use crate::transformer::TransformerConfig;
 
 /// More misfits than these help nobody.
 const MISFITS_TOLD: usize = 30;
 
-impl HookedTransformer {
-    /// Writes the model as transformers does: `model.safetensors` with the family's own names and axes, and
-    /// `config.json`, the tokenizer and their companions as they were read. Loading the folder, here or there,
-    /// gives the same bits; of a float32 checkpoint, every tensor has the bytes it was loaded from.
-    ///
-    /// Weights are written as float32 whatever they were loaded as, because bfloat16 and float16 are widened on load;
-    /// `dtype` (`torch_dtype`) in `config.json` then says float32. What transformers itself does not write is left
-    /// out: tied unembeddings, mask buffers, rotary tables. Names get the prefix that some published files lack.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsavable`] naming every weight that a rewritten model has too much or lacks,
-    /// [`Error::NoHfConfig`] for a model that was not loaded from this layout, [`Error::Write`] for a file that could not
-    /// be written. Each file is written aside and renamed, so what lay there stays whole.
-    pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
-        let folder = folder.as_ref();
-        let files = self.hf_files().ok_or(Error::NoHfConfig)?;
-        let own = folder.join("arrakis.json");
-        if own.is_file() {
-            return Err(Error::file(&own, "this folder holds a model in our own layout; save to another"));
-        }
-        let config = HookedAutoConfig::from_json(files.config()?)?;
-        let map = (families::family(&config.family)?.weights)(&config);
-        let parameters = self.parameters().into_iter().collect();
-        let stored = fitting(&map, &parameters, &config, self.config())?;
-        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
-        write_whole_with(&folder.join("model.safetensors"), |aside| write_weights(stored, aside))?;
-        for (name, bytes) in files.beside_f32()? {
-            write_whole(&folder.join(name), bytes)?;
-        }
-        Ok(())
+/// Writes a folder as transformers does: the parameters under the family's own names and axes, with `files` beside them.
+///
+/// # Errors
+///
+/// [`Error::Unsavable`] for parameters or a config that are not what the `config.json` describes, [`Error::File`] for a
+/// folder that holds a model in our own layout, [`Error::Write`] for a file that could not be written.
+pub(crate) fn save_hf(
+    folder: &Path,
+    files: &HfFiles,
+    parameters: Vec<(String, Activation)>,
+    config: &TransformerConfig,
+) -> Result<()> {
+    let own = folder.join("arrakis.json");
+    if own.is_file() {
+        return Err(Error::file(&own, "this folder holds a model in our own layout; save to another"));
     }
+    let described = families::config(files.config()?)?;
+    let map = (families::family(&described.family)?.weights)(&described);
+    let parameters = parameters.into_iter().collect();
+    let stored = fitting(&map, &parameters, &described, config)?;
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
+    write_whole_with(&folder.join("model.safetensors"), |aside| write_weights(stored, aside))?;
+    for (name, bytes) in files.beside_f32()? {
+        write_whole(&folder.join(name), bytes)?;
+    }
+    Ok(())
 }
 
 /// The tensors of the file, when every weight of the architecture is there and has nothing over.

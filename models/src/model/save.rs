@@ -1,0 +1,47 @@
+//! A model into a folder: Hugging Face's layout, or our own.
+
+use std::path::Path;
+
+use super::HookedTransformer;
+use crate::checkpoint::{bytes_of_parameters, save_hf};
+use crate::error::{Error, Result};
+use crate::ground::files::write_whole;
+
+impl HookedTransformer {
+    /// Writes the model as transformers does: `model.safetensors` with the family's own names and axes, and
+    /// `config.json`, the tokenizer and their companions as they were read. Loading the folder, here or there,
+    /// gives the same bits. Of a float32 checkpoint, every tensor has the bytes it was loaded from.
+    ///
+    /// Weights are written as float32 whatever they were loaded as, because bfloat16 and float16 are widened on load;
+    /// `dtype` (`torch_dtype`) in `config.json` then says float32. What transformers itself does not write is left
+    /// out: tied unembeddings, mask buffers, rotary tables. Names get the prefix that some published files lack.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsavable`] naming every extra or missing weight, [`Error::NoHfConfig`] for a model that was not loaded from
+    /// this layout, [`Error::Write`] for a file that could not be written. Each file is written aside and renamed, so
+    /// what was there stays whole.
+    pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let files = self.hf_files().ok_or(Error::NoHfConfig)?;
+        save_hf(folder.as_ref(), files, self.parameters(), self.config())
+    }
+
+    /// Writes `arrakis.json` (the architecture), `model.safetensors` (parameters by our paths, `[in, out]`, f32)
+    /// and the tokenizer into a folder, which [`crate::HookedAutoModel::from_pretrained`] reads back to the bit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] naming the file that could not be written.
+    pub fn save_own(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
+        let config = serde_json::to_string_pretty(self.config()).expect("BUG: a config is plain data");
+        write_whole(&folder.join("arrakis.json"), config)?;
+        let weights = folder.join("model.safetensors");
+        write_whole(&weights, bytes_of_parameters(&self.parameters(), &weights)?)?;
+        let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
+        let bos = tokenizer.bos().map_or_else(|| "null".to_owned(), |id| id.to_string());
+        write_whole(&folder.join("tokenizer.json"), tokenizer.to_json()?)?;
+        write_whole(&folder.join("generation_config.json"), format!("{{\"bos_token_id\": {bos}}}\n"))
+    }
+}
