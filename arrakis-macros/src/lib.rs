@@ -70,12 +70,14 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Profile, args, &item), args, item)
 }
 
-/// Holds the result against a null, by a test named beforehand.
+/// Compares the result with a null, by a test named beforehand.
 ///
 /// `claim = ".."` and `null = ..` are needed; the null is a number, a sample (`Vec<f64>`) or draws
 /// (`|bench, seed| -> f64` or `-> Result<f64>`). `alternative = Greater`, `alpha = 0.05`, `test = Auto`,
 /// `draws = 199`, `seed = 0`, `comparisons = 1`, `family = ".."`, `metric = ".."`, `null_name = ".."` as in
 /// `hypothesis::Claim`. `statistic = |result| ..` measures a result that is not itself a number or sample.
+/// `margin = 0.1` claims that the result equals the null, within that distance (`test = Tost`); `groups = [".."]` names
+/// the group of each value, where values of one group are not independent (`test = ClusterBootstrap`).
 ///
 /// With `bench = expr`, `cargo test` runs `<name>__holds`, which calls the function with `args(..)` and
 /// fails where the claim does not hold. Without it no test is written: a claim is about one model.

@@ -9,7 +9,7 @@ use super::function::Function;
 use super::options::Options;
 
 /// Keys that are not fields of the runtime's options.
-const HANDLED: [&str; 4] = ["bench", "null", "statistic", "args"];
+const HANDLED: [&str; 5] = ["bench", "null", "statistic", "args", "groups"];
 
 /// What must be said, and the words that say it.
 const NEEDED: [(&str, &str); 2] = [
@@ -58,10 +58,14 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
 /// The claim's options, their enums in scope.
 pub(crate) fn options(options: &Options) -> TokenStream {
     let fields = options.as_struct(&quote!(::arrakis::__private::HypothesisOptions), &HANDLED);
+    let groups = options.get("groups").map(|groups| quote!(.groups(#groups)));
     quote!({
-        #[allow(unused_imports)]
-        use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};
-        #fields
+        let options = {
+            #[allow(unused_imports)]
+            use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};
+            #fields
+        };
+        options #groups
     })
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::data::Terms;
+use super::statistic::Statistic;
 use super::{Alternative, Sample, Test};
 use crate::error::{Error, Result};
 
@@ -34,6 +36,12 @@ pub struct Claim {
     pub comparisons: usize,
     /// The claims a [`Suite`](super::Suite) corrects together.
     pub family: Option<String>,
+    /// For a claim of equivalence ([`Test::Tost`]): how far from the null still counts as equal, in units of the metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// For values that are not independent ([`Test::ClusterBootstrap`]): the group of each, in the order of measurement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
 }
 
 impl Default for Claim {
@@ -49,6 +57,8 @@ impl Default for Claim {
             seed: 0,
             comparisons: 1,
             family: None,
+            margin: None,
+            groups: None,
         }
     }
 }
@@ -59,17 +69,26 @@ impl Claim {
         self.alpha / self.comparisons as f64
     }
 
-    /// Whether a p-value is small enough, rounding aside: 19 draws can reach 1/20 at α = 0.05.
-    pub(crate) fn rejects(&self, p_value: f64) -> bool {
-        p_value <= self.alpha_corrected() * (1.0 + 1e-12)
+    /// What the statistics see of it.
+    pub(super) fn terms(&self) -> Terms<'_> {
+        Terms {
+            alternative: self.alternative,
+            alpha: self.alpha,
+            alpha_corrected: self.alpha_corrected(),
+            draws: self.draws,
+            seed: self.seed,
+            margin: self.margin,
+            groups: self.groups.as_deref(),
+        }
     }
 
     /// Checks that the claim can be judged, before anything is measured.
     ///
     /// # Errors
     ///
-    /// [`Error::Claim`] for an empty statement, an α outside `(0, 1)` or no comparisons; [`Error::TooFewDraws`] where the
-    /// smallest p-value the draws can give is above the corrected α, naming the number needed.
+    /// [`Error::Claim`] for an empty statement, an α outside `(0, 1)`, no comparisons, a margin that is not positive, an option
+    /// that the test needs and lacks or would not use, and a direction of a test without one; [`Error::TooFewDraws`] where
+    /// the smallest p-value the draws can give is above the corrected α, naming the number needed.
     pub fn validate(&self) -> Result<()> {
         if self.statement.trim().is_empty() {
             return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
@@ -80,20 +99,29 @@ impl Claim {
         if self.comparisons == 0 {
             return Err(self.refuse("comparisons is 0", "say in how many places you looked, at least 1"));
         }
-        if self.test.draws() { self.check_draws(self.draws, self.test) } else { Ok(()) }
+        if let Some(margin) = self.margin.filter(|margin| !(*margin > 0.0 && margin.is_finite())) {
+            let problem = format!("margin is {margin}");
+            return Err(self.refuse(problem, "give a positive number, in units of the metric"));
+        }
+        self.check_needs()?;
+        self.check_candidates()
     }
 
-    /// Checks that `test` with `draws` draws can reach the corrected α.
-    pub(crate) fn check_draws(&self, draws: usize, test: Test) -> Result<()> {
-        // The Monte Carlo test doubles its smaller tail; the others compare magnitudes, and one draw is the observed one.
-        let doubled = matches!(test, Test::MonteCarlo | Test::Auto);
-        let tails = if doubled { self.alternative.tails() } else { 1 } as f64;
-        let smallest = tails / (draws as f64 + 1.0);
-        if self.rejects(smallest) {
-            return Ok(());
+    /// Checks the direction and the draws, whichever test it comes to.
+    fn check_candidates(&self) -> Result<()> {
+        let candidates = self.candidates();
+        let statistics = || candidates.iter().filter_map(|test| test.statistic());
+        let directed = self.alternative != Alternative::TwoSided;
+        if directed && !statistics().any(Statistic::has_direction) {
+            let names: Vec<String> = candidates.iter().map(|test| format!("`{test}`")).collect();
+            let problem =
+                format!("{} has no direction, and the alternative is `{}`", names.join(", "), self.alternative);
+            return Err(self.refuse(problem, "leave `alternative` out"));
         }
-        let needed = (tails / self.alpha_corrected() * (1.0 - 1e-12)).ceil() as usize - 1;
-        Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha_corrected(), needed })
+        match statistics().filter_map(|statistic| statistic.tails(self.alternative)).max() {
+            Some(tails) => self.terms().check_draws(self.draws, tails),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn refuse(&self, problem: impl Into<String>, fix: impl Into<String>) -> Error {
@@ -101,7 +129,7 @@ impl Claim {
     }
 }
 
-/// What a measurement is held against.
+/// What a measurement is compared with.
 pub enum Null<'a> {
     /// A number: chance, zero, a published value.
     Value(f64),
@@ -146,8 +174,44 @@ mod tests {
     }
 
     #[test]
+    fn an_option_that_a_test_lacks_or_leaves_unused_is_refused_with_the_fix() {
+        let problem = |claim: Claim| claim.validate().unwrap_err().to_string();
+        let two_sided = || Claim { alternative: Alternative::TwoSided, ..claim() };
+        assert_eq!(
+            problem(Claim { test: Test::Tost, ..two_sided() }),
+            "claim `heads copy`: the test `tost` needs margin; say which distance from the null still counts as equal: \
+             `margin = 0.1`"
+        );
+        assert_eq!(
+            problem(Claim { test: Test::ClusterBootstrap, ..claim() }),
+            "claim `heads copy`: the test `cluster_bootstrap` needs groups; name the group of each value: \
+             `groups = [\"a\", \"a\", \"b\", \"b\"]`"
+        );
+        assert_eq!(
+            problem(Claim { test: Test::Welch, margin: Some(0.1), ..claim() }),
+            "claim `heads copy`: `margin` is given, and the test `welch` does not use it; use `test = Tost`, or leave \
+             `margin` out"
+        );
+        assert_eq!(
+            problem(Claim { test: Test::Tost, margin: Some(0.1), ..claim() }),
+            "claim `heads copy`: `tost` has no direction, and the alternative is `greater`; leave `alternative` out"
+        );
+        let both = Claim { margin: Some(0.1), groups: Some(vec!["a".into()]), ..two_sided() };
+        assert_eq!(
+            problem(both),
+            "claim `heads copy`: `margin` and `groups` are given, and no test uses both; leave one of them out"
+        );
+        for margin in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let error = problem(Claim { margin: Some(margin), ..two_sided() });
+            assert!(error.contains(&format!("margin is {margin}; give a positive number")), "{error}");
+        }
+    }
+
+    #[test]
     fn tests_that_draw_nothing_need_no_draws() {
         assert!(Claim { test: Test::Welch, draws: 0, ..claim() }.validate().is_ok());
+        let equal = Claim { margin: Some(0.1), draws: 0, alternative: Alternative::TwoSided, ..claim() };
+        assert!(equal.validate().is_ok());
     }
 
     #[test]
@@ -166,6 +230,9 @@ mod tests {
     fn a_claim_reads_back_from_its_file() {
         let text = serde_json::to_string(&claim()).unwrap();
         assert_eq!(serde_json::from_str::<Claim>(&text).unwrap(), claim());
+        assert!(!text.contains("margin") && !text.contains("groups"), "{text}");
+        let grouped = Claim { groups: Some(vec!["a".into(), "b".into()]), ..claim() };
+        assert_eq!(serde_json::from_str::<Claim>(&serde_json::to_string(&grouped).unwrap()).unwrap(), grouped);
         let short: Claim = serde_json::from_str(r#"{"statement": "heads copy", "alternative": "greater"}"#).unwrap();
         assert_eq!(short, claim());
     }

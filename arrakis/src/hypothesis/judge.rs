@@ -3,35 +3,43 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::estimate::{effect, successes};
-use super::stats::{self, Interval, TestResult};
-use super::{Claim, EffectSize, Null, NullSummary, Sample, Summary, Test, Verdict};
-use crate::error::Result;
+use super::choose::design;
+use super::data::{Data, Design};
+use super::effects::EffectSize;
+use super::ground::{Interval, TestResult};
+use super::{Claim, Null, NullSummary, Sample, Summary, Test, Verdict};
+use crate::error::{Error, Result};
 
 /// The null once its draws are taken.
-pub(super) enum Against {
+enum Against {
     Value(f64),
     Sample(Sample),
     Draws(Sample),
 }
 
 impl Claim {
-    /// Holds `observed` against `null`.
+    /// Compares `observed` with `null`.
     ///
     /// The seed of every draw comes from [`Claim::seed`], so the verdict is the same each time.
     ///
     /// # Errors
     ///
-    /// [`Claim::validate`]'s; [`Error::Claim`](crate::Error::Claim) where the test does not fit what was measured, naming
-    /// those that do; [`Error::Statistics`](crate::Error::Statistics) and [`Error::Degenerate`](crate::Error::Degenerate) of
-    /// the test itself; any error of a draw of the null.
+    /// [`Claim::validate`]'s; [`Error::Claim`] where the test does not fit what was measured, naming those that do;
+    /// [`Error::Statistics`] and [`Error::Degenerate`] of the test itself; any error of a draw of the null.
     pub fn judge(&self, observed: Sample, null: Null) -> Result<Verdict> {
         self.validate()?;
-        let test = self.choose(&observed, &null)?;
+        let design = design(&observed, &null);
+        let test = self.choose(&observed, &null, design)?;
+        let (statistic, design) = test.statistic().zip(design).expect("BUG: a chosen test fits a design");
         let against = self.draw(null)?;
-        let found = self.run(test, &observed, &against)?;
-        let ci = self.interval(test, &observed, &against)?;
-        let effect_size = effect(test, &observed, &against)?;
+        let (terms, data) = (self.terms(), data(design, &observed, &against));
+        let found = statistic.run(&terms, data)?;
+        let ci = statistic.interval(&terms, data)?;
+        let effect_size = match statistic.effect(data) {
+            Ok(effect) => Some(effect),
+            Err(Error::Degenerate { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok(self.verdict(test, observed, against, &found, ci, effect_size))
     }
 
@@ -45,34 +53,6 @@ impl Claim {
         let mut seeds = ChaCha8Rng::seed_from_u64(self.seed);
         let draws = (0..self.draws).map(|_| draw(seeds.next_u64())).collect::<Result<Vec<f64>>>()?;
         Ok(Against::Draws(Sample::new(draws)?))
-    }
-
-    fn run(&self, test: Test, observed: &Sample, against: &Against) -> Result<TestResult> {
-        let (a, way, draws, seed) = (observed.values(), self.alternative, self.draws, self.seed);
-        match (test, against) {
-            (Test::OneSampleT, Against::Value(null)) => stats::one_sample_t(a, *null, way),
-            (Test::SignFlip, Against::Value(null)) => stats::sign_flip(a, *null, way, draws, seed),
-            (Test::Wilcoxon, Against::Value(null)) => stats::wilcoxon(a, *null, way),
-            (Test::Binomial, Against::Value(null)) => stats::binomial(successes(a), a.len() as u64, *null, way),
-            (Test::MonteCarlo, Against::Sample(null) | Against::Draws(null)) => self.monte_carlo(a[0], null),
-            (Test::Welch, Against::Sample(null)) => stats::welch(a, null.values(), way),
-            (Test::PairedT, Against::Sample(null)) => stats::paired_t(a, null.values(), way),
-            (Test::SignFlip, Against::Sample(null)) => stats::sign_flip_paired(a, null.values(), way, draws, seed),
-            (Test::Wilcoxon, Against::Sample(null)) => stats::wilcoxon_paired(a, null.values(), way),
-            (Test::Permutation, Against::Sample(null)) => stats::permutation(a, null.values(), way, draws, seed),
-            (Test::MannWhitney, Against::Sample(null)) => stats::mann_whitney(a, null.values(), way),
-            _ => unreachable!("BUG: `choose` lets only fitting tests through"),
-        }
-    }
-
-    fn monte_carlo(&self, observed: f64, null: &Sample) -> Result<TestResult> {
-        self.check_draws(null.n(), Test::MonteCarlo)?;
-        let found = stats::monte_carlo(observed, null.values(), self.alternative)?;
-        let mut sorted = null.values().to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let end = (0.025 * sorted.len() as f64) as usize;
-        let (low, high) = (sorted[end], sorted[sorted.len() - 1 - end]);
-        Ok(found.note(format!("the middle 95% of the null is [{low:.4}, {high:.4}]")))
     }
 
     fn verdict(
@@ -104,7 +84,7 @@ impl Claim {
             alpha_corrected: self.alpha_corrected(),
             effect_size,
             ci,
-            holds: self.rejects(found.p_value),
+            holds: self.terms().rejects(found.p_value),
             observed_values: observed.into(),
             null_values,
         }
@@ -112,7 +92,7 @@ impl Claim {
 
     fn notes(&self, found: &TestResult, observed: &Summary, no_effect_size: bool) -> Vec<String> {
         let mut notes = found.notes.clone();
-        if !self.rejects(found.smallest_p) {
+        if !self.terms().rejects(found.smallest_p) {
             notes.push(format!(
                 "with n = {} the smallest p-value of this test is {:.4}, so the claim cannot hold: measure more",
                 observed.n, found.smallest_p
@@ -125,12 +105,26 @@ impl Claim {
     }
 }
 
+/// The numbers of a measurement of this `design`.
+fn data<'a>(design: Design, observed: &'a Sample, against: &'a Against) -> Data<'a> {
+    let values = observed.values();
+    match (design, against) {
+        (Design::Draws, Against::Sample(null) | Against::Draws(null)) => {
+            Data::Draws { observed: values[0], null: null.values() }
+        }
+        (_, Against::Value(null)) => Data::Number { observed: values, null: *null },
+        (_, Against::Sample(null) | Against::Draws(null)) => Data::Samples { observed: values, null: null.values() },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::stats::testing::{assert_close, normals, seeded};
+    use super::super::Alternative;
+    use super::super::data::Need;
+    use super::super::ground::testing::{assert_close, normals, seeded};
+    use super::super::statistic::Statistic;
     use super::super::testing::{claim, sample};
     use super::*;
-    use crate::error::Error;
 
     #[test]
     fn draws_get_seeds_of_their_own_and_repeat() {
@@ -177,5 +171,114 @@ mod tests {
         assert!(!verdict.holds && verdict.p_value == 1.0 && verdict.effect_size.is_none());
         assert_eq!(verdict.notes.len(), 2);
         assert!(serde_json::to_string(&verdict).is_ok_and(|text| !text.contains("NaN")));
+    }
+
+    /// A claim that has what `test` needs of `n` values, two of them a group.
+    fn whole(test: Test, n: usize) -> Claim {
+        let needs = test.statistic().and_then(Statistic::needs);
+        Claim {
+            alternative: if test == Test::Tost { Alternative::TwoSided } else { Alternative::Greater },
+            margin: (needs == Some(Need::Margin)).then_some(10.0),
+            groups: (needs == Some(Need::Groups)).then(|| (0..n).map(|index| (index / 2).to_string()).collect()),
+            ..claim(test)
+        }
+    }
+
+    /// One measurement of every design, and one that nothing fits, each with its null.
+    fn measurements() -> Vec<(Sample, Null<'static>)> {
+        let noise = |seed, n| normals(&mut seeded(seed), n);
+        let near = |seed, n| noise(seed, n).iter().map(|x| 2.0 + x / 4.0).collect::<Vec<f64>>();
+        vec![
+            (sample(5.0), Null::Draws(Box::new(|seed| Ok(normals(&mut seeded(seed), 1)[0])))),
+            (sample(5.0), Null::Sample(sample(noise(9, 99)))),
+            (sample(near(0, 20)), Null::Value(0.5)),
+            (sample([true; 20]), Null::Value(0.5)),
+            (sample(near(1, 20)), Null::Sample(sample(noise(2, 20)))),
+            (sample(near(3, 20)), Null::Sample(sample(noise(4, 30)))),
+            (sample(1.0), Null::Value(0.0)),
+        ]
+    }
+
+    #[test]
+    fn every_statistic_can_be_claimed_and_judges_what_it_fits() {
+        for test in Test::ALL.iter().copied().filter(|test| *test != Test::Auto) {
+            let mut judged = 0;
+            for (observed, null) in measurements() {
+                let Some(design) = design(&observed, &null) else { continue };
+                if !test.statistic().unwrap().fits(design) {
+                    continue;
+                }
+                let claim = whole(test, observed.n());
+                let (mean, single) = (observed.summary().mean, observed.single().is_some());
+                match claim.judge(observed, null) {
+                    // A constant has no variance to test it by.
+                    Err(Error::Degenerate { fix, .. }) => {
+                        assert!(fix.contains("measure on inputs that differ"), "{fix}");
+                    }
+                    verdict => {
+                        let verdict = verdict.unwrap();
+                        assert_eq!(verdict.test, test);
+                        assert!(verdict.holds, "{verdict}");
+                        assert_eq!(verdict.ci.is_none(), single, "{verdict}");
+                        assert_close(verdict.difference, mean - verdict.null.mean(), 1e-12);
+                        let back = serde_json::from_str::<Verdict>(&serde_json::to_string(&verdict).unwrap()).unwrap();
+                        assert_eq!(back, verdict);
+                        judged += 1;
+                    }
+                }
+            }
+            assert!(judged > 0, "nothing was judged by `{test}`");
+        }
+    }
+
+    #[test]
+    fn every_statistic_refuses_what_it_does_not_fit_and_names_one_that_does() {
+        for test in Test::ALL.iter().copied().filter(|test| *test != Test::Auto) {
+            let mut refused = 0;
+            for (observed, null) in measurements() {
+                let design = design(&observed, &null);
+                if design.is_some_and(|design| test.statistic().unwrap().fits(design)) {
+                    continue;
+                }
+                let error = whole(test, observed.n()).judge(observed, null).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("claim `it copies`: the test `{test}` does not fit ")), "{error}");
+                assert_eq!(error.contains("; these do: `"), design.is_some(), "{error}");
+                assert_eq!(error.contains("; none does: "), design.is_none(), "{error}");
+                refused += 1;
+            }
+            assert!(refused > 0, "`{test}` refused nothing");
+        }
+    }
+
+    #[test]
+    fn a_margin_claims_equivalence_and_groups_are_drawn_whole() {
+        let values = || sample([0.1, -0.1, 0.2, 0.0, -0.2, 0.1, 0.0, -0.1]);
+        let equal = Claim { alternative: Alternative::TwoSided, margin: Some(0.3), ..claim(Test::Auto) };
+        let verdict = equal.judge(values(), Null::Value(0.0)).unwrap();
+        assert!(verdict.holds && verdict.test == Test::Tost, "{verdict}");
+        let interval = verdict.ci.unwrap();
+        assert!(interval.level == 0.9 && interval.low > -0.3 && interval.high < 0.3, "the dual of the test");
+        let closer = Claim { margin: Some(0.05), ..equal }.judge(values(), Null::Value(0.0)).unwrap();
+        assert!(!closer.holds, "{closer}");
+        let groups = ["a", "a", "b", "b", "c", "c", "d", "d"].map(String::from).to_vec();
+        let grouped = Claim { groups: Some(groups), ..claim(Test::Auto) };
+        assert_eq!(grouped.judge(values(), Null::Value(0.0)).unwrap().test, Test::ClusterBootstrap);
+        let short = Claim { groups: Some(vec!["a".into(), "b".into()]), ..claim(Test::Auto) };
+        assert_eq!(
+            short.judge(values(), Null::Value(0.0)).unwrap_err().to_string(),
+            "`cluster_bootstrap`: there are 8 values and 2 groups; give one group a value"
+        );
+    }
+
+    #[test]
+    fn the_interval_is_the_dual_of_the_test() {
+        // One-sided at 5%: the 90% interval clears zero exactly where the test rejects.
+        for shift in [0.2, 0.4, 0.6, 0.8] {
+            let values: Vec<f64> = normals(&mut seeded(4), 12).iter().map(|x| x + shift).collect();
+            let verdict = claim(Test::OneSampleT).judge(sample(values), Null::Value(0.0)).unwrap();
+            let interval = verdict.ci.unwrap();
+            assert_close(interval.level, 0.9, 1e-15);
+            assert_eq!(interval.low > 0.0, verdict.holds, "shift {shift}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Claims, the tests that judge them, and the verdicts they get.
 //!
 //! A [`Claim`] says before the measurement what is claimed, against which null, by which test and at which α.
-//! [`Claim::judge`] holds a measured [`Sample`] against a [`Null`] and gives a [`Verdict`]; a [`Suite`] corrects many
-//! verdicts for having looked many times. [`stats`] has the tests themselves, as plain functions.
+//! [`Claim::judge`] compares a measured [`Sample`] with a [`Null`] and gives a [`Verdict`]; a [`Suite`] corrects many
+//! verdicts for having looked many times. [`Test`] lists the statistics that a claim can name; [`stats`] has them as plain
+//! functions.
 //!
 //! ```
 //! use arrakis::hypothesis::{Alternative, Claim, IntoSample, Null};
@@ -20,22 +21,27 @@
 //! # Ok::<(), arrakis::Error>(())
 //! ```
 
+mod choose;
 mod claim;
-mod estimate;
-mod fit;
+mod corrections;
+mod data;
+mod effects;
+mod ground;
 mod judge;
 mod sample;
+mod statistic;
 pub mod stats;
 mod suite;
-mod test;
+mod tests;
 mod verdict;
 
 #[cfg(test)]
 mod testing;
 
 pub use claim::{Claim, Null};
+pub use effects::EffectSize;
 pub use sample::{IntoSample, Sample, Summary};
 pub use stats::{Alternative, Correction, Interval};
-pub use suite::{Row, Suite};
-pub use test::Test;
-pub use verdict::{EffectSize, NullSummary, Verdict};
+pub use suite::{Corrected, Suite};
+pub use tests::Test;
+pub use verdict::{NullSummary, Verdict};

@@ -21,7 +21,7 @@ pub struct Suite {
 
 /// One claim of a suite after correction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct Corrected {
     /// The family it was corrected with.
     pub family: Option<String>,
     /// What is claimed.
@@ -73,7 +73,7 @@ impl Suite {
     /// # Errors
     ///
     /// [`Error::Statistics`](crate::error::Error::Statistics) for a verdict, read from a file, whose p-value is not one.
-    pub fn rows(&self) -> Result<Vec<Row>> {
+    pub fn rows(&self) -> Result<Vec<Corrected>> {
         let mut families: BTreeMap<&Option<String>, Vec<&Verdict>> = BTreeMap::new();
         for verdict in &self.verdicts {
             families.entry(&verdict.claim.family).or_default().push(verdict);
@@ -82,7 +82,7 @@ impl Suite {
         Ok(families.concat())
     }
 
-    fn family_rows(&self, family: &[&Verdict]) -> Result<Vec<Row>> {
+    fn family_rows(&self, family: &[&Verdict]) -> Result<Vec<Corrected>> {
         let p_values: Vec<f64> = family.iter().map(|verdict| own_p(verdict)).collect();
         let adjusted = self.correction.adjust(&p_values)?;
         Ok(family
@@ -99,9 +99,9 @@ fn own_p(verdict: &Verdict) -> f64 {
     if p_value > 1.0 && verdict.p_value <= 1.0 { 1.0 } else { p_value }
 }
 
-fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Row {
+fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Corrected {
     let claim = &verdict.claim;
-    Row {
+    Corrected {
         family: claim.family.clone(),
         statement: claim.statement.clone(),
         p_value,
@@ -152,7 +152,7 @@ impl fmt::Display for Suite {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::testing::assert_close;
+    use super::super::ground::testing::assert_close;
     use super::super::{Claim, IntoSample, Null};
     use super::*;
 

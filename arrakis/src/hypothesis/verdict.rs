@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Interval, Summary, Test};
+use super::effects::EffectSize;
+use super::ground::Interval;
+use super::{Claim, Summary, Test};
 use crate::fmt::short;
 
 /// A claim and what its test found; everything a reader needs to check it, the values included.
@@ -74,15 +76,6 @@ impl fmt::Display for NullSummary {
             Self::Draws(summary) => write!(f, "draws {summary}"),
         }
     }
-}
-
-/// A named effect size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EffectSize {
-    /// Such as `d_z`, `hedges_g`, `rank_biserial`, `cliffs_delta`, `cohen_h` or `z`.
-    pub name: String,
-    /// Its value, without units.
-    pub value: f64,
 }
 
 impl fmt::Display for Verdict {

@@ -71,6 +71,19 @@ pub struct HypothesisOptions<'a> {
     pub comparisons: Option<usize>,
     /// The claims corrected together.
     pub family: Option<&'a str>,
+    /// How far from the null still counts as equal.
+    pub margin: Option<f64>,
+    /// The group of each value; see [`HypothesisOptions::groups`].
+    pub group_names: Option<Vec<String>>,
+}
+
+impl HypothesisOptions<'_> {
+    /// The group of each value, as anything that prints.
+    #[must_use]
+    pub fn groups<G: ToString>(self, groups: impl IntoIterator<Item = G>) -> Self {
+        let names = groups.into_iter().map(|group| group.to_string()).collect();
+        Self { group_names: Some(names), ..self }
+    }
 }
 
 /// A claim about a call.
@@ -304,6 +317,8 @@ fn registered<'a>(hypothesis: Hypothesis<'a>, function: &Function, bench: &'a Be
         seed: options.seed.unwrap_or(standard.seed),
         comparisons: options.comparisons.unwrap_or(standard.comparisons),
         family: options.family.map(str::to_owned),
+        margin: options.margin,
+        groups: options.group_names,
     };
     claim.validate()?;
     Ok((claim, (hypothesis.null.make)(bench)?))

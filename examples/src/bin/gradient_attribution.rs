@@ -27,7 +27,7 @@ fn compared(
     let all = exact.top(usize::MAX);
     let points = all.iter().map(|head| (head.value, estimate(head)));
     let labels = all.iter().enumerate().map(|(rank, head)| if rank < 3 { head.label.as_str() } else { "" });
-    let cloud = Scatter::new("by patching (nats)", "by gradient (nats)", points).identity().correlation();
+    let cloud = plot::Scatter::new("by patching (nats)", "by gradient (nats)", points).identity().correlation();
     if let Some(r) = cloud.pearson() {
         println!("over all {} heads: r = {r:.3}", all.len());
     }

@@ -96,7 +96,7 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let (right, prompts) = (found.clean.iter().filter(|diff| **diff > 0.0).count(), found.clean.len());
     let left = clean + moved;
     strongest_mover(bench, &found.patched, mover.place)?;
-    let Verdict { holds, difference, p_value, alpha_corrected, .. } =
+    let hypothesis::Verdict { holds, difference, p_value, alpha_corrected, .. } =
         bench.last().and_then(|run| run.verdict).expect("BUG: just judged");
     println!("\nfinding");
     println!(

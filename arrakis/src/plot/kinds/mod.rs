@@ -146,7 +146,7 @@ mod tests {
         for values in &UGLY[3..] {
             assert_eq!(drawn(values).len(), examples(values).len(), "{values:?}");
             for figure in drawn(values) {
-                assert!(figure.to_svg().unwrap().len() > 1000 && !figure.to_terminal().is_empty());
+                assert!(!figure.scene().0.marks.is_empty() && !figure.to_terminal().is_empty());
             }
         }
     }

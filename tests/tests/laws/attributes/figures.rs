@@ -5,7 +5,7 @@ use super::*;
 #[log_experiment]
 #[plot_results(name = "Head effects")]
 fn draws(_bench: &Bench, effect: f64, #[figure] fig: &mut Figure) -> Result<f64> {
-    fig.push(Heatmap::new([[effect, 0.0], [0.5, 1.0]]));
+    fig.push(plot::Heatmap::new([[effect, 0.0], [0.5, 1.0]]));
     Ok(effect)
 }
 
@@ -17,7 +17,7 @@ fn draws_nothing(_bench: &Bench, #[figure] _fig: &mut Figure) -> Result<()> {
 #[plot_results(dir = dir)]
 fn draws_elsewhere(_bench: &Bench, dir: &str, #[figure] fig: &mut Figure) {
     fig.title = "Mine".into();
-    fig.push(Heatmap::new([[1.0]]));
+    fig.push(plot::Heatmap::new([[1.0]]));
 }
 
 #[plot_results]

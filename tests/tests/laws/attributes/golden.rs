@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use arrakis::experiment::{FORMAT, Store};
 use arrakis::models::device;
+use arrakis::plot::Heatmap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

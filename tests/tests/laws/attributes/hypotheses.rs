@@ -54,12 +54,68 @@ fn not_a_number(_bench: &Bench) -> Result<Vec<f64>> {
     Ok(vec![f64::NAN, 1.0])
 }
 
+#[test_hypothesis(claim = "it changes nothing", null = 0.0, margin = 0.3)]
+fn equivalent(_bench: &Bench) -> Vec<f64> {
+    vec![0.1, -0.1, 0.2, 0.0, -0.2, 0.1, 0.0, -0.1]
+}
+
+#[test_hypothesis(claim = "it helps", null = 0.0, alternative = Greater, groups = templates(4))]
+fn grouped(_bench: &Bench) -> Vec<f64> {
+    vec![1.0, 1.1, 0.9, 0.8, 1.2, 1.3, 0.7, 1.0]
+}
+
+/// Two prompts a template.
+fn templates(count: usize) -> Vec<String> {
+    (0..2 * count).map(|prompt| format!("template {}", prompt / 2)).collect()
+}
+
+#[test_hypothesis(claim = "it is the same", null = 0.0, test = Tost)]
+fn without_a_margin(_bench: &Bench) -> Vec<f64> {
+    panic!("a claim is checked before the body runs")
+}
+
+#[test_hypothesis(claim = "it helps", null = 0.0, test = Wilcoxon, groups = ["a", "a", "b"])]
+fn with_groups_unused(_bench: &Bench) -> Result<Vec<f64>> {
+    panic!("a claim is checked before the body runs")
+}
+
+#[test]
+fn a_margin_claims_equivalence() {
+    let (_folder, bench) = bench();
+    equivalent(&bench);
+    let verdict = bench.last().unwrap().verdict.unwrap();
+    assert!(verdict.holds && verdict.test == hypothesis::Test::Tost, "{verdict}");
+    assert_eq!(verdict.claim.margin, Some(0.3));
+}
+
+#[test]
+fn groups_are_drawn_whole() {
+    let (_folder, bench) = bench();
+    grouped(&bench);
+    let verdict = bench.last().unwrap().verdict.unwrap();
+    assert_eq!(verdict.test, hypothesis::Test::ClusterBootstrap, "{verdict}");
+    assert_eq!(verdict.claim.groups.unwrap(), templates(4));
+}
+
+#[test]
+fn a_claim_without_what_its_test_needs_names_the_option() {
+    let (_folder, bench) = bench();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| without_a_margin(&bench))).unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("the test `tost` needs margin; say which distance"), "{message}");
+    let error = with_groups_unused(&bench).unwrap_err().to_string();
+    assert!(error.ends_with("use `test = ClusterBootstrap`, or leave `groups` out"), "{error}");
+}
+
 #[test]
 fn the_verdict_is_on_the_bench_and_in_the_record() {
     let (_folder, bench) = bench();
     row_sums(&bench, 1, 0.001).unwrap();
     let verdict = bench.last().unwrap().verdict.unwrap();
-    assert!(verdict.holds && verdict.claim.test == Test::OneSampleT && verdict.claim.draws == 199, "{verdict}");
+    assert!(
+        verdict.holds && verdict.claim.test == hypothesis::Test::OneSampleT && verdict.claim.draws == 199,
+        "{verdict}"
+    );
     assert_eq!((verdict.claim.metric.as_str(), verdict.claim.null.as_str()), ("row_sums", "0.5"));
     assert_eq!(only_run(&bench, "row_sums").verdict, Some(verdict));
 }

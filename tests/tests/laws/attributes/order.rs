@@ -11,7 +11,7 @@ macro_rules! experiment {
             $(#[$attr])*
             pub(super) fn mean_logit(bench: &Bench, token: u32, #[tool] depth: Depth, #[figure] fig: &mut Figure) -> Result<f64> {
                 let logits = bench.model().forward([token, 2, 3])?;
-                fig.push(Heatmap::new([[1.0, 2.0]]));
+                fig.push(plot::Heatmap::new([[1.0, 2.0]]));
                 Ok(f64::from(logits.abs().mean().into_scalar::<f32>()) + depth.n_layers as f64)
             }
         }

@@ -2,9 +2,12 @@
 //!
 //! Source: "Student", "The probable error of a mean" (Biometrika, 1908).
 
-use super::guard::{check, check_level, check_number, finite_result, largest, moments};
-use super::{Alternative, Interval, TestResult, student};
 use crate::error::{Error, Result};
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::EffectSize;
+use crate::hypothesis::ground::guard::{check, check_level, check_number, finite_result, largest, moments, shifted};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "one_sample_t";
 
@@ -36,13 +39,8 @@ pub fn one_sample_t_interval(values: &[f64], level: f64) -> Result<Interval> {
     Interval::new(found.mean - half, found.mean + half, level, "student t")
 }
 
-/// `values - null`, checked for overflow.
-pub(super) fn shifted(test: &'static str, values: &[f64], null: f64) -> Result<Vec<f64>> {
-    values.iter().map(|value| finite_result(test, value - null)).collect()
-}
-
 /// The test against 0; `scale` is the size of the numbers that were subtracted, whose rounding is not spread.
-pub(super) fn of_differences(
+pub(crate) fn of_differences(
     test: &'static str,
     differences: &[f64],
     scale: f64,
@@ -63,10 +61,39 @@ pub(super) fn of_differences(
     })
 }
 
+/// See [`one_sample_t`].
+pub(super) struct OneSampleT;
+
+impl Statistic for OneSampleT {
+    fn assumes(&self) -> &'static str {
+        "independent values, about normal"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Number { .. })
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (values, null) = data.number();
+        one_sample_t(values, null, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let differences = data.differences()?;
+        one_sample_t_interval(&differences, terms.level()).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        EffectSize::d_z(&data.differences()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals, reference};
     use super::*;
+    use crate::hypothesis::ground::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals, reference,
+    };
 
     #[test]
     fn scipy_gives_the_same_numbers() {

@@ -1,27 +1,10 @@
-//! The statistics under a claim: one test a file, each a plain function over slices.
-//!
-//! Every test checks its input, so no result holds a NaN and no sample makes it panic. A sample that a test cannot use is
-//! [`Error::Statistics`] (too few values, values that are not finite) or [`Error::Degenerate`] (no spread to measure
-//! against); a sample without any effect, such as differences that are all zero, is an answer: `p_value` 1 and a note.
+//! What the statistics share: directions, results, intervals, ranks, resampling, and checks at the door.
 
-mod binomial;
-mod bootstrap;
-mod effect;
-mod guard;
+pub(crate) mod guard;
 mod interval;
-mod mann_whitney;
-mod monte_carlo;
-mod multiplicity;
-mod one_sample_t;
-mod paired_t;
-mod permutation;
-mod rank;
-mod sign_flip;
-mod student;
-mod tost;
-mod welch;
-mod wilcoxon;
-
+pub(crate) mod rank;
+pub(crate) mod resample;
+pub(crate) mod student;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -32,21 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-pub use binomial::{binomial, clopper_pearson};
-pub use bootstrap::{Bootstrap, IntervalMethod, bootstrap, bootstrap_difference, cluster_bootstrap};
-pub use effect::{cliffs_delta, cohen_d, cohen_dz, cohen_h, hedges_g, pearson, rank_biserial, spearman};
-pub use guard::{mean, paired_differences, standard_deviation};
 pub use interval::Interval;
-pub use mann_whitney::mann_whitney;
-pub use monte_carlo::monte_carlo;
-pub use multiplicity::{Correction, benjamini_hochberg, benjamini_yekutieli, bonferroni, holm};
-pub use one_sample_t::{one_sample_t, one_sample_t_interval};
-pub use paired_t::paired_t;
-pub use permutation::permutation;
-pub use sign_flip::{sign_flip, sign_flip_paired};
-pub use tost::{Tost, tost, tost_two_sample};
-pub use welch::{welch, welch_interval};
-pub use wilcoxon::{wilcoxon, wilcoxon_paired};
 
 /// The direction in which the observed value is claimed to differ from the null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -179,55 +148,5 @@ mod tests {
     fn an_overflow_is_an_error_and_not_a_nan() {
         let error = TestResult::new("welch", "student t", f64::NAN, 0.5).unwrap_err();
         assert!(error.to_string().contains("rescale"), "{error}");
-    }
-
-    /// Every p-valued test of two samples, and of one sample against the first value of the other.
-    fn every_test(a: &[f64], b: &[f64], way: Alternative) -> Vec<Result<TestResult>> {
-        let null = b.first().copied().unwrap_or(0.0);
-        vec![
-            welch(a, b, way),
-            paired_t(a, b, way),
-            one_sample_t(a, null, way),
-            sign_flip(a, null, way, 19, 0),
-            sign_flip_paired(a, b, way, 19, 0),
-            permutation(a, b, way, 19, 0),
-            monte_carlo(null, a, way),
-            wilcoxon(a, null, way),
-            wilcoxon_paired(a, b, way),
-            mann_whitney(a, b, way),
-            tost(a, null - 1.0, null + 1.0).map(|found| found.above_low),
-            tost_two_sample(a, b, -1.0, 1.0).map(|found| found.below_high),
-        ]
-    }
-
-    #[test]
-    fn no_sample_makes_a_test_panic_or_answer_with_a_nan() {
-        let nasty: Vec<Vec<f64>> = vec![
-            vec![],
-            vec![1.0],
-            vec![0.0; 14],
-            vec![0.1; 14],
-            vec![f64::MAX, -f64::MAX, f64::MAX],
-            vec![f64::MIN_POSITIVE, 5e-324, -5e-324],
-            vec![f64::NAN, 1.0, 2.0],
-            vec![f64::INFINITY, f64::NEG_INFINITY],
-            vec![1.0, 1.0 + f64::EPSILON, 1.0],
-            (0..60).map(|i| f64::from(i % 3) * 1e300).collect(),
-        ];
-        for (a, b) in nasty.iter().flat_map(|a| nasty.iter().map(move |b| (a, b))) {
-            for way in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
-                for found in every_test(a, b, way).into_iter().flatten() {
-                    assert!(found.p_value > 0.0 && found.p_value <= 1.0, "{a:?} {b:?} {found:?}");
-                    assert!(found.statistic.is_finite(), "{a:?} {b:?} {found:?}");
-                }
-            }
-            let effects = [cohen_d(a, b), hedges_g(a, b), cohen_dz(a), cliffs_delta(a, b), rank_biserial(a)];
-            let more = [pearson(a, b), spearman(a, b)];
-            assert!(effects.into_iter().chain(more).flatten().all(f64::is_finite), "{a:?} {b:?}");
-            let ends = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
-            let intervals =
-                [bootstrap(a, Bootstrap::default(), mean), welch_interval(a, b, 0.9), one_sample_t_interval(a, 0.9)];
-            assert!(intervals.into_iter().flatten().all(ends), "{a:?} {b:?}");
-        }
     }
 }

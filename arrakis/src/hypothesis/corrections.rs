@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::guard::refuse;
+use super::ground::guard::refuse;
 use crate::error::Result;
 
 /// How p-values of one family are adjusted; an adjusted p-value is compared with α as it stands.
@@ -124,7 +124,7 @@ fn check(p_values: &[f64]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, numbers, reference, seeded};
+    use super::super::ground::testing::{assert_close, numbers, reference, seeded};
     use super::*;
     use rand::Rng;
 

@@ -6,9 +6,14 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::guard::{check, check_draws, finite_result, largest, mean, power_of_two};
-use super::{Alternative, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, hedges_g};
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::{check, check_draws, finite_result, largest, mean, power_of_two};
+use crate::hypothesis::ground::resample::bootstrap_difference;
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "permutation";
 
@@ -124,10 +129,42 @@ fn next_combination(chosen: &mut [usize], n: usize) -> bool {
     true
 }
 
+/// See [`permutation`].
+pub(super) struct Permutation;
+
+impl Statistic for Permutation {
+    fn assumes(&self) -> &'static str {
+        "independent values; under the null, one distribution"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Samples { .. })
+    }
+
+    fn tails(&self, _alternative: Alternative) -> Option<usize> {
+        Some(1)
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (a, b) = data.samples();
+        permutation(a, b, terms.alternative, terms.draws, terms.seed)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let (a, b) = data.samples();
+        bootstrap_difference(a, b, terms.resampling(a.len())).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        let (a, b) = data.samples();
+        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers_when_exact() {

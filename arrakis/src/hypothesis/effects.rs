@@ -3,12 +3,32 @@
 //! Source: Cohen, "Statistical Power Analysis" (1988); Hedges, "Distribution theory for Glass's estimator" (1981); Cliff,
 //! "Dominance statistics" (1993); Kerby, "The simple difference formula" (2014).
 
+use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
-use super::guard::{check, differences, finite_result, largest, moments, power_of_two, refuse};
-use super::rank::rank;
-use super::wilcoxon::rank_sums;
+use super::ground::guard::{check, differences, finite_result, largest, moments, power_of_two, refuse};
+use super::ground::rank::{rank, rank_sums};
 use crate::error::{Error, Result};
+
+/// A named effect size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectSize {
+    /// Such as `d_z`, `hedges_g`, `rank_biserial`, `cliffs_delta`, `cohen_h` or `z`.
+    pub name: String,
+    /// Its value, without units.
+    pub value: f64,
+}
+
+impl EffectSize {
+    pub(crate) fn new(name: &str, value: f64) -> Self {
+        Self { name: name.to_owned(), value }
+    }
+
+    /// `d_z` of `differences` from the null.
+    pub(crate) fn d_z(differences: &[f64]) -> Result<Self> {
+        Ok(Self::new("d_z", cohen_dz(differences)?))
+    }
+}
 
 /// Cohen's d: the difference of the means of independent samples, in pooled standard deviations.
 ///
@@ -142,8 +162,8 @@ fn no_spread(test: &'static str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, numbers, reference};
-    use super::super::{mann_whitney, paired_differences};
+    use super::super::ground::testing::{assert_close, numbers, reference};
+    use super::super::stats::{mann_whitney, paired_differences};
     use super::*;
 
     #[test]
@@ -176,7 +196,7 @@ mod tests {
     #[test]
     fn cliffs_delta_is_u_on_another_scale() {
         let (a, b) = ([1.0, 5.0, 2.0], [2.0, 0.0, 3.0, 4.0]);
-        let u = mann_whitney(&a, &b, super::super::Alternative::TwoSided).unwrap().statistic;
+        let u = mann_whitney(&a, &b, super::super::ground::Alternative::TwoSided).unwrap().statistic;
         assert_close(cliffs_delta(&a, &b).unwrap(), 2.0 * u / 12.0 - 1.0, 1e-14);
     }
 

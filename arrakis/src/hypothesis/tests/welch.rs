@@ -3,9 +3,12 @@
 //! Source: Welch, "The generalization of 'Student's' problem when several different population variances are involved"
 //! (Biometrika, 1947).
 
-use super::guard::{Moments, check, check_level, finite_result, largest, moments};
-use super::{Alternative, Interval, TestResult, student};
 use crate::error::{Error, Result};
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, hedges_g};
+use crate::hypothesis::ground::guard::{Moments, check, check_level, finite_result, largest, moments};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "welch";
 
@@ -41,16 +44,16 @@ pub fn welch_interval(a: &[f64], b: &[f64], level: f64) -> Result<Interval> {
 }
 
 /// The difference of two means with its standard error.
-pub(super) struct Contrast {
-    pub(super) difference: f64,
-    pub(super) standard_error: f64,
+pub(crate) struct Contrast {
+    pub(crate) difference: f64,
+    pub(crate) standard_error: f64,
     /// Welch-Satterthwaite degrees of freedom.
-    pub(super) df: f64,
+    pub(crate) df: f64,
 }
 
 impl Contrast {
     /// `None` where both samples are one and the same constant.
-    pub(super) fn of(test: &'static str, a: &[f64], b: &[f64]) -> Result<Option<Self>> {
+    pub(crate) fn of(test: &'static str, a: &[f64], b: &[f64]) -> Result<Option<Self>> {
         check(test, "a", a, 2)?;
         check(test, "b", b, 2)?;
         let scale = largest(a).max(largest(b));
@@ -80,18 +83,46 @@ impl Contrast {
     }
 }
 
+/// See [`welch`].
+pub(super) struct Welch;
+
+impl Statistic for Welch {
+    fn assumes(&self) -> &'static str {
+        "independent values; means about normal"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Samples { .. })
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (a, b) = data.samples();
+        welch(a, b, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let (a, b) = data.samples();
+        welch_interval(a, b, terms.level()).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        let (a, b) = data.samples();
+        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
+    use super::*;
+    use crate::hypothesis::ground::testing::{
         assert_close, assert_null_rate, assert_power, assert_reference, normals, reference_samples,
     };
-    use super::*;
 
     #[test]
     fn scipy_gives_the_same_numbers() {
         assert_reference("welch", 1e-10, |a, b, alternative| welch(a, b, alternative).unwrap());
         let (a, b) = reference_samples("welch");
-        let expected = super::super::testing::reference("welch_interval_95");
+        let expected = crate::hypothesis::ground::testing::reference("welch_interval_95");
         let found = welch_interval(&a, &b, 0.95).unwrap();
         assert_close(found.low, expected[0].as_f64().unwrap(), 1e-10);
         assert_close(found.high, expected[1].as_f64().unwrap(), 1e-10);

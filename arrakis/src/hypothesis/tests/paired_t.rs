@@ -2,10 +2,15 @@
 //!
 //! Source: "Student", "The probable error of a mean" (Biometrika, 1908), on the differences.
 
-use super::guard::{differences, largest, refuse};
 use super::one_sample_t::of_differences;
-use super::{Alternative, TestResult};
+use super::one_sample_t::one_sample_t_interval;
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::EffectSize;
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::{differences, largest, refuse};
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "paired_t";
 
@@ -25,10 +30,37 @@ pub fn paired_t(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestRe
     of_differences(TEST, &differences, largest(a).max(largest(b)), alternative)
 }
 
+/// See [`paired_t`].
+pub(super) struct PairedT;
+
+impl Statistic for PairedT {
+    fn assumes(&self) -> &'static str {
+        "independent pairs; differences about normal"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Samples { paired: true })
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (a, b) = data.samples();
+        paired_t(a, b, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let differences = data.differences()?;
+        one_sample_t_interval(&differences, terms.level()).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        EffectSize::d_z(&data.differences()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers() {

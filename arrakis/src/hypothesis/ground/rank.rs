@@ -1,15 +1,15 @@
 //! Ranks that share ties, and the sums that ranks can take.
 
 /// Average ranks of some values, from 1.
-pub(super) struct Ranks {
+pub(crate) struct Ranks {
     /// One rank a value, in the order of the values; ties share their mean, so twice a rank is whole.
-    pub(super) ranks: Vec<f64>,
+    pub(crate) ranks: Vec<f64>,
     /// The sum of t^3 - t over groups of t tied values: what ties take from the variance of a rank sum.
-    pub(super) tie_term: f64,
+    pub(crate) tie_term: f64,
 }
 
 /// Ranks finite `values`.
-pub(super) fn rank(values: &[f64]) -> Ranks {
+pub(crate) fn rank(values: &[f64]) -> Ranks {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
     let (mut ranks, mut tie_term, mut start) = (vec![0.0; values.len()], 0.0, 0);
@@ -26,14 +26,23 @@ pub(super) fn rank(values: &[f64]) -> Ranks {
 }
 
 /// Twice each rank, as a whole number.
-pub(super) fn doubled(ranks: &[f64]) -> Vec<usize> {
+pub(crate) fn doubled(ranks: &[f64]) -> Vec<usize> {
     ranks.iter().map(|rank| (2.0 * rank).round() as usize).collect()
 }
 
 /// The two tails (at least, at most) of the distribution `ways` at `observed`.
-pub(super) fn tails(ways: &[f64], observed: usize) -> (f64, f64) {
+pub(crate) fn tails(ways: &[f64], observed: usize) -> (f64, f64) {
     let total: f64 = ways.iter().sum();
     (ways[observed..].iter().sum::<f64>() / total, ways[..=observed].iter().sum::<f64>() / total)
+}
+
+/// W+ and W-, the rank sums of the positive and of the negative differences.
+pub(crate) fn rank_sums(differences: &[f64]) -> (f64, f64) {
+    let kept: Vec<f64> = differences.iter().copied().filter(|&difference| difference != 0.0).collect();
+    let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>()).ranks;
+    let sum =
+        |positive: bool| kept.iter().zip(&ranks).filter(|(d, _)| (**d > 0.0) == positive).map(|(_, rank)| rank).sum();
+    (sum(true), sum(false))
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 //!
 //! Source: Barnard (1963); Phipson & Smyth, "Permutation p-values should never be zero" (2010).
 
-use super::guard::{check, check_number};
-use super::{Alternative, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, cohen_dz};
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::{check, check_number};
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "monte_carlo";
 
@@ -30,10 +34,48 @@ pub fn monte_carlo(observed: f64, null_draws: &[f64], alternative: Alternative) 
     Ok(if is_constant { found.note("every draw of the null is the same number: does it use its seed?") } else { found })
 }
 
+/// See [`monte_carlo`].
+pub(super) struct MonteCarlo;
+
+impl Statistic for MonteCarlo {
+    fn assumes(&self) -> &'static str {
+        "under the null, the observed value is one more draw of it"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        design == Design::Draws
+    }
+
+    fn tails(&self, alternative: Alternative) -> Option<usize> {
+        // The smaller tail is doubled.
+        Some(alternative.tails())
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (observed, null) = data.draws();
+        terms.check_draws(null.len(), terms.alternative.tails())?;
+        let found = monte_carlo(observed, null, terms.alternative)?;
+        let mut sorted = null.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let end = (0.025 * sorted.len() as f64) as usize;
+        let (low, high) = (sorted[end], sorted[sorted.len() - 1 - end]);
+        Ok(found.note(format!("the middle 95% of the null is [{low:.4}, {high:.4}]")))
+    }
+
+    fn interval(&self, _terms: &Terms, _data: Data) -> Result<Option<Interval>> {
+        Ok(None)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        // How many standard deviations of the null lie between its mean and the observed value.
+        Ok(EffectSize::new("z", cohen_dz(&data.differences()?)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers() {

@@ -3,6 +3,7 @@
 Run with `python reference.py > reference.json` (numpy, scipy >= 1.13).
 """
 
+import itertools
 import json
 
 import numpy as np
@@ -22,6 +23,29 @@ def entry(a, b, test, statistic=None, df=None):
     if df is not None:
         out["df"] = float(df(found["greater"]))
     return out
+
+
+def resampled_t(values, groups, null):
+    """The bootstrap-t of a mean, drawing whole groups: every choice of groups there is, each as likely."""
+    units = [values[groups == group] for group in np.unique(groups)]
+
+    def t(units, target):
+        x = np.concatenate(units)
+        sums = [(unit - x.mean()).sum() for unit in units]
+        error = np.sqrt(len(units) / (len(units) - 1) * np.square(sums).sum()) / len(x)
+        difference = x.mean() - target
+        if abs(difference) < 1e-12:
+            return 0.0
+        return difference / error if error > 1e-12 else np.copysign(np.inf, difference)
+
+    observed = t(units, null)
+    moved = [unit - values.mean() for unit in units]
+    drawn = np.array([t(choice, 0.0) for choice in itertools.product(moved, repeat=len(moved))])
+    return {
+        "values": list(values), "groups": list(groups), "null": null, "statistic": observed,
+        "greater": (drawn >= observed - 1e-9).mean(), "less": (drawn <= observed + 1e-9).mean(),
+        "two_sided": (abs(drawn) >= abs(observed) - 1e-9).mean(),
+    }
 
 
 def mean_difference(x, y, axis):
@@ -189,6 +213,10 @@ def main():
         "p_values": p, "bonferroni": [min(1.0, x * len(p)) for x in p], "holm": list(holm(p)),
         "bh": list(stats.false_discovery_control(p)), "by": list(stats.false_discovery_control(p, method="by")),
     }
+    values = np.random.default_rng(1).normal(0.4, 1, 6)
+    out["bootstrap_test"] = resampled_t(values, np.arange(6), 0.0)
+    values = np.random.default_rng(2).normal(0.3, 1, 14) + np.repeat([0.5, -0.2, 0.9, 0.1, 0.4, -0.6], [3, 2, 4, 1, 2, 2])
+    out["cluster_bootstrap_test"] = resampled_t(values, np.repeat(np.arange(6), [3, 2, 4, 1, 2, 2]), 0.0)
     print("{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value, default=float)}" for key, value in out.items()) + "\n}")
 
 

@@ -4,26 +4,38 @@
 
 use serde::Serialize;
 
-use super::guard::{check_number, finite_result, refuse};
-use super::welch::Contrast;
-use super::{Alternative, TestResult, one_sample_t, student};
+use super::one_sample_t::{one_sample_t, one_sample_t_interval};
+use super::welch::{Contrast, welch_interval};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Need, Terms};
+use crate::hypothesis::effects::{EffectSize, hedges_g};
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::{check_number, finite_result, refuse};
+use crate::hypothesis::ground::{Alternative, TestResult, student};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "tost";
 
 /// Both one-sided tests of equivalence; equivalence is claimed where both reject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Tost {
+pub struct Equivalence {
     /// Against a mean at or below the lower bound.
     pub above_low: TestResult,
     /// Against a mean at or above the upper bound.
     pub below_high: TestResult,
 }
 
-impl Tost {
+impl Equivalence {
     /// The p-value of equivalence: the larger of the two.
     pub fn p_value(&self) -> f64 {
         self.above_low.p_value.max(self.below_high.p_value)
+    }
+
+    /// The test that decides: that of the nearer bound.
+    fn deciding(self) -> TestResult {
+        let low = self.above_low.p_value >= self.below_high.p_value;
+        let (found, bound) = if low { (self.above_low, "lower") } else { (self.below_high, "upper") };
+        found.note(format!("the {bound} bound decides"))
     }
 }
 
@@ -35,9 +47,9 @@ impl Tost {
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for bounds out of order, fewer than two values, or values that are
 /// not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) where the values do not vary.
-pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Tost> {
+pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
-    Ok(Tost {
+    Ok(Equivalence {
         above_low: one_sample_t(values, low, Alternative::Greater)?,
         below_high: one_sample_t(values, high, Alternative::Less)?,
     })
@@ -48,7 +60,7 @@ pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Tost> {
 /// # Errors
 ///
 /// As [`tost`]; two equal constants are equivalent within bounds around zero, and an answer.
-pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost> {
+pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
     let Some(contrast) = Contrast::of(TEST, a, b)? else {
         return Ok(of_constants(low, high));
@@ -57,17 +69,20 @@ pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Tost
         let t = finite_result(TEST, (contrast.difference - bound) / contrast.standard_error)?;
         Ok(TestResult::new(TEST, "student t", t, student::p_value(t, contrast.df, alternative))?.df(contrast.df))
     };
-    Ok(Tost { above_low: one_sided(low, Alternative::Greater)?, below_high: one_sided(high, Alternative::Less)? })
+    Ok(Equivalence {
+        above_low: one_sided(low, Alternative::Greater)?,
+        below_high: one_sided(high, Alternative::Less)?,
+    })
 }
 
 /// Two samples that are one and the same constant differ by exactly zero.
-fn of_constants(low: f64, high: f64) -> Tost {
+fn of_constants(low: f64, high: f64) -> Equivalence {
     let side = |inside: bool| {
         let mut found = TestResult::no_effect("student t", "both samples are the same constant");
         found.p_value = if inside { f64::MIN_POSITIVE } else { 1.0 };
         found
     };
-    Tost { above_low: side(low < 0.0), below_high: side(high > 0.0) }
+    Equivalence { above_low: side(low < 0.0), below_high: side(high > 0.0) }
 }
 
 fn check_bounds(low: f64, high: f64) -> Result<()> {
@@ -79,10 +94,56 @@ fn check_bounds(low: f64, high: f64) -> Result<()> {
     Err(refuse(TEST, format!("the bounds are {low} and {high}"), "give the smaller first, such as -0.1 and 0.1"))
 }
 
+/// See [`tost`] and [`tost_two_sample`]; the bounds are the claim's margin on either side of the null.
+pub(super) struct Tost;
+
+impl Statistic for Tost {
+    fn assumes(&self) -> &'static str {
+        "independent values; means about normal; a margin chosen before the measurement"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Number { .. } | Design::Samples { .. })
+    }
+
+    fn needs(&self) -> Option<Need> {
+        Some(Need::Margin)
+    }
+
+    fn has_direction(&self) -> bool {
+        false
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let margin = terms.margin();
+        if let Data::Samples { observed, null } = data {
+            return Ok(tost_two_sample(observed, null, -margin, margin)?.deciding());
+        }
+        let (values, null) = data.number();
+        Ok(tost(values, null - margin, null + margin)?.deciding())
+    }
+
+    /// At level 1 - 2 α: equivalence is claimed where it lies within the margin.
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let one_sided = Terms { alternative: Alternative::Greater, ..*terms };
+        match data {
+            Data::Samples { observed, null } => welch_interval(observed, null, one_sided.level()).map(Some),
+            _ => one_sample_t_interval(&data.differences()?, one_sided.level()).map(Some),
+        }
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        match data {
+            Data::Samples { observed, null } => Ok(EffectSize::new("hedges_g", hedges_g(observed, null)?)),
+            _ => EffectSize::d_z(&data.differences()?),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_power, normals, numbers, reference, seeded};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_power, normals, numbers, reference, seeded};
 
     #[test]
     fn scipy_gives_the_same_numbers() {

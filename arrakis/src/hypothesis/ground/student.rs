@@ -7,7 +7,7 @@ use super::Alternative;
 /// The probability of a t at least as extreme as `t` with `df` degrees of freedom.
 ///
 /// Both tails come from the incomplete beta function, without the cancellation of `1 - cdf`.
-pub(super) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
+pub(crate) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
     let both_tails = beta_reg(df / 2.0, 0.5, df / (df + t * t));
     let beyond = both_tails / 2.0;
     match alternative {
@@ -19,7 +19,7 @@ pub(super) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
 }
 
 /// The t that leaves `1 - level` in the two tails together.
-pub(super) fn critical(level: f64, df: f64) -> f64 {
+pub(crate) fn critical(level: f64, df: f64) -> f64 {
     let tails = 1.0 - level;
     let mut high = 1.0;
     while p_value(high, df, Alternative::TwoSided) > tails && high < 1e150 {
@@ -29,7 +29,7 @@ pub(super) fn critical(level: f64, df: f64) -> f64 {
 }
 
 /// The point in `[low, high]` where `below` turns from true to false.
-pub(super) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
+pub(crate) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
     // Past a hundred halvings the interval is one ulp wide.
     for _ in 0..100 {
         let middle = low + (high - low) / 2.0;

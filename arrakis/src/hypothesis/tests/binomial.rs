@@ -5,10 +5,13 @@
 use statrs::function::beta::beta_reg;
 use statrs::function::factorial::ln_binomial;
 
-use super::guard::{check_level, refuse};
-use super::student::bisect;
-use super::{Alternative, Interval, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, cohen_h};
+use crate::hypothesis::ground::guard::{check_level, mean, refuse};
+use crate::hypothesis::ground::student::bisect;
+use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "binomial";
 
@@ -83,10 +86,44 @@ fn no_likelier(successes: u64, trials: u64, probability: f64) -> f64 {
     (0..=trials).map(ln_chance).filter(|&ln_chance| ln_chance <= limit).map(f64::exp).sum()
 }
 
+/// See [`binomial`].
+pub(super) struct Binomial;
+
+impl Statistic for Binomial {
+    fn assumes(&self) -> &'static str {
+        "independent trials with one chance of success"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        design == Design::Number { binary: true }
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (values, null) = data.number();
+        binomial(successes(values), values.len() as u64, null, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let (values, null) = data.number();
+        let interval = clopper_pearson(successes(values), values.len() as u64, terms.level())?;
+        Ok(Some(interval.shifted(null)))
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        let (values, null) = data.number();
+        Ok(EffectSize::new("cohen_h", cohen_h(mean(values), null)?))
+    }
+}
+
+/// How many of the values are 1.
+fn successes(values: &[f64]) -> u64 {
+    values.iter().filter(|&&value| value == 1.0).count() as u64
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, reference};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, reference};
     use rand::Rng;
 
     #[test]

@@ -4,10 +4,15 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::guard::check;
-use super::rank::{Ranks, doubled, rank, tails};
-use super::{Alternative, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, cliffs_delta};
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::check;
+use crate::hypothesis::ground::rank::{Ranks, doubled, rank, tails};
+use crate::hypothesis::ground::resample::bootstrap_difference;
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "mann_whitney";
 
@@ -72,10 +77,38 @@ fn approximate(u: f64, ranked: &Ranks, n_a: f64, n_b: f64, alternative: Alternat
     TestResult::new(TEST, "normal approximation", u, alternative.combine(above(u), above(pairs - u)))
 }
 
+/// See [`mann_whitney`].
+pub(super) struct MannWhitney;
+
+impl Statistic for MannWhitney {
+    fn assumes(&self) -> &'static str {
+        "independent values; under the null, one distribution"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Samples { .. })
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        let (a, b) = data.samples();
+        mann_whitney(a, b, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let (a, b) = data.samples();
+        bootstrap_difference(a, b, terms.resampling(a.len())).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        let (a, b) = data.samples();
+        Ok(EffectSize::new("cliffs_delta", cliffs_delta(a, b)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers() {

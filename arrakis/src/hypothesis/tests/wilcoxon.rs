@@ -4,11 +4,16 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::guard::{check, check_number, differences, refuse};
-use super::one_sample_t::shifted;
-use super::rank::{doubled, rank, tails};
-use super::{Alternative, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::{EffectSize, rank_biserial};
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::mean;
+use crate::hypothesis::ground::guard::{check, check_number, differences, refuse, shifted};
+use crate::hypothesis::ground::rank::{doubled, rank, rank_sums, tails};
+use crate::hypothesis::ground::resample::bootstrap;
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "wilcoxon";
 
@@ -40,15 +45,6 @@ pub fn wilcoxon_paired(a: &[f64], b: &[f64], alternative: Alternative) -> Result
         return Err(refuse(TEST, "there is one pair", "give at least 2"));
     }
     of_differences(&differences, alternative)
-}
-
-/// W+ and W-, the rank sums of the positive and of the negative differences.
-pub(super) fn rank_sums(differences: &[f64]) -> (f64, f64) {
-    let kept: Vec<f64> = differences.iter().copied().filter(|&difference| difference != 0.0).collect();
-    let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>()).ranks;
-    let sum =
-        |positive: bool| kept.iter().zip(&ranks).filter(|(d, _)| (**d > 0.0) == positive).map(|(_, rank)| rank).sum();
-    (sum(true), sum(false))
 }
 
 fn of_differences(differences: &[f64], alternative: Alternative) -> Result<TestResult> {
@@ -88,10 +84,40 @@ fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Re
     TestResult::new(TEST, "normal approximation", plus, alternative.combine(normal.sf(z), normal.cdf(z)))
 }
 
+/// See [`wilcoxon`].
+pub(super) struct Wilcoxon;
+
+impl Statistic for Wilcoxon {
+    fn assumes(&self) -> &'static str {
+        "independent values; under the null, symmetric about it"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        if let Data::Samples { observed, null } = data {
+            return wilcoxon_paired(observed, null, terms.alternative);
+        }
+        let (values, null) = data.number();
+        wilcoxon(values, null, terms.alternative)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let differences = data.differences()?;
+        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        Ok(EffectSize::new("rank_biserial", rank_biserial(&data.differences()?)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers() {

@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Builds the error for a sample that `test` cannot use.
-pub(super) fn refuse(test: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Error {
+pub(crate) fn refuse(test: &'static str, problem: impl Into<String>, fix: impl Into<String>) -> Error {
     Error::Statistics { test, problem: problem.into(), fix: fix.into() }
 }
 
 /// Checks that `values` has at least `at_least` entries and that all of them are finite.
-pub(super) fn check(test: &'static str, name: &str, values: &[f64], at_least: usize) -> Result<()> {
+pub(crate) fn check(test: &'static str, name: &str, values: &[f64], at_least: usize) -> Result<()> {
     if values.len() < at_least {
         let problem = format!("`{name}` has {} values", values.len());
         return Err(refuse(test, problem, format!("give at least {at_least}")));
@@ -23,7 +23,7 @@ pub(super) fn check(test: &'static str, name: &str, values: &[f64], at_least: us
 }
 
 /// Checks one number.
-pub(super) fn check_number(test: &'static str, name: &str, value: f64) -> Result<()> {
+pub(crate) fn check_number(test: &'static str, name: &str, value: f64) -> Result<()> {
     if value.is_finite() { Ok(()) } else { Err(not_finite(test, name, value)) }
 }
 
@@ -32,7 +32,7 @@ fn not_finite(test: &'static str, name: &str, value: f64) -> Error {
 }
 
 /// Checks that a result is a number: arithmetic on values near the limits of `f64` overflows.
-pub(super) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
+pub(crate) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
     if value.is_finite() {
         Ok(value)
     } else {
@@ -41,12 +41,12 @@ pub(super) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
 }
 
 /// Checks that a resampling test has draws.
-pub(super) fn check_draws(test: &'static str, draws: usize) -> Result<()> {
+pub(crate) fn check_draws(test: &'static str, draws: usize) -> Result<()> {
     if draws == 0 { Err(refuse(test, "0 draws were asked for", "use `draws = 999` or more")) } else { Ok(()) }
 }
 
 /// Checks a confidence level.
-pub(super) fn check_level(test: &'static str, level: f64) -> Result<()> {
+pub(crate) fn check_level(test: &'static str, level: f64) -> Result<()> {
     if level > 0.0 && level < 1.0 {
         return Ok(());
     }
@@ -62,7 +62,7 @@ pub fn paired_differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>> {
     differences("paired differences", a, b)
 }
 
-pub(super) fn differences(test: &'static str, a: &[f64], b: &[f64]) -> Result<Vec<f64>> {
+pub(crate) fn differences(test: &'static str, a: &[f64], b: &[f64]) -> Result<Vec<f64>> {
     check(test, "a", a, 1)?;
     check(test, "b", b, 1)?;
     if a.len() != b.len() {
@@ -72,6 +72,11 @@ pub(super) fn differences(test: &'static str, a: &[f64], b: &[f64]) -> Result<Ve
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     differences.iter().try_for_each(|&difference| finite_result(test, difference).map(drop))?;
     Ok(differences)
+}
+
+/// `values - null`, checked for overflow.
+pub(crate) fn shifted(test: &'static str, values: &[f64], null: f64) -> Result<Vec<f64>> {
+    values.iter().map(|value| finite_result(test, value - null)).collect()
 }
 
 /// The mean of `values`; 0 for an empty slice.
@@ -86,26 +91,26 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
 
 /// Mean and sample standard deviation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moments {
-    pub(super) n: f64,
-    pub(super) mean: f64,
-    pub(super) sd: f64,
+pub(crate) struct Moments {
+    pub(crate) n: f64,
+    pub(crate) mean: f64,
+    pub(crate) sd: f64,
 }
 
 impl Moments {
     /// Standard error of the mean.
-    pub(super) fn standard_error(self) -> f64 {
+    pub(crate) fn standard_error(self) -> f64 {
         self.sd / self.n.sqrt()
     }
 
     /// Whether the spread is no more than the rounding of numbers as large as `scale`.
-    pub(super) fn is_constant(self, scale: f64) -> bool {
+    pub(crate) fn is_constant(self, scale: f64) -> bool {
         self.sd <= ROUNDING * scale
     }
 }
 
 /// The moments of finite `values`, computed on a power-of-two scale so that squares stay in range.
-pub(super) fn moments(values: &[f64]) -> Moments {
+pub(crate) fn moments(values: &[f64]) -> Moments {
     let n = values.len() as f64;
     let first = values.first().copied().unwrap_or(0.0);
     if values.iter().all(|&value| value == first) {
@@ -118,12 +123,12 @@ pub(super) fn moments(values: &[f64]) -> Moments {
 }
 
 /// The largest magnitude in `values`.
-pub(super) fn largest(values: &[f64]) -> f64 {
+pub(crate) fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
 
 /// The power of two just under `magnitude`: dividing by it is exact.
-pub(super) fn power_of_two(magnitude: f64) -> f64 {
+pub(crate) fn power_of_two(magnitude: f64) -> f64 {
     if magnitude == 0.0 { 1.0 } else { 2f64.powi(magnitude.log2().floor().clamp(-1000.0, 1000.0) as i32) }
 }
 

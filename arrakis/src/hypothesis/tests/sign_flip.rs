@@ -6,10 +6,16 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::guard::{check, check_draws, check_number, differences, largest, mean, power_of_two, refuse};
-use super::one_sample_t::shifted;
-use super::{Alternative, TestResult};
 use crate::error::Result;
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::EffectSize;
+use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::guard::{
+    check, check_draws, check_number, differences, largest, mean, power_of_two, refuse, shifted,
+};
+use crate::hypothesis::ground::resample::bootstrap;
+use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "sign_flip";
 
@@ -92,10 +98,44 @@ fn flipped(differences: &[f64], signs: &[u64]) -> f64 {
     differences.iter().enumerate().map(|(i, &difference)| if turned(i) { -difference } else { difference }).sum()
 }
 
+/// See [`sign_flip`].
+pub(super) struct SignFlip;
+
+impl Statistic for SignFlip {
+    fn assumes(&self) -> &'static str {
+        "independent values; under the null, symmetric about it"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+    }
+
+    fn tails(&self, _alternative: Alternative) -> Option<usize> {
+        Some(1)
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        if let Data::Samples { observed, null } = data {
+            return sign_flip_paired(observed, null, terms.alternative, terms.draws, terms.seed);
+        }
+        let (values, null) = data.number();
+        sign_flip(values, null, terms.alternative, terms.draws, terms.seed)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let differences = data.differences()?;
+        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        EffectSize::d_z(&data.differences()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
     use super::*;
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
 
     #[test]
     fn scipy_gives_the_same_numbers_when_exact() {

@@ -265,7 +265,7 @@ mod tests {
         let (a, b) = (normals(&mut seeded(2), 100), normals(&mut seeded(3), 100));
         let found = bootstrap_difference(&a, &b, Bootstrap::default()).unwrap();
         assert_close(f64::midpoint(found.low, found.high), mean(&a) - mean(&b), 0.02);
-        let student = super::super::welch_interval(&a, &b, 0.95).unwrap();
+        let student = crate::hypothesis::stats::welch_interval(&a, &b, 0.95).unwrap();
         assert_close(found.high - found.low, student.high - student.low, 0.05);
     }
 

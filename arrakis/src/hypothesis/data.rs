@@ -1,0 +1,144 @@
+//! What a statistic is given: the shape of a measurement, its numbers, and the terms of the claim.
+
+use super::ground::Alternative;
+use super::ground::guard::paired_differences;
+use super::ground::resample::{Bootstrap, IntervalMethod};
+use crate::error::{Error, Result};
+
+/// The shape of a measurement and its null: what decides which statistics fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Design {
+    /// One value, and many draws of the null.
+    Draws,
+    /// Many values, and a number.
+    Number {
+        /// The values are zeros and ones, and the number is a chance between them.
+        binary: bool,
+    },
+    /// Two samples of more than one value.
+    Samples {
+        /// They are equally long.
+        paired: bool,
+    },
+}
+
+/// The numbers of a measurement and its null, in units of the metric.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Data<'a> {
+    /// See [`Design::Draws`].
+    Draws { observed: f64, null: &'a [f64] },
+    /// See [`Design::Number`].
+    Number { observed: &'a [f64], null: f64 },
+    /// See [`Design::Samples`].
+    Samples { observed: &'a [f64], null: &'a [f64] },
+}
+
+const UNFIT: &str = "BUG: a statistic is given only what it says it fits";
+
+impl<'a> Data<'a> {
+    /// The value and the draws of [`Design::Draws`].
+    pub(crate) fn draws(self) -> (f64, &'a [f64]) {
+        if let Self::Draws { observed, null } = self { (observed, null) } else { unreachable!("{UNFIT}") }
+    }
+
+    /// The values and the number of [`Design::Number`].
+    pub(crate) fn number(self) -> (&'a [f64], f64) {
+        if let Self::Number { observed, null } = self { (observed, null) } else { unreachable!("{UNFIT}") }
+    }
+
+    /// The two samples of [`Design::Samples`].
+    pub(crate) fn samples(self) -> (&'a [f64], &'a [f64]) {
+        if let Self::Samples { observed, null } = self { (observed, null) } else { unreachable!("{UNFIT}") }
+    }
+
+    /// Observed less null, pair by pair or value by value.
+    pub(crate) fn differences(self) -> Result<Vec<f64>> {
+        match self {
+            Self::Draws { observed, null } => paired_differences(&vec![observed; null.len()], null),
+            Self::Number { observed, null } => paired_differences(observed, &vec![null; observed.len()]),
+            Self::Samples { observed, null } => paired_differences(observed, null),
+        }
+    }
+}
+
+/// An option of a claim that some statistics cannot do without, and all others refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// How far from the null still counts as equal.
+    Margin,
+    /// The group of each value.
+    Groups,
+}
+
+impl Need {
+    /// The option's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Margin => "margin",
+            Self::Groups => "groups",
+        }
+    }
+
+    /// How to give it.
+    pub(crate) fn fix(self) -> &'static str {
+        match self {
+            Self::Margin => "say which distance from the null still counts as equal: `margin = 0.1`",
+            Self::Groups => "name the group of each value: `groups = [\"a\", \"a\", \"b\", \"b\"]`",
+        }
+    }
+}
+
+/// What a claim says apart from its words and its test.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) alternative: Alternative,
+    pub(crate) alpha: f64,
+    /// After the claim's own comparisons.
+    pub(crate) alpha_corrected: f64,
+    pub(crate) draws: usize,
+    pub(crate) seed: u64,
+    /// Checked: positive and finite.
+    pub(crate) margin: Option<f64>,
+    pub(crate) groups: Option<&'a [String]>,
+}
+
+impl<'a> Terms<'a> {
+    /// The margin of a statistic that says it needs one.
+    pub(crate) fn margin(&self) -> f64 {
+        self.margin.expect("BUG: the claim has what its test needs")
+    }
+
+    /// The groups of a statistic that says it needs them.
+    pub(crate) fn groups(&self) -> &'a [String] {
+        self.groups.expect("BUG: the claim has what its test needs")
+    }
+
+    /// The level whose interval is the dual of the test where α is not divided: `1 - alpha`, or `1 - 2 alpha` one-sided.
+    pub(crate) fn level(&self) -> f64 {
+        let tails = if self.alternative == Alternative::TwoSided { 1.0 } else { 2.0 };
+        if tails * self.alpha < 1.0 { 1.0 - tails * self.alpha } else { 1.0 - self.alpha }
+    }
+
+    /// How the interval of `n` values is resampled.
+    pub(crate) fn resampling(&self, n: usize) -> Bootstrap {
+        // BCa leaves out each value in turn; in a large sample its correction is nothing and its cost is not.
+        let method = if n > 2000 { IntervalMethod::Percentile } else { IntervalMethod::Bca };
+        Bootstrap { level: self.level(), seed: self.seed, method, ..Bootstrap::default() }
+    }
+
+    /// Whether a p-value is small enough, rounding aside: 19 draws can reach 1/20 at α = 0.05.
+    pub(crate) fn rejects(&self, p_value: f64) -> bool {
+        p_value <= self.alpha_corrected * (1.0 + 1e-12)
+    }
+
+    /// Checks that `draws`, of which `tails` count as extreme, can reach the corrected α.
+    pub(crate) fn check_draws(&self, draws: usize, tails: usize) -> Result<()> {
+        let tails = tails as f64;
+        let smallest = tails / (draws as f64 + 1.0);
+        if self.rejects(smallest) {
+            return Ok(());
+        }
+        let needed = (tails / self.alpha_corrected * (1.0 - 1e-12)).ceil() as usize - 1;
+        Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha_corrected, needed })
+    }
+}

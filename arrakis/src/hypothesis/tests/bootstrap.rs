@@ -1,0 +1,206 @@
+//! The bootstrap test of a mean: is the mean of a sample some given number, whatever its distribution?
+//!
+//! Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), section 16.4: the sample is moved onto the null, and
+//! t is compared with the t of samples drawn from it; the p-value is (b + 1) / (B + 1) as in Phipson & Smyth, "Permutation
+//! p-values should never be zero" (2010).
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::error::{Error, Result};
+use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::effects::EffectSize;
+use crate::hypothesis::ground::guard::{
+    check, check_draws, check_number, finite_result, largest, mean, power_of_two, shifted,
+};
+use crate::hypothesis::ground::resample::bootstrap;
+use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::statistic::Statistic;
+
+const TEST: &str = "bootstrap";
+
+/// Tests whether the mean of independent `values` is `null`, from `draws` samples of the values moved onto it.
+///
+/// The statistic is t, the mean difference in standard errors; two-sided compares its magnitude. Nothing is assumed of the
+/// distribution; with fewer than about ten values, [`sign_flip`](super::functions::sign_flip) or
+/// [`one_sample_t`](super::functions::one_sample_t) keep the error rate better.
+///
+/// # Errors
+///
+/// [`Error::Statistics`] for fewer than two values, values that are not finite, or 0 draws; [`Error::Degenerate`] where the
+/// values do not vary and are not `null`. Values that all equal `null` are an answer: `p_value` 1.
+pub fn bootstrap_test(
+    values: &[f64],
+    null: f64,
+    alternative: Alternative,
+    draws: usize,
+    seed: u64,
+) -> Result<TestResult> {
+    check(TEST, "values", values, 2)?;
+    check_number(TEST, "null", null)?;
+    check_draws(TEST, draws)?;
+    let scale = largest(values).max(null.abs());
+    let differences = shifted(TEST, values, null)?;
+    let units: Vec<&[f64]> = differences.chunks(1).collect();
+    of_units(TEST, &units, scale, alternative, draws, seed)
+}
+
+/// One unit that is drawn as a whole: the sum of its deviations from the mean, and how many values it has.
+#[derive(Clone, Copy)]
+struct Unit {
+    sum: f64,
+    n: f64,
+}
+
+/// The test of a mean difference of zero, drawing whole `units`; `scale` is the size of the numbers that were subtracted,
+/// whose rounding is not spread.
+pub(super) fn of_units(
+    test: &'static str,
+    units: &[&[f64]],
+    scale: f64,
+    alternative: Alternative,
+    draws: usize,
+    seed: u64,
+) -> Result<TestResult> {
+    let floor = 1.0 / (draws as f64 + 1.0);
+    let differences = units.concat();
+    let size = power_of_two(largest(&differences));
+    let centre = mean(&differences) / size;
+    let centred = |unit: &&[f64]| Unit { sum: unit.iter().map(|x| x / size - centre).sum(), n: unit.len() as f64 };
+    let units: Vec<Unit> = units.iter().map(centred).collect();
+    let error = standard_error(&units, 0.0);
+    let rounding = 8.0 * f64::EPSILON * scale / size;
+    if error * (units.len() as f64).sqrt() <= rounding {
+        if centre.abs() <= rounding {
+            return Ok(TestResult::no_effect("monte carlo", "every difference is zero").smallest_p(floor));
+        }
+        return Err(Error::Degenerate {
+            test,
+            problem: format!("every difference is {}, so there is no spread to measure it against", centre * size),
+            fix: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
+        });
+    }
+    let t = finite_result(test, centre / error)?;
+    let p_value = share_as_extreme(&units, t, alternative, draws, seed);
+    Ok(TestResult::new(test, "monte carlo", t, p_value)?.smallest_p(floor))
+}
+
+/// The standard error of the mean of `units`, which is `mean`: that of independent values where each has a unit of its own,
+/// else the cluster-robust one.
+fn standard_error(units: &[Unit], mean: f64) -> f64 {
+    let count = units.len() as f64;
+    let total: f64 = units.iter().map(|unit| unit.n).sum();
+    let squares: f64 = units.iter().map(|unit| (unit.sum - unit.n * mean).powi(2)).sum();
+    (count / (count - 1.0) * squares).sqrt() / total
+}
+
+fn share_as_extreme(units: &[Unit], t: f64, alternative: Alternative, draws: usize, seed: u64) -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let threshold = alternative.extremeness(t) - 1e-12 * t.abs();
+    let mut drawn = units.to_vec();
+    let extreme = (0..draws).filter(|_| {
+        drawn.fill_with(|| units[rng.random_range(0..units.len())]);
+        alternative.extremeness(t_of(&drawn)) >= threshold
+    });
+    (extreme.count() as f64 + 1.0) / (draws as f64 + 1.0)
+}
+
+/// The t of drawn units; infinite where one unit was drawn again and again, which has no spread.
+fn t_of(units: &[Unit]) -> f64 {
+    let mean = units.iter().map(|unit| unit.sum).sum::<f64>() / units.iter().map(|unit| unit.n).sum::<f64>();
+    let error = standard_error(units, mean);
+    match mean.abs() <= 1e-14 {
+        true => 0.0,
+        false if error <= 1e-14 => f64::INFINITY.copysign(mean),
+        false => mean / error,
+    }
+}
+
+/// See [`bootstrap_test`].
+pub(super) struct Bootstrap;
+
+impl Statistic for Bootstrap {
+    fn assumes(&self) -> &'static str {
+        "independent values, enough of them to stand for their distribution"
+    }
+
+    fn fits(&self, design: Design) -> bool {
+        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+    }
+
+    fn tails(&self, _alternative: Alternative) -> Option<usize> {
+        Some(1)
+    }
+
+    fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
+        bootstrap_test(&data.differences()?, 0.0, terms.alternative, terms.draws, terms.seed)
+    }
+
+    fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
+        let differences = data.differences()?;
+        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
+    }
+
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        EffectSize::d_z(&data.differences()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hypothesis::ground::testing::{
+        assert_close, assert_null_rate, assert_power, normals, numbers, reference,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_p_value_nears_that_of_every_sample_there_is() {
+        let expected = reference("bootstrap_test");
+        let values = numbers(&expected["values"]);
+        for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
+            let found = bootstrap_test(&values, expected["null"].as_f64().unwrap(), alternative, 40_000, 0).unwrap();
+            // Three standard errors of 40 000 draws.
+            assert_close(found.p_value, expected[alternative.to_string()].as_f64().unwrap(), 0.0075);
+            assert_close(found.statistic, expected["statistic"].as_f64().unwrap(), 1e-10);
+        }
+    }
+
+    #[test]
+    fn the_mouse_data_of_the_book() {
+        // Efron & Tibshirani, section 16.4: t = -1.67, and about one sample in ten is as small.
+        let treated = [94.0, 197.0, 16.0, 38.0, 99.0, 141.0, 23.0];
+        let found = bootstrap_test(&treated, 129.0, Alternative::Less, 9999, 1).unwrap();
+        assert_close(found.statistic, -1.67, 0.005);
+        assert_close(found.p_value, 0.10, 0.02);
+    }
+
+    #[test]
+    fn a_hand_computed_case() {
+        // Of the four samples of two values, moved to -1 and 1, two have no spread: t is -inf and inf; two have t = 0. The
+        // observed t is 3, so one in four is as large, and two in four are as far from 0.
+        let p = |alternative| bootstrap_test(&[2.0, 4.0], 0.0, alternative, 9999, 0).unwrap().p_value;
+        assert_close(p(Alternative::Greater), 0.25, 0.02);
+        assert_close(p(Alternative::TwoSided), 0.5, 0.02);
+        assert_close(p(Alternative::Less), 1.0 - 0.25, 0.02);
+    }
+
+    #[test]
+    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+        assert_null_rate(|rng, seed| bootstrap_test(&normals(rng, 20), 0.0, Alternative::TwoSided, 199, seed).unwrap());
+        assert_power(0.95, |rng, seed| {
+            bootstrap_test(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap()
+        });
+    }
+
+    #[test]
+    fn values_without_spread_are_answered_or_refused_by_name() {
+        assert_eq!(bootstrap_test(&[0.3; 9], 0.3, Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);
+        assert_eq!(
+            bootstrap_test(&[2.0, 2.0], 0.5, Alternative::Less, 99, 0).unwrap_err().to_string(),
+            "`bootstrap` is degenerate: every difference is 1.5, so there is no spread to measure it against; measure on \
+             inputs that differ, or use `sign_flip`, which needs no variance"
+        );
+        assert!(bootstrap_test(&[1.0, 2.0], 0.0, Alternative::Less, 0, 0).is_err());
+    }
+}

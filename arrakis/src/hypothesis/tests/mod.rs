@@ -1,0 +1,210 @@
+//! The statistics that a claim can name, one a file: a plain function over slices, and how a claim calls it.
+//!
+//! A statistic is a unit struct that implements [`Statistic`], and one row of the list below.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::statistic::Statistic;
+use crate::error::{Error, Result};
+
+/// Declares the statistics. A row is the file, which is also the name in files and on the command line; the type; what it
+/// tests, in words; and the plain functions that [`stats`](super::stats) exports. Where several fit, the first is chosen.
+macro_rules! statistics {
+    ($($file:ident $kind:ident $about:literal { $($function:ident),* },)*) => {
+        $(
+            mod $file;
+        )*
+
+        /// The plain functions of all statistics.
+        pub(super) mod functions {
+            $(pub use super::$file::{$($function),*};)*
+        }
+
+        /// A statistical test, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Test {
+            /// Chosen from what was measured and from the claim's options: one value against draws by
+            /// [`Test::MonteCarlo`], many against a number by [`Test::SignFlip`] (zeros and ones by [`Test::Binomial`]), two
+            /// samples by [`Test::Permutation`]; with a margin by [`Test::Tost`], with groups by [`Test::ClusterBootstrap`].
+            #[default]
+            Auto,
+            $(#[doc = concat!($about, ".")] $kind,)*
+        }
+
+        impl Test {
+            /// Every test, [`Test::Auto`] first, then in the order of the automatic choice.
+            pub const ALL: &'static [Self] = &[Self::Auto, $(Self::$kind),*];
+
+            /// The name in files and on the command line, such as `sign_flip`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    Self::Auto => "auto",
+                    $(Self::$kind => stringify!($file),)*
+                }
+            }
+
+            /// What it tests, in a few words.
+            pub fn about(self) -> &'static str {
+                match self {
+                    Self::Auto => "The first test that fits the measurement",
+                    $(Self::$kind => $about,)*
+                }
+            }
+
+            /// The statistic behind the name; `None` for [`Test::Auto`].
+            pub(crate) fn statistic(self) -> Option<&'static dyn Statistic> {
+                match self {
+                    Self::Auto => None,
+                    $(Self::$kind => Some(&$file::$kind),)*
+                }
+            }
+        }
+    };
+}
+
+statistics! {
+    monte_carlo MonteCarlo "One value among draws of the null" { monte_carlo },
+    binomial Binomial "Zeros and ones against a chance" { binomial, clopper_pearson },
+    permutation Permutation "Two independent samples: exchangeability, by permuting labels" { permutation },
+    welch Welch "Two independent samples, about normal: their means" { welch, welch_interval },
+    mann_whitney MannWhitney "Two independent samples: which tends to be larger, by ranks" { mann_whitney },
+    sign_flip SignFlip "A sample against a number, or pairs: symmetry, by flipping signs" { sign_flip, sign_flip_paired },
+    paired_t PairedT "Pairs, about normal: the mean difference" { paired_t },
+    wilcoxon Wilcoxon "A sample against a number, or pairs: symmetry, by ranks" { wilcoxon, wilcoxon_paired },
+    one_sample_t OneSampleT "A sample against a number, about normal: its mean" { one_sample_t, one_sample_t_interval },
+    bootstrap Bootstrap "A sample against a number, or pairs: the mean, by resampling" { bootstrap_test },
+    cluster_bootstrap ClusterBootstrap "As the bootstrap, where values of one group are not independent: needs `groups`" { cluster_bootstrap_test },
+    tost Tost "Equivalence: the mean is within `margin` of the null, about normal" { Equivalence, tost, tost_two_sample },
+}
+
+impl Test {
+    /// What must be true of the measurement for the p-value to mean what it says.
+    pub fn assumes(self) -> &'static str {
+        self.statistic().map_or("what the chosen test assumes", Statistic::assumes)
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Test {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let near = |test: &Self| strsim::levenshtein(test.name(), text);
+        let nearest = Self::ALL.iter().copied().min_by_key(near).expect("BUG: there are tests");
+        if nearest.name() == text {
+            return Ok(nearest);
+        }
+        let names: Vec<&str> = Self::ALL.iter().map(|test| test.name()).collect();
+        Err(Error::Statistics {
+            test: "test",
+            problem: format!("there is no test `{text}`"),
+            fix: format!("did you mean `{nearest}`? The tests are {}", names.join(", ")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod laws {
+    use super::super::data::{Data, Design, Terms};
+    use super::super::effects::{cliffs_delta, cohen_d, cohen_dz, hedges_g, pearson, rank_biserial, spearman};
+    use super::super::ground::guard::mean;
+    use super::super::ground::resample::{self, bootstrap as bootstrap_interval};
+    use super::super::ground::{Alternative, Interval};
+    use super::functions::{one_sample_t_interval, welch_interval};
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_a_misspelt_one_has_a_nearest() {
+        for test in Test::ALL {
+            assert_eq!(test.to_string().parse::<Test>().unwrap(), *test);
+            assert_eq!(serde_json::to_value(test).unwrap(), test.name());
+        }
+        let error = "sign_flop".parse::<Test>().unwrap_err().to_string();
+        assert!(error.starts_with("`test`: there is no test `sign_flop`; did you mean `sign_flip`?"), "{error}");
+    }
+
+    #[test]
+    fn every_statistic_says_what_it_tests_and_what_it_assumes() {
+        for test in Test::ALL {
+            let (about, assumes) = (test.about(), test.assumes());
+            assert!(about.len() > 20 && !about.ends_with('.'), "{test}: {about}");
+            assert!(assumes.len() > 10 && !assumes.ends_with('.'), "{test}: {assumes}");
+        }
+    }
+
+    const NASTY: [&[f64]; 10] = [
+        &[1.0],
+        &[1.0, 0.0],
+        &[0.0; 14],
+        &[0.1; 14],
+        &[f64::MAX, -f64::MAX, f64::MAX],
+        &[f64::MIN_POSITIVE, 5e-324, -5e-324],
+        &[1.0, 1.0 + f64::EPSILON, 1.0],
+        &[0.0, 1e300, 2e300, 0.0, 1e300, 2e300, 0.0],
+        &[f64::NAN, 1.0, 2.0],
+        &[f64::INFINITY, f64::NEG_INFINITY],
+    ];
+
+    /// Every shape that `a` and `b` can be given in, with what it is called.
+    fn shapes<'a>(a: &'a [f64], b: &'a [f64]) -> [(Design, Data<'a>); 3] {
+        let binary = a.iter().all(|&value| value == 0.0 || value == 1.0) && b[0] > 0.0 && b[0] < 1.0;
+        [
+            (Design::Draws, Data::Draws { observed: a[0], null: b }),
+            (Design::Number { binary }, Data::Number { observed: a, null: b[0] }),
+            (Design::Samples { paired: a.len() == b.len() }, Data::Samples { observed: a, null: b }),
+        ]
+    }
+
+    #[test]
+    fn no_sample_makes_a_statistic_panic_or_answer_with_a_nan() {
+        let pairs = || NASTY.iter().flat_map(|a| NASTY.iter().map(move |b| (*a, *b)));
+        let statistics = || Test::ALL.iter().filter_map(|test| Some((test, test.statistic()?)));
+        for ((a, b), alternative) in pairs()
+            .flat_map(|pair| [Alternative::Greater, Alternative::Less, Alternative::TwoSided].map(|way| (pair, way)))
+        {
+            let groups: Vec<String> = (0..a.len()).map(|index| (index % 3).to_string()).collect();
+            let (margin, groups) = (Some(0.5), Some(groups.as_slice()));
+            let terms = Terms { alternative, alpha: 0.5, alpha_corrected: 0.5, draws: 19, seed: 0, margin, groups };
+            for ((test, statistic), (design, data)) in
+                statistics().flat_map(|named| shapes(a, b).map(|shape| (named, shape)))
+            {
+                if !statistic.fits(design) {
+                    continue;
+                }
+                if let Ok(found) = statistic.run(&terms, data) {
+                    assert!(found.p_value > 0.0 && found.p_value <= 1.0, "{test} {a:?} {b:?} {found:?}");
+                    assert!(found.statistic.is_finite(), "{test} {a:?} {b:?} {found:?}");
+                }
+                if alternative != Alternative::TwoSided {
+                    continue;
+                }
+                let ends = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
+                assert!(statistic.interval(&terms, data).ok().flatten().is_none_or(ends), "{test} {a:?} {b:?}");
+                assert!(statistic.effect(data).map_or(true, |effect| effect.value.is_finite()), "{test} {a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_sample_makes_an_effect_size_or_an_interval_a_nan() {
+        for (a, b) in NASTY.iter().flat_map(|a| NASTY.iter().map(move |b| (*a, *b))).chain([(&[][..], &[][..])]) {
+            let effects = [cohen_d(a, b), hedges_g(a, b), cohen_dz(a), cliffs_delta(a, b), rank_biserial(a)];
+            let more = [pearson(a, b), spearman(a, b)];
+            assert!(effects.into_iter().chain(more).flatten().all(f64::is_finite), "{a:?} {b:?}");
+            let ends = |interval: Interval| interval.low.is_finite() && interval.high.is_finite();
+            let resampled = bootstrap_interval(a, resample::Bootstrap::default(), mean);
+            let intervals = [resampled, welch_interval(a, b, 0.9), one_sample_t_interval(a, 0.9)];
+            assert!(intervals.into_iter().flatten().all(ends), "{a:?} {b:?}");
+        }
+    }
+}
