@@ -14,6 +14,7 @@ mod gradients;
 mod hooked_bodies;
 mod loading_memory;
 mod mutations;
+mod new_crate;
 mod parity;
 mod sites_table;
 #[cfg(feature = "smollm2")]
