@@ -8,6 +8,8 @@ use proc_macro::TokenStream;
 
 mod experiment;
 mod hooked;
+mod mistakes;
+mod options;
 
 use experiment::Kind;
 

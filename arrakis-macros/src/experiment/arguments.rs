@@ -3,8 +3,9 @@
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, FnArg, Ident, Pat, PatIdent, PatType, Type};
 
+use super::attributes::{Attributes, Kind};
 use super::function::Function;
-use super::layers::{Kind, Layers};
+use crate::mistakes::Mistakes;
 
 /// The arguments, sorted; those that the caller does not pass have left the signature.
 pub(crate) struct Arguments {
@@ -34,24 +35,31 @@ pub(crate) fn is_helper(attr: &Attribute) -> bool {
 }
 
 impl Arguments {
-    pub(crate) fn of(function: &mut Function, layers: &Layers) -> syn::Result<Self> {
+    /// Sorts the arguments; nothing where there is no bench.
+    pub(crate) fn of(function: &mut Function, attributes: &Attributes, mistakes: &mut Mistakes) -> Option<Self> {
         let mut sorted = Sorted::default();
         let inputs = std::mem::take(&mut function.sig.inputs);
         for arg in inputs {
-            if let Some(kept) = sorted.sort(arg, layers)? {
+            if let Some(Some(kept)) = mistakes.catch(sorted.sort(arg, attributes)) {
                 function.sig.inputs.push(kept);
             }
         }
-        if layers.plot.is_some() && sorted.figure.is_none() {
+        if attributes.plot.is_some() && sorted.figure.is_none() && mistakes.is_empty() {
             let message = "`#[plot_results]` needs something to draw on: add an argument `#[figure] fig: &mut Figure`; the caller does not pass it";
-            return Err(syn::Error::new(function.sig.ident.span(), message));
+            mistakes.at(function.sig.ident.span(), message);
         }
-        let bench = match (sorted.bench, layers.bench()?) {
+        let bench = match (sorted.bench, mistakes.catch(attributes.bench())?) {
             (Some(argument), _) => BenchFrom::Argument(argument),
             (None, Some(expression)) => BenchFrom::Expression(Box::new(expression.clone())),
-            (None, None) => return Err(no_bench(function, layers)),
+            (None, None) => {
+                // A misspelt `bench = ..`, or an argument taken wrongly, has been reported.
+                if mistakes.is_empty() {
+                    mistakes.add(no_bench(function, attributes));
+                }
+                return None;
+            }
         };
-        Ok(Self {
+        Some(Self {
             bench,
             tools: sorted.tools,
             figure: sorted.figure,
@@ -62,8 +70,8 @@ impl Arguments {
     }
 }
 
-fn no_bench(function: &Function, layers: &Layers) -> syn::Error {
-    let name = layers.first.map_or("log_experiment", Kind::name);
+fn no_bench(function: &Function, attributes: &Attributes) -> syn::Error {
+    let name = attributes.first.map_or("log_experiment", Kind::name);
     let message =
         format!("`#[{name}]` needs a bench: add an argument `bench: &Bench`, or name one with `#[{name}(bench = ..)]`");
     syn::Error::new(function.sig.ident.span(), message)
@@ -81,7 +89,7 @@ struct Sorted {
 
 impl Sorted {
     /// Notes what the argument is; gives it back where the caller passes it.
-    fn sort(&mut self, arg: FnArg, layers: &Layers) -> syn::Result<Option<FnArg>> {
+    fn sort(&mut self, arg: FnArg, attributes: &Attributes) -> syn::Result<Option<FnArg>> {
         let FnArg::Typed(mut typed) = arg else {
             self.method = true;
             return Ok(Some(arg));
@@ -90,8 +98,8 @@ impl Sorted {
         typed.attrs.retain(|attr| !is_helper(attr));
         match helpers.as_slice() {
             [] => self.plain(&typed)?,
-            [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, layers).map(|()| None),
-            [helper] => return self.figure(helper, typed, layers).map(|()| None),
+            [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, attributes).map(|()| None),
+            [helper] => return self.figure(helper, typed, attributes).map(|()| None),
             [_, second, ..] => {
                 return Err(syn::Error::new_spanned(second, "an argument is a tool or the figure, marked once"));
             }
@@ -99,8 +107,8 @@ impl Sorted {
         Ok(Some(FnArg::Typed(typed)))
     }
 
-    fn tool(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
-        if layers.tools.is_none() {
+    fn tool(&mut self, helper: &Attribute, typed: PatType, attributes: &Attributes) -> syn::Result<()> {
+        if attributes.tools.is_none() {
             return Err(syn::Error::new_spanned(
                 helper,
                 "`#[tool]` is filled in by `#[use_tools]`: put it on the function",
@@ -110,8 +118,8 @@ impl Sorted {
         Ok(())
     }
 
-    fn figure(&mut self, helper: &Attribute, typed: PatType, layers: &Layers) -> syn::Result<()> {
-        if layers.plot.is_none() {
+    fn figure(&mut self, helper: &Attribute, typed: PatType, attributes: &Attributes) -> syn::Result<()> {
+        if attributes.plot.is_none() {
             return Err(syn::Error::new_spanned(
                 helper,
                 "`#[figure]` is filled in by `#[plot_results]`: put it on the function",
@@ -169,4 +177,60 @@ fn names(pat: &Pat) -> Vec<Ident> {
     let mut found = Names::default();
     found.visit_pat(pat);
     found.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mistakes::tests::messages;
+
+    /// The arguments of a function under the attributes in its text, and what is left of its signature.
+    fn of(text: &str) -> Result<(Arguments, String), Vec<String>> {
+        let mut function = Function::parse(Kind::Log, &text.parse().unwrap()).unwrap();
+        let mut mistakes = Mistakes::default();
+        let attributes = Attributes::take(Kind::Log, "".parse().unwrap(), &mut function.attrs, &mut mistakes);
+        let arguments = Arguments::of(&mut function, &attributes, &mut mistakes);
+        mistakes.finish().map_err(|error| messages(&error))?;
+        let inputs = &function.sig.inputs;
+        Ok((arguments.unwrap(), quote::quote!(#inputs).to_string()))
+    }
+
+    #[test]
+    fn tools_and_the_figure_leave_the_signature_and_inputs_are_named() {
+        let (arguments, signature) = of(
+            "#[use_tools] #[plot_results] fn f(&self, bench: &arrakis::Bench, #[tool] lens: LogitLens, (a, _b): (u8, u8), #[figure] fig: &mut Figure, mut c: u8) {}",
+        )
+        .unwrap();
+        assert!(matches!(&arguments.bench, BenchFrom::Argument(name) if name == "bench"));
+        assert_eq!((arguments.tools.len(), arguments.figure.is_some(), arguments.method), (1, true, true));
+        assert_eq!(
+            (arguments.shown, arguments.passed),
+            (vec!["a", "c"].into_iter().map(|n| quote::format_ident!("{n}")).collect(), 2)
+        );
+        assert_eq!(signature, "& self , bench : & arrakis :: Bench , (a , _b) : (u8 , u8) , mut c : u8");
+    }
+
+    #[test]
+    fn the_bench_can_be_an_expression() {
+        let (arguments, _) = of("#[use_tools(bench = shared())] fn f(x: u8) {}").unwrap();
+        assert!(matches!(arguments.bench, BenchFrom::Expression(_)));
+    }
+
+    #[test]
+    fn wrong_arguments_are_all_reported() {
+        assert_eq!(
+            of("fn f(bench: Bench, #[tool] lens: LogitLens, #[figure] fig: &mut Figure) {}").err().unwrap(),
+            [
+                "a bench is lent: take `&Bench`",
+                "`#[tool]` is filled in by `#[use_tools]`: put it on the function",
+                "`#[figure]` is filled in by `#[plot_results]`: put it on the function",
+            ]
+        );
+        assert_eq!(
+            of("fn f(x: u8) {}").err().unwrap(),
+            [
+                "`#[log_experiment]` needs a bench: add an argument `bench: &Bench`, or name one with `#[log_experiment(bench = ..)]`"
+            ]
+        );
+    }
 }

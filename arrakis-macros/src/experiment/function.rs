@@ -4,7 +4,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Signature, Token, Visibility};
 
-use super::layers::Kind;
+use super::attributes::Kind;
 
 /// Attributes, visibility, signature and the body in its braces.
 pub(crate) struct Function {
@@ -49,5 +49,28 @@ impl Parse for Function {
             TokenTree::Group(body) => Ok(Self { attrs, vis, sig, body }),
             other => Err(syn::Error::new(other.span(), "expected a body in braces")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        Function::parse(Kind::Log, &text.parse().unwrap()).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_body_is_kept_as_tokens_that_need_not_parse() {
+        let function = Function::parse(Kind::Log, &"pub fn f(x: u8) -> u8 { let = ; }".parse().unwrap()).unwrap();
+        assert_eq!((function.sig.ident.to_string(), function.body.to_string()), ("f".into(), "{ let = ; }".into()));
+    }
+
+    #[test]
+    fn what_is_not_a_plain_function_is_refused() {
+        assert!(problem("struct Sweep;").starts_with("`#[log_experiment]` goes on a function with a body"));
+        assert!(problem("fn f(&self);").ends_with("(this one has no body)"));
+        assert!(problem("async fn f() {}").contains("cannot go on an `async` function"));
+        assert!(problem("const fn f() {}").contains("cannot go on a `const` function"));
     }
 }

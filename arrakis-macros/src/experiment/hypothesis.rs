@@ -6,81 +6,79 @@ use syn::{Expr, Ident};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::function::Function;
+use super::internal;
 use super::options::Options;
-
-/// Keys that are not fields of the runtime's options.
-const HANDLED: [&str; 5] = ["bench", "null", "statistic", "args", "groups"];
+use crate::mistakes::Mistakes;
 
 /// What must be said, and the words that say it.
 const NEEDED: [(&str, &str); 2] = [
     ("claim", "a sentence: `claim = \"..\"`"),
-    ("null", "what to hold the result against: `null = 0.0`, a `Vec`, or `|bench, seed| ..`"),
+    ("null", "what to compare the result with: `null = 0.0`, a `Vec`, or `|bench, seed| ..`"),
 ];
 
 /// Reports everything that is missing or cannot be.
-pub(crate) fn check(options: &Options, function: &Function, arguments: &Arguments) -> syn::Result<()> {
-    for (key, words) in NEEDED {
-        if options.get(key).is_none() {
-            return Err(syn::Error::new(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}")));
+pub(crate) fn check(options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {
+    // Where an option is misspelt, nothing else is called missing.
+    if mistakes.is_empty() {
+        for (_, words) in NEEDED.iter().filter(|(key, _)| options.get(key).is_none()) {
+            mistakes.at(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}"));
         }
     }
-    if let Some((key, _)) = options.lists.iter().find(|(key, _)| key != "args") {
-        return Err(syn::Error::new(key.span(), format!("`{key}` is written `{key} = ..`")));
+    match options.get("bench") {
+        Some(bench) => check_call(bench, options, function, arguments, mistakes),
+        None => {
+            if let Some((key, _)) = options.list("args") {
+                let message =
+                    "`args(..)` are for the test, which is written only where `bench = ..` says what to run it on";
+                mistakes.at(key.span(), message);
+            }
+        }
+    }
+}
+
+/// Whether the test can call the function.
+fn check_call(bench: &Expr, options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {
+    if arguments.method {
+        let message = "a test calls the function by its name, and this one takes `self`: leave `bench` out, or make it a free function";
+        mistakes.add(syn::Error::new_spanned(bench, message));
+        return;
     }
     let args = options.list("args");
-    let Some(bench) = options.get("bench") else {
-        return match args {
-            Some((key, _)) => Err(syn::Error::new(
-                key.span(),
-                "`args(..)` are for the test, which is written only where `bench = ..` says what to run it on",
-            )),
-            None => Ok(()),
-        };
-    };
-    if arguments.method {
-        return Err(syn::Error::new_spanned(
-            bench,
-            "a test calls the function by its name, and this one takes `self`: leave `bench` out, or make it a free function",
-        ));
-    }
     let given = args.map_or(0, |(_, values)| values.len());
-    if given != arguments.passed {
+    // Where `args(..)` is written wrongly, that has been reported.
+    if given != arguments.passed && mistakes.is_empty() {
         let span = args.map_or_else(|| function.sig.ident.span(), |(key, _)| key.span());
         let message = format!(
             "the test calls `{}` with {given} arguments beside the bench, it takes {}: give them as `args(..)`",
             function.sig.ident, arguments.passed
         );
-        return Err(syn::Error::new(span, message));
+        mistakes.at(span, message);
     }
-    Ok(())
 }
 
-/// The claim's options, their enums in scope.
-pub(crate) fn options(options: &Options) -> TokenStream {
-    let fields = options.as_struct(&quote!(::arrakis::__private::HypothesisOptions), &HANDLED);
-    let groups = options.get("groups").map(|groups| quote!(.groups(#groups)));
+/// The claim, filled with the options, with its enums in scope.
+pub(crate) fn claim(options: &Options, function: &Function) -> TokenStream {
+    let (claim, metric) = (internal("claim"), function.sig.ident.to_string());
+    let (null, filled) = (options.get("null").map(words), options.set(&claim));
     quote!({
-        let options = {
-            #[allow(unused_imports)]
-            use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};
-            #fields
-        };
-        options #groups
+        #[allow(unused_imports)]
+        use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};
+        let mut #claim = ::arrakis::__private::claim(#metric, #null);
+        #filled
+        #claim
     })
 }
 
-/// What the result is held against, with its words as written.
+/// What the result is compared with.
 pub(crate) fn null(options: &Options) -> TokenStream {
-    let Some(null) = options.get("null") else {
-        return TokenStream::new();
-    };
-    let words = words(null);
-    match null {
-        Expr::Closure(_) => quote!(::arrakis::__private::draws(#words, #null)),
-        value => quote!(::arrakis::__private::null(#words, #value)),
+    match options.get("null") {
+        None => TokenStream::new(),
+        Some(null @ Expr::Closure(_)) => quote!(::arrakis::__private::draws(#null)),
+        Some(null) => quote!(::arrakis::__private::null(#null)),
     }
 }
 
+/// The null in words: as written, where it is a value.
 fn words(null: &Expr) -> String {
     match null {
         Expr::Closure(_) => "draws of the null".to_owned(),
@@ -117,5 +115,57 @@ pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments
                 ::arrakis::__see!(&__arrakis_value)
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attributes::{Attributes, Kind};
+    use super::*;
+    use crate::mistakes::tests::messages;
+
+    /// The mistakes of a claim with these options about this function.
+    fn mistakes(options: &str, item: &str) -> Vec<String> {
+        let mut function = Function::parse(Kind::Hypothesis, &item.parse().unwrap()).unwrap();
+        let mut mistakes = Mistakes::default();
+        let attributes =
+            Attributes::take(Kind::Hypothesis, options.parse().unwrap(), &mut function.attrs, &mut mistakes);
+        let arguments = Arguments::of(&mut function, &attributes, &mut mistakes).unwrap();
+        check(attributes.hypothesis.as_ref().unwrap(), &function, &arguments, &mut mistakes);
+        mistakes.finish().map_or_else(|error| messages(&error), |()| Vec::new())
+    }
+
+    #[test]
+    fn a_claim_needs_a_sentence_and_a_null() {
+        assert_eq!(mistakes("claim = \"c\", null = 0.0", "fn f(bench: &Bench) {}"), [] as [String; 0]);
+        assert_eq!(
+            mistakes("", "fn f(bench: &Bench) {}"),
+            [
+                "`#[test_hypothesis]` needs a sentence: `claim = \"..\"`",
+                "`#[test_hypothesis]` needs what to compare the result with: `null = 0.0`, a `Vec`, or `|bench, seed| ..`",
+            ]
+        );
+        assert_eq!(
+            mistakes("clam = \"c\", null = 0.0", "fn f(bench: &Bench) {}"),
+            ["`clam` is not an option of `#[test_hypothesis]`; did you mean `claim = ..`?"]
+        );
+    }
+
+    #[test]
+    fn a_test_needs_the_arguments_of_the_function() {
+        let claim = "claim = \"c\", null = 0.0";
+        assert_eq!(
+            mistakes(&format!("{claim}, bench = b, args(1)"), "fn f(bench: &Bench, x: u8) {}"),
+            [] as [String; 0]
+        );
+        assert_eq!(
+            mistakes(&format!("{claim}, bench = b"), "fn f(bench: &Bench, x: u8) {}"),
+            ["the test calls `f` with 0 arguments beside the bench, it takes 1: give them as `args(..)`"]
+        );
+        assert!(
+            mistakes(&format!("{claim}, args(1)"), "fn f(bench: &Bench, x: u8) {}")[0]
+                .starts_with("`args(..)` are for")
+        );
+        assert!(mistakes(&format!("{claim}, bench = b"), "fn f(&self, bench: &Bench) {}")[0].contains("takes `self`"));
     }
 }

@@ -2,20 +2,23 @@
 //! expand to one call of `__private::call`, so their order never changes what happens.
 
 mod arguments;
+mod attributes;
 mod function;
 mod hypothesis;
-mod layers;
 mod options;
 mod render;
 mod source;
+mod tools;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{FnArg, ImplItemFn};
+use syn::{FnArg, Ident, ImplItemFn};
 
 use arguments::Arguments;
+use attributes::Attributes;
+pub(crate) use attributes::Kind;
 use function::Function;
-pub(crate) use layers::Kind;
-use layers::Layers;
+
+use crate::mistakes::Mistakes;
 
 /// The word an attribute that was taken off a function leaves in its place, so that its import is used.
 const TAKEN: &str = "__arrakis_taken";
@@ -27,9 +30,20 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
     }
     let mut function = Function::parse(kind, item)?;
     let source = source::Source::of(&function, item, Span::call_site());
-    let layers = Layers::take(kind, args, &mut function.attrs)?;
-    let arguments = Arguments::of(&mut function, &layers)?;
-    render::render(&function, &layers, &arguments, &source)
+    let mut mistakes = Mistakes::default();
+    let attributes = Attributes::take(kind, args, &mut function.attrs, &mut mistakes);
+    let arguments = Arguments::of(&mut function, &attributes, &mut mistakes);
+    if let (Some(options), Some(arguments)) = (&attributes.hypothesis, &arguments) {
+        hypothesis::check(options, &function, arguments, &mut mistakes);
+    }
+    mistakes.finish()?;
+    let arguments = arguments.expect("BUG: arguments without a bench are a mistake");
+    Ok(render::render(&function, &attributes, &arguments, &source))
+}
+
+/// A name of ours inside a user's function, which no name of theirs can be.
+fn internal(name: &str) -> Ident {
+    Ident::new(&format!("__arrakis_{name}"), Span::mixed_site())
 }
 
 /// The item without anything of ours, for rustc to check the rest of while our error is shown.

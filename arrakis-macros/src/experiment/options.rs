@@ -1,147 +1,204 @@
-//! The words inside an attribute: `key = value` pairs, and the tools of `#[use_tools]`.
-//!
-//! No key but `bench` is known here: pairs become fields of a struct in the runtime, so a key that
-//! does not exist is rustc's own error at that key.
+//! The words inside an attribute: `key = value` pairs and `key(a, b)` lists, each a known option, once.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::parse::{Parse, ParseStream};
+use quote::{quote, quote_spanned};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, LitStr, Token, Type, parenthesized};
+use syn::spanned::Spanned as _;
+use syn::{Expr, Ident, Token, parenthesized};
 
-/// `key = value` pairs and `key(a, b)` lists, each key at most once.
+use super::attributes::Kind;
+use super::internal;
+use crate::mistakes::Mistakes;
+use crate::options::{Form, Known, find, unknown};
+
+/// What was written inside one attribute.
 #[derive(Default)]
-pub(crate) struct Options {
-    pub(crate) pairs: Vec<(Ident, Expr)>,
-    pub(crate) lists: Vec<(Ident, Vec<Expr>)>,
+pub(crate) struct Options(Vec<Given>);
+
+/// One option that was given.
+struct Given {
+    key: Ident,
+    known: &'static Known,
+    /// One for a pair, any number for a list.
+    values: Vec<Expr>,
 }
 
 impl Options {
-    pub(crate) fn get(&self, key: &str) -> Option<&Expr> {
-        self.pairs.iter().find(|(ident, _)| ident == key).map(|(_, value)| value)
-    }
-
-    pub(crate) fn list(&self, key: &str) -> Option<(&Ident, &[Expr])> {
-        self.lists.iter().find(|(ident, _)| ident == key).map(|(ident, values)| (ident, values.as_slice()))
-    }
-
-    /// `Path { key: Some(value), ..Default::default() }`, without the keys handled elsewhere.
-    pub(crate) fn as_struct(&self, path: &TokenStream, handled: &[&str]) -> TokenStream {
-        let pairs = self.pairs.iter().filter(|(key, _)| !handled.contains(&key.to_string().as_str()));
-        let fields = pairs.map(|(key, value)| {
-            let value = borrowed_list(value);
-            quote!(#key: ::core::option::Option::Some(#value),)
-        });
-        quote!(#path { #(#fields)* ..::core::default::Default::default() })
-    }
-
-    fn given(&self, key: &Ident) -> bool {
-        self.pairs.iter().any(|(other, _)| other == key) || self.lists.iter().any(|(other, _)| other == key)
-    }
-}
-
-/// `["a", "b"]` is given as a slice.
-fn borrowed_list(value: &Expr) -> TokenStream {
-    match value {
-        Expr::Array(array) => quote!(&#array),
-        other => quote!(#other),
-    }
-}
-
-impl Parse for Options {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
+    /// Reads the options of one attribute; where one is wrong, the others are read all the same.
+    pub(crate) fn read(kind: Kind, args: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut options = Self::default();
-        while !input.is_empty() {
-            let key: Ident =
-                input.parse().map_err(|error| syn::Error::new(error.span(), "options are written `key = value`"))?;
-            if options.given(&key) {
-                return Err(syn::Error::new(key.span(), format!("`{key}` is given twice")));
+        let read = |input: ParseStream| {
+            while !input.is_empty() {
+                options.read_one(kind, input, mistakes)?;
+                comma_or_end(input)?;
             }
-            if input.peek(syn::token::Paren) {
-                let content;
-                parenthesized!(content in input);
-                let values = Punctuated::<Expr, Token![,]>::parse_terminated(&content)?;
-                options.lists.push((key, values.into_iter().collect()));
-            } else {
-                value_follows(input, &key)?;
-                options.pairs.push((key, input.parse()?));
-            }
-            comma_or_end(input)?;
+            Ok(())
+        };
+        let read: syn::Result<()> = read.parse2(args);
+        mistakes.catch(read);
+        options
+    }
+
+    fn read_one(&mut self, kind: Kind, input: ParseStream, mistakes: &mut Mistakes) -> syn::Result<()> {
+        let key: Ident =
+            input.parse().map_err(|error| syn::Error::new(error.span(), "options are written `key = value`"))?;
+        let written = Written::parse(input)?;
+        let name = key.to_string();
+        let Some(known) = find(kind.options(), &name) else {
+            mistakes.at(key.span(), unknown(&name, kind.name(), kind.options()));
+            return Ok(());
+        };
+        if self.0.iter().any(|given| given.key == key) {
+            mistakes.at(key.span(), format!("`{key}` is given twice"));
+            return Ok(());
         }
-        Ok(options)
+        let values = match (known.form, written) {
+            (Form::Sets(_) | Form::Value, Written::Value(value)) => vec![*value],
+            (Form::List, Written::List(values)) => values,
+            (_, Written::Nothing) => {
+                mistakes.at(key.span(), format!("`{key}` needs a value: {}", known.usage()));
+                return Ok(());
+            }
+            (Form::List, Written::Value(_)) | (_, Written::List(_)) => {
+                mistakes.at(key.span(), format!("`{key}` is written {}", known.usage()));
+                return Ok(());
+            }
+        };
+        self.0.push(Given { key, known, values });
+        Ok(())
+    }
+
+    /// The value of a pair.
+    pub(crate) fn get(&self, key: &str) -> Option<&Expr> {
+        self.0.iter().find(|given| given.key == key)?.values.first()
+    }
+
+    /// The values of a list.
+    pub(crate) fn list(&self, key: &str) -> Option<(&Ident, &[Expr])> {
+        self.0.iter().find(|given| given.key == key).map(|given| (&given.key, given.values.as_slice()))
+    }
+
+    /// `target.field = value` for each option that sets one.
+    pub(crate) fn set(&self, target: &Ident) -> TokenStream {
+        self.setting().map(|(field, value)| fill(target, &field, &quote!(#value), shown_at(value))).collect()
+    }
+
+    /// A closure that sets the fields of what it is lent, to values that are made where the closure is.
+    pub(crate) fn setter(&self, kind: &TokenStream) -> TokenStream {
+        let lent = internal("lent");
+        let (made, filled): (Vec<_>, Vec<_>) = self
+            .setting()
+            .map(|(field, value)| {
+                let mut made = internal(&field.to_string());
+                made.set_span(shown_at(value));
+                (quote!(let #made = #value;), fill(&lent, &field, &quote!(#made), shown_at(value)))
+            })
+            .unzip();
+        let lent = if made.is_empty() { quote!(_) } else { quote!(#lent) };
+        quote!({ #(#made)* ::std::boxed::Box::new(move |#lent: &mut #kind| { #(#filled)* }) })
+    }
+
+    /// The fields to set, each at its option's key, and their values.
+    fn setting(&self) -> impl Iterator<Item = (Ident, &Expr)> {
+        self.0.iter().filter_map(|given| match given.known.form {
+            Form::Sets(field) => Some((Ident::new(field, given.key.span()), given.values.first()?)),
+            Form::Value | Form::List => None,
+        })
     }
 }
 
-fn value_follows(input: ParseStream, key: &Ident) -> syn::Result<()> {
-    let equals: Option<Token![=]> = input.parse()?;
-    equals.map(|_| ()).ok_or_else(|| syn::Error::new(key.span(), format!("`{key}` needs a value: `{key} = ..`")))
+/// The field takes what the value can become; a value of a wrong type is rustc's own error at the value.
+fn fill(target: &Ident, field: &Ident, value: &TokenStream, at: Span) -> TokenStream {
+    quote_spanned!(at=> ::arrakis::__private::Fill::fill(&mut #target.#field, #value);)
 }
 
-fn comma_or_end(input: ParseStream) -> syn::Result<()> {
+/// Our own code, shown where the user's is.
+fn shown_at(value: &Expr) -> Span {
+    Span::mixed_site().located_at(value.span())
+}
+
+/// What stands after a key.
+enum Written {
+    Nothing,
+    Value(Box<Expr>),
+    List(Vec<Expr>),
+}
+
+impl Parse for Written {
+    fn parse(input: ParseStream) -> syn::Result<Self> {
+        if input.peek(syn::token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            let values = Punctuated::<Expr, Token![,]>::parse_terminated(&content)?;
+            return Ok(Self::List(values.into_iter().collect()));
+        }
+        let equals: Option<Token![=]> = input.parse()?;
+        equals.map_or(Ok(Self::Nothing), |_| Ok(Self::Value(input.parse()?)))
+    }
+}
+
+pub(super) fn comma_or_end(input: ParseStream) -> syn::Result<()> {
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     Ok(())
 }
 
-/// The tools of `#[use_tools("logit_lens", mine = MyTool)]`: a variable and its type each.
-#[derive(Default)]
-pub(crate) struct Tools {
-    pub(crate) tools: Vec<(Ident, TokenStream)>,
-    pub(crate) bench: Option<Expr>,
-}
+#[cfg(test)]
+mod tests {
+    use quote::format_ident;
 
-impl Tools {
-    fn push(&mut self, name: Ident, path: TokenStream) -> syn::Result<()> {
-        if self.tools.iter().any(|(other, _)| *other == name) {
-            return Err(syn::Error::new(name.span(), format!("the tool `{name}` is given twice")));
-        }
-        self.tools.push((name, path));
-        Ok(())
+    use super::*;
+    use crate::mistakes::tests::messages;
+
+    fn read(kind: Kind, text: &str) -> (Options, Vec<String>) {
+        let mut mistakes = Mistakes::default();
+        let options = Options::read(kind, text.parse().unwrap(), &mut mistakes);
+        (options, mistakes.finish().map_or_else(|error| messages(&error), |()| Vec::new()))
     }
-}
 
-impl Tools {
-    /// `mine = MyTool`, `bench = expr`, or a registered name without its quotes.
-    fn parse_named(&mut self, input: ParseStream) -> syn::Result<()> {
-        let name: Ident = input.parse().map_err(|error| syn::Error::new(error.span(), USAGE))?;
-        if input.parse::<Option<Token![=]>>()?.is_none() {
-            let (ident, path) = registered(&name.to_string(), name.span())?;
-            return self.push(ident, path);
-        }
-        if name == "bench" {
-            self.bench = Some(input.parse()?);
-            return Ok(());
-        }
-        let kind: Type = input.parse()?;
-        self.push(name, quote!(#kind))
+    #[test]
+    fn pairs_and_lists_are_found_by_their_names() {
+        let (options, mistakes) = read(Kind::Hypothesis, "claim = \"it is\", null = |_, s| s, args(1, x + 2),");
+        assert_eq!(mistakes, [] as [String; 0]);
+        assert!(matches!(options.get("null"), Some(Expr::Closure(_))) && options.get("alpha").is_none());
+        assert_eq!(options.list("args").unwrap().1.len(), 2);
     }
-}
 
-impl Parse for Tools {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        let mut tools = Self::default();
-        while !input.is_empty() {
-            if input.peek(LitStr) {
-                let name: LitStr = input.parse()?;
-                let (ident, path) = registered(&name.value(), name.span())?;
-                tools.push(ident, path)?;
-            } else {
-                tools.parse_named(input)?;
+    #[test]
+    fn an_option_fills_its_field() {
+        let (options, _) = read(Kind::Hypothesis, "bench = b, claim = \"it is\", alpha = 0.01");
+        assert_eq!(
+            options.set(&format_ident!("claim")).to_string(),
+            quote! {
+                ::arrakis::__private::Fill::fill(&mut claim.statement, "it is");
+                ::arrakis::__private::Fill::fill(&mut claim.alpha, 0.01);
             }
-            comma_or_end(input)?;
-        }
-        Ok(tools)
+            .to_string()
+        );
     }
-}
 
-const USAGE: &str = "`#[use_tools]` takes registered names, `\"logit_lens\"`, and types, `mine = MyTool`";
+    #[test]
+    fn several_mistakes_are_all_reported_and_what_is_right_is_kept() {
+        let (options, mistakes) = read(Kind::Log, "sed = 1, name, tags(\"a\"), seed = 2, seed = 3, colour = 4");
+        assert_eq!(
+            mistakes,
+            [
+                "`sed` is not an option of `#[log_experiment]`; did you mean `seed = ..`?",
+                "`name` needs a value: `name = ..`",
+                "`tags` is written `tags = ..`",
+                "`seed` is given twice",
+                "`colour` is not an option of `#[log_experiment]`; the options are `bench = ..`, `name = ..`, `seed = ..` and `tags = ..`",
+            ]
+        );
+        assert!(options.get("seed").is_some());
+    }
 
-/// A registered name is a type alias in one module of `arrakis`: rustc names the nearest for a typo.
-fn registered(text: &str, span: Span) -> syn::Result<(Ident, TokenStream)> {
-    let ident = syn::parse_str::<Ident>(text)
-        .map_err(|_| syn::Error::new(span, format!("`{text}` is no tool's name: names are like `logit_lens`")))?;
-    let alias = Ident::new(&ident.to_string(), span);
-    let variable = Ident::new(&ident.to_string(), span.resolved_at(Span::call_site()));
-    Ok((variable, quote!(::arrakis::tools::by_name::#alias)))
+    #[test]
+    fn what_is_not_an_option_at_all_is_said() {
+        assert_eq!(read(Kind::Plot, "\"Heads\"").1, ["options are written `key = value`"]);
+        assert_eq!(read(Kind::Hypothesis, "args = 3").1, ["`args` is written `args(..)`"]);
+        assert_eq!(read(Kind::Profile, "bench = b").1, [] as [String; 0]);
+    }
 }

@@ -1,33 +1,30 @@
 //! The function that is written: its own signature, and one call of the runtime around its own body.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, ReturnType, Type};
 
 use super::arguments::{Arguments, BenchFrom};
+use super::attributes::Attributes;
 use super::function::Function;
-use super::hypothesis;
-use super::layers::Layers;
 use super::source::Source;
+use super::{hypothesis, internal};
 
 /// `fn name(..) -> R { match call(.., || body) { Ok(value) => value, Err(error) => fail(error) } }`
 pub(crate) fn render(
     function: &Function,
-    layers: &Layers,
+    attributes: &Attributes,
     arguments: &Arguments,
     source: &Source,
-) -> syn::Result<TokenStream> {
-    if let Some(options) = &layers.hypothesis {
-        hypothesis::check(options, function, arguments)?;
-    }
+) -> TokenStream {
     let Function { attrs, vis, sig, .. } = function;
-    let (taken, bench, inputs) = (&layers.taken, bench(&arguments.bench), inputs(&arguments.shown));
-    let (body, tools) = (body(function, layers, arguments), tools(layers, arguments));
-    let (call, value, fail) = (call(function, layers, source), internal("value"), fail(&sig.output));
-    let see = hypothesis::see(layers.hypothesis.as_ref(), &value);
-    let test = layers.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
-    Ok(quote! {
+    let (taken, bench, inputs) = (&attributes.taken, bench(&arguments.bench), inputs(&arguments.shown));
+    let (body, tools) = (body(function, attributes, arguments), tools(attributes, arguments));
+    let (call, value, fail) = (call(function, attributes, source), internal("value"), fail(&sig.output));
+    let see = hypothesis::see(attributes.hypothesis.as_ref(), &value);
+    let test = attributes.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
+    quote! {
         #(#attrs)*
         #vis #sig {
             #(#taken)*
@@ -47,11 +44,7 @@ pub(crate) fn render(
             }
         }
         #test
-    })
-}
-
-fn internal(name: &str) -> Ident {
-    Ident::new(&format!("__arrakis_{name}"), Span::mixed_site())
+    }
 }
 
 fn bench(bench: &BenchFrom) -> TokenStream {
@@ -71,7 +64,7 @@ fn inputs(shown: &[Ident]) -> TokenStream {
 }
 
 /// Where the function is, and what each attribute was told.
-fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
+fn call(function: &Function, attributes: &Attributes, source: &Source) -> TokenStream {
     let private = quote!(::arrakis::__private);
     let (name, Source { text, tokens, line }) = (function.sig.ident.to_string(), source);
     let line = u32::try_from(*line).unwrap_or(0);
@@ -79,17 +72,19 @@ fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
     let some = |options: Option<TokenStream>| {
         options.map_or_else(none, |options| quote!(::core::option::Option::Some(#options)))
     };
-    let log = some(layers.log.as_ref().map(|options| options.as_struct(&quote!(#private::LogOptions), &["bench"])));
-    let plot = some(layers.plot.as_ref().map(|options| options.as_struct(&quote!(#private::PlotOptions), &["bench"])));
-    let profile =
-        some(layers.profile.as_ref().map(|options| options.as_struct(&quote!(#private::ProfileOptions), &["bench"])));
-    let hypothesis = some(layers.hypothesis.as_ref().map(|options| {
-        let (options, null) = (hypothesis::options(options), hypothesis::null(options));
-        quote!(#private::Hypothesis { options: #options, null: #null })
+    let log = some(attributes.log.as_ref().map(|options| options.setter(&quote!(::arrakis::Record))));
+    let plot = some(attributes.plot.as_ref().map(|options| {
+        let plot = internal("plot");
+        let filled = options.set(&plot);
+        quote!({ #[allow(unused_mut)] let mut #plot = #private::PlotOptions::default(); #filled #plot })
     }));
-    let tools = layers.tools.is_some();
+    let hypothesis = some(attributes.hypothesis.as_ref().map(|options| {
+        let (claim, null) = (hypothesis::claim(options, function), hypothesis::null(options));
+        quote!(#private::Hypothesis { claim: #claim, null: #null })
+    }));
+    let profile = attributes.profile.is_some();
+    let tools = attributes.tools.is_some();
     quote! {
-        #[allow(clippy::needless_update)]
         let __arrakis_call = #private::Call {
             function: &#private::Function {
                 module: ::core::module_path!(),
@@ -108,12 +103,12 @@ fn call(function: &Function, layers: &Layers, source: &Source) -> TokenStream {
 }
 
 /// The body in a closure that is given the tools and the figure.
-fn body(function: &Function, layers: &Layers, arguments: &Arguments) -> TokenStream {
+fn body(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let body = &function.body;
-    let named = layers.tools.iter().flat_map(|tools| &tools.tools);
+    let named = attributes.tools.iter().flat_map(|tools| &tools.tools);
     let mut pats: Vec<TokenStream> = named.clone().map(|(name, _)| quote!(#name)).collect();
     pats.extend(arguments.tools.iter().map(|(pat, _)| quote!(#pat)));
-    let types = tool_types(layers, arguments);
+    let types = tool_types(attributes, arguments);
     let unused = || quote!(_: &mut ::arrakis::plot::Figure);
     let figure = arguments.figure.as_ref().map_or_else(unused, |(pat, ty)| quote!(#pat: #ty));
     let output = output(&function.sig.output);
@@ -152,14 +147,15 @@ fn mentions_impl(ty: &Type) -> bool {
     finder.0
 }
 
-fn tool_types(layers: &Layers, arguments: &Arguments) -> Vec<TokenStream> {
-    let named = layers.tools.iter().flat_map(|tools| &tools.tools).map(|(_, path)| path.clone());
+fn tool_types(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream> {
+    let named = attributes.tools.iter().flat_map(|tools| &tools.tools).map(|(_, path)| path.clone());
     named.chain(arguments.tools.iter().map(|(_, ty)| quote!(#ty))).collect()
 }
 
 /// Makes the tools, each at its own type so that a type that is no tool is reported there.
-fn tools(layers: &Layers, arguments: &Arguments) -> TokenStream {
+fn tools(attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let bench = internal("bench");
-    let made = tool_types(layers, arguments).into_iter().map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
+    let made =
+        tool_types(attributes, arguments).into_iter().map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
     quote!(|#bench: &::arrakis::Bench| ::core::result::Result::Ok::<_, ::arrakis::Error>((#(#made)*)))
 }

@@ -20,7 +20,6 @@ pub use diff::{Change, diff};
 pub(crate) use environment::Environment;
 pub use environment::Git;
 pub use function::Function;
-pub(crate) use record::Draft;
 pub use record::{ModelFacts, Outcome, Record};
 pub use run::Run;
 pub use seal::{FORMAT, Problem};

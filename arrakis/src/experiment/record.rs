@@ -24,6 +24,12 @@ pub enum Outcome {
     Panic(String),
 }
 
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::Ok(Value::Null)
+    }
+}
+
 /// The model an experiment ran on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelFacts {
@@ -49,7 +55,7 @@ impl ModelFacts {
 /// One run. Written once, never changed; [`Record::is_intact`] tells whether it was.
 ///
 /// A field added here carries `#[serde(default)]`, so that records from before it can be read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The format of its JSON, [`FORMAT`](super::FORMAT) where this code wrote it.
     #[serde(default = "super::seal::first_format")]
@@ -112,27 +118,13 @@ pub struct Record {
     pub(crate) written: Option<Box<Value>>,
 }
 
-/// What is known when a run begins.
-pub(crate) struct Draft<'a> {
-    pub(crate) function: &'a Function,
-    pub(crate) name: &'a str,
-    pub(crate) arguments: Map<String, Value>,
-    pub(crate) model: ModelFacts,
-    pub(crate) seed: u64,
-    pub(crate) tags: Vec<String>,
-    pub(crate) parents: Vec<String>,
-    pub(crate) problems: Vec<String>,
-}
-
-impl Draft<'_> {
-    /// The record of a run that begins now.
-    pub(crate) fn begin(self) -> Record {
-        let (function, environment) = (self.function, Environment::of(self.function.folder));
-        let record = Record {
+impl Record {
+    /// A call of this function that begins now; what it was given and what comes of it are still to be said.
+    pub(crate) fn of(function: &Function) -> Self {
+        let environment = Environment::of(function.folder);
+        Self {
             format: super::FORMAT,
-            id: String::new(),
-            version: Version::default(),
-            name: self.name.to_owned(),
+            name: function.name.to_owned(),
             function: function.path(),
             source: function.source.to_owned(),
             source_hash: lossless::digest(function.tokens),
@@ -143,35 +135,20 @@ impl Draft<'_> {
             lock: environment.lock,
             versions: environment.versions,
             git: environment.git,
-            arguments: self.arguments,
-            model: self.model,
-            seed: self.seed,
-            tags: self.tags,
-            parents: self.parents,
             started: clock::now(),
-            duration_secs: 0.0,
-            outcome: Outcome::Ok(Value::Null),
-            problems: self.problems,
-            figures: Vec::new(),
-            profile: None,
-            verdict: None,
-            digest: String::new(),
-            written: None,
-        };
-        record.with_version()
+            ..Self::default()
+        }
     }
-}
 
-impl Record {
     /// The record with the version its inputs have, and an id of its own.
-    pub(super) fn with_version(mut self) -> Self {
+    pub(crate) fn with_version(mut self) -> Self {
         self.version = self.version_of_inputs();
         self.id = unique_id(&self.version, &self.started);
         self
     }
 
-    /// The hash of the inputs: never of the time, the surroundings or the outcome.
-    fn version_of_inputs(&self) -> Version {
+    /// The hash of the inputs as they stand here: never of the time, the surroundings or the outcome.
+    pub fn version_of_inputs(&self) -> Version {
         let inputs = json!({
             "function": self.function,
             "source": self.source_hash,
@@ -243,18 +220,7 @@ pub(super) mod tests {
     pub(in crate::experiment) fn record(layer: usize) -> Record {
         let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
         let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
-        let none = Vec::new;
-        Draft {
-            function: &FUNCTION,
-            name: "sweep",
-            arguments,
-            model,
-            seed: 0,
-            tags: none(),
-            parents: none(),
-            problems: none(),
-        }
-        .begin()
+        Record { arguments, model, ..Record::of(&FUNCTION) }.with_version()
     }
 
     #[test]

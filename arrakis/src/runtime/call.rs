@@ -13,8 +13,8 @@ use super::show::Shown;
 use crate::bench::Bench;
 use crate::context::{self, Entered};
 use crate::error::{Error, Result};
-use crate::experiment::{Draft, Function, Outcome, Record, Run, file_name, program};
-use crate::hypothesis::{Alternative, Claim, Null, Sample, Test};
+use crate::experiment::{Function, Outcome, Record, Run, file_name, program};
+use crate::hypothesis::{Claim, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{self, Profile};
 
@@ -24,88 +24,43 @@ const DRAWS: usize = 199;
 /// The bit of `#[use_tools]`.
 const TOOLS: u8 = 1;
 
-/// `#[log_experiment(..)]`.
-#[derive(Debug, Default)]
-pub struct LogOptions<'a> {
-    /// The experiment's name, instead of the function's.
-    pub name: Option<&'a str>,
-    /// The seed, instead of the bench's.
-    pub seed: Option<u64>,
-    /// Words to find the record by.
-    pub tags: Option<&'a [&'a str]>,
-}
-
 /// `#[plot_results(..)]`.
 #[derive(Debug, Default)]
-pub struct PlotOptions<'a> {
+pub struct PlotOptions {
     /// The figure's title.
-    pub name: Option<&'a str>,
+    pub title: Option<String>,
     /// Where its files go, instead of the save folder.
-    pub dir: Option<&'a str>,
+    pub dir: Option<PathBuf>,
 }
 
-/// `#[profile_model]`.
-#[derive(Debug, Default)]
-pub struct ProfileOptions {}
-
-/// `#[test_hypothesis(..)]`, without the null.
-#[derive(Debug, Default)]
-pub struct HypothesisOptions<'a> {
-    /// What is claimed.
-    pub claim: Option<&'a str>,
-    /// What is measured.
-    pub metric: Option<&'a str>,
-    /// The null in words.
-    pub null_name: Option<&'a str>,
-    /// The direction.
-    pub alternative: Option<Alternative>,
-    /// The accepted chance of a false claim.
-    pub alpha: Option<f64>,
-    /// The test.
-    pub test: Option<Test>,
-    /// Draws of the null.
-    pub draws: Option<usize>,
-    /// The seed of the draws.
-    pub seed: Option<u64>,
-    /// In how many places one looked.
-    pub comparisons: Option<usize>,
-    /// The claims corrected together.
-    pub family: Option<&'a str>,
-    /// How far from the null still counts as equal.
-    pub margin: Option<f64>,
-    /// The group of each value; see [`HypothesisOptions::groups`].
-    pub group_names: Option<Vec<String>>,
-}
-
-impl HypothesisOptions<'_> {
-    /// The group of each value, as anything that prints.
-    #[must_use]
-    pub fn groups<G: ToString>(self, groups: impl IntoIterator<Item = G>) -> Self {
-        let names = groups.into_iter().map(|group| group.to_string()).collect();
-        Self { group_names: Some(names), ..self }
-    }
-}
-
-/// A claim about a call.
+/// `#[test_hypothesis(..)]`: a claim about a call.
 pub struct Hypothesis<'a> {
     /// The claim.
-    pub options: HypothesisOptions<'a>,
-    /// What it is held against.
+    pub claim: Claim,
+    /// What it is compared with.
     pub null: NullMaker<'a>,
 }
+
+/// The claim of a function before its attribute's options fill it.
+pub fn claim(metric: &str, null: &str) -> Claim {
+    Claim { metric: metric.into(), null: null.into(), draws: DRAWS, ..Claim::default() }
+}
+
+/// Sets the fields of a record that the options of `#[log_experiment]` name.
+type SetOptions<'a> = Box<dyn FnOnce(&mut Record) + 'a>;
 
 /// What the attributes of a function ask for.
 pub struct Call<'a> {
     /// The function.
     pub function: &'static Function,
-    /// `#[log_experiment]`.
-    pub log: Option<LogOptions<'a>>,
+    /// `#[log_experiment(..)]`.
+    pub log: Option<SetOptions<'a>>,
     /// `#[use_tools]`.
     pub tools: bool,
     /// `#[plot_results]`.
-    pub plot: Option<PlotOptions<'a>>,
+    pub plot: Option<PlotOptions>,
     /// `#[profile_model]`.
-    pub profile: Option<ProfileOptions>,
+    pub profile: bool,
     /// `#[test_hypothesis]`.
     pub hypothesis: Option<Hypothesis<'a>>,
 }
@@ -166,43 +121,32 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     /// Checks the claim, then opens the frame and the record.
     fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Inputs) -> Result<Self> {
-        let claim =
-            call.hypothesis.take().map(|hypothesis| registered(hypothesis, call.function, bench)).transpose()?;
+        let attributes = attributes(&call);
+        let claim = call.hypothesis.take().map(|hypothesis| registered(hypothesis, bench)).transpose()?;
         program::note(call.function.module);
-        let entered = Entered::new(call.function.path(), attributes(&call, claim.is_some()));
-        let log = call.log.as_ref();
-        let name = log.and_then(|log| log.name).unwrap_or(call.function.name);
-        if call.log.is_some() || entered.frame.borrow().record.is_none() {
-            let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
-            let problems = inputs.iter().filter_map(hidden).collect();
-            let draft = Draft {
-                function: call.function,
-                name,
-                arguments: inputs.into_iter().map(|(name, shown)| (name.to_owned(), shown.value)).collect(),
-                problems,
-                model: bench.facts()?,
-                seed: log.and_then(|log| log.seed).unwrap_or(bench.own_seed()),
-                tags: log.and_then(|log| log.tags).unwrap_or_default().iter().map(ToString::to_string).collect(),
-                parents: context::parents(),
-            };
-            entered.frame.borrow_mut().record = Some(draft.begin());
+        let entered = Entered::new(call.function.path(), attributes);
+        let fill = call.log.take();
+        let mut frame = entered.frame.borrow_mut();
+        frame.logged |= fill.is_some();
+        if fill.is_some() || frame.record.is_none() {
+            drop(frame);
+            let record = begun(bench, call.function, inputs, fill)?;
+            frame = entered.frame.borrow_mut();
+            frame.record = Some(record);
         }
-        let id = {
-            let mut frame = entered.frame.borrow_mut();
-            frame.logged |= call.log.is_some();
-            frame.record.as_ref().map(|record| record.id.clone()).unwrap_or_default()
-        };
-        let folder = bench.store().folder_of(name);
+        let record = frame.record.as_ref().expect("BUG: a frame has a record");
+        let (folder, id) = (bench.store().folder_of(&record.name), record.id.clone());
+        drop(frame);
         Ok(Self { bench, call, claim, entered, folder, id })
     }
 
     fn title(&self) -> String {
-        let name = self.call.plot.as_ref().and_then(|plot| plot.name);
-        name.map_or_else(|| self.call.function.name.replace('_', " "), str::to_owned)
+        let title = self.call.plot.as_ref().and_then(|plot| plot.title.clone());
+        title.unwrap_or_else(|| self.call.function.name.replace('_', " "))
     }
 
     fn profiled<R>(&self, body: impl FnOnce() -> R) -> (R, Option<Profile>) {
-        if self.call.profile.is_none() {
+        if !self.call.profile {
             return (body(), None);
         }
         // A failure of the device shows where its result is read.
@@ -248,12 +192,8 @@ impl<'a> Running<'a> {
     }
 
     fn draw(&self, figure: Figure) -> Result<()> {
-        let folder = self
-            .call
-            .plot
-            .as_ref()
-            .and_then(|plot| plot.dir)
-            .map_or_else(|| self.folder.join("figures"), PathBuf::from);
+        let named = self.call.plot.as_ref().and_then(|plot| plot.dir.clone());
+        let folder = named.unwrap_or_else(|| self.folder.join("figures"));
         let stem = format!("{}-{}", self.id, file_name(&figure.title.to_lowercase().replace(' ', "_")));
         let files = figure.record(self.id.clone()).save(&folder, &stem)?;
         self.entered.frame.borrow_mut().run.figures.extend(files);
@@ -303,30 +243,32 @@ impl<'a> Running<'a> {
     }
 }
 
-/// The claim as it stands before anything is measured.
-fn registered<'a>(hypothesis: Hypothesis<'a>, function: &Function, bench: &'a Bench) -> Result<(Claim, Null<'a>)> {
-    let (options, standard) = (hypothesis.options, Claim::default());
-    let claim = Claim {
-        statement: options.claim.unwrap_or_default().to_owned(),
-        metric: options.metric.unwrap_or(function.name).to_owned(),
-        null: options.null_name.unwrap_or(hypothesis.null.words).to_owned(),
-        test: options.test.unwrap_or(standard.test),
-        alternative: options.alternative.unwrap_or(standard.alternative),
-        alpha: options.alpha.unwrap_or(standard.alpha),
-        draws: options.draws.unwrap_or(DRAWS),
-        seed: options.seed.unwrap_or(standard.seed),
-        comparisons: options.comparisons.unwrap_or(standard.comparisons),
-        family: options.family.map(str::to_owned),
-        margin: options.margin,
-        groups: options.group_names,
+/// The record of a call as it begins, with the options of `#[log_experiment]`.
+fn begun(bench: &Bench, function: &Function, inputs: Inputs, fill: Option<SetOptions<'_>>) -> Result<Record> {
+    let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
+    let mut record = Record {
+        problems: inputs.iter().filter_map(hidden).collect(),
+        arguments: inputs.into_iter().map(|(name, shown)| (name.to_owned(), shown.value)).collect(),
+        model: bench.facts()?,
+        seed: bench.own_seed(),
+        parents: context::parents(),
+        ..Record::of(function)
     };
-    claim.validate()?;
-    Ok((claim, (hypothesis.null.make)(bench)?))
+    if let Some(fill) = fill {
+        fill(&mut record);
+    }
+    Ok(record.with_version())
+}
+
+/// The claim and its null as they stand before anything is measured.
+fn registered<'a>(hypothesis: Hypothesis<'a>, bench: &'a Bench) -> Result<(Claim, Null<'a>)> {
+    hypothesis.claim.validate()?;
+    Ok((hypothesis.claim, (hypothesis.null.make)(bench)?))
 }
 
 /// Which attributes a call has, one bit each.
-fn attributes(call: &Call<'_>, claim: bool) -> u8 {
-    let present = [call.tools, call.log.is_some(), call.plot.is_some(), call.profile.is_some(), claim];
+fn attributes(call: &Call<'_>) -> u8 {
+    let present = [call.tools, call.log.is_some(), call.plot.is_some(), call.profile, call.hypothesis.is_some()];
     present.iter().enumerate().map(|(bit, present)| u8::from(*present) << bit).sum()
 }
 

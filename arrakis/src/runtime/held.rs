@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// What can be given as `bench = ..`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no bench",
+    message = "`{Self}` is not a bench",
     label = "give a `Bench`, `&Bench`, `Arc<Bench>`, or a `Result` of one"
 )]
 pub trait BenchSource {

@@ -11,7 +11,6 @@ use crate::hypothesis::{IntoSample, Null, Sample, Verdict};
 
 /// A null that waits for its bench.
 pub struct NullMaker<'a> {
-    pub(super) words: &'static str,
     pub(super) make: Box<dyn FnOnce(&'a Bench) -> Result<Null<'a>> + 'a>,
 }
 
@@ -19,7 +18,7 @@ pub struct NullMaker<'a> {
 ///
 /// `How` keeps the impls for values and for functions apart; it is always inferred.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no null",
+    message = "`{Self}` is not a null",
     label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`"
 )]
 pub trait IntoNull<'a, How> {
@@ -72,7 +71,7 @@ where
 
 /// What one draw of the null gives.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no draw of a null",
+    message = "`{Self}` is not a draw of a null",
     label = "return `f64`, `f32`, or `arrakis::Result` of one"
 )]
 pub trait Draw {
@@ -103,13 +102,13 @@ impl<D: Draw> Draw for Result<D, Error> {
 }
 
 /// A null that is a number, a sample, or a named function.
-pub fn null<'a, How>(words: &'static str, value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
-    NullMaker { words, make: Box::new(|bench| value.into_null(bench)) }
+pub fn null<'a, How>(value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
+    NullMaker { make: Box::new(|bench| value.into_null(bench)) }
 }
 
 /// A null that is drawn by a closure; the bound tells the closure its arguments.
-pub fn draws<'a, D: Draw + 'a>(words: &'static str, draw: impl FnMut(&Bench, u64) -> D + 'a) -> NullMaker<'a> {
-    null(words, draw)
+pub fn draws<'a, D: Draw + 'a>(draw: impl FnMut(&Bench, u64) -> D + 'a) -> NullMaker<'a> {
+    null(draw)
 }
 
 /// A result that is itself a number or a sample.

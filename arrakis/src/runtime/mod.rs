@@ -4,14 +4,16 @@ mod call;
 mod debug_text;
 mod describe;
 mod fail;
+mod fill;
 mod held;
 mod hypothesis;
 mod show;
 
 pub use crate::experiment::Function;
-pub use call::{Call, Hypothesis, HypothesisOptions, LogOptions, PlotOptions, ProfileOptions, call};
+pub use call::{Call, Hypothesis, PlotOptions, call, claim};
 pub use describe::{DebugMessage, DisplayMessage, OpaqueMessage, Seen, SplitPlain, SplitResult};
 pub use fail::{Fail, FailByPanic, FailByResult};
+pub use fill::Fill;
 pub use held::{BenchSource, Held};
 pub use hypothesis::{Draw, IntoNull, NullMaker, assert_holds, draws, measure, measure_by, null};
 pub use show::{Opaque, Probe, ShowDebug, ShowSerialize, ShowType, Shown};

@@ -1,0 +1,190 @@
+//! Which of our attributes sit on a function, and what was written inside each.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, Meta, Path};
+
+use super::options::Options;
+use super::tools::Tools;
+use crate::mistakes::Mistakes;
+use crate::options::{self, Known};
+
+/// One of the five attributes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Log,
+    Tools,
+    Plot,
+    Profile,
+    Hypothesis,
+}
+
+const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log_experiment",
+            Self::Tools => "use_tools",
+            Self::Plot => "plot_results",
+            Self::Profile => "profile_model",
+            Self::Hypothesis => "test_hypothesis",
+        }
+    }
+
+    /// What can be written inside it.
+    pub(crate) fn options(self) -> &'static [Known] {
+        match self {
+            Self::Log => options::LOG,
+            Self::Tools => options::TOOLS,
+            Self::Plot => options::PLOT,
+            Self::Profile => options::PROFILE,
+            Self::Hypothesis => options::HYPOTHESIS,
+        }
+    }
+
+    /// The attribute a path names, by its last segment.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let last = &path.segments.last()?.ident;
+        ALL.into_iter().find(|kind| last == kind.name())
+    }
+}
+
+/// All our attributes of one function.
+#[derive(Default)]
+pub(crate) struct Attributes {
+    pub(crate) log: Option<Options>,
+    pub(crate) tools: Option<Tools>,
+    pub(crate) plot: Option<Options>,
+    pub(crate) profile: Option<Options>,
+    pub(crate) hypothesis: Option<Options>,
+    /// What stands in for the attributes taken off: without it rustc would call their imports unused.
+    pub(crate) taken: Vec<TokenStream>,
+    /// The attribute that was expanded first, for messages.
+    pub(crate) first: Option<Kind>,
+}
+
+impl Attributes {
+    /// The attribute being expanded and all others of ours, which leave `attrs`.
+    pub(crate) fn take(first: Kind, args: TokenStream, attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Self {
+        let mut attributes = Self { first: Some(first), ..Self::default() };
+        attributes.add(first, args, mistakes);
+        for attr in std::mem::take(attrs) {
+            let Some(kind) = Kind::of(attr.path()) else {
+                attrs.push(attr);
+                continue;
+            };
+            if attributes.has(kind) {
+                let message = format!("`#[{}]` is given twice; write all of it in one", kind.name());
+                mistakes.at(attr.path().span(), message);
+                continue;
+            }
+            let args = mistakes.catch(written_inside(&attr)).unwrap_or_default();
+            attributes.add(kind, args, mistakes);
+            let path = attr.path();
+            attributes.taken.push(quote!(#[#path(__arrakis_taken)] const _: () = ();));
+        }
+        attributes
+    }
+
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Log => self.log.is_some(),
+            Kind::Tools => self.tools.is_some(),
+            Kind::Plot => self.plot.is_some(),
+            Kind::Profile => self.profile.is_some(),
+            Kind::Hypothesis => self.hypothesis.is_some(),
+        }
+    }
+
+    fn add(&mut self, kind: Kind, args: TokenStream, mistakes: &mut Mistakes) {
+        let slot = match kind {
+            Kind::Tools => {
+                self.tools = Some(mistakes.catch(syn::parse2(args)).unwrap_or_default());
+                return;
+            }
+            Kind::Log => &mut self.log,
+            Kind::Plot => &mut self.plot,
+            Kind::Profile => &mut self.profile,
+            Kind::Hypothesis => &mut self.hypothesis,
+        };
+        *slot = Some(Options::read(kind, args, mistakes));
+    }
+
+    /// The expression after `bench =`, in whichever attribute has it.
+    pub(crate) fn bench(&self) -> syn::Result<Option<&Expr>> {
+        let tools = self.tools.as_ref().and_then(|tools| tools.bench.as_ref());
+        let options = [&self.log, &self.plot, &self.profile, &self.hypothesis];
+        let mut given = options.into_iter().flatten().filter_map(|options| options.get("bench")).chain(tools);
+        let first = given.next();
+        match given.next() {
+            Some(second) => {
+                Err(syn::Error::new(second.span(), "`bench` is given in two attributes; one serves them all"))
+            }
+            None => Ok(first),
+        }
+    }
+}
+
+fn written_inside(attr: &Attribute) -> syn::Result<TokenStream> {
+    match &attr.meta {
+        Meta::Path(_) => Ok(TokenStream::new()),
+        Meta::List(list) => Ok(list.tokens.clone()),
+        Meta::NameValue(pair) => {
+            Err(syn::Error::new(pair.eq_token.span, "write the options in brackets: `(key = value)`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::function::Function;
+    use crate::mistakes::tests::messages;
+
+    /// The attributes of a function whose first one is `#[log_experiment(..)]`, what is left of them, and the mistakes.
+    fn take(args: &str, item: &str) -> (Attributes, usize, Vec<String>) {
+        let mut function = Function::parse(Kind::Log, &item.parse().unwrap()).unwrap();
+        let mut mistakes = Mistakes::default();
+        let attributes = Attributes::take(Kind::Log, args.parse().unwrap(), &mut function.attrs, &mut mistakes);
+        let messages = mistakes.finish().map_or_else(|error| messages(&error), |()| Vec::new());
+        (attributes, function.attrs.len(), messages)
+    }
+
+    #[test]
+    fn ours_are_taken_by_their_last_segment_and_others_stay() {
+        let (attributes, left, mistakes) = take(
+            "",
+            "/// Docs.\n#[arrakis::use_tools(\"logit_lens\")] #[inline] #[profile_model] fn f(bench: &Bench) {}",
+        );
+        assert_eq!((left, mistakes.len(), attributes.taken.len()), (2, 0, 2));
+        assert!(attributes.log.is_some() && attributes.profile.is_some() && attributes.plot.is_none());
+        assert_eq!(attributes.tools.unwrap().tools.len(), 1);
+    }
+
+    #[test]
+    fn mistakes_in_several_attributes_are_all_reported() {
+        let item = "#[plot_results(nam = 1)] #[log_experiment] #[profile_model = 3] fn f(bench: &Bench) {}";
+        assert_eq!(
+            take("sed = 1", item).2,
+            [
+                "`sed` is not an option of `#[log_experiment]`; did you mean `seed = ..`?",
+                "`nam` is not an option of `#[plot_results]`; did you mean `name = ..`?",
+                "`#[log_experiment]` is given twice; write all of it in one",
+                "write the options in brackets: `(key = value)`",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_bench_serves_all_attributes() {
+        let bench = |args, item| take(args, item).0.bench().map(|bench| bench.is_some()).map_err(|e| e.to_string());
+        assert_eq!(bench("", "#[use_tools(bench = b)] fn f() {}"), Ok(true));
+        assert_eq!(bench("", "fn f() {}"), Ok(false));
+        assert_eq!(
+            bench("bench = a", "#[plot_results(bench = b)] fn f() {}"),
+            Err("`bench` is given in two attributes; one serves them all".into())
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! How the value of an attribute's option becomes the field it sets.
+
+use std::path::PathBuf;
+
+use crate::hypothesis::{Alternative, Test};
+
+/// A field that takes a value of type `V`.
+#[diagnostic::on_unimplemented(
+    message = "an option of type `{Self}` cannot be `{V}`",
+    label = "expected a value for `{Self}`"
+)]
+pub trait Fill<V> {
+    /// Sets the field.
+    fn fill(&mut self, value: V);
+}
+
+macro_rules! as_it_is {
+    ($($type:ty),*) => {$(
+        impl Fill<$type> for $type {
+            fn fill(&mut self, value: $type) {
+                *self = value;
+            }
+        }
+    )*};
+}
+
+as_it_is!(bool, f64, u64, usize, Alternative, Test);
+
+impl Fill<f64> for Option<f64> {
+    fn fill(&mut self, value: f64) {
+        *self = Some(value);
+    }
+}
+
+macro_rules! whatever_becomes {
+    ($($type:ty),*) => {$(
+        impl<V: Into<$type>> Fill<V> for $type {
+            fn fill(&mut self, value: V) {
+                *self = value.into();
+            }
+        }
+
+        impl<V: Into<$type>> Fill<V> for Option<$type> {
+            fn fill(&mut self, value: V) {
+                *self = Some(value.into());
+            }
+        }
+    )*};
+}
+
+whatever_becomes!(String, PathBuf);
+
+impl<V: IntoIterator<Item: ToString>> Fill<V> for Vec<String> {
+    fn fill(&mut self, value: V) {
+        *self = value.into_iter().map(|word| word.to_string()).collect();
+    }
+}
+
+impl<V: IntoIterator<Item: ToString>> Fill<V> for Option<Vec<String>> {
+    fn fill(&mut self, value: V) {
+        self.get_or_insert_default().fill(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_takes_what_can_become_it() {
+        let (mut text, mut maybe, mut folder) = (String::new(), None::<String>, None::<PathBuf>);
+        let (mut words, mut seed, mut alpha) = (Vec::<String>::new(), 0_u64, 0.0_f64);
+        text.fill("claim");
+        maybe.fill(&text);
+        folder.fill("figures");
+        words.fill(["a", "b"]);
+        seed.fill(40 + 2);
+        alpha.fill(0.01);
+        assert_eq!((text.as_str(), maybe.as_deref(), folder), ("claim", Some("claim"), Some("figures".into())));
+        assert_eq!((words.len(), seed, alpha), (2, 42, 0.01));
+        words.fill(&["c"]);
+        words.fill(vec!["d".to_owned()]);
+        assert_eq!(words, ["d"]);
+    }
+}

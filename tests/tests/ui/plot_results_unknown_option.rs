@@ -1,0 +1,6 @@
+use arrakis::prelude::*;
+
+#[plot_results(title = "Heads", folder = "figures")]
+fn sweep(bench: &Bench, #[figure] fig: &mut Figure) {}
+
+fn main() {}
