@@ -7,6 +7,7 @@
 extern crate self as arrakis;
 
 pub mod checkpoint;
+pub mod config;
 pub mod conformance;
 pub mod families;
 pub mod generate;
@@ -21,6 +22,7 @@ pub mod tokenizer;
 pub mod tokens;
 pub mod transformer;
 
+pub use config::TransformerConfig;
 pub use generate::{Generated, Generation};
 pub use ground::error::{Error, Result};
 pub use ground::read::{LastPosition, TensorRead};
@@ -38,7 +40,6 @@ pub use svd::{Svd, svd};
 pub use sweep::{Shard, ShardResult, Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
 pub use tokens::{Side, Tokens};
-pub use transformer::TransformerConfig;
 
 #[doc(hidden)]
 pub mod __private {

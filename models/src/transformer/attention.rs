@@ -4,11 +4,11 @@ use arrakis_macros::hooked;
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 
-use super::config::{Positions, QkNorm, TransformerConfig};
 use super::context::LayerContext;
 use super::linear::Linear;
 use super::norm::Norm;
 use super::source::{Init, Source};
+use crate::config::{Positions, QkNorm, TransformerConfig};
 use crate::hooks;
 
 /// Earlier keys and values of one layer.

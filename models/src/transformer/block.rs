@@ -5,12 +5,12 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::attention::{Attention, LayerCache};
-use super::config::{BlockLayout, NormPlacement, TransformerConfig};
 use super::context::LayerContext;
 use super::mlp::Mlp;
 use super::moe::MixtureOfExperts;
 use super::norm::Norm;
 use super::source::Source;
+use crate::config::{BlockLayout, NormPlacement, TransformerConfig};
 use crate::hooks;
 
 /// Sites whose edit gives each head an input of its own.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
-use super::config::{Positions, Rope, RopeScaling, TransformerConfig};
+use crate::config::{Positions, Rope, RopeScaling, TransformerConfig};
 use crate::ground::warnings::warn_once;
 
 /// Keys and values of earlier forwards, for generation token by token.

@@ -4,9 +4,9 @@ use arrakis_macros::hooked;
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 
-use super::config::{ActivationKind, TransformerConfig};
 use super::linear::Linear;
 use super::source::{Init, Source};
+use crate::config::{ActivationKind, TransformerConfig};
 
 /// `act(x W_in + b) W_out + b`, or `(act(x W_gate) * (x W_in)) W_out` (<https://arxiv.org/abs/2002.05202>).
 #[derive(Module, Debug)]

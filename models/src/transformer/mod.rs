@@ -2,7 +2,6 @@
 
 mod attention;
 mod block;
-mod config;
 mod context;
 mod embed;
 mod linear;
@@ -13,12 +12,12 @@ mod norm;
 mod rotary;
 mod source;
 
-pub use attention::Attention;
-pub use block::{Block, Neurons};
-pub use config::{
+pub use crate::config::{
     ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling,
     TransformerConfig,
 };
+pub use attention::Attention;
+pub use block::{Block, Neurons};
 pub use context::{Context, KvCache, LayerContext};
 pub use embed::{Embedding, Unembedding};
 pub use linear::Linear;

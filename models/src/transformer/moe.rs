@@ -4,10 +4,10 @@ use arrakis_macros::hooked;
 use burn::module::Module;
 use burn::tensor::{IndexingUpdateOp, Tensor, activation};
 
-use super::config::{Experts, TransformerConfig};
 use super::linear::Linear;
 use super::mlp::Mlp;
 use super::source::{Init, Source};
+use crate::config::{Experts, TransformerConfig};
 
 /// The router's best experts, weighted by their renormalised probabilities.
 ///

@@ -5,12 +5,12 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor, activation};
 
 use super::block::Block;
-use super::config::{NormPlacement, Positions, TransformerConfig};
 use super::context::{Context, KvCache};
 use super::embed::{Embedding, Unembedding};
 use super::linear::{Linear, widened};
 use super::norm::Norm;
 use super::source::{Init, Source};
+use crate::config::{NormPlacement, Positions, TransformerConfig};
 
 /// A transformer as a Burn module. Its methods compute; checks are at the door, in the model that holds it.
 #[derive(Module, Debug)]

@@ -4,8 +4,8 @@ use arrakis_macros::hooked;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::config::{NormKind, TransformerConfig};
 use super::source::{Init, Source};
+use crate::config::{NormKind, TransformerConfig};
 
 /// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>).
 #[derive(Module, Debug)]

@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 
 use burn::tensor::Tensor;
 
-use super::config::{Rope, RopeScaling};
+use crate::config::{Rope, RopeScaling};
 
 impl Rope {
     /// Cosines and sines, each `[positions, dims / 2]` row by row, in a sequence of `seq_len` positions.

@@ -1,6 +1,12 @@
-//! The one transformer's options: every architecture is a choice among these.
+//! The one transformer's options: every architecture is a choice among these. Plain data.
+
+mod kinds;
+mod positions;
 
 use serde::{Deserialize, Serialize};
+
+pub use kinds::{ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, QkNorm};
+pub use positions::{Positions, Rope, RopeScaling};
 
 /// The architecture of a transformer, in the field's names.
 #[allow(clippy::struct_excessive_bools, reason = "each is one independent option of an architecture")]
@@ -90,184 +96,6 @@ pub struct TransformerConfig {
 /// before there were such options reads the same.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// A neuron's nonlinearity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActivationKind {
-    /// `x Φ(x)`, exact (Hendrycks and Gimpel, 2016).
-    Gelu,
-    /// GELU's tanh approximation.
-    GeluTanh,
-    /// `x σ(1.702 x)`.
-    QuickGelu,
-    /// `max(0, x)`.
-    Relu,
-    /// `max(0, x)²`.
-    Relu2,
-    /// `x σ(x)`.
-    Silu,
-    /// `tanh(x)`.
-    Tanh,
-    /// `x`.
-    Identity,
-}
-
-/// What a norm does before its weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NormKind {
-    /// Centres, then divides by the standard deviation (Ba et al., 2016).
-    LayerNorm,
-    /// Divides by the root mean square (Zhang and Sennrich, 2019).
-    Rms,
-    /// Root mean square with weight `1 + w` (Gemma).
-    RmsOffset,
-}
-
-/// Where a block's norms sit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NormPlacement {
-    /// Before attention and before the MLP.
-    Pre,
-    /// Before and after both (Gemma 2).
-    Sandwich,
-    /// Only after both, before they are added (`OLMo` 2).
-    PostOutput,
-    /// After each addition to the stream (the original transformer, OPT-350m).
-    PostResidual,
-}
-
-/// How attention and MLP share a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlockLayout {
-    /// The MLP reads what attention wrote.
-    Serial,
-    /// Both read `resid_pre`, each through its own norm.
-    Parallel,
-    /// Both read `resid_pre` through one norm.
-    ParallelSharedNorm,
-}
-
-/// A norm on queries and keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QkNorm {
-    /// None.
-    None,
-    /// Over `d_head`, one weight for all heads (Qwen 3, Gemma 3).
-    Head,
-    /// Over `d_head`, one weight and bias for all heads (Phi, where its config asks for it).
-    HeadBiased,
-    /// Over `d_head`, each head its own weight (`StableLM` 2).
-    PerHead,
-    /// Over all heads at once (`OLMo` 2).
-    Full,
-}
-
-/// How positions enter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Positions {
-    /// A learned vector per position; the table has `offset` unused rows in front (OPT: 2).
-    Learned {
-        /// Rows before position 0.
-        offset: usize,
-    },
-    /// Queries and keys are rotated (Su et al., 2021).
-    Rotary {
-        /// The kinds of rotation the model has.
-        ropes: Vec<Rope>,
-        /// Which of them each layer uses.
-        by_layer: Vec<usize>,
-    },
-    /// A penalty linear in distance (Press et al., 2021).
-    Alibi {
-        /// Whether the penalty is added before the scale is applied to scores (Falcon).
-        scaled: bool,
-    },
-}
-
-/// One kind of rotation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rope {
-    /// Base of the frequencies.
-    pub theta: f64,
-    /// Leading dimensions of a head that are rotated.
-    pub dims: usize,
-    /// Whether pairs are neighbours (GPT-J) instead of halves.
-    pub interleaved: bool,
-    /// How frequencies are stretched.
-    pub scaling: RopeScaling,
-}
-
-/// How a rotation's frequencies are stretched, with the names of transformers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum RopeScaling {
-    /// Not at all.
-    Default,
-    /// Positions divided by `factor`.
-    Linear {
-        /// The divisor.
-        factor: f64,
-    },
-    /// The base grows with the sequence once it is longer than the original context.
-    Dynamic {
-        /// The growth.
-        factor: f64,
-        /// Where it starts.
-        original_n_ctx: usize,
-    },
-    /// `YaRN` (Peng et al., 2023).
-    Yarn {
-        /// The stretch.
-        factor: f64,
-        /// Context it was trained with.
-        original_n_ctx: usize,
-        /// Rotations above which a frequency is left alone.
-        beta_fast: f64,
-        /// Rotations below which it is interpolated.
-        beta_slow: f64,
-        /// Cosines and sines are multiplied by this.
-        attention_factor: f64,
-        /// Whether the correction range is rounded to whole dimensions.
-        truncate: bool,
-    },
-    /// `LongRoPE` (Ding et al., 2024): a factor per dimension, one list for short and one for long sequences.
-    Longrope {
-        /// Factors up to the original context.
-        short: Vec<f64>,
-        /// Factors beyond it.
-        long: Vec<f64>,
-        /// Context it was trained with.
-        original_n_ctx: usize,
-        /// Cosines and sines are multiplied by this.
-        attention_factor: f64,
-    },
-    /// Llama 3.1: three bands of frequencies.
-    Llama3 {
-        /// The stretch of the low band.
-        factor: f64,
-        /// Edge of the low band.
-        low_freq_factor: f64,
-        /// Edge of the high band.
-        high_freq_factor: f64,
-        /// Context it was trained with.
-        original_n_ctx: usize,
-    },
-}
-
-/// A mixture of experts (Shazeer et al., 2017; Mixtral).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Experts {
-    /// How many there are.
-    pub count: usize,
-    /// How many each token uses; their probabilities are renormalised to sum to one.
-    pub per_token: usize,
 }
 
 impl TransformerConfig {
