@@ -8,7 +8,6 @@ extern crate self as arrakis;
 
 pub mod checkpoint;
 pub mod config;
-pub mod conformance;
 pub mod families;
 pub mod generate;
 pub mod ground;

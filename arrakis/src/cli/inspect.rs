@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use arrakis_models::checkpoint::{Checkpoint, Fit};
 use arrakis_models::ground::bytes::human_bytes;
-use arrakis_models::{
-    HookedAutoConfig, HookedAutoModel, LoadOptions, Tokenizer, TransformerConfig, conformance, device, site,
-};
+use arrakis_models::site::SiteInfo;
+use arrakis_models::{HookedAutoConfig, HookedAutoModel, LoadOptions, Tokenizer, TransformerConfig, device, site};
 use serde::Serialize;
 
 use super::answer::Answer;
@@ -79,7 +78,7 @@ struct TokenizerInfo {
 #[derive(Debug, Serialize)]
 struct SiteRow {
     name: String,
-    axes: &'static str,
+    axes: String,
     meaning: &'static str,
 }
 
@@ -126,11 +125,9 @@ impl Inspection {
             Some(Err(error)) => self.refuse(error),
             None => {}
         }
-        let rows = site::SITES.iter().filter(|site| conformance::has(&config, site.name));
-        let name = |site: &site::SiteInfo| {
-            if site.in_block { format!("blocks.*.{}", site.name) } else { site.name.to_owned() }
-        };
-        self.sites = rows.map(|site| SiteRow { name: name(site), axes: site.axes, meaning: site.meaning }).collect();
+        let rows = site::SITES.iter().filter(|row| (row.present)(&config));
+        let shown = |row: &SiteInfo| SiteRow { name: row.pattern(), axes: row.axes_listed(), meaning: row.meaning };
+        self.sites = rows.map(shown).collect();
         self.config = Some(config);
     }
 
@@ -209,7 +206,7 @@ impl Inspection {
             let sites: Vec<Vec<String>> = self
                 .sites
                 .iter()
-                .map(|site| vec![format!("  {}", site.name), site.axes.to_owned(), site.meaning.to_owned()])
+                .map(|site| vec![format!("  {}", site.name), site.axes.clone(), site.meaning.to_owned()])
                 .collect();
             text = [text, format!("\nsites (* is a layer, 0 to {})\n", config.n_layers - 1), aligned(&[], &sites)]
                 .concat();

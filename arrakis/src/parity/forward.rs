@@ -2,6 +2,7 @@
 
 use arrakis_models::hooks::{Activation, ActivationCache, Plan};
 use arrakis_models::model::HookedTransformer;
+use arrakis_models::site::{self, Site};
 use arrakis_models::tokens::Tokens;
 use burn::tensor::Tensor;
 
@@ -54,17 +55,17 @@ fn ours(activation: Activation, note: &'static str) -> Found {
 
 impl<'a> Forward<'a> {
     pub(super) fn of(model: &'a HookedTransformer, tokens: Tokens) -> Result<Self> {
-        let mut plan = Plan::new().capture("embed");
+        let mut plan = Plan::new().capture(site::embed());
         for layer in 0..model.config().n_layers {
-            for site in ["resid_pre", "attn.pattern", "attn.out", "mlp.out"] {
-                plan = plan.capture(format!("blocks.{layer}.{site}"));
+            for at in [site::resid_pre, site::pattern, site::attn_out_unnormed, site::mlp_out_unnormed] {
+                plan = plan.capture(at(layer));
             }
             if model.config().experts.is_some() {
-                plan = plan.capture(format!("blocks.{layer}.mlp.router"));
+                plan = plan.capture(site::router(layer));
             }
         }
         let last = model.config().n_layers - 1;
-        plan = plan.capture(format!("blocks.{last}.resid_post"));
+        plan = plan.capture(site::resid_post(last));
         let outcome = model.run(&tokens, plan)?;
         Ok(Self { model, logits: outcome.output, cache: outcome.cache, tokens })
     }
@@ -83,12 +84,12 @@ impl<'a> Forward<'a> {
         Ok(match (kind, layer) {
             ("logits", None) => ours(Activation::new(self.logits.clone()), ""),
             ("embed_out", None) => self.embedding(reference)?,
-            ("embeddings_out", None) => self.site("blocks.0.resid_pre")?,
-            ("final_norm_in", None) => self.site(&format!("blocks.{}.resid_post", n_layers - 1))?,
+            ("embeddings_out", None) => self.site(site::resid_pre(0))?,
+            ("final_norm_in", None) => self.site(site::resid_post(n_layers - 1))?,
             ("hidden_states", Some(layer)) if layer == n_layers => self.last_hidden(reference)?,
-            ("hidden_states", Some(layer)) => self.site(&format!("blocks.{layer}.resid_pre"))?,
-            ("attentions", Some(layer)) => self.site(&format!("blocks.{layer}.attn.pattern"))?,
-            ("attn_out", Some(layer)) => self.site(&format!("blocks.{layer}.attn.out"))?,
+            ("hidden_states", Some(layer)) => self.site(site::resid_pre(layer))?,
+            ("attentions", Some(layer)) => self.site(site::pattern(layer))?,
+            ("attn_out", Some(layer)) => self.site(site::attn_out_unnormed(layer))?,
             ("mlp_out", Some(layer)) => self.mlp_out(layer)?,
             ("router_logits", Some(layer)) => self.router(layer)?,
             ("aux_loss", None) => {
@@ -98,18 +99,18 @@ impl<'a> Forward<'a> {
         })
     }
 
-    fn site(&self, site: &str) -> Result<Found> {
+    fn site(&self, site: Site) -> Result<Found> {
         Ok(ours(self.cache.activation(site)?.clone(), ""))
     }
 
     /// Transformers' parallel Falcon adds attention's output into the MLP's tensor in place, so what was
     /// recorded there is the sum of both.
     fn mlp_out(&self, layer: usize) -> Result<Found> {
-        let mlp_out = format!("blocks.{layer}.mlp.out");
+        let mlp_out = site::mlp_out_unnormed(layer);
         if self.model.config().family != "falcon" || !self.model.config().is_parallel() {
-            return self.site(&mlp_out);
+            return self.site(mlp_out);
         }
-        let attn_out: Tensor<3> = self.cache.get(format!("blocks.{layer}.attn.out"))?;
+        let attn_out: Tensor<3> = self.cache.get(site::attn_out_unnormed(layer))?;
         let both = self.cache.get::<3>(mlp_out)? + attn_out;
         Ok(ours(Activation::new(both), "with attention's output, which transformers adds to this tensor in place"))
     }
@@ -119,13 +120,13 @@ impl<'a> Forward<'a> {
         if self.model.config().experts.is_none() {
             return Ok(Found::Wrong("the model has no experts".into()));
         }
-        let router: Tensor<3> = self.cache.get(format!("blocks.{layer}.mlp.router"))?;
+        let router: Tensor<3> = self.cache.get(site::router(layer))?;
         let [batch, pos, experts] = router.dims();
         Ok(ours(Activation::new(router.reshape([batch * pos, experts])), ""))
     }
 
     fn last_hidden(&self, reference: &Reference) -> Result<Found> {
-        let resid: Tensor<3> = self.cache.get(format!("blocks.{}.resid_post", self.model.config().n_layers - 1))?;
+        let resid: Tensor<3> = self.cache.get(site::resid_post(self.model.config().n_layers - 1))?;
         let net = self.model.net();
         let (resid, note) = match (&net.ln_final, LastHidden::of(reference, self.model)) {
             (Some(norm), LastHidden::Normed) => (norm.apply(resid), "after the final norm"),
@@ -146,7 +147,7 @@ impl<'a> Forward<'a> {
             let rows = self.model.net().embed.lookup(self.model.ids(&self.tokens)) * rows_times(reference, self.model);
             return Ok(ours(Activation::new(rows), "rows of the table: `embed` comes after a norm or projection"));
         }
-        let embed: Tensor<3> = self.cache.get("embed")?;
+        let embed: Tensor<3> = self.cache.get(site::embed())?;
         let factor = embed_factor(reference, self.model);
         Ok(ours(
             Activation::new(embed * factor),

@@ -2,6 +2,7 @@
 
 use arrakis_models::hooks::{ActivationCache, Plan};
 use arrakis_models::model::HookedTransformer;
+use arrakis_models::site;
 use burn::tensor::{Tensor, TensorData};
 
 use super::Numbers;
@@ -26,9 +27,9 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
 
 fn gradients(model: &HookedTransformer, inputs: &Inputs) -> Result<ActivationCache> {
     let last = model.config().n_layers - 1;
-    let mut plan = Plan::new().grad("embed").grad("blocks.*.resid_pre").grad(format!("blocks.{last}.resid_post"));
+    let mut plan = Plan::new().grad(site::embed()).grad(site::every(site::resid_pre)).grad(site::resid_post(last));
     if model.config().final_norm {
-        plan = plan.grad("ln_final.normalized");
+        plan = plan.grad(site::ln_final_normalized());
     }
     let outcome = model.run(&inputs.tokens, plan)?;
     Ok(outcome.gradients(inputs.loss(model, outcome.output.clone())?)?)
@@ -41,7 +42,7 @@ fn embedding(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: 
         return Ok(());
     }
     let factor = embed_factor(comparer.reference, model);
-    let mut ours = Ours::read(gradients.activation("embed")?)?;
+    let mut ours = Ours::read(gradients.activation(site::embed())?)?;
     ours.values.iter_mut().for_each(|value| *value = (f64::from(*value) / factor) as f32);
     comparer.check("grad_embed", &ours);
     Ok(())
@@ -62,7 +63,7 @@ fn hidden(
     if layer == n_layers {
         return last(comparer, model, gradients, &name);
     }
-    comparer.check(&name, &Ours::read(gradients.activation(format!("blocks.{layer}.resid_pre"))?)?);
+    comparer.check(&name, &Ours::read(gradients.activation(site::resid_pre(layer))?)?);
     Ok(())
 }
 
@@ -70,12 +71,8 @@ fn hidden(
 /// the nearest site in front: the reference's gradient, back through the projection, times that weight.
 fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, name: &str) -> Result<()> {
     let normed = LastHidden::of(comparer.reference, model) == LastHidden::Normed;
-    let site = if normed {
-        "ln_final.normalized".to_owned()
-    } else {
-        format!("blocks.{}.resid_post", model.config().n_layers - 1)
-    };
-    let ours = Ours::read(gradients.activation(&site)?)?;
+    let at = if normed { site::ln_final_normalized() } else { site::resid_post(model.config().n_layers - 1) };
+    let ours = Ours::read(gradients.activation(at)?)?;
     let Some(theirs) = comparer.reference.numbers(name) else {
         comparer.check(name, &ours);
         return Ok(());

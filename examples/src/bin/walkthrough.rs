@@ -1,6 +1,6 @@
 //! The whole road, step for step: config → model → bench → log → tools → plot. For every architecture.
 
-use arrakis::models::conformance;
+use arrakis::models::site::SITES;
 use arrakis::prelude::*;
 use arrakis::tools::FactoredMatrix;
 use serde_json::json;
@@ -59,7 +59,7 @@ fn attention(bench: &Bench, prompt: Vec<u32>, layer: usize, #[figure] fig: &mut 
 fn walk(family: &str) -> Result<()> {
     let config = config_of(family)?;
     let model = HookedAutoModel::from_config(&config, 0)?;
-    let sites = conformance::sites(&config, 0..1, true, true).len();
+    let sites = SITES.iter().filter(|row| (row.present)(&config)).count();
     let bench = Bench::new(model).save_dir("experiments/walkthrough");
     read_write_analysis(&bench, 1, 0)?;
     let heads = attention(&bench, vec![1, 2, 3, 4, 5, 6], 0)?;

@@ -21,6 +21,22 @@ pub enum Error {
         /// The nearest valid name.
         nearest: Option<String>,
     },
+    /// A spelling could mean several sites.
+    #[error("`{asked}` could be {}; write the one you mean", either(sites))]
+    AmbiguousSite {
+        /// What was asked for.
+        asked: String,
+        /// The sites it could mean.
+        sites: Vec<String>,
+    },
+    /// A site that a splice would add cannot be.
+    #[error("cannot add the site `{site}`: {problem}")]
+    AddedSite {
+        /// Its name.
+        site: String,
+        /// What is wrong, and how to fix it.
+        problem: String,
+    },
     /// A site was not kept by the run that made the cache.
     #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest.as_deref(), ";"))]
     NotCaptured {
@@ -504,6 +520,15 @@ impl Error {
 
     pub(crate) fn file(path: &Path, problem: impl Display) -> Self {
         Self::File { path: path.to_owned(), problem: problem.to_string() }
+    }
+}
+
+/// "`a`, `b` or `c`".
+fn either(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -31,7 +31,6 @@ pub use run::slot::{PassAny, PassTensor, Slot};
 pub(crate) use run::warnings::warn_unchanged;
 pub use tensor::activation::Activation;
 pub use tensor::at::At;
-pub(crate) use tensor::axes::Axes;
 pub(crate) use tensor::numbers;
 pub use tensor::pattern::SitePattern;
 pub use tensor::rows::Rows;

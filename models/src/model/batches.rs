@@ -8,7 +8,7 @@ use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
 use crate::hooks::{Activation, ActivationCache, Capture, Effect, Outcome, Plan, Rows, warn_unchanged};
-use crate::site::canonical;
+use crate::site::SiteTable;
 use crate::tokens::Tokens;
 
 impl HookedTransformer {
@@ -123,7 +123,7 @@ impl HookedTransformer {
             let cache = self.capture(&tokens, sites.iter().copied())?;
             for (site, value) in cache.iter() {
                 let statistics = found.entry(site.to_owned()).or_default();
-                statistics.add(site, value, tokens.real())?;
+                statistics.add(site, value, tokens.real(), &self.sites)?;
             }
         }
         if found.is_empty() { Err(Error::EmptyPrompt) } else { Ok(found) }
@@ -149,8 +149,9 @@ pub struct Statistics {
 
 impl Statistics {
     /// Adds the tokens of a batch (Welford 1962, "Note on a method for calculating corrected sums of squares").
-    fn add(&mut self, site: &str, value: &Activation, real: &[Vec<bool>]) -> Result<()> {
-        if ["scores", "pattern"].iter().any(|name| canonical(site).ends_with(name)) {
+    fn add(&mut self, site: &str, value: &Activation, real: &[Vec<bool>], sites: &SiteTable) -> Result<()> {
+        let axes = sites.axes(site).unwrap_or_default();
+        if axes.iter().skip(2).any(|axis| axis.is_of_prompt()) {
             return Err(Error::Unsupported {
                 what: format!("a statistic of `{site}`"),
                 why: "its shape depends on the prompt; capture a reduction of it".into(),

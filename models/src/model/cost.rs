@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
-use crate::conformance::dims_with_keys;
 use crate::error::{Error, Result};
 use crate::ground::bytes::human_bytes;
 use crate::hooks::Plan;
+use crate::site::{Extent, Place, SiteTable};
 use crate::tokens::Tokens;
 
 /// The cost of a plan over a batch of tokens.
@@ -59,18 +59,18 @@ impl HookedTransformer {
 
     pub(super) fn cost_of(&self, tokens: &Tokens, plan: &Plan) -> Cost {
         let known = self.sites();
-        let shape = [tokens.batch(), tokens.pos()];
+        let extent = Extent::new(tokens.batch(), tokens.pos());
         Cost {
-            captures: self.capture_bytes(plan, &known, [tokens.batch(), tokens.pos(), tokens.pos()]),
-            stop_at_layer: deepest(plan, &known),
+            captures: self.capture_bytes(plan, &known, extent),
+            stop_at_layer: deepest(plan, &known, &self.sites),
             n_layers: self.config().n_layers,
-            working: self.working_bytes(shape),
+            working: self.working_bytes(extent),
         }
     }
 
-    fn capture_bytes(&self, plan: &Plan, known: &[String], shape: [usize; 3]) -> Vec<(String, u64)> {
+    fn capture_bytes(&self, plan: &Plan, known: &[String], extent: Extent) -> Vec<(String, u64)> {
         let bytes = |site: &String| {
-            let dims = dims_with_keys(self.config(), site, shape);
+            let dims = self.sites.dims(self.config(), site, extent);
             let kept = plan.captures().filter(|capture| capture.sites().matches(site));
             // Handles to the same whole tensor count once.
             let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
@@ -81,7 +81,7 @@ impl HookedTransformer {
     }
 
     /// Scores and pattern, the MLP's neurons and the logits: what a forward holds at its widest.
-    fn working_bytes(&self, [batch, pos]: [usize; 2]) -> u64 {
+    fn working_bytes(&self, Extent { batch, pos, .. }: Extent) -> u64 {
         let config = self.config();
         let scores = 3 * config.n_heads * pos * pos;
         let neurons = 3 * config.d_mlp * pos;
@@ -93,14 +93,14 @@ impl HookedTransformer {
         &self,
         plan: &Plan,
         known: &[String],
-        shape: [usize; 3],
+        extent: Extent,
         options: &RunOptions,
     ) -> Result<()> {
         if plan.captures().next().is_none() {
             return Ok(());
         }
         let Some(limit) = options.capture_limit.or_else(|| self.memory_left()) else { return Ok(()) };
-        let bytes: u64 = self.capture_bytes(plan, known, shape).iter().map(|(_, bytes)| bytes).sum();
+        let bytes: u64 = self.capture_bytes(plan, known, extent).iter().map(|(_, bytes)| bytes).sum();
         if bytes <= limit {
             return Ok(());
         }
@@ -124,12 +124,12 @@ impl HookedTransformer {
 }
 
 /// The first block after everything a plan names; `None` where it names what follows the blocks, or nothing.
-fn deepest(plan: &Plan, known: &[String]) -> Option<usize> {
+fn deepest(plan: &Plan, known: &[String], sites: &SiteTable) -> Option<usize> {
     let named = known.iter().filter(|site| plan.patterns().any(|pattern| pattern.matches(site)));
-    let layers = named.map(|site| match site.strip_prefix("blocks.") {
-        Some(rest) => rest.split('.').next().and_then(|layer| layer.parse().ok()).map(|layer: usize| layer + 1),
-        None if site == "embed" || site == "pos_embed" => Some(0),
-        None => None,
+    let layers = named.map(|site| match sites.place(site) {
+        (Place::Before, _) => Some(0),
+        (Place::Block, layer) => layer.map(|layer| layer + 1),
+        (Place::After, _) => None,
     });
     layers.collect::<Option<Vec<usize>>>()?.into_iter().max()
 }
@@ -168,6 +168,16 @@ mod tests {
         let stop = |sites: &str| model.cost([1], &Plan::new().capture(sites)).unwrap().stop_at_layer;
         assert_eq!([stop("embed"), stop("blocks.1.attn.z"), stop("*.z")], [Some(0), Some(2), Some(3)]);
         assert_eq!([stop("logits"), stop("ln_final.scale")], [None, None]);
+    }
+
+    #[test]
+    fn a_plan_on_the_types_of_tokens_stops_before_the_blocks() {
+        let config = TransformerConfig { token_types: Some(2), ..TransformerConfig::plain("test", 3, 12, 3, 20, 16) };
+        let model = HookedAutoModel::lively(&config, 1).unwrap();
+        for row in crate::site::rows(Place::Before) {
+            let cost = model.cost([1], &Plan::new().capture(row.name)).unwrap();
+            assert_eq!(cost.stop_at_layer, Some(0), "{}", row.name);
+        }
     }
 
     #[test]

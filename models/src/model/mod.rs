@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::HfFiles;
 use crate::error::Result;
 use crate::hooks::Activation;
+use crate::site::SiteTable;
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Transformer, TransformerConfig};
 
@@ -40,6 +41,7 @@ pub struct HookedTransformer {
     device: Device,
     device_name: String,
     fingerprint: Arc<OnceLock<String>>,
+    sites: Arc<SiteTable>,
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
 }
@@ -55,6 +57,7 @@ impl HookedTransformer {
             device: device.device.clone(),
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
+            sites: Arc::default(),
             raw: None,
             hf_files: None,
         }
@@ -95,6 +98,11 @@ impl HookedTransformer {
     /// The architecture.
     pub fn config(&self) -> &TransformerConfig {
         &self.net.config
+    }
+
+    /// Every site it has, with axes and places.
+    pub fn site_table(&self) -> Arc<SiteTable> {
+        Arc::clone(&self.sites)
     }
 
     /// The folder or Hub id it came from.

@@ -6,6 +6,7 @@ use super::HookedTransformer;
 use super::prompt::IntoTokens;
 use crate::error::{Error, Result};
 use crate::hooks::{ActivationCache, Edit, Outcome, Plan, Rows, SitePattern};
+use crate::site::Extent;
 use crate::tokens::Tokens;
 use crate::transformer::{Context, KvCache, TransformerConfig};
 
@@ -212,20 +213,20 @@ impl HookedTransformer {
 
     /// Every site of this model, in the order a forward meets them.
     pub fn sites(&self) -> Vec<String> {
-        crate::conformance::sites(self.config(), 0..self.config().n_layers, true, true)
+        self.sites.names(self.config())
     }
 
     /// Everything that can be known to be wrong with a plan before it runs.
     fn check_plan(&self, plan: &Plan, known: &[String], rows: &Rows, options: &RunOptions) -> Result<()> {
         plan.check(known)?;
-        let shape = [rows.len(), rows.ids().first().map_or(0, Vec::len), rows.keys()];
-        plan.check_shapes(known, Some(rows), |site| crate::conformance::dims_with_keys(self.config(), site, shape))?;
-        self.check_captures(plan, known, shape, options)
+        let pos = rows.ids().first().map_or(0, Vec::len);
+        let extent = Extent { batch: rows.len(), pos, keys: rows.keys() };
+        plan.check_shapes(known, Some(rows), |site| self.sites.dims(self.config(), site, extent))?;
+        self.check_captures(plan, known, extent, options)
     }
 
     pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
-        let layers = start.unwrap_or(0)..stop.unwrap_or(self.config().n_layers);
-        crate::conformance::sites(self.config(), layers, start.is_none(), stop.is_none())
+        self.sites.names_of_run(self.config(), start, stop)
     }
 
     /// Token ids as a tensor on the model's device, `[batch, pos]`.

@@ -9,7 +9,7 @@ use super::case::{Start, SweepCase};
 use super::clean::Clean;
 use crate::device;
 use crate::error::Result;
-use crate::hooks::{Activation, At, Axes, Edit, Plan, Rows};
+use crate::hooks::{Activation, At, Edit, Plan, Rows};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::Tokens;
 use crate::transformer::Context;
@@ -81,7 +81,7 @@ fn edited(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Resul
 
 fn first_change(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<FirstChange> {
     let (before, after) = (clean.at(site)?, edited(clean, case, site, tokens)?);
-    let axes = Axes::of(site, before.dims());
+    let axes = clean.sites.roles(site, before.dims().len());
     let (outer, length, inner) = axes.around_position(before.dims());
     // Masked scores are -inf in both: their difference is not a number, and no change.
     let changed = before.to_flat()?.not_equal(after.to_flat()?).float().reshape([outer, length, inner]);
@@ -131,7 +131,7 @@ fn plan_of(clean: &Clean, cases: &[SweepCase], group: &Group, tokens: &Tokens) -
     for (at, member) in group.cases.iter().enumerate() {
         if let Some(site) = &member.prepared {
             let after = edited(clean, &cases[member.index], site, tokens)?;
-            let axes = Axes::of(site, after.dims());
+            let axes = clean.sites.roles(site, after.dims().len());
             let kept =
                 after.narrow(axes.position, group.from_position, after.dims()[axes.position] - group.from_position)?;
             prepared.entry(site.clone()).or_default().push((at, kept));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
+use crate::site::{Place, SiteTable};
 
 /// A labelled set of edits that are applied together. Where all of them are interventions it can be serialised.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,14 +45,19 @@ impl SweepCase {
     }
 
     /// The first block any edit touches, and the only site where there is one alone.
-    pub(super) fn start(&self, known: &[String]) -> Result<Start> {
+    pub(super) fn start(&self, known: &[String], table: &SiteTable) -> Result<Start> {
         let mut sites = Vec::new();
         for (pattern, _) in &self.edits {
             sites.extend(pattern.select(known.iter().map(String::as_str))?);
         }
-        let layer = sites.iter().map(|site| layer_of(site)).min().flatten();
+        let layer = |site: &String| match table.place(site) {
+            (Place::Before, _) => None,
+            (Place::Block, layer) => layer,
+            (Place::After, _) => Some(usize::MAX),
+        };
+        let layer = sites.iter().map(layer).min().flatten();
         let only = match (sites.as_slice(), self.edits.len()) {
-            ([site], 1) if replaces_cleanly(site) => Some(site.clone()),
+            ([site], 1) if table.is_replaceable(site) => Some(site.clone()),
             _ => None,
         };
         Ok(Start { layer, only })
@@ -65,19 +71,4 @@ pub(super) struct Start {
     pub(super) layer: Option<usize>,
     /// The one site it edits, whose clean tensor then tells what changes.
     pub(super) only: Option<String>,
-}
-
-/// Sites of the embedding come before all blocks, those of the final norm after.
-fn layer_of(site: &str) -> Option<usize> {
-    match site.strip_prefix("blocks.") {
-        Some(rest) => rest.split('.').next()?.parse().ok(),
-        None if matches!(site, "embed" | "token_type_embed" | "pos_embed") => None,
-        None => Some(usize::MAX),
-    }
-}
-
-/// Sites computed on the side, which a forward does not read, cannot be replaced by a prepared tensor.
-fn replaces_cleanly(site: &str) -> bool {
-    let name = site.rsplit('.').next().unwrap_or(site);
-    site.starts_with("blocks.") && !matches!(name, "attn_in" | "q_input" | "k_input" | "v_input" | "result")
 }

@@ -1,6 +1,7 @@
 //! The one clean forward of a sweep, and what is kept of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
@@ -8,8 +9,9 @@ use super::case::{Start, SweepCase};
 use crate::error::Result;
 use crate::hooks::{ActivationCache, Plan};
 use crate::model::HookedTransformer;
+use crate::site::{self, Site, SiteTable};
 use crate::tokens::Tokens;
-use crate::transformer::{KvCache, Positions, QkNorm};
+use crate::transformer::{KvCache, QkNorm};
 
 /// What resuming needs: the stream entering blocks, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
@@ -19,7 +21,9 @@ pub(super) struct Clean {
     pub(super) resumes: bool,
     pub(super) n_layers: usize,
     cache: ActivationCache,
-    key_site: &'static str,
+    /// Where keys are as attention reads them.
+    keys: fn(usize) -> Site,
+    pub(super) sites: Arc<SiteTable>,
 }
 
 impl Clean {
@@ -30,18 +34,15 @@ impl Clean {
         starts: &[Start],
     ) -> Result<Self> {
         let config = model.config();
-        let key_site = if matches!(config.positions, Positions::Rotary { .. }) { "rot_k" } else { "k" };
+        let rotates = (site::row(site::rot_k).present)(config);
+        let keys = if rotates { site::rot_k } else { site::k };
         let first = starts.iter().filter_map(|start| start.layer).min().unwrap_or(0).min(config.n_layers);
         let mut sites = BTreeSet::new();
         for layer in first..config.n_layers {
-            sites.extend([
-                format!("blocks.{layer}.resid_pre"),
-                format!("blocks.{layer}.attn.{key_site}"),
-                format!("blocks.{layer}.attn.v"),
-            ]);
+            sites.extend([site::resid_pre(layer), keys(layer), site::v(layer)].map(|site| site.to_string()));
         }
         if config.n_layers > 0 && starts.iter().any(|start| start.layer == Some(usize::MAX)) {
-            sites.insert(format!("blocks.{}.resid_post", config.n_layers - 1));
+            sites.insert(site::resid_post(config.n_layers - 1).to_string());
         }
         sites.extend(starts.iter().filter_map(|start| start.only.clone()));
         let plan = if cases.is_empty() {
@@ -50,9 +51,16 @@ impl Clean {
             sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
         };
         let outcome = model.run(tokens, plan)?;
-        let keys_as_read = key_site == "rot_k" || config.qk_norm == QkNorm::None;
+        let keys_as_read = rotates || config.qk_norm == QkNorm::None;
         let resumes = !config.bidirectional && keys_as_read;
-        Ok(Self { logits: outcome.output, resumes, n_layers: config.n_layers, cache: outcome.cache, key_site })
+        Ok(Self {
+            logits: outcome.output,
+            resumes,
+            n_layers: config.n_layers,
+            cache: outcome.cache,
+            keys,
+            sites: model.site_table(),
+        })
     }
 
     /// The clean tensor at a site.
@@ -62,11 +70,7 @@ impl Clean {
 
     /// The stream entering a block, or leaving the last one, from a position on, `times` copies of the batch.
     pub(super) fn resid(&self, layer: usize, from: usize, times: usize) -> Result<Tensor<3>> {
-        let site = if layer == self.n_layers {
-            format!("blocks.{}.resid_post", layer - 1)
-        } else {
-            format!("blocks.{layer}.resid_pre")
-        };
+        let site = if layer == self.n_layers { site::resid_post(layer - 1) } else { site::resid_pre(layer) };
         let resid = self.cache.get::<3>(site)?;
         let pos = resid.dims()[1];
         Ok(resid.narrow(1, from, pos - from).repeat_dim(0, times))
@@ -83,8 +87,8 @@ impl Clean {
     ) -> Result<KvCache> {
         let mut cache = KvCache::new(model.config());
         for block in layer..model.config().n_layers {
-            let keys = self.cache.get::<4>(format!("blocks.{block}.attn.{}", self.key_site))?;
-            let values = self.cache.get::<4>(format!("blocks.{block}.attn.v"))?;
+            let keys = self.cache.get::<4>((self.keys)(block))?;
+            let values = self.cache.get::<4>(site::v(block))?;
             let cut = |x: Tensor<4>| x.narrow(1, 0, from).repeat_dim(0, times);
             cache.layers[block] = Some((cut(keys), cut(values)));
         }

@@ -141,7 +141,8 @@ impl Sweep<'_> {
     /// Where each case's first edit is.
     fn starts(&self) -> Result<Vec<Start>> {
         let known = self.model.sites();
-        self.cases.iter().map(|case| case.start(&known)).collect()
+        let table = self.model.site_table();
+        self.cases.iter().map(|case| case.start(&known, &table)).collect()
     }
 
     /// Logits of the positions before the resumed ones are the clean run's.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arrakis::models::site::SITES;
+use arrakis::models::site::{SITES, Site};
 use arrakis::models::{HookedAutoModel, LoadOptions};
 
 const HEAD: &str = "# Sites by family
@@ -16,7 +16,7 @@ const HEAD: &str = "# Sites by family
 Made by the test `sites_table` from runs over the checkpoints in `tests/fixtures/parity`: a mark says that a forward of the
 family meets the site, an open one that only some of its checkpoints do. `b` is batch, `p` position, `h` head, `m` `d_model`, `d`
 `d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert. Sites of a block are called
-`blocks.LAYER.SITE`; experts of a mixture have `blocks.LAYER.mlp.experts.EXPERT.{pre,pre_linear,post,out}`.
+`blocks.LAYER.SITE`; a `*` is the number of an expert.
 ";
 
 fn package() -> &'static Path {
@@ -32,16 +32,13 @@ fn folders() -> Vec<PathBuf> {
 }
 
 /// For each family, the sites each of its checkpoints met, without their layers.
-fn met() -> BTreeMap<String, Vec<BTreeSet<String>>> {
-    let mut met: BTreeMap<String, Vec<BTreeSet<String>>> = BTreeMap::new();
+fn met() -> BTreeMap<String, Vec<BTreeSet<&'static str>>> {
+    let mut met: BTreeMap<String, Vec<BTreeSet<&'static str>>> = BTreeMap::new();
     for folder in folders() {
         let options = LoadOptions::new().device("cpu").quiet();
         let model = HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap();
         let (_, cache) = model.run_with_cache([3, 14, 15, 9], ["*"]).unwrap();
-        let inside = |site: &str| match site.strip_prefix("blocks.") {
-            Some(rest) => rest.split_once('.').unwrap().1.to_owned(),
-            None => site.to_owned(),
-        };
+        let inside = |site: &str| Site::named(site).unwrap().row().name;
         met.entry(model.config().family.clone()).or_default().push(cache.sites().map(inside).collect());
     }
     met
@@ -52,13 +49,14 @@ fn table() -> String {
     let mut text = format!("{HEAD}\n| site | axes | {} |\n", met.keys().cloned().collect::<Vec<_>>().join(" | "));
     writeln!(text, "| --- | --- |{}", " :-: |".repeat(met.len())).unwrap();
     for site in SITES {
-        let mark = |runs: &Vec<BTreeSet<String>>| match runs.iter().filter(|run| run.contains(site.name)).count() {
+        let mark = |runs: &Vec<BTreeSet<&'static str>>| match runs.iter().filter(|run| run.contains(site.name)).count()
+        {
             0 => "",
             count if count == runs.len() => "●",
             _ => "○",
         };
         let marks: Vec<&str> = met.values().map(mark).collect();
-        writeln!(text, "| `{}` | `{}` | {} |", site.name, site.axes, marks.join(" | ")).unwrap();
+        writeln!(text, "| `{}` | `{}` | {} |", site.name, site.axes_listed(), marks.join(" | ")).unwrap();
     }
     text
 }

@@ -78,8 +78,8 @@ impl PatchInto<'_, AttributionPatching> {
     /// A metric that does not fit or has no gradient, numbers that are not finite.
     pub fn heads(&self, metric: &Metric) -> Result<Scores> {
         let heads = (0..self.model().config().n_heads).collect();
-        self.scores(metric, "attn.z", self.layers(), heads, |scores, layer| {
-            common::numbers(scores.get::<4>(&site::z(*layer))?.sum_dim(1).sum_dim(3))
+        self.scores(metric, site::z, self.layers(), heads, |scores, layer| {
+            common::numbers(scores.get::<4>(site::z(*layer))?.sum_dim(1).sum_dim(3))
         })
     }
 
@@ -94,11 +94,11 @@ impl PatchInto<'_, AttributionPatching> {
         let rows = self.layers().into_iter().flat_map(heads).collect();
         self.scores::<HeadPosition>(
             metric,
-            "attn.z",
+            site::z,
             rows,
             common::positions(self.model(), &self.target),
             |scores, head| {
-                let z = scores.get::<4>(&site::z(head.layer))?.narrow(2, head.head, 1);
+                let z = scores.get::<4>(site::z(head.layer))?.narrow(2, head.head, 1);
                 common::numbers(z.sum_dim(3))
             },
         )
@@ -111,8 +111,8 @@ impl PatchInto<'_, AttributionPatching> {
     /// Those of [`PatchInto::heads`].
     pub fn resid_pre(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
         let positions = common::positions(self.model(), &self.target);
-        self.scores(metric, "resid_pre", self.layers(), positions, |scores, layer| {
-            common::numbers(scores.get::<3>(&site::resid_pre(*layer))?.sum_dim(2))
+        self.scores(metric, site::resid_pre, self.layers(), positions, |scores, layer| {
+            common::numbers(scores.get::<3>(site::resid_pre(*layer))?.sum_dim(2))
         })
     }
 
@@ -123,8 +123,8 @@ impl PatchInto<'_, AttributionPatching> {
     /// Those of [`PatchInto::heads`], or a mixture of experts.
     pub fn neurons(&self, metric: &Metric) -> Result<Scores<Neuron>> {
         let neurons = (0..self.model().config().d_mlp).collect();
-        self.scores(metric, "mlp.post", self.layers(), neurons, |scores, layer| {
-            common::numbers(scores.get::<3>(&site::mlp_post(*layer))?.sum_dim(1))
+        self.scores(metric, site::mlp_post, self.layers(), neurons, |scores, layer| {
+            common::numbers(scores.get::<3>(site::mlp_post(*layer))?.sum_dim(1))
         })
     }
 
@@ -140,12 +140,12 @@ impl PatchInto<'_, AttributionPatching> {
     fn scores<P: Place>(
         &self,
         metric: &Metric,
-        inside: &str,
+        at: fn(usize) -> site::Site,
         rows: Vec<P::Row>,
         columns: Vec<P::Column>,
         read: impl Fn(&Elementwise, &P::Row) -> Result<Vec<f64>>,
     ) -> Result<Scores<P>> {
-        let (scores, baseline) = self.elementwise(metric, inside)?;
+        let (scores, baseline) = self.elementwise(metric, at)?;
         let (prompts, width) = (self.target.batch(), columns.len());
         let mut per_prompt = Vec::with_capacity(rows.len() * width);
         for row in &rows {
@@ -163,9 +163,9 @@ impl PatchInto<'_, AttributionPatching> {
     }
 
     /// `(a_source - a_target) · gradient`, element by element, and the target's metric for each prompt.
-    fn elementwise(&self, metric: &Metric, inside: &str) -> Result<(Elementwise, Vec<f64>)> {
+    fn elementwise(&self, metric: &Metric, at: fn(usize) -> site::Site) -> Result<(Elementwise, Vec<f64>)> {
         let (model, target) = (self.model(), &self.target);
-        let sites = format!("blocks.*.{inside}");
+        let sites = site::every(at);
         let bar = progress::bar(AttributionPatching::NAME, "passes", 3);
         let outcome = model.run(target, Plan::new().capture(sites.as_str()).grad(sites.as_str()))?;
         bar.inc(1);
@@ -202,7 +202,7 @@ struct Elementwise {
 }
 
 impl Elementwise {
-    fn get<const D: usize>(&self, site: &site::Site) -> Result<Tensor<D>> {
+    fn get<const D: usize>(&self, site: site::Site) -> Result<Tensor<D>> {
         let difference = self.source.get::<D>(site)? - self.target.get::<D>(site)?;
         Ok(difference * self.gradients.get::<D>(site)?)
     }

@@ -204,7 +204,7 @@ impl Residuals {
     /// A layer out of range.
     pub fn accumulated_resid(&self, layer: impl Into<Layer>, depths: Depths) -> Result<ResidStack> {
         let upto = self.upto(layer)?;
-        let middles = depths == Depths::BlocksAndMiddles && common::has(&self.stream.model, "resid_mid");
+        let middles = depths == Depths::BlocksAndMiddles && common::has(&self.stream.model, site::resid_mid);
         let mut parts = Vec::new();
         for layer in 0..upto {
             parts.push((format!("{layer}_pre"), self.stream.cache.get(site::resid_pre(layer))?));
@@ -363,13 +363,13 @@ impl Residuals {
     fn block_norm(&self, layer: usize, which: NormBefore) -> Result<(&Norm, Tensor<3>)> {
         common::within("layer", layer, self.stream.n_layers())?;
         let block = self.stream.model.block(layer)?;
-        let (name, norm) = if which == NormBefore::Mlp(layer) && block.ln2.is_some() {
-            ("ln2", &block.ln2)
+        let (scale, norm) = if which == NormBefore::Mlp(layer) && block.ln2.is_some() {
+            (site::ln2_scale(layer), &block.ln2)
         } else {
-            ("ln1", &block.ln1)
+            (site::ln1_scale(layer), &block.ln1)
         };
         let norm = norm.as_ref().ok_or_else(|| refuse(format!("layer {layer} reads the stream without a norm")))?;
-        Ok((norm, self.stream.cache.get(format!("blocks.{layer}.{name}.scale"))?))
+        Ok((norm, self.stream.cache.get(scale)?))
     }
 
     /// `[batch, d_model]`

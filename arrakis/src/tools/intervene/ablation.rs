@@ -94,7 +94,7 @@ impl Ablation {
         let (tokens, config) = (prompts.into_tokens(&self.model)?, self.model.config());
         let layers = 0..config.n_layers;
         let whole: Vec<Intervention> =
-            layers.clone().map(|layer| self.replace(&tokens, &site::z(layer), &kind)).collect::<Result<_>>()?;
+            layers.clone().map(|layer| self.replace(&tokens, site::z(layer), &kind)).collect::<Result<_>>()?;
         let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
         scan.run(layers.collect(), (0..config.n_heads).collect(), None, |layer, head, label| {
             SweepCase::new(label, site::z(*layer), whole[*layer].clone().head(*head))
@@ -122,7 +122,7 @@ impl Ablation {
         let neurons: Vec<usize> = neurons.into_iter().collect();
         neurons.iter().try_for_each(|neuron| common::within("neuron", *neuron, self.model.config().d_mlp))?;
         let tokens = prompts.into_tokens(&self.model)?;
-        let whole = self.replace(&tokens, &site::mlp_post(layer), &kind)?;
+        let whole = self.replace(&tokens, site::mlp_post(layer), &kind)?;
         let scan = Scan { tool: Self::NAME, model: &self.model, tokens: &tokens, metric };
         scan.run(vec![layer], neurons, None, |layer, neuron, label| {
             SweepCase::new(label, site::mlp_post(*layer), whole.clone().features([*neuron]))
@@ -134,11 +134,11 @@ impl Ablation {
     /// # Errors
     ///
     /// Prompts that do not fit, an unknown site, a resample of another length.
-    pub fn intervention(&self, prompts: impl IntoTokens, at: &Site, kind: &AblationKind) -> Result<Intervention> {
+    pub fn intervention(&self, prompts: impl IntoTokens, at: Site, kind: &AblationKind) -> Result<Intervention> {
         self.replace(&prompts.into_tokens(&self.model)?, at, kind)
     }
 
-    fn replace(&self, tokens: &Tokens, at: &Site, kind: &AblationKind) -> Result<Intervention> {
+    fn replace(&self, tokens: &Tokens, at: Site, kind: &AblationKind) -> Result<Intervention> {
         match kind {
             AblationKind::Zero => Ok(Intervention::zero()),
             AblationKind::Scale(factor) => Ok(Intervention::scale(*factor)),
@@ -154,7 +154,7 @@ impl Ablation {
     }
 
     /// The mean over all real positions of a data set, `[1, 1, ..]`.
-    fn mean(&self, data: &Tokens, at: &Site) -> Result<Activation> {
+    fn mean(&self, data: &Tokens, at: Site) -> Result<Activation> {
         let (flat, mut dims) = self.values_at(data, at)?;
         let real: Vec<f32> = data.real().iter().flatten().map(|real| f32::from(u8::from(*real))).collect();
         let count: f32 = real.iter().sum();
@@ -165,7 +165,7 @@ impl Ablation {
     }
 
     /// Some rows of a data set, `[row, pos, ..]`.
-    fn drawn(&self, data: &Tokens, at: &Site, rows: Vec<i64>) -> Result<Activation> {
+    fn drawn(&self, data: &Tokens, at: Site, rows: Vec<i64>) -> Result<Activation> {
         let (flat, mut dims) = self.values_at(data, at)?;
         let width: usize = dims[2..].iter().product();
         dims[0] = rows.len();
@@ -175,8 +175,8 @@ impl Ablation {
     }
 
     /// The activations at a site, `[batch * pos, width]`, and the site's own shape.
-    fn values_at(&self, tokens: &Tokens, at: &Site) -> Result<(Tensor<2>, Vec<usize>)> {
-        let cache = self.model.capture(tokens, [at.clone()])?;
+    fn values_at(&self, tokens: &Tokens, at: Site) -> Result<(Tensor<2>, Vec<usize>)> {
+        let cache = self.model.capture(tokens, [at])?;
         let found = cache.activation(at)?;
         let dims = found.dims().to_vec();
         let width = dims[2..].iter().product();
@@ -261,7 +261,7 @@ mod tests {
             |cache: &arrakis_models::ActivationCache, site: &str| device::read(cache.get::<3>(site).unwrap()).unwrap();
         let (_, clean) = model.run_with_cache(PROMPT, ["blocks.1.mlp.post", "blocks.1.mlp_out"]).unwrap();
         let scaled = Ablation::new(&model).unwrap();
-        let scaled = scaled.intervention(PROMPT, &site::mlp_post(1), &AblationKind::Scale(3.0)).unwrap().features([9]);
+        let scaled = scaled.intervention(PROMPT, site::mlp_post(1), &AblationKind::Scale(3.0)).unwrap().features([9]);
         let plan = Plan::new().capture("blocks.1.mlp_out").edit("blocks.1.mlp.post", scaled);
         let edited = model.run(PROMPT, plan).unwrap().cache;
         let w_out = device::read(model.w_out(1).unwrap()).unwrap();
@@ -290,7 +290,7 @@ mod tests {
     fn an_ablation_is_an_intervention_that_a_record_keeps() {
         let tool = Ablation::new(&fixture("gpt2")).unwrap();
         let data = AblationKind::DatasetMean(Tokens::new(vec![vec![1, 2, 3]]).unwrap());
-        let mean = tool.intervention(PROMPT, &site::z(0), &data).unwrap().head(1);
+        let mean = tool.intervention(PROMPT, site::z(0), &data).unwrap().head(1);
         let kept: Intervention = serde_json::from_str(&serde_json::to_string(&mean).unwrap()).unwrap();
         let value = |edit: Intervention| {
             let logits = tool.model.run_with_hooks(PROMPT, [(site::z(0), edit)]).unwrap();

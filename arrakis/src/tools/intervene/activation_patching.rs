@@ -148,7 +148,7 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// A site the model lacks, a metric that does not fit, numbers that are not finite.
     pub fn positions(&self, at: StreamSite, metric: &Metric) -> Result<Scores<StreamPosition>> {
-        let stored = self.stored(at.name())?;
+        let stored = self.stored(at.site())?;
         let (layers, positions) = (self.layers(), common::positions(self.model(), &self.target));
         self.scan(metric).run::<StreamPosition>(
             layers,
@@ -156,7 +156,7 @@ impl PatchInto<'_, ActivationPatching> {
             self.source_metric(metric)?,
             |layer, position, label| {
                 let patch = Intervention::patch(&stored[*layer]).positions([position.position as isize]);
-                SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch)
+                SweepCase::new(label, at.site()(*layer), patch)
             },
         )
     }
@@ -176,11 +176,11 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn heads_at(&self, at: HeadSite, metric: &Metric) -> Result<Scores> {
-        let stored = self.stored(at.name())?;
+        let stored = self.stored(at.site())?;
         let (layers, heads) = (self.layers(), (0..at.heads(self.model())).collect());
         self.scan(metric).run(layers, heads, self.source_metric(metric)?, |layer, head, label| {
             let patch = Intervention::patch(&stored[*layer]).head(*head);
-            SweepCase::new(label, site::Site::in_block(*layer, at.name()), patch)
+            SweepCase::new(label, at.site()(*layer), patch)
         })
     }
 
@@ -190,12 +190,12 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn head_positions(&self, at: HeadSite, metric: &Metric) -> Result<Scores<HeadPosition>> {
-        let stored = self.stored(at.name())?;
+        let stored = self.stored(at.site())?;
         let (heads, positions) = (self.heads_of(at), common::positions(self.model(), &self.target));
         self.scan(metric).run::<HeadPosition>(heads, positions, self.source_metric(metric)?, |head, position, label| {
             let patch = Intervention::patch(&stored[head.layer]).head(head.head);
             let patch = patch.positions([position.position as isize]);
-            SweepCase::new(label, site::Site::in_block(head.layer, at.name()), patch)
+            SweepCase::new(label, at.site()(head.layer), patch)
         })
     }
 
@@ -205,8 +205,7 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn pattern_weights(&self, metric: &Metric) -> Result<Scores<PatternWeight>> {
-        let name = HeadSite::Pattern.name();
-        let stored = self.stored(name)?;
+        let stored = self.stored(site::pattern)?;
         let positions = common::positions(self.model(), &self.target);
         let queries = |head: Head| positions.iter().map(move |query| HeadQuery { head, query: query.clone() });
         let rows = self.heads_of(HeadSite::Pattern).into_iter().flat_map(queries).collect();
@@ -217,7 +216,7 @@ impl PatchInto<'_, ActivationPatching> {
             |row, key, label| {
                 let patch = Intervention::patch(&stored[row.head.layer]).head(row.head.head);
                 let patch = patch.positions([row.query.position as isize]).features([key.position]);
-                SweepCase::new(label, site::Site::in_block(row.head.layer, name), patch)
+                SweepCase::new(label, site::pattern(row.head.layer), patch)
             },
         )
     }
@@ -243,40 +242,38 @@ impl PatchInto<'_, ActivationPatching> {
         Scan { tokens: &self.source, ..self.scan(metric) }.untouched().map(Some)
     }
 
-    fn stored(&self, name: &str) -> Result<Vec<Activation>> {
-        let cache = self.model().capture(&self.source, [format!("blocks.*.{name}")])?;
+    fn stored(&self, at: fn(usize) -> site::Site) -> Result<Vec<Activation>> {
+        let cache = self.model().capture(&self.source, [site::every(at)])?;
         let layers = self.layers().into_iter();
-        layers.map(|layer| Ok(cache.activation(site::Site::in_block(layer, name))?.clone())).collect()
+        layers.map(|layer| Ok(cache.activation(at(layer))?.clone())).collect()
     }
 }
 
 impl StreamSite {
-    fn name(self) -> &'static str {
+    fn site(self) -> fn(usize) -> site::Site {
         match self {
-            Self::ResidPre => "resid_pre",
-            Self::ResidMid => "resid_mid",
-            Self::AttnOut => "attn_out",
-            Self::MlpOut => "mlp_out",
+            Self::ResidPre => site::resid_pre,
+            Self::ResidMid => site::resid_mid,
+            Self::AttnOut => site::attn_out,
+            Self::MlpOut => site::mlp_out,
         }
     }
 }
 
 impl HeadSite {
-    fn name(self) -> &'static str {
+    fn site(self) -> fn(usize) -> site::Site {
         match self {
-            Self::Z => "attn.z",
-            Self::Q => "attn.q",
-            Self::K => "attn.k",
-            Self::V => "attn.v",
-            Self::Pattern => "attn.pattern",
+            Self::Z => site::z,
+            Self::Q => site::q,
+            Self::K => site::k,
+            Self::V => site::v,
+            Self::Pattern => site::pattern,
         }
     }
 
     fn heads(self, model: &HookedTransformer) -> usize {
-        match self {
-            Self::K | Self::V => model.config().n_kv_heads,
-            Self::Z | Self::Q | Self::Pattern => model.config().n_heads,
-        }
+        let grouped = site::row(self.site()).axes.contains(&site::Axis::KvHead);
+        if grouped { model.config().n_kv_heads } else { model.config().n_heads }
     }
 }
 
@@ -322,8 +319,8 @@ mod tests {
 
     /// The metric of the target with the source's numbers in these ranges of one site: one run, one edit.
     fn alone(model: &HookedTransformer, at: site::Site, ranges: [std::ops::Range<usize>; 4]) -> f64 {
-        let (_, cache) = model.run_with_cache(SOURCE, [at.clone()]).unwrap();
-        let patch = cache.get::<4>(at.clone()).unwrap().slice(ranges.clone());
+        let (_, cache) = model.run_with_cache(SOURCE, [at]).unwrap();
+        let patch = cache.get::<4>(at).unwrap().slice(ranges.clone());
         let edit = Edit::new(move |x: Tensor<4>| x.slice_assign(ranges.clone(), patch.clone()));
         let logits = model.run_with_hooks(TARGET, [(at, edit)]).unwrap();
         metric().value(model, &logits, &Tokens::new(vec![TARGET.to_vec()]).unwrap()).unwrap()

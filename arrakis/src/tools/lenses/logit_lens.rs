@@ -179,7 +179,7 @@ impl LogitLens {
     /// Labels and sites from the embedding to the end; the stream leaving a block is the one entering the next.
     fn steps(&self) -> Vec<(String, String)> {
         let n_layers = self.model.config().n_layers;
-        let mid = common::has(&self.model, "resid_mid");
+        let mid = common::has(&self.model, site::resid_mid);
         let mut steps = Vec::new();
         for layer in 0..n_layers {
             steps.push((format!("{layer}_pre"), site::resid_pre(layer).to_string()));

@@ -234,7 +234,7 @@ impl HeadDetector {
 
     /// The pattern of every head on every row; no logits are computed.
     fn patterns(&self, tokens: Tokens) -> Result<Patterns> {
-        let cache = self.model.capture(&tokens, ["blocks.*.attn.pattern"])?;
+        let cache = self.model.capture(&tokens, [site::every(site::pattern)])?;
         let (heads, pos) = (self.model.config().n_heads, tokens.pos());
         let layer = |layer: usize| {
             let pattern: Tensor<4> = cache.get(site::pattern(layer))?;

@@ -1,6 +1,6 @@
 //! What the tools share: checks at the door, labels, numbers out of tensors.
 
-use arrakis_models::{Error as ModelError, HookedTransformer, IntoTokens, Tokens, conformance, device};
+use arrakis_models::{Error as ModelError, HookedTransformer, IntoTokens, Tokens, device, site};
 use burn::tensor::Tensor;
 
 use super::place::TokenAt;
@@ -58,9 +58,9 @@ pub(crate) fn label(model: &HookedTransformer, id: u32) -> String {
     model.to_single_str_token(id).unwrap_or_else(|_| id.to_string())
 }
 
-/// Whether the architecture has a row of the site table.
-pub(crate) fn has(model: &HookedTransformer, site: &str) -> bool {
-    conformance::has(model.config(), site)
+/// Whether the architecture has a site in its blocks.
+pub(crate) fn has(model: &HookedTransformer, at: fn(usize) -> site::Site) -> bool {
+    (site::row(at).present)(model.config())
 }
 
 /// All numbers of a tensor, row-major.

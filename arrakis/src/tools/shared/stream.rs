@@ -3,7 +3,7 @@
 //! Where a block norms what it adds (Gemma 2, `OLMo` 2), each head's share passes that norm with its scale
 //! frozen at this run's, so that the shares still add up.
 
-use arrakis_models::site::{self, Site};
+use arrakis_models::site::{self, Place, Site, SiteInfo};
 use arrakis_models::transformer::{Norm, NormKind};
 use arrakis_models::{ActivationCache, HookedTransformer, Tokens};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -32,26 +32,22 @@ impl Stream {
             let problem = "this architecture norms the stream after each addition, so the stream is not a sum of what was written; use ablation or patching instead";
             return Err(Error::Tool { tool, problem: problem.into() });
         }
-        let wanted = [
-            "resid_pre",
-            "resid_mid",
-            "attn.z",
-            "attn.out",
-            "mlp.out",
-            "attn_out",
-            "mlp_out",
-            "resid_post",
-            "ln1.scale",
-            "ln2.scale",
+        let in_blocks = [
+            site::resid_pre,
+            site::resid_mid,
+            site::z,
+            site::attn_out_unnormed,
+            site::mlp_out_unnormed,
+            site::attn_out,
+            site::mlp_out,
+            site::resid_post,
+            site::ln1_scale,
+            site::ln2_scale,
         ];
-        let mut sites: Vec<String> =
-            wanted.iter().filter(|site| common::has(model, site)).map(|site| format!("blocks.*.{site}")).collect();
-        sites.extend(
-            ["embed", "pos_embed", "ln_final.scale"]
-                .iter()
-                .filter(|site| common::has(model, site))
-                .map(ToString::to_string),
-        );
+        let wanted =
+            in_blocks.map(site::row).into_iter().chain(site::rows(Place::Before)).chain([site::ln_final_scale().row()]);
+        let there = wanted.filter(|row| (row.present)(model.config()));
+        let mut sites: Vec<String> = there.map(SiteInfo::pattern).collect();
         sites.extend(also.map(|site| site.to_string()));
         let (logits, cache) = model.run_with_cache(&tokens, sites)?;
         Ok(Self { model: model.clone(), tokens, logits, cache })
@@ -66,10 +62,10 @@ impl Stream {
         self.model.config().n_layers
     }
 
-    /// Token embedding and, where there is one, position embedding, by name: `[batch, pos, d_model]` each.
+    /// Every embedding there is (of tokens, their types, positions), by name: `[batch, pos, d_model]` each.
     pub(crate) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
-        let there = ["embed", "pos_embed"].into_iter().filter(|site| common::has(&self.model, site));
-        there.map(|site| Ok((site.to_owned(), self.cache.get(site)?))).collect()
+        let there = site::rows(Place::Before).filter(|row| (row.present)(self.model.config()));
+        there.map(|row| Ok((row.name.to_owned(), self.cache.get(row.name)?))).collect()
     }
 
     /// What each head of a layer adds to the stream, without biases: `[batch, pos, head, d_model]`.
@@ -78,7 +74,7 @@ impl Stream {
         let results = block.attn.head_results(self.cache.get(site::z(layer))?);
         match &block.ln1_post {
             Some(norm) => {
-                let scale = post_scale(norm, self.cache.get(format!("blocks.{layer}.attn.out"))?);
+                let scale = post_scale(norm, self.cache.get(site::attn_out_unnormed(layer))?);
                 Ok(frozen(norm, results, scale.unsqueeze_dim(2)))
             }
             None => Ok(results),
@@ -89,7 +85,7 @@ impl Stream {
     pub(crate) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
         let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
-        self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), &format!("blocks.{layer}.attn.out"))
+        self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), site::attn_out_unnormed(layer))
     }
 
     /// What the MLP's output bias adds to the stream, `[batch, pos, d_model]`.
@@ -102,10 +98,10 @@ impl Stream {
         };
         let bias =
             bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));
-        self.after_norm(bias, self.model.block(layer)?.ln2_post.as_ref(), &format!("blocks.{layer}.mlp.out"))
+        self.after_norm(bias, self.model.block(layer)?.ln2_post.as_ref(), site::mlp_out_unnormed(layer))
     }
 
-    fn after_norm(&self, bias: Tensor<3>, norm: Option<&Norm>, site: &str) -> Result<Tensor<3>> {
+    fn after_norm(&self, bias: Tensor<3>, norm: Option<&Norm>, site: Site) -> Result<Tensor<3>> {
         let Some(norm) = norm else { return Ok(bias) };
         let scale = post_scale(norm, self.cache.get(site)?);
         let out = frozen(norm, bias, scale);
@@ -120,7 +116,7 @@ impl Stream {
         let w_out = self.model.w_out(layer)?;
         match &self.model.block(layer)?.ln2_post {
             Some(norm) => {
-                let out: Tensor<3> = self.cache.get(format!("blocks.{layer}.mlp.out"))?;
+                let out: Tensor<3> = self.cache.get(site::mlp_out_unnormed(layer))?;
                 Ok(frozen(norm, w_out, post_scale(norm, out).reshape([1, 1])))
             }
             None => Ok(w_out),

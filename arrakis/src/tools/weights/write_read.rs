@@ -197,7 +197,7 @@ impl WriteRead {
     /// A prompt that does not fit, prompts of different lengths, attention that is not finite.
     pub fn rollout(&self, prompts: impl IntoTokens) -> Result<ScoreTable<QueryKey>> {
         let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
-        let cache = self.model.capture(&tokens, ["blocks.*.attn.pattern"])?;
+        let cache = self.model.capture(&tokens, [site::every(site::pattern)])?;
         let [batch, pos] = [tokens.batch(), tokens.pos()];
         let eye = Tensor::<2>::eye(pos, self.model.device()).unsqueeze::<3>().expand([batch, pos, pos]);
         let mut rolled = eye.clone();

@@ -7,9 +7,9 @@ use burn::tensor::{Device, Tensor};
 use super::cache_key::CacheKey;
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
-use crate::hooks::tensor::axes::Axes;
 use crate::hooks::tensor::pattern::SitePattern;
 use crate::hooks::tensor::slice::Slice;
+use crate::site::Axes;
 
 /// Captured tensors. Indexed by site name, TransformerLens name or shorthand ([`CacheKey`]); keeps the batch axis until
 /// [`ActivationCache::remove_batch_dim`].

@@ -163,7 +163,9 @@ mod tests {
         let said = |key: (&str, isize)| cache.activation(key).unwrap_err().to_string();
         assert_eq!(said(("z", 2)), "layer 2 is out of range: there are 2, numbered from 0");
         assert_eq!(said(("z", -3)), "layer -3 is out of range: there are 2, so the first is -2");
-        assert!(said(("scale", 0)).starts_with("`blocks.0.scale` is not in this cache"));
+        assert!(
+            said(("scale", 0)).starts_with("`blocks.0.scale` could be `blocks.0.ln1.scale` or `blocks.0.ln2.scale`")
+        );
         assert!(
             cache.activation(("scale", 0, "ln1")).unwrap_err().to_string().starts_with("`blocks.0.ln1.scale` is not")
         );

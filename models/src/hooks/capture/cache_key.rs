@@ -10,8 +10,8 @@ pub trait CacheKey {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for a layer that does not exist, [`Error::UnknownDepth`] for a negative one where the number
-    /// of layers is not known.
+    /// [`Error::AmbiguousSite`] for a name of several sites, [`Error::OutOfRange`] for a layer that does not exist,
+    /// [`Error::UnknownDepth`] for a negative one where the number of layers is not known.
     fn site(&self, n_layers: Option<usize>) -> Result<String>;
 }
 
@@ -19,23 +19,35 @@ macro_rules! names {
     ($($name:ty),*) => {
         $(impl CacheKey for $name {
             fn site(&self, _: Option<usize>) -> Result<String> {
-                Ok(canonical(self.as_ref()))
+                Ok(canonical(self.as_ref())?)
             }
         })*
     };
 }
 
-names!(&str, String, &String, Site, &Site);
+names!(&str, String, &String);
+
+macro_rules! sites {
+    ($($name:ty),*) => {
+        $(impl CacheKey for $name {
+            fn site(&self, _: Option<usize>) -> Result<String> {
+                Ok(self.to_string())
+            }
+        })*
+    };
+}
+
+sites!(Site, &Site);
 
 impl CacheKey for (&str, isize) {
     fn site(&self, n_layers: Option<usize>) -> Result<String> {
-        Ok(canonical(&format!("blocks.{}.{}", layer(self.1, n_layers)?, self.0)))
+        Ok(in_module(layer(self.1, n_layers)?, "block", self.0)?)
     }
 }
 
 impl CacheKey for (&str, isize, &str) {
     fn site(&self, n_layers: Option<usize>) -> Result<String> {
-        Ok(in_module(layer(self.1, n_layers)?, self.2, self.0))
+        Ok(in_module(layer(self.1, n_layers)?, self.2, self.0)?)
     }
 }
 

@@ -6,9 +6,8 @@ use super::reduction::Reduction;
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::axes::Axes;
 use crate::hooks::tensor::pattern::SitePattern;
-use crate::site::Site;
+use crate::site::{Axes, Site};
 
 /// A capture of a plan. A name or a pattern alone keeps whole tensors where they are.
 ///

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::axes::Axes;
 use crate::hooks::tensor::mean::mean_over_positions;
+use crate::site::Axes;
 
 /// A reduction made as the tensor passes, so that the whole is never kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

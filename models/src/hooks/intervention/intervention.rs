@@ -8,8 +8,8 @@ use super::{Action, action_types, actions};
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::axes::Axes;
 use crate::hooks::tensor::rows::Rows;
+use crate::site::Axes;
 
 /// An action on the selected numbers of a tensor; what is not selected by anything is all of it.
 ///

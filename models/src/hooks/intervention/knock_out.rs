@@ -7,6 +7,7 @@ use super::selection::{Selection, slots_without_rows};
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
+use crate::site::SiteTable;
 
 /// Attention from the selected queries to these keys masked: at `attn.scores`, where they become -inf. A query that sees
 /// no key any more attends to nothing.
@@ -25,16 +26,16 @@ impl KnockOut {
 
     /// `[row][key]`: whether a key is knocked out.
     fn slots(&self, dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
-        if !at.site.ends_with("scores") || dims.len() != 4 {
+        let Some(axis) = SiteTable::default().masked_axis(at.site, dims.len()) else {
             return Err(Error::Intervention {
                 action: "knock out attention at",
                 site: at.site.to_owned(),
                 problem: "it does not hold attention scores; use `attn.scores`".into(),
             });
-        }
+        };
         match at.rows_of(dims) {
             Some(rows) => rows.keys_at(&self.keys),
-            None => slots_without_rows(&self.keys, dims, 3),
+            None => slots_without_rows(&self.keys, dims, axis),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::action::Act;
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::axes::Axes;
 use crate::hooks::tensor::mean::mean_over_positions;
+use crate::site::Axes;
 
 /// Replaced by the mean over positions of the same row, padding left out.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]

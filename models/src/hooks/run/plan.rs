@@ -133,9 +133,11 @@ impl Plan {
     ///
     /// # Errors
     ///
+    /// [`Error::AmbiguousSite`](crate::Error::AmbiguousSite) of a pattern with two meanings,
     /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or a shape
     /// that an edit changed.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
+        self.patterns().try_for_each(SitePattern::check)?;
         let (edited, judged) = (self.edited(), !self.one_of_several);
         let session = Rc::new(RefCell::new(Session::new(self.parts)));
         let output = current::within(&session, body);

@@ -1,6 +1,7 @@
 //! Where in a model and a sequence a tensor is met.
 
 use super::rows::Rows;
+use crate::site::layer_of;
 
 /// Where an edit fires.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,6 @@ impl<'a> At<'a> {
 
     /// The block the site is in, where it is in one.
     pub fn layer(&self) -> Option<usize> {
-        self.site.strip_prefix("blocks.")?.split('.').next()?.parse().ok()
+        layer_of(self.site)
     }
 }

@@ -4,8 +4,8 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::activation::Activation;
 use super::at::At;
-use super::axes::Axes;
 use crate::error::Result;
+use crate::site::Axes;
 
 /// `[before, 1, after]` around the position axis: the mean over each row's tokens, padding left out.
 pub(in crate::hooks) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {

@@ -2,7 +2,6 @@
 
 pub(super) mod activation;
 pub(super) mod at;
-pub(super) mod axes;
 pub(super) mod mean;
 pub(crate) mod numbers;
 pub(super) mod pattern;

@@ -5,40 +5,61 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::site::canonical;
+use crate::site::{Ambiguous, Site, SiteInfo, canonical, rows_known_as};
 
 /// A pattern over site names. `*` stands for one or more whole segments at the ends or one in the
-/// middle, and for any text inside a segment.
+/// middle, and for any text inside a segment. Compiled once; matching allocates nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct SitePattern(String);
+pub struct SitePattern {
+    text: String,
+    /// Canonical names and globs, one of which must fit; or why the text has no one meaning.
+    names: Result<Vec<String>, Ambiguous>,
+}
 
 impl SitePattern {
     /// Parses a name, a TransformerLens name (`blocks.8.hook_resid_pre`) or a pattern.
     pub fn new(text: &str) -> Self {
-        Self(canonical(text))
+        let expanded = alternatives(text.trim());
+        let names = expanded.iter().map(|one| named(one)).collect::<Result<Vec<_>, _>>().map(|names| names.concat());
+        let text = match names.as_deref() {
+            Ok([only]) => only.clone(),
+            _ => text.trim().to_owned(),
+        };
+        Self { text, names }
     }
 
-    /// The canonical text.
+    /// The canonical name, or the text as it was written where it stands for several.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether a site's full name fits.
     pub fn matches(&self, name: &str) -> bool {
-        alternatives(&self.0).iter().any(|pattern| wild(pattern.as_bytes(), name.as_bytes()))
+        self.names.iter().flatten().any(|glob| wild(glob.as_bytes(), name.as_bytes()))
+    }
+
+    /// Whether the text has one meaning.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AmbiguousSite`] naming the sites it could mean.
+    pub fn check(&self) -> Result<()> {
+        self.names.as_ref().map(drop).map_err(|ambiguous| ambiguous.clone().into())
     }
 
     /// The names among `known` that fit, in the order of `known`.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] with the nearest name when none fits.
+    /// [`Error::UnknownSite`] with the nearest name when none fits, [`Error::AmbiguousSite`] where the text could mean
+    /// several sites.
     pub fn select<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
+        self.check()?;
         let known: Vec<&str> = known.into_iter().collect();
         let found: Vec<String> = known.iter().filter(|name| self.matches(name)).map(ToString::to_string).collect();
         if found.is_empty() {
-            return Err(Error::unknown_site(&self.0, &known));
+            return Err(Error::unknown_site(&self.text, &known));
         }
         Ok(found)
     }
@@ -46,13 +67,13 @@ impl SitePattern {
 
 impl fmt::Display for SitePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl From<SitePattern> for String {
     fn from(pattern: SitePattern) -> Self {
-        pattern.0
+        pattern.text
     }
 }
 
@@ -74,9 +95,43 @@ impl From<&String> for SitePattern {
     }
 }
 
-/// Expands each `{a,b}` of a pattern.
+impl From<Site> for SitePattern {
+    fn from(site: Site) -> Self {
+        let text = site.to_string();
+        Self { names: Ok(vec![text.clone()]), text }
+    }
+}
+
+impl From<&Site> for SitePattern {
+    fn from(site: &Site) -> Self {
+        Self::from(*site)
+    }
+}
+
+/// A row in every layer.
+impl From<&SiteInfo> for SitePattern {
+    fn from(row: &SiteInfo) -> Self {
+        Self::new(&row.pattern())
+    }
+}
+
+/// The canonical names a pattern without braces stands for. A tail in TransformerLens's spelling after a `*`
+/// (`*.hook_attn_scores`, `*.hook_out`) also selects the sites that go by it as an alias.
+fn named(pattern: &str) -> Result<Vec<String>, Ambiguous> {
+    let mut names = vec![canonical(pattern)?];
+    if let Some((front, last)) = pattern.rsplit_once('.')
+        && let Some(last) = last.strip_prefix("hook_")
+        && front.ends_with('*')
+        && !front.starts_with("blocks.")
+    {
+        names.extend(rows_known_as(last).map(|row| format!("{front}.{}", row.name)));
+    }
+    Ok(names)
+}
+
+/// Expands each `{a,b}` of a pattern, the innermost first.
 fn alternatives(pattern: &str) -> Vec<String> {
-    let Some((open, close)) = pattern.find('{').and_then(|open| Some((open, open + pattern[open..].find('}')?))) else {
+    let Some((open, close)) = pattern.find('}').and_then(|close| Some((pattern[..close].rfind('{')?, close))) else {
         return vec![pattern.to_owned()];
     };
     let (head, tail) = (&pattern[..open], &pattern[close + 1..]);
@@ -107,9 +162,12 @@ fn wild(pattern: &[u8], name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn fits(pattern: &str, name: &str) -> bool {
+        SitePattern::new(pattern).matches(name)
+    }
+
     #[test]
     fn patterns_select_by_segment() {
-        let fits = |pattern: &str, name: &str| SitePattern::new(pattern).matches(name);
         assert!(fits("blocks.*.attn.pattern", "blocks.11.attn.pattern"));
         assert!(fits("blocks.*.pattern", "blocks.11.attn.pattern"), "a name without its module is completed");
         assert!(!fits("blocks.*.pat*n", "blocks.11.attn.pattern"), "`*` does not cross a dot");
@@ -122,12 +180,39 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_spellings_is_resolved() {
+        for name in ["embed", "blocks.3.attn.z", "blocks.1.mlp.post"] {
+            assert!(fits("{hook_embed, z3, blocks.1.{hook_post,attn.hook_q}}", name), "{name}");
+        }
+        assert!(fits("blocks.*.mlp.experts.*.pre", "blocks.2.mlp.experts.11.pre"));
+    }
+
+    #[test]
+    fn a_blocks_output_is_the_stream_that_leaves_it() {
+        assert!(fits("blocks.0.hook_out", "blocks.0.resid_post") && !fits("blocks.0.hook_out", "blocks.0.attn.out"));
+        assert!(fits("blocks.*.hook_in", "blocks.4.resid_pre"));
+        assert!(fits("*.hook_out", "blocks.0.resid_post") && fits("*.hook_out", "blocks.0.mlp.out"));
+        assert!(fits("*.hook_attn_scores", "blocks.0.attn.scores"));
+    }
+
+    #[test]
     fn an_unknown_site_names_the_nearest() {
         let error =
             SitePattern::new("blocks.0.attn.patern").select(["blocks.0.attn.pattern", "blocks.0.attn.z"]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no site fits `blocks.0.attn.patern`; did you mean `blocks.0.attn.pattern`? `sites()` lists them all"
+        );
+    }
+
+    #[test]
+    fn a_pattern_of_two_meanings_selects_nothing_and_says_which() {
+        let pattern = SitePattern::new("blocks.{0,1}.hook_normalized");
+        assert!(!pattern.matches("blocks.0.ln1.normalized"));
+        assert_eq!(
+            pattern.select(["blocks.0.ln1.normalized", "blocks.0.ln2.normalized"]).unwrap_err().to_string(),
+            "`blocks.0.hook_normalized` could be `blocks.0.ln1.normalized` or `blocks.0.ln2.normalized`; write the one \
+             you mean"
         );
     }
 }

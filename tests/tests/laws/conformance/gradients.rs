@@ -16,16 +16,15 @@ fn gradients_are_those_of_finite_differences() {
         let tokens = Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap();
         let metric = |logits: Tensor<3>| logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1]);
         for at in [site::resid_pre(1), site::z(0), site::mlp_out(0)] {
-            let run = model.run(&tokens, Plan::new().grad(at.clone()).capture(at.clone())).unwrap();
-            let gradient =
-                run.gradients(metric(run.output.clone())).unwrap().activation(&at).unwrap().to_vec().unwrap();
-            let value = run.cache.activation(&at).unwrap().clone();
+            let run = model.run(&tokens, Plan::new().grad(at).capture(at)).unwrap();
+            let gradient = run.gradients(metric(run.output.clone())).unwrap().activation(at).unwrap().to_vec().unwrap();
+            let value = run.cache.activation(at).unwrap().clone();
             for index in [0, gradient.len() / 2, gradient.len() - 1] {
                 let moved = |step: f32| {
                     let mut values = value.to_vec().unwrap();
                     values[index] += step;
                     let patch = Activation::from_vec(values, value.dims(), value.device()).unwrap();
-                    let out = model.run_with_hooks(&tokens, [(at.clone(), Intervention::patch(&patch))]).unwrap();
+                    let out = model.run_with_hooks(&tokens, [(at, Intervention::patch(&patch))]).unwrap();
                     read(metric(out)).unwrap()[0]
                 };
                 let numeric = (moved(1e-2) - moved(-1e-2)) / 2e-2;
@@ -58,7 +57,7 @@ fn gradients_pass_hooks_at_every_site() {
         let sites = model
             .sites()
             .into_iter()
-            .filter(|name| name.starts_with("blocks.") && *name != site::resid_pre(0).as_str());
+            .filter(|name| name.starts_with("blocks.") && *name != site::resid_pre(0).to_string());
         let (split, whole): (Vec<String>, Vec<String>) =
             sites.partition(|name| name.ends_with("_input") || name.ends_with("_in"));
         for sites in [split, whole] {
@@ -76,12 +75,12 @@ fn gradients_pass_hooks_at_every_site() {
             }
         }
         for name in [site::pattern(1), site::z(1), site::mlp_out(1), site::resid_post(1)] {
-            let stopped = at_the_start(model, Plan::new().edit_gradient(name.clone(), GradientEdit::Stop));
-            let zeroed = at_the_start(model, Plan::new().edit_gradient(name.clone(), Intervention::zero()));
+            let stopped = at_the_start(model, Plan::new().edit_gradient(name, GradientEdit::Stop));
+            let zeroed = at_the_start(model, Plan::new().edit_gradient(name, Intervention::zero()));
             match (zeroed, stopped) {
-                (Ok(zeroed), Ok(stopped)) => close(name.as_str(), &zeroed, &stopped, tolerance)?,
+                (Ok(zeroed), Ok(stopped)) => close(&name.to_string(), &zeroed, &stopped, tolerance)?,
                 // Nothing is left to differentiate.
-                (Ok(zeroed), Err(Error::NoGradient { .. })) => close(name.as_str(), &zeroed, &none, 0.0)?,
+                (Ok(zeroed), Err(Error::NoGradient { .. })) => close(&name.to_string(), &zeroed, &none, 0.0)?,
                 (zeroed, stopped) => return Err(format!("{name}: {zeroed:?}, {stopped:?}")),
             }
         }

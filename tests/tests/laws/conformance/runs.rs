@@ -35,7 +35,7 @@ fn cached_is_uncached_under_hooks() {
             return if said.starts_with("generation with an encoder is not supported") { Ok(()) } else { Err(said) };
         }
         for site in [site::resid_post(0), site::z(1), site::k(0), site::v(1), site::mlp_out(1)] {
-            let plan = Plan::new().edit(site.clone(), Intervention::scale(0.5)).capture(site::resid_pre(1));
+            let plan = Plan::new().edit(site, Intervention::scale(0.5)).capture(site::resid_pre(1));
             let made = |use_cache| {
                 model.generate(&prompts, &Generation::greedy(4).use_cache(use_cache).plan(plan.clone())).unwrap()
             };
@@ -45,7 +45,7 @@ fn cached_is_uncached_under_hooks() {
             }
             for row in 0..2 {
                 let of = |made: &Generated| made.logits_of_row(row).unwrap();
-                close(site.as_str(), &of(&cached), &of(&uncached), 1e-3)?;
+                close(&site.to_string(), &of(&cached), &of(&uncached), 1e-3)?;
             }
             if cached.steps[1].get::<3>(site::resid_pre(1)).unwrap().dims() != [2, 1, model.config().d_model] {
                 return Err("a decoding step captures its own position".into());

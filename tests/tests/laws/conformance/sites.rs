@@ -2,41 +2,29 @@
 
 use arrakis::models::device::read;
 use arrakis::models::hooks::{Activation, Edit, Plan};
-use arrakis::models::site::SITES;
+use arrakis::models::site::{Axis, Site};
 use arrakis::models::{HookedTransformer, Tokens};
 
 use super::{apart, each, logits, prompt};
 
-/// The lengths an axis letter of the site table stands for.
+/// The lengths the axes of the site table stand for.
 fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<usize> {
     let config = model.config();
-    let inside = name.strip_prefix("blocks.").map_or(name, |rest| rest.split_once('.').unwrap().1);
-    if inside.starts_with("mlp.experts.") {
-        let width = if inside.rsplit('.').next() == Some("out") { config.d_model } else { config.d_mlp };
-        return vec![tokens.batch(), tokens.pos(), width];
-    }
-    let row = SITES.iter().find(|row| row.name == inside && row.in_block == name.starts_with("blocks.")).unwrap();
-    let heads = if matches!(inside, "attn.k" | "attn.v" | "attn.rot_k" | "k_input" | "v_input") {
-        config.n_kv_heads
-    } else {
-        config.n_heads
+    let row = Site::named(name).unwrap().row();
+    let length = |axis: &Axis| match axis {
+        Axis::Batch => tokens.batch(),
+        Axis::Pos | Axis::Query | Axis::Key => tokens.pos(),
+        Axis::Head => config.n_heads,
+        Axis::KvHead => config.n_kv_heads,
+        Axis::Model => config.d_model,
+        Axis::DHead => config.d_head,
+        Axis::Mlp => config.d_mlp,
+        Axis::Vocab => config.d_vocab,
+        Axis::Expert => config.experts.unwrap().count,
+        Axis::One => 1,
+        other => panic!("axis {other}"),
     };
-    row.axes
-        .trim_matches(['[', ']'])
-        .split(", ")
-        .map(|axis| match axis {
-            "b" => tokens.batch(),
-            "p" | "q" | "k" => tokens.pos(),
-            "h" => heads,
-            "m" => config.d_model,
-            "d" => config.d_head,
-            "f" => config.d_mlp,
-            "v" => config.d_vocab,
-            "e" => config.experts.unwrap().count,
-            "1" => 1,
-            other => panic!("axis {other}"),
-        })
-        .collect()
+    row.axes.iter().map(length).collect()
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! The axes of a site's tensor, as a type.
+
+use std::fmt;
+
+use crate::config::TransformerConfig;
+
+/// What one axis of a site's tensor runs over.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Rows of the batch, `b`.
+    Batch,
+    /// Positions of this forward's tokens, `p`.
+    Pos,
+    /// Positions that attend, `q`: those of this forward's tokens.
+    Query,
+    /// Positions that are attended to, `k`: those before this forward included.
+    Key,
+    /// Query heads, `h`.
+    Head,
+    /// Key and value heads, `h`: a group of query heads that share keys and values counts once.
+    KvHead,
+    /// The residual stream, `m`: `d_model`.
+    Model,
+    /// One head, `d`: `d_head`.
+    DHead,
+    /// Neurons of an MLP, `f`: `d_mlp`.
+    Mlp,
+    /// Experts of a mixture, `e`.
+    Expert,
+    /// Tokens of the vocabulary, `v`: `d_vocab`.
+    Vocab,
+    /// One number, `1`.
+    One,
+    /// An axis that a splice brings along, such as the latents of a dictionary.
+    Other {
+        /// What it is called where axes are listed.
+        name: &'static str,
+        /// Its length.
+        length: usize,
+    },
+}
+
+/// How many rows, tokens and keys a forward has: the lengths of axes that no configuration gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows of the batch.
+    pub batch: usize,
+    /// Tokens of a row in this forward.
+    pub pos: usize,
+    /// Keys a query may see, those before this forward included.
+    pub keys: usize,
+}
+
+impl Extent {
+    /// A forward over `[batch, pos]` tokens without earlier keys.
+    pub const fn new(batch: usize, pos: usize) -> Self {
+        Self { batch, pos, keys: pos }
+    }
+}
+
+impl Axis {
+    /// The length of this axis in a forward of this extent.
+    pub fn length(self, config: &TransformerConfig, extent: Extent) -> usize {
+        match self {
+            Self::Batch => extent.batch,
+            Self::Pos | Self::Query => extent.pos,
+            Self::Key => extent.keys,
+            Self::Head => config.n_heads,
+            Self::KvHead => config.n_kv_heads,
+            Self::Model => config.d_model,
+            Self::DHead => config.d_head,
+            Self::Mlp => config.d_mlp,
+            Self::Expert => config.experts.map_or(0, |experts| experts.count),
+            Self::Vocab => config.d_vocab,
+            Self::One => 1,
+            Self::Other { length, .. } => length,
+        }
+    }
+
+    /// Whether its length depends on the prompt.
+    pub const fn is_of_prompt(self) -> bool {
+        matches!(self, Self::Batch | Self::Pos | Self::Query | Self::Key)
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Batch => "b",
+            Self::Pos => "p",
+            Self::Query => "q",
+            Self::Key => "k",
+            Self::Head | Self::KvHead => "h",
+            Self::Model => "m",
+            Self::DHead => "d",
+            Self::Mlp => "f",
+            Self::Expert => "e",
+            Self::Vocab => "v",
+            Self::One => "1",
+            Self::Other { name, .. } => name,
+        })
+    }
+}
+
+/// Axes as they are listed: `[b, p, m]`.
+pub(super) fn list(axes: &[Axis]) -> String {
+    let letters: Vec<String> = axes.iter().map(ToString::to_string).collect();
+    format!("[{}]", letters.join(", "))
+}
+
+/// Which axis of a tensor is which: what selections go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Axes {
+    /// The (query) position.
+    pub(crate) position: usize,
+    /// The head, where there is one.
+    pub(crate) head: Option<usize>,
+    /// The key position, where there is one.
+    pub(crate) key: Option<usize>,
+}
+
+impl Axes {
+    /// Read off a list of axes; a tensor without a position axis has it past its end.
+    pub(crate) fn among(axes: &[Axis]) -> Self {
+        let find = |wanted: &[Axis]| axes.iter().position(|axis| wanted.contains(axis));
+        Self {
+            position: find(&[Axis::Pos, Axis::Query]).unwrap_or(axes.len()),
+            head: find(&[Axis::Head, Axis::KvHead]),
+            key: find(&[Axis::Key]),
+        }
+    }
+
+    /// Of a tensor nothing else is known of: `[batch, pos, ..]`, with heads where there are four axes.
+    pub(crate) fn of_rank(rank: usize) -> Self {
+        Self { position: 1, head: (rank == 4).then_some(2), key: None }
+    }
+
+    /// Lengths before, at and after the position axis.
+    pub(crate) fn around_position(&self, dims: &[usize]) -> (usize, usize, usize) {
+        (dims[..self.position].iter().product(), dims[self.position], dims[self.position + 1..].iter().product())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_off_the_axes() {
+        use Axis::{Batch, Head, Key, Model, Pos, Query};
+        assert_eq!(Axes::among(&[Batch, Head, Query, Key]), Axes { position: 2, head: Some(1), key: Some(3) });
+        assert_eq!(Axes::among(&[Batch, Pos, Model]), Axes { position: 1, head: None, key: None });
+        assert_eq!(Axes::among(&[Batch, Model]).position, 2);
+    }
+
+    #[test]
+    fn lengths_are_the_configurations_and_the_forwards() {
+        let mut config = TransformerConfig::plain("test", 1, 12, 4, 20, 16);
+        config.n_kv_heads = 2;
+        let extent = Extent { batch: 3, pos: 5, keys: 9 };
+        let lengths = |axes: &[Axis]| axes.iter().map(|axis| axis.length(&config, extent)).collect::<Vec<_>>();
+        assert_eq!(lengths(&[Axis::Batch, Axis::Head, Axis::Query, Axis::Key]), [3, 4, 5, 9]);
+        assert_eq!(lengths(&[Axis::KvHead, Axis::DHead, Axis::Model, Axis::Mlp]), [2, 3, 12, 48]);
+        assert_eq!(lengths(&[Axis::Vocab, Axis::One, Axis::Other { name: "latent", length: 7 }]), [20, 1, 7]);
+        assert_eq!(list(&[Axis::Batch, Axis::Other { name: "latent", length: 7 }]), "[b, latent]");
+    }
+}
