@@ -9,6 +9,8 @@ mod context;
 pub mod error;
 pub mod experiment;
 mod fmt;
+#[cfg(test)]
+mod from_transformerlens;
 pub mod hypothesis;
 pub mod parity;
 pub mod plot;

@@ -179,7 +179,7 @@ mod tests {
     fn logits_that_are_not_numbers_choose_nothing() {
         let mut draws = ChaCha8Rng::seed_from_u64(0);
         for temperature in [0.0, 1.0] {
-            let how = Generation { temperature, ..Generation::default() };
+            let how = Generation::default().temperature(temperature);
             let mut said = |logits: [f32; 3]| choose(&logits, &[], &how, &mut draws).unwrap_err().to_string();
             assert!(said([1.0, f32::NAN, 2.0]).contains("that of token 1 is NaN"));
             assert!(said([1.0, f32::INFINITY, 2.0]).contains("that of token 1 is inf"));
@@ -195,19 +195,19 @@ mod tests {
     fn settings_that_are_not_valid_say_how_to_fix_them() {
         let plain = Generation::default;
         let cases = [
-            (Generation { temperature: -1.0, ..plain() }, "`temperature` is -1: give 0"),
-            (Generation { temperature: f32::NAN, ..plain() }, "`temperature` is NaN: give 0"),
-            (Generation { top_k: Some(0), ..plain() }, "`top_k` is 0: give at least 1"),
-            (Generation { top_p: Some(0.0), ..plain() }, "`top_p` is 0: give a probability"),
-            (Generation { top_p: Some(1.5), ..plain() }, "`top_p` is 1.5: give a probability"),
-            (Generation { repetition_penalty: 0.0, ..plain() }, "`repetition_penalty` is 0: give a number above 0"),
-            (Generation { frequency_penalty: f32::NAN, ..plain() }, "`frequency_penalty` is NaN: give a number"),
-            (Generation { stop_tokens: vec![1, 6], ..plain() }, "stop token 6 is out of range: there are 6"),
+            (plain().temperature(-1.0), "`temperature` is -1: give 0"),
+            (plain().temperature(f32::NAN), "`temperature` is NaN: give 0"),
+            (plain().top_k(0), "`top_k` is 0: give at least 1"),
+            (plain().top_p(0.0), "`top_p` is 0: give a probability"),
+            (plain().top_p(1.5), "`top_p` is 1.5: give a probability"),
+            (plain().repetition_penalty(0.0), "`repetition_penalty` is 0: give a number above 0"),
+            (plain().frequency_penalty(f32::NAN), "`frequency_penalty` is NaN: give a number"),
+            (plain().stop_at([1, 6]), "stop token 6 is out of range: there are 6"),
         ];
         for (how, expected) in cases {
             let said = how.check(6).unwrap_err().to_string();
             assert!(said.starts_with(expected), "{said}");
         }
-        assert!(Generation { top_p: Some(1.0), top_k: Some(99), ..plain() }.check(6).is_ok());
+        assert!(plain().top_p(1.0).top_k(99).check(6).is_ok());
     }
 }

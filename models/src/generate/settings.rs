@@ -90,13 +90,13 @@ impl Generation {
         Self { top_p: Some(p), ..self }
     }
 
-    /// Subtracts this from a token's logit for each time it has occurred ([`Generation::frequency_penalty`]).
+    /// Subtracts this from a token's logit for each time it has occurred.
     #[must_use]
     pub fn frequency_penalty(self, penalty: f32) -> Self {
         Self { frequency_penalty: penalty, ..self }
     }
 
-    /// Makes tokens that have occurred less likely, above 1 ([`Generation::repetition_penalty`]).
+    /// Makes tokens that have occurred less likely, above 1.
     #[must_use]
     pub fn repetition_penalty(self, penalty: f32) -> Self {
         Self { repetition_penalty: penalty, ..self }

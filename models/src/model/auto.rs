@@ -79,7 +79,7 @@ impl LoadOptions {
         Self { quiet: true, ..self }
     }
 
-    /// Keeps matrices that are stored in half precision so ([`LoadOptions::keep_half`]).
+    /// Keeps matrices that are stored in half precision so.
     #[must_use]
     pub fn keep_half(self) -> Self {
         Self { keep_half: true, ..self }

@@ -64,6 +64,16 @@ impl HookedTransformer {
         logits.narrow(1, slot.min(pos - 1), 1).read()
     }
 
+    /// The logit of one token after a prompt, in nats: `model.logit(prompt, " Mary")?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOneToken`] for a text that is not one token, and those of [`HookedTransformer::last_logits`].
+    pub fn logit(&self, prompt: impl IntoTokens, token: &str) -> Result<f32> {
+        let id = self.to_single_token(token)?;
+        Ok(self.last_logits(prompt)?[id as usize])
+    }
+
     /// The `k` likeliest tokens after a prompt, with their logits and probabilities; TransformerLens's `test_prompt`.
     ///
     /// ```
@@ -145,6 +155,17 @@ mod tests {
             assert!((token.prob - prob).abs() < 1e-4, "{token:?}");
         }
         assert!(top.to_string().starts_with("  0   50.00 %  1000.693  \"1\"\n"), "{top}");
+    }
+
+    #[test]
+    fn the_logit_of_a_word_is_that_of_its_token() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let prompt = "When Mary and John went to the store, John gave a drink to";
+        let mary = model.to_single_token(" Mary").unwrap();
+        assert_eq!(model.logit(prompt, " Mary").unwrap(), model.last_logits(prompt).unwrap()[mary as usize]);
+        assert!(model.logit(prompt, " Mary").unwrap() > model.logit(prompt, " John").unwrap());
+        let error = model.logit(prompt, " Mary John").unwrap_err().to_string();
+        assert!(error.starts_with("` Mary John` is 2 tokens"), "{error}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl RunOptions {
         Self::default()
     }
 
-    /// Runs only the blocks before this one; a negative one counts from the end ([`RunOptions::stop_at_layer`]).
+    /// Runs only the blocks before this one; a negative one counts from the end.
     #[must_use]
     pub fn stop_at_layer(self, layer: isize) -> Self {
         Self { stop_at_layer: Some(layer), ..self }

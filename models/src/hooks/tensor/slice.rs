@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
-/// Some indices of one axis.
+/// Some indices of one axis. As everywhere, a negative index counts from the end: -1 is the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slice {
     /// Those of a range.
