@@ -133,7 +133,7 @@ impl FactoredMatrix {
     ///
     /// # Errors
     ///
-    /// As [`FactoredMatrix::svd`].
+    /// Those of [`FactoredMatrix::svd`].
     pub fn singular_values(&self) -> Result<Vec<Vec<f64>>> {
         common::rows(self.svd()?.s)
     }
@@ -142,7 +142,7 @@ impl FactoredMatrix {
     ///
     /// # Errors
     ///
-    /// As [`FactoredMatrix::svd`].
+    /// Those of [`FactoredMatrix::svd`].
     pub fn even(&self) -> Result<Self> {
         let Svd { u, s, v } = self.svd()?;
         let root = s.sqrt().unsqueeze_dim::<3>(1);

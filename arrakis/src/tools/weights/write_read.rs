@@ -1,5 +1,7 @@
 //! Which heads write, which heads read, and who reads whom.
 
+mod span;
+
 use arrakis_models::{HookedTransformer, IntoTokens, site};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -261,8 +263,8 @@ impl WriteRead {
 
     /// Norms of circuits whose output is projected onto a span.
     fn inside(&self, layer: usize, circuits: &FactoredMatrix, directions: Tensor<2>) -> Result<InSubspace> {
-        let basis = self.basis(directions)?;
         let ([n, _, _], d_model) = (circuits.b.dims(), self.model.config().d_model);
+        let basis = span::basis(directions, d_model)?;
         let columns =
             Tensor::<2>::from_data(TensorData::new(basis.concat(), [basis.len(), d_model]), self.model.device())
                 .transpose();
@@ -276,49 +278,12 @@ impl WriteRead {
             share: norms_of("share of the norm in the subspace", layer, shares)?,
         })
     }
-
-    /// An orthonormal basis of the span of `directions` `[n, d_model]`.
-    fn basis(&self, directions: Tensor<2>) -> Result<Vec<Vec<f32>>> {
-        let refuse = |problem: String| Err(Error::Tool { tool: Self::NAME, problem });
-        let ([_, width], d_model) = (directions.dims(), self.model.config().d_model);
-        if width != d_model {
-            return refuse(format!("directions have {width} numbers each, the stream has {d_model}"));
-        }
-        let rows = common::rows(directions)?;
-        if let Some(row) = rows.iter().position(|row| row.iter().any(|x| !x.is_finite())) {
-            return refuse(format!("direction {row} has a number that is not finite; leave it out"));
-        }
-        let basis = orthonormal(&rows);
-        if basis.is_empty() {
-            return refuse("the directions span nothing; give at least one that is not zero".into());
-        }
-        Ok(basis)
-    }
 }
 
 /// One number for each head of a layer.
 fn norms_of(units: &str, layer: usize, norms: Vec<f64>) -> Result<ScoreTable> {
     finite::check_weights(WriteRead::NAME, units, &norms)?;
     ScoreTable::new(WriteRead::NAME, units, vec![layer], (0..norms.len()).collect(), vec![norms])
-}
-
-/// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy); dependent ones drop out.
-fn orthonormal(vectors: &[Vec<f64>]) -> Vec<Vec<f32>> {
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    for vector in vectors {
-        let mut rest = vector.clone();
-        let length = dot(&rest, &rest).sqrt();
-        for known in basis.iter().chain(&basis) {
-            let along = dot(&rest, known);
-            rest.iter_mut().zip(known).for_each(|(rest, known)| *rest -= along * known);
-        }
-        let left = dot(&rest, &rest).sqrt();
-        if left > 1e-6 * length && left > 0.0 {
-            basis.push(rest.into_iter().map(|value| value / left).collect());
-        }
-    }
-    basis.into_iter().map(|vector| vector.into_iter().map(|value| value as f32).collect()).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,54 @@
+//! Vectors of the residual stream, by component.
+
+use arrakis_models::ground::nearest::{did_you_mean, nearest};
+use burn::tensor::Tensor;
+
+use super::refuse;
+use crate::error::Result;
+
+/// Vectors of the residual stream by component.
+#[derive(Clone, Debug)]
+pub struct ResidStack {
+    /// `embed`, `0_attn_out`, `L3H7`, …, `[component]`.
+    pub labels: Vec<String>,
+    /// `[component, batch, pos, d_model]`
+    pub values: Tensor<4>,
+}
+
+impl ResidStack {
+    pub(super) fn new(parts: Vec<(String, Tensor<3>)>) -> Self {
+        let (labels, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        Self { labels, values: Tensor::stack(values, 0) }
+    }
+
+    /// How many components there are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no component.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The sum over components, `[batch, pos, d_model]`.
+    pub fn sum(&self) -> Tensor<3> {
+        self.values.clone().sum_dim(0).squeeze_dim(0)
+    }
+
+    /// One component by label, `[batch, pos, d_model]`.
+    ///
+    /// # Errors
+    ///
+    /// A label that is not there; the nearest is named.
+    pub fn component(&self, label: &str) -> Result<Tensor<3>> {
+        let index = self.labels.iter().position(|known| known == label);
+        let index = index.ok_or_else(|| refuse(self.unknown(label)))?;
+        Ok(self.values.clone().narrow(0, index, 1).squeeze_dim(0))
+    }
+
+    fn unknown(&self, label: &str) -> String {
+        let nearest = did_you_mean(nearest(label, &self.labels).as_deref(), "");
+        format!("no component `{label}`{nearest}")
+    }
+}

@@ -1,0 +1,82 @@
+//! What a score belongs to: typed coordinates.
+
+mod head;
+mod head_pair;
+mod head_position;
+mod neuron;
+mod pattern_weight;
+mod query_key;
+mod step_position;
+mod stream_position;
+
+pub use head::Head;
+pub use head_pair::HeadPair;
+pub use head_position::HeadPosition;
+pub use neuron::Neuron;
+pub use pattern_weight::{HeadQuery, PatternWeight};
+pub use query_key::QueryKey;
+pub use step_position::StepPosition;
+pub use stream_position::StreamPosition;
+
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What a row or a column of a table stands for.
+pub trait Coordinate: Clone + Debug + PartialEq + Serialize + DeserializeOwned {}
+
+impl<T: Clone + Debug + PartialEq + Serialize + DeserializeOwned> Coordinate for T {}
+
+/// What the scores of a table belong to: heads, positions, neurons.
+///
+/// A scan over something else is a struct with one `impl Place`.
+pub trait Place: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// What a row stands for.
+    type Row: Coordinate;
+    /// What a column stands for.
+    type Column: Coordinate;
+    /// What the rows and the columns are.
+    const AXES: [&'static str; 2];
+
+    /// The place in a row and a column.
+    fn at(row: &Self::Row, column: &Self::Column) -> Self;
+
+    /// The name of a row, for figures.
+    fn row_label(row: &Self::Row) -> String;
+
+    /// The name of a column, for figures.
+    fn column_label(column: &Self::Column) -> String;
+
+    /// The name of the place: `L9H6`.
+    fn label(&self) -> String;
+}
+
+/// A token and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenAt {
+    /// The position, from 0, padding counted.
+    pub position: usize,
+    /// The token's text, or its id without a tokenizer; of the first row where there are several.
+    pub token: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_says_where_it_is() {
+        let at = |position: usize, token: &str| TokenAt { position, token: token.into() };
+        let head = Head { layer: 9, head: 6 };
+        let weight = HeadQuery { head, query: at(4, " to") };
+        assert_eq!(head.label(), "L9H6");
+        assert_eq!(Neuron { layer: 3, neuron: 117 }.label(), "L3N117");
+        assert_eq!(StreamPosition::at(&3, &at(7, " Mary")).label(), "L3@7 Mary");
+        assert_eq!(HeadPosition::at(&head, &at(4, " to")).label(), "L9H6@4 to");
+        assert_eq!(QueryKey::at(&at(4, " to"), &at(3, " Mary")).label(), "4 to → 3 Mary");
+        assert_eq!(PatternWeight::at(&weight, &at(3, " Mary")).label(), "L9H6 4 → 3");
+        assert_eq!(HeadPair::at(&Head { layer: 0, head: 1 }, &head).label(), "L0H1 → L9H6");
+        assert_eq!(StepPosition::at(&"1_mid".into(), &at(7, " Mary")).label(), "1_mid@7 Mary");
+    }
+}
