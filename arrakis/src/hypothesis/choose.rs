@@ -1,16 +1,16 @@
-//! Which statistic judges a claim, from what was measured and what the claim says.
+//! Chooses the statistic that judges a claim, from the measurement and the claim.
 
 use super::data::{Design, Need};
 use super::{Claim, Null, Sample, Test};
 use crate::error::{Error, Result};
 
-/// The shape of a measurement; `None` where no statistic can judge it.
+/// The shape of a measurement; `None` if no statistic can judge it.
 pub(super) fn design(observed: &Sample, null: &Null) -> Option<Design> {
     match (observed.single(), null) {
         (Some(_), Null::Draws(_)) => Some(Design::Draws),
         (Some(_), Null::Sample(sample)) if sample.n() > 1 => Some(Design::Draws),
         (None, Null::Value(value)) => {
-            // Zeros and ones are not symmetric about a chance other than one half.
+            // Zeros and ones are symmetric only about one half.
             let binary = observed.is_binary() && *value > 0.0 && *value < 1.0;
             Some(Design::Number { binary })
         }
@@ -20,7 +20,7 @@ pub(super) fn design(observed: &Sample, null: &Null) -> Option<Design> {
 }
 
 impl Claim {
-    /// The test to use, [`Test::Auto`] resolved.
+    /// The test to use; resolves [`Test::Auto`].
     pub(super) fn choose(&self, observed: &Sample, null: &Null, design: Option<Design>) -> Result<Test> {
         if let Null::Value(value) = null
             && !value.is_finite()
@@ -36,13 +36,13 @@ impl Claim {
         chosen.ok_or_else(|| self.misfit(observed, null, &fitting))
     }
 
-    /// The options given that only some statistics use.
+    /// The given options that only some statistics use.
     fn given(&self) -> Vec<Need> {
         let margin = self.margin.map(|_| Need::Margin);
         margin.into_iter().chain(self.groups.as_ref().map(|_| Need::Groups)).collect()
     }
 
-    /// Checks that the claim has what its test needs, and nothing that its test would leave unused.
+    /// Checks that the claim has every option its test needs, and none that its test would not use.
     pub(super) fn check_needs(&self) -> Result<()> {
         let (needed, given) = (needs(self.test), self.given());
         if let Some(need) = needed.filter(|need| !given.contains(need)) {
@@ -66,7 +66,7 @@ impl Claim {
         Err(self.refuse(problem, format!("use {users}, or leave `{name}` out")))
     }
 
-    /// The tests that the claim may come to be judged by, before anything is measured.
+    /// The tests that may judge the claim, as far as is known before the measurement.
     pub(super) fn candidates(&self) -> Vec<Test> {
         match self.test {
             Test::Auto => {
@@ -100,7 +100,7 @@ fn needs(test: Test) -> Option<Need> {
     test.statistic()?.needs()
 }
 
-/// A test that would fit, and what of the options given must go for it; `None` where it needs one that is not there.
+/// A test that would fit, with the given option that it does not use; `None` if it needs an option that is not given.
 fn named(test: Test, given: Option<Need>) -> Option<String> {
     match (needs(test), given) {
         (needed, given) if needed == given => Some(format!("`{test}`")),
@@ -117,7 +117,7 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn the_automatic_choice_follows_what_was_measured() {
+    fn the_automatic_choice_depends_on_the_measurement() {
         let chosen = |observed: Sample, null: Null| claim(Test::Auto).judge(observed, null).unwrap().test;
         let draws = || Null::Draws(Box::new(|seed| Ok(seeded(seed).random())));
         assert_eq!(chosen(sample(2.0), draws()), Test::MonteCarlo);

@@ -1,4 +1,4 @@
-//! What is claimed, written down before it is measured.
+//! A claim, written down before the measurement.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use super::statistic::Statistic;
 use super::{Alternative, Sample, Test};
 use crate::error::{Error, Result};
 
-/// A claim with everything that decides whether it holds, apart from the data.
+/// A claim and everything that decides whether it holds, except the data.
 ///
-/// The default is two-sided at α = 0.05, one comparison, 999 null draws with seed 0, and [`Test::Auto`]; it still needs a
-/// statement.
+/// The default is two-sided at α = 0.05, one comparison, 999 null draws with seed 0, and [`Test::Auto`]. Its statement
+/// is empty and must be given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Claim {
@@ -26,20 +26,22 @@ pub struct Claim {
     pub test: Test,
     /// The direction of the claim.
     pub alternative: Alternative,
-    /// The accepted chance of a false claim, in `(0, 1)`.
+    /// The accepted probability of a false positive, in `(0, 1)`.
     pub alpha: f64,
-    /// How many draws of the null a resampling test takes.
+    /// The number of draws of the null for a resampling test.
     pub draws: usize,
     /// The seed of the draws.
     pub seed: u64,
-    /// In how many places one looked before making this claim (heads, layers, ...); α is divided by it (Bonferroni).
+    /// The number of places (heads, layers, ...) examined before this claim was made; α is divided by it (Bonferroni).
     pub comparisons: usize,
-    /// The claims a [`Suite`](super::Suite) corrects together.
+    /// The family of claims that a [`Suite`](super::Suite) corrects together.
     pub family: Option<String>,
-    /// For a claim of equivalence ([`Test::Tost`]): how far from the null still counts as equal, in units of the metric.
+    /// For a claim of equivalence ([`Test::Tost`]): the largest distance from the null that counts as equal, in units
+    /// of the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-    /// For values that are not independent ([`Test::ClusterBootstrap`]): the group of each, in the order of measurement.
+    /// For values that are not independent ([`Test::ClusterBootstrap`]): the group of each value, in the order of
+    /// measurement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
 }
@@ -69,7 +71,7 @@ impl Claim {
         self.alpha / self.comparisons as f64
     }
 
-    /// What the statistics see of it.
+    /// The parts of the claim that the statistics use.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             alternative: self.alternative,
@@ -82,13 +84,15 @@ impl Claim {
         }
     }
 
-    /// Checks that the claim can be judged, before anything is measured.
+    /// Checks that the claim can be judged, before the measurement.
     ///
     /// # Errors
     ///
-    /// [`Error::Claim`] for an empty statement, an α outside `(0, 1)`, no comparisons, a margin that is not positive, an option
-    /// that the test needs and lacks or would not use, and a direction of a test without one; [`Error::TooFewDraws`] where
-    /// the smallest p-value the draws can give is above the corrected α, naming the number needed.
+    /// - [`Error::Claim`] for an empty statement, an α outside `(0, 1)`, no comparisons, or a margin that is not
+    ///   positive; for an option that the test needs and does not have, or would not use; and for a direction if the
+    ///   test has none.
+    /// - [`Error::TooFewDraws`] if the smallest p-value that the draws can give is above the corrected α. It names the
+    ///   number of draws needed.
     pub fn validate(&self) -> Result<()> {
         if self.statement.trim().is_empty() {
             return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
@@ -107,7 +111,7 @@ impl Claim {
         self.check_candidates()
     }
 
-    /// Checks the direction and the draws, whichever test it comes to.
+    /// Checks the direction and the draws for every test that may be chosen.
     fn check_candidates(&self) -> Result<()> {
         let candidates = self.candidates();
         let statistics = || candidates.iter().filter_map(|test| test.statistic());
@@ -135,7 +139,7 @@ pub enum Null<'a> {
     Value(f64),
     /// Another sample: a control, or the other half of pairs.
     Sample(Sample),
-    /// A function that measures once under the null, from the seed of the draw; called [`Claim::draws`] times.
+    /// A function that measures once under the null, from the seed of the draw. It is called [`Claim::draws`] times.
     Draws(Box<dyn FnMut(u64) -> Result<f64> + 'a>),
 }
 
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_draws_name_the_number_needed_and_that_number_is_enough() {
+    fn an_error_about_too_few_draws_names_a_number_that_is_enough() {
         for (comparisons, alternative) in
             [(1, Alternative::Greater), (144, Alternative::TwoSided), (3, Alternative::Less)]
         {
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_a_test_lacks_or_leaves_unused_is_refused_with_the_fix() {
+    fn an_option_that_a_test_lacks_or_does_not_use_is_refused_with_the_fix() {
         let problem = |claim: Claim| claim.validate().unwrap_err().to_string();
         let two_sided = || Claim { alternative: Alternative::TwoSided, ..claim() };
         assert_eq!(

@@ -1,7 +1,7 @@
-//! Corrections for looking many times.
+//! Corrections for multiple comparisons.
 //!
-//! Source: Holm, "A simple sequentially rejective multiple test procedure" (1979); Benjamini & Hochberg (1995); Benjamini &
-//! Yekutieli (2001).
+//! Source: Holm, "A simple sequentially rejective multiple test procedure" (1979); Benjamini & Hochberg (1995);
+//! Benjamini & Yekutieli (2001).
 
 use std::fmt;
 
@@ -10,18 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::ground::guard::refuse;
 use crate::error::Result;
 
-/// How p-values of one family are adjusted; an adjusted p-value is compared with α as it stands.
+/// How the p-values of one family are adjusted. An adjusted p-value is compared with the uncorrected α.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Correction {
-    /// Each p times their number: holds the chance of any false claim at α.
+    /// Each p-value times their number: keeps the probability of any false claim at or below α.
     Bonferroni,
     /// Holm's step-down: the same guarantee as Bonferroni, and never weaker.
     #[default]
     Holm,
-    /// Benjamini-Hochberg: holds the expected share of false claims at α, for independent or positively dependent tests.
+    /// Benjamini-Hochberg: keeps the expected share of false claims at or below α, for independent or positively
+    /// dependent tests.
     BenjaminiHochberg,
-    /// Benjamini-Yekutieli: as Benjamini-Hochberg, under any dependence.
+    /// Benjamini-Yekutieli: like Benjamini-Hochberg, under any dependence.
     BenjaminiYekutieli,
 }
 

@@ -1,23 +1,23 @@
-//! What a statistic is given: the shape of a measurement, its numbers, and the terms of the claim.
+//! The input of a statistic: the shape of a measurement, its numbers, and the options of the claim.
 
 use super::ground::Alternative;
 use super::ground::guard::paired_differences;
 use super::ground::resample::{Bootstrap, IntervalMethod};
 use crate::error::{Error, Result};
 
-/// The shape of a measurement and its null: what decides which statistics fit.
+/// The shape of a measurement and its null. It decides which statistics fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Design {
-    /// One value, and many draws of the null.
+    /// One value, compared with draws of the null.
     Draws,
-    /// Many values, and a number.
+    /// Several values, compared with a number.
     Number {
-        /// The values are zeros and ones, and the number is a chance between them.
+        /// Whether the values are zeros and ones, and the number is a probability strictly between them.
         binary: bool,
     },
-    /// Two samples of more than one value.
+    /// Two samples, each of more than one value.
     Samples {
-        /// They are equally long.
+        /// Whether they have the same length.
         paired: bool,
     },
 }
@@ -51,7 +51,7 @@ impl<'a> Data<'a> {
         if let Self::Samples { observed, null } = self { (observed, null) } else { unreachable!("{UNFIT}") }
     }
 
-    /// Observed less null, pair by pair or value by value.
+    /// Observed minus null, pair by pair or value by value.
     pub(crate) fn differences(self) -> Result<Vec<f64>> {
         match self {
             Self::Draws { observed, null } => paired_differences(&vec![observed; null.len()], null),
@@ -61,10 +61,10 @@ impl<'a> Data<'a> {
     }
 }
 
-/// An option of a claim that some statistics cannot do without, and all others refuse.
+/// An option of a claim that some statistics need and all others refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// How far from the null still counts as equal.
+    /// The largest distance from the null that counts as equal.
     Margin,
     /// The group of each value.
     Groups,
@@ -88,50 +88,50 @@ impl Need {
     }
 }
 
-/// What a claim says apart from its words and its test.
+/// The options of a claim: everything but its words and its test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms<'a> {
     pub(crate) alternative: Alternative,
     pub(crate) alpha: f64,
-    /// After the claim's own comparisons.
+    /// α divided by the claim's own comparisons.
     pub(crate) alpha_corrected: f64,
     pub(crate) draws: usize,
     pub(crate) seed: u64,
-    /// Checked: positive and finite.
+    /// Already checked to be positive and finite.
     pub(crate) margin: Option<f64>,
     pub(crate) groups: Option<&'a [String]>,
 }
 
 impl<'a> Terms<'a> {
-    /// The margin of a statistic that says it needs one.
+    /// The margin, for a statistic that declares [`Need::Margin`].
     pub(crate) fn margin(&self) -> f64 {
         self.margin.expect("BUG: the claim has what its test needs")
     }
 
-    /// The groups of a statistic that says it needs them.
+    /// The groups, for a statistic that declares [`Need::Groups`].
     pub(crate) fn groups(&self) -> &'a [String] {
         self.groups.expect("BUG: the claim has what its test needs")
     }
 
-    /// The level whose interval is the dual of the test where α is not divided: `1 - alpha`, or `1 - 2 alpha` one-sided.
+    /// The level of the interval that is dual to the test at the undivided α: `1 - alpha`, or `1 - 2 alpha` one-sided.
     pub(crate) fn level(&self) -> f64 {
         let tails = if self.alternative == Alternative::TwoSided { 1.0 } else { 2.0 };
         if tails * self.alpha < 1.0 { 1.0 - tails * self.alpha } else { 1.0 - self.alpha }
     }
 
-    /// How the interval of `n` values is resampled.
+    /// How the interval is resampled for `n` values.
     pub(crate) fn resampling(&self, n: usize) -> Bootstrap {
-        // BCa leaves out each value in turn; in a large sample its correction is nothing and its cost is not.
+        // BCa leaves out each value in turn: in a large sample that is slow, and its correction is negligible.
         let method = if n > 2000 { IntervalMethod::Percentile } else { IntervalMethod::Bca };
         Bootstrap { level: self.level(), seed: self.seed, method, ..Bootstrap::default() }
     }
 
-    /// Whether a p-value is small enough, rounding aside: 19 draws can reach 1/20 at α = 0.05.
+    /// Whether a p-value is small enough, up to rounding: 19 draws can reach 1/20 at α = 0.05.
     pub(crate) fn rejects(&self, p_value: f64) -> bool {
         p_value <= self.alpha_corrected * (1.0 + 1e-12)
     }
 
-    /// Checks that `draws`, of which `tails` count as extreme, can reach the corrected α.
+    /// Checks that `draws` can reach the corrected α, where `tails` draws count as extreme.
     pub(crate) fn check_draws(&self, draws: usize, tails: usize) -> Result<()> {
         let tails = tails as f64;
         let smallest = tails / (draws as f64 + 1.0);

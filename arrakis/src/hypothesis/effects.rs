@@ -1,7 +1,7 @@
-//! Effect sizes: how large is a difference, apart from how sure we are of it?
+//! Effect sizes: how large a difference is, as opposed to how certain.
 //!
-//! Source: Cohen, "Statistical Power Analysis" (1988); Hedges, "Distribution theory for Glass's estimator" (1981); Cliff,
-//! "Dominance statistics" (1993); Kerby, "The simple difference formula" (2014).
+//! Source: Cohen, "Statistical Power Analysis" (1988); Hedges, "Distribution theory for Glass's estimator" (1981);
+//! Cliff, "Dominance statistics" (1993); Kerby, "The simple difference formula" (2014).
 
 use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
@@ -34,8 +34,8 @@ impl EffectSize {
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two values a side or values that are not finite; [`Error::Degenerate`] where neither
-/// sample varies.
+/// [`Error::Statistics`] for fewer than two values on either side or values that are not finite; [`Error::Degenerate`]
+/// if neither sample varies.
 pub fn cohen_d(a: &[f64], b: &[f64]) -> Result<f64> {
     check("cohen_d", "a", a, 2)?;
     check("cohen_d", "b", b, 2)?;
@@ -49,7 +49,7 @@ pub fn cohen_d(a: &[f64], b: &[f64]) -> Result<f64> {
     finite_result("cohen_d", (a.mean - b.mean) / pooled)
 }
 
-/// Hedges's g: Cohen's d without its bias in small samples, by the exact factor.
+/// Hedges's g: Cohen's d, corrected by the exact factor for its bias in small samples.
 ///
 /// # Errors
 ///
@@ -60,11 +60,11 @@ pub fn hedges_g(a: &[f64], b: &[f64]) -> Result<f64> {
     finite_result("hedges_g", d * (ln_gamma(half) - ln_gamma(half - 0.5)).exp() / half.sqrt())
 }
 
-/// Cohen's `d_z`: the mean of paired differences (or of a sample less its null), in their standard deviations.
+/// Cohen's `d_z`: the mean of paired differences (or of a sample minus its null), in their standard deviations.
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two differences or values that are not finite; [`Error::Degenerate`] where they do
+/// [`Error::Statistics`] for fewer than two differences or values that are not finite; [`Error::Degenerate`] if they do
 /// not vary.
 pub fn cohen_dz(differences: &[f64]) -> Result<f64> {
     check("cohen_dz", "differences", differences, 2)?;
@@ -75,7 +75,7 @@ pub fn cohen_dz(differences: &[f64]) -> Result<f64> {
     finite_result("cohen_dz", found.mean / found.sd)
 }
 
-/// Cohen's h: the difference of two proportions, in radians on the scale where their spread is even; in `[-pi, pi]`.
+/// Cohen's h: the difference of two proportions, in radians, on a scale that stabilises their variance; in `[-pi, pi]`.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub fn cohen_h(a: f64, b: f64) -> Result<f64> {
     Ok(2.0 * (a.sqrt().asin() - b.sqrt().asin()))
 }
 
-/// Cliff's delta: how much more often a value of `a` is above one of `b` than below; in `[-1, 1]`.
+/// Cliff's delta: the share of pairs with `a` above `b`, minus the share with `a` below `b`; in `[-1, 1]`.
 ///
 /// # Errors
 ///
@@ -101,8 +101,8 @@ pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Result<f64> {
     Ok(2.0 * u / (n_a * n_b) - 1.0)
 }
 
-/// The matched-pairs rank-biserial correlation: the share of ranks in favour less the share against; in `[-1, 1]`, and 0
-/// where every difference is zero.
+/// The matched-pairs rank-biserial correlation: the share of the rank sum that is positive, minus the share that is
+/// negative; in `[-1, 1]`, and 0 if every difference is zero.
 ///
 /// # Errors
 ///
@@ -117,13 +117,13 @@ pub fn rank_biserial(differences: &[f64]) -> Result<f64> {
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two pairs, unequal lengths or values that are not finite; [`Error::Degenerate`] where
-/// a side does not vary.
+/// [`Error::Statistics`] for fewer than two pairs, unequal lengths or values that are not finite; [`Error::Degenerate`]
+/// if either side does not vary.
 pub fn pearson(a: &[f64], b: &[f64]) -> Result<f64> {
     correlation("pearson", a, b)
 }
 
-/// Spearman's correlation: Pearson's of the ranks, ties sharing theirs; in `[-1, 1]`.
+/// Spearman's correlation: Pearson's of the ranks, with tied values sharing a mean rank; in `[-1, 1]`.
 ///
 /// # Errors
 ///
@@ -146,7 +146,7 @@ fn correlation(test: &'static str, a: &[f64], b: &[f64]) -> Result<f64> {
     Ok(finite_result(test, products / (of_a.n - 1.0))?.clamp(-1.0, 1.0))
 }
 
-/// `values` on a scale where they are about 1, which changes no correlation.
+/// `values` scaled to magnitudes near 1, which changes no correlation.
 fn scaled(values: &[f64]) -> Vec<f64> {
     let scale = power_of_two(largest(values));
     values.iter().map(|value| value / scale).collect()
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spread_is_an_error_by_name() {
+    fn values_that_do_not_vary_are_an_error_by_name() {
         assert_eq!(
             pearson(&[0.1; 3], &[1.0, 2.0, 3.0]).unwrap_err().to_string(),
             "`pearson` is degenerate: the values do not vary; measure on inputs that differ, or report the difference in \

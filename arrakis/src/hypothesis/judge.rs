@@ -1,4 +1,4 @@
-//! From a measurement and a null to a verdict.
+//! Judges a claim: from a measurement and a null to a verdict.
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use super::ground::{Interval, TestResult};
 use super::{Claim, Null, NullSummary, Sample, Summary, Test, Verdict};
 use crate::error::{Error, Result};
 
-/// The null once its draws are taken.
+/// The null after its draws are taken.
 enum Against {
     Value(f64),
     Sample(Sample),
@@ -20,12 +20,14 @@ enum Against {
 impl Claim {
     /// Compares `observed` with `null`.
     ///
-    /// The seed of every draw comes from [`Claim::seed`], so the verdict is the same each time.
+    /// The seed of every draw comes from [`Claim::seed`], so the verdict is reproducible.
     ///
     /// # Errors
     ///
-    /// [`Claim::validate`]'s; [`Error::Claim`] where the test does not fit what was measured, naming those that do;
-    /// [`Error::Statistics`] and [`Error::Degenerate`] of the test itself; any error of a draw of the null.
+    /// - Those of [`Claim::validate`].
+    /// - [`Error::Claim`] if the test does not fit the measurement; it names the tests that do.
+    /// - [`Error::Statistics`] and [`Error::Degenerate`] from the test itself.
+    /// - Any error of a draw of the null.
     pub fn judge(&self, observed: Sample, null: Null) -> Result<Verdict> {
         self.validate()?;
         let design = design(&observed, &null);
@@ -43,7 +45,7 @@ impl Claim {
         Ok(self.verdict(test, observed, against, &found, ci, effect_size))
     }
 
-    /// Takes the draws of the null, each from a seed of its own.
+    /// Takes the draws of the null, each from its own seed.
     fn draw(&self, null: Null) -> Result<Against> {
         let mut draw = match null {
             Null::Value(value) => return Ok(Against::Value(value)),
@@ -99,7 +101,7 @@ impl Claim {
             ));
         }
         if no_effect_size {
-            notes.push("there is no spread to give an effect size in".into());
+            notes.push("the values do not vary, so there is no effect size".into());
         }
         notes
     }
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_get_seeds_of_their_own_and_repeat() {
+    fn each_draw_gets_its_own_seed_and_repeats() {
         let judge = || {
             let null = Null::Draws(Box::new(|seed| Ok(normals(&mut seeded(seed), 1)[0])));
             claim(Test::Auto).judge(sample(5.0), null).unwrap()
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_tighten_alpha() {
+    fn comparisons_lower_alpha() {
         let scores = sample([0.2, 0.3, 0.1, 0.4, 0.2, 0.3]);
         let alone = claim(Test::SignFlip).judge(scores.clone(), Null::Value(0.0)).unwrap();
         let searched = Claim { comparisons: 10, ..claim(Test::SignFlip) }.judge(scores, Null::Value(0.0)).unwrap();
@@ -173,7 +175,7 @@ mod tests {
         assert!(serde_json::to_string(&verdict).is_ok_and(|text| !text.contains("NaN")));
     }
 
-    /// A claim that has what `test` needs of `n` values, two of them a group.
+    /// A claim with every option that `test` needs for `n` values, two per group.
     fn whole(test: Test, n: usize) -> Claim {
         let needs = test.statistic().and_then(Statistic::needs);
         Claim {
@@ -184,7 +186,7 @@ mod tests {
         }
     }
 
-    /// One measurement of every design, and one that nothing fits, each with its null.
+    /// One measurement of every design, and one that no statistic fits, each with its null.
     fn measurements() -> Vec<(Sample, Null<'static>)> {
         let noise = |seed, n| normals(&mut seeded(seed), n);
         let near = |seed, n| noise(seed, n).iter().map(|x| 2.0 + x / 4.0).collect::<Vec<f64>>();
@@ -211,7 +213,7 @@ mod tests {
                 let claim = whole(test, observed.n());
                 let (mean, single) = (observed.summary().mean, observed.single().is_some());
                 match claim.judge(observed, null) {
-                    // A constant has no variance to test it by.
+                    // A constant has no variance, so it cannot be tested by it.
                     Err(Error::Degenerate { fix, .. }) => {
                         assert!(fix.contains("measure on inputs that differ"), "{fix}");
                     }
@@ -266,13 +268,13 @@ mod tests {
         let short = Claim { groups: Some(vec!["a".into(), "b".into()]), ..claim(Test::Auto) };
         assert_eq!(
             short.judge(values(), Null::Value(0.0)).unwrap_err().to_string(),
-            "`cluster_bootstrap`: there are 8 values and 2 groups; give one group a value"
+            "`cluster_bootstrap`: there are 8 values and 2 groups; give one group per value"
         );
     }
 
     #[test]
     fn the_interval_is_the_dual_of_the_test() {
-        // One-sided at 5%: the 90% interval clears zero exactly where the test rejects.
+        // One-sided at 5%: the 90% interval excludes zero exactly if the test rejects.
         for shift in [0.2, 0.4, 0.6, 0.8] {
             let values: Vec<f64> = normals(&mut seeded(4), 12).iter().map(|x| x + shift).collect();
             let verdict = claim(Test::OneSampleT).judge(sample(values), Null::Value(0.0)).unwrap();

@@ -1,9 +1,9 @@
-//! Claims, the tests that judge them, and the verdicts they get.
+//! Claims, the tests that judge them, and their verdicts.
 //!
 //! A [`Claim`] says before the measurement what is claimed, against which null, by which test and at which α.
-//! [`Claim::judge`] compares a measured [`Sample`] with a [`Null`] and gives a [`Verdict`]; a [`Suite`] corrects many
-//! verdicts for having looked many times. [`Test`] lists the statistics that a claim can name; [`stats`] has them as plain
-//! functions.
+//! [`Claim::judge`] compares a measured [`Sample`] with a [`Null`] and gives a [`Verdict`]. A [`Suite`] corrects
+//! several verdicts for multiple comparisons. [`Test`] lists the statistics that a claim can name; [`stats`] has them
+//! as plain functions.
 //!
 //! ```
 //! use arrakis::hypothesis::{Alternative, Claim, IntoSample, Null};

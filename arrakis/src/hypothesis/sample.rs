@@ -1,4 +1,4 @@
-//! The measured values a claim is about.
+//! The measured values that a claim is about.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Takes the values of a measurement.
+    /// Makes a sample of the values of a measurement.
     ///
     /// # Errors
     ///
-    /// [`Error::Statistics`] for no values, and for a value that is not finite, by its index.
+    /// [`Error::Statistics`] for no values, and for a value that is not finite; it gives the index.
     pub fn new(values: Vec<f64>) -> Result<Self> {
         let refuse = |problem: String, fix: &str| Error::Statistics { test: "sample", problem, fix: fix.into() };
         if values.is_empty() {
@@ -39,12 +39,12 @@ impl Sample {
         &self.values
     }
 
-    /// How many values there are: at least one.
+    /// The number of values, at least one.
     pub fn n(&self) -> usize {
         self.values.len()
     }
 
-    /// The value, where there is only one.
+    /// The value, if there is only one.
     pub fn single(&self) -> Option<f64> {
         if let [value] = self.values[..] { Some(value) } else { None }
     }
@@ -94,7 +94,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// What can be the measurement of a claim: a number, a truth value (as 0 or 1), or many of either.
+/// A type that can be the measurement of a claim: a number, a truth value (as 0 or 1), or several of either.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a measurement",
     label = "a claim is about a number, a `bool`, or a `Vec`, slice or array of them"
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_truths_become_samples() {
+    fn numbers_and_truth_values_become_samples() {
         assert_eq!(0.5f32.into_sample().unwrap().single(), Some(0.5));
         assert_eq!(vec![true, false].into_sample().unwrap().values(), [1.0, 0.0]);
         assert_eq!([1.0, 2.0, 3.0].into_sample().unwrap().summary(), Summary { n: 3, mean: 2.0, sd: Some(1.0) });
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_named() {
+    fn a_value_that_is_not_finite_is_named() {
         assert_eq!(
             vec![1.0, f64::NAN].into_sample().unwrap_err().to_string(),
             "`sample`: value 1 of 2 is NaN; measure finite values, or leave this one out and say so"
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_in_a_file_is_checked_as_it_is_read() {
+    fn a_sample_read_from_a_file_is_checked() {
         let sample = [0.1, 0.2].into_sample().unwrap();
         let text = serde_json::to_string(&sample).unwrap();
         assert_eq!(text, "[0.1,0.2]");

@@ -1,31 +1,31 @@
-//! What every statistic can do.
+//! The trait that every statistic implements.
 
 use super::data::{Data, Design, Need, Terms};
 use super::effects::EffectSize;
 use super::ground::{Alternative, Interval, TestResult};
 use crate::error::Result;
 
-/// One test that a claim can name: its p-value, its interval, its effect size, and what it asks of a measurement.
+/// A test that a claim can name: its p-value, interval and effect size, and what it requires of a measurement.
 ///
-/// [`Data`] of a design that does not fit never arrives, nor do [`Terms`] that lack what the statistic needs.
+/// It is never called with [`Data`] of a design that it does not fit, nor with [`Terms`] that lack what it needs.
 pub(crate) trait Statistic: Sync {
-    /// What must be true of the measurement for the p-value to mean what it says.
+    /// The assumptions about the measurement under which the p-value is valid.
     fn assumes(&self) -> &'static str;
 
     /// Whether it can judge a measurement of this shape.
     fn fits(&self, design: Design) -> bool;
 
-    /// The option of the claim that it cannot do without.
+    /// The option of the claim that it needs, if any.
     fn needs(&self) -> Option<Need> {
         None
     }
 
-    /// Whether it claims a direction; one that does not takes no one-sided alternative.
+    /// Whether it tests a direction; if not, it accepts no one-sided alternative.
     fn has_direction(&self) -> bool {
         true
     }
 
-    /// How many tails of its draws count as extreme; `None` where nothing is drawn.
+    /// How many tails of its draws count as extreme; `None` if it draws nothing.
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
         None
     }
@@ -36,6 +36,6 @@ pub(crate) trait Statistic: Sync {
     /// The interval of the mean difference from the null; `None` for one value.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>>;
 
-    /// How large the effect is; `Degenerate` where nothing varies.
+    /// The effect size; `Degenerate` if the values do not vary.
     fn effect(&self, data: Data) -> Result<EffectSize>;
 }

@@ -1,9 +1,11 @@
-//! The statistics under a claim, as plain functions over slices.
+//! The statistics as plain functions over slices, without a claim.
 //!
-//! Every function checks its input, so no result holds a NaN and no sample makes it panic. A sample that a test cannot use
-//! is [`Error::Statistics`](crate::Error::Statistics) (too few values, values that are not finite) or
-//! [`Error::Degenerate`](crate::Error::Degenerate) (no spread to measure against); a sample without any effect, such as
-//! differences that are all zero, is an answer: `p_value` 1 and a note.
+//! Every function checks its input, so no result contains a NaN and no sample makes it panic:
+//!
+//! - [`Error::Statistics`](crate::Error::Statistics) is a sample that the test cannot use (too few values, values that
+//!   are not finite);
+//! - [`Error::Degenerate`](crate::Error::Degenerate) is a sample without the spread that the test divides by;
+//! - a sample without any effect, such as differences that are all zero, is a result: `p_value` 1 and a note.
 
 pub use super::corrections::{Correction, benjamini_hochberg, benjamini_yekutieli, bonferroni, holm};
 pub use super::effects::{cliffs_delta, cohen_d, cohen_dz, cohen_h, hedges_g, pearson, rank_biserial, spearman};

@@ -1,4 +1,4 @@
-//! Many verdicts together: each family is corrected for how many claims it makes.
+//! A set of verdicts; each family is corrected for its number of claims.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use super::{Correction, Verdict};
 use crate::error::Result;
 use crate::fmt::short;
 
-/// Verdicts that are read together.
+/// Verdicts that are reported together.
 ///
-/// Claims of one family are corrected together; those without a family are a family of their own. A claim's own comparisons
-/// count first: its p-value times their number is what the correction sees, and α is then the claim's undivided one.
+/// Claims of one family are corrected together; claims without a family form their own. A claim's own comparisons are
+/// applied first: the correction gets its p-value times their number, and compares the result with the undivided α.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Suite {
     verdicts: Vec<Verdict>,
@@ -28,21 +28,21 @@ pub struct Corrected {
     pub statement: String,
     /// The p-value of its test times its own comparisons, at most 1.
     pub p_value: f64,
-    /// The same, corrected for the other claims of the family.
+    /// The same, after correction for the other claims of the family.
     pub p_adjusted: f64,
     /// The claim's own α.
     pub alpha: f64,
-    /// Whether the claim still holds.
+    /// Whether the claim holds after correction.
     pub holds: bool,
 }
 
 impl Suite {
-    /// An empty suite, corrected by Holm.
+    /// An empty suite that corrects by Holm's method.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes another correction.
+    /// Sets the correction.
     #[must_use]
     pub fn correction(mut self, correction: Correction) -> Self {
         self.correction = correction;
@@ -54,7 +54,7 @@ impl Suite {
         self.verdicts.push(verdict);
     }
 
-    /// The verdicts, in the order they came.
+    /// The verdicts, in the order they were added.
     pub fn verdicts(&self) -> &[Verdict] {
         &self.verdicts
     }
@@ -68,11 +68,12 @@ impl Suite {
         Ok(self.rows()?.into_iter().map(|row| (row.statement, row.p_value, row.p_adjusted, row.holds)).collect())
     }
 
-    /// Every claim after correction: families by name, those without one first; within a family in the order they came.
+    /// Every claim after correction: claims without a family first, then the families by name, each in the order of
+    /// addition.
     ///
     /// # Errors
     ///
-    /// [`Error::Statistics`](crate::error::Error::Statistics) for a verdict, read from a file, whose p-value is not one.
+    /// [`Error::Statistics`](crate::error::Error::Statistics) if a verdict read from a file has an invalid p-value.
     pub fn rows(&self) -> Result<Vec<Corrected>> {
         let mut families: BTreeMap<&Option<String>, Vec<&Verdict>> = BTreeMap::new();
         for verdict in &self.verdicts {
@@ -93,7 +94,7 @@ impl Suite {
     }
 }
 
-/// The p-value after the claim's own comparisons; a broken one stays broken, for the correction to name.
+/// The p-value after the claim's own comparisons. An invalid one stays invalid, so that the correction names it.
 fn own_p(verdict: &Verdict) -> f64 {
     let p_value = verdict.p_value * verdict.claim.comparisons as f64;
     if p_value > 1.0 && verdict.p_value <= 1.0 { 1.0 } else { p_value }
@@ -107,7 +108,7 @@ fn row(verdict: &Verdict, p_value: f64, p_adjusted: f64) -> Corrected {
         p_value,
         p_adjusted,
         alpha: claim.alpha,
-        // Rounding aside, as for a single claim.
+        // Up to rounding, as for a single claim.
         holds: p_adjusted <= claim.alpha * (1.0 + 1e-12),
     }
 }
@@ -125,7 +126,7 @@ impl Extend<Verdict> for Suite {
 }
 
 impl fmt::Display for Suite {
-    /// A table: verdict, p, adjusted p, family and claim; the last line says what corrected it.
+    /// A table of verdict, p, adjusted p, family and claim; the last line names the correction.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = match self.rows() {
             Ok(rows) => rows,
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_corrected_apart() {
+    fn families_are_corrected_separately() {
         let verdicts =
             [("a", Some("heads"), 0.04), ("b", Some("heads"), 0.01), ("c", Some("heads"), 0.03), ("d", None, 0.04)];
         let suite: Suite = verdicts.map(|(statement, family, p)| verdict(statement, family, p)).into_iter().collect();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_p_value_is_named() {
+    fn an_invalid_p_value_is_named() {
         let suite: Suite = [verdict("it copies", None, f64::NAN)].into_iter().collect();
         assert_eq!(
             suite.corrected().unwrap_err().to_string(),

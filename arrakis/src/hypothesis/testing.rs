@@ -1,4 +1,4 @@
-//! What the tests of claims share.
+//! Helpers for testing claims.
 
 use super::{Alternative, Claim, IntoSample, Sample, Test};
 

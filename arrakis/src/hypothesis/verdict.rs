@@ -1,4 +1,4 @@
-//! What became of a claim.
+//! The verdict on a claim.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::ground::Interval;
 use super::{Claim, Summary, Test};
 use crate::fmt::short;
 
-/// A claim and what its test found; everything a reader needs to check it, the values included.
+/// A claim and the result of its test, with everything a reader needs to check it, the values included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The claim as it was made.
     pub claim: Claim,
-    /// What was measured.
+    /// The measurement.
     pub observed: Summary,
-    /// What it was held against.
+    /// The null it was compared with.
     pub null: NullSummary,
     /// The test used; never [`Test::Auto`].
     pub test: Test,
@@ -28,13 +28,14 @@ pub struct Verdict {
     pub df: Option<f64>,
     /// The probability, under the null, of a statistic at least as extreme; in `(0, 1]`.
     pub p_value: f64,
-    /// α divided by the number of comparisons: what `p_value` is compared with.
+    /// α divided by the number of comparisons; `p_value` is compared with it.
     pub alpha_corrected: f64,
-    /// The mean of the observed less that of the null, in units of the metric.
+    /// The mean of the observed values minus the mean of the null, in units of the metric.
     pub difference: f64,
-    /// How large the effect is; `None` where there is no spread to measure it in.
+    /// The effect size; `None` if there is no spread to measure it in.
     pub effect_size: Option<EffectSize>,
-    /// The interval of `difference`: at level 1 - α two-sided, 1 - 2α one-sided, α before correction; `None` for one value.
+    /// The interval of `difference` at level 1 - α (two-sided) or 1 - 2α (one-sided), α uncorrected; `None` for one
+    /// value.
     pub ci: Option<Interval>,
     /// Whether the claim holds.
     pub holds: bool,
@@ -42,7 +43,7 @@ pub struct Verdict {
     pub notes: Vec<String>,
     /// Every observed value, in units of the metric.
     pub observed_values: Vec<f64>,
-    /// Every value of the null (one for a number), in units of the metric.
+    /// Every value of the null (one, if the null is a number), in units of the metric.
     pub null_values: Vec<f64>,
 }
 

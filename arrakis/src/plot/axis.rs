@@ -1,4 +1,4 @@
-//! Numeric axes: their range, where the ticks are, and the frame they draw around a plot.
+//! Numeric axes: their range, their ticks, and the frame they draw around a plot.
 
 use super::{
     colour::Colour,
@@ -13,29 +13,29 @@ pub(super) const NAME_SIZE: f64 = 12.0;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
     pub(super) name: String,
-    /// In the units of the data; the decimal logarithm of them where `log`.
+    /// In the units of the data; where `log`, the decimal logarithm of the data.
     pub(super) low: f64,
     pub(super) high: f64,
-    /// The least and greatest value, without the room around them.
+    /// The smallest and largest value, without the padding at the ends.
     data: (f64, f64),
     log: bool,
     integer: bool,
 }
 
 impl Axis {
-    /// An axis over all finite `values`, with a little room at both ends.
+    /// An axis over all finite `values`, with some padding at both ends.
     pub(super) fn over(name: &str, values: impl IntoIterator<Item = f64>) -> Self {
         let finite: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
         let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
         let high = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // Differences that rounding could make are not a range, nor are those too small to divide by.
+        // Rounding error is not a range, and a denormal spread is too small to divide by.
         let spread = high - low > (high.abs().max(low.abs()) * 1e-9).max(f64::MIN_POSITIVE * 1e6);
         let room = if spread { (high - low) * 0.05 } else { low.abs().max(1.0) * 0.5 };
         let integer = finite.iter().all(|v| v.fract() == 0.0);
         Self { name: name.to_owned(), low: low - room, high: high + room, data: (low, high), log: false, integer }
     }
 
-    /// The same axis, beginning at zero where the data has one sign and begins near zero, or `always`.
+    /// The same axis, starting at zero if `always`, or if the data has one sign and starts near zero.
     pub(super) fn with_zero(mut self, always: bool) -> Self {
         let (low, high) = self.data;
         if low >= 0.0 && (always || low < high * 0.4) {
@@ -52,13 +52,13 @@ impl Axis {
         Self { log: true, integer: false, ..axis }
     }
 
-    /// Where `value` lies: 0 at the low end, 1 at the high end.
+    /// The position of `value` on the axis: 0 at the low end, 1 at the high end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let value = if self.log { value.log10() } else { value };
         (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)
     }
 
-    /// Values worth a tick, at most about `count`, with what is written there.
+    /// Values for at most about `count` ticks, each with its text.
     pub(super) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.log {
             return self.log_ticks(count);
@@ -82,7 +82,7 @@ impl Axis {
     }
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten inside a range: as many as possible up to about `count`.
+/// Multiples of 1, 2 or 5 times a power of ten inside a range: as many as fit, up to about `count`.
 pub(super) fn nice(low: f64, high: f64, count: usize) -> Vec<f64> {
     let least = (high - low) / count.max(1) as f64;
     if !(least > 0.0 && least.is_normal()) {
@@ -91,7 +91,7 @@ pub(super) fn nice(low: f64, high: f64, count: usize) -> Vec<f64> {
     let power = 10f64.powi(least.log10().floor() as i32);
     let step =
         [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| *step >= least).unwrap_or(10.0 * power);
-    // A last tick that rounding puts a hair outside still counts.
+    // Counts a last tick that rounding pushes slightly outside the range.
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
     (0..=(last - first) as usize).map(|index| (first + index as f64) * step + 0.0).collect()
 }
@@ -114,7 +114,7 @@ pub(super) struct Frame {
     pub(super) plot: Area,
 }
 
-/// Room around a plot area for ticks and axis names: left and bottom.
+/// Space around a plot area for ticks and axis names: left and bottom.
 pub(super) fn margins(y: &Axis, height: f64) -> (f64, f64) {
     let ticks = y.ticks(y_ticks(height));
     (text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE) + 30.0, 44.0)
@@ -125,17 +125,17 @@ fn y_ticks(height: f64) -> usize {
 }
 
 impl Frame {
-    /// A point of the data in pixels.
+    /// A data point in pixels.
     pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.plot.x + self.x.at(x) * self.plot.w, self.y_at(y))
     }
 
-    /// A height of the data in pixels.
+    /// A `y` value of the data in pixels.
     pub(super) fn y_at(&self, y: f64) -> f64 {
         self.plot.bottom() - self.y.at(y) * self.plot.h
     }
 
-    /// Grid, ticks, axis names; zero lines darker.
+    /// Draws the grid, ticks and axis names; zero lines are darker.
     pub(super) fn draw(&self, scene: &mut Scene) {
         let (top, bottom) = (self.plot.y, self.plot.bottom());
         for (value, text) in self.x.ticks((self.plot.w / 40.0) as usize) {
@@ -148,7 +148,7 @@ impl Frame {
         self.name_x(scene, bottom + 32.0);
     }
 
-    /// The `y` half of `draw`, for plots whose `x` is made of categories.
+    /// The `y` half of `draw`, for plots with categories on the `x` axis.
     pub(super) fn draw_y(&self, scene: &mut Scene) {
         let Area { x: left, y: top, .. } = self.plot;
         let (right, bottom) = (self.plot.right(), self.plot.bottom());
@@ -167,7 +167,7 @@ impl Frame {
         scene.turned(&name, (left - widest + 7.0, top + self.plot.h / 2.0), NAME_SIZE, Align::Middle, Colour::INK);
     }
 
-    /// The name of the `x` axis, its middle at height `y`.
+    /// Draws the name of the `x` axis, its middle at height `y`.
     pub(super) fn name_x(&self, scene: &mut Scene, y: f64) {
         let name = text::shorten(&self.x.name, NAME_SIZE, self.plot.w + 40.0);
         scene.text(&name, (self.plot.x + self.plot.w / 2.0, y), NAME_SIZE, Align::Middle, Colour::INK);

@@ -1,6 +1,6 @@
-//! Left side bearings of the embedded font: plotters draws every glyph without its own.
+//! Left side bearings of the embedded font, because plotters draws every glyph without its own.
 
-/// Font units an em.
+/// Font units per em.
 const UNITS: f64 = 2048.0;
 
 /// `xMin` of the glyphs of U+0020 to U+00FF in `DejaVuSans.ttf`, in font units.
@@ -22,10 +22,10 @@ const LATIN: [i16; 224] = [
     113, 186, 113, 113, 113, 113, 113, 217, 72, 174, 174, 174, 174, 61, 186, 61,
 ];
 
-/// `xMin` of the other signs this module writes itself: `…`, `↵`, `⇥`, `∅`, `−`.
+/// `xMin` of the other signs that this module writes: `…`, `↵`, `⇥`, `∅`, `−`.
 const SIGNS: [(char, i16); 5] = [('…', 236), ('↵', 100), ('⇥', 117), ('∅', 155), ('−', 217)];
 
-/// What most glyphs have.
+/// The bearing of most glyphs.
 const USUAL: i16 = 150;
 
 /// The white space to the left of a glyph, in ems.

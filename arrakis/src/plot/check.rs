@@ -1,11 +1,11 @@
-//! The checks every plot kind makes at the door, before anything is drawn.
+//! The checks that every plot kind makes on its data before it draws anything.
 
 use crate::{Error, Result};
 
-/// The most cells a panel may have: a screen has no more pixels to show them.
+/// The maximum number of cells in a panel: a screen cannot show more.
 pub(super) const MAX_CELLS: usize = 1_000_000;
 
-/// A part of the panel must have exactly this many entries.
+/// Checks that a part of the panel has exactly `expected` entries.
 pub(super) fn length(kind: &'static str, part: impl Into<String>, expected: usize, actual: usize) -> Result<()> {
     if expected == actual {
         return Ok(());
@@ -16,7 +16,7 @@ pub(super) fn length(kind: &'static str, part: impl Into<String>, expected: usiz
 /// Beyond this the arithmetic of axes overflows.
 const GREATEST: f64 = 1e300;
 
-/// Finite values small enough for an axis. What is not finite passes: it is drawn as missing.
+/// Checks that finite values are small enough for an axis. Non-finite values pass: they are drawn as missing.
 pub(super) fn drawable<'a>(kind: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
     match values.into_iter().find(|value| value.is_finite() && value.abs() > GREATEST) {
         None => Ok(()),
@@ -27,7 +27,7 @@ pub(super) fn drawable<'a>(kind: &'static str, values: impl IntoIterator<Item = 
     }
 }
 
-/// At least one finite value, or there is nothing to see; none too great.
+/// Checks that at least one value is finite, and that none is too large for an axis.
 pub(super) fn some_finite<'a>(kind: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
     let values: Vec<&f64> = values.into_iter().collect();
     if values.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn some_finite<'a>(kind: &'static str, values: impl IntoIterator<Item
     drawable(kind, values)
 }
 
-/// `[row][column]`: rectangular, not too big, something finite. Returns the number of columns.
+/// Checks a `[row][column]` grid: rectangular, not too big, with a finite value. Returns the number of columns.
 pub(super) fn grid(kind: &'static str, values: &[Vec<f64>]) -> Result<usize> {
     let columns = values.first().map_or(0, Vec::len);
     for (index, row) in values.iter().enumerate() {
@@ -54,7 +54,7 @@ pub(super) fn grid(kind: &'static str, values: &[Vec<f64>]) -> Result<usize> {
     Ok(columns)
 }
 
-/// Limits the user sets: finite, low below high.
+/// Checks limits set by the user: both finite, the low one first.
 pub(super) fn limits(kind: &'static str, limits: Option<[f64; 2]>) -> Result<()> {
     match limits {
         Some([low, high]) if !(low.abs() <= GREATEST && high.abs() <= GREATEST && low < high) => {
@@ -65,7 +65,7 @@ pub(super) fn limits(kind: &'static str, limits: Option<[f64; 2]>) -> Result<()>
     }
 }
 
-/// Values that must all be finite, such as positions on an axis.
+/// Checks that all values are finite, such as positions on an axis.
 pub(super) fn all_finite<'a>(kind: &'static str, part: &str, values: impl IntoIterator<Item = &'a f64>) -> Result<()> {
     let values: Vec<&f64> = values.into_iter().collect();
     match values.iter().position(|value| !value.is_finite()) {

@@ -16,7 +16,7 @@ impl Colour {
     pub const FAINT: Self = Self(110, 110, 110, 1.0);
     /// Grid lines.
     pub const GRID: Self = Self(228, 228, 228, 1.0);
-    /// The paper.
+    /// The background.
     pub const PAPER: Self = Self(255, 255, 255, 1.0);
     /// A cell without a finite value.
     pub const MISSING: Self = Self(178, 178, 178, 1.0);
@@ -102,20 +102,20 @@ fn blend(stops: &[(u8, u8, u8); 11], at: f64) -> Colour {
     Colour(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2), 1.0)
 }
 
-/// Which family of colours a value is shown in.
+/// The family of colours for the values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// Diverging where the data has both signs, otherwise sequential.
     #[default]
     Auto,
-    /// Dark to light from the least to the greatest value.
+    /// Dark to light from the smallest to the largest value.
     Sequential,
-    /// Red below zero, blue above it, zero in the middle: the limits are symmetric.
+    /// Red below zero, blue above it, pale at zero: the limits are symmetric.
     Diverging,
 }
 
-/// A scale fitted to data: what colour each value has.
+/// A scale fitted to data: it gives each value a colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ColourScale {
     /// Red to blue around zero, instead of viridis.
@@ -127,7 +127,7 @@ pub struct ColourScale {
 }
 
 impl ColourScale {
-    /// Fits a scale to the finite ones of `values`; `limits`, if given, replace their range.
+    /// Fits a scale to the finite values among `values`; `limits`, if given, replace their range.
     ///
     /// A diverging scale is made symmetric around zero in both cases.
     pub fn fit<'a>(scale: Scale, limits: Option<[f64; 2]>, values: impl IntoIterator<Item = &'a f64>) -> Self {
@@ -150,13 +150,13 @@ impl ColourScale {
     }
 
     fn sequential(low: f64, high: f64) -> Self {
-        // Differences that rounding could make are no range.
+        // Rounding error is not a range.
         let spread = high - low > high.abs().max(low.abs()) * 1e-9;
         let high = if spread { high } else { low + low.abs().max(1.0) };
         Self { diverging: false, low, high }
     }
 
-    /// The colour of `value`: beyond the limits the nearest one, grey where it is not finite.
+    /// The colour of `value`: clamped to the limits, grey if not finite.
     pub fn colour(&self, value: f64) -> Colour {
         if !value.is_finite() {
             return Colour::MISSING;
@@ -165,7 +165,7 @@ impl ColourScale {
         blend(if self.diverging { &RED_BLUE } else { &VIRIDIS }, at)
     }
 
-    /// How much `value` stands out: its size on a diverging scale, its height on a sequential one.
+    /// How much `value` stands out: its magnitude on a diverging scale, the value itself on a sequential one.
     pub fn strength(&self, value: f64) -> f64 {
         if self.diverging { value.abs() } else { value }
     }

@@ -1,4 +1,4 @@
-//! The bar beside a coloured plot that says which value a colour stands for, and in what units.
+//! The bar next to a coloured plot. It shows which colour stands for which value, and the units.
 
 use super::{
     axis::{self, NAME_SIZE, TICK_SIZE},
@@ -9,21 +9,21 @@ use super::{
 
 const THICK: f64 = 14.0;
 const STEPS: usize = 96;
-/// Below this height its ticks would run into each other.
+/// Below this height its ticks would overlap.
 const LEAST_HEIGHT: f64 = 96.0;
-/// Longer names of units than this are shortened.
+/// Longer unit names are shortened.
 const LONGEST_NAME: f64 = 240.0;
 const GREATEST_HEIGHT: f64 = 300.0;
 
-/// A colour bar: its scale, and what is written along it.
+/// A colour bar: its scale and its labels.
 pub(super) struct ColourBar<'a> {
     pub(super) scale: ColourScale,
     pub(super) units: &'a str,
-    /// What is drawn grey: see [`missing`].
+    /// What grey stands for: see [`missing`].
     pub(super) missing: Option<&'static str>,
 }
 
-/// What a grey key beside the bar names: `NaN`, `inf`, or both; `None` where all `values` are finite.
+/// What the grey key next to the bar names: `NaN`, `inf`, or both; `None` if all `values` are finite.
 pub(super) fn missing<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<&'static str> {
     let hidden: Vec<&f64> = values.into_iter().filter(|value| !value.is_finite()).collect();
     let nans = hidden.iter().filter(|value| value.is_nan()).count();
@@ -36,7 +36,7 @@ pub(super) fn missing<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<&
 }
 
 impl ColourBar<'_> {
-    /// Pixels it takes to the right of a plot.
+    /// The width it needs to the right of a plot, in pixels.
     pub(super) fn width(&self) -> f64 {
         let ticks = self.ticks(LEAST_HEIGHT);
         let name = if self.units.is_empty() { 0.0 } else { 22.0 };
@@ -44,12 +44,12 @@ impl ColourBar<'_> {
         16.0 + THICK + 8.0 + text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE).max(28.0).max(key) + name
     }
 
-    /// Pixels it needs from the top of a plot downwards.
+    /// The height it needs, in pixels from the top of a plot.
     pub(super) fn least_height(&self) -> f64 {
         self.bar_height(0.0) + self.key_height() + 8.0
     }
 
-    /// As high as the plot, or as its name is long; not without limit.
+    /// As high as the plot or as long as its name, up to a limit.
     fn bar_height(&self, plot: f64) -> f64 {
         let name = text::width(self.units, NAME_SIZE).min(LONGEST_NAME);
         (plot - self.key_height()).clamp(LEAST_HEIGHT.max(name), GREATEST_HEIGHT)
@@ -59,7 +59,7 @@ impl ColourBar<'_> {
         if self.missing.is_some() { 26.0 } else { 0.0 }
     }
 
-    /// Draws it along the height of `plot`, to its right.
+    /// Draws the bar to the right of `plot`.
     pub(super) fn draw(&self, scene: &mut Scene, plot: Area) {
         let high = self.bar_height(plot.h);
         let bar = Area { x: plot.right() + 16.0, y: plot.y, w: THICK, h: high };
@@ -87,7 +87,7 @@ impl ColourBar<'_> {
         }
     }
 
-    /// Round values, always with zero on a diverging scale.
+    /// Round values; on a diverging scale always including zero.
     fn ticks(&self, height: f64) -> Vec<(f64, String)> {
         let count = (height / 32.0) as usize + 1;
         let mut values = axis::nice(self.scale.low, self.scale.high, count);
@@ -99,7 +99,7 @@ impl ColourBar<'_> {
     }
 }
 
-/// The grey of cells without a value.
+/// Draws the grey key for cells without a value.
 fn draw_key(scene: &mut Scene, bar: Area, words: &str) {
     let swatch = Area { y: bar.bottom() + 12.0, h: THICK, ..bar };
     scene.fill(swatch, Colour::MISSING);

@@ -1,6 +1,6 @@
-//! Quantiles and densities of a sample, for the plots that show distributions.
+//! Quantiles and densities of a sample, for the plots of distributions.
 
-/// The finite values of a sample, sorted, and how many were not finite.
+/// The finite values of a sample, sorted, and the number of non-finite ones.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sorted {
     pub(super) values: Vec<f64>,
@@ -14,15 +14,15 @@ impl Sorted {
         Self { left_out: sample.len() - values.len(), values }
     }
 
-    /// The quantile at `part` of the way, linear between neighbours (Hyndman and Fan 1996, type 7).
-    /// Not for empty samples.
+    /// The quantile at `part` (0 to 1), linear between neighbours (Hyndman and Fan 1996, type 7).
+    /// The sample must not be empty.
     pub(super) fn quantile(&self, part: f64) -> f64 {
         let place = part * (self.values.len() - 1) as f64;
         let (below, above) = (place.floor() as usize, place.ceil() as usize);
         self.values[below] + (self.values[above] - self.values[below]) * (place - place.floor())
     }
 
-    /// Silverman's rule (1986, eq. 3.31): `0.9 min(sd, IQR / 1.34) n^(-1/5)`; zero without spread.
+    /// Silverman's rule (1986, eq. 3.31): `0.9 min(sd, IQR / 1.34) n^(-1/5)`; zero if all values are equal.
     pub(super) fn bandwidth(&self) -> f64 {
         let n = self.values.len() as f64;
         let mean = self.values.iter().sum::<f64>() / n;
@@ -37,11 +37,11 @@ impl Sorted {
         self.values.iter().map(|value| (-0.5 * ((x - value) / bandwidth).powi(2)).exp()).sum()
     }
 
-    /// Bin edges of equal width: Freedman and Diaconis (1981), between 5 and 60 bins; one more than bins.
+    /// Edges of bins of equal width, one more than bins. By default Freedman and Diaconis (1981), 5 to 60 bins.
     pub(super) fn bin_edges(&self, bins: Option<usize>) -> Vec<f64> {
         let (low, high) = (self.values[0], self.values[self.values.len() - 1]);
         if low == high {
-            // Wide enough to see, however great the value.
+            // Wide enough to see, however large the value is.
             let half = (low.abs() * 1e-3).max(0.5);
             return vec![low - half, low + half];
         }
@@ -51,7 +51,7 @@ impl Sorted {
         (0..=bins).map(|edge| low + (high - low) * (edge as f64 / bins as f64)).collect()
     }
 
-    /// How many values lie in each bin; the last bin holds its upper edge too.
+    /// The number of values in each bin; the last bin includes its upper edge.
     pub(super) fn counts(&self, edges: &[f64]) -> Vec<usize> {
         let mut counts = vec![0; edges.len() - 1];
         for value in &self.values {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_bandwidth_is_silvermans() {
-        // sd = sqrt(2.5), IQR / 1.34 = 2 / 1.34: the smaller one counts.
+        // sd = sqrt(2.5), IQR / 1.34 = 2 / 1.34: the smaller one is used.
         let sorted = Sorted::of(&[1.0, 2.0, 3.0, 4.0, 5.0]);
         let expected = 0.9 * (2.0 / 1.34) * 5f64.powf(-0.2);
         assert!((sorted.bandwidth() - expected).abs() < 1e-12);

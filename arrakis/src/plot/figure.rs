@@ -20,24 +20,24 @@ const PANEL_TITLE_ROOM: f64 = 24.0;
 const RECORD: f64 = 8.5;
 /// Titles are not wrapped into a column narrower than this.
 const LEAST_WIDTH: f64 = 340.0;
-/// Painting takes 48 bytes a pixel of the scene.
+/// Painting takes 48 bytes per pixel of the scene.
 const MOST_PIXELS: f64 = 8e6;
 
-/// A title and panels: the data of a figure, from which every output is made.
+/// A title and panels: the data from which every output is made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// What the figure shows, in a few words.
     pub title: String,
-    /// How it was measured: the model, the number of prompts, what is averaged over.
+    /// How it was measured: the model, the number of prompts, what the mean is over.
     #[serde(default)]
     pub subtitle: Option<String>,
-    /// The id of the experiment record, drawn small at the bottom.
+    /// The id of the experiment record, in small print at the bottom.
     #[serde(default)]
     pub record: Option<String>,
-    /// How many panels stand side by side; chosen by their number where `None`.
+    /// The number of panels in a row; `None` chooses it from the number of panels.
     #[serde(default)]
     pub columns: Option<usize>,
-    /// Filled row by row.
+    /// The panels, row by row.
     pub panels: Vec<Panel>,
 }
 
@@ -47,19 +47,19 @@ impl Figure {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// How the figure was measured, under its title.
+    /// Sets the subtitle: how the figure was measured.
     #[must_use]
     pub fn subtitle(self, subtitle: impl Into<String>) -> Self {
         Self { subtitle: Some(subtitle.into()), ..self }
     }
 
-    /// The id of the experiment record this figure belongs to.
+    /// Sets the id of the experiment record that this figure belongs to.
     #[must_use]
     pub fn record(self, id: impl Into<String>) -> Self {
         Self { record: Some(id.into()), ..self }
     }
 
-    /// How many panels stand side by side; at least one.
+    /// Sets the number of panels in a row, at least one.
     #[must_use]
     pub fn columns(self, columns: usize) -> Self {
         Self { columns: Some(columns), ..self }
@@ -79,12 +79,12 @@ impl Figure {
 
     builders! {}
 
-    /// Whether every panel can be drawn.
+    /// Checks that every panel can be drawn.
     ///
     /// # Errors
     ///
-    /// `EmptyFigure` without panels, otherwise the first panel's own error; `FigureValue` where the
-    /// panels together are too large to paint.
+    /// `EmptyFigure` without panels; otherwise the first panel's own error; `FigureValue` if the panels
+    /// together are too large to paint.
     pub fn validate(&self) -> Result<()> {
         if self.panels.is_empty() {
             return Err(Error::EmptyFigure { kind: "figure", problem: "it has no panels".into() });
@@ -99,7 +99,7 @@ impl Figure {
         Err(Error::FigureValue { kind: "figure", problem })
     }
 
-    /// The figure in pixels, and its width and height. Valid figures only.
+    /// The figure in pixels, with its width and height. The figure must be valid.
     pub(super) fn scene(&self) -> (Scene, (f64, f64)) {
         let grid = Grid::of(self);
         let wide = grid.width().max(LEAST_WIDTH);
@@ -112,7 +112,7 @@ impl Figure {
         (scene, (wide + 2.0 * MARGIN, bottom + MARGIN))
     }
 
-    /// Title and subtitle; returns where the panels begin.
+    /// Draws title and subtitle; returns the `y` at which the panels begin.
     fn draw_head(&self, scene: &mut Scene, room: f64) -> f64 {
         let mut y = MARGIN + TITLE * 0.5;
         y = scene.lines(&text::wrap(&self.title, TITLE, room), (MARGIN, y), TITLE, Colour::INK);
@@ -121,7 +121,7 @@ impl Figure {
         y + 6.0
     }
 
-    /// The record's id; returns where the figure ends.
+    /// Draws the record's id; returns the `y` at which the figure ends.
     fn draw_foot(&self, scene: &mut Scene, room: f64, y: f64) -> f64 {
         let Some(record) = &self.record else { return y };
         let line = text::shorten(&format!("record {record}"), RECORD, room);

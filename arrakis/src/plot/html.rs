@@ -1,8 +1,8 @@
-//! A figure as one HTML file that needs no network: the drawing, its tables, its data.
+//! A figure as one HTML file that needs no network: the drawing, its tables and its data.
 
 use super::{Figure, paint, table::Table};
 
-/// Rows shown in the page; the data block below has them all.
+/// The number of rows shown on the page; the data block has them all.
 const MOST_ROWS: usize = 500;
 
 const STYLE: &str = "body{font:15px/1.4 'DejaVu Sans',Verdana,sans-serif;margin:2em auto;max-width:72em;padding:0 1em;\
@@ -12,14 +12,14 @@ td,th{border:1px solid #ddd;padding:2px 8px;text-align:left;white-space:pre-wrap
 impl Figure {
     /// The figure as a self-contained HTML page: inline SVG, tables, and the JSON data.
     ///
-    /// A figure that cannot be drawn gives a page that says why.
+    /// If the figure cannot be drawn, the page says why.
     pub fn to_html(&self) -> String {
         let title = escape(&self.title);
         let drawing = match self.validate() {
             Ok(()) => self.drawing(),
             Err(error) => format!("<h1>{title}</h1>\n<p>{}</p>\n", escape(&error.to_string())),
         };
-        // `<` inside a script could end it; in JSON strings it may be written as an escape.
+        // A `<` could end the script element; JSON strings allow it as an escape.
         let data = self.to_json().replace('<', "\\u003c");
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\

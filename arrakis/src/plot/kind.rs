@@ -1,4 +1,4 @@
-//! What every plot kind can do.
+//! The trait that every plot kind implements.
 
 use super::{
     scene::{Area, Scene},
@@ -7,31 +7,31 @@ use super::{
 };
 use crate::Result;
 
-/// A kind of plot: data that can be checked, drawn and tabulated.
+/// A kind of plot: data that can be checked, drawn and put into a table.
 pub trait PlotKind {
     /// The kind's name in errors and on pages.
     fn name(&self) -> &'static str;
 
-    /// Written above the panel; empty for none.
+    /// The title above the panel; empty for none.
     fn title(&self) -> &str;
 
-    /// Whether the data can be drawn.
+    /// Checks that the data can be drawn.
     ///
     /// # Errors
     ///
-    /// `EmptyFigure` where there is nothing finite to draw, `FigureShape` where parts do not fit
-    /// together, `FigureValue` where a value has no place in this kind of plot.
+    /// `EmptyFigure` if there is no finite value to draw, `FigureShape` if lengths do not match,
+    /// `FigureValue` if a value cannot be shown in this kind of plot.
     fn validate(&self) -> Result<()>;
 
-    /// Width and height in pixels that suit this data. Valid data only.
+    /// Width and height in pixels that suit this data. The data must be valid.
     fn size(&self) -> (f64, f64);
 
-    /// Draws into `area`, which has the size asked for. Valid data only.
+    /// Draws into `area`, which has the size of [`PlotKind::size`]. The data must be valid.
     ///
-    /// What is not finite is drawn as missing (a grey place, a gap, a count in a note), never as a number.
+    /// A non-finite value is drawn as missing (a grey cell, a gap, a count in a note), never as a number.
     fn draw(&self, scene: &mut Scene, area: Area);
 
-    /// All the numbers, one observation a row.
+    /// All the numbers, one observation per row.
     fn table(&self) -> Table;
 
     /// A few lines of text; by default the beginning of the table.
@@ -40,7 +40,7 @@ pub trait PlotKind {
     }
 }
 
-/// What the tests of all kinds need: panels of this kind that show `values`, whatever they are.
+/// For the tests of all kinds: panels of this kind that show `values`, whatever they are.
 #[cfg(test)]
 pub(super) trait Example: PlotKind + Sized {
     fn examples(values: &[f64]) -> Vec<Self>;

@@ -1,4 +1,4 @@
-//! Category labels along an axis: set flat, turned or thinned so that no two overlap.
+//! Category labels along an axis: horizontal, turned or thinned so that no two overlap.
 
 use super::{
     colour::Colour,
@@ -8,20 +8,20 @@ use super::{
 
 const SIZE: f64 = 11.0;
 const SMALLEST: f64 = 7.5;
-/// The longest label in pixels; the rest becomes `…` (the table keeps it whole).
+/// The maximum length of a label in pixels; the rest becomes `…` (the table keeps it whole).
 const LONGEST: f64 = 130.0;
 
-/// Labels as they will be drawn.
+/// Labels, laid out for drawing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Labels {
     texts: Vec<String>,
     pitch: f64,
     size: f64,
-    /// Every how many labels one is drawn.
+    /// Every `step`-th label is drawn.
     pub(super) step: usize,
-    /// Read from bottom to top.
+    /// Whether they read from bottom to top.
     pub(super) turned: bool,
-    /// How far they reach from the axis, in pixels.
+    /// Their extent from the axis, in pixels.
     pub(super) extent: f64,
 }
 
@@ -48,7 +48,7 @@ impl Labels {
         }
     }
 
-    /// Draws row labels that end at `right`, the first row beginning at `top`.
+    /// Draws row labels that end at `right`; the first row begins at `top`.
     pub(super) fn draw_rows(&self, scene: &mut Scene, right: f64, top: f64) {
         for (index, text) in self.drawn() {
             let y = top + (index as f64 + 0.5) * self.pitch;
@@ -56,7 +56,7 @@ impl Labels {
         }
     }
 
-    /// Draws column labels that begin at `top`, the first column beginning at `left`.
+    /// Draws column labels that begin at `top`; the first column begins at `left`.
     pub(super) fn draw_columns(&self, scene: &mut Scene, left: f64, top: f64) {
         for (index, text) in self.drawn() {
             let x = left + (index as f64 + 0.5) * self.pitch;
@@ -77,13 +77,13 @@ fn shown(labels: &[String], size: f64) -> Vec<String> {
     labels.iter().map(|label| text::shorten(&text::visible(label), size, LONGEST)).collect()
 }
 
-/// `7`, `L7`, `H11`: a reader can fill in the ones left out.
+/// `7`, `L7`, `H11`: labels that a reader can fill in when some are left out.
 fn is_counter(label: &str) -> bool {
     let digits = label.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     label.len() - digits.len() <= 1 && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
 }
 
-/// The least of 1, 2, 5, 10, 20, 50 ... that is at least `needed`.
+/// The smallest of 1, 2, 5, 10, 20, 50 ... that is at least `needed`.
 fn step(needed: f64) -> usize {
     let mut steps = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_usize.pow(power)));
     steps.find(|step| *step as f64 >= needed).unwrap_or(1)

@@ -1,4 +1,4 @@
-//! A matrix of coloured cells with labelled rows and columns, as the heatmap and attention draw it.
+//! A matrix of coloured cells with labelled rows and columns, used by heatmaps and attention patterns.
 
 use super::{
     axis::NAME_SIZE,
@@ -10,7 +10,7 @@ use super::{
 
 const GAP: f64 = 7.0;
 const NAME_ROOM: f64 = 22.0;
-/// Longer axis names are shortened, unless the axis is longer.
+/// Longer axis names are shortened, unless the axis itself is longer.
 const LONGEST_NAME: f64 = 160.0;
 
 /// Labels, names and cell size of a matrix.
@@ -19,40 +19,40 @@ pub(super) struct Matrix<'a> {
     pub(super) columns: Labels,
     pub(super) row_axis: &'a str,
     pub(super) column_axis: &'a str,
-    /// Rows, columns.
+    /// Numbers of rows and columns.
     pub(super) count: (usize, usize),
     /// Width and height of a cell in pixels.
     pub(super) cell: (f64, f64),
 }
 
 impl Matrix<'_> {
-    /// Pixels to the left of the cells.
+    /// The width to the left of the cells, in pixels.
     pub(super) fn left(&self) -> f64 {
         self.rows.extent + GAP + name_room(self.row_axis)
     }
 
-    /// Pixels under the cells.
+    /// The height below the cells, in pixels.
     pub(super) fn bottom(&self) -> f64 {
         self.columns.extent + GAP + name_room(self.column_axis)
     }
 
-    /// Pixels the name of the rows needs.
+    /// The height that the name of the row axis needs, in pixels.
     pub(super) fn least_height(&self) -> f64 {
         text::width(self.row_axis, NAME_SIZE).min(LONGEST_NAME)
     }
 
-    /// The cells, their top left corner at `(x, y)`.
+    /// The area of the cells, with their top left corner at `(x, y)`.
     pub(super) fn plot(&self, x: f64, y: f64) -> Area {
         Area { x, y, w: self.cell.0 * self.count.1 as f64, h: self.cell.1 * self.count.0 as f64 }
     }
 
-    /// One cell of `plot`.
+    /// The area of one cell of `plot`.
     pub(super) fn cell(&self, plot: Area, row: usize, column: usize) -> Area {
         let (w, h) = self.cell;
         Area { x: plot.x + column as f64 * w, y: plot.y + row as f64 * h, w, h }
     }
 
-    /// Cells; neighbours of one colour in a row are drawn as one, which keeps the SVG small.
+    /// Draws the cells. Neighbours of one colour in a row become one rectangle, which keeps the SVG small.
     pub(super) fn draw_cells(&self, scene: &mut Scene, plot: Area, colour: impl Fn(usize, usize) -> Colour) {
         for row in 0..self.count.0 {
             let mut start = 0;
@@ -81,7 +81,7 @@ impl Matrix<'_> {
         }
     }
 
-    /// Row labels and the name of their axis.
+    /// Draws the row labels and the name of their axis.
     pub(super) fn draw_rows(&self, scene: &mut Scene, plot: Area) {
         self.rows.draw_rows(scene, plot.x - GAP, plot.y);
         let name = text::shorten(self.row_axis, NAME_SIZE, plot.h.max(LONGEST_NAME));
@@ -90,7 +90,7 @@ impl Matrix<'_> {
         scene.turned(&name, (plot.x - self.left() + 8.0, middle), NAME_SIZE, Align::Middle, Colour::INK);
     }
 
-    /// Column labels and the name of their axis.
+    /// Draws the column labels and the name of their axis.
     pub(super) fn draw_columns(&self, scene: &mut Scene, plot: Area) {
         self.columns.draw_columns(scene, plot.x, plot.bottom() + GAP);
         let name = text::shorten(self.column_axis, NAME_SIZE, plot.w.max(120.0));

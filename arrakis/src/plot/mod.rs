@@ -1,8 +1,8 @@
-//! Figures, data first: what is drawn is kept beside the drawing, as CSV and strict JSON.
+//! Figures that keep their data: next to each picture its numbers are saved, as CSV and strict JSON.
 //!
-//! A [`Figure`] is a title and a few panels; each panel is one plot kind, a plain struct of numbers
-//! and names that is checked before it is drawn. Nothing is hidden: a value that is not finite is a
-//! grey place, a gap, or counted in a note, and a table with every number is saved beside the picture.
+//! A [`Figure`] is a title and a few panels. Each panel is one plot kind, a plain struct of numbers
+//! and names that is checked before it is drawn. Nothing is hidden: a non-finite value is a grey
+//! cell, a gap, or a count in a note, and a table with every number is saved next to the picture.
 //!
 //! ```
 //! use arrakis::plot::{Figure, Heatmap};

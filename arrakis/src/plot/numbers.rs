@@ -1,13 +1,13 @@
-//! Floats in strict JSON: `NaN`, `inf` and `-inf` become strings, so that nothing is lost as `null`.
+//! Floats in strict JSON. `NaN`, `inf` and `-inf` become strings, because JSON would write them as `null`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 
-/// Something made of floats that has an exact form in strict JSON.
+/// A type made of floats that has an exact form in strict JSON.
 pub(super) trait Numbers: Sized {
     /// The JSON form.
     fn to_json(&self) -> Value;
-    /// Back from the JSON form; `None` where it is not one.
+    /// Reads the JSON form; `None` if it is not one.
     fn from_json(value: &Value) -> Option<Self>;
 }
 
@@ -47,7 +47,7 @@ impl<T: Numbers> Numbers for Option<T> {
     }
 }
 
-/// The shortest decimal that reads back as the same float; `NaN`, `inf`, `-inf` by name.
+/// The shortest decimal that reads back as the same float; otherwise `NaN`, `inf`, `-inf`.
 pub(super) fn exact(value: f64) -> String {
     let size = value.abs();
     if value.is_finite() && value != 0.0 && !(1e-5..1e16).contains(&size) {

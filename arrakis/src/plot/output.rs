@@ -1,4 +1,4 @@
-//! A figure's files: PNG, SVG, CSV and JSON, each written aside and then renamed into place.
+//! A figure's files: PNG, SVG, CSV and JSON, each written to a temporary file and then renamed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use super::{Figure, paint};
 use crate::{Error, Result};
 
 impl Figure {
-    /// Writes `stem.png`, `stem.svg`, `stem.csv` and `stem.json` into `dir`, which is made if needed.
+    /// Writes `stem.png`, `stem.svg`, `stem.csv` and `stem.json` into `dir`, which is created if needed.
     ///
-    /// With several panels each has its own table: `stem-1.csv`, `stem-2.csv` ... A file is either
-    /// whole or not there; the same figure gives the same bytes. Returns the paths, pictures first.
+    /// If there are several panels, each has its own table: `stem-1.csv`, `stem-2.csv` ... A file is either
+    /// complete or absent, and the same figure gives the same bytes. Returns the paths, pictures first.
     ///
     /// # Errors
     ///
-    /// Those of [`Figure::validate`]; `FigureValue` where `stem` is not a plain file name; `Write`.
+    /// Those of [`Figure::validate`]; `FigureValue` if `stem` is not a plain file name; `Write`.
     pub fn save(&self, dir: impl AsRef<Path>, stem: &str) -> Result<Vec<PathBuf>> {
         self.validate()?;
         check_stem(stem)?;
@@ -51,7 +51,7 @@ impl Figure {
         Ok(paint::svg(&scene, size))
     }
 
-    /// The figure in a few lines of text, or the reason why it cannot be drawn.
+    /// The figure in a few lines of text, or the reason it cannot be drawn.
     pub fn to_terminal(&self) -> String {
         if let Err(error) = self.validate() {
             return format!("{}\n{error}\n", self.title);
@@ -70,17 +70,17 @@ impl Figure {
         out
     }
 
-    /// All data as strict JSON; floats that JSON lacks are the strings `NaN`, `inf`, `-inf`.
+    /// All data as strict JSON; non-finite floats are the strings `NaN`, `inf`, `-inf`.
     pub fn to_json(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("BUG: a figure is plain data");
         text + "\n"
     }
 
-    /// A figure from its JSON.
+    /// Reads a figure from its JSON.
     ///
     /// # Errors
     ///
-    /// `FigureValue` where the text is not a figure.
+    /// `FigureValue` if the text is not a figure.
     pub fn from_json(text: &str) -> Result<Self> {
         let wrong =
             |error| Error::FigureValue { kind: "figure", problem: format!("not the JSON of a figure: {error}") };
@@ -98,7 +98,7 @@ impl Figure {
     }
 }
 
-/// A stem names files in the folder given, nowhere else.
+/// Checks that a stem names files in the given folder, not elsewhere.
 fn check_stem(stem: &str) -> Result<()> {
     let forbidden = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
     if !stem.is_empty() && !stem.starts_with('.') && !stem.contains(forbidden) && stem.len() <= 200 {

@@ -1,4 +1,4 @@
-//! A scene painted by plotters: onto a supersampled bitmap, or into SVG text.
+//! Paints a scene with plotters, onto a supersampled bitmap or as SVG text.
 
 use std::{io, path::Path};
 
@@ -21,25 +21,25 @@ use super::{
     text,
 };
 
-/// Pixels of a saved image for each pixel of the scene.
+/// Pixels of a saved image per pixel of the scene.
 const OUTPUT_SCALE: u32 = 2;
 
-/// A bitmap is painted this much finer than it is saved, then averaged: plotters' own shapes have
-/// hard edges and whole-pixel glyph positions.
+/// A bitmap is painted at this multiple of its saved size, then averaged, because plotters draws hard
+/// edges and puts glyphs at whole pixels.
 const SUPERSAMPLE: u32 = 2;
 
-/// How the scene's pixels become a backend's, and how that backend places text.
+/// How scene pixels map to a backend's pixels, and how that backend places text.
 struct Brush {
     scale: f64,
-    /// plotters' font size that gives glyphs one pixel an em.
+    /// The plotters font size at which an em is one pixel.
     em: f64,
-    /// From the anchor (`VPos::Top`) to the baseline, in ems.
+    /// The distance from the anchor (`VPos::Top`) to the baseline, in ems.
     baseline: f64,
-    /// The backend sets glyphs badly: place each one.
+    /// Whether to place each glyph, because the backend sets them badly.
     by_glyph: bool,
 }
 
-/// The scene as a PNG file; `size` is that of the scene, in its pixels.
+/// Writes the scene as a PNG file; `size` is the scene's, in scene pixels.
 pub(super) fn png(scene: &Scene, size: (f64, f64), path: &Path) -> io::Result<()> {
     let (wide, high) = scaled(size, OUTPUT_SCALE);
     let fine = bitmap(scene, (wide * SUPERSAMPLE, high * SUPERSAMPLE));
@@ -49,7 +49,7 @@ pub(super) fn png(scene: &Scene, size: (f64, f64), path: &Path) -> io::Result<()
     file.present().map_err(io::Error::other)
 }
 
-/// The scene as an SVG document, shown at the scene's own size.
+/// The scene as an SVG document, displayed at the scene's own size.
 pub(super) fn svg(scene: &Scene, size: (f64, f64)) -> String {
     let (wide, high) = scaled(size, OUTPUT_SCALE);
     let mut document = String::new();
@@ -74,7 +74,7 @@ fn bitmap(scene: &Scene, (wide, high): (u32, u32)) -> Vec<u8> {
     pixels
 }
 
-/// Each saved pixel is the mean of the painted ones under it.
+/// Each saved pixel is the mean of the painted pixels it covers.
 fn average(fine: &[u8], (wide, high): (usize, usize)) -> Vec<u8> {
     let n = SUPERSAMPLE as usize;
     let mut pixels = Vec::with_capacity(wide * high * 3);
@@ -130,7 +130,7 @@ impl Brush {
 
     fn all(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
         let mut points: Vec<_> = points.iter().map(|point| self.at(*point)).collect();
-        points.dedup(); // plotters cannot give a segment without length its width
+        points.dedup(); // plotters cannot give a zero-length segment a width
         points
     }
 
@@ -139,7 +139,7 @@ impl Brush {
         ShapeStyle { color: rgba(colour), filled: false, stroke_width }
     }
 
-    /// From the middle of the capitals to plotters' anchor.
+    /// Converts the middle of the capitals to plotters' anchor.
     fn anchor(&self, label: &Label) -> (i32, i32) {
         let up = label.size * (self.baseline - text::CAPITAL_EMS / 2.0);
         let (x, y) = label.at;
@@ -159,7 +159,7 @@ impl Brush {
     }
 }
 
-/// One label a glyph, where a typesetter would put it: kerned, and moved by its left bearing.
+/// One label per glyph at its typeset position: kerned, and moved by its left bearing.
 fn glyphs(label: &Label) -> Vec<Label> {
     let wide = |text: &str| text::width(text, label.size);
     let start = match label.align {

@@ -1,4 +1,4 @@
-//! What is to be drawn, in pixels, before any backend is chosen: rectangles, paths, circles, text.
+//! What to draw, in pixels, independent of any backend: rectangles, paths, circles, text.
 
 use super::{colour::Colour, text};
 
@@ -27,7 +27,7 @@ impl Area {
     }
 }
 
-/// Where a text's own anchor lies along its line.
+/// Which point of a text is its anchor, along its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     /// The text begins at the point.
@@ -38,18 +38,18 @@ pub enum Align {
     End,
 }
 
-/// One line of text; the point is on the middle of its capitals' height.
+/// One line of text. Its anchor is at half the height of its capitals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
-    /// What is written.
+    /// The text.
     pub text: String,
-    /// Where.
+    /// The position of the anchor.
     pub at: (f64, f64),
-    /// Pixels an em.
+    /// Pixels per em.
     pub size: f64,
-    /// Which part of the text is at the point.
+    /// Which point of the text is the anchor.
     pub align: Align,
-    /// Read from bottom to top instead of from left to right.
+    /// Whether it reads from bottom to top instead of from left to right.
     pub turned: bool,
     /// Its colour.
     pub colour: Colour,
@@ -72,7 +72,7 @@ pub enum Mark {
 
 #[cfg(test)]
 impl Mark {
-    /// The points that bound it; of a text, its anchor.
+    /// The points that bound it; for a text, its anchor.
     pub(super) fn corners(&self) -> Vec<(f64, f64)> {
         match self {
             Self::Fill(area, _) => vec![(area.x, area.y), (area.right(), area.bottom())],
@@ -86,7 +86,7 @@ impl Mark {
 /// A list of marks, drawn in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scene {
-    /// First drawn first.
+    /// In drawing order.
     pub marks: Vec<Mark>,
 }
 
@@ -142,7 +142,7 @@ impl Scene {
         self.marks.push(Mark::Text(Label { text, at, size, align, turned: true, colour }));
     }
 
-    /// Lines of text under each other, the first one's middle at `at`; returns the `y` after the last.
+    /// Lines of text below each other, the middle of the first at `at`; returns the `y` after the last.
     pub fn lines(&mut self, lines: &[String], at: (f64, f64), size: f64, colour: Colour) -> f64 {
         let pitch = size * LINE_PITCH;
         for (index, line) in lines.iter().enumerate() {
@@ -152,5 +152,5 @@ impl Scene {
     }
 }
 
-/// From one line to the next, in ems.
+/// The distance between lines, in ems.
 pub(super) const LINE_PITCH: f64 = 1.4;

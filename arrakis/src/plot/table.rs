@@ -1,21 +1,21 @@
 //! The data behind a panel as a table, and its CSV form (RFC 4180).
 
-/// One header and its rows, every cell already text.
+/// A header and rows of text cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// Column names.
     pub header: Vec<String>,
-    /// `[row][column]`, as long as the header.
+    /// `[row][column]`, each row as long as the header.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these columns and no row yet.
+    /// A table with these columns and no rows yet.
     pub fn new(header: &[&str]) -> Self {
         Self { header: header.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
 
-    /// The table as CSV: quoted where a cell holds a comma, a quote or a line end.
+    /// The table as CSV; a cell with a comma, a quote or a line break is quoted.
     pub fn to_csv(&self) -> String {
         let lines = std::iter::once(&self.header).chain(&self.rows);
         lines.map(|cells| csv_line(cells)).collect()

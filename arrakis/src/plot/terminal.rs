@@ -1,4 +1,4 @@
-//! Figures as a few lines of text: shades for matrices, blocks for bars, sparks for lines.
+//! Figures as a few lines of text: shades for matrices, blocks for bars, sparklines for lines.
 
 use super::{colour::ColourScale, table::Table, text};
 
@@ -6,7 +6,7 @@ const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const BAR: f64 = 32.0;
-/// What does not fit on a screen stays in the files.
+/// Most rows, columns or lines shown; the files have the rest.
 const MOST: usize = 64;
 
 /// The first rows of a table in columns.
@@ -26,18 +26,18 @@ pub(super) fn table(table: &Table) -> String {
     out
 }
 
-/// A matrix of shades: one line a row, two characters a cell.
+/// A matrix of shades: one line per row, two characters per cell.
 pub(super) struct Shades<'a> {
     /// `[row]`
     pub(super) labels: &'a [String],
-    /// How many columns.
+    /// The number of columns.
     pub(super) columns: usize,
     pub(super) scale: ColourScale,
     pub(super) units: &'a str,
 }
 
 impl Shades<'_> {
-    /// The sign of signed data, then a shade; `??` is not finite, blank has no value (`None`).
+    /// The sign of signed data, then a shade; `??` is not finite, a blank has no value (`None`).
     pub(super) fn draw(&self, value: impl Fn(usize, usize) -> Option<f64>) -> String {
         let Self { labels, columns, scale, units } = self;
         let names = name_width(labels.iter());
@@ -57,7 +57,7 @@ impl Shades<'_> {
     }
 }
 
-/// A line that says how many of `count` do not fit on a screen.
+/// A line that says how many of `count` are not shown.
 fn rest(count: usize, what: &str) -> String {
     let more = count.saturating_sub(MOST);
     if more == 0 { String::new() } else { format!("... and {more} more {what}\n") }
@@ -79,7 +79,7 @@ fn shade(value: Option<f64>, ColourScale { diverging, low, high }: ColourScale) 
     [sign, mark].iter().collect()
 }
 
-/// One line a named value: its length is its size, its number carries the sign.
+/// One line per named value: the bar's length is its magnitude, the number has the sign.
 pub(super) fn bars(bars: &[(String, f64)]) -> String {
     let greatest = bars.iter().map(|(_, value)| value.abs()).filter(|v| v.is_finite()).fold(0.0, f64::max);
     let names = name_width(bars.iter().map(|(name, _)| name));
@@ -97,7 +97,7 @@ fn blocks(length: f64) -> String {
     if eighths.is_multiple_of(8) { full } else { format!("{full}{}", EIGHTHS[eighths % 8 - 1]) }
 }
 
-/// One spark line a named series, all on one scale; a blank is not finite.
+/// One sparkline per named series, all on one scale; a blank is not finite.
 pub(super) fn lines(series: &[(&String, &[f64])]) -> String {
     let values = || series.iter().flat_map(|(_, values)| *values).copied();
     let all = || values().filter(|v| v.is_finite());
@@ -110,7 +110,7 @@ pub(super) fn lines(series: &[(&String, &[f64])]) -> String {
     };
     let mut out = String::new();
     for (name, values) in series.iter().take(MOST) {
-        // Every so many points, so that the line is never wider than the screen.
+        // Takes every `step`-th point, so that the line is never wider than the screen.
         let step = values.len().div_ceil(MOST).max(1);
         let sparks: String = values.iter().step_by(step).map(spark).collect();
         out += format!("{} {sparks}\n", pad(&text::visible(name), names)).as_str();
@@ -124,7 +124,7 @@ fn name_width<'a>(names: impl Iterator<Item = &'a String>) -> usize {
     names.map(|name| text::visible(name).chars().count()).max().unwrap_or(0).min(24)
 }
 
-/// Exactly `width` characters.
+/// The name padded or cut to exactly `width` characters.
 fn pad(name: &str, width: usize) -> String {
     if name.chars().count() > width {
         return name.chars().take(width.saturating_sub(1)).chain(['…']).collect();

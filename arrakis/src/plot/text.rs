@@ -1,22 +1,22 @@
-//! Text as it is drawn: one embedded font, measured, shortened and wrapped; odd tokens made visible.
+//! Text for drawing: one embedded font, measured, shortened and wrapped, with special characters made visible.
 
 use std::sync::{Once, OnceLock};
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
-/// What the SVG asks its viewer for: the font we measure with, one of the same widths, any.
+/// The fonts that the SVG asks for: the one we measure with, then one of the same widths, then any.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The font is measured at this size, because plotters rounds widths to whole pixels.
 const MEASURED_AT: f64 = 1000.0;
 
-/// plotters scales by the height of a line, which is this many ems in `DejaVu Sans`.
+/// plotters scales by the line height, which is this many ems in `DejaVu Sans`.
 pub(super) const LINE_EMS: f64 = 1.164;
 
 /// The height of capitals, in ems.
 pub(super) const CAPITAL_EMS: f64 = 0.73;
 
-/// Makes the embedded font known to plotters, once.
+/// Registers the embedded font with plotters, once.
 pub(super) fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -26,7 +26,7 @@ pub(super) fn register() {
     });
 }
 
-/// The width of `text` in pixels at `size` pixels an em.
+/// The width of `text` in pixels, at `size` pixels per em.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     static FONT: OnceLock<FontDesc<'static>> = OnceLock::new();
     let font = FONT.get_or_init(|| {
@@ -42,18 +42,18 @@ pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a String>, size: f64)
     texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
 }
 
-/// `text`, its end replaced by `…` where it is wider than `room` pixels.
+/// `text`, with its end replaced by `…` if it is wider than `room` pixels.
 pub(super) fn shorten(text: &str, size: f64, room: f64) -> String {
     if text.is_empty() || width(text, size) <= room {
         return text.to_owned();
     }
     let ends: Vec<usize> = text.char_indices().map(|(index, _)| index).collect();
-    // Halving, because measuring is slow and a longer beginning is never narrower.
+    // A binary search, because measuring is slow and a longer prefix is never narrower.
     let fitting = ends.partition_point(|end| width(&text[..*end], size) + width("…", size) <= room);
     format!("{}…", &text[..ends[fitting.saturating_sub(1)]])
 }
 
-/// `text` in lines no wider than `room` pixels, broken at spaces.
+/// `text` in lines at most `room` pixels wide, broken at spaces.
 pub(super) fn wrap(text: &str, size: f64, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     // Not `split_whitespace`: a no-break space keeps a name and its number on one line.
@@ -67,7 +67,7 @@ pub(super) fn wrap(text: &str, size: f64, room: f64) -> Vec<String> {
     lines
 }
 
-/// A token or label with its edge spaces (`·`), line ends (`↵`) and tabs (`⇥`) made visible.
+/// A token or label with leading and trailing spaces (`·`), line ends (`↵`) and tabs (`⇥`) made visible.
 pub(super) fn visible(token: &str) -> String {
     if token.is_empty() {
         return "∅".to_owned();
@@ -85,7 +85,7 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if allowed(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// A value to three significant digits, for the eye: `0.0213`, `12.3`, `1.2e-7`, `NaN`.
+/// A value to three significant digits, for reading: `0.0213`, `12.3`, `1.2e-7`, `NaN`.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || !value.is_finite() {
@@ -98,7 +98,7 @@ pub fn short(value: f64) -> String {
     trim(&format!("{value:.decimals$}"))
 }
 
-/// Drops the zeros at the end of a decimal fraction, before an exponent too.
+/// Drops the zeros at the end of a decimal fraction, also before an exponent.
 fn trim(text: &str) -> String {
     let (number, exponent) = text.find('e').map_or((text, ""), |at| text.split_at(at));
     if !number.contains('.') {

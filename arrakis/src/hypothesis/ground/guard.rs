@@ -1,8 +1,8 @@
-//! Checks at the door, and moments that neither overflow nor underflow.
+//! Checks of the input, and moments that neither overflow nor underflow.
 
 use crate::error::{Error, Result};
 
-/// Standard deviations below this many times the largest value are rounding, not spread.
+/// A standard deviation below this many times the largest value is rounding error.
 const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Builds the error for a sample that `test` cannot use.
@@ -31,7 +31,7 @@ fn not_finite(test: &'static str, name: &str, value: f64) -> Error {
     refuse(test, format!("`{name}` is {value}"), "measure finite values, or leave this one out and say so")
 }
 
-/// Checks that a result is a number: arithmetic on values near the limits of `f64` overflows.
+/// Checks that a result is a finite number, because arithmetic on values near the limits of `f64` overflows.
 pub(crate) fn finite_result(test: &'static str, value: f64) -> Result<f64> {
     if value.is_finite() {
         Ok(value)
@@ -84,7 +84,7 @@ pub fn mean(values: &[f64]) -> f64 {
     moments(values).mean
 }
 
-/// The sample standard deviation of `values` (n - 1 below the line), in their units; `None` for fewer than two values.
+/// The sample standard deviation of `values` (dividing by n - 1), in their units; `None` for fewer than two values.
 pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| moments(values).sd)
 }
@@ -103,13 +103,13 @@ impl Moments {
         self.sd / self.n.sqrt()
     }
 
-    /// Whether the spread is no more than the rounding of numbers as large as `scale`.
+    /// Whether the spread is within the rounding error of numbers as large as `scale`.
     pub(crate) fn is_constant(self, scale: f64) -> bool {
         self.sd <= ROUNDING * scale
     }
 }
 
-/// The moments of finite `values`, computed on a power-of-two scale so that squares stay in range.
+/// The moments of finite `values`, computed after dividing by a power of two so that squares stay in range.
 pub(crate) fn moments(values: &[f64]) -> Moments {
     let n = values.len() as f64;
     let first = values.first().copied().unwrap_or(0.0);
@@ -127,7 +127,7 @@ pub(crate) fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
 }
 
-/// The power of two just under `magnitude`: dividing by it is exact.
+/// The largest power of two not above `magnitude`: dividing by it is exact.
 pub(crate) fn power_of_two(magnitude: f64) -> f64 {
     if magnitude == 0.0 { 1.0 } else { 2f64.powi(magnitude.log2().floor().clamp(-1000.0, 1000.0) as i32) }
 }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_of_one_to_four_are_those_of_the_textbook() {
+    fn moments_of_one_to_four_match_the_textbook() {
         let found = moments(&[1.0, 2.0, 3.0, 4.0]);
         assert_close(found.mean, 2.5, 1e-15);
         assert_close(found.sd, (5.0f64 / 3.0).sqrt(), 1e-15);

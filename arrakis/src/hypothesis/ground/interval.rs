@@ -1,4 +1,4 @@
-//! A range of values that the data do not rule out.
+//! Confidence intervals.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ impl Interval {
         Ok(Self { low, high, level, method: method.into() })
     }
 
-    /// The interval of the same quantity less a constant.
+    /// The interval of the same quantity minus a constant.
     #[must_use]
     pub fn shifted(mut self, by: f64) -> Self {
         self.low -= by;

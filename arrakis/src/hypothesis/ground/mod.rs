@@ -1,4 +1,4 @@
-//! What the statistics share: directions, results, intervals, ranks, resampling, and checks at the door.
+//! Code that the statistics share: directions, results, intervals, ranks, resampling, and checks of the input.
 
 pub(crate) mod guard;
 mod interval;
@@ -45,7 +45,7 @@ impl Alternative {
         }
     }
 
-    /// The size of `value` in the claimed direction: larger is more extreme.
+    /// `value` oriented by the claimed direction, so that larger is more extreme.
     pub(crate) fn extremeness(self, value: f64) -> f64 {
         match self {
             Self::Greater => value,
@@ -76,23 +76,23 @@ impl FromStr for Alternative {
             "two_sided" => Ok(Self::TwoSided),
             _ => Err(Error::Statistics {
                 test: "alternative",
-                problem: format!("there is no alternative `{text}`"),
+                problem: format!("`{text}` is not an alternative"),
                 fix: "use `greater`, `less` or `two_sided`".into(),
             }),
         }
     }
 }
 
-/// What a test found.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TestResult {
-    /// The test statistic; each test's doc says which.
+    /// The test statistic; the documentation of each test says which.
     pub statistic: f64,
-    /// The probability, under the null, of a statistic at least as extreme: in `(0, 1]`.
+    /// The probability, under the null, of a statistic at least as extreme; in `(0, 1]`.
     pub p_value: f64,
     /// Degrees of freedom, for the tests that have them.
     pub df: Option<f64>,
-    /// The smallest p-value this test could have given for a sample of this size (0 where there is no such floor).
+    /// The smallest p-value this test can give for a sample of this size (0 if there is no such floor).
     pub smallest_p: f64,
     /// How the p-value was computed: `student t`, `exact`, `monte carlo` or `normal approximation`.
     pub method: &'static str,
@@ -101,14 +101,14 @@ pub struct TestResult {
 }
 
 impl TestResult {
-    /// Checks the numbers, and keeps rounding from taking `p_value` out of `(0, 1]`.
+    /// Checks the numbers, and keeps `p_value` in `(0, 1]` despite rounding.
     pub(crate) fn new(test: &'static str, method: &'static str, statistic: f64, p_value: f64) -> Result<Self> {
         let statistic = guard::finite_result(test, statistic)?;
         let p_value = guard::finite_result(test, p_value)?.clamp(f64::MIN_POSITIVE, 1.0);
         Ok(Self { statistic, p_value, df: None, smallest_p: 0.0, method, notes: Vec::new() })
     }
 
-    /// No effect at all: `p_value` is 1 and the note says why.
+    /// A result without any effect: `p_value` is 1 and the note says why.
     pub(crate) fn no_effect(method: &'static str, note: &str) -> Self {
         Self { statistic: 0.0, p_value: 1.0, df: None, smallest_p: 0.0, method, notes: vec![note.into()] }
     }
@@ -140,7 +140,7 @@ mod tests {
         }
         assert_eq!(
             "bigger".parse::<Alternative>().unwrap_err().to_string(),
-            "`alternative`: there is no alternative `bigger`; use `greater`, `less` or `two_sided`"
+            "`alternative`: `bigger` is not an alternative; use `greater`, `less` or `two_sided`"
         );
     }
 

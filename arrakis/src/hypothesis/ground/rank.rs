@@ -1,10 +1,10 @@
-//! Ranks that share ties, and the sums that ranks can take.
+//! Ranks with ties, and the distribution of rank sums.
 
-/// Average ranks of some values, from 1.
+/// Ranks of some values, from 1; tied values get their mean rank.
 pub(crate) struct Ranks {
-    /// One rank a value, in the order of the values; ties share their mean, so twice a rank is whole.
+    /// One rank per value, in the order of the values. A mean rank may end in one half, so twice a rank is whole.
     pub(crate) ranks: Vec<f64>,
-    /// The sum of t^3 - t over groups of t tied values: what ties take from the variance of a rank sum.
+    /// The sum of t^3 - t over groups of t tied values, by which ties reduce the variance of a rank sum.
     pub(crate) tie_term: f64,
 }
 

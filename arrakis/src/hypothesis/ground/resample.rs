@@ -1,4 +1,4 @@
-//! Bootstrap confidence intervals: how far would a statistic move on another sample?
+//! Bootstrap confidence intervals: how much a statistic would vary between samples.
 //!
 //! Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 (percentile) and 14 (`BCa`).
 
@@ -26,13 +26,13 @@ pub enum IntervalMethod {
     Bca,
 }
 
-/// What a bootstrap does; the default is `BCa` at 95% from 2000 draws with seed 0.
+/// Options of a bootstrap; the default is `BCa` at 95% from 2000 draws with seed 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bootstrap {
     /// The confidence level, in `(0, 1)`.
     pub level: f64,
-    /// How many samples are drawn.
+    /// The number of samples drawn.
     pub draws: usize,
     /// The seed of the draws.
     pub seed: u64,
@@ -65,10 +65,10 @@ pub fn bootstrap(values: &[f64], options: Bootstrap, statistic: impl Fn(&[f64]) 
     of_units(&values.chunks(1).collect::<Vec<_>>(), options, statistic)
 }
 
-/// The confidence interval of `statistic` where values of one group are not independent, such as the prompts of one
-/// template: whole groups are drawn.
+/// The confidence interval of `statistic` if values of one group are not independent, such as the prompts of one
+/// template. Whole groups are drawn.
 ///
-/// `groups[i]` is the group of `values[i]`; the statistic sees the values of the drawn groups one after the other.
+/// `groups[i]` is the group of `values[i]`; the statistic gets the values of the drawn groups one after the other.
 ///
 /// # Errors
 ///
@@ -83,19 +83,19 @@ pub fn cluster_bootstrap<G: Ord>(
     options.check()?;
     if values.len() != groups.len() {
         let problem = format!("there are {} values and {} groups", values.len(), groups.len());
-        return Err(refuse(TEST, problem, "give one group a value"));
+        return Err(refuse(TEST, problem, "give one group per value"));
     }
     let mut clusters: BTreeMap<&G, Vec<f64>> = BTreeMap::new();
     for (group, &value) in groups.iter().zip(values) {
         clusters.entry(group).or_default().push(value);
     }
     if clusters.len() < 2 {
-        return Err(refuse(TEST, "all values are of one group", "give at least two groups, or use `bootstrap`"));
+        return Err(refuse(TEST, "all values belong to one group", "give at least two groups, or use `bootstrap`"));
     }
     of_units(&clusters.values().map(Vec::as_slice).collect::<Vec<_>>(), options, statistic)
 }
 
-/// The percentile confidence interval of `mean(a) - mean(b)` over independent samples, each drawn on its own.
+/// The percentile confidence interval of `mean(a) - mean(b)` for independent samples, each resampled separately.
 ///
 /// # Errors
 ///
@@ -143,7 +143,8 @@ fn draw(units: &[&[f64]], options: Bootstrap, statistic: &impl Fn(&[f64]) -> f64
     (0..options.draws).map(|_| one()).collect()
 }
 
-/// The skewness of the statistic over samples with one unit left out, a sixth of it; 0 where leaving one out changes nothing.
+/// One sixth of the skewness of the statistic over samples with one unit left out; 0 if leaving one out changes
+/// nothing.
 fn acceleration(units: &[&[f64]], statistic: &impl Fn(&[f64]) -> f64) -> Result<f64> {
     let without = |left_out: usize| {
         let rest: Vec<f64> =
@@ -163,8 +164,8 @@ fn percentile(mut draws: Vec<f64>, level: f64) -> Result<Interval> {
     Interval::new(quantile(&draws, tail), quantile(&draws, 1.0 - tail), level, "percentile bootstrap")
 }
 
-/// Efron & Tibshirani, equations 14.10 and 14.14; percentile where every draw lies on one side of what was observed, so that
-/// the bias correction would be infinite.
+/// Efron & Tibshirani, equations 14.10 and 14.14; percentile if every draw lies on one side of the observed value,
+/// because the bias correction would then be infinite.
 fn bca(mut draws: Vec<f64>, observed: f64, acceleration: f64, level: f64) -> Result<Interval> {
     let (below, equal) = draws.iter().fold((0, 0), |(below, equal), &draw| {
         (below + usize::from(draw < observed), equal + usize::from(draw == observed))
@@ -184,7 +185,7 @@ fn bca(mut draws: Vec<f64>, observed: f64, acceleration: f64, level: f64) -> Res
     Interval::new(quantile(&draws, low), quantile(&draws, high), level, "bca bootstrap")
 }
 
-/// The quantile of sorted values, linear between them.
+/// The quantile of sorted values, with linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let (low, high) = (position.floor() as usize, position.ceil() as usize);
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn with_many_draws_the_interval_nears_a_million_of_scipys() {
+    fn with_many_draws_the_interval_approaches_scipys_of_a_million() {
         let expected = numbers(&reference("bootstrap")["many_percentile"]);
         let values = numbers(&reference("bootstrap")["values"]);
         let found = bootstrap(&values, with(20_000, IntervalMethod::Percentile), mean).unwrap();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn nineteen_of_twenty_intervals_hold_the_mean() {
+    fn nineteen_of_twenty_intervals_contain_the_mean() {
         let rng = &mut seeded(5);
         for method in [IntervalMethod::Percentile, IntervalMethod::Bca] {
             let covered = (0..400).filter(|_| {
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_agree_inside_widen_the_interval() {
+    fn groups_of_similar_values_widen_the_interval() {
         let levels = normals(&mut seeded(1), 20);
         let values: Vec<f64> = levels.iter().flat_map(|&level| [level; 10]).collect();
         let groups: Vec<usize> = (0..200).map(|i| i / 10).collect();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_of_means_is_centred_on_it() {
+    fn the_interval_of_a_difference_of_means_is_centred_on_it() {
         let (a, b) = (normals(&mut seeded(2), 100), normals(&mut seeded(3), 100));
         let found = bootstrap_difference(&a, &b, Bootstrap::default()).unwrap();
         assert_close(f64::midpoint(found.low, found.high), mean(&a) - mean(&b), 0.02);
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!((point.low, point.high), (2.0, 2.0));
         assert_eq!(
             cluster_bootstrap(&[1.0, 2.0], &["a", "a"], Bootstrap::default(), mean).unwrap_err().to_string(),
-            "`bootstrap`: all values are of one group; give at least two groups, or use `bootstrap`"
+            "`bootstrap`: all values belong to one group; give at least two groups, or use `bootstrap`"
         );
         assert!(bootstrap(&[1.0, 2.0], Bootstrap { level: 1.0, ..Bootstrap::default() }, mean).is_err());
         assert!(bootstrap(&[1.0, 2.0], Bootstrap::default(), |_| f64::NAN).is_err());

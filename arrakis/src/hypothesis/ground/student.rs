@@ -6,7 +6,7 @@ use super::Alternative;
 
 /// The probability of a t at least as extreme as `t` with `df` degrees of freedom.
 ///
-/// Both tails come from the incomplete beta function, without the cancellation of `1 - cdf`.
+/// Both tails come from the incomplete beta function, which avoids the cancellation of `1 - cdf`.
 pub(crate) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
     let both_tails = beta_reg(df / 2.0, 0.5, df / (df + t * t));
     let beyond = both_tails / 2.0;
@@ -18,7 +18,7 @@ pub(crate) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
     }
 }
 
-/// The t that leaves `1 - level` in the two tails together.
+/// The t that leaves `1 - level` in both tails together.
 pub(crate) fn critical(level: f64, df: f64) -> f64 {
     let tails = 1.0 - level;
     let mut high = 1.0;
@@ -30,7 +30,7 @@ pub(crate) fn critical(level: f64, df: f64) -> f64 {
 
 /// The point in `[low, high]` where `below` turns from true to false.
 pub(crate) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
-    // Past a hundred halvings the interval is one ulp wide.
+    // After a hundred halvings the interval is one ulp wide.
     for _ in 0..100 {
         let middle = low + (high - low) / 2.0;
         if below(middle) {

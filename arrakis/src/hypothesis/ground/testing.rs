@@ -1,4 +1,5 @@
-//! What the tests of the tests share: tolerances, simulated samples and the numbers of `scipy` (`reference.py` writes them).
+//! Helpers for testing the statistics: tolerances, simulated samples and reference numbers of `scipy` (see
+//! `reference.py`).
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +27,7 @@ pub(crate) fn reference_samples(key: &str) -> (Vec<f64>, Vec<f64>) {
     (numbers(&entry["a"]), numbers(&entry["b"]))
 }
 
-/// Holds `test` against the statistic and the three p-values of the entry `key`.
+/// Compares `test` with the statistic and the three p-values of the entry `key`.
 #[track_caller]
 pub(crate) fn assert_reference(key: &str, tolerance: f64, test: impl Fn(&[f64], &[f64], Alternative) -> TestResult) {
     let (entry, (a, b)) = (reference(key), reference_samples(key));
@@ -44,7 +45,7 @@ pub(crate) fn seeded(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
-/// Standard normal values, by Box and Muller.
+/// Standard normal values by the Box-Muller method.
 pub(crate) fn normals(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     let mut one = || {
         let (radius, angle): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
@@ -64,14 +65,14 @@ fn rejection_rate(test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) -> f64 {
     rejected.count() as f64 / 1000.0
 }
 
-/// Under the null a test at 5% rejects 5% of the time, give or take 2%.
+/// Checks that under the null a test at 5% rejects 5% of the time, give or take 2%.
 #[track_caller]
 pub(crate) fn assert_null_rate(test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) {
     let rate = rejection_rate(test);
     assert!((0.03..=0.07).contains(&rate), "rejects {rate} of true nulls");
 }
 
-/// A clear effect is found at least `at_least` of the time.
+/// Checks that a clear effect is found at least `at_least` of the time.
 #[track_caller]
 pub(crate) fn assert_power(at_least: f64, test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) {
     let rate = rejection_rate(test);

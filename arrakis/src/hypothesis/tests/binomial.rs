@@ -1,6 +1,7 @@
 //! The exact binomial test: does an event happen with a given probability?
 //!
-//! Source: Clopper & Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial" (1934).
+//! Source: Clopper & Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial"
+//! (1934).
 
 use statrs::function::beta::beta_reg;
 use statrs::function::factorial::ln_binomial;
@@ -15,9 +16,10 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "binomial";
 
-/// Tests whether `successes` of `trials` independent trials fit a chance of `probability`.
+/// Tests whether `successes` of `trials` independent trials are consistent with a success probability of `probability`.
 ///
-/// The statistic is the observed proportion. Two-sided adds up every count that is no more likely than the observed one.
+/// The statistic is the observed proportion. Two-sided adds up every count that is no more likely than the observed
+/// one.
 ///
 /// # Errors
 ///
@@ -35,7 +37,7 @@ pub fn binomial(successes: u64, trials: u64, probability: f64, alternative: Alte
     Ok(TestResult::new(TEST, "exact", successes as f64 / trials as f64, p_value)?.smallest_p(floor))
 }
 
-/// The Clopper-Pearson interval at `level` of the chance of success.
+/// The Clopper-Pearson interval at `level` for the probability of success.
 ///
 /// # Errors
 ///
@@ -57,7 +59,7 @@ fn check_counts(successes: u64, trials: u64) -> Result<()> {
     Err(refuse(
         TEST,
         format!("{successes} successes in {trials} trials"),
-        "count at least one trial, and every success as one",
+        "count at least one trial, and no more successes than trials",
     ))
 }
 
@@ -81,7 +83,7 @@ fn no_likelier(successes: u64, trials: u64, probability: f64) -> f64 {
     let ln_chance = |count: u64| {
         ln_binomial(trials, count) + count as f64 * probability.ln() + (trials - count) as f64 * (-probability).ln_1p()
     };
-    // Counts as likely as the observed one differ from it by rounding.
+    // Counts exactly as likely as the observed one may differ from it by rounding.
     let limit = ln_chance(successes) + 1e-7;
     (0..=trials).map(ln_chance).filter(|&ln_chance| ln_chance <= limit).map(f64::exp).sum()
 }
@@ -91,7 +93,7 @@ pub(super) struct Binomial;
 
 impl Statistic for Binomial {
     fn assumes(&self) -> &'static str {
-        "independent trials with one chance of success"
+        "independent trials with the same probability of success"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -115,7 +117,7 @@ impl Statistic for Binomial {
     }
 }
 
-/// How many of the values are 1.
+/// The number of values that are 1.
 fn successes(values: &[f64]) -> u64 {
     values.iter().filter(|&&value| value == 1.0).count() as u64
 }
@@ -143,14 +145,14 @@ mod tests {
 
     #[test]
     fn a_hand_computed_case() {
-        // Three heads of three: 1/8 one-sided, and three tails is as unlikely.
+        // Three heads of three: 1/8 one-sided, and three tails are equally unlikely.
         assert_close(binomial(3, 3, 0.5, Alternative::Greater).unwrap().p_value, 1.0 / 8.0, 1e-14);
         assert_close(binomial(3, 3, 0.5, Alternative::TwoSided).unwrap().p_value, 2.0 / 8.0, 1e-14);
         assert_close(binomial(3, 3, 0.5, Alternative::Less).unwrap().p_value, 1.0, 1e-14);
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         let count =
             |rng: &mut rand_chacha::ChaCha8Rng, n: u64, p: f64| (0..n).filter(|_| rng.random_bool(p)).count() as u64;
         assert_null_rate(|rng, _| binomial(count(rng, 400, 0.25), 400, 0.25, Alternative::Greater).unwrap());
@@ -161,7 +163,7 @@ mod tests {
     fn impossible_counts_are_refused_by_name() {
         assert_eq!(
             binomial(4, 3, 0.5, Alternative::Less).unwrap_err().to_string(),
-            "`binomial`: 4 successes in 3 trials; count at least one trial, and every success as one"
+            "`binomial`: 4 successes in 3 trials; count at least one trial, and no more successes than trials"
         );
         assert!(binomial(0, 0, 0.5, Alternative::Less).is_err());
         assert!(binomial(1, 2, 1.0, Alternative::Less).is_err());

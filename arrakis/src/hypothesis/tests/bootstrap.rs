@@ -1,8 +1,8 @@
 //! The bootstrap test of a mean: is the mean of a sample some given number, whatever its distribution?
 //!
-//! Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), section 16.4: the sample is moved onto the null, and
-//! t is compared with the t of samples drawn from it; the p-value is (b + 1) / (B + 1) as in Phipson & Smyth, "Permutation
-//! p-values should never be zero" (2010).
+//! Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), section 16.4. The sample is shifted to the
+//! null, and t is compared with the t of samples drawn from it. The p-value is (b + 1) / (B + 1) as in Phipson & Smyth,
+//! "Permutation p-values should never be zero" (2010).
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,16 +19,16 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "bootstrap";
 
-/// Tests whether the mean of independent `values` is `null`, from `draws` samples of the values moved onto it.
+/// Tests whether the mean of independent `values` is `null`, with `draws` samples drawn from the values shifted to it.
 ///
-/// The statistic is t, the mean difference in standard errors; two-sided compares its magnitude. Nothing is assumed of the
-/// distribution; with fewer than about ten values, [`sign_flip`](super::functions::sign_flip) or
-/// [`one_sample_t`](super::functions::one_sample_t) keep the error rate better.
+/// The statistic is t, the mean difference in standard errors; two-sided compares its magnitude. It assumes nothing
+/// about the distribution. With fewer than about ten values, [`sign_flip`](super::functions::sign_flip) and
+/// [`one_sample_t`](super::functions::one_sample_t) control the error rate better.
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two values, values that are not finite, or 0 draws; [`Error::Degenerate`] where the
-/// values do not vary and are not `null`. Values that all equal `null` are an answer: `p_value` 1.
+/// [`Error::Statistics`] for fewer than two values, values that are not finite, or 0 draws; [`Error::Degenerate`] if
+/// the values do not vary and differ from `null`. If all values equal `null`, the result is `p_value` 1.
 pub fn bootstrap_test(
     values: &[f64],
     null: f64,
@@ -45,15 +45,15 @@ pub fn bootstrap_test(
     of_units(TEST, &units, scale, alternative, draws, seed)
 }
 
-/// One unit that is drawn as a whole: the sum of its deviations from the mean, and how many values it has.
+/// A unit that is drawn as a whole: the sum of its deviations from the mean, and its number of values.
 #[derive(Clone, Copy)]
 struct Unit {
     sum: f64,
     n: f64,
 }
 
-/// The test of a mean difference of zero, drawing whole `units`; `scale` is the size of the numbers that were subtracted,
-/// whose rounding is not spread.
+/// Tests a mean difference of zero, drawing whole `units`. `scale` is the magnitude of the numbers that were
+/// subtracted: their rounding error is not spread.
 pub(super) fn of_units(
     test: &'static str,
     units: &[&[f64]],
@@ -85,8 +85,8 @@ pub(super) fn of_units(
     Ok(TestResult::new(test, "monte carlo", t, p_value)?.smallest_p(floor))
 }
 
-/// The standard error of the mean of `units`, which is `mean`: that of independent values where each has a unit of its own,
-/// else the cluster-robust one.
+/// The standard error of `mean`, the mean of `units`: that of independent values if each unit is one value, otherwise
+/// the cluster-robust one.
 fn standard_error(units: &[Unit], mean: f64) -> f64 {
     let count = units.len() as f64;
     let total: f64 = units.iter().map(|unit| unit.n).sum();
@@ -105,7 +105,7 @@ fn share_as_extreme(units: &[Unit], t: f64, alternative: Alternative, draws: usi
     (extreme.count() as f64 + 1.0) / (draws as f64 + 1.0)
 }
 
-/// The t of drawn units; infinite where one unit was drawn again and again, which has no spread.
+/// The t of drawn units; infinite if one unit was drawn every time, which leaves no spread.
 fn t_of(units: &[Unit]) -> f64 {
     let mean = units.iter().map(|unit| unit.sum).sum::<f64>() / units.iter().map(|unit| unit.n).sum::<f64>();
     let error = standard_error(units, mean);
@@ -121,7 +121,7 @@ pub(super) struct Bootstrap;
 
 impl Statistic for Bootstrap {
     fn assumes(&self) -> &'static str {
-        "independent values, enough of them to stand for their distribution"
+        "independent values, enough of them to represent their distribution"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_p_value_nears_that_of_every_sample_there_is() {
+    fn the_p_value_approaches_that_of_all_possible_samples() {
         let expected = reference("bootstrap_test");
         let values = numbers(&expected["values"]);
         for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_mouse_data_of_the_book() {
-        // Efron & Tibshirani, section 16.4: t = -1.67, and about one sample in ten is as small.
+        // Efron & Tibshirani, section 16.4: t = -1.67, and about one sample in ten is at least as small.
         let treated = [94.0, 197.0, 16.0, 38.0, 99.0, 141.0, 23.0];
         let found = bootstrap_test(&treated, 129.0, Alternative::Less, 9999, 1).unwrap();
         assert_close(found.statistic, -1.67, 0.005);
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_hand_computed_case() {
-        // Of the four samples of two values, moved to -1 and 1, two have no spread: t is -inf and inf; two have t = 0. The
-        // observed t is 3, so one in four is as large, and two in four are as far from 0.
+        // Of the four samples of two values, shifted to -1 and 1, two have no spread: t is -inf and inf; two have t =
+        // 0. The observed t is 3, so one in four is as large, and two in four are as far from 0.
         let p = |alternative| bootstrap_test(&[2.0, 4.0], 0.0, alternative, 9999, 0).unwrap().p_value;
         assert_close(p(Alternative::Greater), 0.25, 0.02);
         assert_close(p(Alternative::TwoSided), 0.5, 0.02);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, seed| bootstrap_test(&normals(rng, 20), 0.0, Alternative::TwoSided, 199, seed).unwrap());
         assert_power(0.95, |rng, seed| {
             bootstrap_test(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap()
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn values_without_spread_are_answered_or_refused_by_name() {
+    fn values_without_spread_get_an_answer_or_an_error_by_name() {
         assert_eq!(bootstrap_test(&[0.3; 9], 0.3, Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);
         assert_eq!(
             bootstrap_test(&[2.0, 2.0], 0.5, Alternative::Less, 99, 0).unwrap_err().to_string(),

@@ -1,7 +1,7 @@
-//! The cluster bootstrap test of a mean: is it some given number, where values of one group are not independent?
+//! The cluster bootstrap test of a mean: is it some given number, if values of one group are not independent?
 //!
 //! Source: Cameron, Gelbach & Miller, "Bootstrap-based improvements for inference with clustered errors" (2008), the
-//! pairs cluster bootstrap-t; the p-value is (b + 1) / (B + 1) as in Phipson & Smyth (2010).
+//! pairs cluster bootstrap-t. The p-value is (b + 1) / (B + 1) as in Phipson & Smyth (2010).
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "cluster_bootstrap";
 
-/// With fewer groups the p-value is rough.
+/// With fewer groups the p-value is approximate.
 const FEW_GROUPS: usize = 10;
 
-/// Tests whether the mean of `values` is `null` where values of one group are not independent, such as the prompts of one
-/// template: whole groups are drawn, and the standard error is that between groups.
+/// Tests whether the mean of `values` is `null` if values of one group are not independent, such as the prompts of one
+/// template. Whole groups are drawn, and the standard error is the one between groups.
 ///
-/// `groups[i]` is the group of `values[i]`. The statistic is t, the mean difference in standard errors. Fewer than ten groups
-/// get a note: their p-value is rough.
+/// `groups[i]` is the group of `values[i]`. The statistic is t, the mean difference in standard errors. With fewer than
+/// ten groups a note says that the p-value is rough.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub fn cluster_bootstrap_test<G: Ord>(
     check_draws(TEST, draws)?;
     if values.len() != groups.len() {
         let problem = format!("there are {} values and {} groups", values.len(), groups.len());
-        return Err(refuse(TEST, problem, "give one group a value"));
+        return Err(refuse(TEST, problem, "give one group per value"));
     }
     let scale = largest(values).max(null.abs());
     let mut clusters: BTreeMap<&G, Vec<f64>> = BTreeMap::new();
@@ -49,7 +49,7 @@ pub fn cluster_bootstrap_test<G: Ord>(
         clusters.entry(group).or_default().push(difference);
     }
     if clusters.len() < 2 {
-        return Err(refuse(TEST, "all values are of one group", "give at least two groups, or use `bootstrap`"));
+        return Err(refuse(TEST, "all values belong to one group", "give at least two groups, or use `bootstrap`"));
     }
     let units: Vec<&[f64]> = clusters.values().map(Vec::as_slice).collect();
     let found = of_units(TEST, &units, scale, alternative, draws, seed)?;
@@ -64,7 +64,7 @@ pub(super) struct ClusterBootstrap;
 
 impl Statistic for ClusterBootstrap {
     fn assumes(&self) -> &'static str {
-        "independent groups, enough of them to stand for all groups"
+        "independent groups, enough of them to represent all groups"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -102,7 +102,7 @@ mod tests {
         assert_close, assert_null_rate, assert_power, normals, numbers, reference, seeded,
     };
 
-    /// Twenty groups of five values, each group about a level of its own.
+    /// Twenty groups of five values, each group around its own level.
     fn grouped(rng: &mut rand_chacha::ChaCha8Rng) -> (Vec<f64>, Vec<usize>) {
         let levels = normals(rng, 20);
         let values =
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_p_value_nears_that_of_every_choice_of_groups() {
+    fn the_p_value_approaches_that_of_all_choices_of_groups() {
         let expected = reference("cluster_bootstrap_test");
         let (values, groups) = (numbers(&expected["values"]), numbers(&expected["groups"]));
         let groups: Vec<u64> = groups.into_iter().map(|group| group as u64).collect();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_where_values_of_a_group_agree() {
+    fn it_errs_one_time_in_twenty_if_values_of_a_group_are_similar() {
         assert_null_rate(|rng, seed| {
             let (values, groups) = grouped(rng);
             cluster_bootstrap_test(&values, &groups, 0.0, Alternative::TwoSided, 199, seed).unwrap()
@@ -148,11 +148,11 @@ mod tests {
         let p = |groups: &[&str]| cluster_bootstrap_test(&[1.0, 2.0, 0.5], groups, 0.0, Alternative::Greater, 99, 0);
         assert_eq!(
             p(&["a", "a"]).unwrap_err().to_string(),
-            "`cluster_bootstrap`: there are 3 values and 2 groups; give one group a value"
+            "`cluster_bootstrap`: there are 3 values and 2 groups; give one group per value"
         );
         assert_eq!(
             p(&["a", "a", "a"]).unwrap_err().to_string(),
-            "`cluster_bootstrap`: all values are of one group; give at least two groups, or use `bootstrap`"
+            "`cluster_bootstrap`: all values belong to one group; give at least two groups, or use `bootstrap`"
         );
         assert_eq!(p(&["a", "b", "b"]).unwrap().notes, ["there are 2 groups: with fewer than 10 the p-value is rough"]);
     }

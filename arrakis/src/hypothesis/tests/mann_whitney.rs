@@ -1,6 +1,7 @@
-//! The Mann-Whitney U test: is a value of one sample as often above as below one of the other?
+//! The Mann-Whitney U test: is a value of one sample as often above as below a value of the other?
 //!
-//! Source: Mann & Whitney, "On a test of whether one of two random variables is stochastically larger than the other" (1947).
+//! Source: Mann & Whitney, "On a test of whether one of two random variables is stochastically larger than the other"
+//! (1947).
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -16,13 +17,13 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "mann_whitney";
 
-/// The largest number of values, both samples together, whose rank sums are counted exactly, ties included.
+/// Up to this many values, both samples together, rank sums are counted exactly, ties included.
 const EXACT_UP_TO: usize = 50;
 
-/// Tests whether `a` tends to be larger than `b`, independent samples.
+/// Tests whether `a` tends to be larger than `b`; the samples are independent.
 ///
-/// The statistic is U of `a`: how many pairs have the value of `a` above that of `b`, ties counting one half. Exact up to 50
-/// values in all, with or without ties; above, a normal approximation with the tie and continuity corrections.
+/// The statistic is U of `a`: the number of pairs with the value of `a` above that of `b`, ties counting one half. It
+/// is exact up to 50 values in total, ties included; above, a normal approximation with tie and continuity corrections.
 ///
 /// # Errors
 ///
@@ -47,7 +48,7 @@ pub fn mann_whitney(a: &[f64], b: &[f64], alternative: Alternative) -> Result<Te
     }
 }
 
-/// Counts, for every rank sum, the choices of `n_a` ranks that give it.
+/// Counts, for every rank sum, the choices of `n_a` ranks with that sum.
 fn exact(u: f64, ranked: &Ranks, n_a: usize, alternative: Alternative) -> Result<TestResult> {
     let ranks = doubled(&ranked.ranks);
     let largest: usize = ranks.iter().sum();
@@ -82,7 +83,7 @@ pub(super) struct MannWhitney;
 
 impl Statistic for MannWhitney {
     fn assumes(&self) -> &'static str {
-        "independent values; under the null, one distribution"
+        "independent values; under the null, both samples have the same distribution"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| mann_whitney(&normals(rng, 11), &normals(rng, 13), Alternative::TwoSided).unwrap());
         assert_null_rate(|rng, _| mann_whitney(&normals(rng, 30), &normals(rng, 40), Alternative::Less).unwrap());
         assert_power(0.95, |rng, _| {

@@ -1,4 +1,4 @@
-//! The statistics that a claim can name, one a file: a plain function over slices, and how a claim calls it.
+//! The statistics that a claim can name, one per file: a plain function over slices, and how a claim calls it.
 //!
 //! A statistic is a unit struct that implements [`Statistic`], and one row of the list below.
 
@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::statistic::Statistic;
 use crate::error::{Error, Result};
 
-/// Declares the statistics. A row is the file, which is also the name in files and on the command line; the type; what it
-/// tests, in words; and the plain functions that [`stats`](super::stats) exports. Where several fit, the first is chosen.
+/// Declares the statistics. Of several that fit, the first is chosen. A row has four parts:
+/// - the file, whose name is also the test's name in files and on the command line;
+/// - the type;
+/// - what it tests, in words;
+/// - the plain functions that [`stats`](super::stats) exports.
 macro_rules! statistics {
     ($($file:ident $kind:ident $about:literal { $($function:ident),* },)*) => {
         $(
@@ -28,16 +31,21 @@ macro_rules! statistics {
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum Test {
-            /// Chosen from what was measured and from the claim's options: one value against draws by
-            /// [`Test::MonteCarlo`], many against a number by [`Test::SignFlip`] (zeros and ones by [`Test::Binomial`]), two
-            /// samples by [`Test::Permutation`]; with a margin by [`Test::Tost`], with groups by [`Test::ClusterBootstrap`].
+            /// Chosen from the measurement and from the claim's options:
+            ///
+            /// - one value against draws by [`Test::MonteCarlo`];
+            /// - several values against a number by [`Test::SignFlip`], or by [`Test::Binomial`] if they are zeros and
+            ///   ones;
+            /// - two samples by [`Test::Permutation`];
+            /// - with a margin by [`Test::Tost`];
+            /// - with groups by [`Test::ClusterBootstrap`].
             #[default]
             Auto,
             $(#[doc = concat!($about, ".")] $kind,)*
         }
 
         impl Test {
-            /// Every test, [`Test::Auto`] first, then in the order of the automatic choice.
+            /// Every test: [`Test::Auto`], then the others in the order of the automatic choice.
             pub const ALL: &'static [Self] = &[Self::Auto, $(Self::$kind),*];
 
             /// The name in files and on the command line, such as `sign_flip`.
@@ -56,7 +64,7 @@ macro_rules! statistics {
                 }
             }
 
-            /// The statistic behind the name; `None` for [`Test::Auto`].
+            /// The statistic of this name; `None` for [`Test::Auto`].
             pub(crate) fn statistic(self) -> Option<&'static dyn Statistic> {
                 match self {
                     Self::Auto => None,
@@ -69,7 +77,7 @@ macro_rules! statistics {
 
 statistics! {
     monte_carlo MonteCarlo "One value among draws of the null" { monte_carlo },
-    binomial Binomial "Zeros and ones against a chance" { binomial, clopper_pearson },
+    binomial Binomial "Zeros and ones against a probability" { binomial, clopper_pearson },
     permutation Permutation "Two independent samples: exchangeability, by permuting labels" { permutation },
     welch Welch "Two independent samples, about normal: their means" { welch, welch_interval },
     mann_whitney MannWhitney "Two independent samples: which tends to be larger, by ranks" { mann_whitney },
@@ -78,14 +86,14 @@ statistics! {
     wilcoxon Wilcoxon "A sample against a number, or pairs: symmetry, by ranks" { wilcoxon, wilcoxon_paired },
     one_sample_t OneSampleT "A sample against a number, about normal: its mean" { one_sample_t, one_sample_t_interval },
     bootstrap Bootstrap "A sample against a number, or pairs: the mean, by resampling" { bootstrap_test },
-    cluster_bootstrap ClusterBootstrap "As the bootstrap, where values of one group are not independent: needs `groups`" { cluster_bootstrap_test },
+    cluster_bootstrap ClusterBootstrap "Like the bootstrap, if values of one group are not independent: needs `groups`" { cluster_bootstrap_test },
     tost Tost "Equivalence: the mean is within `margin` of the null, about normal" { Equivalence, tost, tost_two_sample },
 }
 
 impl Test {
-    /// What must be true of the measurement for the p-value to mean what it says.
+    /// The assumptions about the measurement under which the p-value is valid.
     pub fn assumes(self) -> &'static str {
-        self.statistic().map_or("what the chosen test assumes", Statistic::assumes)
+        self.statistic().map_or("the assumptions of the chosen test", Statistic::assumes)
     }
 }
 
@@ -107,7 +115,7 @@ impl FromStr for Test {
         let names: Vec<&str> = Self::ALL.iter().map(|test| test.name()).collect();
         Err(Error::Statistics {
             test: "test",
-            problem: format!("there is no test `{text}`"),
+            problem: format!("`{text}` is not a test"),
             fix: format!("did you mean `{nearest}`? The tests are {}", names.join(", ")),
         })
     }
@@ -124,13 +132,13 @@ mod laws {
     use super::*;
 
     #[test]
-    fn names_read_back_and_a_misspelt_one_has_a_nearest() {
+    fn names_read_back_and_a_misspelt_one_gets_the_nearest() {
         for test in Test::ALL {
             assert_eq!(test.to_string().parse::<Test>().unwrap(), *test);
             assert_eq!(serde_json::to_value(test).unwrap(), test.name());
         }
         let error = "sign_flop".parse::<Test>().unwrap_err().to_string();
-        assert!(error.starts_with("`test`: there is no test `sign_flop`; did you mean `sign_flip`?"), "{error}");
+        assert!(error.starts_with("`test`: `sign_flop` is not a test; did you mean `sign_flip`?"), "{error}");
     }
 
     #[test]
@@ -155,7 +163,7 @@ mod laws {
         &[f64::INFINITY, f64::NEG_INFINITY],
     ];
 
-    /// Every shape that `a` and `b` can be given in, with what it is called.
+    /// Every design that `a` and `b` can be given as, with its data.
     fn shapes<'a>(a: &'a [f64], b: &'a [f64]) -> [(Design, Data<'a>); 3] {
         let binary = a.iter().all(|&value| value == 0.0 || value == 1.0) && b[0] > 0.0 && b[0] < 1.0;
         [
@@ -166,7 +174,7 @@ mod laws {
     }
 
     #[test]
-    fn no_sample_makes_a_statistic_panic_or_answer_with_a_nan() {
+    fn no_sample_makes_a_statistic_panic_or_return_a_nan() {
         let pairs = || NASTY.iter().flat_map(|a| NASTY.iter().map(move |b| (*a, *b)));
         let statistics = || Test::ALL.iter().filter_map(|test| Some((test, test.statistic()?)));
         for ((a, b), alternative) in pairs()

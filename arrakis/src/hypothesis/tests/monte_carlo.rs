@@ -12,9 +12,9 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "monte_carlo";
 
-/// Tests whether `observed` could be one more draw of the null: p = (1 + draws at least as extreme) / (B + 1).
+/// Tests whether `observed` could be another draw of the null: p = (1 + draws at least as extreme) / (B + 1).
 ///
-/// The statistic is `observed`. Two-sided doubles the smaller tail, so it asks nothing of the null's shape.
+/// The statistic is `observed`. Two-sided doubles the smaller tail, so it assumes nothing about the null's shape.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ const TEST: &str = "monte_carlo";
 pub fn monte_carlo(observed: f64, null_draws: &[f64], alternative: Alternative) -> Result<TestResult> {
     check_number(TEST, "observed", observed)?;
     check(TEST, "null_draws", null_draws, 1)?;
-    // The same number computed in another order should count as equal.
+    // The same number computed in another order counts as equal.
     let rounding = 100.0 * f64::EPSILON * observed.abs();
     let total = null_draws.len() as f64 + 1.0;
     let tail = |extreme: usize| (extreme as f64 + 1.0) / total;
@@ -39,7 +39,7 @@ pub(super) struct MonteCarlo;
 
 impl Statistic for MonteCarlo {
     fn assumes(&self) -> &'static str {
-        "under the null, the observed value is one more draw of it"
+        "under the null, the observed value is another draw of it"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -91,13 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| monte_carlo(normals(rng, 1)[0], &normals(rng, 99), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| monte_carlo(4.5, &normals(rng, 99), Alternative::Greater).unwrap());
     }
 
     #[test]
-    fn the_p_value_is_never_zero_and_a_stuck_null_is_pointed_at() {
+    fn the_p_value_is_never_zero_and_a_constant_null_is_reported() {
         let found = monte_carlo(1.0, &[0.0; 19], Alternative::Greater).unwrap();
         assert_close(found.p_value, 0.05, 1e-15);
         assert_eq!(found.notes, ["every draw of the null is the same number: does it use its seed?"]);

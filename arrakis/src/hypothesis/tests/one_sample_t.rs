@@ -13,12 +13,12 @@ const TEST: &str = "one_sample_t";
 
 /// Tests whether the mean of `values`, about normal, is `null`.
 ///
-/// The statistic is t; positive where the mean is above `null`.
+/// The statistic is t, positive if the mean is above `null`.
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two values or values that are not finite; [`Error::Degenerate`] where the values do
-/// not vary and are not `null`. Values that all equal `null` are an answer: `p_value` 1.
+/// [`Error::Statistics`] for fewer than two values or values that are not finite; [`Error::Degenerate`] if the values
+/// do not vary and differ from `null`. If all values equal `null`, the result is `p_value` 1.
 pub fn one_sample_t(values: &[f64], null: f64, alternative: Alternative) -> Result<TestResult> {
     check(TEST, "values", values, 2)?;
     check_number(TEST, "null", null)?;
@@ -26,7 +26,7 @@ pub fn one_sample_t(values: &[f64], null: f64, alternative: Alternative) -> Resu
     of_differences(TEST, &shifted(TEST, values, null)?, scale, alternative)
 }
 
-/// The two-sided confidence interval at `level` of the mean of `values`.
+/// The two-sided confidence interval at `level` for the mean of `values`.
 ///
 /// # Errors
 ///
@@ -39,7 +39,8 @@ pub fn one_sample_t_interval(values: &[f64], level: f64) -> Result<Interval> {
     Interval::new(found.mean - half, found.mean + half, level, "student t")
 }
 
-/// The test against 0; `scale` is the size of the numbers that were subtracted, whose rounding is not spread.
+/// The test against 0. `scale` is the magnitude of the numbers that were subtracted: their rounding error is not
+/// spread.
 pub(crate) fn of_differences(
     test: &'static str,
     differences: &[f64],
@@ -66,7 +67,7 @@ pub(super) struct OneSampleT;
 
 impl Statistic for OneSampleT {
     fn assumes(&self) -> &'static str {
-        "independent values, about normal"
+        "independent values, approximately normal"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -113,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| one_sample_t(&normals(rng, 10), 0.0, Alternative::Greater).unwrap());
         assert_power(0.95, |rng, _| one_sample_t(&normals(rng, 30), -1.0, Alternative::TwoSided).unwrap());
     }
 
     #[test]
-    fn values_without_spread_are_answered_or_refused_by_name() {
+    fn values_without_spread_get_an_answer_or_an_error_by_name() {
         let none = one_sample_t(&[0.3; 9], 0.3, Alternative::TwoSided).unwrap();
         assert_eq!((none.p_value, none.notes.len()), (1.0, 1));
         assert_eq!(

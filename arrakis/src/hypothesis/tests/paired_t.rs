@@ -1,4 +1,4 @@
-//! The paired t: do two measurements of the same things have the same mean?
+//! The paired t: do two measurements of the same items have the same mean?
 //!
 //! Source: "Student", "The probable error of a mean" (Biometrika, 1908), on the differences.
 
@@ -14,14 +14,14 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "paired_t";
 
-/// Tests whether the differences `a[i] - b[i]`, about normal, have mean zero.
+/// Tests whether the differences `a[i] - b[i]`, approximately normal, have mean zero.
 ///
-/// The statistic is t; positive where `a` is larger.
+/// The statistic is t, positive if `a` is larger.
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two pairs, unequal lengths or values that are not
-/// finite; [`Error::Degenerate`](crate::error::Error::Degenerate) where every difference is the same number and not zero.
+/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two pairs, unequal lengths or values that are
+/// not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) if every difference is the same non-zero number.
 pub fn paired_t(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult> {
     let differences = differences(TEST, a, b)?;
     if differences.len() < 2 {
@@ -35,7 +35,7 @@ pub(super) struct PairedT;
 
 impl Statistic for PairedT {
     fn assumes(&self) -> &'static str {
-        "independent pairs; differences about normal"
+        "independent pairs; differences approximately normal"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| paired_t(&normals(rng, 9), &normals(rng, 9), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             let base: Vec<f64> = normals(rng, 25).iter().map(|x| 10.0 * x).collect();

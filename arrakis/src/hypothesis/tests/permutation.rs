@@ -1,7 +1,7 @@
 //! The two-sample permutation test: do two samples come from one distribution?
 //!
-//! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson & Smyth,
-//! "Permutation p-values should never be zero" (2010).
+//! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson &
+//! Smyth, "Permutation p-values should never be zero" (2010).
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,19 +17,19 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "permutation";
 
-/// All relabellings are enumerated where there are at most this many.
+/// All relabellings are enumerated if there are at most this many.
 const EXACT_UP_TO: f64 = 4096.0;
 
-/// Tests whether the labels of `a` and `b`, independent samples, can be exchanged.
+/// Tests whether the labels of `a` and `b` can be exchanged; the samples are independent.
 ///
-/// The statistic is `mean(a) - mean(b)`; two-sided compares its magnitude. Up to 4096 relabellings are enumerated (`draws`
-/// and `seed` then play no part); above, `draws` random ones are taken. Samples of different spread are not exchangeable:
-/// with very different lengths as well, use [`welch`](super::welch).
+/// The statistic is `mean(a) - mean(b)`; two-sided compares its magnitude. Up to 4096 relabellings are enumerated
+/// (`draws` and `seed` are then unused); above, `draws` random ones are taken. Samples of different spread are not
+/// exchangeable: if their lengths differ a lot as well, use [`welch`](super::welch).
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values a side, values that are not finite, or 0
-/// draws.
+/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values in either sample, values that are
+/// not finite, or 0 draws.
 pub fn permutation(a: &[f64], b: &[f64], alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     check(TEST, "a", a, 2)?;
     check(TEST, "b", b, 2)?;
@@ -48,12 +48,12 @@ pub fn permutation(a: &[f64], b: &[f64], alternative: Alternative, draws: usize,
     Ok(TestResult::new(TEST, method, statistic, p_value)?.smallest_p(floor))
 }
 
-/// With equal lengths, swapping the samples gives the same magnitude, so two-sided counts at least two.
+/// With equal lengths, swapping the samples gives the same magnitude, so the two-sided test counts at least two.
 fn exact_floor(equal_lengths: bool, relabellings: f64, alternative: Alternative) -> f64 {
     if equal_lengths { alternative.tails() as f64 / relabellings } else { 1.0 / relabellings }
 }
 
-/// The number of ways to choose which of the pooled values are labelled `a`; infinite where it overflows.
+/// The number of ways to choose which of the pooled values are labelled `a`; infinite if it overflows.
 fn relabellings(a: usize, b: usize) -> f64 {
     let few = a.min(b);
     (1..=few).map(|k| (a + b - few + k) as f64 / k as f64).product::<f64>().round()
@@ -64,7 +64,7 @@ struct Pool {
     values: Vec<f64>,
     n_a: usize,
     alternative: Alternative,
-    /// How extreme the observed difference is, less rounding.
+    /// The extremeness of the observed difference, minus a rounding allowance.
     threshold: f64,
 }
 
@@ -83,7 +83,7 @@ impl Pool {
         pool
     }
 
-    /// How extreme the difference of means is where the values labelled `a` add to `sum`; all values add to zero.
+    /// The extremeness of the difference of means if the values labelled `a` sum to `sum`; all values sum to zero.
     fn extremeness(&self, sum: f64) -> f64 {
         let (n_a, n_b) = (self.n_a as f64, (self.values.len() - self.n_a) as f64);
         self.alternative.extremeness(sum / n_a + sum / n_b)
@@ -116,7 +116,7 @@ impl Pool {
     }
 }
 
-/// The next increasing sequence of indices below `n`; false after the last.
+/// Moves to the next increasing sequence of indices below `n`; false after the last.
 fn next_combination(chosen: &mut [usize], n: usize) -> bool {
     let k = chosen.len();
     let Some(turn) = (0..k).rev().find(|&i| chosen[i] < n - k + i) else {
@@ -134,7 +134,7 @@ pub(super) struct Permutation;
 
 impl Statistic for Permutation {
     fn assumes(&self) -> &'static str {
-        "independent values; under the null, one distribution"
+        "independent values; under the null, both samples have the same distribution"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| {
             permutation(&normals(rng, 6), &normals(rng, 6), Alternative::TwoSided, 1, 0).unwrap()
         });
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_p_value_is_never_zero_and_constants_have_answers() {
+    fn the_p_value_is_never_zero_and_constants_get_an_answer() {
         let found = permutation(&[9.0; 40], &[0.0; 40], Alternative::TwoSided, 999, 3).unwrap();
         assert_close(found.p_value, 1.0 / 1000.0, 1e-15);
         assert_eq!(permutation(&[0.1; 9], &[0.1; 30], Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);

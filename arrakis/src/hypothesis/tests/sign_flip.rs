@@ -1,7 +1,7 @@
 //! The sign-flip permutation test: is a sample symmetric about the null?
 //!
-//! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson & Smyth,
-//! "Permutation p-values should never be zero" (2010).
+//! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson &
+//! Smyth, "Permutation p-values should never be zero" (2010).
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,18 +19,19 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "sign_flip";
 
-/// The largest sample whose sign patterns are all enumerated: 2^12 of them.
+/// The largest sample whose sign patterns are all enumerated (2^12 of them).
 const EXACT_UP_TO: usize = 12;
 
 /// Tests whether `values` is symmetric about `null`, by flipping the signs of `values - null`.
 ///
-/// All flips are enumerated up to 12 values (`draws` and `seed` then play no part); above, `draws` random ones are taken.
-/// The statistic is the mean difference from `null`; two-sided compares its magnitude. For 0/1 values against a chance other
-/// than one half the null is not symmetric: use [`binomial`](super::binomial).
+/// All flips are enumerated up to 12 values (`draws` and `seed` are then unused); above, `draws` random ones are taken.
+/// The statistic is the mean difference from `null`; two-sided compares its magnitude. For 0/1 values and a probability
+/// other than one half the null is not symmetric: use [`binomial`](super::binomial).
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values, values that are not finite, or 0 draws.
+/// [`Error::Statistics`](crate::error::Error::Statistics) for fewer than two values, values that are not finite, or 0
+/// draws.
 pub fn sign_flip(values: &[f64], null: f64, alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
     check(TEST, "values", values, 2)?;
     check_number(TEST, "null", null)?;
@@ -66,7 +67,7 @@ fn of_differences(differences: &[f64], alternative: Alternative, draws: usize, s
     Ok(TestResult::new(TEST, method, mean(differences), p_value)?.smallest_p(floor))
 }
 
-/// The share of all sign patterns whose sum is at least as extreme.
+/// The share of all sign patterns with a sum at least as extreme.
 fn enumerate(differences: &[f64], alternative: Alternative) -> f64 {
     let threshold = threshold(differences, alternative);
     let patterns = 1u64 << differences.len();
@@ -86,13 +87,13 @@ fn sample(differences: &[f64], alternative: Alternative, draws: usize, seed: u64
     (extreme.count() as f64 + 1.0) / (draws as f64 + 1.0)
 }
 
-/// The observed sum, less the rounding of a sum, so that an equal sum in another order counts as equal.
+/// The observed sum, minus a rounding allowance, so that an equal sum in another order counts as equal.
 fn threshold(differences: &[f64], alternative: Alternative) -> f64 {
     let (sum, magnitude) = (differences.iter().sum(), differences.iter().map(|x| x.abs()).sum::<f64>());
     alternative.extremeness(sum) - 1e-13 * magnitude
 }
 
-/// The sum with the sign of entry `i` turned where bit `i` of `signs` is set.
+/// The sum with the sign of entry `i` flipped if bit `i` of `signs` is set.
 fn flipped(differences: &[f64], signs: &[u64]) -> f64 {
     let turned = |i: usize| signs[i / 64] >> (i % 64) & 1 == 1;
     differences.iter().enumerate().map(|(i, &difference)| if turned(i) { -difference } else { difference }).sum()
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| sign_flip(&normals(rng, 10), 0.0, Alternative::TwoSided, 99, 0).unwrap());
         assert_null_rate(|rng, seed| sign_flip(&normals(rng, 20), 0.0, Alternative::Greater, 199, seed).unwrap());
         assert_power(0.95, |rng, seed| sign_flip(&normals(rng, 30), -1.0, Alternative::Greater, 199, seed).unwrap());
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_constants_have_answers() {
+    fn zeros_and_constants_get_an_answer() {
         assert_eq!(sign_flip(&[0.5; 20], 0.5, Alternative::TwoSided, 99, 0).unwrap().p_value, 1.0);
         assert_close(sign_flip(&[0.1; 6], 0.0, Alternative::TwoSided, 99, 0).unwrap().p_value, 2.0 / 64.0, 1e-15);
         assert_eq!(

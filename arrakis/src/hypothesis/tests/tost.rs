@@ -16,7 +16,7 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "tost";
 
-/// Both one-sided tests of equivalence; equivalence is claimed where both reject.
+/// Both one-sided tests of equivalence; equivalence is claimed if both reject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Equivalence {
     /// Against a mean at or below the lower bound.
@@ -31,7 +31,7 @@ impl Equivalence {
         self.above_low.p_value.max(self.below_high.p_value)
     }
 
-    /// The test that decides: that of the nearer bound.
+    /// The test that decides: the one for the nearer bound.
     fn deciding(self) -> TestResult {
         let low = self.above_low.p_value >= self.below_high.p_value;
         let (found, bound) = if low { (self.above_low, "lower") } else { (self.below_high, "upper") };
@@ -39,14 +39,14 @@ impl Equivalence {
     }
 }
 
-/// Tests whether the mean of `values`, about normal, lies strictly between `low` and `high`.
+/// Tests whether the mean of `values`, approximately normal, lies strictly between `low` and `high`.
 ///
-/// Paired samples are tested by their [differences](super::paired_differences).
+/// For paired samples, test their [differences](super::paired_differences).
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`](crate::error::Error::Statistics) for bounds out of order, fewer than two values, or values that are
-/// not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) where the values do not vary.
+/// [`Error::Statistics`](crate::error::Error::Statistics) for bounds out of order, fewer than two values, or values
+/// that are not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) if the values do not vary.
 pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
     Ok(Equivalence {
@@ -55,11 +55,11 @@ pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     })
 }
 
-/// Tests whether `mean(a) - mean(b)`, independent samples, lies strictly between `low` and `high`, by Welch's t.
+/// Tests whether `mean(a) - mean(b)` lies strictly between `low` and `high`, by Welch's t; the samples are independent.
 ///
 /// # Errors
 ///
-/// As [`tost`]; two equal constants are equivalent within bounds around zero, and an answer.
+/// As [`tost`]. Two equal constants are not an error: they are equivalent within bounds around zero.
 pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
     let Some(contrast) = Contrast::of(TEST, a, b)? else {
@@ -75,7 +75,7 @@ pub fn tost_two_sample(a: &[f64], b: &[f64], low: f64, high: f64) -> Result<Equi
     })
 }
 
-/// Two samples that are one and the same constant differ by exactly zero.
+/// Two samples that are the same constant differ by exactly zero.
 fn of_constants(low: f64, high: f64) -> Equivalence {
     let side = |inside: bool| {
         let mut found = TestResult::no_effect("student t", "both samples are the same constant");
@@ -94,12 +94,12 @@ fn check_bounds(low: f64, high: f64) -> Result<()> {
     Err(refuse(TEST, format!("the bounds are {low} and {high}"), "give the smaller first, such as -0.1 and 0.1"))
 }
 
-/// See [`tost`] and [`tost_two_sample`]; the bounds are the claim's margin on either side of the null.
+/// See [`tost`] and [`tost_two_sample`]. The bounds lie at the claim's margin on either side of the null.
 pub(super) struct Tost;
 
 impl Statistic for Tost {
     fn assumes(&self) -> &'static str {
-        "independent values; means about normal; a margin chosen before the measurement"
+        "independent values; means approximately normal; a margin chosen before the measurement"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -123,7 +123,7 @@ impl Statistic for Tost {
         Ok(tost(values, null - margin, null + margin)?.deciding())
     }
 
-    /// At level 1 - 2 α: equivalence is claimed where it lies within the margin.
+    /// At level 1 - 2 α: equivalence is claimed if it lies within the margin.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let one_sided = Terms { alternative: Alternative::Greater, ..*terms };
         match data {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_equivalence_that_is_there() {
+    fn it_finds_true_equivalence() {
         assert_power(0.95, |rng, _| {
             let found = tost(&normals(rng, 60), -0.6, 0.6).unwrap();
             if found.above_low.p_value > found.below_high.p_value { found.above_low } else { found.below_high }

@@ -12,14 +12,16 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "welch";
 
-/// Tests whether `a` and `b`, independent and about normal, have the same mean; variances and lengths may differ.
+/// Tests whether `a` and `b`, independent and approximately normal, have the same mean; variances and lengths may
+/// differ.
 ///
-/// The statistic is t; positive where `a` is larger.
+/// The statistic is t, positive if `a` is larger.
 ///
 /// # Errors
 ///
-/// [`Error::Statistics`] for fewer than two values a side or values that are not finite; [`Error::Degenerate`] where neither
-/// sample varies and their means differ. Two equal constants are an answer: `p_value` 1.
+/// [`Error::Statistics`] for fewer than two values in either sample or values that are not finite;
+/// [`Error::Degenerate`] if neither sample varies and their means differ. For two equal constants the result is
+/// `p_value` 1.
 pub fn welch(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult> {
     let Some(contrast) = Contrast::of(TEST, a, b)? else {
         return Ok(TestResult::no_effect("student t", "both samples are the same constant"));
@@ -29,7 +31,7 @@ pub fn welch(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResul
     Ok(TestResult::new(TEST, "student t", t, p_value)?.df(contrast.df))
 }
 
-/// The two-sided confidence interval at `level` of `mean(a) - mean(b)`.
+/// The two-sided confidence interval at `level` for `mean(a) - mean(b)`.
 ///
 /// # Errors
 ///
@@ -52,7 +54,7 @@ pub(crate) struct Contrast {
 }
 
 impl Contrast {
-    /// `None` where both samples are one and the same constant.
+    /// `None` if both samples are the same constant.
     pub(crate) fn of(test: &'static str, a: &[f64], b: &[f64]) -> Result<Option<Self>> {
         check(test, "a", a, 2)?;
         check(test, "b", b, 2)?;
@@ -88,7 +90,7 @@ pub(super) struct Welch;
 
 impl Statistic for Welch {
     fn assumes(&self) -> &'static str {
-        "independent values; means about normal"
+        "independent values; means approximately normal"
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -130,14 +132,14 @@ mod tests {
 
     #[test]
     fn a_hand_computed_case() {
-        // Means 2 and 5, variances 1 and 1, three a side: t = -3 / sqrt(2/3), df = 4.
+        // Means 2 and 5, variances 1 and 1, three values each: t = -3 / sqrt(2/3), df = 4.
         let found = welch(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0], Alternative::Less).unwrap();
         assert_close(found.statistic, -3.0 / (2.0f64 / 3.0).sqrt(), 1e-14);
         assert_close(found.df.unwrap(), 4.0, 1e-12);
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| welch(&normals(rng, 12), &normals(rng, 20), Alternative::TwoSided).unwrap());
         assert_power(0.95, |rng, _| {
             let a: Vec<f64> = normals(rng, 30).iter().map(|x| x + 1.0).collect();
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_spread_are_answered_or_refused_by_name() {
+    fn samples_without_spread_get_an_answer_or_an_error_by_name() {
         assert_eq!(welch(&[0.1; 5], &[0.1; 7], Alternative::TwoSided).unwrap().p_value, 1.0);
         assert_eq!(
             welch(&[1.0; 3], &[2.0; 3], Alternative::TwoSided).unwrap_err().to_string(),

@@ -17,13 +17,13 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "wilcoxon";
 
-/// The largest number of non-zero differences whose rank sums are counted exactly, ties included.
+/// Up to this many non-zero differences, rank sums are counted exactly, ties included.
 const EXACT_UP_TO: usize = 50;
 
 /// Tests whether `values` is symmetric about `null`.
 ///
-/// The statistic is W+, the sum of the ranks of the positive differences. Exact up to 50 non-zero differences, with or
-/// without ties; above, a normal approximation with the tie correction and without a continuity correction.
+/// The statistic is W+, the sum of the ranks of the positive differences. It is exact up to 50 non-zero differences,
+/// ties included; above, a normal approximation with the tie correction and without a continuity correction.
 ///
 /// # Errors
 ///
@@ -128,21 +128,21 @@ mod tests {
 
     #[test]
     fn a_hand_computed_case() {
-        // Ranks 1, 2, 3 with the smallest negative: W+ = 5, reached or passed by 2 of the 8 patterns.
+        // Ranks 1, 2, 3 with the smallest negative: W+ = 5, reached or exceeded by 2 of the 8 patterns.
         let found = wilcoxon(&[-1.0, 2.0, 3.0], 0.0, Alternative::Greater).unwrap();
         assert_eq!(found.statistic, 5.0);
         assert_close(found.p_value, 2.0 / 8.0, 1e-15);
     }
 
     #[test]
-    fn it_errs_one_time_in_twenty_and_finds_what_is_there() {
+    fn it_errs_one_time_in_twenty_and_finds_a_true_effect() {
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 15), 0.0, Alternative::TwoSided).unwrap());
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 60), 0.0, Alternative::Greater).unwrap());
         assert_power(0.95, |rng, _| wilcoxon(&normals(rng, 30), -1.0, Alternative::Greater).unwrap());
     }
 
     #[test]
-    fn zeros_are_dropped_aloud() {
+    fn dropped_zeros_are_reported() {
         let found = wilcoxon(&[0.0, 0.0, 1.0, 2.0], 0.0, Alternative::Greater).unwrap();
         assert_eq!(found.notes, ["2 differences are zero and were dropped"]);
         assert_eq!(wilcoxon(&[0.0; 5], 0.0, Alternative::Greater).unwrap().p_value, 1.0);

@@ -1,9 +1,9 @@
 //! Attention patterns of one or several heads, tokens on both axes.
 //!
-//! *How to read it*: a row is the position that looks (query, destination), a column the position
-//! looked at (key, source); with weights every row sums to 1. Light grey is the future, which a
-//! causal model cannot see. All heads share one scale. *When it misleads*: attention to the first
-//! token is often a resting place, not information (Xiao et al. 2023, arXiv:2309.17453).
+//! *How to read it*: a row is the position that attends (query, destination), a column the position
+//! attended to (key, source). The weights of a row sum to 1. Light grey is the future, which a causal
+//! model cannot see. All heads share one scale. *When it misleads*: attention to the first token is
+//! often an attention sink, not information (Xiao et al. 2023, arXiv:2309.17453).
 
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +25,9 @@ use crate::{
 
 const HEAD_TITLE: f64 = 22.0;
 const GUTTER: f64 = 14.0;
-/// Softmax leaves nothing above the diagonal; this allows for half-precision dust.
+/// Softmax leaves nothing above the diagonal; this allows for half-precision rounding.
 const DUST: f64 = 1e-4;
-/// Scores of the future are minus infinity, or a number that softmax makes nothing of.
+/// Scores of the future are minus infinity, or so low that softmax gives them no weight.
 const MASKED_SCORE: f64 = -1e4;
 
 /// One head's pattern.
@@ -44,7 +44,7 @@ pub struct Head {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attention {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
     /// In reading order.
     pub heads: Vec<Head>,
@@ -52,25 +52,25 @@ pub struct Attention {
     pub queries: Vec<String>,
     /// `[key]`; with a cache there are more keys than queries.
     pub keys: Vec<String>,
-    /// Positions see only those before them: the future is drawn grey.
+    /// Whether a position sees only itself and earlier positions; the future is then drawn grey.
     pub causal: bool,
-    /// What the values are: `attention weight`.
+    /// What the values are, such as `attention weight`.
     pub units: String,
     /// The family of colours.
     pub scale: Scale,
-    /// From 0 to 1 for weights, otherwise the range of the data, unless given.
+    /// By default 0 to 1 for weights, otherwise the range of the data.
     pub limits: Option<[f64; 2]>,
 }
 
 impl Attention {
-    /// Causal self-attention over `tokens`, without heads yet.
+    /// Causal self-attention over `tokens`, with no heads yet.
     pub fn new(tokens: impl IntoIterator<Item = impl ToString>) -> Self {
         let queries = strings(tokens);
         let units = "attention weight".to_owned();
         Self { keys: queries.clone(), queries, causal: true, units, ..Self::default() }
     }
 
-    /// Adds a head's `[query][key]`.
+    /// Adds a head's pattern, `[query][key]`.
     #[must_use]
     pub fn head<R, V>(mut self, name: impl Into<String>, pattern: impl IntoIterator<Item = R>) -> Self
     where
@@ -82,37 +82,37 @@ impl Attention {
         self
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// Other keys than queries, as with a cache.
+    /// Sets keys that differ from the queries, as with a cache.
     #[must_use]
     pub fn keys(self, tokens: impl IntoIterator<Item = impl ToString>) -> Self {
         Self { keys: strings(tokens), ..self }
     }
 
-    /// Every position sees every other: nothing is greyed.
+    /// Lets every position see every other: nothing is greyed.
     #[must_use]
     pub fn bidirectional(self) -> Self {
         Self { causal: false, ..self }
     }
 
-    /// What the values are, where they are not weights.
+    /// Sets what the values are, if they are not weights.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
         Self { units: units.into(), ..self }
     }
 
-    /// The values of the first and the last colour.
+    /// Sets the values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
         Self { limits: Some([low, high]), ..self }
     }
 
-    /// Whether this cell is in the future of its query. The last query sees the last key.
+    /// Whether this key is in the query's future. The last query sees the last key.
     pub fn is_masked(&self, query: usize, key: usize) -> bool {
         self.causal && key + self.queries.len() > query + self.keys.len()
     }
@@ -125,7 +125,7 @@ impl Attention {
         ColourScale::fit(self.scale, limits, &seen)
     }
 
-    /// Whether this cell is drawn as the future: a NaN, or plus infinity, is shown wherever it is.
+    /// Whether this cell is drawn as the future. NaN and plus infinity are always shown.
     fn is_greyed(&self, query: usize, key: usize, value: f64) -> bool {
         self.is_masked(query, key) && !value.is_nan() && value != f64::INFINITY
     }
@@ -141,7 +141,7 @@ impl Attention {
         })
     }
 
-    /// Greying must not hide a weight.
+    /// Checks that greying hides no weight.
     fn check_future(&self, head: &Head) -> Result<()> {
         for (q, row) in head.pattern.iter().enumerate() {
             for (k, value) in row.iter().enumerate() {
@@ -164,7 +164,7 @@ impl Attention {
         if count <= 3 { count } else { ((count as f64).sqrt().ceil() as usize).clamp(2, 6) }
     }
 
-    /// The matrix every head is drawn with; only edge heads draw their labels.
+    /// The matrix of every head; only heads at the edge draw their labels.
     fn matrix(&self) -> Matrix<'_> {
         let longest = self.queries.len().max(self.keys.len()).max(1) as f64;
         let side = match self.columns() {
@@ -191,7 +191,7 @@ impl Attention {
         ColourBar { scale: self.colour_scale(), units: &self.units, missing: colour_bar::missing(shown) }
     }
 
-    /// The cells of head `index`, the first head's at `(x, y)`.
+    /// The cells of head `index`; those of the first head begin at `(x, y)`.
     fn plot(&self, matrix: &Matrix<'_>, index: usize, (x, y): (f64, f64)) -> Area {
         let one = matrix.plot(x, y);
         let (row, column) = (index / self.columns(), index % self.columns());

@@ -2,8 +2,8 @@
 //!
 //! *How to read it*: blue is positive, red negative; a whisker is the error given with the bar; a grey
 //! column has no finite value.
-//! *When it misleads*: bars always start at zero, so small differences between large values vanish;
-//! use a line or a violin for those.
+//! *When it misleads*: bars always start at zero, so small differences between large values are hard
+//! to see; use a line or a violin for those.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,11 +25,11 @@ use crate::{
 const HIGH: f64 = 300.0;
 const LONG: f64 = 420.0;
 const NOTE: f64 = 10.0;
-/// A bar without a finite value.
+/// The colour of a bar without a finite value.
 const MISSING: Colour = Colour(178, 178, 178, 0.4);
-/// Beyond this many bars their values are not written out.
+/// With more bars than this, their values are not written out.
 const WRITTEN: usize = 24;
-/// Longer lists of long labels stand upright, thinned.
+/// More bars with long labels are drawn upright, and their labels thinned.
 const MOST_LYING: usize = 60;
 
 /// One bar.
@@ -38,21 +38,21 @@ const MOST_LYING: usize = 60;
 pub struct Bar {
     /// Its name.
     pub label: String,
-    /// Its length; a grey column where not finite.
+    /// Its length; a grey column if not finite.
     #[serde(with = "numbers")]
     pub value: f64,
-    /// Half the length of the whisker: a standard error, say. Not negative; no whisker where NaN.
+    /// Half the length of the whisker, such as a standard error. Not negative; no whisker if NaN.
     #[serde(with = "numbers")]
     pub error: Option<f64>,
 }
 
 impl Bar {
-    /// Half the length of the whisker that is drawn.
+    /// Half the length of the whisker as drawn.
     fn whisker(&self) -> f64 {
         self.error.filter(|error| error.is_finite()).unwrap_or(0.0)
     }
 
-    /// Where its number is written: beyond its whisker.
+    /// Where its number is written: past its whisker.
     fn beyond(&self) -> f64 {
         self.value + self.whisker().copysign(self.value)
     }
@@ -62,9 +62,9 @@ impl Bar {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bars {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
-    /// What the labels are: `component`.
+    /// What the labels are, such as `component`.
     pub label_axis: String,
     /// What the values are, with their units.
     pub value_axis: String,
@@ -73,18 +73,18 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Named values.
+    /// Bars from named values.
     pub fn new(bars: impl IntoIterator<Item = (impl ToString, impl Into<f64>)>) -> Self {
         let named = bars.into_iter().map(|(label, value)| (label.to_string(), value.into()));
         let bars = named.map(|(label, value)| Bar { label, value, error: None }).collect();
         Self { bars, ..Self::default() }
     }
 
-    /// Half-lengths of the whiskers, one a bar: say in the value axis what they are.
+    /// Sets half the length of each bar's whisker; say in the value axis what the whiskers are.
     ///
     /// # Errors
     ///
-    /// `FigureShape` where there are more or fewer than bars.
+    /// `FigureShape` if there are not as many errors as bars.
     pub fn errors(mut self, errors: impl IntoIterator<Item = impl Into<f64>>) -> Result<Self> {
         let errors = super::numbers(errors);
         check::length("bar", "`errors`", self.bars.len(), errors.len())?;
@@ -94,13 +94,13 @@ impl Bars {
         Ok(self)
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// What the labels are, and what the values are with their units.
+    /// Sets what the labels are, and what the values are with their units.
     #[must_use]
     pub fn axes(self, label_axis: impl Into<String>, value_axis: impl Into<String>) -> Self {
         Self { label_axis: label_axis.into(), value_axis: value_axis.into(), ..self }
@@ -109,21 +109,21 @@ impl Bars {
     fn axis(&self) -> Axis {
         let ends = self.bars.iter().flat_map(|bar| [bar.value - bar.whisker(), bar.value + bar.whisker()]);
         let mut axis = Axis::over(&self.value_axis, ends);
-        // Room for the numbers beyond the ends.
+        // Space for the numbers past the ends.
         let room = (axis.high - axis.low) * 0.06;
         (axis.low, axis.high) = (axis.low - room, axis.high + room);
         axis.with_zero(true)
     }
 
-    /// What is missing and how that is drawn; empty where nothing is.
+    /// How many values are missing and how that is drawn; empty if none is.
     fn note(&self) -> String {
         let values = self.bars.iter().filter(|bar| !bar.value.is_finite()).count();
         let errors = self.bars.iter().filter(|bar| bar.error.is_some_and(f64::is_nan)).count();
-        let told = |count: usize, words: &str| (count > 0).then(|| format!("{words}: {count} not finite"));
-        [told(values, "grey"), told(errors, "no whisker")].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let counted = |count: usize, words: &str| (count > 0).then(|| format!("{words}: {count} not finite"));
+        [counted(values, "grey"), counted(errors, "no whisker")].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 
-    /// The note in lines, under bars that take `room` pixels.
+    /// The note in lines, below bars that are `room` pixels wide.
     fn note_lines(&self, room: f64) -> Vec<String> {
         text::wrap(&self.note(), NOTE, room.max(120.0))
     }
@@ -136,7 +136,7 @@ impl Bars {
         (640.0 / self.bars.len().max(1) as f64).clamp(4.0, 54.0)
     }
 
-    /// Bars lie down where their labels would have to be turned.
+    /// Whether bars are horizontal, because their labels would otherwise have to be turned.
     fn lying(&self) -> bool {
         self.bars.len() <= MOST_LYING && Labels::columns(&self.labels(), self.pitch()).turned
     }
@@ -221,7 +221,7 @@ impl Bars {
         if self.bars.len() > 30 { 15.0 } else { 21.0 }
     }
 
-    /// The value axis of lying bars.
+    /// Draws the value axis of horizontal bars.
     fn draw_value_ticks(&self, scene: &mut Scene, frame: &Frame) {
         let (top, bottom) = (frame.plot.y, frame.plot.bottom());
         for (value, text) in frame.x.ticks(8) {
@@ -237,7 +237,7 @@ impl Bars {
     }
 }
 
-/// The bar and its whisker; `end` gives the point of a value.
+/// Draws a bar and its whisker; `end` gives the point of a value.
 fn draw_bar(scene: &mut Scene, bar: &Bar, area: Area, end: impl Fn(f64) -> (f64, f64), half: f64) {
     scene.fill(area, colour::signed(bar.value));
     let Some(error) = bar.error.filter(|error| *error > 0.0) else {
@@ -268,7 +268,7 @@ impl PlotKind for Bars {
         let bad = |bar: &&Bar| bar.error.is_some_and(|error| error < 0.0 || error.is_infinite());
         self.bars.iter().find(bad).map_or(Ok(()), |bar| {
             let error = bar.error.unwrap_or_default();
-            let problem = format!("the error of `{}` is {error}: give its size, not below zero", bar.label);
+            let problem = format!("the error of `{}` is {error}: give zero or a positive number", bar.label);
             Err(Error::FigureValue { kind: "bar", problem })
         })
     }
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_axis_holds_zero_and_the_whiskers() {
+    fn the_axis_includes_zero_and_the_whiskers() {
         let bars = Bars::new([("a", 2.0), ("b", -1.0)]).errors([0.5, 1.0]).unwrap();
         let axis = bars.axis();
         assert!(axis.low < -2.0 && axis.high > 2.5);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_not_a_number_keeps_its_bar_on_the_axis() {
+    fn a_bar_whose_error_is_not_a_number_stays_on_the_axis() {
         let bars = Bars::new([("a", 5.0), ("b", 0.1)]).errors([f64::NAN, 0.01]).unwrap();
         assert!(bars.axis().high > 5.0);
         assert_eq!(bars.note(), "no whisker: 1 not finite");
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn long_labels_make_the_bars_lie_down() {
+    fn long_labels_make_the_bars_horizontal() {
         let short = Bars::new((0..12).map(|layer| (format!("L{layer}"), 1.0)));
         let long = Bars::new((0..12).map(|layer| (format!("{layer}_attn_out"), 1.0)));
         assert!(!short.lying() && long.lying());
@@ -364,7 +364,7 @@ mod tests {
         );
         assert_eq!(
             Bars::new([("a", 1.0)]).errors([-1.0]).unwrap().validate().unwrap_err().to_string(),
-            "bar: the error of `a` is -1: give its size, not below zero"
+            "bar: the error of `a` is -1: give zero or a positive number"
         );
     }
 }

@@ -1,8 +1,8 @@
 //! A matrix of values as colours: layers by heads, layers by positions, heads by tokens.
 //!
-//! *How to read it*: the colour bar gives the units; on signed data zero is the pale middle, red is
-//! negative and blue positive; a grey cell has no finite value. *When it misleads*: one extreme cell
-//! takes the whole range, so that the rest looks empty: set `limits`.
+//! *How to read it*: the colour bar gives the units. On signed data zero is pale, red is negative and
+//! blue positive. A grey cell has no finite value. *When it misleads*: one extreme cell takes up the
+//! whole range, so the rest looks empty: set `limits`.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,33 +28,33 @@ const CAPTION: f64 = 10.0;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Heatmap {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
-    /// What the rows are: `layer`.
+    /// What the rows are, such as `layer`.
     pub row_axis: String,
-    /// What the columns are: `head`.
+    /// What the columns are, such as `head`.
     pub column_axis: String,
     /// `[row]`
     pub rows: Vec<String>,
     /// `[column]`
     pub columns: Vec<String>,
-    /// `[row][column]`; what is not finite is drawn grey.
+    /// `[row][column]`; a non-finite value is drawn grey.
     #[serde(with = "numbers")]
     pub values: Vec<Vec<f64>>,
-    /// What the values are, along the colour bar: `logit difference (nats)`.
+    /// What the values are, shown at the colour bar, such as `logit difference (nats)`.
     pub units: String,
     /// The family of colours.
     pub scale: Scale,
     /// Replaces the range of the data; symmetric around zero on a diverging scale.
     pub limits: Option<[f64; 2]>,
-    /// How many of the strongest cells are outlined and named.
+    /// How many of the strongest cells to outline and name.
     pub annotate: usize,
-    /// `[row][column]`: written into the cells, such as the top token of a logit lens.
+    /// `[row][column]`: text in the cells, such as the top token of a logit lens.
     pub cell_text: Option<Vec<Vec<String>>>,
 }
 
 impl Heatmap {
-    /// A heatmap of `[row][column]`, its rows and columns numbered until they are named.
+    /// A heatmap of `[row][column]`; rows and columns are numbered until they are named.
     pub fn new<R, V>(values: impl IntoIterator<Item = R>) -> Self
     where
         R: IntoIterator<Item = V>,
@@ -76,7 +76,7 @@ impl Heatmap {
         map.rows("layer", rows).columns("head", columns)
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
@@ -94,25 +94,25 @@ impl Heatmap {
         Self { column_axis: axis.to_owned(), columns: strings(labels), ..self }
     }
 
-    /// What the values are, with their units.
+    /// Sets what the values are, with their units.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
         Self { units: units.into(), ..self }
     }
 
-    /// Red to blue with zero in the middle, even where the data has one sign.
+    /// Red to blue with zero in the middle, even if the data has one sign.
     #[must_use]
     pub fn diverging(self) -> Self {
         Self { scale: Scale::Diverging, ..self }
     }
 
-    /// Dark to light, even where the data has both signs.
+    /// Dark to light, even if the data has both signs.
     #[must_use]
     pub fn sequential(self) -> Self {
         Self { scale: Scale::Sequential, ..self }
     }
 
-    /// The values of the first and the last colour.
+    /// Sets the values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
         Self { limits: Some([low, high]), ..self }
@@ -138,8 +138,8 @@ impl Heatmap {
         ColourScale::fit(self.scale, self.limits, self.values.iter().flatten())
     }
 
-    /// The strongest cells, strongest first: row, column, value. On a diverging scale strength is
-    /// size, otherwise height; ties go to the first in reading order.
+    /// The strongest cells, strongest first: row, column, value. Strength is the magnitude on a diverging
+    /// scale, otherwise the value itself; of equal cells the first in reading order wins.
     pub fn strongest(&self, count: usize) -> Vec<(usize, usize, f64)> {
         let scale = self.colour_scale();
         let rows = self.values.iter().enumerate();
@@ -150,7 +150,7 @@ impl Heatmap {
         cells
     }
 
-    /// The name of a cell: `L9H6`, or `row, column` where the labels are not of that form.
+    /// The name of a cell: `L9H6`, or `row, column` if the labels do not have that form.
     pub fn cell_name(&self, row: usize, column: usize) -> String {
         let (row, column) = (&self.rows[row], &self.columns[column]);
         let counter = |label: &str| label.starts_with(|c: char| c.is_ascii_uppercase()) && label.len() <= 4;
@@ -181,7 +181,7 @@ impl Heatmap {
         }
     }
 
-    /// Cells and labels, or the bar and names beside them where those are higher.
+    /// The height of the cells and labels, or of the colour bar and names if those are higher.
     fn plot_height(&self) -> f64 {
         let matrix = self.matrix();
         (matrix.plot(0.0, 0.0).h + matrix.bottom()).max(self.bar().least_height()).max(matrix.least_height())
@@ -224,7 +224,7 @@ impl Heatmap {
     }
 }
 
-/// Cells large enough to see, a panel small enough for a page; never much wider than high.
+/// A cell size: large enough to see, small enough for a page, never much wider than high.
 fn plain_cell((rows, columns): (usize, usize)) -> (f64, f64) {
     let fit = |count: usize, room: f64, most: f64| (room / count.max(1) as f64).clamp(1.0, most);
     let (most_wide, most_high) = if rows.max(columns) <= 6 { (60.0, 46.0) } else { (42.0, 32.0) };
@@ -232,7 +232,7 @@ fn plain_cell((rows, columns): (usize, usize)) -> (f64, f64) {
     (w.min(h * 2.0), h.min((w * 1.5).max(16.0)))
 }
 
-/// Cells wide enough for most of their words.
+/// A cell size wide enough for most of the texts.
 fn text_cell(texts: &[Vec<String>]) -> (f64, f64) {
     let shown: Vec<String> = texts.iter().flatten().map(|word| text::visible(word)).collect();
     ((text::widest(&shown, CAPTION) + 8.0).clamp(28.0, 84.0), 20.0)
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_to_the_first_and_one_sign_goes_by_height() {
+    fn ties_go_to_the_first_and_data_of_one_sign_goes_by_value() {
         let map = Heatmap::new([[1.0, 1.0], [-0.0, 0.0]]);
         assert_eq!(map.strongest(1), [(0, 0, 1.0)]);
         let negative = Heatmap::new([[-5.0, -1.0]]);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_row_a_cell() {
+    fn the_table_has_one_row_per_cell() {
         let csv = two_by_three().table().to_csv();
         assert!(csv.starts_with("row,row_label,column,column_label,value\n0,L0,0,H0,1\n0,L0,1,H1,-3\n0,L0,2,H2,NaN\n"));
         assert_eq!(csv.lines().count(), 7);

@@ -1,7 +1,7 @@
 //! How often values occur, with reference lines: a null distribution and what was observed.
 //!
-//! *How to read it*: a bar counts the values from its left edge up to, not including, its right one
-//! (the last includes both). *When it misleads*: another number of bins can show another shape.
+//! *How to read it*: a bar counts the values from its left edge up to, not including, its right edge
+//! (the last bar includes both). *When it misleads*: a different number of bins can show a different shape.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,27 +28,27 @@ const MOST_BINS: usize = 1000;
 /// A vertical line to compare the distribution with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// What the line is: `observed`.
+    /// What the line is, such as `observed`.
     pub label: String,
-    /// Where it stands.
+    /// Its position on the value axis.
     #[serde(with = "numbers")]
     pub x: f64,
 }
 
-/// Values to be counted.
+/// A histogram: values and how they are counted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Histogram {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
     /// What the values are, with their units.
     pub value_axis: String,
-    /// In any order; what is not finite is left out and counted in the note.
+    /// In any order; non-finite values are left out and counted in the note.
     #[serde(with = "numbers")]
     pub values: Vec<f64>,
-    /// How many bins of equal width; by Freedman and Diaconis where `None`.
+    /// The number of bins of equal width; `None` for Freedman and Diaconis's rule.
     pub bins: Option<usize>,
-    /// Lines to compare with.
+    /// Vertical lines to compare with.
     pub references: Vec<Reference>,
 }
 
@@ -58,13 +58,13 @@ impl Histogram {
         Self { value_axis: value_axis.into(), values: into_numbers(values), ..Self::default() }
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// How many bins, from 1 to 1000.
+    /// Sets the number of bins, from 1 to 1000.
     #[must_use]
     pub fn bins(self, bins: usize) -> Self {
         Self { bins: Some(bins), ..self }
@@ -77,7 +77,7 @@ impl Histogram {
         self
     }
 
-    /// Bin edges, and how many values lie in each bin. Valid data only.
+    /// Bin edges, and the number of values in each bin. The data must be valid.
     fn counted(&self) -> (Vec<f64>, Vec<usize>) {
         let sorted = Sorted::of(&self.values);
         let edges = sorted.bin_edges(self.bins);
@@ -150,7 +150,7 @@ impl PlotKind for Histogram {
         for (pair, count) in edges.windows(2).zip(counts) {
             let (from, top) = frame.at(pair[0], count as f64);
             let to = frame.at(pair[1], 0.0).0;
-            // A seam between bars, unless they are too thin for one.
+            // A gap between bars, unless they are too thin.
             let seam = if to - from > 4.0 { 0.5 } else { 0.0 };
             let bar = Area { x: from, y: top, w: to - from - seam, h: frame.plot.bottom() - top };
             scene.fill(bar, colour::series(0, 1).alpha(0.8));

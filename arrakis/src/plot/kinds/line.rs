@@ -1,7 +1,7 @@
 //! Series of numbers over a numeric axis: norms by layer, loss by step, probability by position.
 //!
-//! *How to read it*: `x` is numeric, so layer 10 comes after layer 9; a gap is a value that is not
-//! finite. *When it misleads*: on a logarithmic axis equal heights are equal ratios.
+//! *How to read it*: `x` is numeric, so layer 10 comes after layer 9. A gap is a non-finite value.
+//! *When it misleads*: on a logarithmic axis equal heights are equal ratios.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +31,10 @@ const LEGEND_LIMIT: usize = 24;
 pub struct Series {
     /// Its name in the legend.
     pub name: String,
-    /// In rising order.
+    /// In increasing order.
     #[serde(with = "numbers")]
     pub x: Vec<f64>,
-    /// As long as `x`; a gap where not finite.
+    /// As long as `x`; a gap if not finite.
     #[serde(with = "numbers")]
     pub y: Vec<f64>,
     /// The lower edge of a band around the line, such as a confidence interval.
@@ -55,7 +55,7 @@ impl Series {
         Self { name: name.into(), x: into_numbers(x), y: into_numbers(y), low: None, high: None }
     }
 
-    /// A line over 0, 1, 2 ...: one value a layer, or a position.
+    /// A line over 0, 1, 2 ...: one value per layer or per position.
     pub fn by_index(name: impl Into<String>, y: impl IntoIterator<Item = impl Into<f64>>) -> Self {
         let y = into_numbers(y);
         Self { name: name.into(), x: (0..y.len()).map(|index| index as f64).collect(), y, low: None, high: None }
@@ -88,19 +88,19 @@ impl Series {
         Err(Error::FigureValue { kind: "line", problem })
     }
 
-    /// Every height drawn, the band's too.
+    /// Every `y` value drawn, the band's included.
     fn heights(&self) -> impl Iterator<Item = f64> {
         let band = self.low.iter().chain(&self.high).flatten();
         self.y.iter().chain(band).copied()
     }
 
-    /// Runs of neighbours that are all finite.
+    /// Runs of neighbouring points that are all finite.
     fn runs(&self) -> Vec<Vec<usize>> {
         runs(&(0..self.y.len()).collect::<Vec<_>>(), |index| self.y[index].is_finite())
     }
 }
 
-/// Splits `indices` where some are not `whole`; what is left are runs of neighbours.
+/// Splits `indices` at those that are not `whole` into runs of neighbours.
 fn runs(indices: &[usize], whole: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let runs = indices.chunk_by(|a, b| whole(*a) == whole(*b));
     runs.filter(|run| whole(run[0])).map(<[usize]>::to_vec).collect()
@@ -110,20 +110,20 @@ fn runs(indices: &[usize], whole: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Line {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
-    /// What `x` is: `layer`.
+    /// What `x` is, such as `layer`.
     pub x_axis: String,
     /// What `y` is, with its units.
     pub y_axis: String,
-    /// In the order of the legend.
+    /// The lines, in the order of the legend.
     pub series: Vec<Series>,
-    /// A logarithmic `y` axis; all values must be positive.
+    /// Whether the `y` axis is logarithmic; all values must then be positive.
     pub log_y: bool,
 }
 
 impl Line {
-    /// Axes without lines yet.
+    /// Axes with no lines yet.
     pub fn new(x_axis: impl Into<String>, y_axis: impl Into<String>) -> Self {
         Self { x_axis: x_axis.into(), y_axis: y_axis.into(), ..Self::default() }
     }
@@ -135,7 +135,7 @@ impl Line {
         self
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
@@ -164,7 +164,7 @@ impl Line {
         Frame { x, y, plot: Area { x: area.x + left, y: area.y + 6.0, w: PLOT.0, h: PLOT.1 } }
     }
 
-    /// What the gaps are; empty without any.
+    /// How many gaps there are; empty if there are none.
     fn note(&self) -> String {
         let missing = self.series.iter().flat_map(Series::heights).filter(|value| !value.is_finite()).count();
         if missing == 0 { String::new() } else { format!("gaps: {missing} not finite") }

@@ -1,4 +1,4 @@
-//! The plot kinds, one a file: data, checks, drawing and table of each.
+//! The plot kinds, one per file: the data of each, its checks, drawing and table.
 //!
 //! A kind is a struct that implements [`PlotKind`](super::PlotKind), and one row of the list below.
 
@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::PlotKind;
 
-/// Declares the kinds. A row is the file, which is also the builder method of [`Figure`](super::Figure); the name in
-/// data files; the type; and the types it is made of.
+/// Declares the kinds. A row has four parts:
+/// - the file, which is also the builder method of [`Figure`](super::Figure);
+/// - the name in data files;
+/// - the type;
+/// - the types it is made of.
 macro_rules! kinds {
     ($($file:ident $name:literal $kind:ident { $($part:ident),* },)*) => {
         $(
@@ -41,7 +44,7 @@ macro_rules! kinds {
             }
         })*
 
-        /// The builder methods of a figure, one a kind.
+        /// The builder methods of a figure, one per kind.
         macro_rules! builders {
             () => {
                 $(
@@ -76,12 +79,12 @@ kinds! {
     histogram "histogram" Histogram { Reference },
 }
 
-/// Numbers of any width, as the figures keep them.
+/// Numbers of any float type as `f64`, the type that figures keep.
 pub(super) fn numbers(values: impl IntoIterator<Item = impl Into<f64>>) -> Vec<f64> {
     values.into_iter().map(Into::into).collect()
 }
 
-/// Labels from anything that prints: `&str`, `String`, layer numbers.
+/// Labels from anything that implements `ToString`: `&str`, `String`, layer numbers.
 pub(super) fn strings(labels: impl IntoIterator<Item = impl ToString>) -> Vec<String> {
     labels.into_iter().map(|label| label.to_string()).collect()
 }
@@ -96,7 +99,7 @@ mod tests {
     use super::super::Figure;
     use super::*;
 
-    /// Values that a careless plot turns into a number, or into a panic.
+    /// Values that a careless plot would turn into a number, or a panic.
     const UGLY: [&[f64]; 12] = [
         &[],
         &[f64::NAN],
@@ -112,7 +115,7 @@ mod tests {
         &[-7.0, -7.0, -7.0, -7.0, -7.0, -6.999_999_999_999_999],
     ];
 
-    /// The panels of `values` that can be drawn, each in a figure of its own.
+    /// The panels of `values` that can be drawn, each in its own figure.
     fn drawn(values: &[f64]) -> Vec<Figure> {
         let figures = examples(values).into_iter().map(|panel| Figure::new("").with(panel));
         figures.filter(|figure| figure.validate().is_ok()).collect()
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_draws_what_has_a_finite_value() {
+    fn every_kind_draws_data_with_a_finite_value() {
         for values in &UGLY[3..] {
             assert_eq!(drawn(values).len(), examples(values).len(), "{values:?}");
             for figure in drawn(values) {
@@ -167,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_told_in_the_picture_and_in_the_terminal() {
+    fn a_value_that_is_not_finite_is_reported_in_the_picture_and_in_the_terminal() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             for figure in drawn(&[1.0, value, 2.0, 3.0]) {
-                let told =
+                let reported =
                     |text: &str| ["NaN", "inf", "not finite", "not\u{a0}finite"].iter().any(|word| text.contains(word));
                 let kind = figure.panels[0].plot().name();
-                assert!(told(&figure.to_svg().unwrap()), "the picture of the {kind} hides {value}");
-                assert!(told(&figure.to_terminal()), "the terminal of the {kind} hides {value}");
+                assert!(reported(&figure.to_svg().unwrap()), "the picture of the {kind} hides {value}");
+                assert!(reported(&figure.to_terminal()), "the terminal of the {kind} hides {value}");
             }
         }
     }

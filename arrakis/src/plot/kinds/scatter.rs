@@ -1,7 +1,7 @@
-//! Pairs of numbers as points, with their correlation and the line of equality where asked for.
+//! Pairs of numbers as points, on request with their correlation and the line `y = x`.
 //!
-//! *How to read it*: `r` is Pearson's, over the points whose two values are finite. *When it
-//! misleads*: one far point can make or break `r`: look at the points first.
+//! *How to read it*: `r` is Pearson's, over the points with two finite values. *When it misleads*: one
+//! outlier can create or hide a correlation, so look at the points first.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,36 +27,36 @@ const NOTE: f64 = 10.5;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Point {
-    /// Along the `x` axis.
+    /// Its `x` value.
     #[serde(with = "numbers")]
     pub x: f64,
-    /// Along the `y` axis.
+    /// Its `y` value.
     #[serde(with = "numbers")]
     pub y: f64,
-    /// Written beside the point where there is room.
+    /// Its label, written if there is room.
     pub label: Option<String>,
 }
 
-/// A cloud of points.
+/// A scatter plot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scatter {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
     /// What `x` is, with its units.
     pub x_axis: String,
     /// What `y` is, with its units.
     pub y_axis: String,
-    /// Points that are not finite are left out and counted.
+    /// Points with a non-finite value are left out and counted.
     pub points: Vec<Point>,
-    /// Draws `y = x`, on two equal axes.
+    /// Whether to draw `y = x`, on two equal axes.
     pub identity: bool,
-    /// Writes Pearson's `r` and the number of points.
+    /// Whether to write Pearson's `r` and the number of points.
     pub correlation: bool,
 }
 
 impl Scatter {
-    /// Points `(x, y)`.
+    /// A scatter plot of points `(x, y)`.
     pub fn new(
         x_axis: impl Into<String>,
         y_axis: impl Into<String>,
@@ -66,17 +66,17 @@ impl Scatter {
         Self { x_axis: x_axis.into(), y_axis: y_axis.into(), points, ..Self::default() }
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// Names the points, one label each; an empty one writes nothing.
+    /// Names the points, one label each; an empty label is not drawn.
     ///
     /// # Errors
     ///
-    /// `FigureShape` where there are more or fewer than points.
+    /// `FigureShape` if there are not as many labels as points.
     pub fn labels(mut self, labels: impl IntoIterator<Item = impl ToString>) -> Result<Self> {
         let labels = super::strings(labels);
         check::length("scatter", "`labels`", self.points.len(), labels.len())?;
@@ -86,7 +86,7 @@ impl Scatter {
         Ok(self)
     }
 
-    /// Draws the line of equality.
+    /// Draws the line `y = x`.
     #[must_use]
     pub fn identity(self) -> Self {
         Self { identity: true, ..self }
@@ -98,10 +98,10 @@ impl Scatter {
         Self { correlation: true, ..self }
     }
 
-    /// Pearson's `r` of the finite points; `None` for fewer than two, or where one side is constant.
+    /// Pearson's `r` of the finite points; `None` for fewer than two, or if `x` or `y` is constant.
     pub fn pearson(&self) -> Option<f64> {
         let (xs, ys): (Vec<f64>, Vec<f64>) = self.finite().map(|point| (point.x, point.y)).unzip();
-        // Its errors are all reasons why there is no correlation.
+        // Every error of `pearson` means that the correlation is not defined.
         stats::pearson(&xs, &ys).ok()
     }
 
@@ -134,8 +134,8 @@ impl Scatter {
         parts.join("; ")
     }
 
-    /// Labels to the right of their points, or to the left at the edge; those that would overlap an
-    /// earlier one are left out (the table has them).
+    /// Draws labels to the right of their points, or to the left at the edge. A label that would overlap
+    /// an earlier one is left out (the table has it).
     fn draw_labels(&self, scene: &mut Scene, frame: &Frame) {
         let mut taken: Vec<Area> = Vec::new();
         for point in self.finite() {
@@ -170,7 +170,7 @@ impl PlotKind for Scatter {
             let problem = format!("{} points are too many to draw: take a sample of them", self.points.len());
             return Err(Error::FigureValue { kind: "scatter", problem });
         }
-        // One sum is finite where both its parts are.
+        // The sum is finite only if both coordinates are.
         let sums: Vec<f64> = self.points.iter().map(|point| point.x / 2.0 + point.y / 2.0).collect();
         check::some_finite("scatter", &sums)?;
         check::drawable("scatter", self.points.iter().flat_map(|point| [&point.x, &point.y]))

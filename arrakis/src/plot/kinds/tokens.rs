@@ -1,7 +1,7 @@
-//! Running text, each token on the colour of its value: loss by token, a feature's activation.
+//! Running text, each token on a background coloured by its value: loss, a feature's activation.
 //!
 //! *How to read it*: `·` is a space, `↵` a line end; a grey token has no finite value. *When it
-//! misleads*: long tokens look heavier than short ones of the same value.
+//! misleads*: a long token looks stronger than a short one of the same value.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ const PITCH: f64 = 25.0;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ColouredTokens {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
     /// `[pos]`
     pub tokens: Vec<String>,
@@ -44,7 +44,7 @@ pub struct ColouredTokens {
 }
 
 impl ColouredTokens {
-    /// One value a token.
+    /// Tokens with one value each.
     pub fn new(
         tokens: impl IntoIterator<Item = impl ToString>,
         values: impl IntoIterator<Item = impl Into<f64>>,
@@ -52,25 +52,25 @@ impl ColouredTokens {
         Self { tokens: strings(tokens), values: into_numbers(values), ..Self::default() }
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// What the values are, with their units.
+    /// Sets what the values are, with their units.
     #[must_use]
     pub fn units(self, units: impl Into<String>) -> Self {
         Self { units: units.into(), ..self }
     }
 
-    /// Red to blue with zero in the middle, even where the data has one sign.
+    /// Red to blue with zero in the middle, even if the data has one sign.
     #[must_use]
     pub fn diverging(self) -> Self {
         Self { scale: Scale::Diverging, ..self }
     }
 
-    /// The values of the first and the last colour.
+    /// Sets the values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
         Self { limits: Some([low, high]), ..self }
@@ -81,7 +81,7 @@ impl ColouredTokens {
         ColourBar { scale, units: &self.units, missing: colour_bar::missing(&self.values) }
     }
 
-    /// Each token's text and box, from the origin, wrapped at the width and after line ends.
+    /// Each token's text and box, relative to the origin, wrapped at the width and after line ends.
     fn boxes(&self) -> Vec<(String, Area)> {
         let (mut x, mut y) = (0.0, 0.0);
         let mut boxes = Vec::with_capacity(self.tokens.len());
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_short_is_an_error() {
+    fn a_missing_value_is_an_error() {
         assert_eq!(
             ColouredTokens::new(["a", "b"], [1.0]).validate().unwrap_err().to_string(),
             "tokens: `values` should have 2 entries, has 1"

@@ -1,8 +1,8 @@
-//! Distributions side by side, as violins or box plots; the caption says which, and how many values.
+//! Distributions next to each other, as violins or box plots. The caption says which, and of how many values.
 //!
-//! *How to read it*: a violin is as wide as values are frequent (each scaled to its own greatest
-//! width); the thick bar spans the quartiles, the white dot is the median. *When it misleads*: the
-//! density of a handful of values is mostly its bandwidth, so fewer than five are drawn as points.
+//! *How to read it*: the width of a violin is the density of its values (each violin is scaled to the
+//! same maximum width); the thick bar spans the quartiles, the white dot is the median. *When it
+//! misleads*: with few values the density mostly shows the bandwidth, so fewer than five are points.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,17 +25,17 @@ use crate::{
 
 const HIGH: f64 = 320.0;
 const CAPTION: f64 = 10.0;
-/// Fewer values are drawn one by one.
+/// Groups with fewer values are drawn as points.
 const FEW: usize = 5;
 
 /// How distributions are drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// Gaussian kernel density, Silverman's bandwidth, cut at the least and greatest value.
+    /// Gaussian kernel density with Silverman's bandwidth, cut at the smallest and largest value.
     #[default]
     Violin,
-    /// Quartiles; whiskers to the furthest value within 1.5 IQR (Tukey 1977); points beyond.
+    /// Quartiles; whiskers to the furthest value within 1.5 IQR (Tukey 1977); points for values further out.
     Box,
 }
 
@@ -44,18 +44,18 @@ pub enum Shape {
 pub struct Group {
     /// Its name.
     pub label: String,
-    /// In any order; what is not finite is left out and counted in the caption.
+    /// In any order; non-finite values are left out and counted in the caption.
     #[serde(with = "numbers")]
     pub values: Vec<f64>,
 }
 
-/// Samples side by side.
+/// Samples next to each other.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Violin {
-    /// Written above the panel; may be empty.
+    /// The title above the panel; may be empty.
     pub title: String,
-    /// What the groups are: `layer`.
+    /// What the groups are, such as `layer`.
     pub label_axis: String,
     /// What the values are, with their units.
     pub value_axis: String,
@@ -66,7 +66,7 @@ pub struct Violin {
 }
 
 impl Violin {
-    /// Axes without groups yet.
+    /// Axes with no groups yet.
     pub fn new(label_axis: impl Into<String>, value_axis: impl Into<String>) -> Self {
         Self { label_axis: label_axis.into(), value_axis: value_axis.into(), ..Self::default() }
     }
@@ -78,13 +78,13 @@ impl Violin {
         self
     }
 
-    /// Written above the panel.
+    /// Sets the title above the panel.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// Box plots instead of violins.
+    /// Draws box plots instead of violins.
     #[must_use]
     pub fn boxes(self) -> Self {
         Self { shape: Shape::Box, ..self }
@@ -107,7 +107,7 @@ impl Violin {
         Labels::columns(&labels, self.pitch())
     }
 
-    /// What is drawn, of how many values, and what is left out.
+    /// What is drawn, of how many values, and how many are left out.
     fn caption(&self) -> String {
         let samples = self.samples();
         let counts = samples.iter().map(|sample| sample.values.len());
@@ -141,7 +141,7 @@ impl Violin {
     }
 }
 
-/// Where one distribution stands: its frame, its middle, its greatest half width, its colour.
+/// Where one distribution is drawn: its frame, its middle, its maximum half width, its colour.
 struct Stand<'a> {
     frame: &'a Frame,
     middle: f64,
