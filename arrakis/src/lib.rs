@@ -1,6 +1,6 @@
 #![doc = include_str!("../../README.md")]
 
-// The attributes write `::arrakis::` paths, in this crate and its doc tests as well.
+// The attributes expand to `::arrakis::` paths, in this crate and its doc tests as well.
 extern crate self as arrakis;
 
 pub mod bench;
@@ -26,7 +26,7 @@ pub use error::{Error, Result};
 pub use experiment::Record;
 pub use tools::Tool;
 
-/// What the attributes' code calls; not for use by hand.
+/// Called by the code that the attributes expand to; not for direct use.
 #[doc(hidden)]
 pub mod __private {
     pub use arrakis_models::__private::hooks;

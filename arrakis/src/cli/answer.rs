@@ -1,10 +1,10 @@
-//! What a subcommand has to say.
+//! The answer of a subcommand.
 
-/// What a subcommand has to say.
+/// The answer of a subcommand.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// For stdout, its last line ended.
+    /// Text for stdout, ending with a newline.
     pub(super) text: String,
-    /// Whether the answer is yes: exit status 0, else 1.
+    /// Whether the answer is yes: exit status 0, otherwise 1.
     pub(super) yes: bool,
 }

@@ -1,4 +1,4 @@
-//! `arrakis inspect`: what a model is, told from its config and headers; no weights are read unless `--load` says so.
+//! `arrakis inspect`: describes a model from its config and headers; weights are read only with `--load`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -20,34 +20,34 @@ use crate::profile::peak_rss_bytes;
 pub(super) struct Args {
     /// A folder with config.json and weights, or a Hub id such as `gpt2`
     model: String,
-    /// The same as JSON, with every option of the architecture
+    /// Print JSON, with every option of the architecture
     #[arg(long)]
     json: bool,
-    /// Reads the weights as well: how long it takes, and the most memory the process holds
+    /// Also read the weights, and report the time it takes and the peak memory of the process
     #[arg(long)]
     load: bool,
-    /// With `--load`: keeps half precision as it is stored, instead of widening it
+    /// With `--load`, keep half precision as stored instead of widening it
     #[arg(long, requires = "load")]
     keep_half: bool,
 }
 
-/// Everything that is told.
+/// Everything the command reports.
 #[derive(Debug, Default, Serialize)]
 struct Inspection {
     model: String,
     folder: PathBuf,
-    /// Absent when config.json is refused.
+    /// Absent if config.json is refused.
     config: Option<TransformerConfig>,
     n_params: Option<usize>,
-    /// Bytes of the parameters by element type they could have.
+    /// Bytes of the parameters, for each element type they could have.
     memory: BTreeMap<&'static str, u64>,
-    /// Tensors of the files by stored element type.
+    /// The tensors of the files, by stored element type.
     stored: BTreeMap<String, Stored>,
     tokenizer: Option<TokenizerInfo>,
     sites: Vec<SiteRow>,
-    /// What reading the weights took, where it was asked for.
+    /// The cost of reading the weights, if it was asked for.
     loaded: Option<Loaded>,
-    /// Why loading would fail, one reason a line.
+    /// Why loading would fail, one reason per line.
     refused: Vec<String>,
 }
 
@@ -55,9 +55,9 @@ struct Inspection {
 struct Loaded {
     device: String,
     seconds: f64,
-    /// Bytes of the parameters as they are kept.
+    /// Bytes of the parameters in memory.
     kept: u64,
-    /// The most memory the process held; absent where the system does not tell.
+    /// The peak memory of the process; absent if the system does not report it.
     peak: Option<u64>,
 }
 
@@ -131,7 +131,7 @@ impl Inspection {
         self.config = Some(config);
     }
 
-    /// Loads the model for good, with its tokenizer, and lets both go.
+    /// Loads the model with its tokenizer, and drops both.
     fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<TokenizerInfo>> {
         let start = Instant::now();
         let options = LoadOptions { device: device.map(str::to_owned), quiet: false, keep_half: args.keep_half };
@@ -227,7 +227,7 @@ impl TokenizerInfo {
         Self { tokens: tokenizer.len(), bos: tokenizer.bos(), special: tokenizer.special().into_iter().collect() }
     }
 
-    /// What to say where the model's vocabulary ends before the tokenizer's.
+    /// A note if the model's vocabulary is smaller than the tokenizer's.
     fn beyond(&self, config: Option<&TransformerConfig>) -> String {
         let short = config.map(|config| config.d_vocab).filter(|d_vocab| self.tokens > *d_vocab);
         short.map_or_else(String::new, |d_vocab| {
@@ -270,10 +270,10 @@ fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
         row("block", &plain(&config.block_layout)),
     ];
     if config.bidirectional {
-        rows.push(row("attention", "both ways: an encoder"));
+        rows.push(row("attention", "bidirectional (encoder)"));
     }
     if let Some(experts) = config.experts {
-        rows.push(row("experts", &format!("{} of {} a token", experts.per_token, experts.count)));
+        rows.push(row("experts", &format!("{} of {} per token", experts.per_token, experts.count)));
     }
     if let Some(widest) = windows.iter().max() {
         rows.push(row("window", &format!("{widest} positions, in {} of {} layers", windows.len(), config.n_layers)));
@@ -281,7 +281,7 @@ fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
     rows
 }
 
-/// An option's name, as it is written in JSON.
+/// An option's name, as in JSON.
 fn plain(option: &impl Serialize) -> String {
     let value = serde_json::to_value(option).unwrap_or_default();
     let name = value.as_str().or_else(|| value.as_object()?.keys().next().map(String::as_str));
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vocabulary_that_is_too_short_for_the_tokenizer_is_told() {
+    fn a_vocabulary_that_is_smaller_than_the_tokenizers_is_reported() {
         let tokenizer = TokenizerInfo { tokens: 1_200, bos: None, special: Vec::new() };
         let config = |d_vocab| TransformerConfig::plain("test", 1, 8, 2, d_vocab, 16);
         assert_eq!(tokenizer.beyond(Some(&config(1_000))), "; the model knows 1,000 of them, and refuses the others");

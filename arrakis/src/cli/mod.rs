@@ -1,7 +1,7 @@
-//! The `arrakis` command: one file a subcommand.
+//! The `arrakis` command: one file per subcommand.
 //!
-//! To add one: write its file with a `clap::Args` struct and a `run`, and give it a line in
-//! `Command` and in `Command::run`. A subcommand gives its text and whether the answer is yes; it
+//! To add a subcommand, write its file with a `clap::Args` struct and a `run`, and give it a line in
+//! `Command` and in `Command::run`. A subcommand returns its text and whether the answer is yes. It
 //! prints nothing itself.
 
 mod answer;
@@ -25,7 +25,7 @@ use crate::error::Result;
 #[derive(Debug, Parser)]
 #[command(name = "arrakis", version, max_term_width = 100)]
 struct Cli {
-    /// Where to run: `cpu`, `gpu`, `wgpu-software`; without it a GPU that is there, else the CPU
+    /// Where to run: `cpu`, `gpu`, `wgpu-software`; the default is a GPU if there is one, otherwise the CPU
     #[arg(long, global = true, env = arrakis_models::device::DEVICE_VARIABLE)]
     device: Option<String>,
     #[command(subcommand)]
@@ -34,13 +34,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compare a model with reference numbers: exit status 1 when they differ, 2 for errors
+    /// Compare a model with reference numbers: exit status 1 if they differ, 2 for errors
     Parity(parity::Args),
-    /// Say what a model is, from its headers alone, and what would be refused: exit status 1 when something would, 2 for errors
+    /// Describe a model from its headers, and say what loading would refuse: exit status 1 if anything, 2 for errors
     Inspect(inspect::Args),
-    /// Write a crate to work in: a question, a claim, and the profile that makes dev runs fast
+    /// Write a new crate: a question, a claim, and the profile that makes dev runs fast
     New(new::Args),
-    /// List the tools that `#[use_tools]` knows, or one of them
+    /// List the tools that `#[use_tools]` knows, or describe one of them
     Tools(tools::Args),
 }
 
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(run(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()))
 }
 
-/// Runs a command line, the program's name first: 0 for yes, 1 for no, 2 for an error, which `err` is told.
+/// Runs a command line, the program's name first. Returns 0 for yes, 1 for no, 2 for an error, which goes to `err`.
 pub fn run(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     out: &mut dyn Write,
@@ -80,7 +80,7 @@ pub fn run(
     }
 }
 
-/// Help and version are answers, the rest are errors.
+/// Help and version are answers; everything else is an error.
 fn misread(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let text = error.render().to_string();
     if error.use_stderr() {
@@ -91,7 +91,7 @@ fn misread(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 
     }
 }
 
-/// Gives an answer and its exit status. A reader that has gone away (`arrakis … | head`) has what it wanted; a full disk has not.
+/// Writes an answer and returns its exit status. A closed pipe (`arrakis … | head`) is not an error; a full disk is.
 fn told(text: &str, status: u8, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -102,7 +102,7 @@ fn told(text: &str, status: u8, out: &mut dyn Write, err: &mut dyn Write) -> u8 
     }
 }
 
-/// Says what is wrong; where nobody can be told, the exit status still says it.
+/// Writes an error message. If even that cannot be written, the exit status still reports the error.
 fn say(to: &mut dyn Write, text: &str) {
     drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_an_answer_and_a_typing_error_is_not() {
+    fn help_is_an_answer_and_a_typo_is_not() {
         let (code, out, _) = ran(&["--help"]);
         assert!(code == 0 && out.contains("parity") && out.contains("inspect"));
         let (code, out, err) = ran(&["parrity"]);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_cannot_be_written_is_an_error_unless_its_reader_left() {
+    fn an_answer_that_cannot_be_written_is_an_error_unless_the_pipe_is_closed() {
         struct Fails(ErrorKind);
         impl Write for Fails {
             fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

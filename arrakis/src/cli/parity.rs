@@ -1,4 +1,4 @@
-//! `arrakis parity`: a model against numbers that transformers computed.
+//! `arrakis parity`: compares a model with numbers computed by transformers.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use crate::parity::{ParityOptions, Reference, Report, Row, compare};
 pub(super) struct Args {
     /// A folder with config.json and weights, or a Hub id such as `gpt2`
     model: String,
-    /// Reference numbers; without it, reference.safetensors in the model's folder
+    /// Reference numbers; the default is reference.safetensors in the model's folder
     #[arg(long)]
     reference: Option<PathBuf>,
-    /// Absolute and relative tolerance, in place of the reference's own
+    /// Absolute and relative tolerance, instead of the reference's own
     #[arg(long, value_parser = tolerance)]
     tolerance: Option<f64>,
-    /// The report as JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +46,7 @@ fn reference_path(args: &Args, folder: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    let problem = "there are no reference numbers here; name a file of them with `--reference FILE`".to_owned();
+    let problem = "there are no reference numbers here; name their file with `--reference FILE`".to_owned();
     Err(arrakis_models::Error::File { path, problem }.into())
 }
 
@@ -63,7 +63,7 @@ fn report_text(report: &Report) -> String {
     [head, table, left_out(report), format!("\n{}\n", verdict(report))].concat()
 }
 
-/// What only one side has.
+/// Numbers that only one side has.
 fn left_out(report: &Report) -> String {
     let mut parts = Vec::new();
     if !report.skipped.is_empty() {
@@ -107,7 +107,7 @@ fn verdict(report: &Report) -> String {
     let first =
         report.failures().next().map(|row| format!("; the first to differ is `{}`", row.quantity)).unwrap_or_default();
     if report.rows.is_empty() {
-        return "nothing was compared: the reference has no inputs that are known".to_owned();
+        return "nothing was compared: the reference has no known inputs".to_owned();
     }
     format!("{agree} agree, {differ} differ, {} not compared{first}", report.skipped.len())
 }

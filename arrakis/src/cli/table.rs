@@ -1,4 +1,4 @@
-//! Columns that line up.
+//! Tables with aligned columns.
 
 /// Rows under a header, each column as wide as its widest cell; the last column is not padded.
 pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {

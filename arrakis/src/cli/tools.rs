@@ -1,4 +1,4 @@
-//! `arrakis tools`: what there is to look at a model with.
+//! `arrakis tools`: lists the tools.
 
 use super::{Answer, table};
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::tools::{self, Registered};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// One tool's name; without it all of them
+    /// One tool's name; the default is all tools
     name: Option<String>,
 }
 

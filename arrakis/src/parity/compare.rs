@@ -1,4 +1,4 @@
-//! Numbers against numbers, with a note of what has been compared.
+//! Compares numbers with the reference's, and keeps track of what has been compared.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::report::order;
 use super::{Numbers, ParityOptions, Reference, Report, Row, Scale, Skipped, Tolerance};
 use crate::error::Result;
 
-/// A reference being worked through.
+/// A reference during a comparison.
 pub(super) struct Comparer<'a> {
     pub(super) reference: &'a Reference,
     options: ParityOptions,
@@ -19,11 +19,11 @@ pub(super) struct Comparer<'a> {
     seen: BTreeSet<String>,
 }
 
-/// One side of a comparison, with which of its numbers count.
+/// Our side of a comparison, and which of its numbers count.
 pub(super) struct Ours<'a> {
     pub(super) values: Vec<f32>,
     pub(super) shape: Vec<usize>,
-    /// As many as values; none: all count.
+    /// As long as `values`; `None` if all count.
     pub(super) counts: Option<Vec<bool>>,
     pub(super) note: &'a str,
 }
@@ -43,7 +43,7 @@ impl<'a> Comparer<'a> {
         Self { reference, options, rows: Vec::new(), skipped: Vec::new(), missing: Vec::new(), seen: BTreeSet::new() }
     }
 
-    /// Compares ours with the reference's tensor of that name, which must be there.
+    /// Compares ours with the reference's tensor of that name, which must exist.
     pub(super) fn check(&mut self, name: &str, ours: &Ours<'_>) {
         match self.reference.numbers(name) {
             Some(theirs) => {
@@ -54,13 +54,13 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// Compares ours with numbers that were derived from the reference.
+    /// Compares ours with numbers derived from the reference.
     pub(super) fn check_against(&mut self, quantity: &str, ours: &Ours<'_>, theirs: &Numbers) {
         let tolerance = Tolerance::of(quantity, self.reference.info(), self.options.tolerance);
         self.rows.push(row(quantity, ours, theirs, tolerance));
     }
 
-    /// Ids, which must be equal.
+    /// Compares ids, which must be equal.
     pub(super) fn check_ids(&mut self, quantity: &str, ours: &[u32], theirs: &[u32]) {
         let differs = (0..ours.len().max(theirs.len())).find(|index| ours.get(*index) != theirs.get(*index));
         let (ours_at, theirs_at) =
@@ -80,7 +80,7 @@ impl<'a> Comparer<'a> {
         });
     }
 
-    /// A quantity that differs for a reason other than a number.
+    /// Reports a quantity that differs for a reason other than a number.
     pub(super) fn fail(&mut self, quantity: &str, note: String) {
         self.uses(quantity);
         let tolerance = Some(Tolerance::of(quantity, self.reference.info(), self.options.tolerance));
@@ -97,13 +97,13 @@ impl<'a> Comparer<'a> {
         });
     }
 
-    /// A tensor of the reference that is not compared.
+    /// Notes that a tensor of the reference is not compared, and why.
     pub(super) fn skip(&mut self, name: &str, why: impl Into<String>) {
         self.uses(name);
         self.skipped.push(Skipped { quantity: name.to_owned(), why: why.into() });
     }
 
-    /// A tensor of the reference that is an input, or part of a comparison.
+    /// Notes that a tensor of the reference is an input, or part of a comparison.
     pub(super) fn uses(&mut self, name: &str) {
         self.seen.insert(name.to_owned());
     }
@@ -112,21 +112,21 @@ impl<'a> Comparer<'a> {
         self.missing.push(name.into());
     }
 
-    /// Whether a tensor of the reference has been looked at.
+    /// Whether a tensor of the reference has been used.
     pub(super) fn has_seen(&self, name: &str) -> bool {
         self.seen.contains(name)
     }
 
-    /// Names of numbers that start so and have not been looked at.
+    /// The names of unused tensors of numbers with this prefix.
     pub(super) fn unseen(&self, prefix: &str) -> Vec<&'a str> {
         self.reference.number_names().filter(|name| name.starts_with(prefix) && !self.has_seen(name)).collect()
     }
 
-    /// Whatever no part has looked at is listed too.
+    /// The report; tensors that no part has used are listed as skipped.
     pub(super) fn finish(mut self, model: &HookedTransformer) -> Report {
         let left: Vec<&str> = self.reference.names().filter(|name| !self.seen.contains(*name)).collect();
         for name in left {
-            let why = self.reference.other(name).unwrap_or("no site or output goes by this name");
+            let why = self.reference.other(name).unwrap_or("no site or output has this name");
             self.skipped.push(Skipped { quantity: name.to_owned(), why: why.to_owned() });
         }
         self.rows.sort_by_cached_key(|row| order(&row.quantity));
@@ -151,7 +151,7 @@ fn or_end(id: Option<&u32>) -> String {
 struct Worst {
     abs: f64,
     rel: f64,
-    /// Difference over what is allowed: beyond one it fails.
+    /// The difference divided by the allowance: above one it fails.
     excess: f64,
     at: usize,
     compared: usize,
@@ -217,7 +217,7 @@ fn worst(
     worst
 }
 
-/// The largest magnitude: an infinite one would allow any difference beside it.
+/// The largest finite magnitude; an infinite one would allow any difference.
 fn largest(values: impl Iterator<Item = f32>) -> f64 {
     values.filter(|value| value.is_finite()).fold(0.0, |most, value| most.max(f64::from(value.abs())))
 }
@@ -226,7 +226,7 @@ impl Worst {
     fn meet(&mut self, index: usize, ours: f64, theirs: f64, allowed: f64, largest: f64) {
         let difference = if ours == theirs { 0.0 } else { (ours - theirs).abs() };
         let difference = if difference.is_nan() { f64::INFINITY } else { difference };
-        // Beside a reference that is not finite the allowance is not a number either.
+        // If the reference is not finite, the allowance is not finite either.
         let excess = if difference == 0.0 || difference.is_infinite() { difference } else { difference / allowed };
         if excess > self.excess {
             (self.excess, self.at) = (excess, index);
@@ -239,7 +239,7 @@ impl Worst {
     }
 }
 
-/// Axes of length one do not count: a batch of one prompt has the shape of the prompt.
+/// Axes of length one are ignored: a batch of one prompt has the shape of the prompt.
 fn same_shape(ours: &[usize], theirs: &[usize]) -> bool {
     let axes = |shape: &[usize]| shape.iter().copied().filter(|length| *length != 1).collect::<Vec<_>>();
     axes(ours) == axes(theirs)
@@ -279,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_entry_beside_a_large_one_may_err_by_the_large_ones_share() {
+    fn a_small_entry_next_to_a_large_one_may_differ_by_a_share_of_the_large_one() {
         let (ours, theirs) = ([1000.0, 1.05], [1000.0, 1.0]);
         let within = |scale| compared(&ours, &theirs, Tolerance { atol: 0.0, rtol: 1e-4, scale }).pass;
         assert!(!within(Scale::Entry) && within(Scale::Vector) && within(Scale::Tensor));
     }
 
     #[test]
-    fn not_a_number_never_passes() {
+    fn nan_never_passes() {
         for ours in [f32::NAN, f32::INFINITY] {
             let row = compared(&[ours], &[1.0], Tolerance { atol: 1e9, ..TIGHT });
             assert!(!row.pass && row.max_abs.is_infinite());
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_is_no_number_allows_nothing() {
+    fn a_reference_that_is_not_finite_allows_nothing() {
         for scale in [Scale::Entry, Scale::Vector, Scale::Tensor] {
             let loose = Tolerance { atol: 1.0, rtol: 1.0, scale };
             for theirs in [f32::NAN, f32::INFINITY] {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_said() {
+    fn differing_shapes_are_reported() {
         assert_eq!(compared(&[1.0], &[1.0, 2.0], TIGHT).note, "ours has shape [1], the reference [1, 2]");
     }
 }

@@ -1,4 +1,5 @@
-//! The plain runs of a study of a language model: its inputs are token ids in the notes beside the file.
+//! The plain runs of a study of a language model; their token ids are in the notes, the JSON file next to the
+//! reference.
 
 use arrakis_models::hooks::Activation;
 use arrakis_models::model::HookedTransformer;
@@ -28,7 +29,7 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
         }
     }
     for name in comparer.unseen("facts.") {
-        comparer.skip(name, "the notes beside the file do not name the tokens it was computed from");
+        comparer.skip(name, "the notes next to the file do not give the tokens it was computed from");
     }
     text(comparer, model, &info)?;
     greedy(comparer, model, &info)
@@ -47,7 +48,7 @@ fn run(comparer: &mut Comparer<'_>, model: &HookedTransformer, item: usize, ids:
     Ok(())
 }
 
-/// All layers in one tensor, the layer its first axis: compared layer by layer, so that the first to differ shows.
+/// A tensor with the layers on its first axis. It is compared layer by layer, so that the first to differ shows.
 fn stacked(comparer: &mut Comparer<'_>, forward: &Forward<'_>, name: &str, kind: &str) -> Result<()> {
     let reference = comparer.reference;
     let Some(Numbers { shape, values }) = reference.numbers(name) else { return Ok(()) };
@@ -83,7 +84,7 @@ fn text(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) ->
     Ok(())
 }
 
-/// The prompt is the first of the facts that the continuation starts with.
+/// The prompt is the first of the facts whose tokens the continuation starts with.
 fn greedy(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) -> Result<()> {
     let Some(greedy) = info.get("greedy") else { return Ok(()) };
     let Some(expected) = ids(comparer, greedy)? else { return Ok(()) };
@@ -99,16 +100,16 @@ fn greedy(comparer: &mut Comparer<'_>, model: &HookedTransformer, info: &Value) 
             &Expected { quantity: "greedy.tokens", ids: &expected, logits: None },
         );
     }
-    comparer.skip("greedy.tokens", "the notes beside the file do not say where the prompt ends");
+    comparer.skip("greedy.tokens", "the notes next to the file do not say where the prompt ends");
     Ok(())
 }
 
-/// `tokens` of a part of the notes.
+/// The `tokens` of one part of the notes.
 fn ids(comparer: &Comparer<'_>, part: &Value) -> Result<Option<Vec<u32>>> {
     let Some(tokens) = part.get("tokens").and_then(Value::as_array) else { return Ok(None) };
     let ids: Option<Vec<u32>> =
         tokens.iter().map(|token| token.as_u64().and_then(|id| u32::try_from(id).ok())).collect();
     ids.map(Some).ok_or_else(|| {
-        bad_input(comparer.reference, "`tokens` of the notes beside it holds something that is not a token id")
+        bad_input(comparer.reference, "`tokens` in the notes next to it contains something that is not a token id")
     })
 }

@@ -1,4 +1,4 @@
-//! One forward with everything captured that a reference can ask for by name.
+//! A forward pass that captures everything a reference can name.
 
 use arrakis_models::hooks::{Activation, ActivationCache, Plan};
 use arrakis_models::model::HookedTransformer;
@@ -10,7 +10,7 @@ use super::Reference;
 use super::compare::{Comparer, Ours};
 use crate::error::{Error, Result};
 
-/// Logits and the sites of a run on some tokens.
+/// Logits and sites of a run on some tokens.
 pub(super) struct Forward<'a> {
     model: &'a HookedTransformer,
     /// `[batch, pos, d_vocab]`
@@ -19,31 +19,31 @@ pub(super) struct Forward<'a> {
     pub(super) tokens: Tokens,
 }
 
-/// What a reference's name leads to.
+/// What a reference's name stands for.
 pub(super) enum Found {
     /// A tensor of ours, with a note.
     Ours(Box<Activation>, &'static str),
-    /// Nothing to compare it with.
+    /// Nothing to compare it with, and why.
     Nothing(String),
-    /// Something the model should have and has not.
+    /// Something that the model should have but does not.
     Wrong(String),
 }
 
-/// Where `hidden_states` of the last layer is taken.
+/// Where the last of the `hidden_states` is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastHidden {
-    /// Behind the final norm.
+    /// After the final norm.
     Normed,
     /// At the end of the residual stream.
     Plain,
 }
 
 impl LastHidden {
-    /// As the reference's notes say, else as transformers does it: after the norm, where there is one.
+    /// As the reference's notes say, otherwise as transformers does it: after the final norm, if there is one.
     pub(super) fn of(reference: &Reference, model: &HookedTransformer) -> Self {
         let said = reference.info().get("last_hidden_state").and_then(|value| value.as_str()).unwrap_or_default();
         let config = model.config();
-        // A masked-LM head's norm follows its dense layer: it is not part of what transformers calls hidden states.
+        // A masked-LM head's norm comes after its dense layer, so transformers' hidden states do not include it.
         let plain = !config.final_norm || config.unembed_transform || said.starts_with("before");
         if plain { Self::Plain } else { Self::Normed }
     }
@@ -93,9 +93,9 @@ impl<'a> Forward<'a> {
             ("mlp_out", Some(layer)) => self.mlp_out(layer)?,
             ("router_logits", Some(layer)) => self.router(layer)?,
             ("aux_loss", None) => {
-                Found::Nothing("it is the routers' balance, added to the loss in training only".into())
+                Found::Nothing("it is the load-balancing loss of the routers, which is only used in training".into())
             }
-            _ => Found::Nothing("no site or output goes by this name".into()),
+            _ => Found::Nothing("no site or output has this name".into()),
         })
     }
 
@@ -103,8 +103,8 @@ impl<'a> Forward<'a> {
         Ok(ours(self.cache.activation(site)?.clone(), ""))
     }
 
-    /// Transformers' parallel Falcon adds attention's output into the MLP's tensor in place, so what was
-    /// recorded there is the sum of both.
+    /// In Falcon's parallel blocks transformers adds the attention output into the MLP's tensor in place, so the
+    /// recorded tensor is the sum of both.
     fn mlp_out(&self, layer: usize) -> Result<Found> {
         let mlp_out = site::mlp_out_unnormed(layer);
         if self.model.config().family != "falcon" || !self.model.config().is_parallel() {
@@ -112,10 +112,10 @@ impl<'a> Forward<'a> {
         }
         let attn_out: Tensor<3> = self.cache.get(site::attn_out_unnormed(layer))?;
         let both = self.cache.get::<3>(mlp_out)? + attn_out;
-        Ok(ours(Activation::new(both), "with attention's output, which transformers adds to this tensor in place"))
+        Ok(ours(Activation::new(both), "plus the attention output, which transformers adds to this tensor in place"))
     }
 
-    /// `[batch, pos, expert]` as the reference's `[batch * pos, expert]`.
+    /// Our `[batch, pos, expert]` in the reference's shape, `[batch * pos, expert]`.
     fn router(&self, layer: usize) -> Result<Found> {
         if self.model.config().experts.is_none() {
             return Ok(Found::Wrong("the model has no experts".into()));
@@ -140,7 +140,7 @@ impl<'a> Forward<'a> {
         })
     }
 
-    /// What the embedding module of the reference gives: rows of the table, perhaps scaled.
+    /// The output of the reference's embedding module: rows of the table, possibly scaled.
     fn embedding(&self, reference: &Reference) -> Result<Found> {
         let config = self.model.config();
         if config.embed_norm || config.d_embed.is_some() {
@@ -155,7 +155,7 @@ impl<'a> Forward<'a> {
         ))
     }
 
-    /// Compares every tensor of a section that has not been looked at; `counts` says which positions count.
+    /// Compares every unused tensor of a section; `counts` says which positions count.
     pub(super) fn check(
         &self,
         comparer: &mut Comparer<'_>,
@@ -178,7 +178,7 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// `[batch][pos]` over every number of `[batch, pos, ..]`, or of a pattern's `[batch, head, query, key]`.
+/// Spreads `[batch][pos]` over the numbers of `[batch, pos, ..]`, or of a pattern, `[batch, head, query, key]`.
 fn spread(rows: &[Vec<bool>], ours: &Activation) -> Vec<bool> {
     let dims = ours.dims();
     let (repeat, inner) = if dims.len() == 4 { (dims[1], dims[3]) } else { (1, dims[dims.len() - 1]) };
@@ -186,15 +186,15 @@ fn spread(rows: &[Vec<bool>], ours: &Activation) -> Vec<bool> {
     rows.iter().flat_map(|counts| row(counts).repeat(repeat)).collect()
 }
 
-/// The reference's embedding module gives rows of its table times this.
+/// The factor by which the reference's embedding module multiplies the rows of its table.
 fn rows_times(reference: &Reference, model: &HookedTransformer) -> f64 {
     let said = reference.info().get("embed_out_is_embedding_rows_times").and_then(serde_json::Value::as_f64);
     let ours = model.config().embed_scale.unwrap_or(1.0);
-    // The notes are rounded: within rounding it is ours.
+    // The notes are rounded: a factor within rounding is ours.
     said.filter(|said| (said - ours).abs() > 1e-4 * ours).unwrap_or(ours)
 }
 
-/// What `embed` is multiplied by to be what the reference's embedding module gives.
+/// The factor that turns our `embed` into the output of the reference's embedding module.
 pub(super) fn embed_factor(reference: &Reference, model: &HookedTransformer) -> f64 {
     rows_times(reference, model) / model.config().embed_scale.unwrap_or(1.0)
 }

@@ -1,4 +1,4 @@
-//! Greedy continuations, with the cache of keys and values and without.
+//! Greedy continuations, with and without the cache of keys and values.
 
 use arrakis_models::generate::Generation;
 use arrakis_models::model::HookedTransformer;
@@ -22,15 +22,15 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
 
 /// A greedy continuation of the reference.
 pub(super) struct Expected<'a> {
-    /// What its ids are called.
+    /// The name of its ids in the report.
     pub(super) quantity: &'a str,
     /// Prompt and continuation.
     pub(super) ids: &'a [u32],
-    /// Name of the logits each token was chosen from, `[step, d_vocab]`.
+    /// The name of the logits that each token was chosen from, `[step, d_vocab]`.
     pub(super) logits: Option<&'a str>,
 }
 
-/// Continues a prompt both ways and compares ids, exactly, and logits.
+/// Continues a prompt both ways and compares the ids, which must be equal, and the logits.
 pub(super) fn continuation(
     comparer: &mut Comparer<'_>,
     model: &HookedTransformer,

@@ -19,7 +19,7 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
         match name.rsplit_once('.').map(|(kind, layer)| (kind, layer.parse::<usize>())) {
             None if name == "grad_embed" => embedding(comparer, model, &gradients)?,
             Some(("grad_hidden_states", Ok(layer))) => hidden(comparer, model, &gradients, layer)?,
-            _ => comparer.skip(name, "no site goes by this name"),
+            _ => comparer.skip(name, "no site has this name"),
         }
     }
     Ok(())
@@ -38,7 +38,7 @@ fn gradients(model: &HookedTransformer, inputs: &Inputs) -> Result<ActivationCac
 fn embedding(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache) -> Result<()> {
     let config = model.config();
     if config.embed_norm || config.d_embed.is_some() {
-        comparer.skip("grad_embed", "`embed` comes after the embedding's norm or projection, the reference's before it; `grad_hidden_states.0` is compared");
+        comparer.skip("grad_embed", "our `embed` comes after the embedding's norm or projection, the reference's before it; `grad_hidden_states.0` is compared");
         return Ok(());
     }
     let factor = embed_factor(comparer.reference, model);
@@ -67,8 +67,8 @@ fn hidden(
     Ok(())
 }
 
-/// No site follows the norm's weight or the projection to the embedding's width. The chain rule leads from there to
-/// the nearest site in front: the reference's gradient, back through the projection, times that weight.
+/// There is no site after the norm's weight, or after the projection to the embedding's width. By the chain rule the
+/// gradient at the nearest earlier site is the reference's gradient, back through the projection, times that weight.
 fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &ActivationCache, name: &str) -> Result<()> {
     let normed = LastHidden::of(comparer.reference, model) == LastHidden::Normed;
     let at = if normed { site::ln_final_normalized() } else { site::resid_post(model.config().n_layers - 1) };
@@ -88,7 +88,7 @@ fn last(comparer: &mut Comparer<'_>, model: &HookedTransformer, gradients: &Acti
     Ok(())
 }
 
-/// A gradient after `project_out`, carried to before it: `[.., d_embed]` times the projection's transpose.
+/// A gradient from after `project_out`, moved to before it: `[.., d_embed]` times the projection's transpose.
 fn unprojected(model: &HookedTransformer, theirs: &Numbers) -> Result<Numbers> {
     let Some(project) = &model.net().project_out else { return Ok(theirs.clone()) };
     let weight = project.weight.val();
@@ -104,7 +104,7 @@ fn unprojected(model: &HookedTransformer, theirs: &Numbers) -> Result<Numbers> {
     Ok(Numbers { shape, values: arrakis_models::device::read(gradient.matmul(weight.transpose()))? })
 }
 
-/// What the final norm multiplies by, `[d_model]`.
+/// The final norm's weight, `[d_model]`.
 fn final_weight(model: &HookedTransformer) -> Result<Option<Vec<f32>>> {
     let Some(norm) = &model.net().ln_final else { return Ok(None) };
     let ones = burn::tensor::Tensor::<1>::ones([model.config().d_model], model.device());

@@ -1,4 +1,4 @@
-//! What a reference was computed on: ids, and a mask, types and labels where it has them.
+//! The inputs of a reference: ids, and a mask, types and labels if it has them.
 
 use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
@@ -8,18 +8,18 @@ use super::Reference;
 use super::compare::Comparer;
 use crate::error::Result;
 
-/// The tensors that are inputs and are not compared.
+/// The tensors that are inputs and therefore not compared.
 const NAMES: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "labels"];
 
 /// Inputs of the plain forward.
 pub(super) struct Inputs {
     pub(super) tokens: Tokens,
-    /// What stood at masked positions, `[batch][pos]`; none: each token's label is the next one.
+    /// The original tokens at masked positions, `[batch][pos]`; `None` if each token's label is the next token.
     labels: Option<Vec<Vec<Option<u32>>>>,
 }
 
 impl Inputs {
-    /// The inputs, where there are any.
+    /// The inputs, if the reference has any.
     pub(super) fn of(reference: &Reference, model: &HookedTransformer) -> Result<Option<Self>> {
         let Some(mut tokens) = reference.tokens("input_ids")? else { return Ok(None) };
         if let Some(mask) = reference.ids("attention_mask") {
@@ -41,20 +41,20 @@ impl Inputs {
         Ok(Some(Self { tokens, labels }))
     }
 
-    /// Notes that they are inputs.
+    /// Notes that these tensors are inputs.
     pub(super) fn used(comparer: &mut Comparer<'_>) {
         for name in NAMES {
             comparer.uses(name);
         }
     }
 
-    /// `[batch][pos]`: which positions count; all where nothing is padding.
+    /// `[batch][pos]`: which positions count; `None` if there is no padding.
     pub(super) fn counts(&self) -> Option<&[Vec<bool>]> {
         let padded = self.tokens.real().iter().flatten().any(|real| !real);
         padded.then(|| self.tokens.real())
     }
 
-    /// Mean cross entropy in nats, `[1]`: of masked tokens where there are labels, else of the next one.
+    /// Mean cross entropy in nats, `[1]`: of the masked tokens if there are labels, otherwise of the next token.
     pub(super) fn loss(&self, model: &HookedTransformer, logits: Tensor<3>) -> Result<Tensor<1>> {
         Ok(match &self.labels {
             Some(labels) => model.masked_loss(logits, labels)?,

@@ -1,21 +1,21 @@
-//! Compares a model with numbers someone else computed: a `reference.safetensors` made with transformers.
+//! Compares a model with numbers computed elsewhere: a `reference.safetensors` made with transformers.
 //!
-//! A reference is a file of named tensors: inputs (`input_ids`, `padded.input_ids`, `prompt.0.input_ids`, …) and
-//! what a forward, a backward and a greedy continuation gave for them. Every tensor of the file ends
-//! in the report: compared, or listed with the reason why it was not.
+//! A reference is a file of named tensors: inputs (`input_ids`, `padded.input_ids`, `prompt.0.input_ids`, …) and the
+//! results of a forward, a backward and a greedy continuation on them. The report lists every tensor of the file,
+//! either with its comparison or with the reason it was not compared.
 //!
 //! | name | compared with |
 //! | --- | --- |
 //! | `logits`, `loss` | the output, and its mean cross entropy in nats |
 //! | `embed_out` | `embed` |
 //! | `embeddings_out` | `blocks.0.resid_pre` |
-//! | `hidden_states.i` | `blocks.i.resid_pre`; the last one follows the final norm |
+//! | `hidden_states.i` | `blocks.i.resid_pre`; the last one is taken after the final norm |
 //! | `attentions.i`, `attn_out.i`, `mlp_out.i`, `router_logits.i` | `blocks.i.attn.pattern`, `.attn.out`, `.mlp.out`, `.mlp.router` |
 //! | `final_norm_in` | the last block's `resid_post` |
-//! | `grad_embed`, `grad_hidden_states.i` | the gradient of the loss there |
-//! | `padded.*` | the same with a mask, where it is 1 |
-//! | `nomask.*` | an encoder's on ids alone, without the mask and the types that come with them |
-//! | `generate.*`, `prompt.N.greedy_*` | greedy generation, with the cache of keys and values and without |
+//! | `grad_embed`, `grad_hidden_states.i` | the gradient of the loss at that site |
+//! | `padded.*` | the same on padded rows, at positions where the mask is 1 |
+//! | `nomask.*` | an encoder's results on ids alone, without the mask and the token types |
+//! | `generate.*`, `prompt.N.greedy_*` | greedy generation, with and without the cache of keys and values |
 //! | `prompt.N.*`, `sentence.N.*`, `repeated.*`, `facts.N.*` | runs on trained models' prompts |
 
 mod compare;
@@ -43,11 +43,11 @@ use compare::Comparer;
 
 use crate::error::Result;
 
-/// Runs a model on a reference's inputs and compares what comes out with its numbers.
+/// Runs a model on a reference's inputs and compares the results with its numbers.
 ///
 /// # Errors
 ///
-/// Those of a run: inputs the model cannot be run on. Numbers that differ are not an error; see [`Report::passed`].
+/// Those of a run, if the inputs do not suit the model. Numbers that differ are not an error; see [`Report::passed`].
 pub fn compare(model: &HookedTransformer, reference: &Reference, options: ParityOptions) -> Result<Report> {
     let mut comparer = Comparer::new(reference, options);
     plain::compare(&mut comparer, model)?;

@@ -1,8 +1,8 @@
-//! How to compare.
+//! Options of a comparison.
 
-/// How to compare.
+/// Options of a comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ParityOptions {
-    /// In place of the reference's own tolerance, both absolute and relative.
+    /// Replaces the reference's own tolerance, both absolute and relative.
     pub tolerance: Option<f64>,
 }

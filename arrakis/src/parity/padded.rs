@@ -1,4 +1,4 @@
-//! Padding on the left: the same numbers where tokens are real.
+//! Padding on the left must not change the numbers at real tokens.
 
 use arrakis_models::model::HookedTransformer;
 use arrakis_models::tokens::Tokens;
@@ -47,8 +47,8 @@ fn with_ids(comparer: &Comparer<'_>, tokens: Tokens) -> Result<Tokens> {
     }
 }
 
-/// Without position ids transformers counts slots, padding included, but where it works positions out
-/// of the mask: OPT's table with its offset, and penalties linear in distance.
+/// Without position ids transformers counts slots, padding included. Two kinds of positions are computed from the
+/// mask instead: OPT's table with its offset, and penalties linear in distance (`ALiBi`).
 fn as_transformers_does(model: &HookedTransformer, tokens: Tokens) -> Result<Tokens> {
     let from_mask = match model.config().positions {
         Positions::Learned { offset } => offset > 0,
@@ -63,8 +63,8 @@ fn as_transformers_does(model: &HookedTransformer, tokens: Tokens) -> Result<Tok
     Ok(tokens.with_positions(rows)?)
 }
 
-/// Transformers counts every pair whose second token is real, so one pair a row starts on padding, where
-/// logits mean nothing: that one is taken from the reference's own logits.
+/// Transformers counts every pair whose second token is real, so one pair per row starts on padding, where logits
+/// are meaningless. The loss of that pair is taken from the reference's own logits.
 fn loss(comparer: &mut Comparer<'_>, model: &HookedTransformer, forward: &Forward<'_>) -> Result<()> {
     let tokens = &forward.tokens;
     let losses = arrakis_models::device::read(model.loss_per_token(forward.logits.clone(), tokens)?)?;
@@ -76,12 +76,12 @@ fn loss(comparer: &mut Comparer<'_>, model: &HookedTransformer, forward: &Forwar
             sum += if real[pos] { ours } else { theirs(comparer, tokens, row, pos).unwrap_or(ours) };
         }
     }
-    let note = "the pair that starts on padding is the reference's own";
+    let note = "the pair that starts on padding uses the reference's own logits";
     comparer.check("padded.loss", &Ours { note, ..Ours::new(vec![(sum / f64::from(count)) as f32], &[]) });
     Ok(())
 }
 
-/// Cross entropy of the token after `pos`, by the reference's logits.
+/// Cross entropy of the token after `pos`, from the reference's logits.
 fn theirs(comparer: &Comparer<'_>, tokens: &Tokens, row: usize, pos: usize) -> Option<f64> {
     let Numbers { shape, values } = comparer.reference.numbers("padded.logits")?;
     let vocab = *shape.last()?;

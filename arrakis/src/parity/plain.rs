@@ -1,4 +1,4 @@
-//! A plain forward on `input_ids`, and the same without mask and types.
+//! A plain forward on `input_ids`, and the same without mask and token types.
 
 use arrakis_models::model::HookedTransformer;
 
@@ -7,7 +7,7 @@ use super::forward::Forward;
 use super::inputs::Inputs;
 use crate::error::Result;
 
-/// Sections other parts compare.
+/// Sections that other parts compare.
 const ELSEWHERE: [&str; 10] =
     ["padded.", "nomask.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "induction.", "ioi.", "grad_"];
 
@@ -33,14 +33,14 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     unmasked(comparer, model)
 }
 
-/// `nomask.*`: the ids alone, nothing padded, all of type 0.
+/// `nomask.*`: the ids alone, without padding, all of type 0.
 fn unmasked(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     let names = comparer.unseen("nomask.");
     let Some(tokens) = comparer.reference.tokens("input_ids")?.filter(|_| !names.is_empty()) else { return Ok(()) };
     Forward::of(model, tokens)?.check(comparer, "nomask.", &names, None)
 }
 
-/// What every reference of a forward has.
+/// The tensors that every reference of a forward has.
 fn expected(n_layers: usize) -> Vec<String> {
     let mut names = vec!["logits".to_owned(), "loss".to_owned()];
     names.extend((0..=n_layers).map(|layer| format!("hidden_states.{layer}")));

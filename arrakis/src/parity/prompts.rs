@@ -8,8 +8,8 @@ use super::forward::Forward;
 use super::generation::{Expected, continuation};
 use crate::error::Result;
 
-/// Tables of this kind are results of an analysis of attention, not of a forward.
-const STUDY: &str = "it belongs to a study of heads, which has tools of its own";
+/// Tables of this kind come from an analysis of attention, not from a forward.
+const STUDY: &str = "it belongs to a study of heads, which has its own tools";
 
 pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) -> Result<()> {
     for item in items(comparer, "prompt") {
@@ -21,7 +21,7 @@ pub(super) fn compare(comparer: &mut Comparer<'_>, model: &HookedTransformer) ->
     repeated(comparer, model)
 }
 
-/// Numbers `N` of the items whose `kind.N.input_ids` are there, in order.
+/// The numbers `N` for which `kind.N.input_ids` exists, in order.
 fn items(comparer: &Comparer<'_>, kind: &str) -> Vec<usize> {
     let number = |name: &str| name.strip_prefix(kind)?.strip_prefix('.')?.strip_suffix(".input_ids")?.parse().ok();
     let mut items: Vec<usize> = comparer.reference.names().filter_map(number).collect();
@@ -94,7 +94,7 @@ fn ids(comparer: &mut Comparer<'_>, section: &str) -> Result<Option<Vec<u32>>> {
     comparer.reference.row(&name)
 }
 
-/// Where the notes have the text and the model a tokenizer, the text must give the ids.
+/// If the notes have the text and the model has a tokenizer, the text must give the ids.
 pub(super) fn tokenized(
     comparer: &mut Comparer<'_>,
     model: &HookedTransformer,

@@ -1,4 +1,4 @@
-//! A reference file: named tensors of numbers and of ids, and the notes beside them.
+//! A reference file: named tensors of numbers and ids, and the notes in the JSON file next to it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -28,27 +28,28 @@ pub(super) struct Ids {
     pub(super) values: Vec<i64>,
 }
 
-/// Other people's numbers for one checkpoint.
+/// Numbers that another program computed for one checkpoint.
 #[derive(Clone, Debug)]
 pub struct Reference {
     path: PathBuf,
     numbers: BTreeMap<String, Numbers>,
     ids: BTreeMap<String, Ids>,
-    /// Tensors of other types, with what they hold.
+    /// Tensors of other types, with a description of their content.
     other: BTreeMap<String, String>,
     info: Value,
 }
 
 impl Reference {
-    /// Reads a safetensors file, and the `.json` of the same name beside it where there is one.
+    /// Reads a safetensors file, and the `.json` file of the same name next to it if there is one.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] when it is not there, [`models::Error::File`](arrakis_models::Error::File) when either file is broken.
+    /// [`Error::Read`] if it does not exist, [`models::Error::File`](arrakis_models::Error::File) if either file is
+    /// broken.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-            broken(path, format!("no reference can be read from it: {error}; make or download it again"))
+            broken(path, format!("it is not a readable reference: {error}; make or download it again"))
         })?;
         let notes = path.with_extension("json");
         let info = if notes.is_file() { read_json(&notes)? } else { Value::Null };
@@ -76,17 +77,17 @@ impl Reference {
         }
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The notes beside it; `null` where there are none.
+    /// The notes next to it; `null` if there are none.
     pub fn info(&self) -> &Value {
         &self.info
     }
 
-    /// A tensor of numbers, where there is one of that name.
+    /// The tensor of numbers with this name, if there is one.
     pub fn numbers(&self, name: &str) -> Option<&Numbers> {
         self.numbers.get(name)
     }
@@ -96,7 +97,7 @@ impl Reference {
         self.numbers.keys().chain(self.ids.keys()).chain(self.other.keys()).map(String::as_str)
     }
 
-    /// Names of tensors of numbers.
+    /// The names of the tensors of numbers.
     pub(super) fn number_names(&self) -> impl Iterator<Item = &str> {
         self.numbers.keys().map(String::as_str)
     }
@@ -109,7 +110,7 @@ impl Reference {
         self.other.get(name).map(String::as_str)
     }
 
-    /// Rows of token ids, a single row where the tensor has one axis.
+    /// Rows of token ids; a single row if the tensor has one axis.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ impl Reference {
         self.ids(name).map(tokens).transpose()
     }
 
-    /// An error about what the file holds.
+    /// An error about the content of the file.
     pub(super) fn broken(&self, problem: impl Display) -> Error {
         broken(&self.path, problem)
     }
@@ -131,7 +132,7 @@ impl Reference {
         ids.rows().into_iter().map(|row| row.iter().map(id).collect()).collect()
     }
 
-    /// Token ids of one row.
+    /// The token ids of a single row.
     pub(super) fn row(&self, name: &str) -> Result<Option<Vec<u32>>> {
         let Some(ids) = self.ids(name) else { return Ok(None) };
         Ok(self.rows_of_ids(name, ids)?.into_iter().next())

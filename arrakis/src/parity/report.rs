@@ -1,4 +1,4 @@
-//! What a comparison found, row by row, in the order a forward computes.
+//! The result of a comparison, row by row, in the order of computation.
 
 use std::path::PathBuf;
 
@@ -9,32 +9,32 @@ use super::Tolerance;
 /// One quantity, compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The reference's name of it; what was done to either side in brackets.
+    /// The reference's name for it, with any transformation of either side in brackets.
     pub quantity: String,
-    /// The largest difference, in the quantity's own unit; infinite where one side is not finite.
+    /// The largest difference, in the quantity's own unit; infinite if one side is not finite.
     pub max_abs: f64,
-    /// The largest difference relative to its entry, or to a thousandth of the largest entry where that is more.
+    /// The largest relative difference: to the entry, or to a thousandth of the largest entry if that is larger.
     pub max_rel: f64,
     /// The largest entry of the reference.
     pub largest: f64,
-    /// How far the two may lie apart; absent where they must be equal.
+    /// The allowed difference; absent if the two must be equal.
     pub tolerance: Option<Tolerance>,
-    /// How many numbers were compared.
+    /// The number of values compared.
     pub compared: usize,
-    /// Whether all of them lie within the tolerance.
+    /// Whether all of them are within the tolerance.
     pub pass: bool,
-    /// Index of the number furthest beyond, or nearest to, the tolerance.
+    /// Index of the value that exceeds the tolerance most, or comes closest to it.
     pub worst_at: Vec<usize>,
-    /// What else there is to say.
+    /// Remarks; may be empty.
     pub note: String,
 }
 
 /// A tensor of the reference that was not compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The reference's name of it.
+    /// The reference's name for it.
     pub quantity: String,
-    /// Why not.
+    /// The reason.
     pub why: String,
 }
 
@@ -43,31 +43,31 @@ pub struct Skipped {
 pub struct Report {
     /// The model.
     pub model: String,
-    /// Where it ran.
+    /// The device it ran on.
     pub device: String,
     /// The reference file.
     pub reference: PathBuf,
-    /// What was compared.
+    /// The quantities compared.
     pub rows: Vec<Row>,
-    /// What was not, and why.
+    /// The tensors not compared, and why.
     pub skipped: Vec<Skipped>,
-    /// What a reference of this kind has, and this one lacks.
+    /// Tensors that a reference of this kind has and this one lacks.
     pub missing: Vec<String>,
 }
 
 impl Report {
-    /// Whether something was compared and all of it agrees.
+    /// Whether at least one quantity was compared and all of them agree.
     pub fn passed(&self) -> bool {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.pass)
     }
 
-    /// The rows that differ, in the order a forward computes: the first is nearest the cause.
+    /// The rows that differ, in the order of computation: the first is nearest to the cause.
     pub fn failures(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| !row.pass)
     }
 }
 
-/// Where a quantity comes in a run: sections in order, layers in order, and the parts of a layer as they are computed.
+/// The place of a quantity in a run: by section, then by layer, then by the order of computation within a layer.
 pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
     let sections =
         ["grad_", "nomask.", "padded.", "generate.", "prompt.", "sentence.", "repeated.", "facts.", "text.", "greedy."];
@@ -90,7 +90,7 @@ pub(super) fn order(quantity: &str) -> (usize, String, usize, usize, String) {
         "loss",
     ];
     let part = parts.iter().position(|part| bare.contains(part)).unwrap_or(parts.len());
-    // Without a layer: the embedding comes before all layers, everything else after them.
+    // Without a layer: the embedding is before all layers, everything else after them.
     let depth = layer.map_or_else(
         || if bare.contains("embed_out") || bare.contains("embeddings_out") { 0 } else { usize::MAX },
         |layer| layer + 1,
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_as_a_forward_computes() {
+    fn rows_are_in_the_order_of_a_forward() {
         let mut names = [
             "padded.logits",
             "logits",

@@ -1,4 +1,4 @@
-//! How far two numbers may lie apart, by what they are.
+//! How much two numbers may differ, by quantity.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +9,8 @@ use serde_json::Value;
 pub enum Scale {
     /// The entry itself.
     Entry,
-    /// The largest entry of the same vector along the last axis: the error of a sum is as large as its largest term makes it.
+    /// The largest entry of the same vector along the last axis, because the error of a sum scales with its largest
+    /// term.
     Vector,
     /// The largest entry of the tensor.
     Tensor,
@@ -18,23 +19,23 @@ pub enum Scale {
 /// `|ours - theirs| <= atol + rtol * scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Tolerance {
-    /// Allowed whatever the size.
+    /// Allowed regardless of size.
     pub atol: f64,
-    /// Allowed for each unit of the scale.
+    /// Allowed per unit of the scale.
     pub rtol: f64,
     /// What `rtol` is relative to.
     pub scale: Scale,
 }
 
-/// Where the reference suggests none.
+/// Used if the reference suggests none.
 const USUAL: f64 = 1e-4;
 
-/// Of gradients, against the largest.
+/// For gradients, relative to the largest entry.
 const GRADIENT: f64 = 1e-3;
 
 impl Tolerance {
-    /// The reference's `suggested_tolerance`, else 1e-4 absolute and relative; gradients 1e-3 of the largest.
-    /// `chosen` takes the place of both.
+    /// The reference's `suggested_tolerance`, otherwise 1e-4 absolute and relative; for gradients 1e-3 of the largest.
+    /// `chosen` replaces all of these.
     pub(super) fn of(quantity: &str, info: &Value, chosen: Option<f64>) -> Self {
         let suggested = |key: &str| {
             chosen

@@ -1,4 +1,4 @@
-//! What a call cost, by scope and by site.
+//! The cost of a call, by scope and by site.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,37 +6,37 @@ use std::time::Duration;
 use arrakis_models::ground::bytes::human_bytes;
 use serde::{Deserialize, Serialize};
 
-/// Rows a table shows.
+/// The number of rows shown in the table of scopes.
 const ROWS: usize = 30;
 
-/// Sites a table shows.
+/// The number of sites shown in the table of sites.
 const SITE_ROWS: usize = 6;
 
-/// The time of one scope, all its calls together.
+/// The time of one scope, summed over its calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScopeCost {
     /// Its path, such as `blocks.3.attn`.
-    pub path: String,
+    /// The number of times it was entered.
     /// How often it was entered.
-    pub calls: u64,
     /// Seconds from entering to leaving.
-    pub inclusive_secs: f64,
+    /// Seconds from entering to leaving.
+    /// Of these, the seconds outside any inner scope.
     /// Of these, the seconds in no scope inside it.
     pub self_secs: f64,
 }
 
-/// The cost of one site: what it took to compute its tensor, and the bytes that passed.
+/// The cost of one site: the time to compute its tensor, and its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiteCost {
     /// Its name, such as `blocks.3.attn.pattern`.
     pub site: String,
-    /// How often a tensor passed.
+    /// The number of times it was reached.
     pub passes: u64,
-    /// The axes of the last one.
+    /// The axes of the most recent tensor.
     pub dims: Vec<usize>,
-    /// Bytes of all of them.
+    /// Bytes of all its tensors.
     pub bytes: u64,
-    /// Seconds from the event before it (a site, or a scope entered or left) to each pass.
+    /// Seconds from the previous event (a site, or a scope entered or left) to each time the site is reached, summed.
     #[serde(default)]
     pub self_secs: f64,
 }
@@ -46,36 +46,36 @@ pub struct SiteCost {
 pub struct Share {
     /// An outermost scope: `blocks.0`, `embed`.
     pub path: String,
-    /// Of all outermost scopes, in `[0, 1]`; the shares sum to one.
+    /// Its share of all outermost scopes, in `[0, 1]`; the shares sum to one.
     pub share: f64,
 }
 
 /// The cost of one call.
 ///
-/// A field added later is read as its default from records of before.
+/// Records written before a field was added read it as its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
-    /// Seconds from the call to its return, the device's queue emptied.
+    /// Seconds from the call to its return, with the device's queue finished.
     pub wall_secs: f64,
     /// Every scope, by path.
     pub scopes: Vec<ScopeCost>,
-    /// Every outermost scope's share, in the order they were first entered.
+    /// The share of every outermost scope, in the order they were first entered.
     pub shares: Vec<Share>,
     /// Every site, by name.
     pub sites: Vec<SiteCost>,
-    /// Bytes that passed all sites; an upper bound on what a full capture keeps.
+    /// Bytes of the tensors at all sites; an upper bound on what a full capture keeps.
     pub activation_bytes: u64,
-    /// The most memory the process has held, where the system tells.
+    /// The peak memory of the process, if the system reports it.
     pub peak_rss_bytes: Option<u64>,
-    /// Scopes in order of time, for the trace; not part of the saved profile.
+    /// Time spans of scopes in order, for the trace; not part of the saved profile.
     #[serde(skip)]
     pub spans: Vec<Span>,
-    /// Scopes beyond the number a trace keeps.
+    /// The number of spans beyond the limit of a trace.
     pub spans_left_out: u64,
 }
 
-/// One stay in a scope.
+/// One stay in a scope, from entering to leaving.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The scope's path.

@@ -1,6 +1,6 @@
-//! The memory of the process, as the system counts it.
+//! The memory of the process, as the system reports it.
 
-/// The most resident memory the process has held, in bytes; `None` where the system does not tell.
+/// The peak resident memory of the process, in bytes; `None` if the system does not report it.
 pub(crate) fn peak_rss_bytes() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -1,8 +1,8 @@
 //! Where the time and memory of a call went.
 //!
-//! [`measure`] watches every hooked module that runs on this thread: how long each scope took with and
-//! without the scopes inside it, and how many bytes passed each site. On a GPU the time of a scope is
-//! the time to give its work to the device; the wall time waits for the device to finish.
+//! [`measure`] observes every hooked module that runs on this thread: the time of each scope, with and
+//! without its inner scopes, and the bytes of the tensor at each site. On a GPU the time of a scope is
+//! the time to submit its work to the device; the wall time waits for the device to finish.
 
 mod costs;
 mod memory;
@@ -19,7 +19,7 @@ pub use costs::{Profile, ScopeCost, Share, SiteCost, Span};
 pub(crate) use memory::peak_rss_bytes;
 use spans::Recorder;
 
-/// Runs `body` and measures it; `finish` waits for the device. Nothing is left behind, a panic included.
+/// Runs `body` and measures it; `finish` waits for the device. It stops observing at the end, even after a panic.
 pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
     let recorder = Rc::new(RefCell::new(Recorder::new(Instant::now())));
     let observer: Rc<RefCell<dyn Observer>> = recorder.clone();

@@ -1,4 +1,4 @@
-//! The clock of scopes: what was entered, what was left, and what passed in between.
+//! The clock of scopes: which were entered and left, and which sites were reached in between.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use arrakis_models::hooks::Observer;
 use super::costs::{Profile, ScopeCost, Share, SiteCost, Span};
 use super::memory;
 
-/// Spans a trace keeps: some thousand forwards of a small model.
+/// The most spans that a trace keeps: some thousand forwards of a small model.
 const MOST_SPANS: usize = 200_000;
 
-/// A scope that was entered and not yet left.
+/// A scope that is entered and not yet left.
 struct Open {
     path: String,
     start: Instant,
@@ -25,10 +25,10 @@ struct Total {
     own: Duration,
 }
 
-/// Gathers the costs of one call.
+/// Collects the costs of one call.
 pub(super) struct Recorder {
     origin: Instant,
-    /// When anything last happened.
+    /// The time of the latest event.
     latest: Instant,
     open: Vec<Open>,
     scopes: BTreeMap<String, Total>,
@@ -83,7 +83,7 @@ impl Recorder {
         }
     }
 
-    /// Everything gathered so far.
+    /// Everything collected so far.
     pub(super) fn profile(&mut self, wall: Duration) -> Profile {
         let all: Duration = self.outermost.iter().map(|(_, total)| *total).sum();
         let share = |total: Duration| total.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn self_time_is_inclusive_time_less_the_scopes_inside() {
+    fn self_time_is_inclusive_time_minus_the_inner_scopes() {
         let profile = by_hand();
         let costs: Vec<(&str, f64, f64)> =
             profile.scopes.iter().map(|scope| (scope.path.as_str(), scope.inclusive_secs, scope.self_secs)).collect();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outermost_scopes_share_the_whole() {
+    fn the_shares_of_the_outermost_scopes_sum_to_one() {
         let shares: Vec<(String, f64)> = by_hand().shares.into_iter().map(|share| (share.path, share.share)).collect();
         assert_eq!(shares, [("blocks.0".to_owned(), 0.5), ("ln_final".to_owned(), 0.5)]);
     }

@@ -7,7 +7,7 @@ use super::costs::Profile;
 impl Profile {
     /// Complete events (`"ph": "X"`) of the Trace Event Format, times in microseconds.
     ///
-    /// Only a profile that was just measured has events: a saved one is beside its trace file.
+    /// Only a freshly measured profile has events; a saved one has its trace in a file next to it.
     pub fn to_chrome_trace(&self) -> String {
         let events: Vec<Value> = self
             .spans

@@ -1,4 +1,4 @@
-//! One question to a model: which heads write the name, and does the model know it?
+//! One question about a model: which heads write the name, and does the model know it?
 
 use arrakis::prelude::*;
 
