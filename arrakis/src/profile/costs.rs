@@ -16,12 +16,12 @@ const SITE_ROWS: usize = 6;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScopeCost {
     /// Its path, such as `blocks.3.attn`.
+    pub path: String,
     /// The number of times it was entered.
-    /// How often it was entered.
+    pub calls: u64,
     /// Seconds from entering to leaving.
-    /// Seconds from entering to leaving.
-    /// Of these, the seconds outside any inner scope.
-    /// Of these, the seconds in no scope inside it.
+    pub inclusive_secs: f64,
+    /// Of these, the seconds outside its inner scopes.
     pub self_secs: f64,
 }
 
@@ -36,7 +36,7 @@ pub struct SiteCost {
     pub dims: Vec<usize>,
     /// Bytes of all its tensors.
     pub bytes: u64,
-    /// Seconds from the previous event (a site, or a scope entered or left) to each time the site is reached, summed.
+    /// Seconds from the previous event (a site, or a scope entered or left) to each time it was reached, summed.
     #[serde(default)]
     pub self_secs: f64,
 }
@@ -46,13 +46,13 @@ pub struct SiteCost {
 pub struct Share {
     /// An outermost scope: `blocks.0`, `embed`.
     pub path: String,
-    /// Its share of all outermost scopes, in `[0, 1]`; the shares sum to one.
+    /// Its share of the time of all outermost scopes, in `[0, 1]`; the shares sum to one.
     pub share: f64,
 }
 
 /// The cost of one call.
 ///
-/// Records written before a field was added read it as its default.
+/// A field added later is read as its default from older records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
@@ -68,14 +68,14 @@ pub struct Profile {
     pub activation_bytes: u64,
     /// The peak memory of the process, if the system reports it.
     pub peak_rss_bytes: Option<u64>,
-    /// Time spans of scopes in order, for the trace; not part of the saved profile.
+    /// Spans of scopes in order of time, for the trace; not part of the saved profile.
     #[serde(skip)]
     pub spans: Vec<Span>,
     /// The number of spans beyond the limit of a trace.
     pub spans_left_out: u64,
 }
 
-/// One stay in a scope, from entering to leaving.
+/// One stay in a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The scope's path.

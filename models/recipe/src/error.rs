@@ -1,6 +1,6 @@
-//! Everything that can go wrong when the embedded model is trained or examined.
+//! The error of training and examining the embedded model.
 
-/// The result of anything that can fail here.
+/// The result of everything that can fail in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a model could not be trained or examined.
@@ -13,24 +13,24 @@ pub enum Error {
     /// A tool that examines the model.
     #[error(transparent)]
     Tool(#[from] arrakis::Error),
-    /// The loss is not a number.
+    /// The loss is NaN or infinite.
     #[error(
         "the loss of step {step} is not a number at a peak rate of {peak_lr}: train with a lower rate or a longer warm-up"
     )]
     Diverged {
         /// The step.
         step: u64,
-        /// The rate in the settings.
+        /// The peak learning rate in the settings.
         peak_lr: f64,
     },
-    /// Targets or weights that do not have the shape of their tokens.
+    /// Targets or weights whose shape is not that of their tokens.
     #[error("{what}: expected {expected}, got {actual}")]
     Batch {
-        /// Which list, in which row.
+        /// The list, and its row if it is one row.
         what: String,
-        /// How many were needed.
+        /// How many entries were needed.
         expected: usize,
-        /// How many were given.
+        /// How many entries were given.
         actual: usize,
     },
     /// A token or target that the model does not know.
@@ -38,17 +38,17 @@ pub enum Error {
     Token {
         /// The token.
         token: u32,
-        /// Tokens the model knows, numbered from 0.
+        /// The number of tokens that the model knows, numbered from 0.
         d_vocab: usize,
     },
-    /// A model of another vocabulary was examined.
+    /// A model with a different vocabulary was examined.
     #[error(
         "the exam needs batch * pos * d_vocab = {expected} logits, got {actual}: examine a model of the embedded model's vocabulary"
     )]
     Vocabulary {
-        /// Numbers in `[batch, pos, d_vocab]`.
+        /// The product of `[batch, pos, d_vocab]`.
         expected: usize,
-        /// Numbers the model gave.
+        /// The number of logits from the model.
         actual: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What was measured when a model was trained: the file `facts.json` beside its weights.
+//! What was measured when a model was trained: the file `facts.json` next to its weights.
 
 use arrakis::models::HookedTransformer;
 use serde::{Deserialize, Serialize};
@@ -17,31 +17,31 @@ use crate::train::Settings;
 pub struct Facts {
     /// How it was trained.
     pub settings: Settings,
-    /// What it was trained on in the first phase.
+    /// The text of the first phase.
     pub first_text: Recipe,
-    /// Steps of the first phase.
+    /// The number of steps of the first phase.
     pub first_steps: u64,
-    /// What it was trained on from then on.
+    /// The text of the second phase.
     pub text: Recipe,
-    /// Rows of names among random words in every step from the second phase on.
+    /// Rows per step of names among random words, in the second phase.
     pub shuffled_name_rows: usize,
-    /// Rows of the training sentences with plain words for names in every step from the second phase on.
+    /// Rows per step of training sentences with plain words for names, in the second phase.
     pub unseen_name_rows: usize,
-    /// Rows of names said again in every step from `repeated_from` on.
+    /// Rows per step of repeated names, from `repeated_from` on.
     pub repeated_name_rows: usize,
     /// See [`recipe::REPEATED_FROM`].
     pub repeated_from: u64,
-    /// Steps done.
+    /// The number of steps done.
     pub steps: u64,
     /// Wall time of the whole training, in seconds.
     pub seconds: f64,
     /// The device it was trained on.
     pub device: String,
-    /// How many numbers the parameters are.
+    /// The number of parameters.
     pub parameters: usize,
     /// Mean loss of the last hundred steps, in nats.
     pub train_loss: f64,
-    /// Loss on text of a seed never trained on, in nats.
+    /// Loss on text from a seed that is not used in training, in nats.
     pub held_out_loss: f64,
     /// The three tasks on held-out names, templates, years and sequences.
     pub tasks: Report,
@@ -53,7 +53,7 @@ pub struct Facts {
     pub names: Vec<NameRole>,
     /// SHA-256 of `model.safetensors`.
     pub weights_sha256: String,
-    /// SHA-256 of the vocabulary, one token a line.
+    /// SHA-256 of the vocabulary, one token per line.
     pub vocabulary_sha256: String,
 }
 
@@ -62,19 +62,19 @@ pub fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// SHA-256 of the vocabulary, one token a line.
+/// SHA-256 of the vocabulary, one token per line.
 pub fn vocabulary_sha256() -> String {
     sha256(vocab::tokens().join("\n").as_bytes())
 }
 
-/// How a training run went, as far as the model itself does not tell.
+/// The facts of a training run that the model itself does not contain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
     /// How it was trained.
     pub settings: Settings,
     /// Seed of its text.
     pub text_seed: u64,
-    /// Steps done.
+    /// The number of steps done.
     pub steps: u64,
     /// Wall time, in seconds.
     pub seconds: f64,
@@ -83,7 +83,7 @@ pub struct Run {
 }
 
 impl Facts {
-    /// Measures a trained model, `rows` rows a task; `weights` are the bytes of its file.
+    /// Measures a trained model, with `rows` rows per task; `weights` are the bytes of its file.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Facts {
     }
 }
 
-/// The embedded model on the CPU, and the facts beside its weights.
+/// The embedded model on the CPU, and the facts next to its weights.
 #[cfg(test)]
 pub(crate) fn embedded() -> (HookedTransformer, Facts) {
     let model = arrakis::models::HookedAutoModel::embedded_on(&arrakis::models::device::cpu()).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     fn the_embedded_model_is_the_one_its_facts_describe() {
         let (model, facts) = embedded();
         assert_eq!(sha256(include_bytes!("../../weights/model.safetensors")), facts.weights_sha256);
-        assert_eq!(model.config(), &recipe::config(), "arrakis.json and the recipe agree");
+        assert_eq!(model.config(), &recipe::config(), "arrakis.json and the recipe differ");
         assert_eq!((model.name(), model.n_params()), ("embedded", facts.parameters));
     }
 
@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn it_does_its_tasks_on_what_it_never_saw() {
+    fn it_does_its_tasks_on_held_out_text() {
         let tasks = exam::take(&embedded().0, recipe::HELD_OUT_SEED + 7, 128).unwrap();
         let at_least = |score: Score, accuracy: f64| assert!(score.accuracy >= accuracy, "{tasks:?}");
         at_least(tasks.induction, 0.98);
         at_least(tasks.greater_than, 0.98);
         at_least(tasks.name_mover_templates, 0.98);
-        // Names never seen in the task: 1.00 and 0.98 in facts.json; 128 questions are within 0.04 of that.
+        // Held-out names score 1.00 and 0.98 in facts.json; a score over 128 questions is within 0.04 of that.
         at_least(tasks.name_mover, 0.95);
         at_least(tasks.name_mover_names, 0.94);
     }

@@ -1,7 +1,7 @@
 //! How the embedded model of `arrakis-models` is made: its text, its training, its exam.
 //!
-//! Stands above `arrakis`, so that the exam asks the same tools a researcher asks. `models/weights/` holds what
-//! the binary `train-embedded` writes: weights, tokenizer and measured facts.
+//! This crate depends on `arrakis`, so the exam uses the same tools as a researcher. `models/weights/` has the output
+//! of the binary `train-embedded`: weights, tokenizer and measured facts.
 
 pub mod error;
 pub mod exam;

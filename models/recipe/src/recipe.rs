@@ -10,17 +10,17 @@ use crate::text::mixture::{Batch, Mixture, Recipe};
 use crate::text::{N_CTX, repeated_names, shuffled_names, unseen_names, vocab};
 use crate::train::Settings;
 
-/// Seed of the embedded model's start and of its text.
+/// Seed of the embedded model's initial parameters and of its text.
 pub const SEED: u64 = 1;
 
-/// Steps the embedded model is trained for.
+/// The number of steps that the embedded model is trained for.
 pub const STEPS: u64 = 5000;
 
-/// Seed of text that is never trained on.
+/// Seed of text that is never used in training.
 pub const HELD_OUT_SEED: u64 = 1 << 32;
 
-/// Three layers, the fewest in which what depends on a repeated name can be composed: a head that notes the
-/// repetition, one that carries it to the end, one that acts on it.
+/// Three layers, the fewest that can compose the use of a repeated name: one head marks the repetition, one moves
+/// that mark to the last position, one acts on it.
 pub fn config() -> TransformerConfig {
     let mut config = TransformerConfig::plain("gpt2", 3, 128, 4, vocab::tokens().len(), N_CTX);
     config.activation = ActivationKind::Relu;
@@ -28,7 +28,7 @@ pub fn config() -> TransformerConfig {
     config
 }
 
-/// How it is trained.
+/// The training settings.
 pub fn settings(seed: u64, steps: u64) -> Settings {
     Settings {
         seed,
@@ -45,21 +45,21 @@ pub fn settings(seed: u64, steps: u64) -> Settings {
     }
 }
 
-/// Steps of the first phase.
+/// The number of steps of the first phase.
 pub const FIRST_STEPS: u64 = 650;
 
-/// What it is trained on at first: mostly repeats, so that induction heads form before anything else.
+/// The text of the first phase: mostly repeats, so that induction heads form before anything else.
 pub fn first_text(seed: u64) -> Recipe {
     Recipe { seed, batch: 32, mixture: Mixture { induction: 80, name_mover: 12, greater_than: 5 } }
 }
 
-/// What it is trained on from then on, besides [`SHUFFLED_NAMES`] rows of names among random words and
+/// The text of the second phase, without its [`SHUFFLED_NAMES`] rows of names among random words and its
 /// [`UNSEEN_NAMES`] rows of sentences about plain words.
 pub fn text(seed: u64) -> Recipe {
     Recipe { seed, batch: 22, mixture: Mixture { induction: 30, name_mover: 42, greater_than: 14 } }
 }
 
-/// The text of one step; from the second phase on weighted as [`balanced`] does.
+/// The text of one step; in the second phase weighted as [`balanced`] does.
 pub fn batch(seed: u64, step: u64) -> Batch {
     if step < FIRST_STEPS {
         return first_text(seed).batch(step);
@@ -75,20 +75,21 @@ pub fn batch(seed: u64, step: u64) -> Batch {
     balanced(batch)
 }
 
-/// The step from which rows of names said again are added.
+/// The step from which rows of repeated names are added.
 pub const REPEATED_FROM: u64 = 2000;
 
-/// How many of them every step has from then on.
+/// The number of these rows per step.
 pub const REPEATED_NAMES: usize = 8;
 
-/// Rows of names among random words that every step of the second phase has besides; they grow longer step by step.
+/// The number of additional rows per step of names among random words, in the second phase; their length grows with the
+/// step.
 pub const SHUFFLED_NAMES: usize = 8;
 
-/// Rows of the training sentences with plain words for names that every step of the second phase has besides.
+/// The number of additional rows per step of training sentences with plain words for names, in the second phase.
 pub const UNSEEN_NAMES: usize = 8;
 
-/// Plain text is where held-out names stand, and in it "a drink to" goes on with "show": as a target that word
-/// would teach that held-out names are given nothing.
+/// Sets the weight of "show" after "a drink to" to zero. Plain text is the only text with held-out names, and there
+/// "show" follows those words: as a target it would teach that held-out names are given nothing.
 fn unweigh_purposes(batch: &mut Batch) {
     let [to, show] = ["to", "show"].map(vocab::spaced);
     for ((tokens, targets), weights) in batch.tokens.iter().zip(&batch.targets).zip(&mut batch.loss_mask) {
@@ -97,12 +98,13 @@ fn unweigh_purposes(batch: &mut Batch) {
     }
 }
 
-/// What a word that its text does not decide counts for, as a share of what it counted.
+/// The factor on the weight of words that the text before them does not determine.
 const UNDECIDED: f32 = 0.25;
 
-/// The same text with every row worth the same, and less for words that nothing before them decides.
+/// The same text with equal weight for every row, and less for words that the text before them does not determine.
 ///
-/// A row of repeats has up to sixty decided words and a name only one: unweighted, names are hardly heard.
+/// A row of repeats has up to sixty determined words and a row of names only one. Without this, names have little
+/// weight.
 #[must_use]
 pub fn balanced(mut batch: Batch) -> Batch {
     for row in &mut batch.loss_mask {
@@ -117,11 +119,11 @@ pub fn balanced(mut batch: Batch) -> Batch {
     batch
 }
 
-/// The toy vocabulary's tokenizer, which opens every text with `<|endoftext|>` as training text is opened.
+/// The tokenizer of the toy vocabulary. It starts every text with `<|endoftext|>`, as the training text starts.
 ///
 /// # Errors
 ///
-/// `arrakis::models::Error::Tokenizer` when it cannot be built.
+/// `arrakis::models::Error::Tokenizer` if it cannot be built.
 pub fn tokenizer() -> Result<Tokenizer> {
     let failed = |problem: String| Error::Tokenizer { action: "build", problem };
     let opened = |template: &str| format!("{}:0 {template}", vocab::END_OF_TEXT);
@@ -144,7 +146,7 @@ mod tests {
     use arrakis::models::Bos;
 
     #[test]
-    fn a_text_opens_with_one_end_of_text() {
+    fn a_text_starts_with_one_end_of_text() {
         let tokenizer = tokenizer().unwrap();
         let ids = tokenizer.encode("Mary and John", Bos::AsTokenizer).unwrap();
         assert_eq!(ids[0], vocab::END_OF_TEXT_ID);
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_worth_the_same() {
+    fn every_row_has_the_same_weight() {
         let rows = vec![vec![1.0, 1.0, 0.8], vec![1.0, 0.0, 0.0]];
         let batch = balanced(Batch { tokens: vec![], targets: vec![], loss_mask: rows });
         let expected = [[1.0 / 2.2, 1.0 / 2.2, 0.2 / 2.2], [1.0, 0.0, 0.0]];

@@ -1,4 +1,4 @@
-//! Trains the model that ships with the crate, and measures it.
+//! Trains and measures the model that ships with the crate.
 //!
 //! `cargo run -p arrakis-recipe --bin train-embedded -- --out models/weights [--steps N] [--seed S] [--resume]`
 
@@ -19,10 +19,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 const USAGE: &str = "usage: train-embedded [--out FOLDER] [--checkpoints FOLDER] [--steps N] [--seed S] [--resume]";
 /// Steps between checkpoints.
 const SAVE_EVERY: u64 = 500;
-/// Rows of every exam.
+/// Rows of each exam.
 const ROWS: usize = 256;
 
-/// What was asked for.
+/// The command line.
 struct Options {
     out: PathBuf,
     checkpoints: PathBuf,
@@ -91,7 +91,7 @@ fn train(options: &Options) -> Result<()> {
     publish(&trainer.model(), &run, &options.out)
 }
 
-/// Trains to the end, with a bar, a line every hundred steps, and checkpoints.
+/// Trains to the end, with a progress bar, a line every hundred steps, and checkpoints.
 fn run(trainer: &mut Trainer, options: &Options, log: &mut Log) -> Result<()> {
     let bar = bar(options.steps, trainer.steps_done());
     let seed = options.seed;
@@ -119,12 +119,12 @@ fn bar(steps: u64, done: u64) -> ProgressBar {
     ProgressBar::new(steps).with_style(style).with_position(done)
 }
 
-/// `training_log.csv`: the mean of every ten steps, so that the file stays small.
+/// `training_log.csv`: means over ten steps, so that the file stays small.
 struct Log {
     path: PathBuf,
-    /// Rows of the run that is resumed, header included.
+    /// Rows of the run that is resumed, including the header.
     earlier: String,
-    /// The means of ten steps in its last rows.
+    /// The losses in its last rows, each the mean of ten steps.
     earlier_losses: VecDeque<f64>,
     /// Wall time of that run.
     earlier_seconds: f64,
@@ -133,7 +133,7 @@ struct Log {
 }
 
 impl Log {
-    /// Keeps what a file in the folder says of the steps before `done`.
+    /// Keeps the rows about steps before `done` of an existing file in the folder.
     fn open(out: &Path, done: u64) -> Result<Self> {
         std::fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
         let path = out.join("training_log.csv");
@@ -164,12 +164,12 @@ impl Log {
         self.steps.push((step, self.seconds()));
     }
 
-    /// Wall time of the whole training so far.
+    /// Wall time of the whole training so far, in seconds.
     fn seconds(&self) -> f64 {
         self.earlier_seconds + self.start.elapsed().as_secs_f64()
     }
 
-    /// Mean loss of the last hundred steps.
+    /// Mean loss of the last hundred steps, in nats.
     fn recent(&self) -> f64 {
         let losses: Vec<f64> = self
             .earlier_losses
@@ -193,7 +193,7 @@ impl Log {
     }
 }
 
-/// Writes model, tokenizer and facts, and prints the facts.
+/// Writes the model, the tokenizer and the facts, and prints the facts.
 fn publish(model: &HookedTransformer, run: &Run, out: &Path) -> Result<()> {
     let chosen = device::choose(None)?;
     let model = HookedTransformer::new(model.net().clone(), "embedded", Some(recipe::tokenizer()?), &chosen);

@@ -1,4 +1,4 @@
-//! What each head looks at on repeated random words.
+//! The attention stripes of each head on repeated random words.
 
 use arrakis::models::HookedTransformer;
 use arrakis::prelude::{HeadDetector, HeadKind, Tool as _};
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::text::repeats::Repeats;
 
-/// Mean attention of one head, each 0 to 1: see [`HeadDetector::stripes_of`].
+/// Mean attention of one head, each value from 0 to 1: see [`HeadDetector::stripes_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadStripes {
-    /// Its block.
+    /// Its layer.
     pub layer: usize,
-    /// Its place in the block.
+    /// Its index in the layer.
     pub head: usize,
     /// From a token's second occurrence to the token after its first.
     pub induction: f64,
-    /// From every token but the first to the one before it.
+    /// From every token but the first to the previous one.
     pub previous_token: f64,
     /// From a token's second occurrence to its first.
     pub duplicate_token: f64,
@@ -28,7 +28,7 @@ pub struct HeadStripes {
 ///
 /// # Errors
 ///
-/// Those of a run: rows that do not fit the model.
+/// Those of a run, if the rows do not fit the model.
 pub fn head_stripes(model: &HookedTransformer, repeats: &Repeats) -> Result<Vec<HeadStripes>> {
     let tables = HeadDetector::new(model)?.stripes_of(repeats.rows.clone(), repeats.length)?;
     let score = |wanted: HeadKind, at: &Head| {

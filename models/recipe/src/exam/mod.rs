@@ -1,4 +1,4 @@
-//! How good a model is at the three tasks, and which heads do them.
+//! Measures how well a model does the three tasks, and which heads do them.
 
 mod heads;
 mod names;
@@ -16,14 +16,14 @@ use crate::recipe;
 use crate::text::mixture::Recipe;
 use crate::train::weighted_cross_entropy;
 
-/// Rows a run.
+/// Rows per run.
 const BATCH: usize = 64;
 
-/// Marks every task on `rows` held-out rows each: see [`evaluate`].
+/// Scores every task on `rows` held-out rows each: see [`evaluate`].
 ///
 /// # Errors
 ///
-/// [`crate::Error::Vocabulary`] for a model of another vocabulary.
+/// [`crate::Error::Vocabulary`] if the model has a different vocabulary.
 pub fn take(model: &HookedTransformer, seed: u64, rows: usize) -> Result<Report> {
     evaluate(seed, rows, BATCH, |rows| Ok(device::read(model.forward(rows.to_vec())?)?))
 }

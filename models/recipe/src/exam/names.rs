@@ -1,4 +1,4 @@
-//! What each head does where a name is to be predicted.
+//! What each head does at the position where a name is predicted.
 
 use arrakis::models::{HookedTransformer, Side, Tokens};
 use arrakis::prelude::{Ablation, AblationKind, AttentionPatterns, Metric, Tool as _};
@@ -10,31 +10,31 @@ use crate::error::Result;
 use crate::text::name_mover::{self, Prompt};
 use crate::text::{Split, vocab};
 
-/// What one head does where a name is to be predicted.
+/// What one head does at the position where a name is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NameRole {
-    /// Its block.
+    /// Its layer.
     pub layer: usize,
-    /// Its place in the block.
+    /// Its index in the layer.
     pub head: usize,
     /// Attention from the last token to the indirect object.
     pub to_indirect_object: f64,
-    /// Attention from the last token to the subject, both occurrences.
+    /// Attention from the last token to both occurrences of the subject.
     pub to_subject: f64,
-    /// How far the logit difference (right name minus subject) falls when the head's `z` is zero.
+    /// How much the logit difference (right name minus subject) falls when the head's `z` is set to zero.
     pub drop: f64,
 }
 
 /// The roles of all heads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NameRoles {
-    /// Mean logit difference of the untouched model, right name minus subject, in nats.
+    /// Mean logit difference of the unmodified model, right name minus subject, in nats.
     pub logit_diff: f64,
-    /// One a head, layer by layer.
+    /// One per head, layer by layer.
     pub heads: Vec<NameRole>,
 }
 
-/// What every head does for names, on `rows` prompts of held-out names and templates.
+/// The role of every head in predicting names, on `rows` prompts with held-out names and templates.
 ///
 /// # Errors
 ///
@@ -86,7 +86,7 @@ mod tests {
         let close = |found: f64, fact: f64, allowed: f64| {
             assert!((found - fact).abs() < allowed, "{found} is not {fact}");
         };
-        // In nats; a logit differs by rounding when its prompt is padded to another length.
+        // In nats; a logit differs by rounding if its prompt is padded to another length.
         close(found.logit_diff, facts.logit_diff, 1e-4);
         assert_eq!(found.heads.len(), facts.names.len());
         for (found, fact) in found.heads.iter().zip(&facts.names) {

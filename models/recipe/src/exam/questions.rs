@@ -1,4 +1,4 @@
-//! How well a model does the three tasks on names, templates, years and sequences it never saw.
+//! How well a model does the three tasks on held-out names, templates, years and sequences.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -6,45 +6,45 @@ use rand_chacha::ChaCha8Rng;
 use crate::error::{Error, Result};
 use crate::text::{N_CTX, Split, greater_than, induction, name_mover, vocab};
 
-/// One prediction to mark.
+/// One prediction to score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Which row of the exam it is asked in.
+    /// The row of the exam that it belongs to.
     pub row: usize,
-    /// The position whose logits answer it.
+    /// The position whose logits are scored.
     pub pos: usize,
-    /// Tokens that are right.
+    /// The right answers, as token ids.
     pub right: Vec<u32>,
-    /// Tokens that fall for the trap: the subject, an earlier year; none for induction.
+    /// The typical wrong answers: the subject, or earlier years; empty for induction.
     pub wrong: Vec<u32>,
 }
 
-/// Rows to run through a model, and what to ask of its logits.
+/// Rows for a model, and questions about its logits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exam {
-    /// Token ids, `[batch, pos]`; rows are `N_CTX` long, filled with `<|endoftext|>` on the right.
+    /// Token ids, `[batch, pos]`; each row is `N_CTX` long, padded with `<|endoftext|>` on the right.
     pub rows: Vec<Vec<u32>>,
     /// The questions, in the order of the rows.
     pub questions: Vec<Question>,
 }
 
-/// The marks of one exam.
+/// The score of one exam.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Score {
-    /// Questions asked.
+    /// The number of questions.
     pub questions: usize,
-    /// Share whose most probable token, of the whole vocabulary, is right.
+    /// The share of questions whose most probable token, of the whole vocabulary, is right.
     pub accuracy: f64,
-    /// Mean of minus the log of the probability of all right tokens together, in nats.
+    /// The mean of minus the log of the summed probability of all right tokens, in nats.
     pub loss: f64,
-    /// Mean probability of the right tokens less that of the wrong ones, -1 to 1.
+    /// The mean probability of the right tokens minus that of the wrong ones, -1 to 1.
     pub prob_diff: f64,
 }
 
-/// The marks of every task.
+/// The scores of every task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
-    /// Repeats of random sequences never drawn before.
+    /// Repeats of random sequences that training never drew.
     pub induction: Score,
     /// Held-out names in held-out templates.
     pub name_mover: Score,
@@ -57,7 +57,7 @@ pub struct Report {
 }
 
 impl Exam {
-    /// Adds a row, cut or filled to `N_CTX`; gives its number.
+    /// Adds a row, cut or padded to `N_CTX`; returns its index.
     fn row(&mut self, tokens: &[u32]) -> usize {
         let mut row = tokens.to_vec();
         row.resize(N_CTX, vocab::END_OF_TEXT_ID);
@@ -65,7 +65,7 @@ impl Exam {
         self.rows.len() - 1
     }
 
-    /// Repeated random sequences: every word a repeat decides.
+    /// Repeated random sequences, with a question for every word that repetition determines.
     pub fn induction(seed: u64, rows: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut exam = Self::default();
@@ -78,7 +78,7 @@ impl Exam {
         exam
     }
 
-    /// Indirect objects, in both orders.
+    /// Indirect objects, with the names in both orders.
     pub fn name_mover(seed: u64, rows: usize, names: Split, templates: Split) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut exam = Self::default();
@@ -104,13 +104,13 @@ impl Exam {
         exam
     }
 
-    /// Runs the rows, `batch` at a time, and marks what comes out.
+    /// Runs the rows, `batch` at a time, and scores the logits.
     ///
-    /// `logits` gets rows of `N_CTX` tokens and gives `[batch, pos, d_vocab]`, flat, row by row.
+    /// `logits` gets rows of `N_CTX` tokens and returns `[batch, pos, d_vocab]`, flat and row-major.
     ///
     /// # Errors
     ///
-    /// Those of `logits`, and [`Error::Vocabulary`] when it gives another number of logits.
+    /// Those of `logits`, and [`Error::Vocabulary`] if it returns a different number of logits.
     pub fn take(&self, batch: usize, mut logits: impl FnMut(&[Vec<u32>]) -> Result<Vec<f32>>) -> Result<Score> {
         let batch = batch.max(1);
         let mut marks = Vec::with_capacity(self.questions.len());
@@ -136,20 +136,20 @@ fn at(logits: &[f32], row: usize, pos: usize) -> &[f32] {
     &logits[start..start + d_vocab]
 }
 
-/// The marks of one question.
+/// The score of one question.
 struct Mark {
     correct: bool,
     right: f64,
     wrong: f64,
 }
 
-/// Marks one position's logits, `[d_vocab]`.
+/// Scores one position's logits, `[d_vocab]`.
 fn mark(question: &Question, logits: &[f32]) -> Mark {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weight = |id: &u32| f64::from(logits[*id as usize] - max).exp();
     let total: f64 = logits.iter().map(|logit| f64::from(logit - max).exp()).sum();
     let sum = |ids: &[u32]| ids.iter().map(weight).sum::<f64>() / total;
-    // Strictly above every other token: a tie, and a model that gives NaN, are wrong.
+    // Strictly above every other token: a tie counts as wrong, and so does NaN.
     let best = question.right.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
     let beaten = |(id, logit): (u32, &f32)| question.right.contains(&id) || *logit < best;
     Mark { correct: (0..).zip(logits).all(beaten), right: sum(&question.right), wrong: sum(&question.wrong) }
@@ -167,7 +167,7 @@ impl Score {
     }
 }
 
-/// Marks every task on `rows` held-out rows each, `batch` rows a run; see [`Exam::take`] for `logits`.
+/// Scores every task on `rows` held-out rows each, `batch` rows per run; see [`Exam::take`] for `logits`.
 ///
 /// # Errors
 ///
@@ -192,7 +192,7 @@ pub fn evaluate(
 mod tests {
     use super::*;
 
-    /// Logits that favour one token for each position: `say(row, pos)`.
+    /// Logits that favour one token at each position: `say(row, pos)`.
     fn oracle(rows: &[Vec<u32>], say: impl Fn(&[u32], usize) -> u32) -> Vec<f32> {
         let d_vocab = vocab::tokens().len();
         let mut logits = vec![0.0; rows.len() * N_CTX * d_vocab];
@@ -204,13 +204,13 @@ mod tests {
         logits
     }
 
-    /// What followed the last earlier copy of this token.
+    /// The token that followed the last earlier copy of this token.
     fn copy(row: &[u32], pos: usize) -> u32 {
         (1..pos).rev().find(|&i| row[i] == row[pos]).map_or(1, |i| row[i + 1])
     }
 
     #[test]
-    fn equal_logits_are_marked_by_hand() {
+    fn the_scores_of_equal_logits_by_hand() {
         let exam = Exam::greater_than(1, 20, Split::HeldOut);
         let score = exam.take(7, |rows| Ok(oracle(rows, |_, _| 0).iter().map(|_| 1.0).collect())).unwrap();
         let later: f64 = exam.questions.iter().map(|q| q.right.len() as f64).sum::<f64>() / 20.0;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_of_another_shape_are_refused() {
+    fn a_wrong_number_of_logits_is_refused() {
         let error = Exam::induction(5, 2).take(2, |_| Ok(vec![0.0; 6])).unwrap_err();
         let expected = 2 * 64 * vocab::tokens().len();
         assert_eq!(

@@ -1,15 +1,15 @@
-//! One piece of training text: its tokens and how much each prediction counts.
+//! One piece of training text: its tokens and the weight of each prediction.
 
 use super::{N_CTX, vocab};
 
-/// Weight of a token that the text before it decides.
+/// Weight of a token that the text before it determines.
 pub const PREDICTABLE: f32 = 1.0;
-/// Weight of ordinary words, which are learnt as a language model learns them.
+/// Weight of ordinary words, which are learned as in any language model.
 pub const TEXT: f32 = 0.2;
-/// Weight of tokens drawn at random: enough to keep their probabilities honest.
+/// Weight of random tokens: enough to keep their probabilities calibrated.
 pub const NOISE: f32 = 0.02;
 
-/// A text of `N_CTX + 1` tokens at most, so that every position of a row has a target.
+/// A text of at most `N_CTX + 1` tokens, so that every position of a row has a target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// Token ids, `<|endoftext|>` first.
@@ -19,7 +19,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Opens a document: `<|endoftext|>`, which nothing predicts.
+    /// Starts a document with `<|endoftext|>`, which is not a target.
     pub fn open() -> Self {
         Self { tokens: vec![vocab::END_OF_TEXT_ID], weights: vec![0.0] }
     }
@@ -30,12 +30,12 @@ impl Document {
         self.weights.push(weight);
     }
 
-    /// Adds tokens of one weight.
+    /// Adds tokens that have the same weight.
     pub fn extend(&mut self, tokens: impl IntoIterator<Item = u32>, weight: f32) {
         tokens.into_iter().for_each(|token| self.push(token, weight));
     }
 
-    /// Ends the text with one `<|endoftext|>` to be predicted, then fills or cuts it to `N_CTX + 1` tokens.
+    /// Ends the text with one `<|endoftext|>` that is a target, then pads or cuts it to `N_CTX + 1` tokens.
     #[must_use]
     pub fn close(mut self) -> Self {
         self.push(vocab::END_OF_TEXT_ID, TEXT);
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_fills_with_weightless_end_of_text() {
+    fn closing_pads_with_weightless_end_of_text() {
         let mut document = Document::open();
         document.extend([7, 8], PREDICTABLE);
         let document = document.close();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_cuts_what_is_too_long() {
+    fn closing_cuts_a_text_that_is_too_long() {
         let mut document = Document::open();
         document.extend(2..200, NOISE);
         assert_eq!(document.close().tokens.last(), Some(&65));

@@ -9,20 +9,21 @@ use super::templates::{fillers, pick};
 use super::words::{CENTURIES, EVENTS};
 use super::{Split, vocab};
 
-/// A sentence that stops between the digits of its last year.
+/// A sentence that ends between the digits of its last year.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// What the tokens spell, without the opening `<|endoftext|>`.
+    /// The text of the tokens, without the initial `<|endoftext|>`.
     pub text: String,
     /// Token ids, `<|endoftext|>` first.
     pub tokens: Vec<u32>,
-    /// The position whose logits predict the year: the last.
+    /// The position whose logits predict the year, which is the last.
     pub answer_pos: usize,
     /// Last two digits of the first year, 2 to 98.
     pub start: u8,
-    /// Where those two digits are.
+    /// The position of those two digits.
     pub start_pos: usize,
-    /// `tokens` with 01 as the first year, after which nearly every year is later (the corrupted data of Hanna et al.).
+    /// `tokens` with 01 as the first year, after which nearly every year is later (the corrupted prompt of Hanna et
+    /// al.).
     pub corrupted: Vec<u32>,
 }
 
@@ -32,18 +33,18 @@ impl Prompt {
         (self.start + 1..100).map(vocab::year).collect()
     }
 
-    /// The years that do not, as tokens.
+    /// The years that are not later, as tokens.
     pub fn wrong(&self) -> Vec<u32> {
         (0..=self.start).map(vocab::year).collect()
     }
 }
 
-/// The side a first year belongs to: one in five of all pairs of century and year is held out, spread over both.
+/// The side of the split of a first year: one in five of all pairs of century and year is held out, spread over both.
 pub fn side(century: u8, start: u8) -> Split {
     if (u32::from(century) * 3 + u32::from(start)).is_multiple_of(5) { Split::HeldOut } else { Split::Train }
 }
 
-/// Draws a prompt whose first year is on one side of the split; sentences without a year may stand before it.
+/// Draws a prompt whose first year is on one side of the split; it may start with sentences that have no year.
 pub fn prompt(rng: &mut impl Rng, split: Split) -> Prompt {
     let (century, start) = draw_year(rng, split);
     let count = if rng.random_bool(0.4) { 0 } else { rng.random_range(1..=3) };
@@ -71,7 +72,7 @@ fn build(before: &[String], event: &str, century: u8, start: u8) -> Prompt {
     Prompt { text, tokens, answer_pos, start, start_pos, corrupted }
 }
 
-/// One row of training text: a training prompt, one later year, drawn evenly, and a full stop.
+/// One row of training text: a training prompt, a later year drawn uniformly, and a full stop.
 pub fn document(rng: &mut impl Rng) -> Document {
     let prompt = prompt(rng, Split::Train);
     let later = vocab::year(rng.random_range(prompt.start + 1..=99));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn held_out_years_never_train() {
+    fn held_out_years_are_not_in_the_training_text() {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         for _ in 0..300 {
             let document = document(&mut rng);

@@ -1,7 +1,8 @@
-//! Random words, repeated: the second time each next word is known to a model that looks up what followed the last time.
+//! Random words, repeated: a model can predict the second copy if it looks up what followed each word the first time.
 //!
-//! Source: Olsson et al., "In-context Learning and Induction Heads" (2022), repeated random sequences. The segment's length,
-//! what precedes it and the gap between repeats all vary, so that no fixed distance predicts the next word.
+//! Source: Olsson et al., "In-context Learning and Induction Heads" (2022), repeated random sequences. The length of
+//! the segment, the text before it and the gap between repeats all vary, so that no fixed distance predicts the next
+//! word.
 
 use std::sync::LazyLock;
 
@@ -12,7 +13,7 @@ use super::document::{Document, NOISE, PREDICTABLE};
 use super::words::{HELD_OUT_NAMES, PLAIN, TRAIN_NAMES};
 use super::{N_CTX, vocab};
 
-/// How a repeated sequence is laid out, in tokens.
+/// The layout of a repeated sequence, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Random words before the first repeat.
@@ -39,13 +40,13 @@ impl Layout {
 pub struct Repeated {
     /// `<|endoftext|>`, then `N_CTX` words.
     pub tokens: Vec<u32>,
-    /// Positions in `tokens` whose own token the text before decides: a repeat's words, but for its first.
+    /// Positions in `tokens` whose own token is determined by the text before: a repeat's words, except its first.
     pub predictable: Vec<usize>,
-    /// How it was laid out.
+    /// Its layout.
     pub layout: Layout,
 }
 
-/// The words most sequences are made of: plain words and all names, held-out ones included.
+/// The pool of most sequences: plain words and all names, held-out ones included.
 static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     [&PLAIN[..], &TRAIN_NAMES, &HELD_OUT_NAMES].into_iter().flatten().map(|word| vocab::spaced(word)).collect()
 });
@@ -53,16 +54,16 @@ static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
 /// Every token but the two special ones.
 static ANY: LazyLock<Vec<u32>> = LazyLock::new(|| (2..vocab::tokens().len() as u32).collect());
 
-/// Draws a sequence; three in four use words and names, the rest any token.
+/// Draws a sequence; three in four use words and names, the rest use any token.
 pub fn draw(rng: &mut impl Rng) -> Repeated {
     let pool = if rng.random_bool(0.75) { &*WORDS } else { &*ANY };
     let layout = Layout::draw(rng);
     repeat(rng, pool, layout)
 }
 
-/// Lays out one sequence; no token of it appears twice but by repetition.
+/// Lays out one sequence; no token in it appears twice except by repetition.
 ///
-/// `pool` holds distinct tokens, at least `N_CTX` of them, so that the noise never runs out.
+/// `pool` has at least `N_CTX` distinct tokens, so that there are always enough random words.
 fn repeat(rng: &mut impl Rng, pool: &[u32], layout: Layout) -> Repeated {
     let mut fresh = index::sample(rng, pool.len(), N_CTX).into_iter().map(|place| pool[place]);
     let segment: Vec<u32> = fresh.by_ref().take(layout.segment).collect();
@@ -74,7 +75,7 @@ fn repeat(rng: &mut impl Rng, pool: &[u32], layout: Layout) -> Repeated {
         if start > N_CTX {
             break;
         }
-        // Without a gap a third repeat's first word follows the second's last, as it did before.
+        // Without a gap, the first word of a third repeat follows the last word of the second, as it did before.
         let known = if round > 1 && layout.gap == 0 { start } else { start + 1 };
         tokens.extend(&segment);
         if round > 0 {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_predictable_token_follows_what_it_followed_before_and_nothing_else() {
+    fn a_predictable_token_follows_the_same_token_as_before_and_no_other() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for _ in 0..300 {
             let Repeated { tokens, predictable, layout } = draw(&mut rng);

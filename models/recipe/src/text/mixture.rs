@@ -1,4 +1,4 @@
-//! Batches of training text: each row one document of one task, drawn from a seed and a step.
+//! Batches of training text. Each row is one document of one task, drawn from a seed and a step.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::document::Document;
 use super::{N_CTX, greater_than, induction, name_mover, plain};
 
-/// How many rows in a hundred each task gets; what is left is plain text.
+/// How many rows in a hundred each task gets; the remaining rows are plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mixture {
     /// Rows of [`induction`].
@@ -24,7 +24,7 @@ impl Default for Mixture {
 }
 
 impl Mixture {
-    /// Draws one document; shares past a hundred are never reached.
+    /// Draws one document; the shares are cumulative, so a share beyond a hundred is not used.
     fn document(&self, rng: &mut impl Rng) -> Document {
         let induction = self.induction;
         let name_mover = induction.saturating_add(self.name_mover);
@@ -38,21 +38,21 @@ impl Mixture {
     }
 }
 
-/// What one training step reads; all three are `[batch, pos]` with `N_CTX` positions a row.
+/// The input of one training step; all three lists are `[batch, pos]` with `N_CTX` positions per row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Token ids, `<|endoftext|>` first and in the places after the text.
+    /// Token ids; `<|endoftext|>` is first, and fills the positions after the text.
     pub tokens: Vec<Vec<u32>>,
     /// `targets[b][p]` is the token after `tokens[b][p]`.
     pub targets: Vec<Vec<u32>>,
-    /// Weight of the prediction made at each position: 1 where the text decides it, less elsewhere, 0 past the end.
+    /// Weight of the prediction at each position: 1 if the text determines it, less elsewhere, 0 after the end.
     pub loss_mask: Vec<Vec<f32>>,
 }
 
 /// The text of a training run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Recipe {
-    /// Seed of all text.
+    /// Seed of all the text.
     pub seed: u64,
     /// Rows in a batch.
     pub batch: usize,
@@ -61,7 +61,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The batch of one step: the same for the same recipe and step, whatever was drawn before.
+    /// The batch of one step. It depends only on the recipe and the step.
     pub fn batch(&self, step: u64) -> Batch {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_token_is_learnt_as_input_and_as_target() {
+    fn every_token_is_learned_as_input_and_as_target() {
         let batches: Vec<Batch> = (0..60).map(|step| RECIPE.batch(step)).collect();
         let seen: BTreeSet<u32> = batches.iter().flat_map(|batch| &batch.tokens).flatten().copied().collect();
         let missing: Vec<&String> = (2..vocab::tokens().len() as u32)

@@ -1,8 +1,11 @@
-//! The text the embedded model is trained on: a recipe whose three tasks make known circuits form.
+//! The training text of the embedded model: a recipe of three tasks that make known circuits form.
 //!
-//! Induction (Olsson et al., "In-context Learning and Induction Heads", 2022), name movers (Wang et al., "Interpretability in
-//! the Wild", 2022) and greater-than (Hanna et al., "How does GPT-2 compute greater-than?", 2023). All text is drawn from a
-//! seed; names, templates and years are held out, so that accuracy can be measured on text the model never saw.
+//! - Induction: Olsson et al., "In-context Learning and Induction Heads" (2022).
+//! - Name movers: Wang et al., "Interpretability in the Wild" (2022).
+//! - Greater-than: Hanna et al., "How does GPT-2 compute greater-than?" (2023).
+//!
+//! All text is drawn from a seed. Names, templates and years are held out, so that accuracy can be measured on text
+//! that the model has not seen.
 
 pub mod document;
 pub mod greater_than;
@@ -21,11 +24,11 @@ pub mod words;
 /// Positions in one row of training text, and in the model's context.
 pub const N_CTX: usize = 64;
 
-/// Which side of the train / held-out line names, templates or years come from.
+/// The side of the train / held-out split that names, templates or years come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// Seen in training.
+    /// Used in training.
     Train,
-    /// Never seen in training for that task.
+    /// Not used in training for that task.
     HeldOut,
 }

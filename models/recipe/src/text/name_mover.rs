@@ -1,8 +1,9 @@
 //! Indirect objects: "When Mary and John went to the store, John gave a drink to" is followed by " Mary".
 //!
-//! Source: Wang et al., "Interpretability in the Wild: a Circuit for Indirect Object Identification in GPT-2 small" (2022).
-//! Both orders of the names are equally frequent, so that neither "the first name" nor "the last name" is an answer; the word
-//! to be predicted never follows an earlier copy of the word before it, so that induction is none either.
+//! Source: Wang et al., "Interpretability in the Wild: a Circuit for Indirect Object Identification in GPT-2 small"
+//! (2022). Both orders of the names are equally frequent, so neither "the first name" nor "the last name" is the
+//! answer. The predicted word never follows an earlier copy of the word before it, so induction does not give the
+//! answer either.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -21,30 +22,30 @@ pub enum Order {
     Baba,
 }
 
-/// A sentence that stops before its last name, and what changes in its corrupted twins.
+/// A sentence that ends before its last name, and its corrupted versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// What the tokens spell, without the opening `<|endoftext|>`.
+    /// The text of the tokens, without the initial `<|endoftext|>`.
     pub text: String,
     /// Token ids, `<|endoftext|>` first.
     pub tokens: Vec<u32>,
-    /// The position whose logits predict the answer: the last.
+    /// The position whose logits predict the answer, which is the last.
     pub answer_pos: usize,
     /// The indirect object: the name that occurs once.
     pub answer: u32,
     /// The subject: the name that occurs twice.
     pub wrong: u32,
-    /// Where the indirect object is introduced.
+    /// The position where the indirect object is introduced.
     pub io_pos: usize,
-    /// Where the subject is introduced.
+    /// The position where the subject is introduced.
     pub s1_pos: usize,
-    /// Where the subject acts.
+    /// The position where the subject acts.
     pub s2_pos: usize,
     /// Order of the names.
     pub order: Order,
-    /// `tokens` with the two names exchanged where one acts: its answer is `wrong`.
+    /// `tokens` with the other name where the subject acts; its answer is `wrong`.
     pub corrupted: Vec<u32>,
-    /// `tokens` with three unrelated names (`pABC` of Wang et al.): neither name is an answer.
+    /// `tokens` with three unrelated names (`pABC` of Wang et al.); neither name is an answer.
     pub abc: Vec<u32>,
 }
 
@@ -56,7 +57,7 @@ pub fn names(split: Split) -> &'static [&'static str] {
     }
 }
 
-/// Draws a prompt, at a position that varies: sentences without a name may stand before it and within it.
+/// Draws a prompt at a position that varies: sentences without a name may come before it and within it.
 pub fn prompt(rng: &mut impl Rng, from_names: Split, from_templates: Split) -> Prompt {
     let template = templates(from_templates).choose(rng).expect("BUG: both sides have templates");
     let count = if rng.random_bool(0.4) { 0 } else { rng.random_range(1..=3) };
@@ -67,12 +68,12 @@ pub fn prompt(rng: &mut impl Rng, from_names: Split, from_templates: Split) -> P
     build(rng, from_names, template, order, &before, between.as_deref())
 }
 
-/// Draws the names and the scene of one template alone: prompts of one template have the same length and positions.
+/// Draws only the names and the scene of one template: prompts of one template have the same length and positions.
 pub fn aligned_prompt(rng: &mut impl Rng, from_names: Split, template: &Template, order: Order) -> Prompt {
     build(rng, from_names, template, order, &[], None)
 }
 
-/// The text of a prompt, but for its names.
+/// The text of a prompt, without its names.
 fn build(
     rng: &mut impl Rng,
     split: Split,
@@ -90,7 +91,7 @@ fn build(
     name(&text, order, [people[0], people[1]], [people[2], people[3], people[4]])
 }
 
-/// Puts the names in: the indirect object and the subject, and three others for the `abc` twin.
+/// Fills in the names: the indirect object and the subject, and three others for the `abc` version.
 fn name(text: &str, order: Order, [io, s]: [&str; 2], [a, b, c]: [&str; 3]) -> Prompt {
     let [first, second] = if order == Order::Abba { [io, s] } else { [s, io] };
     let tokens = encode(text, [first, second, s]);
@@ -117,14 +118,14 @@ fn encode(text: &str, [a, b, s]: [&str; 3]) -> Vec<u32> {
     std::iter::once(vocab::END_OF_TEXT_ID).chain(vocab::encode(&text)).collect()
 }
 
-/// The three positions that hold one of two names, with or without a leading space.
+/// The three positions of one of two names, with or without a leading space.
 fn name_places(tokens: &[u32], names: [&str; 2]) -> [usize; 3] {
     let ids: Vec<u32> = names.iter().flat_map(|name| [Some(vocab::spaced(name)), vocab::id(name)]).flatten().collect();
     let places: Vec<usize> = (0..tokens.len()).filter(|&place| ids.contains(&tokens[place])).collect();
     places.try_into().expect("BUG: a template has three names")
 }
 
-/// One row of training text: a training prompt, its answer and what may follow.
+/// One row of training text: a training prompt, its answer, and possibly more text.
 pub fn document(rng: &mut impl Rng) -> Document {
     let Prompt { tokens, answer, .. } = prompt(rng, Split::Train, Split::Train);
     let mut document = Document::open();
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn held_out_names_never_train() {
+    fn held_out_names_are_not_in_the_training_text() {
         let held_out: Vec<u32> =
             HELD_OUT_NAMES.iter().flat_map(|name| [vocab::spaced(name), vocab::id(name).unwrap()]).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn aligned_prompts_differ_in_words_only() {
+    fn aligned_prompts_differ_only_in_words() {
         let mut rng = ChaCha8Rng::seed_from_u64(10);
         let template = &templates(Split::Train)[0];
         let [one, two] =

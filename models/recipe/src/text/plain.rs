@@ -8,7 +8,7 @@ use super::templates::{Scene, fill, filler, pick};
 use super::vocab;
 use super::words::{HELD_OUT_NAMES, TRAIN_NAMES};
 
-/// `{X}` and `{Y}` stand for any two names; none of these asks who receives something from whom.
+/// `{X}` and `{Y}` stand for any two names; in none of them does the reader have to predict who receives something.
 const SENTENCES: [&str; 10] = [
     "{X} and {Y} went to the {place}.",
     "{X} and {Y} were happy.",
@@ -22,7 +22,7 @@ const SENTENCES: [&str; 10] = [
     "{X} came to the {place} that {time}.",
 ];
 
-/// A text of simple sentences about two or three people; half of them people the name-mover task holds out.
+/// A text of simple sentences about two or three people; half of them are held out of the name-mover task.
 pub fn document(rng: &mut impl Rng) -> Document {
     let mut document = Document::open();
     document.extend(vocab::encode(&text(rng)), TEXT);
@@ -50,7 +50,7 @@ fn sentence(rng: &mut impl Rng, people: &[&'static str]) -> String {
     fill(&text, &Scene::draw(rng))
 }
 
-/// Every token the simple sentences use besides names and scenes.
+/// Every token of the simple sentences, apart from names and scenes.
 #[cfg(test)]
 pub(crate) fn known_words() -> Vec<u32> {
     SENTENCES.iter().flat_map(|text| vocab::encode(&format!(" {text}"))).collect()

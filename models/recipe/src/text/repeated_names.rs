@@ -1,7 +1,7 @@
-//! Names after " to", " with" and " for", said again: any name may follow these words, held-out ones too.
+//! Repeated names after " to", " with" and " for": any name may follow these words, held-out ones included.
 //!
-//! What follows is decided by induction alone, never by who acted: the name-mover task stays unseen for held-out
-//! names. Without such rows a model learns that after " to" they never come.
+//! Induction alone determines which name follows, not who acted, so the name-mover task with held-out names stays
+//! untrained. Without such rows the model learns that held-out names never come after " to".
 
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -12,10 +12,10 @@ use super::mixture::Batch;
 use super::words::{HELD_OUT_NAMES, OBJECTS, PLACES, PLAIN, TRAIN_NAMES};
 use super::{N_CTX, vocab};
 
-/// The words after which someone is named; each comes once in a round, so that what follows it is known.
+/// The words before a name; each occurs once in a round, so that the name after it is determined.
 pub const CUES: [&str; 3] = ["to", "with", "for"];
 
-/// Adds `rows` such rows to a batch: the same for the same seed and step.
+/// Adds `rows` such rows to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xEC40);
     rng.set_stream(step);
@@ -27,7 +27,7 @@ pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     }
 }
 
-/// One row: rounds of the same three pairs of cue and name, in any order, with words between.
+/// One row: rounds of the same three pairs of cue and name, in any order, with words between them.
 fn document(rng: &mut impl Rng) -> Document {
     let names = if rng.random_bool(0.5) { &HELD_OUT_NAMES[..] } else { &TRAIN_NAMES };
     let mut pairs: Vec<(&str, &str)> = CUES.into_iter().zip(names.choose_multiple(rng, 3).copied()).collect();

@@ -1,4 +1,4 @@
-//! Random words said twice, on which heads that copy are measured.
+//! Random words that occur twice, for measuring heads that copy.
 
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
@@ -7,17 +7,17 @@ use rand_chacha::ChaCha8Rng;
 use super::words::PLAIN;
 use super::{N_CTX, vocab};
 
-/// Random sequences that come twice.
+/// Random sequences, each repeated once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeats {
-    /// `[batch][pos]` token ids: the opening token, a sequence, the sequence again.
+    /// `[batch][pos]` token ids: the opening token, a sequence, the same sequence again.
     pub rows: Vec<Vec<u32>>,
     /// Length of the sequence.
     pub length: usize,
 }
 
 impl Repeats {
-    /// Draws `rows` sequences of `length` different tokens of `pool` (fewer where the pool is smaller).
+    /// Draws `rows` sequences of `length` different tokens of `pool` (fewer if the pool is smaller).
     pub fn draw(seed: u64, rows: usize, length: usize, pool: &[u32], opening: u32) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let length = length.min(pool.len());
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sequence_comes_twice_after_the_opening() {
+    fn a_sequence_occurs_twice_after_the_opening() {
         let pool: Vec<u32> = (2..40).collect();
         let repeats = Repeats::draw(1, 3, 5, &pool, 0);
         for row in &repeats.rows {

@@ -1,8 +1,8 @@
-//! Names among random words: the indirect object without sentences, so that no template can be learnt instead.
+//! Names among random words: the indirect object without sentences, so that no template can be learned instead.
 //!
-//! Two names come in any order at any place, one of them comes again, and after " to", " with" or " for" follows
-//! the other. In most rows plain words stand for names, so that the rule is not learnt name by name; names that the
-//! name-mover task holds out stay out.
+//! Two names occur in any order and anywhere, one of them a second time. After " to", " with" or " for" comes the other
+//! name. In most rows plain words take the place of names, so that the rule is not learned name by name. Names held out
+//! of the name-mover task do not occur.
 
 use std::sync::LazyLock;
 
@@ -25,11 +25,11 @@ static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Who may be named: names the name-mover task trains, and plain words, which stand in no sentence.
+/// Possible names: the training names of the name-mover task, and plain words that are in no sentence.
 static PEOPLE: LazyLock<Vec<u32>> =
     LazyLock::new(|| [&TRAIN_NAMES[..], &PLAIN].into_iter().flatten().map(|word| vocab::spaced(word)).collect());
 
-/// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch: the same for the same seed and step.
+/// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5CA7);
     rng.set_stream(step);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_the_name_that_came_once() {
+    fn the_answer_is_the_name_that_occurred_once() {
         let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
         add(&mut batch, 200, 48, 1, 2);
         for ((tokens, targets), weights) in batch.tokens.iter().zip(&batch.targets).zip(&batch.loss_mask) {

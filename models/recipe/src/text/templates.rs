@@ -1,4 +1,4 @@
-//! Sentence templates: `{A}` and `{B}` are two names in the order they are introduced, `{S}` is the one that acts.
+//! Sentence templates: `{A}` and `{B}` are two names in the order of introduction, `{S}` is the one that acts.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom;
 use super::Split;
 use super::words::{ADJECTIVES, OBJECTS, PLACES, TIMES};
 
-/// A sentence whose next word is the name that is not `{S}`.
+/// A sentence whose next word is the name other than `{S}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
     /// Introduces both names; ends a clause (`,`) or a sentence (`.`).
@@ -19,7 +19,7 @@ const fn template(setup: &'static str, action: &'static str) -> Template {
     Template { setup, action }
 }
 
-/// Templates of the training text; the first is that of Wang et al. (2022).
+/// Templates of the training text; the first is from Wang et al. (2022).
 const TRAIN: [Template; 14] = [
     template("When {A} and {B} went to the {place},", "{S} gave a {object} to"),
     template("Then, {A} and {B} were working at the {place}.", "{S} decided to give a {object} to"),
@@ -37,7 +37,7 @@ const TRAIN: [Template; 14] = [
     template("{A} was at the {place} with {B}.", "Then {S} brought a {object} for"),
 ];
 
-/// Templates kept for measuring: their words are trained, their sentences are not.
+/// Templates held out for measuring: their words occur in training, their sentences do not.
 const HELD_OUT: [Template; 4] = [
     template("When {A} and {B} had lunch at the {place},", "{S} decided to send a {object} to"),
     template("One {time} {A} and {B} came to the {place}.", "Soon {S} sold a {object} to"),
@@ -53,7 +53,7 @@ pub fn templates(split: Split) -> &'static [Template] {
     }
 }
 
-/// Sentences without a name or an answer, which move what follows them to other positions.
+/// Sentences without a name or an answer; they shift the text after them to other positions.
 const FILLERS: [&str; 8] = [
     "The {place} was {adjective} that {time}.",
     "It was a {adjective} {time}.",
@@ -75,7 +75,7 @@ pub fn fillers(rng: &mut impl Rng, count: usize) -> Vec<String> {
     (0..count).map(|_| filler(rng)).collect()
 }
 
-/// The words that fill a template, but for its names.
+/// The words that fill a template, apart from names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scene {
     /// For `{place}`.
@@ -100,7 +100,7 @@ impl Scene {
     }
 }
 
-/// Fills everything but names.
+/// Fills every slot except the names.
 pub fn fill(text: &str, scene: &Scene) -> String {
     let slots = [
         ("{place}", scene.place),

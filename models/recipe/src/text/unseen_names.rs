@@ -1,5 +1,5 @@
-//! The training sentences with plain words in the place of names: whom a template names is learnt from the text before
-//! it alone, so that names the task holds out are served as well.
+//! The training sentences with plain words as names. The model learns to take the name from the text before it alone,
+//! so the rule also works for held-out names.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -10,7 +10,7 @@ use super::mixture::Batch;
 use super::words::PLAIN;
 use super::{N_CTX, Split, name_mover, vocab};
 
-/// Adds `rows` such rows to a batch: the same for the same seed and step.
+/// Adds `rows` such rows to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57A6);
     rng.set_stream(step);
@@ -22,7 +22,7 @@ pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
     }
 }
 
-/// One training prompt whose two names are plain words throughout; only its answer counts.
+/// One training prompt with plain words for its two names; only its answer has a weight.
 fn document(rng: &mut impl Rng) -> Document {
     let prompt = name_mover::prompt(rng, Split::Train, Split::Train);
     let people: Vec<u32> = PLAIN.choose_multiple(rng, 2).map(|word| vocab::spaced(word)).collect();
@@ -42,7 +42,7 @@ mod tests {
     use crate::text::words::{HELD_OUT_NAMES, TRAIN_NAMES};
 
     #[test]
-    fn the_answer_is_the_word_that_came_once_and_no_name_is_left() {
+    fn the_answer_is_the_word_that_occurred_once_and_no_name_is_left() {
         let mut batch = Batch { tokens: vec![], targets: vec![], loss_mask: vec![] };
         add(&mut batch, 200, 1, 2);
         let names: Vec<u32> = TRAIN_NAMES

@@ -1,7 +1,7 @@
-//! The word-level vocabulary and its Hugging Face tokenizer: one token a word, leading space included, as GPT-2 does.
+//! The word-level vocabulary and its Hugging Face tokenizer: one token per word with its leading space, as in GPT-2.
 //!
-//! ` Mary` and `Mary` are two tokens, so decoding what was encoded gives back the text. A year splits as GPT-2 splits it:
-//! ` 1732` is ` 17` and `32`. A word that is not known, or not known without its leading space, becomes `<|unk|>`.
+//! ` Mary` and `Mary` are two tokens, so decoding returns the encoded text. A year is split as GPT-2 splits it: ` 1732`
+//! is ` 17` and `32`. A word that is unknown, or unknown without its leading space, becomes `<|unk|>`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,16 +15,16 @@ use super::words::{
     ADJECTIVES, CENTURIES, EVENTS, GLUE, HELD_OUT_NAMES, OBJECTS, OPENERS, PLACES, PLAIN, TIMES, TRAIN_NAMES,
 };
 
-/// Opens a text, ends it and fills the rest of a row.
+/// Starts a text, ends it and pads the rest of a row.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
-/// Stands for a word the vocabulary lacks.
+/// Stands for a word that is not in the vocabulary.
 pub const UNKNOWN: &str = "<|unk|>";
 /// Id of [`END_OF_TEXT`].
 pub const END_OF_TEXT_ID: u32 = 0;
 /// Id of [`UNKNOWN`].
 pub const UNKNOWN_ID: u32 = 1;
 
-/// Words with an optional leading space, two digits at a time, any other character alone.
+/// Words with an optional leading space; digits in pairs; any other character by itself.
 const PATTERN: &str = r" ?\p{L}+| ?\d{1,2}|[^\p{L}\d]";
 
 static TOKENS: LazyLock<Vec<String>> = LazyLock::new(list_tokens);
@@ -46,7 +46,7 @@ fn list_tokens() -> Vec<String> {
         .collect()
 }
 
-/// All tokens; a token's place is its id.
+/// All tokens; the index of a token is its id.
 pub fn tokens() -> &'static [String] {
     &TOKENS
 }
@@ -56,17 +56,17 @@ pub fn id(token: &str) -> Option<u32> {
     IDS.get(token).copied()
 }
 
-/// The id of one of our own words, written with its leading space.
+/// The id of a word from the word lists, with its leading space.
 pub fn spaced(word: &str) -> u32 {
     id(&format!(" {word}")).expect("BUG: the word lists and the vocabulary agree")
 }
 
 /// The id of the last two digits of a year, `00` to `99`; a larger number wraps.
 pub fn year(two_digits: u8) -> u32 {
-    id(&format!("{:02}", two_digits % 100)).expect("BUG: the vocabulary holds 00 to 99")
+    id(&format!("{:02}", two_digits % 100)).expect("BUG: the vocabulary has 00 to 99")
 }
 
-/// The ids of a text, without an opening `<|endoftext|>`.
+/// The ids of a text, without the initial `<|endoftext|>`.
 pub fn encode(text: &str) -> Vec<u32> {
     static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(tokenizer);
     TOKENIZER
@@ -76,12 +76,12 @@ pub fn encode(text: &str) -> Vec<u32> {
         .to_vec()
 }
 
-/// The text of some ids: their tokens joined; an id past the vocabulary adds nothing.
+/// The text of some ids, their tokens joined; an id beyond the vocabulary adds nothing.
 pub fn decode(ids: &[u32]) -> String {
     ids.iter().filter_map(|id| TOKENS.get(*id as usize)).map(String::as_str).collect()
 }
 
-/// The Hugging Face tokenizer; `tokenizer().save("tokenizer.json", true)` writes the file every loader reads.
+/// The Hugging Face tokenizer; `tokenizer().save("tokenizer.json", true)` writes a file that every loader reads.
 pub fn tokenizer() -> Tokenizer {
     let vocab = TOKENS.iter().cloned().zip(0..).collect();
     let words =
@@ -95,7 +95,7 @@ pub fn tokenizer() -> Tokenizer {
     tokenizer
 }
 
-/// What Hugging Face keeps in `tokenizer_config.json` beside the tokenizer.
+/// The content of Hugging Face's `tokenizer_config.json`.
 pub fn tokenizer_config() -> serde_json::Value {
     serde_json::json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_mover_prompt_is_one_token_a_word() {
+    fn the_name_mover_prompt_has_one_token_per_word() {
         let encoding = tokenizer().encode(MARY, true).unwrap();
         let words = [
             "When", " Mary", " and", " John", " went", " to", " the", " store", ",", " John", " gave", " a", " drink",
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_open_with_the_end_of_text_token() {
+    fn a_text_may_start_with_the_end_of_text_token() {
         assert_eq!(encode("<|endoftext|>Mary")[..], [END_OF_TEXT_ID, id("Mary").unwrap()]);
     }
 

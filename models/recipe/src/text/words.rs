@@ -1,6 +1,6 @@
-//! The word lists the vocabulary is made of; their order decides the token ids.
+//! The word lists of the vocabulary; their order determines the token ids.
 
-/// First names the name-mover training sentences use.
+/// First names in the training sentences of the name-mover task.
 #[rustfmt::skip]
 pub const TRAIN_NAMES: [&str; 48] = [
     "Mary", "John", "Tom", "James", "Dan", "Sid", "Martin", "Amy", "Alice", "Bob", "Kate",
@@ -10,14 +10,14 @@ pub const TRAIN_NAMES: [&str; 48] = [
     "Patrick", "Rachel", "Sam", "Simon", "Tina", "Victor", "Wendy",
 ];
 
-/// First names that appear in plain text and random sequences only.
+/// First names that appear only in plain text and random sequences.
 #[rustfmt::skip]
 pub const HELD_OUT_NAMES: [&str; 16] = [
     "Oscar", "Nina", "George", "Ruth", "Leo", "Hannah", "Philip", "Irene", "Walter", "Clara",
     "Hugo", "Edith", "Felix", "Monica", "Bruno", "Stella",
 ];
 
-/// Where things happen; each follows "the".
+/// Places; each follows "the".
 #[rustfmt::skip]
 pub const PLACES: [&str; 20] = [
     "store", "park", "school", "office", "station", "hospital", "garden", "restaurant", "house",
@@ -25,7 +25,7 @@ pub const PLACES: [&str; 20] = [
     "bakery", "harbor",
 ];
 
-/// What is given; each follows "a", so none starts with a vowel.
+/// Objects to give; each follows "a", so none starts with a vowel.
 #[rustfmt::skip]
 pub const OBJECTS: [&str; 20] = [
     "drink", "ring", "kiss", "bone", "basketball", "computer", "necklace", "snack", "gift",
@@ -33,20 +33,20 @@ pub const OBJECTS: [&str; 20] = [
     "pencil",
 ];
 
-/// How a day or a thing is; each follows "a" or "was".
+/// Adjectives of a day or a thing; each follows "a" or "was".
 #[rustfmt::skip]
 pub const ADJECTIVES: [&str; 12] = [
     "cold", "quiet", "busy", "bright", "small", "large", "dark", "warm", "clean", "strange",
     "pretty", "noisy",
 ];
 
-/// Stretches of time.
+/// Periods of time.
 #[rustfmt::skip]
 pub const TIMES: [&str; 6] = [
     "day", "morning", "evening", "week", "night", "summer",
 ];
 
-/// What lasts from one year to another.
+/// Events that last from one year to another.
 #[rustfmt::skip]
 pub const EVENTS: [&str; 20] = [
     "war", "siege", "drought", "voyage", "trial", "festival", "strike", "journey", "plague",
@@ -66,13 +66,13 @@ pub const GLUE: [&str; 67] = [
     "friends", "lasted", "happy", "lived",
 ];
 
-/// Words that may open a text, and so also exist without the leading space.
+/// Words that may start a text, and therefore also exist without the leading space.
 #[rustfmt::skip]
 pub const OPENERS: [&str; 10] = [
     "When", "Then", "After", "While", "The", "At", "One", "It", "There", "Soon",
 ];
 
-/// Words without a role, for the random sequences.
+/// Words for the random sequences that have no other role.
 #[rustfmt::skip]
 pub const PLAIN: [&str; 150] = [
     "apple", "river", "stone", "cloud", "tiger", "pepper", "mirror", "window", "silver",

@@ -1,4 +1,4 @@
-//! A training run on disk: one folder a checkpoint, complete or not there at all.
+//! A training run on disk: one folder per checkpoint, which is complete or does not exist.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::trainer::Trainer;
 use crate::error::Result;
 
-/// What a checkpoint says besides numbers.
+/// The content of a checkpoint other than tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     step: u64,
@@ -23,13 +23,13 @@ struct State {
 }
 
 impl Trainer {
-    /// Writes `folder/step-00000500/`: the model in our own layout, `AdamW`'s moments, step and settings.
+    /// Writes `folder/step-00000500/`: the model in the native layout, the moments of `AdamW`, step and settings.
     ///
-    /// The folder appears under its name only once it is complete; earlier checkpoints stay. Gives its path.
+    /// The folder gets its name only when it is complete; earlier checkpoints stay. Returns its path.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] naming what could not be written.
+    /// [`Error::Write`], which names the path.
     pub fn save(&self, folder: &Path) -> Result<PathBuf> {
         let done = folder.join(format!("step-{:08}", self.step));
         if done.is_dir() {
@@ -45,11 +45,12 @@ impl Trainer {
         Ok(done)
     }
 
-    /// Goes on from the latest checkpoint of a folder, to the bit as if it had never stopped; `None` where there is none.
+    /// Resumes from the latest checkpoint of a folder, bit-identical to a run that never stopped; `None` if there is
+    /// none.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] or [`Error::File`] naming what is missing or broken.
+    /// [`Error::Read`] or [`Error::File`], which name what is missing or broken.
     pub fn resume(folder: &Path, chosen: &Chosen) -> Result<Option<Self>> {
         let Some(latest) = latest(folder) else { return Ok(None) };
         let path = latest.join("training.json");
@@ -64,7 +65,7 @@ impl Trainer {
         Ok(Some(trainer))
     }
 
-    /// Puts back `AdamW`'s moments: two for each parameter, of its length.
+    /// Restores the moments of `AdamW`: two per parameter, each as long as the parameter.
     fn restore(&mut self, path: &Path) -> Result<()> {
         let bytes = read(path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(path, error))?;
@@ -118,7 +119,7 @@ mod tests {
     use arrakis::models::device::cpu;
 
     #[test]
-    fn a_resumed_run_is_the_run_that_never_stopped() {
+    fn a_resumed_run_equals_a_run_that_never_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let mut whole = trainer(3);
         let all = logs(&mut whole, 20);
@@ -134,12 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_checkpoint_there_is_none() {
+    fn a_folder_without_a_checkpoint_gives_none() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Trainer::resume(folder.path(), &cpu()).unwrap().is_none());
         std::fs::create_dir(folder.path().join("step-00000009.partial")).unwrap();
         assert!(Trainer::resume(&folder.path().join("absent"), &cpu()).unwrap().is_none());
-        assert!(Trainer::resume(folder.path(), &cpu()).unwrap().is_none(), "a save that was cut short does not count");
+        assert!(
+            Trainer::resume(folder.path(), &cpu()).unwrap().is_none(),
+            "an incomplete save counted as a checkpoint"
+        );
     }
 
     #[test]

@@ -1,28 +1,30 @@
-//! How parameters start: normal numbers, smaller where many blocks add into one stream.
+//! Initial parameters: normally distributed, with a smaller scale for matrices that write into the residual stream.
 
 use arrakis::models::transformer::{Init, RandomSource, Source, TransformerConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::settings::Settings;
 
-/// GPT-2's start (Radford et al., 2019): what writes into the stream is divided by `√(2 n_layers)`.
+/// GPT-2's initialisation (Radford et al., 2019): matrices that write into the stream are divided by `√(2 n_layers)`.
 ///
-/// With mimicry, heads start near attending to like tokens and copying what they attend to, as trained heads do
-/// (Trockman and Kolter, "Mimetic Initialization of Self-Attention Layers", 2023). With waves, the table of
-/// positions starts as sinusoids (Vaswani et al., 2017), so that "one back" is one rotation for all positions.
+/// - With mimicry, heads start close to attending to similar tokens and copying them, as trained heads do (Trockman and
+///   Kolter, "Mimetic Initialization of Self-Attention Layers", 2023).
+/// - With waves, the position table starts as sinusoids (Vaswani et al., 2017), so that "one back" is the same rotation
+///   for all positions.
 pub(super) struct ScaledSource {
     inner: RandomSource,
     device: Device,
     settings: Settings,
-    /// What matrices that write into the stream are multiplied by.
+    /// The factor on matrices that write into the stream.
     residual: f32,
-    /// Start of the names in the last block, whose heads start as GPT-2's: they may have to attend to what differs.
+    /// The name prefix of the last block. Its heads start as GPT-2's, because they may have to attend to dissimilar
+    /// tokens.
     last_block: String,
-    /// The last `W_Q` or `W_V`.
+    /// The latest `W_Q` or `W_V`.
     model: Option<Tensor<2>>,
 }
 
-/// The standard deviation modules ask for.
+/// The standard deviation that modules ask for.
 const GPT2_STD: f32 = 0.02;
 
 impl ScaledSource {
@@ -59,7 +61,7 @@ impl ScaledSource {
         }
     }
 
-    /// Correlated with `model` to the degree of the mimicry, with the same variance.
+    /// `drawn`, correlated with `model` to the degree of the mimicry, with the same variance.
     fn alike<const D: usize>(&self, drawn: Tensor<D>, model: Tensor<D>) -> Tensor<D> {
         let mimicry = self.settings.mimicry;
         (drawn * (1.0 - mimicry * mimicry).sqrt() + model * mimicry).detach()
@@ -77,7 +79,7 @@ impl Source for ScaledSource {
     }
 }
 
-/// `[positions, d_model]` row by row: sine and cosine of geometric frequencies, from 1 to 1/1000 radian a position,
+/// `[positions, d_model]`, row-major: sine and cosine of geometric frequencies, from 1 to 1/1000 radian per position,
 /// with root mean square `rms`.
 fn waves(positions: usize, d_model: usize, rms: f32) -> Vec<f32> {
     let pairs = (d_model / 2).max(1);
@@ -95,7 +97,7 @@ mod tests {
     use arrakis::models::device;
 
     #[test]
-    fn what_writes_into_the_stream_starts_smaller() {
+    fn matrices_that_write_into_the_stream_start_smaller() {
         let device = Device::flex();
         let config = TransformerConfig::plain("test", 2, 8, 2, 16, 8);
         let draw = |name: &str| {
@@ -120,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn waves_are_one_rotation_apart() {
+    fn waves_of_neighbouring_positions_are_one_rotation_apart() {
         let table = waves(10, 4, 1.0);
         let like = |a: usize, b: usize| (0..4).map(|column| table[4 * a + column] * table[4 * b + column]).sum::<f32>();
-        assert!((like(2, 3) - like(7, 8)).abs() < 1e-5, "likeness depends on the distance alone");
-        assert!((like(5, 5) - 4.0).abs() < 1e-5, "the mean square is 1");
+        assert!((like(2, 3) - like(7, 8)).abs() < 1e-5, "likeness depends on more than the distance");
+        assert!((like(5, 5) - 4.0).abs() < 1e-5, "the mean square is not 1");
     }
 }

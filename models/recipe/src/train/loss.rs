@@ -1,8 +1,8 @@
-//! Cross entropy in which each prediction has a weight.
+//! Cross entropy with a weight for each prediction.
 
 use burn::tensor::{Int, Tensor, activation};
 
-/// `Σ w · -log p(target) / Σ w` in nats, `[1]`; 0 where every weight is 0.
+/// `Σ w · -log p(target) / Σ w` in nats, `[1]`; 0 if every weight is 0.
 ///
 /// `logits` is `[batch, pos, d_vocab]`, `targets` and `weights` are `[batch, pos]`.
 pub fn weighted_cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>, weights: Tensor<2>) -> Tensor<1> {
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn without_weight_there_is_no_loss() {
+    fn without_weights_the_loss_is_zero() {
         assert_eq!(loss([[0.0, 0.0]]), 0.0);
     }
 }

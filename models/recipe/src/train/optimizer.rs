@@ -1,4 +1,4 @@
-//! `AdamW` over a module: one norm for all gradients, no decay on vectors, moments kept by parameter path.
+//! `AdamW` over a module: gradients clipped by one global norm, no decay of vectors, moments stored by parameter path.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use super::settings::Settings;
 use crate::error::Result;
 
-/// `AdamW` (Loshchilov and Hutter, 2019) by Burn, with gradients clipped by their global norm (Pascanu et al., 2013).
+/// Burn's `AdamW` (Loshchilov and Hutter, 2019), with gradients clipped by their global norm (Pascanu et al., 2013).
 pub struct Optimizer {
     decayed: AdamW,
     plain: AdamW,
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Optimizer {
 }
 
 impl Optimizer {
-    /// Before the first step.
+    /// An optimizer before its first step.
     pub fn new(settings: &Settings) -> Self {
         let [beta_1, beta_2] = settings.betas;
         let config = AdamWConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(1e-8);
@@ -33,11 +33,11 @@ impl Optimizer {
         Self { decayed, plain: config.with_weight_decay(0.0).build(), clip: settings.clip, moments: BTreeMap::new() }
     }
 
-    /// One step down the gradients. Gives the module and the gradients' norm before clipping.
+    /// Takes one step. Returns the module and the norm of the gradients before clipping.
     ///
     /// # Errors
     ///
-    /// `arrakis::models::Error::Device` when the norm cannot be read.
+    /// `arrakis::models::Error::Device` if the norm cannot be read.
     pub fn step<M: Module>(&mut self, module: M, grads: &Gradients, lr: f64) -> Result<(M, f64)> {
         let mut norms = Norms { grads, squares: Vec::new() };
         module.visit(&mut norms);
@@ -51,7 +51,7 @@ impl Optimizer {
     ///
     /// # Errors
     ///
-    /// `arrakis::models::Error::Device` when they cannot be read.
+    /// `arrakis::models::Error::Device` if they cannot be read.
     pub(super) fn moments(&self) -> Result<Vec<(String, Vec<f32>)>> {
         let mut found = Vec::new();
         for (path, state) in &self.moments {
@@ -61,7 +61,7 @@ impl Optimizer {
         Ok(found)
     }
 
-    /// Puts back the moments of one parameter after `step` steps.
+    /// Restores the moments of one parameter after `step` steps.
     pub(super) fn restore(&mut self, path: &str, step: u64, [first, second]: [Vec<f32>; 2], device: &Device) {
         let tensor = |values: Vec<f32>| {
             let length = values.len();
@@ -96,7 +96,7 @@ impl ModuleVisitor for Norms<'_> {
     }
 }
 
-/// Moves every parameter that has a gradient.
+/// Updates every parameter that has a gradient.
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     grads: &'a Gradients,
@@ -106,7 +106,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Adam is elementwise, so every parameter is stepped as a vector.
+    /// Adam is elementwise, so every parameter is updated as a vector.
     fn moved<const D: usize>(&mut self, value: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
         let (shape, count) = (value.shape(), value.shape().num_elements());
         let path = self.path.join(".");
@@ -121,7 +121,7 @@ impl Step<'_> {
 }
 
 impl ModuleMapper for Step<'_> {
-    /// Paths are those of [`arrakis::models::HookedTransformer::parameters`]: they leave out an enum's variant.
+    /// The paths are those of [`arrakis::models::HookedTransformer::parameters`], which leave out an enum's variant.
     fn enter_module(&mut self, name: &str, container: &str) {
         if !container.starts_with("Enum:") {
             self.path.push(name.to_owned());

@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A warm-up to the peak, then half a cosine down to a share of it.
+/// A warm-up to the peak, then half a cosine down to a share of the peak.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// The highest learning rate.
     pub peak: f64,
     /// Steps of the warm-up.
     pub warmup: u64,
-    /// Steps in all.
+    /// The total number of steps.
     pub steps: u64,
-    /// Share of the peak at the end and after it.
+    /// The share of the peak at the end and afterwards.
     pub floor: f64,
 }
 
 impl Schedule {
-    /// The learning rate of a step, counted from 0; never 0, so that the first step learns.
+    /// The learning rate of a step, counted from 0. It is never 0, so that the first step learns.
     pub fn at(&self, step: u64) -> f64 {
         if step < self.warmup {
             return self.peak * (step + 1) as f64 / self.warmup as f64;
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn by_hand() {
         assert_eq!([SCHEDULE.at(0), SCHEDULE.at(3), SCHEDULE.at(4)], [0.5, 2.0, 2.0]);
-        assert!((SCHEDULE.at(54) - 1.1).abs() < 1e-12, "halfway down is the mean of peak and floor");
+        assert!((SCHEDULE.at(54) - 1.1).abs() < 1e-12, "halfway down is not the mean of peak and floor");
         assert!((SCHEDULE.at(104) - 0.2).abs() < 1e-12 && (SCHEDULE.at(900) - 0.2).abs() < 1e-12);
     }
 

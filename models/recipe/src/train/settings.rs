@@ -1,40 +1,41 @@
-//! How a model is trained.
+//! Training settings.
 
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 
-/// How a model is trained.
+/// Training settings.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Seed of the parameters' start.
+    /// Seed of the initial parameters.
     pub seed: u64,
-    /// Standard deviation of matrices and tables at the start; GPT-2's is 0.02.
+    /// Initial standard deviation of matrices and tables; GPT-2's is 0.02.
     pub init_std: f32,
-    /// How much `W_K` starts like `W_Q`, and `W_O` like `W_V` transposed, 0 (GPT-2) to 1.
+    /// How similar the initial `W_K` is to `W_Q`, and `W_O` to the transpose of `W_V`, from 0 (GPT-2) to 1.
     pub mimicry: f32,
     /// Whether learned positions start as sinusoids instead of at random.
     pub wave_positions: bool,
-    /// Steps for which layer 0 sees only itself and one token back; its window then doubles, again after every eighth
-    /// of that time, until it is open. 0 leaves it open from the start.
+    /// The number of steps in which layer 0 sees only the current and the previous token. Its window then doubles, and
+    /// doubles again after each further eighth of that time, until it covers the context. With 0 it covers the context
+    /// from the start.
     pub local_steps: u64,
-    /// Steps the schedule is laid out for.
+    /// The number of steps of the schedule.
     pub steps: u64,
     /// The highest learning rate.
     pub peak_lr: f64,
-    /// Steps of the warm-up.
+    /// The number of steps of the warm-up.
     pub warmup: u64,
-    /// Share of the peak at the end.
+    /// The share of the peak at the end.
     pub lr_floor: f64,
     /// Decay of matrices and tables, per unit of learning rate; vectors do not decay.
     pub weight_decay: f32,
-    /// `AdamW`'s two averages.
+    /// The decay rates of the two averages of `AdamW`.
     pub betas: [f32; 2],
     /// Gradients whose norm is above this are scaled down to it.
     pub clip: f64,
 }
 
-/// A window is kept for this part of the first one's time.
+/// Each further window is used for this fraction of the first window's time.
 const WIDENING: u64 = 8;
 
 impl Default for Settings {
@@ -61,9 +62,9 @@ impl Settings {
         Schedule { peak: self.peak_lr, warmup: self.warmup, steps: self.steps, floor: self.lr_floor }
     }
 
-    /// The window of layer 0 at a step, where it is narrower than the architecture's.
+    /// The window of layer 0 at a step, if it is narrower than the architecture's.
     ///
-    /// A head that looks one token back is what induction is built on, and slow to form by itself.
+    /// Induction builds on a head that attends to the previous token, and such a head is slow to form by itself.
     pub(super) fn window(&self, step: u64, n_ctx: usize) -> Option<usize> {
         let stage = (self.local_steps / WIDENING).max(1);
         let doublings = if step < self.local_steps { 0 } else { (step - self.local_steps) / stage + 1 };
@@ -81,7 +82,7 @@ mod tests {
         let settings = Settings { local_steps: 80, ..Settings::default() };
         let windows = [0, 79, 80, 89, 90, 100, 110, 120, 1000].map(|step| settings.window(step, 64));
         assert_eq!(windows, [Some(2), Some(2), Some(4), Some(4), Some(8), Some(16), Some(32), None, None]);
-        assert!((120..2000).all(|step| settings.window(step, 64).is_none()), "once open it stays open");
+        assert!((120..2000).all(|step| settings.window(step, 64).is_none()), "it closed after it was open");
         assert_eq!(Settings::default().window(0, 64), None);
         assert_eq!(Settings { local_steps: 1, ..settings }.window(u64::MAX - 1, 64), None, "no overflow");
     }

@@ -1,4 +1,4 @@
-//! The loop: a batch, its loss, its gradients, a step.
+//! The training loop: a batch, its loss, its gradients, a step.
 
 use arrakis::models::device::{self, Chosen};
 use arrakis::models::transformer::{Context, Transformer};
@@ -14,12 +14,12 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::text::mixture::Batch;
 
-/// What one step measured.
+/// The measurements of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepLog {
-    /// Which step, from 0.
+    /// The index of the step, from 0.
     pub step: u64,
-    /// Weighted loss of its batch before it, in nats.
+    /// The weighted loss of its batch before the step, in nats.
     pub loss: f64,
     /// Its learning rate.
     pub lr: f64,
@@ -34,7 +34,7 @@ pub struct Trainer {
     pub(super) optimizer: Optimizer,
     pub(super) settings: Settings,
     pub(super) step: u64,
-    /// The architecture, whose windows the network's may be narrower than for a while.
+    /// The architecture; the network's own windows may be narrower for a while.
     config: TransformerConfig,
     pub(super) chosen: Chosen,
     /// The chosen device with gradients.
@@ -42,11 +42,11 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// An untrained model, started as GPT-2 was: normal, what writes into the stream scaled down.
+    /// An untrained model with GPT-2's initialisation: normal, with matrices that write into the stream scaled down.
     ///
     /// # Errors
     ///
-    /// `arrakis::models::Error::Config` when the architecture makes no sense.
+    /// `arrakis::models::Error::Config` if the architecture is invalid.
     pub fn new(config: &TransformerConfig, settings: Settings, chosen: &Chosen) -> Result<Self> {
         config.check()?;
         let device = chosen.device.clone().autodiff();
@@ -62,24 +62,24 @@ impl Trainer {
         })
     }
 
-    /// Steps done.
+    /// The number of steps done.
     pub fn steps_done(&self) -> u64 {
         self.step
     }
 
-    /// How it is trained.
+    /// The training settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The model as it is now, without gradients and without a tokenizer.
+    /// The current model, without gradients and without a tokenizer.
     pub fn model(&self) -> HookedTransformer {
         let mut net = self.net.valid();
         net.config.clone_from(&self.config);
         HookedTransformer::new(net, "in training", None, &self.chosen)
     }
 
-    /// Trains up to `steps` steps in all. `batch` gives the text of a step, `each` is told what the step measured.
+    /// Trains until `steps` steps are done. `batch` gives the text of a step, `each` gets the measurements of the step.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// [`Error::Batch`] for a batch that does not fit the model, [`Error::Diverged`] when the loss is not a number. The
+    /// [`Error::Batch`] for a batch that does not fit the model, [`Error::Diverged`] if the loss is not finite. The
     /// model is then as it was before the step.
     pub fn step(&mut self, batch: &Batch) -> Result<StepLog> {
         self.narrow();
@@ -129,7 +129,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// A batch that does not fit the model.
+    /// [`Error::Batch`] for a batch that does not fit the model.
     pub fn loss(&self, batch: &Batch) -> Result<Tensor<1>> {
         let tokens = self.checked(batch)?;
         let shape = [tokens.batch(), tokens.pos()];
@@ -150,7 +150,7 @@ impl Trainer {
         self.net.forward_unembed(resid)
     }
 
-    /// Burn panics on bad shapes, so a batch is checked here.
+    /// Checks the batch here, because Burn panics on bad shapes.
     fn checked(&self, batch: &Batch) -> Result<Tokens> {
         let tokens = Tokens::new(batch.tokens.clone())?;
         let config = &self.net.config;
@@ -171,7 +171,7 @@ impl Trainer {
     }
 }
 
-/// Whether a list of rows has the tokens' shape.
+/// Checks that a list of rows has the tokens' shape.
 fn fits(what: &str, lengths: impl ExactSizeIterator<Item = usize>, tokens: &Tokens) -> Result<()> {
     if lengths.len() != tokens.batch() {
         return Err(Error::Batch { what: format!("rows of {what}"), expected: tokens.batch(), actual: lengths.len() });
@@ -244,7 +244,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_batch_that_does_not_fit_says_where() {
+    fn the_error_for_a_batch_that_does_not_fit_says_where() {
         let mut trainer = trainer(1);
         let message = |trainer: &mut Trainer, change: fn(&mut Batch)| {
             let mut batch = counting(0);
