@@ -1,4 +1,4 @@
-//! What examples share: prompts, and numbers recorded elsewhere.
+//! Shared by the examples: prompts, and numbers recorded with other programs.
 
 mod indirect_objects;
 mod recorded;

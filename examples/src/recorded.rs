@@ -1,4 +1,4 @@
-//! Numbers recorded elsewhere, to print beside ours.
+//! Numbers recorded with other programs, to print next to ours.
 
 use std::path::Path;
 
@@ -7,35 +7,35 @@ use arrakis::prelude::*;
 use arrakis::tools::Score;
 use arrakis::tools::place::Place;
 
-/// Numbers measured by others, or none: `open.safetensors` of a folder, with its notes beside it.
+/// Recorded numbers, or none: `open.safetensors` in a folder, with its notes in `open.json`.
 #[derive(Debug)]
 pub struct Recorded(Option<Reference>);
 
 impl Recorded {
-    /// Reads both files of a folder; nothing is recorded without one.
+    /// Reads both files of a folder; without a folder there are no recorded numbers.
     pub fn read(folder: Option<&Path>) -> Result<Self> {
         Ok(Self(folder.map(|folder| Reference::open(&folder.join("open.safetensors"))).transpose()?))
     }
 
-    /// The recorded pairs of prompts, where there are any.
+    /// The recorded pairs of prompts, if there are any.
     pub fn pairs(&self) -> Option<Vec<PromptPair>> {
         let pairs: Vec<[String; 4]> = serde_json::from_value(self.0.as_ref()?.info()["ioi"]["pairs"].clone()).ok()?;
         Some(pairs.into_iter().map(PromptPair::from).collect())
     }
 
-    /// The recorded rows of repeated random tokens, where there are any, with the length of what is repeated.
+    /// The recorded rows of repeated random tokens, if there are any, with the length of the repeated sequence.
     pub fn repeated(&self) -> Result<Option<(Tokens, usize)>> {
         let Some(reference) = &self.0 else { return Ok(None) };
         let length = reference.info()["induction"]["repeat"].as_u64();
         Ok(reference.tokens("induction.tokens")?.zip(length.map(|length| length as usize)))
     }
 
-    /// The recorded table of a name, row by row.
+    /// The recorded table with this name, row-major.
     fn values(&self, name: &str) -> Option<&[f32]> {
         Some(&self.0.as_ref()?.numbers(name)?.values)
     }
 
-    /// The mean of a list in the notes, as `, recorded +4.2187`; nothing where there is none.
+    /// The mean of a list in the notes, as `, recorded +4.2187`; empty if there is none.
     pub fn mean(&self, key: &str) -> String {
         let list = self.0.as_ref().and_then(|reference| reference.info()["ioi"][key].as_array());
         let mean = |list: &Vec<serde_json::Value>| {
@@ -44,7 +44,8 @@ impl Recorded {
         list.map_or_else(String::new, |list| format!(", recorded {:+.4}", mean(list)))
     }
 
-    /// Prints the cells of a table furthest from what is there when nothing is done, each beside its record.
+    /// Prints the cells of a table that differ most from `untouched`, the value without an intervention, each next to
+    /// its recorded value.
     pub fn beside<P: Place>(&self, name: &str, table: &ScoreTable<P>, untouched: f64) {
         let values = self.values(name);
         println!(
@@ -62,7 +63,7 @@ impl Recorded {
         if let Some(values) = values {
             let apart = kept.iter().filter_map(|(cell, recorded)| Some((cell.value - f64::from((*recorded)?)).abs()));
             let apart = apart.fold(0.0, f64::max);
-            println!("    largest difference from the record, of {} cells: {apart:.1e}", values.len());
+            println!("    largest difference from the recorded values, over {} cells: {apart:.1e}", values.len());
         }
     }
 }

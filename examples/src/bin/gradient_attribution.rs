@@ -1,4 +1,4 @@
-//! Attribution by gradient, compared with exact patching: how far can two forwards and a backward be trusted?
+//! Attribution patching compared with exact patching: how accurate are two forwards and a backward?
 
 use arrakis::prelude::*;
 use arrakis::tools::place::Head;
@@ -31,7 +31,7 @@ fn compared(
     if let Some(r) = cloud.pearson() {
         println!("over all {} heads: r = {r:.3}", all.len());
     }
-    println!("patching took {} forwards, the gradient two and a backward", patched.work.forwards);
+    println!("patching took {} forwards, the gradient two forwards and a backward", patched.work.forwards);
     fig.push(cloud.labels(labels)?);
     Ok(())
 }

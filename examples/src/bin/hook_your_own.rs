@@ -1,4 +1,4 @@
-//! `#[hooked]` on a module of your own: every `let` is a site, and taking the attribute away changes nothing else.
+//! `#[hooked]` on a module of your own: every `let` becomes a site, and removing the attribute changes nothing else.
 
 use arrakis::models::hooks::{Edit, Plan};
 use arrakis::prelude::*;
@@ -32,8 +32,8 @@ fn main() -> Result<()> {
     println!("hidden      {}", run.cache.get::<2>("hidden")?);
     println!("d sum / d hidden {}", run.gradients(run.output.clone().sum())?.get::<2>("hidden")?);
 
-    let silent = Plan::new().edit("hidden", Edit::new(|h: Tensor<2>| h * 0.0)).run(|| net.forward(x.clone()))?;
-    println!("out, hidden silenced {}", silent.output);
+    let zeroed = Plan::new().edit("hidden", Edit::new(|h: Tensor<2>| h * 0.0)).run(|| net.forward(x.clone()))?;
+    println!("out, with hidden zeroed {}", zeroed.output);
 
     if let Err(typo) = Plan::new().capture("hiden").run(|| net.forward(x)) {
         println!("a typo is an error: {typo}");

@@ -1,13 +1,13 @@
-//! `#[log_experiment]`: a call is recorded with its source, arguments, model and result, and found again.
+//! `#[log_experiment]`: records a call with its source, arguments, model and result, and finds the record again.
 
 use arrakis::prelude::*;
 
-/// How surprised the model is by a text, in nats a token.
+/// How surprised the model is by a text, in nats per token.
 #[log_experiment]
 fn surprise(bench: &Bench, text: &str) -> Result<f32> {
     let model = bench.model();
     let tokens = Tokens::new(vec![model.to_tokens(text)?])?;
-    // The comment is kept: the record holds the function as it was written.
+    // This comment is recorded too: the record contains the function as written.
     Ok(model.loss(model.forward(&tokens)?, &tokens)?.read_one()?)
 }
 
@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         "When Mary and John went to the store, John gave a drink to Mary",
         "When Mary and John went to the store, John gave a drink to John",
     ] {
-        println!("{:.3} nats a token: {text}", surprise(&bench, text)?);
+        println!("{:.3} nats per token: {text}", surprise(&bench, text)?);
     }
     for version in bench.list_versions("surprise")? {
         let record = bench.get_version("surprise", &version)?;

@@ -1,4 +1,4 @@
-//! Patching clean into corrupted over layer × position, and the same by gradient: where is the name carried?
+//! Patches clean activations into the corrupted run, exactly and by gradient: where is the name carried?
 
 use arrakis::prelude::*;
 
@@ -23,7 +23,7 @@ fn carried(
         100.0 * stream.work.saved()
     );
     for head in heads.normalized()?.highest(3) {
-        println!("  {} brings back {:.0} %", head.label, 100.0 * head.value);
+        println!("  {} restores {:.0} %", head.label, 100.0 * head.value);
     }
     let estimated = gradient.from(CLEAN).into(CORRUPTED)?.heads(&metric)?.change();
     fig.push(stream.normalized()?.heatmap().diverging().titled("resid_pre, patched"));

@@ -1,8 +1,8 @@
-//! `#[plot_results]`: the body is given its figure, and PNG, SVG and the data are saved beside the record.
+//! `#[plot_results]`: the body gets a figure; PNG, SVG and the data are saved next to the record.
 
 use arrakis::prelude::*;
 
-/// Where every head of a layer looks.
+/// The attention pattern of every head of a layer.
 #[plot_results(name = "Attention of layer 1")]
 #[use_tools]
 fn patterns(
@@ -18,6 +18,6 @@ fn patterns(
 fn main() -> Result<()> {
     let bench = Bench::embedded()?.save_dir("experiments");
     patterns(&bench, "When Mary and John went to the store, John gave a drink to")?;
-    println!("drawn into {}", bench.folder().display());
+    println!("saved to {}", bench.folder().display());
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! `#[profile_model]`: where time and memory went, by site, scope and block.
+//! `#[profile_model]`: reports time and memory by site, scope and block.
 
 use arrakis::prelude::*;
 
-/// Sixteen new tokens.
+/// Generates sixteen tokens.
 #[profile_model]
 fn continues(bench: &Bench, prompt: &str) -> Result<String> {
     let made = bench.model().generate(prompt, &Generation::greedy(16))?;

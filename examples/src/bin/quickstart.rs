@@ -1,6 +1,6 @@
-//! The front door: a real trained model, one question, a right answer, and everything it leaves behind.
+//! Start here: a trained model, one question, a right answer, and all the files that the run writes.
 //!
-//! "When Mary and John went to the store, John gave a drink to": which heads know that it is Mary?
+//! "When Mary and John went to the store, John gave a drink to": which heads know that the next word is Mary?
 
 use arrakis::models::LoadOptions;
 use arrakis::models::device;
@@ -10,12 +10,12 @@ use serde::Serialize;
 
 const PROMPT: &str = "When Mary and John went to the store, John gave a drink to";
 
-/// What the study found.
+/// The results of the study.
 #[derive(Debug, Serialize)]
 struct NameMovers {
     /// Direct contribution of each head to logit(Mary) - logit(John), in nats.
     attribution: ScoreTable,
-    /// What zeroing each head does to the same difference, in nats.
+    /// The change of the same difference when each head is zeroed, in nats.
     ablation: ScoreTable,
 }
 
@@ -32,13 +32,13 @@ fn name_movers(
 ) -> Result<NameMovers> {
     let metric = Metric::logit_diff(" Mary", " John");
     let direct = attribution.heads(prompt, &metric)?;
-    let silenced = ablation.heads(prompt, &metric, AblationKind::Zero)?.change();
+    let zeroed = ablation.heads(prompt, &metric, AblationKind::Zero)?.change();
     fig.push(direct.heatmap().diverging().annotate(3).titled("direct contribution"));
-    fig.push(silenced.heatmap().diverging().annotate(3).titled("when zeroed"));
-    Ok(NameMovers { attribution: direct, ablation: silenced })
+    fig.push(zeroed.heatmap().diverging().annotate(3).titled("when zeroed"));
+    Ok(NameMovers { attribution: direct, ablation: zeroed })
 }
 
-/// Accuracy per prompt: right name above wrong name, with every name in both places.
+/// For each prompt, whether the right name is above the wrong name; every name is in both places.
 #[log_experiment]
 #[test_hypothesis(claim = "the model prefers the indirect object", null = 0.5, alternative = Greater, bench = embedded())]
 fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
@@ -54,7 +54,7 @@ fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
     Ok(right)
 }
 
-/// The model that ships with Arrakis; tests of this file run on it.
+/// The model that ships with Arrakis; the tests of this file use it.
 #[cfg(test)]
 fn embedded() -> Bench {
     Bench::new(HookedAutoModel::embedded().expect("it ships with the crate"))
@@ -63,13 +63,13 @@ fn embedded() -> Bench {
 
 #[derive(Parser)]
 struct Arguments {
-    /// `cpu`, `gpu`, …; otherwise a GPU that is there, else the CPU.
+    /// `cpu`, `gpu`, …; the default is a GPU if there is one, otherwise the CPU.
     #[arg(long)]
     device: Option<String>,
     /// A folder or Hub id instead of the model that ships with Arrakis.
     #[arg(long)]
     model: Option<String>,
-    /// Where records and figures go.
+    /// Folder for records and figures.
     #[arg(long, default_value = "experiments")]
     save_dir: String,
 }
@@ -98,7 +98,7 @@ fn main() -> Result<()> {
     let found = name_movers(&bench, PROMPT)?;
     heads(&found);
     induction(&bench)?;
-    left_behind(&bench);
+    outputs(&bench);
     println!("hypothesis");
     prefers_the_indirect_object(&bench)?;
     if let Some(verdict) = bench.last().and_then(|run| run.verdict) {
@@ -107,7 +107,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The prompt, its tokens, and what comes next.
+/// Prints the prompt, its tokens, and the most probable next tokens.
 fn behaviour(model: &HookedTransformer) -> Result<()> {
     println!("prompt  {PROMPT}");
     println!("tokens  {}", model.to_str_tokens(PROMPT)?.join("|"));
@@ -118,7 +118,7 @@ fn behaviour(model: &HookedTransformer) -> Result<()> {
     Ok(())
 }
 
-/// Attribution says who writes the name; ablation checks it.
+/// Prints the heads that attribution says write the name, and what ablation says about them.
 fn heads(found: &NameMovers) {
     println!("heads that move the name   direct      when zeroed   (nats of logit(Mary) - logit(John))");
     for head in found.attribution.highest(4) {
@@ -132,7 +132,7 @@ fn induction(bench: &Bench) -> Result<()> {
     let detector: HeadDetector = bench.tool()?;
     let bos = bench.model().tokenizer()?.bos();
     let scores = detector.induction(&Repeated { bos, ..Repeated::default() })?;
-    println!("induction heads (attention to what followed the earlier copy, on repeated random tokens)");
+    println!("induction heads (attention to the token after the earlier copy, on repeated random tokens)");
     for head in scores.highest(3) {
         println!("        {:<18} {:>8.2}", head.label, head.value);
     }
@@ -140,8 +140,8 @@ fn induction(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Where the record, the figures and the profile went.
-fn left_behind(bench: &Bench) {
+/// Prints where the record and the figures are, and the profile.
+fn outputs(bench: &Bench) {
     let Some(run) = bench.last() else { return };
     if let Some(record) = &run.record {
         println!("record  {} version {}", record.name, record.version);

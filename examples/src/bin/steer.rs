@@ -1,10 +1,10 @@
-//! Steering: a direction added to the residual stream while text is generated.
+//! Steering: adds a direction to the residual stream during generation.
 
 use arrakis::prelude::*;
 
 const LAYER: usize = 1;
 
-/// The difference of two words' streams at the layer, as a direction.
+/// The difference between the residual streams of two words at the layer, `[d_model]`.
 fn direction(model: &HookedTransformer, towards: &str, away: &str) -> Result<Vec<f32>> {
     let stream = |word: &str| -> Result<Vec<f32>> {
         let (_, cache) = model.run_with_cache(word, [site::resid_pre(LAYER)])?;

@@ -1,6 +1,7 @@
-//! Indirect objects, studied whole: who carries the name, who writes it, and does the evidence agree?
+//! A complete study of indirect objects: which heads carry the name, which write it, and does the evidence agree?
 //!
-//! `cargo run --bin study -- --model FOLDER [--reference FOLDER]` on a real model; without a folder, the embedded one.
+//! `cargo run --bin study -- --model FOLDER [--reference FOLDER]` for a model of your own; without `--model`, the
+//! embedded model.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use arrakis_examples::{Recorded, indirect_objects};
 use clap::Parser;
 use serde::Serialize;
 
-/// Nats of logit(right name) - logit(giver's name); tables are `[layer][head]`, the stream's `[layer][position]`.
+/// Values are logit(right name) - logit(giver's name) in nats; tables are `[layer][head]`, the stream's is
+/// `[layer][position]`.
 #[derive(Serialize)]
 struct Study {
     clean: Vec<f64>,
@@ -57,7 +59,7 @@ fn study(
     Ok(found)
 }
 
-/// For each prompt: how far patching the strongest mover moves the answer beyond the average of all other heads.
+/// For each prompt, how much more patching the strongest mover changes the answer than the average other head does.
 #[log_experiment]
 #[test_hypothesis(
     claim = "the strongest mover carries more of the name than the other heads do",
@@ -74,7 +76,7 @@ fn strongest_mover(bench: &Bench, patched: &Scores, mover: Head) -> Result<Vec<f
     Ok(of_mover.iter().enumerate().map(excess).collect())
 }
 
-fn who_looks_where(bench: &Bench, recorded: &Recorded) -> Result<()> {
+fn print_stripes(bench: &Bench, recorded: &Recorded) -> Result<()> {
     let detector = bench.tool::<HeadDetector>()?;
     let drawn = Repeated { bos: bench.model().tokenizer()?.bos(), ..Repeated::default() };
     let (rows, length) = recorded.repeated()?.unwrap_or((detector.repeated_tokens(&drawn)?, drawn.length));
@@ -85,7 +87,7 @@ fn who_looks_where(bench: &Bench, recorded: &Recorded) -> Result<()> {
     Ok(())
 }
 
-/// Five sentences, each with the numbers that support it.
+/// Prints five findings, each with the numbers that support it.
 fn finding(found: &Study, bench: &Bench) -> Result<()> {
     let (patched, zeroed) = (found.patched.change(), found.zeroed.change());
     let heads = patched.len();
@@ -103,27 +105,28 @@ fn finding(found: &Study, bench: &Bench) -> Result<()> {
         "1. The model prefers the right name in {right} of {prompts} prompts, by {clean:+.2} nats; with the giver's name swapped the difference is {swapped:+.2}."
     );
     println!(
-        "2. {name} carries the name furthest: taken from the corrupted run, it alone moves the difference by {moved:+.2}, to {left:+.2}."
+        "2. {name} has the largest effect: patched alone from the corrupted run, it moves the difference by {moved:+.2}, to {left:+.2}."
     );
     println!(
         "3. {} writes most of it directly ({:+.2}), and zeroing {} costs most ({:+.2}).",
         writer.label, writer.value, needed.label, needed.value
     );
     println!(
-        "4. The gradient's estimates agree with the patches at r = {agreement:.2} over {heads} heads; for {name} it says {estimate:+.2}."
+        "4. The gradient's estimates correlate with the patches at r = {agreement:.2} over {heads} heads; for {name} the estimate is {estimate:+.2}."
     );
     println!(
-        "5. That {name} moves it more than the average head is {holds}: by {difference:+.2} nats, p = {p_value:.1e} against {alpha_corrected:.1e}, corrected for {heads} heads."
+        "5. The claim that {name} moves it more than the average head {}: by {difference:+.2} nats, p = {p_value:.1e}, alpha = {alpha_corrected:.1e} after correction for {heads} heads.",
+        if holds { "holds" } else { "does not hold" }
     );
     Ok(())
 }
 
 #[derive(Parser)]
 struct Arguments {
-    /// A folder or Hub id; the embedded model without it.
+    /// A folder or Hub id; the default is the embedded model.
     #[arg(long)]
     model: Option<String>,
-    /// A folder with recorded numbers (open.json, open.safetensors) to print beside ours.
+    /// A folder with recorded numbers (open.json, open.safetensors) to print next to ours.
     #[arg(long)]
     reference: Option<PathBuf>,
     #[arg(long, default_value = "experiments")]
@@ -138,7 +141,7 @@ fn main() -> Result<()> {
     let pairs = PromptPairs::new(&model, &texts)?;
     println!("{} on {}: {} pairs of prompts", model.name(), model.device_name(), pairs.len());
     let bench = Bench::new(model).save_dir(&arguments.save_dir);
-    who_looks_where(&bench, &recorded)?;
+    print_stripes(&bench, &recorded)?;
     let found = study(&bench, &pairs)?;
     let figures = bench.last().map(|run| run.figures).unwrap_or_default();
     println!("\nlogit difference, clean: {:+.4}{}", found.patched.baseline, recorded.mean("clean_logit_diff"));

@@ -1,9 +1,9 @@
-//! `#[test_hypothesis]`: a claim, registered before it is measured, judged when the function runs and by `cargo test`.
+//! `#[test_hypothesis]`: a claim, stated before the measurement, judged when the function runs and by `cargo test`.
 
 use arrakis::prelude::*;
 
-/// The induction score of the best head against that of heads drawn at random would be cheating: the best of many
-/// is high by chance. So the claim says how many heads were looked at.
+/// The best of many heads has a high induction score by chance, so comparing it with random heads would be misleading.
+/// The claim therefore states the number of heads examined.
 #[log_experiment]
 #[test_hypothesis(
     claim = "zeroing the strongest induction head hurts the prediction of repeated tokens",

@@ -1,8 +1,8 @@
-//! `#[use_tools]`: arguments that are tools are filled in by their types; one of your own takes a dozen lines.
+//! `#[use_tools]`: fills in tool arguments by their types; a tool of your own takes a dozen lines.
 
 use arrakis::prelude::*;
 
-/// How many parameters each layer's attention has.
+/// The number of attention parameters in each layer.
 struct AttentionSize {
     per_layer: usize,
 }
@@ -16,7 +16,7 @@ impl Tool for AttentionSize {
     }
 }
 
-/// What the model would say if it stopped after each layer.
+/// What the model would predict if it stopped after each layer.
 #[use_tools]
 fn depth_of_the_answer(
     bench: &Bench,
@@ -24,7 +24,7 @@ fn depth_of_the_answer(
     #[tool] lens: LogitLens,
     #[tool] size: AttentionSize,
 ) -> Result<()> {
-    println!("attention weights a layer: {}", size.per_layer);
+    println!("attention weights per layer: {}", size.per_layer);
     let ranks = lens.target(prompt, " Mary")?.rank;
     for (step, ranks) in ranks.rows.iter().zip(&ranks.values) {
         println!("{step:<10} rank of Mary after each word: {ranks:?}");

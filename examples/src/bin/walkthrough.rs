@@ -1,11 +1,11 @@
-//! The whole road, step for step: config → model → bench → log → tools → plot. For every architecture.
+//! All the steps, for every architecture: config → model → bench → log → tools → plot.
 
 use arrakis::models::site::SITES;
 use arrakis::prelude::*;
 use arrakis::tools::FactoredMatrix;
 use serde_json::json;
 
-/// What a researcher would put in a `config.json`; every family reads its own spelling.
+/// What a researcher would write in a `config.json`; every family has its own keys.
 fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
     let without: &[&str] = match family {
         "gpt2" => {
@@ -34,7 +34,7 @@ fn config_of(family: &str) -> Result<arrakis::models::TransformerConfig> {
     Ok(HookedAutoConfig::from_json(config)?)
 }
 
-/// Which heads of one layer write most, and which of another read most.
+/// The scores of the heads of one layer as writers, and of another as readers.
 #[log_experiment]
 #[use_tools]
 fn read_write_analysis(
@@ -46,7 +46,7 @@ fn read_write_analysis(
     Ok((write_read.write_heads(write_layer)?, write_read.read_heads(read_layer)?))
 }
 
-/// Where each head looks on a prompt.
+/// The attention pattern of each head on a prompt.
 #[log_experiment]
 #[use_tools("attention_patterns")]
 #[plot_results(name = "Attention")]
@@ -66,7 +66,7 @@ fn walk(family: &str) -> Result<()> {
     let versions = bench.list_versions("read_write_analysis")?;
     let record = bench.get_version("read_write_analysis", versions.last().expect("one was just written"))?;
     let ov: FactoredMatrix = bench.tool::<WriteRead>()?.ov(0)?;
-    println!("{family:<10} {sites:>3} sites a block and around it, {heads} heads drawn, OV norms {:?}", ov.norms()?);
+    println!("{family:<10} {sites:>3} sites in a block and around it, {heads} heads drawn, OV norms {:?}", ov.norms()?);
     println!(
         "{:<10} version {} of {} versions; its source is {} lines",
         "",

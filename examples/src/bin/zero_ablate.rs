@@ -1,16 +1,16 @@
-//! Zero-ablating heads: one by hand, then every one of them in a sweep. What breaks without which?
+//! Zero-ablation of heads, one by hand and then all of them in a sweep: what breaks without each head?
 
 use arrakis::prelude::*;
 
-/// A prompt and its answer: a name that moves, and a sequence that repeats.
+/// A prompt and its answer, for each of two tasks: a name that moves, and a sequence that repeats.
 const TASKS: [(&str, &str); 2] = [
     ("When Mary and John went to the store, John gave a drink to", " Mary"),
     (" Tom Anna David Sarah James Mary Tom Anna David Sarah", " James"),
 ];
 
-/// The likeliest next token of a model with one head zeroed, or with none.
-fn says(model: &HookedTransformer, prompt: &str, silenced: Option<(usize, usize)>) -> Result<String> {
-    let edits = silenced.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head)));
+/// The most probable next token with one head zeroed, or with none.
+fn says(model: &HookedTransformer, prompt: &str, zeroed: Option<(usize, usize)>) -> Result<String> {
+    let edits = zeroed.map(|(layer, head)| (site::z(layer), Intervention::zero().head(head)));
     let last = model.run_with_hooks(prompt, edits)?.last().read()?;
     Ok(model.top_of(&last, 1)?[0].text.clone())
 }

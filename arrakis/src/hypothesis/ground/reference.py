@@ -1,4 +1,4 @@
-"""Writes reference.json: what SciPy says of the samples the Rust tests use.
+"""Writes reference.json: the results of SciPy on the samples of the Rust tests.
 
 Run with `python reference.py > reference.json` (numpy, scipy >= 1.13).
 """
@@ -26,7 +26,7 @@ def entry(a, b, test, statistic=None, df=None):
 
 
 def resampled_t(values, groups, null):
-    """The bootstrap-t of a mean, drawing whole groups: every choice of groups there is, each as likely."""
+    """The bootstrap-t of a mean, drawing whole groups: all choices of groups, equally likely."""
     units = [values[groups == group] for group in np.unique(groups)]
 
     def t(units, target):
