@@ -105,13 +105,13 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let text = if args.json {
         format!("{:#}\n", serde_json::to_value(&found).expect("BUG: an inspection is plain data"))
     } else {
-        found.told()
+        found.describe()
     };
     Ok(Answer { text, yes: found.refused.is_empty() })
 }
 
 impl Loaded {
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let peak =
             self.peak.map_or_else(String::new, |peak| format!(", peak memory of the process {}", human_bytes(peak)));
         format!("{} kept on {} after {:.2} s{peak}", human_bytes(self.kept), self.device, self.seconds)
@@ -167,7 +167,7 @@ impl Inspection {
         }
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let mut rows = vec![row("model", &self.model), row("folder", &self.folder.display().to_string())];
         if let Some(config) = &self.config {
             rows.extend(dimensions(config));
@@ -197,10 +197,10 @@ impl Inspection {
             "tokenizer",
             &self.tokenizer.as_ref().map_or_else(
                 || "none: prompts are token ids".to_owned(),
-                |tokenizer| tokenizer.told() + &tokenizer.beyond(self.config.as_ref()),
+                |tokenizer| tokenizer.describe() + &tokenizer.beyond(self.config.as_ref()),
             ),
         ));
-        rows.extend(self.loaded.as_ref().map(|loaded| row("loaded", &loaded.told())));
+        rows.extend(self.loaded.as_ref().map(|loaded| row("loaded", &loaded.describe())));
         let mut text = aligned(&[], &rows);
         if let Some(config) = &self.config {
             let sites: Vec<Vec<String>> = self
@@ -235,7 +235,7 @@ impl TokenizerInfo {
         })
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let special: Vec<String> =
             self.special.iter().map(|(id, text)| format!("{id} {}", text.escape_debug())).collect();
         let bos = self.bos.map_or_else(|| "no BOS".to_owned(), |id| format!("BOS {id}"));

@@ -72,7 +72,7 @@ pub fn run(
     };
     let device = cli.device.as_deref().filter(|name| !name.is_empty());
     match cli.command.run(device) {
-        Ok(answer) => told(&answer.text, u8::from(!answer.yes), out, err),
+        Ok(answer) => write_answer(&answer.text, u8::from(!answer.yes), out, err),
         Err(error) => {
             say(err, &format!("error: {error}\n"));
             2
@@ -87,12 +87,12 @@ fn misread(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 
         say(err, &text);
         2
     } else {
-        told(&text, 0, out, err)
+        write_answer(&text, 0, out, err)
     }
 }
 
 /// Writes an answer and returns its exit status. A closed pipe (`arrakis … | head`) is not an error; a full disk is.
-fn told(text: &str, status: u8, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+fn write_answer(text: &str, status: u8, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             say(err, &format!("error: cannot write the answer: {error}\n"));

@@ -83,7 +83,8 @@ impl Claim {
             Null::Sample(sample) => format!("a sample of {}", sample.n()),
             Null::Draws(_) => "draws of the null".into(),
         };
-        let problem = format!("the test `{}` does not fit {} observed against {against}", self.test, observed.n());
+        let problem =
+            format!("the test `{}` does not fit a sample of {} compared with {against}", self.test, observed.n());
         let given = self.given().first().copied();
         let names: Vec<String> = fitting.iter().filter_map(|test| named(*test, given)).collect();
         let fix = match null {
@@ -132,8 +133,8 @@ mod tests {
         let error = |test, observed, null| claim(test).judge(observed, null).unwrap_err().to_string();
         assert_eq!(
             error(Test::PairedT, sample([1.0, 2.0]), Null::Sample(sample([1.0, 2.0, 3.0]))),
-            "claim `it copies`: the test `paired_t` does not fit 2 observed against a sample of 3; these do: `permutation`, \
-             `welch`, `mann_whitney`"
+            "claim `it copies`: the test `paired_t` does not fit a sample of 2 compared with a sample of 3; \
+             these do: `permutation`, `welch`, `mann_whitney`"
         );
         let none = error(Test::Auto, sample(1.0), Null::Value(0.0));
         assert!(none.ends_with("none does: measure more than one value, or give draws of the null"), "{none}");

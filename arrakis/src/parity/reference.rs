@@ -73,7 +73,7 @@ impl Reference {
         } else if let Some(values) = whole(view.dtype(), view.data()) {
             self.ids.insert(name, Ids { shape, values });
         } else {
-            self.other.insert(name, format!("it holds {:?}", view.dtype()));
+            self.other.insert(name, format!("it contains {:?} values", view.dtype()));
         }
     }
 
@@ -127,7 +127,8 @@ impl Reference {
 
     fn rows_of_ids(&self, name: &str, ids: &Ids) -> Result<Vec<Vec<u32>>> {
         let id = |value: &i64| {
-            u32::try_from(*value).map_err(|_| self.broken(format!("`{name}` holds {value}, which is not a token id")))
+            u32::try_from(*value)
+                .map_err(|_| self.broken(format!("`{name}` contains {value}, which is not a token id")))
         };
         ids.rows().into_iter().map(|row| row.iter().map(id).collect()).collect()
     }
@@ -189,7 +190,7 @@ mod tests {
     fn a_negative_id_is_named() {
         let (_folder, path) = file("input_ids", Dtype::I64, vec![1], &(-1_i64).to_le_bytes());
         let error = Reference::open(&path).unwrap().tokens("input_ids").unwrap_err();
-        assert!(error.to_string().contains("`input_ids` holds -1, which is not a token id"), "{error}");
+        assert!(error.to_string().contains("`input_ids` contains -1, which is not a token id"), "{error}");
     }
 
     #[test]

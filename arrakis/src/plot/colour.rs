@@ -106,7 +106,7 @@ fn blend(stops: &[(u8, u8, u8); 11], at: f64) -> Colour {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
-    /// Diverging where the data has both signs, otherwise sequential.
+    /// Diverging if the data has both signs, otherwise sequential.
     #[default]
     Auto,
     /// Dark to light from the smallest to the largest value.

@@ -79,15 +79,15 @@ statistics! {
     monte_carlo MonteCarlo "One value among draws of the null" { monte_carlo },
     binomial Binomial "Zeros and ones against a probability" { binomial, clopper_pearson },
     permutation Permutation "Two independent samples: exchangeability, by permuting labels" { permutation },
-    welch Welch "Two independent samples, about normal: their means" { welch, welch_interval },
+    welch Welch "Two independent samples, approximately normal: their means" { welch, welch_interval },
     mann_whitney MannWhitney "Two independent samples: which tends to be larger, by ranks" { mann_whitney },
     sign_flip SignFlip "A sample against a number, or pairs: symmetry, by flipping signs" { sign_flip, sign_flip_paired },
-    paired_t PairedT "Pairs, about normal: the mean difference" { paired_t },
+    paired_t PairedT "Pairs, approximately normal: the mean difference" { paired_t },
     wilcoxon Wilcoxon "A sample against a number, or pairs: symmetry, by ranks" { wilcoxon, wilcoxon_paired },
-    one_sample_t OneSampleT "A sample against a number, about normal: its mean" { one_sample_t, one_sample_t_interval },
+    one_sample_t OneSampleT "A sample against a number, approximately normal: its mean" { one_sample_t, one_sample_t_interval },
     bootstrap Bootstrap "A sample against a number, or pairs: the mean, by resampling" { bootstrap_test },
     cluster_bootstrap ClusterBootstrap "Like the bootstrap, if values of one group are not independent: needs `groups`" { cluster_bootstrap_test },
-    tost Tost "Equivalence: the mean is within `margin` of the null, about normal" { Equivalence, tost, tost_two_sample },
+    tost Tost "Equivalence: the mean is within `margin` of the null, approximately normal" { Equivalence, tost, tost_two_sample },
 }
 
 impl Test {

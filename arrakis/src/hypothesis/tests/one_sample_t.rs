@@ -11,7 +11,7 @@ use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "one_sample_t";
 
-/// Tests whether the mean of `values`, about normal, is `null`.
+/// Tests whether the mean of `values`, approximately normal, is `null`.
 ///
 /// The statistic is t, positive if the mean is above `null`.
 ///
