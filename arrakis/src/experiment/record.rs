@@ -123,7 +123,7 @@ impl Record {
     pub(crate) fn of(function: &Function) -> Self {
         let environment = Environment::of(function.folder);
         Self {
-            format: super::FORMAT,
+            format: super::format::FORMAT,
             name: function.name.to_owned(),
             function: function.path(),
             source: function.source.to_owned(),

@@ -5,12 +5,8 @@
 
 use serde_json::Value;
 
+use super::format::FORMAT;
 use super::{Record, json as lossless};
-
-/// The format of the records this code writes.
-///
-/// A new field does not change it. It grows where code that knows only the old format would misread a record.
-pub const FORMAT: u32 = 1;
 
 /// Records from before there was a number are of the first format.
 pub(super) fn first_format() -> u32 {

@@ -23,11 +23,13 @@
 //! }
 //! ```
 
+mod find;
 mod registry;
 mod shared;
 mod tool;
 
-pub use registry::{Registered, find};
+pub use find::find;
+pub use registry::Registered;
 pub use shared::answer::Answer;
 pub use shared::factored_matrix::FactoredMatrix;
 pub use shared::metric::Metric;

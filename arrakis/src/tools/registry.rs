@@ -1,8 +1,5 @@
 //! The registration of tools: one line each.
 
-use super::TOOLS;
-use crate::error::{Error, Result};
-
 /// A tool of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,20 +10,6 @@ pub struct Registered {
     pub kind: &'static str,
     /// What is done to the model.
     pub room: &'static str,
-}
-
-/// The tool of a name.
-///
-/// # Errors
-///
-/// [`Error::UnknownTool`], naming the nearest.
-pub fn find(name: &str) -> Result<Registered> {
-    let known: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
-    let found = TOOLS.iter().find(|tool| tool.name == name).copied();
-    found.ok_or_else(|| Error::UnknownTool {
-        asked: name.to_owned(),
-        nearest: arrakis_models::ground::nearest::nearest(name, &known),
-    })
 }
 
 /// Declares rooms of tools. A line is the file, which is also the tool's name, its type, and after `with` the types a
@@ -88,7 +71,7 @@ mod tests {
     use super::*;
     use crate::plot::Figure;
     use crate::tools::testing::{Cases, Reading, Readings, encoder, fixture, not_finite};
-    use crate::tools::{OWN_NAMES, each_tool};
+    use crate::tools::{OWN_NAMES, TOOLS, each_tool, find};
 
     fn camel(name: &str) -> String {
         let word = |word: &str| word[..1].to_uppercase() + &word[1..];

@@ -1,15 +1,14 @@
 //! Strict JSON that loses no number: NaN and the infinities are `{"$float": "NaN"}`.
 
+mod canonical;
 mod read;
 mod write;
 
+pub use canonical::{canonical, digest};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
-
-/// The key that marks a float strict JSON cannot write.
-const FLOAT: &str = "$float";
+use serde_json::Value;
 
 /// Any serialisable value, NaN and infinities kept. Map keys that are not strings become their JSON text; the
 /// entries of hash sets and hash maps are sorted.
@@ -28,29 +27,6 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::E
 /// Where the value is not of the type asked for.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
     T::deserialize(read::Lossless(value))
-}
-
-/// Compact JSON with sorted keys: equal values have equal text.
-pub fn canonical(value: &Value) -> String {
-    sorted(value).to_string()
-}
-
-/// SHA-256 of a text, in hex.
-pub fn digest(text: &str) -> String {
-    let bytes = Sha256::digest(text.as_bytes());
-    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        Value::Object(map) => {
-            let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
-            pairs.sort_by_key(|(key, _)| *key);
-            Value::Object(pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect::<Map<_, _>>())
-        }
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

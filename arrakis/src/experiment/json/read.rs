@@ -19,7 +19,7 @@ impl IntoDeserializer<'_, Error> for Lossless<'_> {
 /// The number behind `{"$float": ..}`.
 fn marked(value: &Value) -> Option<f64> {
     let map = value.as_object().filter(|map| map.len() == 1)?;
-    map.get(super::FLOAT)?.as_str()?.parse().ok()
+    map.get(super::write::FLOAT)?.as_str()?.parse().ok()
 }
 
 fn fields(map: &Map<String, Value>) -> impl Iterator<Item = (Key<'_>, Lossless<'_>)> {

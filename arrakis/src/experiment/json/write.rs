@@ -6,6 +6,9 @@ use serde::ser::{
 };
 use serde_json::{Error, Map, Value};
 
+/// The key that marks a float strict JSON cannot write.
+pub(super) const FLOAT: &str = "$float";
+
 /// The serializer.
 pub(super) struct Lossless;
 
@@ -40,7 +43,7 @@ fn is_hashed(mut name: &str) -> bool {
 fn in_order(value: Value) -> Value {
     match value {
         Value::Array(mut items) => {
-            items.sort_by_cached_key(super::canonical);
+            items.sort_by_cached_key(super::canonical::canonical);
             Value::Array(items)
         }
         Value::Object(mut map) => {
@@ -53,7 +56,7 @@ fn in_order(value: Value) -> Value {
 
 fn float(value: f64) -> Value {
     serde_json::Number::from_f64(value)
-        .map_or_else(|| Value::Object(tagged(super::FLOAT, value.to_string().into())), Value::Number)
+        .map_or_else(|| Value::Object(tagged(FLOAT, value.to_string().into())), Value::Number)
 }
 
 /// The shortest decimal that reads back as the same `f32`.

@@ -1,10 +1,13 @@
 //! Which parts of the model write a logit directly.
 
+mod contribution;
 mod readout;
 
 use arrakis_models::{HookedTransformer, IntoTokens, Tokens, progress, site};
 use serde::{Deserialize, Serialize};
 
+pub use self::contribution::Contribution;
+use self::contribution::NAME;
 use self::readout::{Readout, check_sum};
 use crate::error::{Error, Result};
 use crate::tools::place::Neuron;
@@ -58,22 +61,6 @@ pub struct DirectLogitAttribution {
     model: HookedTransformer,
 }
 
-/// What contributes to a logit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Contribution {
-    /// `embed`, `pos_embed`, `L9H6`, `3_mlp_out`, `bias` (attention's output biases) or `unembed_bias` (of the
-    /// final norm and the unembedding).
-    pub label: String,
-    /// The block, where it is in one.
-    pub layer: Option<usize>,
-    /// The head, where it is one.
-    pub head: Option<usize>,
-    /// In nats; the mean over prompts where there are several.
-    pub value: f64,
-    /// For each prompt, `[prompt]`.
-    pub per_prompt: Vec<f64>,
-}
-
 /// A logit, or a difference of two, taken apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
@@ -88,7 +75,7 @@ pub struct Attribution {
 }
 
 impl Tool for DirectLogitAttribution {
-    const NAME: &'static str = "direct_logit_attribution";
+    const NAME: &'static str = NAME;
 
     fn new(model: &HookedTransformer) -> Result<Self> {
         Ok(Self { model: model.clone() })

@@ -3,9 +3,8 @@
 use arrakis_models::site;
 use burn::tensor::Tensor;
 
-use super::{Contribution, DirectLogitAttribution};
+use super::contribution::{Contribution, NAME};
 use crate::error::{Error, Result};
-use crate::tools::Tool as _;
 use crate::tools::shared::common;
 use crate::tools::shared::stream::{self, Stream};
 
@@ -126,5 +125,5 @@ pub(super) fn check_sum(parts: &[f64], total: f64) -> Result<()> {
     let problem = format!(
         "the contributions add up to {sum}, not to {total}; this tool does not know the architecture: please report it"
     );
-    Err(Error::Tool { tool: DirectLogitAttribution::NAME, problem })
+    Err(Error::Tool { tool: NAME, problem })
 }
