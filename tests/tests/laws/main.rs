@@ -9,6 +9,7 @@ mod broken;
 mod conformance;
 mod dtypes;
 mod five_hundred_runs;
+mod floors;
 mod generation;
 mod gradients;
 mod hooked_bodies;
