@@ -3,8 +3,9 @@
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, FnArg, Ident, Pat, PatIdent, PatType, Type};
 
-use super::attributes::{Attributes, Kind};
+use super::attributes::Attributes;
 use super::function::Function;
+use super::kind::Kind;
 use crate::mistakes::Mistakes;
 
 /// The arguments, sorted; those that the caller does not pass have left the signature.

@@ -3,53 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Meta, Path};
+use syn::{Attribute, Expr, Meta};
 
+use super::kind::Kind;
 use super::options::Options;
 use super::tools::Tools;
 use crate::mistakes::Mistakes;
-use crate::options::{self, Known};
-
-/// One of the five attributes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Log,
-    Tools,
-    Plot,
-    Profile,
-    Hypothesis,
-}
-
-const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
-
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Log => "log_experiment",
-            Self::Tools => "use_tools",
-            Self::Plot => "plot_results",
-            Self::Profile => "profile_model",
-            Self::Hypothesis => "test_hypothesis",
-        }
-    }
-
-    /// What can be written inside it.
-    pub(crate) fn options(self) -> &'static [Known] {
-        match self {
-            Self::Log => options::LOG,
-            Self::Tools => options::TOOLS,
-            Self::Plot => options::PLOT,
-            Self::Profile => options::PROFILE,
-            Self::Hypothesis => options::HYPOTHESIS,
-        }
-    }
-
-    /// The attribute a path names, by its last segment.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let last = &path.segments.last()?.ident;
-        ALL.into_iter().find(|kind| last == kind.name())
-    }
-}
 
 /// All our attributes of one function.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Signature, Token, Visibility};
 
-use super::attributes::Kind;
+use super::kind::Kind;
 
 /// Attributes, visibility, signature and the body in its braces.
 pub(crate) struct Function {

@@ -6,7 +6,7 @@ use syn::{Expr, Ident};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::function::Function;
-use super::internal;
+use super::internal::internal;
 use super::options::Options;
 use crate::mistakes::Mistakes;
 
@@ -120,7 +120,8 @@ pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments
 
 #[cfg(test)]
 mod tests {
-    use super::super::attributes::{Attributes, Kind};
+    use super::super::attributes::Attributes;
+    use super::super::kind::Kind;
     use super::*;
     use crate::mistakes::tests::messages;
 

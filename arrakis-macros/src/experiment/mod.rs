@@ -5,18 +5,20 @@ mod arguments;
 mod attributes;
 mod function;
 mod hypothesis;
+mod internal;
+mod kind;
 mod options;
 mod render;
 mod source;
 mod tools;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{FnArg, Ident, ImplItemFn};
+use syn::{FnArg, ImplItemFn};
 
 use arguments::Arguments;
 use attributes::Attributes;
-pub(crate) use attributes::Kind;
 use function::Function;
+pub(crate) use kind::Kind;
 
 use crate::mistakes::Mistakes;
 
@@ -39,11 +41,6 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
     mistakes.finish()?;
     let arguments = arguments.expect("BUG: arguments without a bench are a mistake");
     Ok(render::render(&function, &attributes, &arguments, &source))
-}
-
-/// A name of ours inside a user's function, which no name of theirs can be.
-fn internal(name: &str) -> Ident {
-    Ident::new(&format!("__arrakis_{name}"), Span::mixed_site())
 }
 
 /// The item without anything of ours, for rustc to check the rest of while our error is shown.

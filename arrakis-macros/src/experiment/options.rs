@@ -7,8 +7,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Token, parenthesized};
 
-use super::attributes::Kind;
-use super::internal;
+use super::internal::internal;
+use super::kind::Kind;
 use crate::mistakes::Mistakes;
 use crate::options::{Form, Known, find, unknown};
 

@@ -8,8 +8,9 @@ use syn::{Ident, ReturnType, Type};
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
 use super::function::Function;
+use super::hypothesis;
+use super::internal::internal;
 use super::source::Source;
-use super::{hypothesis, internal};
 
 /// `fn name(..) -> R { match call(.., || body) { Ok(value) => value, Err(error) => fail(error) } }`
 pub(crate) fn render(

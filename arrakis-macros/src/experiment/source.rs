@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use proc_macro2::{Delimiter, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-use super::attributes::Kind;
 use super::function::Function;
+use super::kind::Kind;
 
 /// What a record keeps of the source.
 pub(crate) struct Source {

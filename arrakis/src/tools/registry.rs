@@ -68,7 +68,6 @@ pub(super) use tools;
 mod tests {
     use arrakis_models::HookedTransformer;
 
-    use super::*;
     use crate::plot::Figure;
     use crate::tools::testing::{Cases, Reading, Readings, encoder, fixture, not_finite};
     use crate::tools::{OWN_NAMES, TOOLS, each_tool, find};

@@ -72,7 +72,7 @@ impl Graph {
     pub(super) fn told(&self, group: &[String]) -> String {
         let inside = |from: &String| {
             let tos = self.edges[from].iter().filter(|(to, _)| group.contains(to));
-            tos.map(|(to, import)| format!("  {from} -> {to}: {import}\n")).collect::<String>()
+            tos.map(|(to, import)| format!("  {from} -> {to}: {import}\n")).collect::<Vec<_>>().concat()
         };
         group.iter().map(inside).collect()
     }

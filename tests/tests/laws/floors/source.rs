@@ -47,7 +47,9 @@ impl Package {
         }
         package.modules.retain(|place, _| !tests.iter().any(|test: &Place| place.starts_with(test)));
         let places: Vec<Place> = package.modules.keys().cloned().collect();
-        places.iter().for_each(|place| package.link(place));
+        for place in &places {
+            package.link(place);
+        }
         package
     }
 

@@ -1,0 +1,46 @@
+//! The attributes there are.
+
+use syn::Path;
+
+use crate::options::{self, Known};
+
+/// One of the five attributes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Log,
+    Tools,
+    Plot,
+    Profile,
+    Hypothesis,
+}
+
+const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log_experiment",
+            Self::Tools => "use_tools",
+            Self::Plot => "plot_results",
+            Self::Profile => "profile_model",
+            Self::Hypothesis => "test_hypothesis",
+        }
+    }
+
+    /// What can be written inside it.
+    pub(crate) fn options(self) -> &'static [Known] {
+        match self {
+            Self::Log => options::LOG,
+            Self::Tools => options::TOOLS,
+            Self::Plot => options::PLOT,
+            Self::Profile => options::PROFILE,
+            Self::Hypothesis => options::HYPOTHESIS,
+        }
+    }
+
+    /// The attribute a path names, by its last segment.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let last = &path.segments.last()?.ident;
+        ALL.into_iter().find(|kind| last == kind.name())
+    }
+}
