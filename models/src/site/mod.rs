@@ -6,6 +6,8 @@
 mod axis;
 mod info;
 mod name;
+mod parse;
+mod parts;
 mod spelling;
 mod splice;
 mod table;
@@ -13,7 +15,8 @@ mod table;
 pub(crate) use axis::Axes;
 pub use axis::{Axis, Extent};
 pub use info::{Place, SiteInfo};
-pub use name::{Site, layer_of};
+pub use name::Site;
+pub use parts::layer_of;
 pub(crate) use spelling::{Ambiguous, canonical, in_module, rows_known_as};
 pub use splice::{AddedSite, SiteTable};
 pub use table::*;

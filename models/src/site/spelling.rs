@@ -1,7 +1,7 @@
 //! The spellings that lead to a site: each leads to one, or is refused.
 
 use super::info::SiteInfo;
-use super::name::{is_name, split_block};
+use super::parts::{is_name, split_block};
 use super::table::SITES;
 use crate::error::Error;
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::axis::{Axes, Axis, Extent, list};
 use super::info::Place;
-use super::name::{Site, layer_of};
+use super::name::Site;
+use super::parts::layer_of;
 use super::spelling::canonical;
 use super::table::SITES;
 use crate::config::TransformerConfig;
