@@ -1,8 +1,10 @@
 //! Heads of known kinds, found by where they look.
 
 mod likeness;
+mod measure;
 
 pub use likeness::detection_pattern;
+pub use measure::{ErrorMeasure, Exclude, HeadKind};
 
 use arrakis_models::{HookedTransformer, IntoTokens, Tokens, site};
 use burn::tensor::Tensor;
@@ -57,19 +59,6 @@ pub struct HeadDetector {
     model: HookedTransformer,
 }
 
-/// A kind of head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum HeadKind {
-    /// Looks at the position before.
-    PreviousToken,
-    /// Looks at earlier copies of the current token.
-    DuplicateToken,
-    /// Looks at what followed earlier copies of the current token.
-    Induction,
-}
-
 /// A random sequence repeated once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
@@ -87,28 +76,6 @@ impl Default for Repeated {
     fn default() -> Self {
         Self { length: 20, batch: 4, seed: 0, bos: None }
     }
-}
-
-/// How a pattern is compared with that of a perfect head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ErrorMeasure {
-    /// The share of all attention that lies where the perfect head looks.
-    Mul,
-    /// One minus the mean absolute difference a query, rounded to three decimals.
-    Abs,
-}
-
-/// What [`HeadDetector::detect`] may leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Exclude {
-    /// Attention to the first token.
-    Bos,
-    /// Attention of a position to itself.
-    CurrentToken,
 }
 
 impl Tool for HeadDetector {

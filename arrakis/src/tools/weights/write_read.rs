@@ -264,7 +264,7 @@ impl WriteRead {
     /// Norms of circuits whose output is projected onto a span.
     fn inside(&self, layer: usize, circuits: &FactoredMatrix, directions: Tensor<2>) -> Result<InSubspace> {
         let ([n, _, _], d_model) = (circuits.b.dims(), self.model.config().d_model);
-        let basis = span::basis(directions, d_model)?;
+        let basis = span::basis(Self::NAME, directions, d_model)?;
         let columns =
             Tensor::<2>::from_data(TensorData::new(basis.concat(), [basis.len(), d_model]), self.model.device())
                 .transpose();

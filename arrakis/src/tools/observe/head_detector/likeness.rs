@@ -1,6 +1,6 @@
 //! How near a pattern is to that of a perfect head.
 
-use super::{ErrorMeasure, Exclude, HeadKind};
+use super::measure::{ErrorMeasure, Exclude, HeadKind};
 
 /// Where a perfect head of a kind looks, `[query][key]` of zeros and ones; a row may have none or several.
 pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f64>> {

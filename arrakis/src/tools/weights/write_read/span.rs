@@ -2,14 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use super::WriteRead;
 use crate::error::{Error, Result};
-use crate::tools::Tool as _;
 use crate::tools::shared::common;
 
-/// An orthonormal basis of the span of `directions` `[n, d_model]`.
-pub(super) fn basis(directions: Tensor<2>, d_model: usize) -> Result<Vec<Vec<f32>>> {
-    let refuse = |problem: String| Err(Error::Tool { tool: WriteRead::NAME, problem });
+/// An orthonormal basis of the span of `directions` `[n, d_model]`; errors name the tool.
+pub(super) fn basis(tool: &'static str, directions: Tensor<2>, d_model: usize) -> Result<Vec<Vec<f32>>> {
+    let refuse = |problem: String| Err(Error::Tool { tool, problem });
     let [_, width] = directions.dims();
     if width != d_model {
         return refuse(format!("directions have {width} numbers each, the stream has {d_model}"));
