@@ -1,34 +1,14 @@
 //! Architectures: each file reads one kind of `config.json` into our options and maps its weight names.
 //!
-//! To add one: write its file, and add it to [`FAMILIES`].
+//! To add one: write its file, and add one row to the list `families!`.
 
 mod activation;
-mod bert;
-mod bloom;
 mod check;
 mod decoder;
-mod falcon;
 mod family;
-mod gemma;
-mod gemma2;
-mod gemma3;
-mod gpt2;
-mod gpt_neo;
-mod gpt_neox;
-mod gptj;
 mod hf_config;
 mod layers;
-mod llama;
-mod mistral;
-mod mixtral;
-mod olmo2;
-mod opt;
-mod phi;
-mod phi3;
-mod qwen2;
-mod qwen3;
 mod rope;
-mod stablelm;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -43,29 +23,38 @@ use crate::error::{Error, Result};
 use crate::ground::nearest::nearest_alike;
 use crate::transformer::TransformerConfig;
 
-/// Every architecture there is: one line each.
-pub const FAMILIES: &[&Family] = &[
-    &gpt2::GPT2,
-    &gpt_neo::GPT_NEO,
-    &gpt_neox::GPT_NEOX,
-    &llama::LLAMA,
-    &gemma::GEMMA,
-    &phi3::PHI3,
-    &qwen2::QWEN2,
-    &mistral::MISTRAL,
-    &stablelm::STABLELM,
-    &gemma2::GEMMA2,
-    &gemma3::GEMMA3,
-    &qwen3::QWEN3,
-    &phi::PHI,
-    &gptj::GPTJ,
-    &opt::OPT,
-    &bloom::BLOOM,
-    &falcon::FALCON,
-    &olmo2::OLMO2,
-    &mixtral::MIXTRAL,
-    &bert::BERT,
-];
+/// Declares the families. A row is the file and its constant.
+macro_rules! families {
+    ($($file:ident $FAMILY:ident,)*) => {
+        $(mod $file;)*
+
+        /// Every architecture there is.
+        pub const FAMILIES: &[&Family] = &[$(&$file::$FAMILY),*];
+    };
+}
+
+families! {
+    gpt2 GPT2,
+    gpt_neo GPT_NEO,
+    gpt_neox GPT_NEOX,
+    llama LLAMA,
+    gemma GEMMA,
+    phi3 PHI3,
+    qwen2 QWEN2,
+    mistral MISTRAL,
+    stablelm STABLELM,
+    gemma2 GEMMA2,
+    gemma3 GEMMA3,
+    qwen3 QWEN3,
+    phi PHI,
+    gptj GPTJ,
+    opt OPT,
+    bloom BLOOM,
+    falcon FALCON,
+    olmo2 OLMO2,
+    mixtral MIXTRAL,
+    bert BERT,
+}
 
 /// Names less alike than this are no misspelling of each other: nothing here is meant by `t5`.
 const ALIKE: f64 = 0.5;

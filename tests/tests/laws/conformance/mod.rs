@@ -13,21 +13,17 @@ mod sites;
 mod sweeps;
 
 use arrakis::models::device::read;
+use arrakis::models::families::FAMILIES;
 use arrakis::models::{HookedTransformer, Tokens};
 use arrakis_tests::{devices, list, load};
 
-/// One checkpoint a family.
-const FAMILIES: &[&str] = &[
-    "gpt2", "gpt_neo", "gpt_neox", "llama", "gemma", "phi3", "qwen2", "mistral", "stablelm", "gemma2", "gemma3",
-    "qwen3", "phi", "gptj", "opt", "bloom", "falcon", "olmo2", "mixtral", "bert",
-];
-
-/// The families, or those of them that `ARRAKIS_FAMILIES` lists.
+/// The checkpoint of each family, named as it is, or those of them that `ARRAKIS_FAMILIES` lists.
 fn families() -> Vec<&'static str> {
+    let all: Vec<&str> = FAMILIES.iter().map(|family| family.model_types[0]).collect();
     let listed = list("ARRAKIS_FAMILIES");
-    let unknown: Vec<&String> = listed.iter().filter(|name| !FAMILIES.contains(&name.as_str())).collect();
-    assert!(unknown.is_empty(), "ARRAKIS_FAMILIES: {unknown:?} is not among {FAMILIES:?}");
-    FAMILIES.iter().copied().filter(|case| listed.is_empty() || listed.iter().any(|name| name == case)).collect()
+    let unknown: Vec<&String> = listed.iter().filter(|name| !all.contains(&name.as_str())).collect();
+    assert!(unknown.is_empty(), "ARRAKIS_FAMILIES: {unknown:?} is not among {all:?}");
+    all.into_iter().filter(|case| listed.is_empty() || listed.iter().any(|name| name == case)).collect()
 }
 
 /// Those of the same families whose options differ most: for the first device alone, they are the same kernels otherwise joined.
