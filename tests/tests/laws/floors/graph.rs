@@ -8,7 +8,6 @@ use super::source::{Package, Place};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Import {
     pub(super) file: String,
-    pub(super) line: usize,
     pub(super) path: String,
 }
 
@@ -34,10 +33,10 @@ impl Graph {
         for (place, module) in &package.modules {
             let (Some(from), Some(file)) = (node(place), &module.file) else { continue };
             graph.edges.entry(from.clone()).or_default();
-            for (path, line) in &module.paths {
+            for path in &module.paths {
                 let Some(to) = package.definer(place, path).and_then(|place| node(&place)) else { continue };
                 if to != from {
-                    let import = Import { file: file.clone(), line: *line, path: path.join("::") };
+                    let import = Import { file: file.clone(), path: path.join("::") };
                     graph.edges.entry(from.clone()).or_default().entry(to).or_insert(import);
                 }
             }
@@ -97,6 +96,6 @@ impl Graph {
 
 impl std::fmt::Display for Import {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{} names `{}`", self.file, self.line, self.path)
+        write!(f, "{} names `{}`", self.file, self.path)
     }
 }

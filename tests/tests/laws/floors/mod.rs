@@ -65,7 +65,7 @@ fn a_circle_is_found_through_re_exports_globs_aliases_and_macros() {
         assert_eq!(folders, [["a", "b"]], "{way}");
         assert_eq!(pairs.len(), 1, "{way}: {pairs:?}");
         assert!(
-            pairs[0].starts_with("a.rs:") && pairs[0].contains("and b/inner.rs:1 names `super::super::a::A`"),
+            pairs[0].starts_with("a.rs names ") && pairs[0].contains("and b/inner.rs names `super::super::a::A`"),
             "{}",
             pairs[0]
         );
@@ -98,6 +98,6 @@ fn a_circle_of_three_is_told_arrow_by_arrow() {
     let folders = Graph::of_folders(&package);
     assert_eq!(folders.cycles(), [["a", "b", "c"]]);
     let told = folders.told(&folders.cycles()[0]);
-    assert!(told.contains("  c -> a: c.rs:2 names `crate::a::A`\n"), "{told}");
+    assert!(told.contains("  c -> a: c.rs names `crate::a::A`\n"), "{told}");
     assert!(Graph::of_files(&package).pairs().is_empty());
 }

@@ -21,7 +21,7 @@ pub(super) struct Import {
 pub(super) struct Named {
     pub(super) items: BTreeSet<String>,
     pub(super) imports: Vec<Import>,
-    pub(super) paths: Vec<(Place, usize)>,
+    pub(super) paths: Vec<Place>,
     /// Modules written out in this one.
     pub(super) inline: Vec<(String, Vec<syn::Item>)>,
     /// Modules of files that are built for tests alone.
@@ -59,10 +59,9 @@ impl Named {
     fn import(&mut self, import: &syn::ItemUse) {
         let mut leaves = Vec::new();
         flatten(&import.tree, &mut Vec::new(), &mut leaves);
-        let line = import.use_token.span.start().line;
         for (name, path) in leaves {
             if matches!(import.vis, syn::Visibility::Inherited) {
-                self.paths.push((path.clone(), line));
+                self.paths.push(path.clone());
             }
             self.imports.push(Import { name, path });
         }
@@ -70,7 +69,7 @@ impl Named {
 
     /// Paths in tokens that are not parsed: arguments of macros and attributes.
     fn scan(&mut self, tokens: TokenStream) {
-        let (mut path, mut line, mut colons) = (Place::new(), 0, 0);
+        let (mut path, mut colons) = (Place::new(), 0);
         for token in tokens {
             match token {
                 TokenTree::Ident(name) if colons == 2 => path.push(name.to_string()),
@@ -79,13 +78,10 @@ impl Named {
                     continue;
                 }
                 other => {
-                    self.paths.extend((path.len() > 1).then(|| (std::mem::take(&mut path), line)));
+                    self.paths.extend((path.len() > 1).then(|| std::mem::take(&mut path)));
                     path.clear();
                     match other {
-                        TokenTree::Ident(name) => {
-                            line = name.span().start().line;
-                            path.push(name.to_string());
-                        }
+                        TokenTree::Ident(name) => path.push(name.to_string()),
                         TokenTree::Group(group) => self.scan(group.stream()),
                         _ => {}
                     }
@@ -93,15 +89,14 @@ impl Named {
             }
             colons = 0;
         }
-        self.paths.extend((path.len() > 1).then_some((path, line)));
+        self.paths.extend((path.len() > 1).then_some(path));
     }
 }
 
 impl<'ast> Visit<'ast> for Named {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.leading_colon.is_none() && path.segments.len() > 1 {
-            let segments = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-            self.paths.push((segments, path.segments[0].ident.span().start().line));
+            self.paths.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         }
         visit::visit_path(self, path);
     }

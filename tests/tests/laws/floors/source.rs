@@ -19,8 +19,8 @@ pub(super) struct Module {
     pub(super) items: BTreeSet<String>,
     /// What it brings in.
     pub(super) imports: Vec<Import>,
-    /// Paths its code names, imports included: segments as written, and the line.
-    pub(super) paths: Vec<(Place, usize)>,
+    /// Paths its code names, imports included, as written.
+    pub(super) paths: Vec<Place>,
 }
 
 /// The modules of a package without its tests.
