@@ -101,7 +101,7 @@ impl Claim {
             return Err(self.refuse(format!("alpha is {}", self.alpha), "use one between 0 and 1, such as 0.05"));
         }
         if self.comparisons == 0 {
-            return Err(self.refuse("comparisons is 0", "say in how many places you looked, at least 1"));
+            return Err(self.refuse("comparisons is 0", "give the number of places that you examined, at least 1"));
         }
         if let Some(margin) = self.margin.filter(|margin| !(*margin > 0.0 && margin.is_finite())) {
             let problem = format!("margin is {margin}");
