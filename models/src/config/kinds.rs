@@ -1,4 +1,4 @@
-//! Choices an architecture makes part by part.
+//! Choices an architecture makes for each of its parts.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub enum NormPlacement {
     Pre,
     /// Before and after both (Gemma 2).
     Sandwich,
-    /// Only after both, before they are added (`OLMo` 2).
+    /// Only after both, before their outputs are added (`OLMo` 2).
     PostOutput,
     /// After each addition to the stream (the original transformer, OPT-350m).
     PostResidual,
@@ -72,7 +72,7 @@ pub enum QkNorm {
     Head,
     /// Over `d_head`, one weight and bias for all heads (Phi, where its config asks for it).
     HeadBiased,
-    /// Over `d_head`, each head its own weight (`StableLM` 2).
+    /// Over `d_head`, with a weight for each head (`StableLM` 2).
     PerHead,
     /// Over all heads at once (`OLMo` 2).
     Full,
@@ -81,8 +81,8 @@ pub enum QkNorm {
 /// A mixture of experts (Shazeer et al., 2017; Mixtral).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Experts {
-    /// How many there are.
+    /// Number of experts.
     pub count: usize,
-    /// How many each token uses; their probabilities are renormalised to sum to one.
+    /// Number of experts each token uses; their probabilities are renormalised to sum to one.
     pub per_token: usize,
 }

@@ -1,4 +1,4 @@
-//! The one transformer's options: every architecture is a choice among these. Plain data.
+//! Options of the one transformer. Every architecture is a choice among them. Plain data.
 
 mod kinds;
 mod positions;
@@ -24,11 +24,11 @@ pub struct TransformerConfig {
     pub n_kv_heads: usize,
     /// Width of a head.
     pub d_head: usize,
-    /// Neurons of an MLP.
+    /// Number of neurons in an MLP.
     pub d_mlp: usize,
-    /// Tokens of the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub d_vocab: usize,
-    /// Positions of the context.
+    /// Number of positions in the context.
     pub n_ctx: usize,
     /// The neurons' nonlinearity.
     pub activation: ActivationKind,
@@ -46,9 +46,9 @@ pub struct TransformerConfig {
     pub norm_placement: NormPlacement,
     /// Whether norms have a bias (LayerNorm only).
     pub norm_bias: bool,
-    /// Whether the stream passes a norm after the last block.
+    /// Whether there is a norm after the last block.
     pub final_norm: bool,
-    /// How positions enter.
+    /// How positions enter the model.
     pub positions: Positions,
     /// How attention and MLP share a block.
     pub block_layout: BlockLayout,
@@ -58,7 +58,7 @@ pub struct TransformerConfig {
     pub attn_out_bias: bool,
     /// Scores are multiplied by this (`1/√d_head` for most), per layer.
     pub attn_scales: Vec<f64>,
-    /// A layer's window: keys further back than this many positions (itself counted) are masked.
+    /// The attention window of each layer, in positions, counting the query itself. Keys further back are masked.
     pub windows: Vec<Option<usize>>,
     /// A norm on queries and keys before rotation.
     pub qk_norm: QkNorm,
@@ -73,13 +73,13 @@ pub struct TransformerConfig {
     /// A norm on the sum of all embeddings: tokens, positions and types (BERT).
     #[serde(default, skip_serializing_if = "is_default")]
     pub embed_sum_norm: bool,
-    /// How many types a token may be of, each with an embedding of its own: the first text of a pair, the second (BERT).
+    /// Number of token types, each with its own embedding (BERT: the first and the second text of a pair).
     #[serde(default, skip_serializing_if = "is_default")]
     pub token_types: Option<usize>,
-    /// Whether a position also sees those behind it (BERT): an encoder.
+    /// Whether a position also sees later positions, as in an encoder (BERT).
     #[serde(default, skip_serializing_if = "is_default")]
     pub bidirectional: bool,
-    /// Whether the stream passes a dense layer and the activation before the final norm (BERT's masked-LM head).
+    /// Whether a dense layer and the activation come before the final norm (BERT's masked-LM head).
     #[serde(default, skip_serializing_if = "is_default")]
     pub unembed_transform: bool,
     /// Width of the embedding where it differs from `d_model` and is projected in and out (OPT-350m).
@@ -92,14 +92,13 @@ pub struct TransformerConfig {
     pub unembed_bias: bool,
 }
 
-/// Options that few architectures have are left out of what is written where they are off, so that what was written
-/// before there were such options reads the same.
+/// Rare options are not written when they are off, so files written before these options existed read the same.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 impl TransformerConfig {
-    /// A plain pre-norm transformer of the given dimensions: what families then change.
+    /// A plain pre-norm transformer of the given dimensions, which families then adjust.
     pub fn plain(family: &str, n_layers: usize, d_model: usize, n_heads: usize, d_vocab: usize, n_ctx: usize) -> Self {
         let d_head = d_model / n_heads.max(1);
         Self {
@@ -143,7 +142,7 @@ impl TransformerConfig {
         }
     }
 
-    /// Sets the width of a head, and the scale of scores that goes with it.
+    /// Sets the width of a head, and the attention scale that follows from it.
     #[must_use]
     pub fn with_d_head(mut self, d_head: usize) -> Self {
         self.d_head = d_head;
@@ -151,7 +150,7 @@ impl TransformerConfig {
         self
     }
 
-    /// The rotation of a layer, where it has one.
+    /// The rotation of a layer, if it has one.
     pub fn rope(&self, layer: usize) -> Option<&Rope> {
         match &self.positions {
             Positions::Rotary { ropes, by_layer } => ropes.get(*by_layer.get(layer)?),
@@ -159,7 +158,7 @@ impl TransformerConfig {
         }
     }
 
-    /// Positions a sequence may have: more than `n_ctx` only where the rotation stretches with the sequence.
+    /// The most positions a sequence may have. More than `n_ctx` only if the rotation stretches with the sequence.
     pub fn max_positions(&self) -> usize {
         let stretch = match &self.positions {
             Positions::Rotary { ropes, .. } => ropes.iter().map(|rope| match rope.scaling {

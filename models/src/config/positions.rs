@@ -1,8 +1,8 @@
-//! How positions enter, and how rotations stretch.
+//! How positions enter the model, and how the frequencies of rotary positions are scaled.
 
 use serde::{Deserialize, Serialize};
 
-/// How positions enter.
+/// How positions enter the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Positions {
@@ -15,7 +15,7 @@ pub enum Positions {
     Rotary {
         /// The kinds of rotation the model has.
         ropes: Vec<Rope>,
-        /// Which of them each layer uses.
+        /// The rotation each layer uses, as an index into `ropes`.
         by_layer: Vec<usize>,
     },
     /// A penalty linear in distance (Press et al., 2021).
@@ -32,13 +32,13 @@ pub struct Rope {
     pub theta: f64,
     /// Leading dimensions of a head that are rotated.
     pub dims: usize,
-    /// Whether pairs are neighbours (GPT-J) instead of halves.
+    /// Whether rotated pairs are neighbouring dimensions (GPT-J) instead of one from each half.
     pub interleaved: bool,
-    /// How frequencies are stretched.
+    /// How the frequencies are scaled.
     pub scaling: RopeScaling,
 }
 
-/// How a rotation's frequencies are stretched, with the names of transformers.
+/// How a rotation's frequencies are scaled. The names are those of transformers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RopeScaling {
@@ -49,18 +49,18 @@ pub enum RopeScaling {
         /// The divisor.
         factor: f64,
     },
-    /// The base grows with the sequence once it is longer than the original context.
+    /// The base grows with the sequence once the sequence is longer than the original context.
     Dynamic {
-        /// The growth.
+        /// How fast the base grows.
         factor: f64,
-        /// Where it starts.
+        /// The length at which it starts to grow.
         original_n_ctx: usize,
     },
     /// `YaRN` (Peng et al., 2023).
     Yarn {
         /// The stretch.
         factor: f64,
-        /// Context it was trained with.
+        /// Context the model was trained with.
         original_n_ctx: usize,
         /// Rotations above which a frequency is left alone.
         beta_fast: f64,
@@ -75,9 +75,9 @@ pub enum RopeScaling {
     Longrope {
         /// Factors up to the original context.
         short: Vec<f64>,
-        /// Factors beyond it.
+        /// Factors beyond the original context.
         long: Vec<f64>,
-        /// Context it was trained with.
+        /// Context the model was trained with.
         original_n_ctx: usize,
         /// Cosines and sines are multiplied by this.
         attention_factor: f64,
@@ -90,7 +90,7 @@ pub enum RopeScaling {
         low_freq_factor: f64,
         /// Edge of the high band.
         high_freq_factor: f64,
-        /// Context it was trained with.
+        /// Context the model was trained with.
         original_n_ctx: usize,
     },
 }

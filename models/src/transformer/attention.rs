@@ -1,4 +1,4 @@
-//! Attention, with every tensor of the papers at a site.
+//! Attention. Every tensor that the papers name has a site.
 
 use arrakis_macros::hooked;
 use burn::module::Module;
@@ -93,7 +93,8 @@ impl Attention {
         self.attend(q, k, v, context, cache)
     }
 
-    /// The same with an input of its own for each head: `[batch, pos, head, d_model]`, grouped heads once.
+    /// Like [`Attention::forward`], with a separate input for each query, key and value head:
+    /// `[batch, pos, head, d_model]`.
     #[hooked]
     pub fn forward_split(
         &self,
@@ -146,8 +147,8 @@ impl Attention {
         scores.mask_fill(context.mask.clone().expand(shape), f32::NEG_INFINITY)
     }
 
-    /// `z W_O + b`. `result`, what each head writes, is computed on the side when a run asks for it; an
-    /// edit there adds its difference, so that looking changes no bit.
+    /// `z W_O + b`. `result`, what each head writes, is computed separately, and only when a run asks for it. An edit of
+    /// `result` adds its difference to the output, so that a capture alone changes no bit.
     #[hooked(skip(out, plain, heads))]
     fn written(&self, z: Tensor<4>) -> Tensor<3> {
         let [batch, pos, n_heads, d_head] = z.dims();
@@ -198,7 +199,7 @@ impl Attention {
     }
 }
 
-/// Softmax over keys. An edit may have left a query no key to see: as in TransformerLens, it then attends to nothing.
+/// Softmax over keys. An edit may mask every key of a query. As in TransformerLens, that query then attends to nothing.
 fn attended(scores: Tensor<4>) -> Tensor<4> {
     if !hooks::edited("scores") {
         return activation::softmax(scores, 3);
@@ -214,7 +215,7 @@ fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
     x.reshape([batch, pos, heads, width / heads])
 }
 
-/// Each head's own input through its own columns: `[batch, pos, head, d_model]` to `[batch, pos, head, d_head]`.
+/// Multiplies each head's input by that head's columns: `[batch, pos, head, d_model]` to `[batch, pos, head, d_head]`.
 fn project_heads(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
     let [batch, pos, heads, d_model] = x.dims();
     let weight = linear.matrix();
@@ -228,7 +229,7 @@ fn project_heads(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
     out.reshape([heads, batch, pos, d_head]).swap_dims(0, 1).swap_dims(1, 2)
 }
 
-/// The cache's keys and values with the new ones behind, which it then keeps.
+/// Appends the new keys and values to the cache, and returns all of them.
 fn appended(k: Tensor<4>, v: Tensor<4>, cache: Option<&mut LayerCache>) -> (Tensor<4>, Tensor<4>) {
     let Some(cache) = cache else { return (k, v) };
     let (keys, values) = match cache.take() {

@@ -1,4 +1,4 @@
-//! What a forward needs besides the residual stream: positions, masks, rotation tables, earlier keys and values.
+//! What a forward pass needs besides the residual stream: positions, masks, rotation tables, earlier keys and values.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use half::bf16;
 use crate::config::{Positions, Rope, RopeScaling, TransformerConfig};
 use crate::ground::warnings::warn_once;
 
-/// Keys and values of earlier forwards, for generation token by token.
+/// Keys and values of earlier forward passes, for generation token by token.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
     /// Rotated keys and values of each layer, `[batch, pos, head, d_head]`.
@@ -35,8 +35,8 @@ impl KvCache {
         self.len() == 0
     }
 
-    /// Whether its keys were rotated by other frequencies than those of the sequence they are to be continued to: where
-    /// frequencies stretch with the sequence, they are rotated anew, as they are without a cache.
+    /// Whether the cached keys were rotated with frequencies that the longer sequence no longer uses (dynamic and
+    /// `LongRoPE` scaling). If so, the cache must be rebuilt.
     pub fn is_outgrown(&self, config: &TransformerConfig, positions: &[Vec<i64>]) -> bool {
         let Positions::Rotary { ropes, .. } = &config.positions else { return false };
         let (held, all) = (longest(&self.positions), longest(positions));
@@ -49,14 +49,14 @@ fn longest(positions: &[Vec<i64>]) -> usize {
     positions.iter().flatten().max().map_or(0, |last| *last as usize + 1)
 }
 
-/// Masks and positions of one forward, shared by all layers.
+/// Masks and positions of one forward pass, shared by all layers.
 #[derive(Debug)]
 pub struct Context {
     /// Positions `[batch, pos]`.
     pub positions: Tensor<2, Int>,
-    /// Types of the tokens `[batch, pos]`; none: all are of type 0.
+    /// Types of the tokens, `[batch, pos]`; `None` if all are of type 0.
     pub types: Option<Tensor<2, Int>>,
-    /// Slots before this forward's first token.
+    /// Number of slots before the first token of this forward pass.
     pub offset: usize,
     masks: BTreeMap<Option<usize>, Tensor<4, Bool>>,
     rotations: Vec<(Tensor<4>, Tensor<4>)>,
@@ -70,15 +70,15 @@ pub struct LayerContext<'a> {
     pub mask: &'a Tensor<4, Bool>,
     /// The rotation, with its cosines and sines `[batch or 1, pos, 1, dims/2]`.
     pub rotation: Option<(&'a Rope, &'a Tensor<4>, &'a Tensor<4>)>,
-    /// What is added to scores: `[batch, head, query, key]`.
+    /// The penalty added to scores, `[batch, head, query, key]`.
     pub alibi: Option<&'a Tensor<4>>,
 }
 
 impl Context {
-    /// Works out masks and tables for rows of tokens.
+    /// Computes masks and tables for rows of tokens.
     ///
-    /// `visible` and `positions` cover the slots of the cache and of this forward, row by row; the
-    /// last `new` slots are this forward's.
+    /// `visible` and `positions` cover the slots of the cache and of this forward pass, row by row. The last `new` slots
+    /// belong to this forward pass.
     pub fn new(
         config: &TransformerConfig,
         visible: &[Vec<bool>],
@@ -109,7 +109,7 @@ impl Context {
         Self { positions: new_positions(positions, offset, device), types: None, offset, masks, rotations, alibi }
     }
 
-    /// With types for this forward's tokens, `[batch][pos]`, where any is not 0.
+    /// Sets the types of this forward pass's tokens, `[batch][pos]`, unless all are 0.
     #[must_use]
     pub fn with_types(mut self, types: &[Vec<u32>], device: &Device) -> Self {
         if types.iter().flatten().any(|kind| *kind != 0) {
@@ -142,8 +142,9 @@ fn new_positions(positions: &[Vec<i64>], offset: usize, device: &Device) -> Tens
     Tensor::from_data(TensorData::new(values, [rows, width]), device)
 }
 
-/// A key is hidden when it comes later (where attention is causal), is further away than the window, or is padding, which a
-/// window does not count. A query always sees itself, so that no row of the softmax is empty: only rows of padding, which nothing reads, need it.
+/// A key is hidden if it comes later (in causal attention), is further away than the window, or is padding; padding does
+/// not count towards the window. A query always sees itself, so no softmax row is empty. Only padding rows need this, and
+/// nothing reads them.
 fn mask(
     visible: &[Vec<bool>],
     offset: usize,
@@ -173,8 +174,8 @@ fn mask(
     Tensor::from_data(TensorData::new(hidden, [rows, 1, queries, keys]), device)
 }
 
-/// Whether a row would be rotated otherwise alone than beside the longest.
-fn is_turned_by_another(rope: &Rope, positions: &[Vec<i64>], longest: usize) -> bool {
+/// Whether some row would be rotated differently if it ran alone instead of beside the longest row.
+fn differs_alone(rope: &Rope, positions: &[Vec<i64>], longest: usize) -> bool {
     if !matches!(rope.scaling, RopeScaling::Dynamic { .. } | RopeScaling::Longrope { .. }) {
         return false;
     }
@@ -185,12 +186,12 @@ fn is_turned_by_another(rope: &Rope, positions: &[Vec<i64>], longest: usize) -> 
 fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let half = rope.dims / 2;
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
-    // As in transformers, the longest row says how all rows of a batch are rotated, where that depends on the length.
+    // As in transformers, a rotation that depends on the length uses the longest row's length for the whole batch.
     let longest = longest(positions);
-    if is_turned_by_another(rope, positions, longest) {
+    if differs_alone(rope, positions, longest) {
         warn_once(
-            "rows of a batch are rotated as its longest row is, as in transformers, and a shorter one would be rotated \
-             otherwise alone: run rows apart whose lengths are on both sides of what the rotation was trained for",
+            "all rows of a batch are rotated for the length of its longest row, as in transformers; a shorter row would be \
+             rotated differently alone: run rows within the context the rotation was trained for apart from longer ones",
         );
     }
     for row in positions {
@@ -202,7 +203,7 @@ fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -
     (Tensor::from_data(TensorData::new(cos, shape), device), Tensor::from_data(TensorData::new(sin, shape), device))
 }
 
-/// Slopes of Press et al. (2021), with the interleaved extension for head counts that are no power of two.
+/// Slopes of Press et al. (2021), with the interleaved extension for head counts that are not a power of two.
 fn slopes(n_heads: usize) -> Vec<f64> {
     let power = 1_usize << n_heads.ilog2();
     let slope = |count: usize, step: usize| 2f64.powf(-8.0 * step as f64 / count as f64);
@@ -213,7 +214,7 @@ fn slopes(n_heads: usize) -> Vec<f64> {
 
 /// `slope * (key position - query position)`.
 ///
-/// Falcon, whose penalty is scaled with the scores, rounds slopes, positions and products to bfloat16 in any precision.
+/// Falcon scales the penalty with the scores, and rounds slopes, positions and products to bfloat16 in every precision.
 fn alibi(n_heads: usize, rounded: bool, positions: &[Vec<i64>], offset: usize, device: &Device) -> Tensor<4> {
     let round = |x: f32| if rounded { bf16::from_f32(x).to_f32() } else { x };
     let penalty = |slope: f64, position: i64| round(round(slope as f32) * round(position as f32));
@@ -255,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_all_is_seen_but_padding() {
+    fn an_encoder_sees_all_but_padding() {
         let hidden = mask(&[vec![true, true, false]], 0, None, true, &Device::flex());
         let hidden: Vec<bool> = hidden.into_data().iter::<bool>().collect();
         assert_eq!(hidden, [false, false, true, false, false, true, false, false, false]);
     }
 
-    /// bfloat16 has 8 bits: above 256 it keeps even numbers, and of two equally near the one that ends in 0.
+    /// bfloat16 has 8 significant bits. Above 256 it holds even numbers only, and a tie rounds to a multiple of four.
     #[test]
     fn falcons_positions_are_rounded() {
         let positions = (0..260).collect::<Vec<i64>>();
@@ -274,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_on_both_sides_of_a_stretch_are_noticed() {
+    fn rows_that_would_be_rotated_differently_alone_are_noticed() {
         let scaling = RopeScaling::Dynamic { factor: 2.0, original_n_ctx: 4 };
         let stretching = Rope { theta: 100.0, dims: 4, interleaved: false, scaling };
         let fixed = Rope { scaling: RopeScaling::Linear { factor: 2.0 }, ..stretching.clone() };
         let noticed = |rope: &Rope, lengths: [i64; 2]| {
             let rows = lengths.map(|length| (0..length).collect());
-            is_turned_by_another(rope, &rows, longest(&rows))
+            differs_alone(rope, &rows, longest(&rows))
         };
         assert!(noticed(&stretching, [3, 6]) && noticed(&stretching, [5, 6]));
         assert!(!noticed(&stretching, [2, 4]) && !noticed(&stretching, [6, 6]) && !noticed(&fixed, [3, 6]));

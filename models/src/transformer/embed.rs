@@ -19,7 +19,7 @@ impl Embedding {
         Self { weight: Param::from_tensor(source.take(&format!("{name}.weight"), shape, Init::Normal(0.02))) }
     }
 
-    /// The table, in single precision however it is kept.
+    /// The table in single precision, whatever precision it is stored in.
     pub fn table(&self) -> Tensor<2> {
         widened(self.weight.val())
     }
@@ -33,14 +33,14 @@ impl Embedding {
 /// The stream into logits.
 #[derive(Module, Debug)]
 pub struct Unembedding {
-    /// `[d_model, d_vocab]`; absent where the embedding is used, transposed.
+    /// `[d_model, d_vocab]`; absent if the transposed embedding is used instead.
     pub weight: Option<Param<Tensor<2>>>,
     /// `[d_vocab]`
     pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl Unembedding {
-    /// Takes `unembed.weight` unless tied, and `unembed.bias` where there is one.
+    /// Takes `unembed.weight` unless tied, and `unembed.bias` if there is one.
     pub fn build(source: &mut impl Source, [d_model, d_vocab]: [usize; 2], tied: bool, bias: bool) -> Self {
         let weight =
             (!tied).then(|| Param::from_tensor(source.take("unembed.weight", [d_model, d_vocab], Init::Normal(0.02))));

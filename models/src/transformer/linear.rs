@@ -15,14 +15,14 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Takes `name.weight` and, where it has one, `name.bias` from the source.
+    /// Takes `name.weight` and, if there is one, `name.bias` from the source.
     pub fn build(source: &mut impl Source, name: &str, [d_in, d_out]: [usize; 2], bias: bool, init: Init) -> Self {
         let weight = source.take(&format!("{name}.weight"), [d_in, d_out], init);
         let bias = bias.then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d_out], Init::Constant(0.0))));
         Self { weight: Param::from_tensor(weight), bias }
     }
 
-    /// The weight `[d_in, d_out]`, in single precision however it is kept.
+    /// The weight `[d_in, d_out]` in single precision, whatever precision it is stored in.
     pub fn matrix(&self) -> Tensor<2> {
         widened(self.weight.val())
     }
@@ -43,22 +43,22 @@ impl Linear {
     }
 }
 
-/// Numbers kept in half precision, in single: what is computed is the same however weights are kept.
+/// Converts half precision to single, so everything is computed in single precision however weights are stored.
 pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.cast(FloatDType::F32) } else { tensor }
 }
 
-/// Inner axes up to this are summed in one go.
+/// Inner axes up to this length are summed in one pass.
 const SHORT: usize = 1024;
 
-/// Longer ones in parts of this length.
+/// Longer inner axes are summed in parts of this length.
 const PART: usize = 96;
 
-/// `[rows, d_in]` times `[d_in, d_out]`, in parts of the inner axis where it is long.
+/// `[rows, d_in]` times `[d_in, d_out]`, summed in parts if the inner axis is long.
 ///
-/// Some models' streams carry one entry of tens of thousands, and every term added to such a sum is rounded at its
-/// size: in parts, which are added up at the end, few terms are. It costs 2 % of a forward of SmolLM2. A GPU sums in
-/// tiles anyway, and would pay for every part's launch.
+/// In some models one entry of the stream is in the tens of thousands, and adding small terms to it loses their low bits.
+/// Summing in parts confines that loss to one part. It costs 2 % of a forward pass of SmolLM2. A GPU sums in tiles
+/// anyway, and each part would cost it a kernel launch.
 fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let [_, d_in] = x.dims();
     if d_in <= SHORT || x.device() != Device::flex() {
@@ -78,7 +78,7 @@ mod tests {
     use crate::device::read;
 
     #[test]
-    fn a_long_product_rounds_less_and_is_the_same_product() {
+    fn a_product_in_parts_rounds_less_than_one_in_one_pass() {
         let device = burn::tensor::Device::flex();
         let length = SHORT + 100;
         let mut x = vec![0.37_f32; length];
@@ -86,8 +86,8 @@ mod tests {
         let exact: f64 = x.iter().map(|x| f64::from(*x) * f64::from(0.1_f32)).sum();
         let x = Tensor::<2>::from_data(burn::tensor::TensorData::new(x, [1, length]), &device);
         let weight = Tensor::<2>::full([length, 2], 0.1_f32, &device);
-        let apart = |tensor: Tensor<2>| (f64::from(read(tensor).unwrap()[1]) - exact).abs();
-        let (parts, whole) = (apart(product(x.clone(), weight.clone())), apart(x.matmul(weight)));
-        assert!(parts < 0.2 * whole && parts < 0.03, "{parts} in parts, {whole} in one go");
+        let error = |tensor: Tensor<2>| (f64::from(read(tensor).unwrap()[1]) - exact).abs();
+        let (parts, whole) = (error(product(x.clone(), weight.clone())), error(x.matmul(weight)));
+        assert!(parts < 0.2 * whole && parts < 0.03, "{parts} in parts, {whole} in one pass");
     }
 }

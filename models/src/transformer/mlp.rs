@@ -13,7 +13,7 @@ use crate::config::{ActivationKind, TransformerConfig};
 pub struct Mlp {
     /// `[d_model, d_mlp]`
     pub w_in: Linear,
-    /// `[d_model, d_mlp]`, of gated MLPs
+    /// `[d_model, d_mlp]`; only in gated MLPs
     pub w_gate: Option<Linear>,
     /// `[d_mlp, d_model]`
     pub w_out: Linear,

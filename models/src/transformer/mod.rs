@@ -1,4 +1,4 @@
-//! The one transformer: each part a `#[hooked]` Burn module, each architecture a choice of options.
+//! The one transformer. Each part is a `#[hooked]` Burn module, each architecture a choice of options.
 
 mod attention;
 mod block;

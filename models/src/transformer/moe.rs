@@ -11,15 +11,15 @@ use crate::config::{Experts, TransformerConfig};
 
 /// The router's best experts, weighted by their renormalised probabilities.
 ///
-/// Every expert runs on every token and is multiplied by its weight, zero for those not chosen: an
-/// edit of `expert_weights` can then switch any expert on.
+/// Every expert runs on every token, and its output is multiplied by its weight. The weight of an expert that is not
+/// chosen is zero, so an edit of `expert_weights` can switch any expert on.
 #[derive(Module, Debug)]
 pub struct MixtureOfExperts {
     /// `[d_model, n_experts]`
     pub router: Linear,
     /// The experts.
     pub experts: Vec<Mlp>,
-    /// How many there are and how many each token uses.
+    /// The number of experts, and how many each token uses.
     #[module(skip)]
     pub counts: Experts,
 }
@@ -48,7 +48,7 @@ impl MixtureOfExperts {
         out
     }
 
-    /// Probabilities of the chosen experts, summing to one; zero elsewhere. Of equal ones no more are chosen than asked for.
+    /// Probabilities of the chosen experts, summing to one; zero elsewhere. A tie does not choose more than `per_token`.
     fn weights(&self, router: Tensor<3>) -> Tensor<3> {
         let probabilities = activation::softmax(router, 2);
         let (_, chosen) = probabilities.clone().topk_with_indices(self.counts.per_token, 2);
@@ -64,9 +64,9 @@ mod tests {
     use crate::transformer::RandomSource;
     use burn::tensor::Device;
 
-    /// A router of zeros, as experts copied from one MLP start with, makes all equally likely.
+    /// A router of zeros makes all experts equally likely, as when experts start as copies of one MLP.
     #[test]
-    fn of_equal_experts_no_more_are_chosen() {
+    fn a_tie_does_not_choose_more_experts() {
         let mut config = TransformerConfig::plain("test", 1, 2, 1, 3, 4);
         let counts = Experts { count: 5, per_token: 2 };
         config.experts = Some(counts);

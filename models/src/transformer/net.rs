@@ -12,7 +12,7 @@ use super::norm::Norm;
 use super::source::{Init, Source};
 use crate::config::{NormPlacement, Positions, TransformerConfig};
 
-/// A transformer as a Burn module. Its methods compute; checks are at the door, in the model that holds it.
+/// A transformer as a Burn module. Its methods only compute; the model that holds it checks its inputs.
 #[derive(Module, Debug)]
 pub struct Transformer {
     /// `[d_vocab, d_model]`
@@ -27,7 +27,7 @@ pub struct Transformer {
     pub type_embed: Option<Embedding>,
     /// The blocks.
     pub blocks: Vec<Block>,
-    /// What the stream passes before the last norm, followed by the activation (BERT's masked-LM head).
+    /// A dense layer before the last norm, followed by the activation (BERT's masked-LM head).
     pub transform: Option<Linear>,
     /// The last norm.
     pub ln_final: Option<Norm>,
@@ -190,7 +190,7 @@ impl Transformer {
         logits.reshape([batch, pos, self.config.d_vocab])
     }
 
-    /// `W_U`, `[d_model, d_vocab]`: the embedding's transpose where tied.
+    /// `W_U`, `[d_model, d_vocab]`: the embedding's transpose if tied.
     pub fn unembedding(&self) -> Tensor<2> {
         match &self.unembed.weight {
             Some(weight) => widened(weight.val()),

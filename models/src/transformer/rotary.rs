@@ -11,7 +11,7 @@ use crate::config::{Rope, RopeScaling};
 impl Rope {
     /// Cosines and sines, each `[positions, dims / 2]` row by row, in a sequence of `seq_len` positions.
     ///
-    /// Dynamic and `LongRoPE` rotations depend on `seq_len`: the largest position there is, plus one.
+    /// `seq_len` is the largest position plus one. Only dynamic and `LongRoPE` rotations depend on it.
     pub fn tables(&self, positions: &[i64], seq_len: usize) -> (Vec<f32>, Vec<f32>) {
         let (frequencies, factor) = (self.frequencies(seq_len), self.attention_factor() as f32);
         let angles = positions
@@ -20,7 +20,7 @@ impl Rope {
         angles.map(|angle| (angle.cos() as f32 * factor, angle.sin() as f32 * factor)).unzip()
     }
 
-    /// Radians a position, one for each rotated pair: `dims / 2` numbers.
+    /// Radians per position for each rotated pair, `dims / 2` numbers.
     pub fn frequencies(&self, seq_len: usize) -> Vec<f32> {
         let wavelengths = self.wavelengths(self.theta as f32);
         let plain = || wavelengths.iter().map(|w| w.recip());
@@ -68,7 +68,7 @@ impl Rope {
     fn rotate_whole(&self, x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
         let [batch, pos, heads, dims] = x.dims();
         let half = dims / 2;
-        // Pairs are `(x_i, x_{i + half})`, or neighbours: one view, transposed.
+        // Pairs are `(x_i, x_{i + half})`, or neighbours. One view is the other with its last two axes swapped.
         let (shape, axis) =
             if self.interleaved { ([batch, pos, heads, half, 2], 4) } else { ([batch, pos, heads, 2, half], 3) };
         let pairs: Tensor<5> = x.reshape(shape);
@@ -93,7 +93,7 @@ impl Rope {
         self.wavelengths(self.theta as f32 * grown).iter().map(|w| w.recip()).collect()
     }
 
-    /// Between which pairs `YaRN` goes over from leaving a frequency alone to dividing it.
+    /// The range of pairs in which `YaRN` blends from keeping a frequency to dividing it.
     fn correction_range(&self, original: f64, betas: [f64; 2], truncate: bool) -> [f64; 2] {
         let dims = self.dims as f64;
         let [low, high] = betas.map(|rotations| dims * (original / (rotations * TAU)).ln() / (2.0 * self.theta.ln()));
@@ -113,7 +113,7 @@ fn yarn(wavelengths: &[f32], factor: f32, [low, high]: [f64; 2]) -> Vec<f32> {
     wavelengths.iter().enumerate().map(blend).collect()
 }
 
-/// Long wavelengths are divided by the factor, short ones kept, those between blended.
+/// Divides the frequencies of long wavelengths by the factor, keeps those of short ones, and blends in between.
 fn llama3(frequency: f32, factor: f32, [low, high]: [f32; 2], original: f32) -> f32 {
     let wavelength = TAU as f32 / frequency;
     if wavelength > original / low {
@@ -132,7 +132,7 @@ mod tests {
     use burn::tensor::Device;
     use serde::Deserialize;
 
-    /// One rotation of `rotary_reference.py`: what transformers computes for it.
+    /// One rotation from `rotary_reference.py`, with the numbers that transformers computes for it.
     #[derive(Deserialize)]
     struct Case {
         name: String,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_those_of_transformers() {
+    fn tables_match_transformers() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("../../tests/fixtures/rotary_reference.json")).unwrap();
         assert!(cases.len() >= 10);

@@ -5,16 +5,16 @@ use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
 
-/// How a parameter starts when it is not loaded.
+/// How a parameter is initialised when it is not loaded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Independent normal numbers with this standard deviation.
     Normal(f32),
-    /// All the same.
+    /// This number everywhere.
     Constant(f32),
 }
 
-/// Gives a tensor for each parameter name; mistakes are gathered, so that all can be told at once.
+/// Gives a tensor for each parameter name. Errors are collected, so that all can be reported at once.
 pub trait Source {
     /// The parameter called `name`, of this shape.
     fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], init: Init) -> Tensor<D>;
