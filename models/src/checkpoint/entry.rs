@@ -1,17 +1,17 @@
-//! What a checkpoint lists of each tensor.
+//! What a checkpoint says about each tensor.
 
 use burn::tensor::DType;
 
-/// What a header says of a tensor.
+/// What a header says about a tensor.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its axes.
     pub shape: Vec<usize>,
-    /// Its element type; none where Burn has none for it, which then holds no weights.
+    /// Its element type; `None` if Burn does not have it, in which case the tensor does not hold weights.
     pub dtype: Option<DType>,
     /// What its file calls the element type.
     pub stored_as: String,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 

@@ -12,19 +12,19 @@ use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
 use crate::ground::files::{is_there, read_json};
 
-/// No architecture names its tensors in more bytes, or gives them more axes.
+/// Limits on a tensor's name, in bytes, and on its axes. No architecture exceeds them.
 const LONGEST_NAME: usize = 1_000;
 const MOST_AXES: usize = 8;
 
-/// Elements of two tensors that are compared at a time. A PyTorch file reads a whole tensor for each.
+/// Number of elements compared at a time. A PyTorch file reads the whole tensor each time.
 const COMPARED: usize = 8 << 20;
 
-/// Names, shapes and lazily read numbers of all tensors in a folder.
+/// All tensors in a folder: names, shapes, and numbers that are read when needed.
 pub struct Checkpoint {
     folder: PathBuf,
     stores: Vec<(PathBuf, Store)>,
     index: BTreeMap<String, (usize, Entry)>,
-    /// Where an index says each tensor is.
+    /// The shard in which the index says each tensor is.
     promised: BTreeMap<String, String>,
 }
 
@@ -40,11 +40,11 @@ impl std::fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the weight files of a folder; reads headers only.
+    /// Opens the weight files of a folder. Only headers are read.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when there are none, a shard is missing or outside the folder, or a header is broken.
+    /// [`Error::File`] if there are none, a shard is missing or outside the folder, or a header is broken.
     pub fn open(folder: &Path) -> Result<Self> {
         let (files, promised) = weight_files(folder)?;
         let mut checkpoint = Self { folder: folder.to_owned(), stores: Vec::new(), index: BTreeMap::new(), promised };
@@ -57,17 +57,17 @@ impl Checkpoint {
         &self.folder
     }
 
-    /// Every tensor by name, with what its header says.
+    /// Every tensor by name, with its entry in the header.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.index.iter().map(|(name, (_, held))| (name.as_str(), held))
     }
 
-    /// What the header says of a tensor, where there is one of that name.
+    /// The header's entry for a tensor, if there is one of that name.
     pub fn tensor(&self, name: &str) -> Option<&Entry> {
         self.index.get(name).map(|(_, held)| held)
     }
 
-    /// The shard an index says a tensor is in.
+    /// The shard in which the index says a tensor is.
     pub(super) fn promised(&self, name: &str) -> Option<&str> {
         self.promised.get(name).map(String::as_str)
     }
@@ -76,7 +76,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it is not there, is no float tensor, or its bytes are broken.
+    /// [`Error::File`] if it is missing, is not a float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
         let shape = self.held(name)?.1.shape.clone();
         let (bytes, _, dtype) = self.part(name, 0..shape.iter().product())?.into_parts();
@@ -93,7 +93,7 @@ impl Checkpoint {
         for start in (0..count).step_by(COMPARED) {
             let elements = start..count.min(start + COMPARED);
             let (a, b) = (self.part(one, elements.clone())?, self.part(other, elements)?);
-            // The same bits where they are no numbers; zeros of either sign are one number.
+            // NaNs are equal if their bits are. Zeros of either sign are equal.
             if a.as_bytes() != b.as_bytes() && a.as_slice::<f32>().ok() != b.as_slice::<f32>().ok() {
                 return Ok(false);
             }
@@ -109,7 +109,7 @@ impl Checkpoint {
         Ok(TensorData::from_bytes_vec(bytes, [elements.len()], dtype).convert::<f32>())
     }
 
-    /// Fills the bytes with a float tensor's elements, as they are stored, from `first` on in row-major order.
+    /// Fills the bytes with a float tensor's elements as they are stored, in row-major order from element `first`.
     pub(super) fn read_into(&mut self, name: &str, first: usize, bytes: &mut [u8]) -> Result<()> {
         let (dtype, (file, _)) = (self.float(name)?, self.held(name)?);
         let (path, store) = &mut self.stores[file];
@@ -120,7 +120,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// A tensor's element type, in which weights can be.
+    /// A tensor's element type, which must be a float type.
     fn float(&self, name: &str) -> Result<DType> {
         let (_, held) = self.held(name)?;
         let float = held.dtype.filter(DType::is_float);
@@ -175,20 +175,25 @@ impl Store {
     }
 }
 
-/// What is said of a tensor that holds no weights.
+/// The message about a tensor that does not hold weights.
 pub(super) fn not_float(name: &str, held: &Entry) -> String {
     format!(
-        "not readable as weights: `{name}` holds {}, and F64, F32, F16 and BF16 are read; quantised checkpoints must be widened first",
+        "not readable as weights: `{name}` holds {}, but only F64, F32, F16 and BF16 are read; dequantise the checkpoint first",
         held.stored_as
     )
 }
 
-/// Why no weight goes by this name, or has so many axes.
+/// Why a tensor with this name and this many axes cannot be a weight.
 fn implausible(name: &str, axes: usize) -> Option<String> {
     let start: String = name.chars().take(40).collect();
     if name.len() > LONGEST_NAME || name.contains(char::is_control) {
         let length = name.len();
-        return Some(format!("a tensor has a name of {length} bytes that no tensor has, `{}`", start.escape_debug()));
+        let problem = if length > LONGEST_NAME {
+            format!("has {length} bytes, more than any model's")
+        } else {
+            "has control characters".into()
+        };
+        return Some(format!("the tensor name that starts with `{}` {problem}", start.escape_debug()));
     }
     (axes > MOST_AXES).then(|| format!("the tensor `{name}` has {axes} axes, more than any weight"))
 }
@@ -213,7 +218,7 @@ fn weight_files(folder: &Path) -> Result<Located> {
     ))
 }
 
-/// The distinct files of an index, which must all be there.
+/// The distinct files of an index, which must all exist.
 fn shards(folder: &Path, index: &Path) -> Result<Located> {
     let promised = promised(index)?;
     let names: BTreeSet<&String> = promised.values().collect();
@@ -228,7 +233,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Located> {
     Ok((files, promised))
 }
 
-/// The `weight_map` of an index, from tensors to files, which must be plain names.
+/// The `weight_map` of an index, from tensors to files. The names of the files must be plain.
 pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
     let value = read_json(index)?;
     let map = value
@@ -237,14 +242,14 @@ pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
         .ok_or_else(|| Error::file(index, "it has no `weight_map` from tensors to files; download it again"))?;
     let pairs = map.iter().map(|(tensor, file)| {
         let name = file.as_str().filter(|name| is_plain(name)).ok_or_else(|| {
-            Error::file(index, format!("`{tensor}` is said to be in {file}, which is not a file of this folder"))
+            Error::file(index, format!("it says that `{tensor}` is in {file}, which is not a file of this folder"))
         })?;
         Ok((tensor.clone(), name.to_owned()))
     });
     pairs.collect()
 }
 
-/// Whether a name stays within its folder, on every system.
+/// Whether a name stays in its folder on every operating system.
 fn is_plain(name: &str) -> bool {
     let within = !name.contains(['/', '\\']) && !name.contains(char::is_control);
     within && Path::new(name).file_name().is_some_and(|last| last == name)

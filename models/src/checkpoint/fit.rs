@@ -1,4 +1,4 @@
-//! How a checkpoint fits an architecture, told from names and shapes alone, before a number is read.
+//! How well a checkpoint fits an architecture, judged from names and shapes before any number is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,23 +8,24 @@ use super::files::{Checkpoint, not_float};
 use crate::families::{Cut, Weight, WeightMap};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
-/// More misfits than these help nobody; what is lacking and what is left over may be one tensor under two names.
+/// Limits on the misfits that are reported. Both kinds are shown, because a missing and an unexpected tensor may be one
+/// tensor under two names.
 const LACKING_TOLD: usize = 30;
 const UNEXPECTED_TOLD: usize = 10;
 
-/// How the line of a tensor begins that is not asked for.
+/// The start of the line about a tensor that the architecture does not have.
 const UNEXPECTED: &str = "unexpected: ";
 
-/// Which tensors of a checkpoint become which of ours, and every misfit.
+/// Which tensor of a checkpoint becomes which of ours, and every misfit.
 #[derive(Clone, Debug, Default)]
 pub struct Fit {
-    /// Parameters of the architecture: a tied unembedding counts once.
+    /// Number of parameters of the architecture. A tied unembedding counts once.
     pub n_params: usize,
-    /// One line a tensor: missing, unexpected, wrongly shaped, or of a type that holds no numbers.
+    /// One line for each tensor that is missing, unexpected, of the wrong shape, or not of a float type.
     pub misfits: Vec<String>,
-    /// Ours by name, with theirs as they are called in this checkpoint.
+    /// Our tensors by name, with the names they have in this checkpoint.
     pub(super) found: BTreeMap<String, Weight>,
-    /// Tensors of this checkpoint that are to repeat one of ours, by our name.
+    /// Tensors of this checkpoint that should repeat one of ours, with our name.
     pub(super) copies: Vec<(String, &'static str)>,
 }
 
@@ -50,7 +51,7 @@ impl Fit {
         fit
     }
 
-    /// The first misfits of either sort, and how many more: those of a wrong architecture are as many as its tensors.
+    /// The first misfits of both kinds, and the number of others. A wrong architecture has as many as it has tensors.
     pub fn told(&self) -> Vec<String> {
         let (left, lacking): (Vec<&String>, Vec<&String>) =
             self.misfits.iter().partition(|misfit| misfit.starts_with(UNEXPECTED));
@@ -61,11 +62,11 @@ impl Fit {
         told
     }
 
-    /// Every layer has a tensor at least: more layers than tensors are told without listing what they lack, and without counting
-    /// norms and biases.
+    /// Every layer has at least one tensor. If there are more layers than tensors, one line says so; the missing
+    /// tensors are not listed, and norms and biases are not counted.
     fn too_few(held: usize, config: &TransformerConfig) -> Self {
         let misfit = format!(
-            "missing: the config asks for {} layers, and there are {held} tensors in all; is this the config.json of these weights?",
+            "missing: the config asks for {} layers, but the file has {held} tensors in all; is this the config.json of these weights?",
             config.n_layers
         );
         Self { n_params: config.parameters().unwrap_or_default(), misfits: vec![misfit], ..Self::default() }
@@ -95,7 +96,7 @@ impl Fit {
         self.found.insert(weight.ours.clone(), Weight { theirs, otherwise: None, ..weight.clone() });
     }
 
-    /// What is not used: it repeats what is, holds no weights, or is unexpected.
+    /// Sorts the tensors that are not used into copies, ignored ones and unexpected ones.
     fn left_over(&mut self, checkpoint: &Checkpoint, map: &WeightMap) {
         let used: BTreeSet<String> = self.found.values().flat_map(|weight| weight.theirs.clone()).collect();
         for (name, held) in checkpoint.tensors().filter(|(name, _)| !used.contains(*name)) {
@@ -108,12 +109,12 @@ impl Fit {
     }
 }
 
-/// The names a weight's tensors have in this checkpoint, when all are there.
+/// The names of a weight's tensors in this checkpoint, if all are there.
 fn names(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> Option<Vec<String>> {
     weight.theirs.iter().map(|name| named(checkpoint, map, name)).collect()
 }
 
-/// With the prefix, without it, or with one more.
+/// Tries the name as it is, without the prefix, and with one more prefix.
 fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
     let bare = name.strip_prefix(map.prefix).unwrap_or(name).to_owned();
     [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.tensor(name).is_some())
@@ -131,7 +132,7 @@ fn missing(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> String 
 
 const TOO_MANY: &str = "more outputs than can be counted";
 
-/// The shape ours gets of stored ones: joined, cut along the output axis, and turned to `[in, out]`.
+/// The shape our tensor gets from the stored ones: joined, cut along the output axis, and turned to `[in, out]`.
 fn turned(stored: &[&[usize]], weight: &Weight) -> Result<Vec<usize>, String> {
     let matrices = stored.iter().map(|shape| match *shape {
         [n] => Ok((*n, None)),
@@ -146,7 +147,7 @@ fn turned(stored: &[&[usize]], weight: &Weight) -> Result<Vec<usize>, String> {
     if matrices.iter().any(|(_, width)| *width != other) {
         return Err("they cannot be joined".into());
     }
-    // A tensor without numbers may claim any shape.
+    // A tensor without numbers may have any shape in the header.
     let outputs = matrices.iter().try_fold(0_usize, |sum, (outputs, _)| sum.checked_add(*outputs)).ok_or(TOO_MANY)?;
     let outputs = cut(outputs, weight.cut)?;
     Ok(other.into_iter().chain([outputs]).collect())
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_cut_is_said() {
+    fn a_shape_that_cannot_be_cut_or_joined_is_reported() {
         let error =
             turned(&[&[7, 4]], &weight(true, Cut::PerGroup { groups: 2, stride: 6, start: 0, len: 2 })).unwrap_err();
         assert_eq!(error, "7 outputs are not 2 groups of 6");

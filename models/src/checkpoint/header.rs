@@ -1,4 +1,4 @@
-//! The header of a safetensors file, checked before anything trusts its lengths; no numbers are read.
+//! The header of a safetensors file. Its lengths are checked before they are used; no numbers are read.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,17 +12,18 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Vi
 use crate::error::{Error, Result};
 use crate::ground::files;
 
-/// A header beyond this is refused, as the format itself does.
+/// Limit on the length of a header in bytes, which the format sets.
 const LIMIT: u64 = 100_000_000;
 
-/// An open file, where its numbers start, and its tensors in the order they lie.
+/// An open file, the offset of its numbers, and its tensors in file order.
 type Opened = (File, u64, Vec<(String, TensorInfo)>);
 
-/// Checks that a file is what its header says: every tensor as long as its shape, one behind the other, up to the end.
+/// Checks that a file is what its header says: every tensor is as long as its shape, and they follow one another to the
+/// end.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] when it cannot be read, [`Error::File`] when its lengths do not fit.
+/// [`Error::Read`] if it cannot be read, [`Error::File`] if its lengths do not fit.
 pub(super) fn read(path: &Path) -> Result<Opened> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut file = files::open(path)?;
@@ -31,23 +32,26 @@ pub(super) fn read(path: &Path) -> Result<Opened> {
     Ok((file, start, tensors))
 }
 
-/// Checks the header of a safetensors file held in memory, and gives the names of its tensors.
+/// Checks the header of a safetensors file in memory, and returns the names of its tensors.
 ///
 /// # Errors
 ///
-/// [`Error::File`] when its lengths do not fit.
+/// [`Error::File`] if its lengths do not fit.
 pub fn check_bytes(mut bytes: &[u8]) -> Result<Vec<String>> {
     let size = bytes.len() as u64;
     let (_, tensors) = read_from(Path::new("<memory>"), &mut bytes, size)?;
     Ok(tensors.into_iter().map(|(name, _)| name).collect())
 }
 
-/// Where the numbers start, and the tensors in the order they lie.
+/// The offset of the numbers, and the tensors in file order.
 fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(String, TensorInfo)>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let mut length = [0; 8];
     if size < 8 {
-        return Err(Error::file(path, format!("{size} bytes are no safetensors file; download it again")));
+        return Err(Error::file(
+            path,
+            format!("it has {size} bytes, too few for a safetensors file; download it again"),
+        ));
     }
     file.read_exact(&mut length).map_err(read)?;
     let header = u64::from_le_bytes(length);
@@ -58,7 +62,7 @@ fn read_from(path: &Path, file: &mut impl Read, size: u64) -> Result<(u64, Vec<(
         return Err(Error::file(
             path,
             format!(
-                "its header is said to be {header} bytes long in a file of {size}; it is truncated or no safetensors file, download it again"
+                "it says its header has {header} bytes, but the file has {size}; it is truncated or not a safetensors file, download it again"
             ),
         ));
     }
@@ -83,18 +87,19 @@ fn unequal(needed: u64, size: u64) -> &'static str {
     if needed > size { "it is truncated," } else { "something was added at its end," }
 }
 
-/// Every tensor as the header has it, in the order of the file.
+/// Every tensor in the header, in file order.
 fn tensors(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, String> {
     let Entries(mut tensors) = serde_json::from_slice(header).map_err(|error| error.to_string())?;
     tensors.sort_by(|(a, left), (b, right)| left.data_offsets.cmp(&right.data_offsets).then(a.cmp(b)));
     let mut names = BTreeSet::new();
     match tensors.iter().find(|(name, _)| !names.insert(name)) {
-        Some((name, _)) => Err(format!("`{name}` is there twice")),
+        Some((name, _)) => Err(format!("`{name}` is listed twice")),
         None => Ok(tensors),
     }
 }
 
-/// The header's map without `__metadata__`, read straight into what is kept: a tree of JSON would take ten times its text.
+/// The header's map without `__metadata__`, read straight into its final form. A JSON tree would take ten times the
+/// memory of the text.
 struct Entries(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -123,19 +128,19 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-/// Bytes of all tensors, which must lie one behind the other.
+/// Bytes of all tensors, which must follow one another.
 fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
     let mut end = 0;
     for (name, info) in tensors {
         let (start, stop) = info.data_offsets;
         if start != end || stop < start {
             return Err(format!(
-                "`{name}` is said to lie at bytes {start} to {stop}, but the tensor before it ends at {end}"
+                "`{name}` is listed at bytes {start} to {stop}, but the tensor before it ends at {end}"
             ));
         }
         if bytes_of(info) != Some(stop - start) {
             return Err(format!(
-                "`{name}` has {} bytes, its shape {:?} of {:?} does not fit that",
+                "`{name}` has {} bytes, which do not fit its shape {:?} of {:?}",
                 stop - start,
                 info.shape,
                 info.dtype
@@ -146,7 +151,7 @@ fn contiguous(tensors: &[(String, TensorInfo)]) -> Result<u64, String> {
     Ok(end as u64)
 }
 
-/// Bytes a shape takes; `None` when that overflows or is no whole number.
+/// The number of bytes of a shape; `None` if it overflows or is not whole.
 fn bytes_of(info: &TensorInfo) -> Option<usize> {
     let numbers = info.shape.iter().try_fold(1_usize, |product, axis| product.checked_mul(*axis))?;
     let bits = numbers.checked_mul(info.dtype.bitsize())?;
@@ -172,20 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn a_broken_header_says_what_is_wrong() {
         for (header, data, problem) in [
             (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 5, "it is truncated"),
             (
                 r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
                 12,
-                "`b` is said to lie at bytes 4 to 12",
+                "`b` is listed at bytes 4 to 12",
             ),
             (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
             (r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes"),
             (
                 r#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[4,8]}}"#,
                 8,
-                "`a` is there twice",
+                "`a` is listed twice",
             ),
             (r#"{"a":{"dtype":"F31","shape":[],"data_offsets":[0,4]}}"#, 4, "`a`: unknown variant `F31`"),
             ("not json", 0, "its header is broken"),

@@ -1,4 +1,4 @@
-//! The small files beside a checkpoint's weights, kept as they were read, so that they can be written again.
+//! The small files beside a checkpoint's weights, kept as read so that they can be written again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 const CONFIG: &str = "config.json";
 
-/// What is kept: the architecture, the tokenizer, and how text is generated.
+/// The files that are kept: the architecture, the tokenizer, and the generation settings.
 const NAMES: [&str; 8] = [
     CONFIG,
     "generation_config.json",
@@ -21,16 +21,16 @@ const NAMES: [&str; 8] = [
     "chat_template.jinja",
 ];
 
-/// Files by name, to the byte.
+/// Files by name, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HfFiles(BTreeMap<&'static str, Vec<u8>>);
 
 impl HfFiles {
-    /// Those a folder in Hugging Face's layout holds; `None` for a folder in our own.
+    /// The files of a folder in Hugging Face's layout; `None` for a folder in our own layout.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] for one that is there and cannot be read.
+    /// [`Error::Read`] for a file that exists but cannot be read.
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
         if folder.join("arrakis.json").is_file() {
             return Ok(None);
@@ -48,16 +48,17 @@ impl HfFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it is none, which a model that was loaded with it rules out.
+    /// [`Error::File`] if it is not JSON, which cannot happen for a model that was loaded with it.
     pub(super) fn config(&self) -> Result<Value> {
         serde_json::from_slice(&self.0[CONFIG]).map_err(|error| Error::file(Path::new(CONFIG), error))
     }
 
-    /// Every file as it goes beside weights in float32: as it was read, but for a config that names another type.
+    /// Every file, ready to go beside float32 weights: as read, except that a config that names another type is
+    /// changed.
     pub(super) fn beside_f32(&self) -> Result<BTreeMap<&'static str, Vec<u8>>> {
         let (mut files, mut config) = (self.0.clone(), self.config()?);
         let mut renamed = false;
-        // transformers 5 and 4.
+        // The names in transformers 5 and 4.
         for key in ["dtype", "torch_dtype"] {
             if config.get(key).is_some_and(|named| named != "float32") {
                 config[key] = "float32".into();

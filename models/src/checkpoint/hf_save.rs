@@ -1,4 +1,4 @@
-//! A model into Hugging Face's layout: the family's map of weights, used backwards.
+//! Saves a model in Hugging Face's layout, with the family's map of weights in reverse.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -14,10 +14,11 @@ use crate::ground::files::{write_whole, write_whole_with};
 use crate::hooks::Activation;
 use crate::transformer::TransformerConfig;
 
-/// More misfits than these help nobody.
+/// Limit on the misfits that are reported.
 const MISFITS_TOLD: usize = 30;
 
-/// Writes a folder as transformers does: the parameters under the family's own names and axes, with `files` beside them.
+/// Writes a folder as transformers does: the parameters under the family's own names and axes, with `files` beside
+/// them.
 ///
 /// # Errors
 ///
@@ -45,7 +46,7 @@ pub(crate) fn save_hf(
     Ok(())
 }
 
-/// The tensors of the file, when every weight of the architecture is there and has nothing over.
+/// The tensors of the file, if the parameters are exactly those of the architecture.
 fn fitting<'a>(
     map: &'a WeightMap,
     parameters: &'a BTreeMap<String, Activation>,
@@ -62,7 +63,7 @@ fn fitting<'a>(
     }
     let placed = |name: &String| map.weights.iter().any(|weight| weight.ours == *name);
     let extra = parameters.iter().filter(|(name, _)| !placed(name));
-    problems.extend(extra.map(|(name, tensor)| format!("no place for: our `{name}` {:?}", tensor.dims())));
+    problems.extend(extra.map(|(name, tensor)| format!("extra: our `{name}` {:?}", tensor.dims())));
     if problems.is_empty() {
         problems.extend(stored.values().filter_map(Stored::gap));
         problems.extend(changed(described, actual));
@@ -76,7 +77,7 @@ fn fitting<'a>(
     Err(Error::Unsavable { family: described.family.clone(), problems })
 }
 
-/// Options that are no longer what config.json says.
+/// Options that differ from config.json.
 fn changed(described: &TransformerConfig, actual: &TransformerConfig) -> Vec<String> {
     let json = |config| serde_json::to_value(config).expect("BUG: a config is plain data");
     let (described, actual) = (json(described), json(actual));
@@ -87,7 +88,7 @@ fn changed(described: &TransformerConfig, actual: &TransformerConfig) -> Vec<Str
         .collect()
 }
 
-/// One tensor of the file, and which of ours it is put together from.
+/// One tensor of the file, and the tensors of ours it is assembled from.
 struct Stored<'a> {
     name: &'a str,
     shape: Vec<usize>,
@@ -96,14 +97,14 @@ struct Stored<'a> {
     parts: Vec<Part<'a>>,
 }
 
-/// One of ours: where its outputs lie in the join of `weight.theirs`, and where in that join the tensor starts.
+/// One of our tensors: where its outputs are in the join of `weight.theirs`, and where the stored tensor starts in it.
 struct Part<'a> {
     weight: &'a Weight,
     tensor: &'a Activation,
     start: usize,
 }
 
-/// Adds one of ours to each tensor it has a share in.
+/// Adds one of our tensors to each stored tensor it contributes to.
 fn spread<'a>(weight: &'a Weight, tensor: &'a Activation, stored: &mut BTreeMap<&'a str, Stored<'a>>) {
     let [inputs, outputs] = matrix(tensor);
     let each = weight.cut.reach(outputs) / weight.theirs.len();
@@ -120,7 +121,7 @@ fn spread<'a>(weight: &'a Weight, tensor: &'a Activation, stored: &mut BTreeMap<
     }
 }
 
-/// Inputs and outputs; a vector is one row.
+/// The numbers of inputs and outputs; a vector is one row.
 fn matrix(tensor: &Activation) -> [usize; 2] {
     match *tensor.dims() {
         [inputs, outputs] => [inputs, outputs],
@@ -129,7 +130,7 @@ fn matrix(tensor: &Activation) -> [usize; 2] {
 }
 
 impl Stored<'_> {
-    /// What a family's map leaves open: every output must come from exactly one of ours.
+    /// The error in a family's map, if there is one: every output must come from exactly one of our tensors.
     fn gap(&self) -> Option<String> {
         let mut covered = vec![0_usize; self.outputs];
         for part in &self.parts {
@@ -159,7 +160,7 @@ impl Stored<'_> {
 }
 
 impl Part<'_> {
-    /// Each of our outputs that lies in this tensor of `len` outputs, and where.
+    /// Each of our outputs in this tensor of `len` outputs, with its index there.
     fn places(&self, len: usize) -> impl Iterator<Item = (usize, usize)> {
         let [_, outputs] = matrix(self.tensor);
         (0..outputs).filter_map(move |output| {
@@ -169,7 +170,7 @@ impl Part<'_> {
     }
 }
 
-/// Writes tensor by tensor: what is held is one tensor more than the model.
+/// Writes tensor by tensor, so memory holds the model and one more tensor.
 fn write_weights(stored: Vec<Stored<'_>>, path: &Path) -> Result<()> {
     let failure = RefCell::new(None);
     let views = stored.into_iter().map(|stored| (stored.name, Lazy { stored, failure: &failure }));
@@ -181,7 +182,7 @@ fn write_weights(stored: Vec<Stored<'_>>, path: &Path) -> Result<()> {
     }
 }
 
-/// A tensor that is read from the device when it is written; why it could not be is kept aside.
+/// A tensor that is read from the device when it is written. An error is kept for the caller.
 struct Lazy<'a> {
     stored: Stored<'a>,
     failure: &'a RefCell<Option<Error>>,
@@ -223,7 +224,7 @@ mod tests {
         bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
     }
 
-    /// Two groups of a query of two outputs and a key of one, from one input: `q q k q q k`.
+    /// One input; two groups, each with two query outputs and one key output: `q q k q q k`.
     fn interleaved() -> WeightMap {
         let mut map = WeightMap::new("");
         for (name, start, len) in [("q", 0, 2), ("k", 2, 1)] {
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_go_back_by_hand() {
+    fn cuts_are_undone_by_hand() {
         let map = interleaved();
         let ours = [activation(&[1.0, 2.0, 3.0, 4.0], &[1, 4]), activation(&[5.0, 6.0], &[1, 2])];
         let stored = spread_all(&map, &ours);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn joins_go_apart_and_matrices_are_turned_by_hand() {
+    fn joins_are_split_and_matrices_transposed_by_hand() {
         let mut map = WeightMap::new("");
         map.joined("norm", vec!["a".into(), "b".into()]);
         map.linear("w", "theirs", false);
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_no_weight_fills_is_told() {
+    fn an_output_that_no_weight_fills_is_reported() {
         let mut map = interleaved();
         map.weights.pop();
         let ours = [activation(&[1.0, 2.0, 3.0, 4.0], &[1, 4])];

@@ -1,4 +1,4 @@
-//! A model from the Hugging Face Hub, through its own cache.
+//! A model from the Hugging Face Hub, through the Hub's own cache.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use super::files::promised;
 use crate::error::{Error, Result};
 use crate::ground::warnings::warn;
 
-/// Fetches config, tokenizer and weights of a repository; what is cached is not fetched again.
+/// Fetches config, tokenizer and weights of a repository. Cached files are not fetched again.
 ///
-/// Gives the folder of the cache's snapshot. Progress bars go to stderr. `HF_HOME` says where the cache is, `HF_ENDPOINT`
-/// which Hub is asked.
+/// Returns the folder of the cache's snapshot. Progress bars go to stderr. `HF_HOME` sets where the cache is,
+/// `HF_ENDPOINT` which Hub is asked.
 ///
 /// # Errors
 ///
-/// [`Error::Hub`] saying what could not be fetched, offline included.
+/// [`Error::Hub`] naming what could not be fetched, also when offline.
 pub fn fetch(id: &str) -> Result<PathBuf> {
     fetch_by(ApiBuilder::from_env().with_progress(true), id)
 }
@@ -24,7 +24,7 @@ pub fn fetch(id: &str) -> Result<PathBuf> {
 fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
     let failed = |problem: String| Error::Hub { id: id.to_owned(), problem };
     if !is_id(id) {
-        return Err(failed("this is neither a folder that exists nor an id such as `gpt2` or `owner/name`".into()));
+        return Err(failed("this is neither an existing folder nor an id such as `gpt2` or `owner/name`".into()));
     }
     let api = builder.build().map_err(|error| failed(error.to_string()))?;
     let repo = api.model(id.to_owned());
@@ -33,7 +33,7 @@ fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
         Ok(_) => true,
         Err(error) => {
             if !is_absent(&error) {
-                warn(format_args!("{id} is read without {name}: {error}"));
+                warn(format_args!("{id} is loaded without {name}: {error}"));
             }
             false
         }
@@ -41,14 +41,14 @@ fn fetch_by(builder: ApiBuilder, id: &str) -> Result<PathBuf> {
     for name in ["tokenizer_config.json", "generation_config.json"] {
         optional(name);
     }
-    // GPT-2's older form is two files.
+    // GPT-2's older format has two files.
     let _ = optional("tokenizer.json") || (optional("vocab.json") && optional("merges.txt"));
     weights(&repo).map_err(failed)?;
     Ok(config.parent().map_or_else(PathBuf::new, Path::to_path_buf))
 }
 
-/// One file, or the shards an index names. A file that cannot be asked for may still be one that is not needed: offline,
-/// the cache of a model in shards holds no whole file.
+/// Fetches one file, or the shards an index names. A file that cannot be fetched may not be needed: offline, the cache
+/// of a sharded model does not hold a single file.
 fn weights(repo: &ApiRepo) -> Result<(), String> {
     let mut problem = None;
     let mut fetched = |name: &str| match repo.get(name) {
@@ -64,22 +64,22 @@ fn weights(repo: &ApiRepo) -> Result<(), String> {
             return Ok(());
         }
         if let Some(index) = fetched(&format!("{single}.index.json")) {
-            // Names that lead out of the folder are refused before anything is written under them.
+            // Names that lead out of the folder are refused before anything is written there.
             let promised = promised(&index).map_err(|error| error.to_string())?;
             let shards: BTreeSet<String> = promised.into_values().collect();
             return shards.iter().try_for_each(|shard| repo.get(shard).map(drop).map_err(|e| format!("{shard}: {e}")));
         }
     }
-    let none = "it has no weights: neither model.safetensors nor pytorch_model.bin, whole or in shards";
+    let none = "it has no weights: neither model.safetensors nor pytorch_model.bin, as one file or in shards";
     Err(problem.unwrap_or_else(|| none.into()))
 }
 
-/// Whether the Hub answered that there is no such file, rather than not at all.
+/// Whether the Hub answered that the file does not exist. False if it did not answer.
 fn is_absent(error: &ApiError) -> bool {
     matches!(error, ApiError::RequestError(_)) && error.to_string().contains("status code 404")
 }
 
-/// `name` or `owner/name`, of the characters the Hub allows.
+/// Whether it is `name` or `owner/name`, in characters that the Hub allows.
 fn is_id(id: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
@@ -101,13 +101,13 @@ mod tests {
 
     use super::*;
 
-    /// A port nobody listens at.
+    /// A port on which nothing listens.
     const NOBODY: &str = "http://127.0.0.1:9";
 
-    /// A Hub of one repository, `owner/model`: the files of a folder, in ranges, as the Hub serves them.
+    /// A Hub with one repository, `owner/model`, that serves the files of a folder in ranges, as the real Hub does.
     struct TinyHub {
         endpoint: String,
-        /// Files whose numbers were sent, not only asked about.
+        /// Files whose content was sent, not only their headers.
         sent: Arc<AtomicUsize>,
     }
 
@@ -185,11 +185,11 @@ mod tests {
         let sent = hub.sent.load(Ordering::SeqCst);
         assert_eq!((hub.fetch(cache.path()).unwrap(), hub.sent.load(Ordering::SeqCst)), (folder.clone(), sent));
         let gone = TinyHub { endpoint: NOBODY.into(), sent: Arc::default() };
-        assert_eq!(gone.fetch(cache.path()).unwrap(), folder, "offline, what is cached stands");
+        assert_eq!(gone.fetch(cache.path()).unwrap(), folder, "offline, the cache is used");
     }
 
     #[test]
-    fn offline_and_without_weights_it_says_so() {
+    fn errors_name_the_file_offline_and_the_missing_weights() {
         let empty = tempfile::tempdir().unwrap();
         let gone = TinyHub { endpoint: NOBODY.into(), sent: Arc::default() };
         let error = gone.fetch(empty.path()).unwrap_err().to_string();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_names_files_of_the_repository_alone() {
+    fn an_index_may_only_name_files_of_the_repository() {
         let (cache, again, folder) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), with(&["config.json"]));
         let shard = "model-00001-of-00001.safetensors";
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_not_asked_for() {
+    fn an_invalid_id_is_not_sent_to_the_hub() {
         for id in ["../gpt2", "a/b/c", "", "owner/", "gpt 2", "http://x"] {
             assert!(!is_id(id), "{id}");
         }

@@ -1,4 +1,5 @@
-//! A checkpoint's tensors into a network: renamed, cut and turned as the family says, every misfit told.
+//! Loads a checkpoint's tensors into a network: renamed, cut and transposed as the family says. Every misfit is
+//! reported.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,12 +15,13 @@ use crate::error::{Error, Result};
 use crate::families::{Family, Weight};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig, widened};
 
-/// Reads the weights of a folder into a network of this architecture, in single precision; with `keep_half`, matrices
-/// that are stored in half precision stay so, and every product widens its own.
+/// Reads the weights of a folder into a network of this architecture, in single precision. With `keep_half`, matrices
+/// that are stored in half precision stay in it, and each product widens its own matrix.
 ///
 /// # Errors
 ///
-/// [`Error::Weights`] listing every missing, unexpected and wrongly shaped tensor; [`Error::File`] for broken files.
+/// [`Error::Weights`] listing the missing and unexpected tensors and those of the wrong shape; [`Error::File`] for
+/// broken files.
 pub fn load_net(
     folder: &Path,
     family: &Family,
@@ -46,8 +48,8 @@ pub fn load_net(
     Ok(Transformer::build(&mut Parameters(parameters), config))
 }
 
-/// The order to read in, parts of one tensor together. A PyTorch file gives a tensor whole, which is then in memory beside what is
-/// kept of it: at first there is room for that.
+/// The order in which to read, with the parts of one tensor together. A PyTorch file gives a tensor whole, so memory
+/// holds it beside the parts that are kept. The largest come first, while there is most room.
 fn largest_first<'f>(checkpoint: &Checkpoint, fit: &'f Fit) -> Vec<&'f Weight> {
     let bytes = |weight: &Weight| -> u64 {
         weight.theirs.iter().filter_map(|theirs| checkpoint.tensor(theirs)).map(|held| held.bytes).sum()
@@ -57,22 +59,22 @@ fn largest_first<'f>(checkpoint: &Checkpoint, fit: &'f Fit) -> Vec<&'f Weight> {
     weights
 }
 
-/// Tensors that are to repeat another and do not: with both at hand, transformers 5 unties them, and 4 ties them still.
+/// Tensors that should repeat another but do not. transformers 5 then unties the two, transformers 4 still ties them.
 fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for (copy, ours) in &fit.copies {
         let Some([original]) = fit.found.get(*ours).map(|weight| weight.theirs.as_slice()) else { continue };
         if !checkpoint.are_equal(copy, original)? {
             problems.push(format!(
-                "contradiction: `{copy}` is not `{original}`, and config.json ties them; set `tie_word_embeddings` to \
-                 false to use it, or take it out of the file"
+                "contradiction: `{copy}` differs from `{original}`, but config.json ties them; set `tie_word_embeddings` to \
+                 false to use it, or remove it from the file"
             ));
         }
     }
     Ok(problems)
 }
 
-/// Reads a parameter as the family says, in single precision or in the half precision it is kept in.
+/// Reads a parameter as the family says, in single precision, or in the half precision in which it is kept.
 fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, device: &Device, keep_half: bool) -> Result<Tensor<2>> {
     let kept = if keep_half { stored_half(checkpoint, weight) } else { None };
     let data = match kept {
@@ -83,20 +85,20 @@ fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, device: &Device, keep
     Ok(Tensor::from_data(data?, (device, kept.unwrap_or(DType::F32))))
 }
 
-/// The half precision that all parts of a weight are stored in.
+/// The half precision in which all parts of a weight are stored, if it is the same.
 fn stored_half(checkpoint: &Checkpoint, weight: &Weight) -> Option<DType> {
     let mut stored = weight.theirs.iter().map(|theirs| checkpoint.tensor(theirs)?.dtype);
     let first = stored.next()?.filter(|first| matches!(first, DType::F16 | DType::BF16))?;
     stored.all(|other| other == Some(first)).then_some(first)
 }
 
-/// What was read, by our names.
+/// The tensors that were read, by our names.
 struct Parameters(BTreeMap<String, Tensor<2>>);
 
 impl Source for Parameters {
     fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], _init: Init) -> Tensor<D> {
         let tensor = self.0.remove(name).expect("BUG: the fit was checked").reshape(shape);
-        // What is no matrix is added and multiplied as it is.
+        // Only matrices are widened where they are used; vectors are used as they are.
         if D == 1 { widened(tensor) } else { tensor }
     }
 }

@@ -1,4 +1,4 @@
-//! Our own layout of weights, in memory: parameters by our paths, `[in, out]`, f32.
+//! Our own layout of weights in memory: parameters by our paths, `[in, out]`, f32.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::ground::dtype::widen;
 use crate::hooks::Activation;
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
-/// A network from the bytes of a `model.safetensors` in our own layout; `path` is what messages call it.
+/// A network from the bytes of a `model.safetensors` in our own layout. Messages name it by `path`.
 ///
 /// # Errors
 ///
-/// [`Error::File`] when they are no safetensors file, [`Error::Weights`] listing every tensor that does not fit.
+/// [`Error::File`] if they are not a safetensors file, [`Error::Weights`] listing every tensor that does not fit.
 pub fn net_from_bytes(path: &Path, bytes: &[u8], config: &TransformerConfig, device: &Device) -> Result<Transformer> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| Error::file(path, error))?;
     let mut source = BytesSource { file, device, problems: Vec::new() };
@@ -28,7 +28,7 @@ pub fn net_from_bytes(path: &Path, bytes: &[u8], config: &TransformerConfig, dev
     }
 }
 
-/// Gives each parameter by our own name; zeros where it cannot, with the reason kept.
+/// Gives each parameter by our own name. A parameter that does not fit becomes zeros, and its problem is recorded.
 struct BytesSource<'a> {
     file: SafeTensors<'a>,
     device: &'a Device,
@@ -58,12 +58,12 @@ impl Source for BytesSource<'_> {
     }
 }
 
-/// The bytes of a `model.safetensors` in our own layout: parameters by our paths, `[in, out]`, f32; `path` is what
-/// messages call it.
+/// The bytes of a `model.safetensors` in our own layout: parameters by our paths, `[in, out]`, f32. Messages name it by
+/// `path`.
 ///
 /// # Errors
 ///
-/// Those of reading the parameters from their device.
+/// [`Error::Device`] if the parameters cannot be read from their device.
 pub(crate) fn bytes_of_parameters(parameters: &[(String, Activation)], path: &Path) -> Result<Vec<u8>> {
     let mut raw = Vec::new();
     for (name, tensor) in parameters {

@@ -1,5 +1,5 @@
-//! A parameter out of the tensors it is stored in: joined, cut along the outputs and turned to `[in, out]`, block by block, so
-//! that memory holds what is kept and a block more.
+//! Assembles a parameter from the tensors it is stored in: joined, cut along the outputs and transposed to `[in, out]`.
+//! This is done block by block, so memory holds the result and one block.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::files::Checkpoint;
 use crate::error::Result;
 use crate::families::Weight;
 
-/// Bytes read at a time: a block stays in a core's cache while it is turned.
+/// Bytes read at a time. A block stays in a core's cache while it is transposed.
 const BLOCK: usize = 512 << 10;
 
-/// A stored tensor as a matrix, a vector as one row, a stack of matrices as one below the other.
+/// A stored tensor as a matrix. A vector is one row; the matrices of a stack are one below the other.
 struct Stored {
     name: String,
     rows: usize,
@@ -24,7 +24,7 @@ struct Stored {
     dtype: DType,
 }
 
-/// The parameter `[in, out]`, a vector as `[1, out]`, in elements of this type; its fit has been checked.
+/// The parameter `[in, out]`, or a vector `[1, out]`, in elements of this type. Its fit has been checked.
 pub(super) fn placed<E: Element + Pod>(checkpoint: &mut Checkpoint, weight: &Weight) -> Result<TensorData> {
     let stored: Vec<Stored> = weight.theirs.iter().map(|name| Stored::of(checkpoint, name, weight.out_in)).collect();
     let (inputs, outputs) = (stored[0].inputs(), stored.iter().map(Stored::outputs).sum());
@@ -44,7 +44,7 @@ pub(super) fn placed<E: Element + Pod>(checkpoint: &mut Checkpoint, weight: &Wei
     Ok(TensorData::new(place.values, [inputs, width]))
 }
 
-/// Where outputs go, one column each, from the first on.
+/// Where outputs go, one column each, from the first column on.
 struct Place<E> {
     values: Vec<E>,
     width: usize,
@@ -68,7 +68,7 @@ impl Stored {
         if self.out_in { self.columns } else { self.rows }
     }
 
-    /// Puts some outputs into the next columns.
+    /// Copies some outputs to the next columns.
     fn copy<E: Element>(&self, from: &mut Checkpoint, outputs: Range<usize>, place: &mut Place<E>) -> Result<()> {
         match self.dtype {
             DType::F64 => self.copy_from::<f64, E>(from, outputs, place),
@@ -102,7 +102,7 @@ impl Stored {
 }
 
 impl<E: Element> Place<E> {
-    /// Rows of values, each an output, into columns from `first` on.
+    /// Copies rows of values, one an output, to columns from `first` on.
     fn turned<S: Element>(&mut self, values: &[S], columns: usize, first: usize) {
         let start = self.column + first;
         let count = values.len() / columns.max(1);
@@ -113,7 +113,7 @@ impl<E: Element> Place<E> {
         }
     }
 
-    /// Rows of values, each an input, of which some outputs are wanted, into lines from `first` on.
+    /// Copies the wanted outputs of rows of values, one an input, to lines from `first` on.
     fn straight<S: Element>(&mut self, values: &[S], columns: usize, outputs: &Range<usize>, first: usize) {
         let lines = self.values.chunks_exact_mut(self.width.max(1)).skip(first);
         for (line, row) in lines.zip(values.chunks_exact(columns.max(1))) {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn turned_joined_and_cut_by_hand() {
+    fn transposed_joined_and_cut_by_hand() {
         let (shape, values) = read(&[("t", &[2, 3])], &weight(&["t"], true, Cut::Whole));
         assert_eq!((shape, values), (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
         let (_, values) = read(&[("t", &[2, 3])], &weight(&["t"], false, Cut::Range { start: 1, len: 2 }));
@@ -170,7 +170,7 @@ mod tests {
         let (_, values) = read(&[("t", &[6, 2])], &weight(&["t"], true, cut));
         assert_eq!(values, [2.0, 4.0, 8.0, 10.0, 3.0, 5.0, 9.0, 11.0]);
         let (shape, values) = read(&[("t", &[4])], &weight(&["t"], true, Cut::Range { start: 1, len: 2 }));
-        assert_eq!((shape, values), (vec![1, 2], vec![1.0, 2.0]), "a vector has outputs alone");
+        assert_eq!((shape, values), (vec![1, 2], vec![1.0, 2.0]), "a vector has only outputs");
         let (_, values) =
             read(&[("a", &[2, 2]), ("b", &[1, 2])], &weight(&["a", "b"], true, Cut::Range { start: 1, len: 2 }));
         assert_eq!(values, [2.0, 0.0, 3.0, 1.0], "a cut across two tensors");
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(values, [4.0, 6.0, 5.0, 7.0], "the second of a stack");
     }
 
-    /// Larger than a block, and no multiple of one.
+    /// Larger than a block, and not a multiple of one.
     #[test]
     fn blocks_leave_no_seam() {
         let (rows, columns) = (1031, 257);

@@ -1,4 +1,4 @@
-//! A PyTorch file, read tensor by tensor. The code a pickle may hold is never run: what it would build is only named.
+//! A PyTorch file, read tensor by tensor. Code in a pickle is never run; the objects it would build are only named.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,14 +16,14 @@ use crate::error::{Error, Result};
 use crate::ground::bytes::human_bytes;
 use crate::ground::files;
 
-/// What makes the file safe for everybody to read.
-const MEND: &str = "nothing in the file was run; save its tensors as model.safetensors";
+/// The fix, which also makes the file safe for everybody to read.
+const FIX: &str = "nothing in the file was run; save its tensors as model.safetensors";
 
-/// Bytes of the pickle that lists a file's tensors: thirty thousand of them are listed in fewer. One byte may become a value of
-/// ninety in memory.
+/// Limit on the bytes of the pickle that lists a file's tensors. Thirty thousand tensors need fewer. One byte of it may
+/// take ninety in memory.
 const LISTED: u64 = 4 << 20;
 
-/// Tensors as the reader names those of a pickle it has interpreted.
+/// The reader's name for a tensor in a pickle it has interpreted.
 const TENSOR: &str = "torch.Tensor";
 
 /// The tensors of a file that has been parsed.
@@ -39,21 +39,21 @@ impl PytorchFile {
         let listed = pickle_bytes(files::open(path)?).unwrap_or_default();
         if listed > LISTED {
             let problem = format!("the list of its tensors takes {}, more than any model's", human_bytes(listed));
-            return Err(broken(format!("{problem}; {MEND}, or download it again")));
+            return Err(broken(format!("{problem}; {FIX}, or download it again")));
         }
         let failed = |error: &dyn std::fmt::Display| {
-            broken(format!("{}; {MEND}, or download it again", error.to_string().trim_end_matches('.')))
+            broken(format!("{}; {FIX}, or download it again", error.to_string().trim_end_matches('.')))
         };
         let tensors: BTreeMap<String, Tensor> =
             PytorchReader::new(path).map_err(|error| failed(&error))?.into_tensors().into_iter().collect();
         let root = PytorchReader::read_pickle_data(path, None).map_err(|error| failed(&error))?;
         match object(&root) {
-            Some((place, class)) => Err(broken(format!("`{place}` is a `{class}`, not a tensor; {MEND}"))),
+            Some((place, class)) => Err(broken(format!("`{place}` is a `{class}`, not a tensor; {FIX}"))),
             None => Ok(Self { tensors, last: None }),
         }
     }
 
-    /// Every tensor by name, with what the file says of it.
+    /// Every tensor by name, with its entry in the file.
     pub(super) fn list(&self) -> Vec<(String, Entry)> {
         let listed = self.tensors.iter().map(|(name, tensor)| {
             let (stored_as, bytes) = (format!("{:?}", tensor.dtype()), tensor.byte_len() as u64);
@@ -63,8 +63,8 @@ impl PytorchFile {
         listed.collect()
     }
 
-    /// Fills the bytes with those of a tensor, from `offset` on. The file gives a tensor whole: the last one is kept for what
-    /// else is read of it.
+    /// Fills the bytes with those of a tensor, from `offset` on. The file gives a tensor whole, so the last one is kept
+    /// for the next read.
     pub(super) fn read_into(&mut self, name: &str, offset: usize, bytes: &mut [u8]) -> Result<(), String> {
         if self.last.as_ref().is_none_or(|(last, _)| last != name) {
             self.last = None;
@@ -73,7 +73,7 @@ impl PytorchFile {
         let whole = self.last.as_ref().map_or(&[][..], |(_, whole)| whole.as_bytes());
         let part = whole.get(offset..offset + bytes.len());
         bytes.copy_from_slice(
-            part.ok_or_else(|| format!("`{name}` holds fewer numbers than its shape; download it again"))?,
+            part.ok_or_else(|| format!("`{name}` holds fewer numbers than its shape needs; download it again"))?,
         );
         Ok(())
     }
@@ -84,7 +84,7 @@ impl PytorchFile {
     }
 }
 
-/// How long the pickle in a zipped file says it is: deflated, little of a file may be much of it. `None` for other files.
+/// The uncompressed length of the pickle in a zipped file, according to the file. `None` for other files.
 fn pickle_bytes(file: File) -> Option<u64> {
     let mut archive = ZipArchive::new(BufReader::new(file)).ok()?;
     let entries = (0..archive.len()).filter_map(|index| {
@@ -94,7 +94,8 @@ fn pickle_bytes(file: File) -> Option<u64> {
     entries.max()
 }
 
-/// Where the first object is that only code could build, and its class; tensors, numbers, texts and tables of them are data.
+/// The place and class of the first object that only code could build. Tensors, numbers, strings, and lists and tables
+/// of them are data.
 fn object(value: &PickleValue) -> Option<(String, &str)> {
     let inside = |(name, value)| object(value).map(|(place, class)| (joined(name, &place), class));
     match value {
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pickle_that_unfolds_without_end_is_not_begun() {
+    fn a_pickle_that_unpacks_to_too_much_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pytorch_model.bin");
         let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());

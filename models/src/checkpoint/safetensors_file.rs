@@ -1,6 +1,6 @@
-//! A safetensors file, read range by range: memory holds what is asked for.
+//! A safetensors file, read range by range, so memory holds only what is asked for.
 //!
-//! Mapping the file instead would hold its pages beside the tensors made of them.
+//! Mapping the file instead would hold its pages beside the tensors made from them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::error::Result;
 /// An open file whose header has been checked.
 pub(super) struct SafetensorsFile {
     file: File,
-    /// Where the numbers start.
+    /// The offset of the numbers.
     start: u64,
     tensors: BTreeMap<String, TensorInfo>,
 }
@@ -29,7 +29,7 @@ impl SafetensorsFile {
         Ok(Self { file, start, tensors: tensors.into_iter().collect() })
     }
 
-    /// Every tensor by name, with what the header says of it.
+    /// Every tensor by name, with its entry in the header.
     pub(super) fn list(&self) -> Vec<(String, Entry)> {
         let held = |info: &TensorInfo| Entry {
             shape: info.shape.clone(),
@@ -49,7 +49,7 @@ impl SafetensorsFile {
     }
 }
 
-/// Burn's name of an element type, where it has one.
+/// Burn's element type, if it has it.
 fn dtype(stored: Dtype) -> Option<DType> {
     Some(match stored {
         Dtype::F64 => DType::F64,

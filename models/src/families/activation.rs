@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::ground::nearest::{did_you_mean, nearest};
 use crate::transformer::ActivationKind;
 
-/// The names of transformers, and what each computes.
+/// The names transformers uses, and what each computes.
 const KNOWN: &[(&str, ActivationKind)] = &[
     ("gelu", ActivationKind::Gelu),
     ("gelu_python", ActivationKind::Gelu),

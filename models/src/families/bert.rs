@@ -1,4 +1,5 @@
-//! BERT (Devlin et al., 2018): an encoder. Attention both ways, token types, norms after each addition, a masked-LM head.
+//! BERT (Devlin et al., 2018): an encoder with bidirectional attention, token types, norms after each addition and a
+//! masked-LM head.
 
 use serde_json::json;
 
@@ -8,7 +9,7 @@ use crate::transformer::{ActivationKind, NormPlacement, TransformerConfig};
 
 pub(super) const BERT: Family = Family { model_types: &["bert"], config, weights };
 
-/// Of the multilingual checkpoints: settings of a pooler that predicts no token.
+/// Keys of the multilingual checkpoints: settings of a pooler, which does not predict tokens.
 const POOLER: &[&str] = &[
     "directionality",
     "pooler_fc_size",
@@ -44,14 +45,9 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     hf.must_be(
         "position_embedding_type",
         &json!("absolute"),
-        "transformers 5 computes as if this were \"absolute\"; it must be",
+        "transformers 5 uses \"absolute\" whatever this says; it must be \"absolute\"",
     )?;
-    hf.refuse_if(
-        "add_cross_attention",
-        true,
-        false,
-        "cross attention is not supported; this must be an encoder alone",
-    )?;
+    hf.refuse_if("add_cross_attention", true, false, "cross attention is not supported; this must be false")?;
     hf.finish(POOLER)?;
     Ok(config)
 }
@@ -90,13 +86,13 @@ fn weights(config: &TransformerConfig) -> WeightMap {
         ]);
     } else {
         map.unembed("cls.predictions.decoder", false, true);
-        // transformers 4 ties the two biases in any case, and saves this one.
+        // transformers 4 always ties the two biases, and saves this one.
         map.twin("cls.predictions.bias");
     }
     map
 }
 
-/// The first releases call a norm's weight gamma and its bias beta.
+/// The first checkpoints call a norm's weight gamma and its bias beta.
 fn norm(map: &mut WeightMap, ours: &str, theirs: &str) {
     for (part, once) in [("weight", "gamma"), ("bias", "beta")] {
         map.same(format!("{ours}.{part}"), format!("{theirs}.{part}"));

@@ -41,19 +41,19 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
         "apply_residual_connection_post_layernorm",
         true,
         false,
-        "only residuals from before the norm are supported; this must be false",
+        "only residuals taken before the norm are supported; this must be false",
     )?;
     exactness(hf)?;
     hf.finish(TRAINING)?;
     Ok(config)
 }
 
-/// In parts, transformers multiplies by output projections without their biases.
+/// If it splits output projections into parts, transformers leaves out their biases.
 fn exactness(hf: &HfConfig) -> Result<()> {
     if hf.flag_or("slow_but_exact", false)? && hf.count_or("pretraining_tp", 1)? > 1 {
         return Err(hf.problem(
             "slow_but_exact",
-            "with pretraining_tp above 1 transformers leaves out biases; this must be false, or pretraining_tp 1",
+            "with pretraining_tp above 1 transformers leaves out biases; set this to false, or pretraining_tp to 1",
         ));
     }
     Ok(())
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn products_in_parts_are_refused_where_they_leave_out_biases() {
+    fn split_projections_that_leave_out_biases_are_refused() {
         let hf = |parts: u32| {
             HfConfig::new(json!({ "model_type": "bloom", "slow_but_exact": true, "pretraining_tp": parts }))
         };

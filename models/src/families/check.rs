@@ -1,21 +1,21 @@
-//! Dimensions that make no sense are refused before a tensor is made of them.
+//! Refuses dimensions that make no sense, before any tensor is made.
 
 use crate::error::{Error, Result};
 use crate::transformer::{Positions, TransformerConfig};
 
-/// No published model has a dimension, or twice as many parameters, beyond these.
+/// Limits that no published model reaches: on one dimension, and on the number of parameters.
 const MOST: usize = 10_000_000;
 pub(super) const MOST_LAYERS: usize = 10_000;
-/// Parts that each have tensors of their own: heads with a norm each, and experts, over all layers.
+/// Limit on parts that have their own tensors, over all layers: heads with a norm each, and experts.
 const MOST_PARTS: usize = 1_000_000;
 const MOST_PARAMETERS: usize = 20_000_000_000_000;
 
 impl TransformerConfig {
-    /// Whether a transformer can be built of these dimensions.
+    /// Checks that a transformer can be built with these dimensions.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] naming the first dimension that cannot be.
+    /// [`Error::Config`] naming the first dimension that is not valid.
     pub fn check(&self) -> Result<()> {
         self.check_sizes()?;
         self.check_heads()?;
@@ -27,12 +27,12 @@ impl TransformerConfig {
             _ => Err(self.wrong(
                 "d_model",
                 self.d_model,
-                "with the other dimensions it makes more parameters than any computer holds; check them all",
+                "with the other dimensions it gives more parameters than any computer can hold; check all of them",
             )),
         }
     }
 
-    /// How many parameters the matrices and tables have, norms and biases left out; `None` when that overflows.
+    /// The number of parameters in matrices and tables, without norms and biases; `None` if it overflows.
     pub fn parameters(&self) -> Option<usize> {
         let heads = self.n_heads.checked_add(self.n_kv_heads)?.checked_mul(2)?;
         let attention = heads.checked_mul(self.d_head)?.checked_mul(self.d_model)?;
@@ -85,7 +85,7 @@ impl TransformerConfig {
             return Err(self.wrong(
                 "n_kv_heads",
                 self.n_kv_heads,
-                format!("each key head must serve as many of the {} query heads as the others", self.n_heads),
+                format!("the number of query heads, {}, must be a multiple of it", self.n_heads),
             ));
         }
         if self.d_head == self.d_model / self.n_heads && !self.d_model.is_multiple_of(self.n_heads) {
@@ -108,7 +108,7 @@ impl TransformerConfig {
         })
     }
 
-    /// Every part costs memory however narrow it is.
+    /// Every part costs memory, however narrow it is.
     fn check_parts(&self) -> Result<()> {
         let experts = self.experts.map_or(1, |experts| experts.count);
         for (name, parts) in [("n_heads", self.n_heads), ("experts.count", experts)] {
@@ -116,7 +116,7 @@ impl TransformerConfig {
                 return Err(self.wrong(
                     name,
                     parts,
-                    format!("in {} layers these are more than {MOST_PARTS}; check both", self.n_layers),
+                    format!("in {} layers that makes more than {MOST_PARTS}; check both", self.n_layers),
                 ));
             }
         }
@@ -133,12 +133,16 @@ impl TransformerConfig {
                 return Err(self.wrong(
                     name,
                     length,
-                    format!("there must be one for each of the {} layers", self.n_layers),
+                    format!("it must have one entry for each of the {} layers", self.n_layers),
                 ));
             }
         }
         match self.windows.iter().flatten().find(|window| **window == 0) {
-            Some(window) => Err(self.wrong("windows", window, "a window sees at least its own position: 1 or more")),
+            Some(window) => Err(self.wrong(
+                "windows",
+                window,
+                "a window includes the query's own position, so it must be at least 1",
+            )),
             None => Ok(()),
         }
     }
@@ -168,7 +172,10 @@ impl TransformerConfig {
                 return Err(self.wrong(
                     "rope.dims",
                     rope.dims,
-                    format!("the rotated dimensions must be even, above 0 and at most the head's {}", self.d_head),
+                    format!(
+                        "the number of rotated dimensions must be even, above 0 and at most d_head, {}",
+                        self.d_head
+                    ),
                 ));
             }
         }
@@ -223,6 +230,6 @@ mod tests {
         let many = |c: &mut TransformerConfig| {
             c.experts = Some(crate::transformer::Experts { count: MOST_PARTS / 2 + 1, per_token: 1 });
         };
-        assert!(refused(many).contains("`experts.count` is 500001: in 2 layers these are more than 1000000"));
+        assert!(refused(many).contains("`experts.count` is 500001: in 2 layers that makes more than 1000000"));
     }
 }

@@ -1,4 +1,4 @@
-//! What Llama, Mistral, Qwen, Gemma and their kin share: the keys of `config.json` and the names of weights.
+//! What Llama, Mistral, Qwen, Gemma and similar models share: the keys of `config.json` and the names of weights.
 
 use super::rope::whole_head;
 use super::{Cut, HfConfig, WeightMap};
@@ -7,28 +7,28 @@ use crate::transformer::{
     ActivationKind, BlockLayout, NormKind, NormPlacement, Positions, QkNorm, Rope, TransformerConfig,
 };
 
-/// What transformers takes for keys that are absent; a family changes what differs from Llama.
+/// The defaults transformers uses for absent keys. A family changes those that differ from Llama's.
 pub(super) struct Defaults {
     pub(super) n_layers: usize,
     pub(super) d_model: usize,
     pub(super) n_heads: usize,
-    /// `None`: as many as query heads, which `null` always means.
+    /// `None` means as many as query heads, and so does `null` in the config.
     pub(super) n_kv_heads: Option<usize>,
-    /// `None`: `d_model / n_heads`.
+    /// `None` means `d_model / n_heads`.
     pub(super) d_head: Option<usize>,
     pub(super) d_mlp: usize,
     pub(super) d_vocab: usize,
     pub(super) n_ctx: usize,
     pub(super) eps: f64,
     pub(super) theta: f64,
-    /// Fraction of a head that is rotated; `None`: always whole heads.
+    /// Fraction of a head that is rotated; `None` means that heads are always rotated whole.
     pub(super) rotated: Option<f64>,
     pub(super) tied: bool,
     /// The key that names the activation, and its default.
     pub(super) activation: (&'static str, &'static str),
 }
 
-/// Those of Llama.
+/// The defaults of Llama.
 pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
     n_layers: 32,
     d_model: 4096,
@@ -45,7 +45,7 @@ pub(super) const LLAMA_DEFAULTS: Defaults = Defaults {
     activation: ("hidden_act", "silu"),
 };
 
-/// Reads the shared keys, but the rotation's: grouped heads, RMSNorm, a gated MLP, no biases.
+/// Reads the shared keys except those of the rotation: grouped heads, RMSNorm, a gated MLP, no biases.
 pub(super) fn skeleton(hf: &HfConfig, usual: &Defaults) -> Result<TransformerConfig> {
     let (n_layers, n_heads) =
         (hf.layers_by(&["num_hidden_layers"], usual.n_layers)?, hf.count_or("num_attention_heads", usual.n_heads)?);
@@ -54,7 +54,7 @@ pub(super) fn skeleton(hf: &HfConfig, usual: &Defaults) -> Result<TransformerCon
     if d_head.is_none() && !d_model.is_multiple_of(n_heads) {
         return Err(hf.problem(
             "num_attention_heads",
-            format!("hidden_size, {d_model}, must be a multiple of it, or head_dim be given"),
+            format!("hidden_size, {d_model}, must be a multiple of it, or head_dim must be given"),
         ));
     }
     let mut config = TransformerConfig::plain(
@@ -93,7 +93,7 @@ pub(super) fn one_rope(hf: &HfConfig, config: &mut TransformerConfig, usual: &De
     Ok(())
 }
 
-/// `attention_bias`: on all four projections or none.
+/// Reads `attention_bias`: biases on all four projections, or on none.
 pub(super) fn attention_bias(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     let bias = hf.flag_or("attention_bias", false)?;
     (config.qkv_bias, config.attn_out_bias) = (bias, bias);
@@ -108,7 +108,7 @@ pub(super) fn weights(config: &TransformerConfig) -> WeightMap {
     })
 }
 
-/// Embedding, norms and unembedding with Llama's names, and what `block` maps for each layer.
+/// Embedding, norms and unembedding with Llama's names; `block` maps the rest of each layer.
 pub(super) fn mapped(config: &TransformerConfig, block: impl Fn(&mut WeightMap, usize)) -> WeightMap {
     let mut map = WeightMap::new("model.");
     map.same("embed.weight", "model.embed_tokens.weight");
@@ -171,7 +171,7 @@ pub(super) fn mlp(map: &mut WeightMap, config: &TransformerConfig, layer: usize)
     }
 }
 
-/// Queries, keys and values fused head by head, grouped by key head: each group is its queries, its key, its value.
+/// Queries, keys and values fused by key head: each group holds its queries, then its key, then its value.
 pub(super) fn fused_by_head(map: &mut WeightMap, config: &TransformerConfig, layer: usize, theirs: &str) {
     let (groups, d_head) = (config.n_kv_heads, config.d_head);
     let queries = config.n_heads / groups * d_head;

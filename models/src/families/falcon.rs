@@ -32,14 +32,15 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
         "apply_residual_connection_post_layernorm",
         true,
         false,
-        "only residuals from before the norm are supported; this must be false",
+        "only residuals taken before the norm are supported; this must be false",
     )?;
-    // Falcon 11B says so of its MLP, whose width `ffn_hidden_size` gives; transformers does not read it.
+    // In Falcon 11B's config. transformers does not read it: `ffn_hidden_size` gives the width of the MLP.
     hf.finish(&["ff_factor"])?;
     Ok(config)
 }
 
-/// `num_kv_heads` counts in the new architecture alone; the old one has a key head for each query head, or one in all.
+/// `num_kv_heads` applies only to the new architecture. The old one has one key head for each query head, or one in
+/// all.
 fn key_heads(hf: &HfConfig, n_heads: usize) -> Result<usize> {
     let (given, one) = (hf.optional_count("num_kv_heads")?.unwrap_or(n_heads), hf.flag_or("multi_query", true)?);
     if hf.flag_or("new_decoder_architecture", false)? {
@@ -68,8 +69,8 @@ fn layout(hf: &HfConfig) -> Result<BlockLayout> {
     }
 }
 
-/// The penalty is added to the scores once, as transformers does by default and the original did; its eager attention in
-/// releases 5 adds it a second time, within the mask.
+/// The penalty is added to the scores once, as in the original code and by default in transformers. The eager attention
+/// of transformers 5 adds it a second time, in the mask.
 fn positions(hf: &HfConfig, config: &TransformerConfig) -> Result<Positions> {
     let rope = Rope::from_hf(hf, config.d_head, config.n_ctx, 10_000.0, 1.0)?;
     if hf.flag_or("alibi", false)? {

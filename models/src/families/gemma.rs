@@ -23,7 +23,7 @@ const DEFAULTS: Defaults = Defaults {
     ..LLAMA_DEFAULTS
 };
 
-/// Those of Gemma 2, of which Gemma 3 changes two.
+/// The defaults of Gemma 2. Gemma 3 changes two of them.
 pub(super) const DEFAULTS_2: Defaults = Defaults {
     n_layers: 26,
     d_model: 2304,
@@ -36,7 +36,7 @@ pub(super) const DEFAULTS_2: Defaults = Defaults {
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;
-    // The first releases say "gelu" and mean its approximation, as transformers 5 knows.
+    // The first checkpoints say "gelu" but mean the tanh approximation; transformers 5 also reads it so.
     if config.activation == ActivationKind::Gelu {
         config.activation = ActivationKind::GeluTanh;
     }
@@ -58,7 +58,7 @@ pub(super) fn common(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()
     hf.refuse_if("use_bidirectional_attention", true, false, "only causal attention is supported; this must be false")
 }
 
-/// What Gemma 2 and 3 share, but for rotations and windows.
+/// What Gemma 2 and 3 share, except rotations and windows.
 pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) -> Result<TransformerConfig> {
     let mut config = skeleton(hf, usual)?;
     config.norm_eps = hf.number_or("rms_norm_eps", usual.eps)?;
@@ -66,7 +66,7 @@ pub(super) fn second(hf: &HfConfig, usual: &Defaults, final_cap: Option<f64>) ->
     config.norm_placement = NormPlacement::Sandwich;
     let scalar = hf.number_or("query_pre_attn_scalar", 256.0)?;
     if scalar <= 0.0 {
-        return Err(hf.problem("query_pre_attn_scalar", "must be above 0: scores are divided by its root"));
+        return Err(hf.problem("query_pre_attn_scalar", "must be above 0, because scores are divided by its root"));
     }
     config.attn_scales = vec![scalar.powf(-0.5); config.n_layers];
     config.final_softcap = cap(hf, "final_logit_softcapping", final_cap)?;

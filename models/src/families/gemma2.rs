@@ -15,7 +15,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     one_rope(hf, &mut config, &DEFAULTS_2)?;
     let slides = sliding(hf, config.n_layers, |layer| layer.is_multiple_of(2))?;
     config.windows = windows(hf, &slides, hf.nullable_count("sliding_window", Some(4096))?)?;
-    // Of old conversions; transformers reads `hidden_activation` and `sliding_window` alone.
+    // Keys of old conversions; transformers reads only `hidden_activation` and `sliding_window`.
     hf.finish(&["hidden_act", "sliding_window_size"])?;
     Ok(config)
 }

@@ -1,4 +1,4 @@
-//! Gemma 3 (Gemma Team, 2025), its text model: five layers with a window and a rotation of their own to each full one.
+//! The text model of Gemma 3 (Gemma Team, 2025): five sliding layers, with their own rotation, to each full layer.
 
 use super::decoder::{Defaults, weights};
 use super::gemma::{DEFAULTS_2, second};
@@ -16,7 +16,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if hf.has("text_config") {
         return Err(hf.problem(
             "text_config",
-            "this checkpoint also reads images; save its language model alone (model_type gemma3_text)",
+            "this checkpoint also reads images; save only its language model (model_type gemma3_text)",
         ));
     }
     let mut config = second(hf, &DEFAULTS, None)?;
@@ -27,12 +27,13 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let ropes = vec![rope(hf, &config, "full_attention")?, rope(hf, &config, "sliding_attention")?];
     config.positions =
         Positions::Rotary { ropes, by_layer: slides.iter().map(|slides| usize::from(*slides)).collect() };
-    // transformers hands no cap on scores to Gemma 3's attention, whatever the config says.
+    // transformers does not cap the scores of Gemma 3, whatever the config says.
     hf.finish(&["_sliding_window_pattern", "attn_logit_softcapping", "hidden_act"])?;
     Ok(config)
 }
 
-/// Full layers: `rope_theta` and `rope_scaling`; sliding ones: `rope_local_base_freq`. Or both within `rope_parameters`.
+/// Full layers use `rope_theta` and `rope_scaling`, sliding layers `rope_local_base_freq`. `rope_parameters` may
+/// replace all of these.
 fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     let full = kind == "full_attention";
     let (key, usual) = if full { ("rope_theta", 1e6) } else { ("rope_local_base_freq", 10_000.0) };
@@ -50,7 +51,7 @@ fn rope(hf: &HfConfig, config: &TransformerConfig, kind: &str) -> Result<Rope> {
     }
     let old = hf.table("rope_scaling")?.filter(|table| full && !table.is_empty());
     if old.is_some() && nested.is_some() {
-        return Err(hf.problem("rope_scaling", "`rope_parameters` settles the same; keep one of the two"));
+        return Err(hf.problem("rope_scaling", "`rope_parameters` sets the same; keep one of the two"));
     }
     let table = nested.as_ref().or(old.as_ref());
     if let Some(table) = table {

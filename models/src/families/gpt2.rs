@@ -25,13 +25,13 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.norm_eps = hf.number_or("layer_norm_epsilon", 1e-5)?;
     config.tied = hf.tied_or(true)?;
     scales(hf, &mut config)?;
-    hf.refuse_if("add_cross_attention", true, false, "cross attention is not supported; this must be a decoder alone")?;
-    // Of the first releases, which transformers does not read.
+    hf.refuse_if("add_cross_attention", true, false, "cross attention is not supported; this must be false")?;
+    // Keys of the first checkpoints, which transformers does not read.
     hf.finish(&["n_ctx", "n_special", "predict_special_tokens"])?;
     Ok(config)
 }
 
-/// Scores are divided by the root of `d_head`, by the layer's number, by both or by neither.
+/// Scores are divided by the root of `d_head`, by the layer's number (from 1), by both or by neither.
 fn scales(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     if !hf.flag_or("scale_attn_weights", true)? {
         config.attn_scales = vec![1.0; config.n_layers];

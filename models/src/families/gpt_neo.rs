@@ -39,7 +39,7 @@ fn windows(hf: &HfConfig, n_layers: usize) -> Result<Vec<Option<usize>>> {
     let (key, kinds) = layer_kinds(hf)?;
     if kinds.len() != n_layers {
         return Err(
-            hf.problem(key, format!("must name a kind for each of the {n_layers} layers, it names {}", kinds.len()))
+            hf.problem(key, format!("must name a kind for each of the {n_layers} layers; it names {}", kinds.len()))
         );
     }
     let windows = kinds.iter().map(|kind| match kind.as_str() {
@@ -74,7 +74,8 @@ fn layer_kinds(hf: &HfConfig) -> Result<(&'static str, Vec<String>)> {
     }
 }
 
-/// `[[["global", "local"], 2]]` to global, local, global, local: no more of them than a model may have layers.
+/// Expands `[[["global", "local"], 2]]` to global, local, global, local. `None` if that gives more kinds than a model
+/// may have layers.
 fn expand(types: &Value) -> Option<Vec<String>> {
     let mut kinds = Vec::new();
     for item in types.as_array()? {
@@ -131,6 +132,6 @@ mod tests {
     fn the_default_pattern_must_fit_the_layers() {
         let hf = HfConfig::new(json!({ "model_type": "gpt_neo", "num_layers": 4 })).unwrap();
         let error = config(&hf).unwrap_err().to_string();
-        assert!(error.contains("`attention_types`") && error.contains("each of the 4 layers, it names 24"), "{error}");
+        assert!(error.contains("`attention_types`") && error.contains("each of the 4 layers; it names 24"), "{error}");
     }
 }

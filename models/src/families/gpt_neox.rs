@@ -33,7 +33,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     }
     let (theta, fraction) = (hf.number_or("rotary_emb_base", 10_000.0)?, hf.number_or("rotary_pct", 0.25)?);
     let original = hf.optional_count("original_max_position_embeddings")?;
-    // Later releases of transformers 4 write both once more, under the names of other architectures.
+    // Later releases of transformers 4 also write both under the names that other architectures use.
     for (key, number) in [("rope_theta", theta), ("partial_rotary_factor", fraction)] {
         if hf.number_or(key, number)? != number {
             return Err(hf.problem(

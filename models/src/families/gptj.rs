@@ -28,11 +28,11 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.block_layout = BlockLayout::ParallelSharedNorm;
     let dims = hf
         .nullable_count("rotary_dim", Some(64))?
-        .ok_or_else(|| hf.problem("rotary_dim", "must be a number: the rotated dimensions of a head"))?;
+        .ok_or_else(|| hf.problem("rotary_dim", "must be the number of rotated dimensions of a head"))?;
     let rope = Rope { theta: 10_000.0, dims, interleaved: true, scaling: RopeScaling::Default };
     config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; n_layers] };
     for key in ["rotary", "scale_attn_weights"] {
-        hf.refuse_if(key, false, true, "transformers computes as if this were true; it must be")?;
+        hf.refuse_if(key, false, true, "transformers takes this as true whatever it says; it must be true")?;
     }
     hf.finish(&["n_ctx"])?;
     Ok(config)

@@ -1,4 +1,4 @@
-//! A `config.json`, read key by key: every key that changes numbers is honoured or refused by name.
+//! A `config.json`, read key by key. Every key that changes numbers is either supported or refused by name.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::check::MOST_LAYERS;
 use crate::error::{Error, Result};
 
-/// Keys that change no number of an inference forward, in any family.
+/// Keys that do not change any number of a forward pass at inference, in any family.
 const HARMLESS: &[&str] = &[
     "_name_or_path",
     "_num_labels",
@@ -112,7 +112,7 @@ const HARMLESS: &[&str] = &[
     "use_flash_attention_2",
 ];
 
-/// Keys that change no number as long as they are off: false, zero or empty.
+/// Keys that do not change any number while they are off: false, zero or empty.
 const HARMLESS_WHEN_OFF: &[&str] = &[
     "add_cross_attention",
     "cross_attention_hidden_size",
@@ -123,11 +123,11 @@ const HARMLESS_WHEN_OFF: &[&str] = &[
     "use_mrope",
 ];
 
-/// One `config.json` with a note of which keys were read.
+/// One `config.json`, which records the keys that were read.
 #[derive(Debug)]
 pub struct HfConfig {
     family: String,
-    /// What stands before a key in messages: `rope_scaling.` within that table.
+    /// The prefix of a key in messages, such as `rope_scaling.` in that table.
     path: String,
     keys: Map<String, Value>,
     read: RefCell<BTreeSet<String>>,
@@ -138,7 +138,7 @@ impl HfConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when it is not an object or names no `model_type`.
+    /// [`Error::Config`] if it is not an object or does not name a `model_type`.
     pub fn new(value: Value) -> Result<Self> {
         let problem = |key: &str, value: String, problem: &str| Error::Config {
             family: "?".into(),
@@ -157,11 +157,11 @@ impl HfConfig {
         Ok(Self { family, path: String::new(), keys, read: RefCell::default() })
     }
 
-    /// A table within the config, read key by key like the config itself.
+    /// A table in the config, read key by key like the config itself.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when it is something else.
+    /// [`Error::Config`] if it is not a table.
     pub fn table(&self, key: &str) -> Result<Option<Self>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let keys = value.as_object().cloned().ok_or_else(|| {
@@ -180,7 +180,7 @@ impl HfConfig {
         self.keys.is_empty()
     }
 
-    /// Whether the key is there, `null` included: for keys whose absence and `null` mean different things.
+    /// Whether the key is present, even as `null`. For keys where absent and `null` mean different things.
     pub fn has(&self, key: &str) -> bool {
         self.keys.contains_key(key)
     }
@@ -207,21 +207,21 @@ impl HfConfig {
         }
     }
 
-    /// A count that must be there.
+    /// A count that must be present.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when it is absent, not a whole number, zero, or beyond ten million.
+    /// [`Error::Config`] if it is absent, not a whole number, zero, or more than ten million.
     pub fn count(&self, key: &str) -> Result<usize> {
         self.optional_count(key)?.ok_or_else(|| self.problem(key, "this key is needed: a positive whole number"))
     }
 
-    /// A count with the default of transformers.
+    /// A count, with the default that transformers uses.
     pub fn count_or(&self, key: &str, default: usize) -> Result<usize> {
         Ok(self.optional_count(key)?.unwrap_or(default))
     }
 
-    /// A count under any of the names transformers knows it by, which must not contradict each other.
+    /// A count under any of the names that transformers accepts. Two names must not give different values.
     pub fn count_by(&self, names: &[&str], default: usize) -> Result<usize> {
         let mut found: Option<(&str, usize)> = None;
         for name in names {
@@ -238,7 +238,8 @@ impl HfConfig {
         Ok(found.map_or(default, |(_, count)| count))
     }
 
-    /// The number of layers. It is bounded here because lists of that length are made before all dimensions are checked.
+    /// The number of layers. It is limited here, because lists of that length are made before all dimensions are
+    /// checked.
     pub fn layers_by(&self, names: &[&str], default: usize) -> Result<usize> {
         let layers = self.count_by(names, default)?;
         if layers <= MOST_LAYERS {
@@ -255,17 +256,17 @@ impl HfConfig {
         number.map(|n| Some(n as usize)).ok_or_else(|| self.problem(key, "must be a whole number from 1 to 10000000"))
     }
 
-    /// A count that `null` turns off and that has a default where absent, such as `sliding_window`.
+    /// A count that is off if `null` and has a default if absent, such as `sliding_window`.
     pub fn nullable_count(&self, key: &str, default: Option<usize>) -> Result<Option<usize>> {
         if self.has(key) { self.optional_count(key) } else { Ok(default) }
     }
 
-    /// A number that `null` turns off and that has a default where absent.
+    /// A number that is off if `null` and has a default if absent.
     pub fn nullable_number(&self, key: &str, default: Option<f64>) -> Result<Option<f64>> {
         if self.has(key) { self.optional_number(key) } else { Ok(default) }
     }
 
-    /// A finite number with the default of transformers.
+    /// A finite number, with the default that transformers uses.
     pub fn number_or(&self, key: &str, default: f64) -> Result<f64> {
         Ok(self.optional_number(key)?.unwrap_or(default))
     }
@@ -277,7 +278,7 @@ impl HfConfig {
         number.map(Some).ok_or_else(|| self.problem(key, "must be a finite number"))
     }
 
-    /// A truth value with the default of transformers.
+    /// True or false, with the default that transformers uses.
     pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
         let Some(value) = self.value(key) else {
             return Ok(default);
@@ -285,7 +286,7 @@ impl HfConfig {
         value.as_bool().ok_or_else(|| self.problem(key, "must be true or false"))
     }
 
-    /// A word with the default of transformers.
+    /// A string, with the default that transformers uses.
     pub fn word_or(&self, key: &str, default: &str) -> Result<String> {
         let Some(value) = self.value(key) else {
             return Ok(default.to_owned());
@@ -293,7 +294,7 @@ impl HfConfig {
         value.as_str().map(str::to_owned).ok_or_else(|| self.problem(key, "must be a string"))
     }
 
-    /// A list of words that may be absent.
+    /// A list of strings that may be absent.
     pub fn optional_words(&self, key: &str) -> Result<Option<Vec<String>>> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let words = value
@@ -302,7 +303,7 @@ impl HfConfig {
         words.flatten().map(Some).ok_or_else(|| self.problem(key, "must be a list of strings"))
     }
 
-    /// A list of finite numbers that must be there.
+    /// A list of finite numbers that must be present.
     pub fn numbers(&self, key: &str) -> Result<Vec<f64>> {
         let items = self.value(key).and_then(Value::as_array);
         let numbers =
@@ -315,7 +316,7 @@ impl HfConfig {
         self.flag_or("tie_word_embeddings", default)
     }
 
-    /// Refuses a flag that is set to what this family does not do here.
+    /// Refuses a flag whose value this family does not support.
     pub fn refuse_if(&self, key: &str, unsupported: bool, default: bool, why: &str) -> Result<()> {
         if self.flag_or(key, default)? == unsupported {
             return Err(self.problem(key, why));
@@ -323,7 +324,7 @@ impl HfConfig {
         Ok(())
     }
 
-    /// Refuses a value that is not the only one this family computes with; absent and `null` are fine.
+    /// Refuses every value but `only`; absent and `null` are fine.
     pub fn must_be(&self, key: &str, only: &Value, why: &str) -> Result<()> {
         match self.value(key) {
             Some(value) if value != only => Err(self.problem(key, why)),
@@ -331,11 +332,11 @@ impl HfConfig {
         }
     }
 
-    /// Every key must have been read, be harmless, or be null.
+    /// Checks that every key was read, is harmless, or is null.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] naming the first key that was not understood.
+    /// [`Error::Config`] naming the first key that is not known.
     pub fn finish(&self, harmless: &[&str]) -> Result<()> {
         let read = self.read.borrow();
         let strange = self.keys.iter().find(|(key, value)| {
@@ -346,15 +347,14 @@ impl HfConfig {
         });
         match strange {
             Some((key, _)) => {
-                Err(self
-                    .problem(key, "this key is not understood, and might change the numbers; remove it if it does not"))
+                Err(self.problem(key, "this key is not known and might change the numbers; remove it if it does not"))
             }
             None => Ok(()),
         }
     }
 }
 
-/// A value as a message shows it: nobody reads more than a line of it.
+/// A value as a message shows it, cut to one line.
 fn shown(value: &Value) -> String {
     shortened(value.to_string())
 }

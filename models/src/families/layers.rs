@@ -1,9 +1,9 @@
-//! Which layers look through a window: `layer_types` and `sliding_window`.
+//! Which layers have a sliding window: `layer_types` and `sliding_window`.
 
 use super::HfConfig;
 use crate::error::Result;
 
-/// Whether each layer is a sliding one: from `layer_types`, or by the family's rule where it is absent.
+/// Whether each layer slides, from `layer_types`, or by the family's rule if that key is absent.
 pub(super) fn sliding(hf: &HfConfig, n_layers: usize, rule: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
     let Some(types) = hf.optional_words("layer_types")? else {
         return Ok((0..n_layers).map(rule).collect());
@@ -11,7 +11,7 @@ pub(super) fn sliding(hf: &HfConfig, n_layers: usize, rule: impl Fn(usize) -> bo
     if types.len() != n_layers {
         return Err(hf.problem(
             "layer_types",
-            format!("must name a type for each of the {n_layers} layers, it names {}", types.len()),
+            format!("must name a type for each of the {n_layers} layers; it names {}", types.len()),
         ));
     }
     let kinds = types.iter().map(|kind| match kind.as_str() {
@@ -25,7 +25,10 @@ pub(super) fn sliding(hf: &HfConfig, n_layers: usize, rule: impl Fn(usize) -> bo
 /// The window of each layer.
 pub(super) fn windows(hf: &HfConfig, sliding: &[bool], window: Option<usize>) -> Result<Vec<Option<usize>>> {
     if window.is_none() && sliding.contains(&true) {
-        return Err(hf.problem("sliding_window", "some layers slide, so this must be the number of keys they see"));
+        return Err(hf.problem(
+            "sliding_window",
+            "some layers have a sliding window, so this must be the number of keys they see",
+        ));
     }
     Ok(sliding.iter().map(|slides| if *slides { window } else { None }).collect())
 }

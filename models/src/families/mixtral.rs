@@ -39,7 +39,8 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     })
 }
 
-/// One expert: `w1, w2, w3` of its own in published files, one of two stacks in the memory layout of transformers 5.
+/// One expert. Published files hold its own `w1`, `w2`, `w3`; the memory layout of transformers 5 has two stacks for
+/// all experts.
 fn expert(map: &mut WeightMap, config: &TransformerConfig, layer: usize, index: usize) {
     let (ours, theirs) = (
         format!("blocks.{layer}.mlp.experts.{index}"),

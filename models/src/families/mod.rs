@@ -1,4 +1,4 @@
-//! Architectures: each file reads one kind of `config.json` into our options and maps its weight names.
+//! Architectures. Each file reads one kind of `config.json` into our options and maps its weight names.
 //!
 //! To add one: write its file, and add one row to the list `families!`.
 
@@ -28,7 +28,7 @@ macro_rules! families {
     ($($file:ident $FAMILY:ident,)*) => {
         $(mod $file;)*
 
-        /// Every architecture there is.
+        /// Every supported architecture.
         pub const FAMILIES: &[&Family] = &[$(&$file::$FAMILY),*];
     };
 }
@@ -56,22 +56,22 @@ families! {
     bert BERT,
 }
 
-/// Names less alike than this are no misspelling of each other: nothing here is meant by `t5`.
+/// Names less alike than this are not misspellings of each other. No name here is close to `t5`.
 const ALIKE: f64 = 0.5;
 
 /// The architecture a `config.json` of Hugging Face describes, in the spelling of transformers 4 or 5.
 ///
 /// # Errors
 ///
-/// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not understood or makes no sense, and for an
-/// encoder joined with a decoder.
+/// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not known or not valid, and for an
+/// encoder-decoder.
 pub fn config(json: Value) -> Result<TransformerConfig> {
     let hf = HfConfig::new(json)?;
     hf.refuse_if(
         "is_encoder_decoder",
         true,
         false,
-        "an encoder and a decoder joined by cross attention are two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
+        "an encoder-decoder has two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
     )?;
     let config = (family(hf.family())?.config)(&hf)?;
     config.check()?;

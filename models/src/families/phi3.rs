@@ -27,14 +27,14 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     Ok(config)
 }
 
-/// The context it was trained with stands beside the rotation's table, and has a default of its own.
+/// The context it was trained with is a key beside the rotation's table, and has its own default.
 fn rope(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     let (theta, fraction) = (hf.number_or("rope_theta", 10_000.0)?, hf.number_or("partial_rotary_factor", 1.0)?);
     let original = Some(hf.count_or("original_max_position_embeddings", 4096)?);
     let reader = RopeReader { d_head: config.d_head, n_ctx: config.n_ctx, theta, fraction, original };
     let rope = reader.read(hf, rope_table(hf)?.as_ref())?;
     if !matches!(rope.scaling, RopeScaling::Default | RopeScaling::Longrope { .. }) {
-        return Err(hf.problem("rope_scaling", "Phi 3 knows the types default and longrope alone"));
+        return Err(hf.problem("rope_scaling", "Phi 3 has only the types default and longrope"));
     }
     config.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] };
     Ok(())

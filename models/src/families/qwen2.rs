@@ -8,7 +8,7 @@ use crate::transformer::TransformerConfig;
 
 pub(super) const QWEN2: Family = Family { model_types: &["qwen2"], config, weights };
 
-/// Those of Qwen 2 and 3.
+/// The defaults of Qwen 2 and 3.
 pub(super) const DEFAULTS: Defaults =
     Defaults { n_kv_heads: Some(32), d_mlp: 22016, d_vocab: 151_936, n_ctx: 32768, ..LLAMA_DEFAULTS };
 
@@ -24,7 +24,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
 pub(super) fn upper_windows(hf: &HfConfig, n_layers: usize) -> Result<Vec<Option<usize>>> {
     let on = hf.flag_or("use_sliding_window", false)?;
     let window = hf.nullable_count("sliding_window", Some(4096))?.filter(|_| on);
-    // Zero is meant here: all layers slide.
+    // Zero is valid here and means that all layers slide.
     let first = match hf.value("max_window_layers") {
         Some(value) if value.as_u64() == Some(0) => 0,
         _ => hf.count_or("max_window_layers", 28)?,

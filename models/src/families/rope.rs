@@ -8,17 +8,17 @@ use crate::transformer::{Rope, RopeScaling};
 
 const TYPES: &str = "default, linear, dynamic, yarn, longrope, llama3";
 
-/// What a rotation needs to know besides its own table.
+/// What a rotation needs besides its own table.
 pub(super) struct RopeReader {
     /// Width of a head.
     pub(super) d_head: usize,
     /// `max_position_embeddings`.
     pub(super) n_ctx: usize,
-    /// Base where the table has none.
+    /// Base if the table does not give one.
     pub(super) theta: f64,
-    /// Fraction of a head that is rotated where the table has none.
+    /// Fraction of a head that is rotated, if the table does not give one.
     pub(super) fraction: f64,
-    /// `original_max_position_embeddings` beside the table, which then beats the one within.
+    /// `original_max_position_embeddings` beside the table, which overrides the one in the table.
     pub(super) original: Option<usize>,
 }
 
@@ -27,7 +27,7 @@ impl Rope {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::error::Error::Config) naming the key that is unknown, missing or makes no sense.
+    /// [`Error::Config`](crate::error::Error::Config) naming the key that is unknown, missing or not valid.
     pub(crate) fn from_hf(
         hf: &HfConfig,
         d_head: usize,
@@ -42,7 +42,7 @@ impl Rope {
     }
 }
 
-/// `rope_scaling` where it says anything, else `rope_parameters`: the order of transformers.
+/// `rope_scaling` if it is not empty, else `rope_parameters`, as in transformers.
 pub(super) fn rope_table(hf: &HfConfig) -> Result<Option<HfConfig>> {
     let old = hf.table("rope_scaling")?.filter(|table| !table.is_empty());
     let new = hf.table("rope_parameters")?.filter(|table| !table.is_empty());
@@ -53,7 +53,7 @@ pub(super) fn rope_table(hf: &HfConfig) -> Result<Option<HfConfig>> {
 }
 
 impl RopeReader {
-    /// The rotation that a table describes; without one, the plain rotation.
+    /// The rotation that a table describes, or the plain rotation if there is no table.
     pub(super) fn read(&self, hf: &HfConfig, table: Option<&HfConfig>) -> Result<Rope> {
         let (theta, fraction) = match table {
             Some(table) => {
@@ -76,7 +76,7 @@ impl RopeReader {
             return Err(place.problem(
                 "partial_rotary_factor",
                 format!(
-                    "{fraction} of a head of {} is {dims} rotated dimensions; they must be an even number above 0",
+                    "{fraction} of a head of {} is {dims} rotated dimensions; their number must be even and above 0",
                     self.d_head
                 ),
             ));
@@ -102,7 +102,7 @@ impl RopeReader {
                 ));
             }
         };
-        // transformers reads neither for the types that have no use for them.
+        // transformers does not read these for types that do not use them.
         table.finish(&["original_max_position_embeddings", "finetuned"])?;
         Ok(scaling)
     }
@@ -127,7 +127,7 @@ impl RopeReader {
             |key: &str, usual: f64| table.number_or(key, usual).map(|beta| if beta == 0.0 { usual } else { beta });
         let (beta_fast, beta_slow) = (beta("beta_fast", 32.0)?, beta("beta_slow", 1.0)?);
         if beta_slow <= 0.0 || beta_fast < beta_slow {
-            return Err(table.problem("beta_fast", format!("beta_fast is {beta_fast} and beta_slow {beta_slow}; both must be positive and beta_fast the greater")));
+            return Err(table.problem("beta_fast", format!("beta_fast is {beta_fast} and beta_slow {beta_slow}; both must be positive, and beta_fast must be greater")));
         }
         Ok(RopeScaling::Yarn {
             factor,
@@ -185,7 +185,7 @@ impl RopeReader {
         })
     }
 
-    /// The context it was trained with: beside the table, within it, or the whole context.
+    /// The context it was trained with, from beside the table or in it, else the whole context.
     fn original(&self, table: &HfConfig) -> Result<usize> {
         let within = table.count_or("original_max_position_embeddings", self.n_ctx)?;
         Ok(self.original.unwrap_or(within))
@@ -206,7 +206,7 @@ fn attention_factor(table: &HfConfig, usual: f64) -> Result<f64> {
     if given > 0.0 { Ok(given) } else { Err(table.problem("attention_factor", "must be above 0")) }
 }
 
-/// Refuses a rotation of part of a head in families whose code rotates all of it.
+/// Refuses to rotate part of a head in families that rotate whole heads.
 pub(super) fn whole_head(hf: &HfConfig, rope: &Rope, d_head: usize) -> Result<()> {
     if rope.dims == d_head {
         return Ok(());
@@ -232,9 +232,9 @@ mod tests {
         read(json!({ "model_type": "llama", "rope_scaling": scaling })).unwrap_err().to_string()
     }
 
-    /// The settings that transformers computed `rotary_reference.json` with.
+    /// The settings with which transformers computed `rotary_reference.json`.
     #[test]
-    fn settings_are_understood_as_transformers_does() {
+    fn settings_are_read_as_in_transformers() {
         let cases: Vec<Value> =
             serde_json::from_str(include_str!("../../tests/fixtures/rotary_reference.json")).unwrap();
         for case in cases {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_makes_no_sense_is_named() {
+    fn an_unknown_or_invalid_setting_is_named() {
         assert!(
             refusal(&json!({ "rope_type": "proportional" })).contains("`rope_scaling.rope_type`")
                 && refusal(&json!({ "type": "axial" })).contains("known: default, linear")

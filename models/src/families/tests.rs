@@ -1,4 +1,4 @@
-//! Every family against small checkpoints that transformers wrote: both spellings, every tensor, every shape.
+//! Compares every family with small checkpoints that transformers wrote: both spellings, every tensor, every shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn read(config: &Value) -> crate::error::Result<TransformerConfig> {
     Ok(config)
 }
 
-/// Notes which parameters a transformer takes.
+/// Records the parameters that a transformer takes.
 #[derive(Default)]
 struct Shapes(BTreeMap<String, Vec<usize>>);
 
@@ -49,7 +49,7 @@ impl Source for Shapes {
     }
 }
 
-/// A name as the file has it: with the prefix, or without.
+/// A name as the file has it, with the prefix or without.
 fn find<'a>(
     map: &WeightMap,
     tensors: &'a BTreeMap<String, Vec<usize>>,
@@ -59,7 +59,7 @@ fn find<'a>(
     tensors.get_key_value(name).or_else(|| tensors.get_key_value(bare))
 }
 
-/// The shape our tensor gets from theirs, as the loader cuts it.
+/// The shape that our tensor gets when the loader cuts theirs.
 fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
     let mut shape = match shapes[0].as_slice() {
         [count, outputs, inputs] => vec![count * outputs, *inputs],
@@ -85,7 +85,7 @@ fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
 }
 
 #[test]
-fn both_spellings_say_the_same() {
+fn both_spellings_give_the_same_config() {
     let mut seen = 0;
     for (name, case) in cases() {
         let new = read(&case.config).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -97,7 +97,7 @@ fn both_spellings_say_the_same() {
 }
 
 #[test]
-fn every_tensor_is_mapped_once_or_passed_over_and_fits() {
+fn every_tensor_is_mapped_once_or_ignored_and_fits() {
     let mut families = BTreeSet::new();
     for (name, case) in cases() {
         let config = read(&case.config).unwrap();
@@ -120,7 +120,7 @@ fn every_tensor_is_mapped_once_or_passed_over_and_fits() {
         }
         assert!(wanted.0.is_empty(), "{name}: nothing maps to {:?}", wanted.0.keys());
         left.retain(|key| !map.ignored.iter().any(|end| key.ends_with(end)));
-        assert!(left.is_empty(), "{name}: {left:?} is neither mapped nor passed over");
+        assert!(left.is_empty(), "{name}: {left:?} is neither mapped nor ignored");
     }
     let all: BTreeSet<String> = FAMILIES.iter().map(|family| family.model_types[0].to_owned()).collect();
     assert_eq!(families, all, "every family has a checkpoint here");
@@ -145,13 +145,13 @@ fn stacked_experts_fit_too() {
         let Cut::Range { start, .. } = weight.cut else { panic!("{} is not cut", weight.ours) };
         starts.entry(name.rsplit('.').next().unwrap()).or_default().push(start);
     }
-    // Gate, then up, of each expert in turn: 24 outputs each, then 32 of the way down.
+    // For each expert in turn 24 outputs of the gate and 24 of up; 32 outputs of down in the other stack.
     assert_eq!(starts["gate_up_proj"], [0, 24, 48, 72, 96, 120, 144, 168]);
     assert_eq!(starts["down_proj"], [0, 32, 64, 96]);
 }
 
 #[test]
-fn every_key_that_is_not_understood_is_refused() {
+fn every_unknown_key_is_refused() {
     for (name, case) in cases() {
         let mut config = case.config.clone();
         config["use_strange_attention"] = json!(true);
@@ -184,9 +184,9 @@ fn absent_and_null_are_told_apart() {
     assert_eq!(without("gpt_neox", "rotary_pct").rope(0).unwrap().dims, 2);
 }
 
-/// The first releases of BERT have a pooler, names of their own for norms, and no `bert.` before a bare encoder's names.
+/// The first checkpoints of BERT have a pooler, their own names for norms, and no `bert.` prefix in a bare encoder.
 #[test]
-fn bert_of_the_first_releases_fits() {
+fn the_first_bert_checkpoints_fit() {
     let (_, case) = cases().into_iter().find(|(name, _)| name == "bert").unwrap();
     let config = read(&case.config).unwrap();
     let map = (family("bert").unwrap().weights)(&config);
@@ -196,8 +196,8 @@ fn bert_of_the_first_releases_fits() {
     let settled = map.clone().settled(|name| names.contains(name));
     let theirs: BTreeSet<String> = settled.weights.iter().flat_map(|weight| weight.theirs.clone()).collect();
     assert_eq!(theirs, names);
-    for passed_over in ["bert.pooler.dense.weight", "cls.seq_relationship.bias"] {
-        assert!(map.ignored.iter().any(|end| passed_over.ends_with(end)), "{passed_over}");
+    for ignored in ["bert.pooler.dense.weight", "cls.seq_relationship.bias"] {
+        assert!(map.ignored.iter().any(|end| ignored.ends_with(end)), "{ignored}");
     }
     assert!(map.copies.contains(&("cls.predictions.decoder.weight", "embed.weight")));
     let mut untied = case.config.clone();
@@ -208,11 +208,11 @@ fn bert_of_the_first_releases_fits() {
         found.unwrap().theirs.clone()
     };
     assert_eq!(bias(&map), ["cls.predictions.decoder.bias"]);
-    // Where transformers 4 wrote the file, it holds one bias for both.
+    // A file that transformers 4 wrote holds one bias for both.
     assert_eq!(bias(&map.settled(|name| name != "cls.predictions.decoder.bias")), ["cls.predictions.bias"]);
 }
 
-/// transformers knows some keys by two names: BLOOM's checkpoints use either.
+/// transformers accepts some keys under two names. BLOOM's checkpoints use either.
 #[test]
 fn other_names_of_a_key_are_read() {
     for (case, own, other) in [
@@ -234,7 +234,7 @@ fn other_names_of_a_key_are_read() {
 /// Keys of published checkpoints that transformers does not read, or reads elsewhere: GPT-2's own, and Pythia's as
 /// transformers 4 saves them again.
 #[test]
-fn keys_of_published_checkpoints_are_passed_over() {
+fn keys_of_published_checkpoints_are_ignored() {
     for (case, keys) in [
         (
             "gpt2",
@@ -254,7 +254,7 @@ fn keys_of_published_checkpoints_are_passed_over() {
 }
 
 #[test]
-fn what_changes_numbers_is_honoured_or_refused() {
+fn a_key_that_changes_numbers_is_supported_or_refused() {
     let windows = |config: TransformerConfig| config.windows;
     assert_eq!(windows(changed("qwen2_yarn", "layer_types", Value::Null).unwrap()), [None, None, Some(4)]);
     assert_eq!(windows(changed("gemma2", "layer_types", Value::Null).unwrap()), [Some(4), None, Some(4), None]);

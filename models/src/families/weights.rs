@@ -1,34 +1,34 @@
-//! Where each of our tensors is found in a checkpoint, and how it is cut out.
+//! Where each of our tensors is in a checkpoint, and how it is cut out.
 
 use std::ops::Range;
 
-/// How a tensor is cut from the output axis of the checkpoint's.
+/// How a tensor is cut from the output axis of the checkpoint's tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// All of it.
     Whole,
-    /// `len` outputs from `start`: fused projections that lie one after the other.
+    /// `len` outputs from `start`, for fused projections that follow one another.
     Range {
         /// First output.
         start: usize,
-        /// How many.
+        /// Number of outputs.
         len: usize,
     },
-    /// The output axis is `groups` times `stride`; of each group, `len` from `start`: projections interleaved by head.
+    /// `len` outputs from `start` in each of `groups` groups of `stride` outputs, for projections interleaved by head.
     PerGroup {
-        /// How many groups.
+        /// Number of groups.
         groups: usize,
         /// Width of a group.
         stride: usize,
-        /// First output in each.
+        /// First output in each group.
         start: usize,
-        /// How many of each.
+        /// Number of outputs from each group.
         len: usize,
     },
 }
 
 impl Cut {
-    /// The outputs that are taken, of so many.
+    /// The ranges of outputs taken from an axis of this many.
     pub fn ranges(self, outputs: usize) -> Vec<Range<usize>> {
         match self {
             Self::Whole => std::iter::once(0..outputs).collect(),
@@ -39,7 +39,7 @@ impl Cut {
         }
     }
 
-    /// Where on the checkpoint's output axis output `index` of the cut lies.
+    /// The index on the checkpoint's output axis of output `index` of the cut.
     pub fn place(self, index: usize) -> usize {
         match self {
             Self::Whole => index,
@@ -48,7 +48,7 @@ impl Cut {
         }
     }
 
-    /// How long the checkpoint's output axis is at least, for a cut of `outputs` outputs.
+    /// The least length of the checkpoint's output axis for a cut of `outputs` outputs.
     pub fn reach(self, outputs: usize) -> usize {
         match self {
             Self::Whole => outputs,
@@ -63,39 +63,39 @@ impl Cut {
 pub struct Weight {
     /// Our name, such as `blocks.3.attn.w_q.weight`. Matrices are `[in, out]`.
     pub ours: String,
-    /// The checkpoint's names, joined along the output axis where there are several. A stack of matrices
-    /// `[count, out, in]` counts as one of `count * out` outputs.
+    /// The checkpoint's names. Several are joined along the output axis. A stack of matrices `[count, out, in]` counts
+    /// as one matrix with `count * out` outputs.
     pub theirs: Vec<String>,
     /// Whether the checkpoint's matrix is `[out, in]`, as `torch.nn.Linear` has it.
     pub out_in: bool,
     /// Which part of the output axis.
     pub cut: Cut,
-    /// Where it is instead in checkpoints that lack `theirs`: another layout of the same architecture.
+    /// Where it is in checkpoints that lack `theirs`, in another layout of the same architecture.
     pub otherwise: Option<Box<Weight>>,
 }
 
-/// All tensors of a model, the prefix its names may lack, and what to pass over.
+/// All tensors of a model, the prefix its names may lack, and the names to ignore.
 #[derive(Clone, Debug, Default)]
 pub struct WeightMap {
-    /// `transformer.`, `model.`: names are also tried without it, and with it.
+    /// The prefix of names, such as `transformer.` or `model.`. Names are tried with it and without it.
     pub prefix: &'static str,
     /// One entry for each of our tensors.
     pub weights: Vec<Weight>,
-    /// Ends of names that hold no weights: mask buffers, rotary tables.
+    /// Ends of names of tensors that are not weights: mask buffers, rotary tables.
     pub ignored: Vec<&'static str>,
-    /// Ends of names that repeat a tensor of ours, by our name: a tied unembedding that was saved a second time.
+    /// Ends of names that repeat a tensor, with our name of that tensor: a tied unembedding that was saved twice.
     pub copies: Vec<(&'static str, &'static str)>,
-    /// Written once more under another name, where other releases look for it; not read.
+    /// Tensors also written under another name, where other releases look for them; not read.
     pub twins: Vec<Weight>,
 }
 
 impl WeightMap {
-    /// An empty map of names that carry, or may lack, this prefix.
+    /// An empty map of names that may have this prefix.
     pub fn new(prefix: &'static str) -> Self {
         Self { prefix, ignored: vec!["rotary_emb.inv_freq"], ..Self::default() }
     }
 
-    /// Passes over names that end so.
+    /// Ignores names with these ends.
     #[must_use]
     pub fn ignoring(mut self, ends: &[&'static str]) -> Self {
         self.ignored.extend(ends);
@@ -107,7 +107,7 @@ impl WeightMap {
         self.push(ours, theirs, false, Cut::Whole);
     }
 
-    /// A projection's weight (`out_in` as `torch.nn.Linear`) and, where asked, its bias.
+    /// A projection's weight (`out_in`, as in `torch.nn.Linear`) and, if asked for, its bias.
     pub fn linear(&mut self, ours: &str, theirs: &str, bias: bool) {
         self.projection(ours, theirs, true, bias, Cut::Whole);
     }
@@ -120,7 +120,7 @@ impl WeightMap {
         }
     }
 
-    /// A norm's weight and, where asked, its bias.
+    /// A norm's weight and, if asked for, its bias.
     pub fn norm(&mut self, ours: &str, theirs: &str, bias: bool) {
         self.same(format!("{ours}.weight"), format!("{theirs}.weight"));
         if bias {
@@ -133,7 +133,7 @@ impl WeightMap {
         self.weights.push(Weight { ours: ours.into(), theirs, out_in: false, cut: Cut::Whole, otherwise: None });
     }
 
-    /// The unembedding: where it is tied, the embedding is used, and the file may hold it again.
+    /// The unembedding. If it is tied, the embedding is used, and the file may hold a copy.
     pub fn unembed(&mut self, theirs: &str, tied: bool, bias: bool) {
         if tied {
             self.copies.push(("lm_head.weight", "embed.weight"));
@@ -145,11 +145,11 @@ impl WeightMap {
         }
     }
 
-    /// Where else the tensor just mapped may be.
+    /// Another place where the tensor just mapped may be.
     ///
     /// # Panics
     ///
-    /// When nothing has been mapped.
+    /// If nothing has been mapped.
     pub fn otherwise(&mut self, theirs: impl Into<String>, out_in: bool, cut: Cut) {
         let last = self.weights.last_mut().expect("BUG: an alternative follows the tensor it is for");
         last.otherwise = Some(Box::new(Weight {
@@ -161,7 +161,7 @@ impl WeightMap {
         }));
     }
 
-    /// Settles which layout a checkpoint has: tensors it lacks are taken from where they are otherwise, if it has that.
+    /// Resolves the layout of a checkpoint: a tensor it lacks is taken from its other place, if that is there.
     #[must_use]
     pub fn settled(mut self, has: impl Fn(&str) -> bool) -> Self {
         for weight in &mut self.weights {
@@ -175,12 +175,12 @@ impl WeightMap {
         self
     }
 
-    /// The vector just mapped has this name in other releases: it is taken from there where it lacks its own, and written
-    /// under both.
+    /// Gives the vector just mapped a second name, which other releases use. It is read from there if the first name is
+    /// missing, and written under both.
     ///
     /// # Panics
     ///
-    /// When nothing has been mapped.
+    /// If nothing has been mapped.
     pub fn twin(&mut self, theirs: &'static str) {
         self.otherwise(theirs, false, Cut::Whole);
         self.twins.extend(self.weights.last().and_then(|last| last.otherwise.as_deref()).cloned());

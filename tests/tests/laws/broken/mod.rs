@@ -92,7 +92,7 @@ fn weights_that_are_cut_short_or_no_weights() {
 fn headers_that_lie() {
     let name = "model.norm.weight";
     let overlapping = refusal(|folder| header(folder, |value| value[name]["data_offsets"] = json!([0, 128])));
-    says(&overlapping, &["model.safetensors", "is said to lie at bytes", "download it again"]);
+    says(&overlapping, &["model.safetensors", "is listed at bytes", "download it again"]);
     let shape = refusal(|folder| header(folder, |value| value[name]["shape"] = json!([33])));
     says(&shape, &["model.safetensors", name, "[33]"]);
     let overflowing = refusal(|folder| header(folder, |value| value[name]["shape"] = json!([u64::MAX, 4])));
@@ -142,13 +142,14 @@ fn headers_that_lie() {
     says(&renamed, &["missing: `model.norm.weight`", "unexpected: `model.nrom.weight`"]);
 }
 
-/// Of a head that config.json ties to the embedding and that is another: transformers 5 uses it, transformers 4 does not.
+/// Of a head that config.json ties to the embedding and that is another: transformers 5 uses it, transformers 4 does
+/// not.
 #[test]
 fn a_tied_head_that_is_another() {
     let tied = refusal(|folder| config(folder, "tie_word_embeddings", json!(true)));
     says(
         &tied,
-        &["contradiction: `lm_head.weight` is not `model.embed_tokens.weight`", "`tie_word_embeddings` to false"],
+        &["contradiction: `lm_head.weight` differs from `model.embed_tokens.weight`", "`tie_word_embeddings` to false"],
     );
 }
 
@@ -181,7 +182,7 @@ fn configs_that_make_no_sense() {
     says(
         &changed("num_hidden_layers", json!(9_999)),
         &[
-            "the config asks for 9999 layers, and there are 30 tensors in all",
+            "the config asks for 9999 layers, but the file has 30 tensors in all",
             "is this the config.json of these weights?",
         ],
     );
@@ -200,7 +201,7 @@ fn configs_that_make_no_sense() {
     says(&far, &["`t5` is not known; known are gpt2, "]);
     assert!(!far.contains("did you mean"), "{far}");
     let steering = changed("\u{1b}[31m", json!(1));
-    says(&steering, &["`\\u{1b}[31m` is 1", "not understood"]);
+    says(&steering, &["`\\u{1b}[31m` is 1", "not known"]);
     let t5 = json!({"model_type": "t5", "is_encoder_decoder": true, "d_model": 32, "num_layers": 2});
     let t5 = refusal(|folder| std::fs::write(folder.join("config.json"), t5.to_string()).unwrap());
     says(&t5, &["config.json of `t5`", "`is_encoder_decoder` is true", "cross attention", "gpt2", "bert"]);

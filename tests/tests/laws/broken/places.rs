@@ -23,7 +23,7 @@ fn instead(put: impl Fn(&Path)) -> impl Iterator<Item = (&'static str, String)> 
 #[test]
 fn folders_in_the_place_of_files() {
     for (file, said) in instead(|path| std::fs::create_dir(path).unwrap()) {
-        says(&said, &[file, "it is a folder; a file goes by this name"]);
+        says(&said, &[file, "it is a folder; put a file of this name there"]);
     }
 }
 

@@ -169,7 +169,7 @@ fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
     for line in [
         "the model does not fit the `gpt2` its config.json describes:",
         "missing: `transformer.h.0.ln_1.weight` (our `blocks.0.ln1.weight`)",
-        "no place for: our `unembed.weight` [32, 120]",
+        "extra: our `unembed.weight` [32, 120]",
         "save its `unprocessed()`, or our own layout with `save_own`",
     ] {
         assert!(error.contains(line), "{line} is not in {error}");
