@@ -1,4 +1,4 @@
-//! Text token by token, with hooks active at every step and keys and values kept between them.
+//! Generates text token by token. Hooks are active at every step; keys and values are kept between steps.
 
 mod sample;
 mod settings;
@@ -20,23 +20,23 @@ use sample::choose;
 /// What was generated.
 #[derive(Debug)]
 pub struct Generated {
-    /// Each row's prompt, without padding, with what was added.
+    /// For each row, the prompt without padding, followed by the new tokens.
     pub ids: Vec<Vec<u32>>,
     /// `[step][batch][d_vocab]`.
     logits: Vec<Vec<Vec<f32>>>,
-    /// What each step's plan captured: the prompt first, then one token a step. (The whole text again where a longer
-    /// text rotates all of its keys otherwise, as dynamic and long rotary scalings do.)
+    /// What the plan captured at each step: first at the prompt, then at one token a step. If dynamic or `LongRoPE`
+    /// scaling changes the rotation of all keys, that step captures at the whole text.
     pub steps: Vec<ActivationCache>,
-    /// Tensors that each part of the plan met over all steps, in the order the parts were added.
+    /// The number of tensors that each part of the plan met over all steps, in the order the parts were added.
     pub fired: Vec<usize>,
-    /// How much each edit changed over all steps, in the order edits were added.
+    /// How much each edit changed over all steps, in the order the edits were added.
     pub effects: Vec<Effect>,
 }
 
 impl Generated {
-    /// The logits `[d_vocab]` from which a row's token of a step was chosen, before penalties and the temperature; a
-    /// negative step counts from the end. A row that has ended repeats its stop token until all have ended: `ids` says
-    /// how many steps were its own.
+    /// The logits `[d_vocab]` from which a row's token was chosen at a step, before penalties and temperature. A
+    /// negative step counts from the end. A row that has ended repeats its stop token until all rows have ended; the
+    /// length of its `ids` says how many steps it took.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Generated {
         rows.get(row).map(Vec::as_slice).ok_or_else(|| Error::out_of_range("row", row, rows.len()))
     }
 
-    /// The same of all steps, `[step, d_vocab]` row-major.
+    /// The logits of a row at all steps, `[step, d_vocab]`, row-major.
     ///
     /// # Errors
     ///
@@ -64,10 +64,10 @@ impl Generated {
 struct Progress {
     /// All tokens, padded.
     tokens: Tokens,
-    /// Those that are not in the cache.
+    /// The tokens that are not in the cache.
     pending: Tokens,
     cache: KvCache,
-    /// A source of draws for each row.
+    /// A random generator for each row.
     draws: Vec<ChaCha8Rng>,
     /// Rows that have produced a stop token.
     done: Vec<bool>,
@@ -75,19 +75,20 @@ struct Progress {
 }
 
 impl HookedTransformer {
-    /// Continues a prompt. Hooks are active during the prompt and at each step; an edit is told the
-    /// position its first token has in the whole sequence ([`crate::hooks::At::offset`]).
+    /// Continues a prompt. Hooks are active at the prompt and at each step. An edit gets the position of its first
+    /// token in the whole sequence ([`crate::hooks::At::offset`]).
     ///
     /// # Errors
     ///
-    /// Those of a run; [`Error::Setting`] for a setting that is not valid, [`Error::TooLong`] when the prompt and all
-    /// tokens asked for overflow the context, [`Error::NoLogits`] where a token's logits are not numbers,
+    /// Those of a run; [`Error::Setting`] for a setting that is not valid, [`Error::TooLong`] if the prompt and all new
+    /// tokens do not fit in the context, [`Error::NoLogits`] if a token's logits are not numbers,
     /// [`Error::Unsupported`] for an encoder.
     pub fn generate(&self, prompt: impl IntoTokens, how: &Generation) -> Result<Generated> {
         self.generate_streaming(prompt, how, |_| {})
     }
 
-    /// The same; `each` is given the tokens of every step as they come, one a row: none for a row that has ended.
+    /// Like [`HookedTransformer::generate`]. `each` also gets the new tokens of every step, one a row; `None` for a row
+    /// that has ended.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl HookedTransformer {
             });
         }
         how.check(self.config().d_vocab)?;
-        // The last token is chosen, and not run.
+        // The last token is chosen but not run.
         let longest = tokens.pos() + how.max_new_tokens.saturating_sub(1);
         let n_ctx = self.config().max_positions();
         if longest > n_ctx { Err(Error::TooLong { tokens: longest, n_ctx }) } else { Ok(()) }
@@ -166,7 +167,7 @@ impl HookedTransformer {
 }
 
 impl Progress {
-    /// Adds a token to each row that has not ended; those that have go on with their stop token, which nothing reads.
+    /// Adds a token to each row that has not ended. The others continue with their stop token, which nothing reads.
     fn choose(&mut self, logits: Vec<Vec<f32>>, how: &Generation) -> Result<Vec<Option<u32>>> {
         let mut chosen = Vec::new();
         for (row, ids) in self.made.ids.iter_mut().enumerate() {

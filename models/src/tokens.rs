@@ -1,4 +1,4 @@
-//! Rows of token ids: rectangular, with padding said and positions worked out in one place.
+//! Rows of token ids: a rectangle that marks its padding and computes positions.
 
 use crate::error::{Error, Result};
 
@@ -11,12 +11,12 @@ pub struct Tokens {
     types: Vec<Vec<u32>>,
 }
 
-/// Where padding goes.
+/// The side on which padding goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// In front: the last position of every row is its last token.
+    /// Before the tokens, so the last position of every row is its last token.
     Left,
-    /// Behind.
+    /// After the tokens.
     Right,
 }
 
@@ -38,11 +38,12 @@ impl Tokens {
         Ok(Self::of(rows, real))
     }
 
-    /// Rows of different lengths, padded with `pad`; padding is masked, and each row's positions start at its first token.
+    /// Rows of different lengths, padded with `pad`. Padding is masked, and each row's positions start at its first
+    /// token.
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyPrompt`] when any row is empty.
+    /// [`Error::EmptyPrompt`] if a row is empty.
     pub fn padded(rows: &[Vec<u32>], side: Side, pad: u32) -> Result<Self> {
         let length = rows.iter().map(Vec::len).max().unwrap_or(0);
         if rows.is_empty() || rows.iter().any(Vec::is_empty) {
@@ -61,17 +62,17 @@ impl Tokens {
         Ok(Self::of(ids, real))
     }
 
-    /// Positions follow from what is real; all tokens are of type 0.
+    /// Positions follow from the mask; all tokens are of type 0.
     fn of(ids: Vec<Vec<u32>>, real: Vec<Vec<bool>>) -> Self {
         let types = ids.iter().map(|row| vec![0; row.len()]).collect();
         Self { positions: positions(&real), ids, real, types }
     }
 
-    /// With an attention mask: `true` where a token is real. Positions follow from it.
+    /// Sets the attention mask, `true` where a token is real. Positions follow from it.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] where the shape differs, [`Error::EmptyPrompt`] when a row is all padding.
+    /// [`Error::Count`] if the shape differs, [`Error::EmptyPrompt`] if a row is all padding.
     pub fn with_mask(mut self, real: Vec<Vec<bool>>) -> Result<Self> {
         same_shape("entries of the attention mask", &self.ids, &real)?;
         if real.iter().any(|row| !row.contains(&true)) {
@@ -82,11 +83,11 @@ impl Tokens {
         Ok(self)
     }
 
-    /// With positions of its own in place of those the mask gives.
+    /// Sets the positions, which otherwise follow from the mask.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] where the shape differs, [`Error::NegativePosition`] for a position below 0.
+    /// [`Error::Count`] if the shape differs, [`Error::NegativePosition`] for a position below 0.
     pub fn with_positions(mut self, positions: Vec<Vec<i64>>) -> Result<Self> {
         same_shape("positions", &self.ids, &positions)?;
         let mut of_row =
@@ -98,18 +99,18 @@ impl Tokens {
         Ok(self)
     }
 
-    /// With the type of each token: 1 for those of a pair's second text, in models that tell them apart (BERT).
+    /// Sets the type of each token, in models with token types: 1 for tokens of a pair's second text (BERT).
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] where the shape differs.
+    /// [`Error::Count`] if the shape differs.
     pub fn with_types(mut self, types: Vec<Vec<u32>>) -> Result<Self> {
         same_shape("token types", &self.ids, &types)?;
         self.types = types;
         Ok(self)
     }
 
-    /// `[batch][pos]` ids, padding included.
+    /// `[batch][pos]` ids, including padding.
     pub fn ids(&self) -> &[Vec<u32>] {
         &self.ids
     }
@@ -129,21 +130,21 @@ impl Tokens {
         &self.types
     }
 
-    /// Rows.
+    /// Number of rows.
     pub fn batch(&self) -> usize {
         self.ids.len()
     }
 
-    /// Tokens a row, padding included.
+    /// Number of tokens in a row, including padding.
     pub fn pos(&self) -> usize {
         self.ids[0].len()
     }
 
-    /// One row, alone and without its padding.
+    /// One row alone, without its padding.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when there is no such row.
+    /// [`Error::OutOfRange`] if the row does not exist.
     pub fn row(&self, row: usize) -> Result<Self> {
         let ids = self.ids.get(row).ok_or_else(|| Error::out_of_range("row", row, self.batch()))?;
         let real =
@@ -167,7 +168,7 @@ impl Tokens {
         self.real.iter().map(|row| row.iter().rposition(|real| *real).expect("BUG: no row is all padding")).collect()
     }
 
-    /// Adds one real token to each row; gives the added column as tokens of its own, with its positions.
+    /// Adds one real token to each row, and returns the added column as tokens with their positions.
     pub(crate) fn extend(&mut self, column: &[u32]) -> Self {
         let mut added = Self { ids: Vec::new(), real: Vec::new(), positions: Vec::new(), types: Vec::new() };
         for (row, id) in column.iter().enumerate() {
@@ -184,7 +185,7 @@ impl Tokens {
         added
     }
 
-    /// Every row `times` times, as a batch: row 0, row 1, …, row 0, row 1, ….
+    /// A batch with every row `times` times: row 0, row 1, …, row 0, row 1, ….
     #[must_use]
     pub fn repeated(&self, times: usize) -> Self {
         fn times_over<T: Clone>(rows: &[Vec<T>], times: usize) -> Vec<Vec<T>> {
@@ -199,7 +200,7 @@ impl Tokens {
     }
 }
 
-/// Each row counts its real tokens from 0; padding in front counts as position 0.
+/// Each row numbers its real tokens from 0; padding before the first token has position 0.
 fn positions(real: &[Vec<bool>]) -> Vec<Vec<i64>> {
     let count = |row: &Vec<bool>| {
         let mut seen = 0i64;
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn ragged_rows_say_which() {
+    fn a_row_of_another_length_is_named() {
         let error = Tokens::new(vec![vec![1, 2], vec![3]]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -10,7 +10,7 @@ use super::Generation;
 use crate::error::{Error, Result};
 
 impl Generation {
-    /// Whether every setting makes sense for a vocabulary.
+    /// Checks that every setting is valid for a vocabulary.
     pub(super) fn check(&self, d_vocab: usize) -> Result<()> {
         let refused =
             |setting: &'static str, value: String, fix: &str| Err(Error::Setting { setting, value, fix: fix.into() });
@@ -40,7 +40,7 @@ impl Generation {
     }
 }
 
-/// The likeliest token at temperature 0, the first of several; a drawn one above.
+/// The likeliest token at temperature 0 (for a tie the lowest id), a drawn token above 0.
 pub(super) fn choose(logits: &[f32], earlier: &[u32], how: &Generation, draws: &mut ChaCha8Rng) -> Result<u32> {
     let logits = penalised(logits, earlier, how);
     if how.temperature == 0.0 {
@@ -51,7 +51,7 @@ pub(super) fn choose(logits: &[f32], earlier: &[u32], how: &Generation, draws: &
     Ok(order[drawn.sample(draws)] as u32)
 }
 
-/// What is drawn from, likeliest first: tokens, and their probabilities but for a common factor.
+/// The tokens to draw from, likeliest first, with their probabilities up to a common factor.
 fn weighted(logits: &[f32], how: &Generation) -> Result<(Vec<usize>, Vec<f64>)> {
     let best = best(logits)?;
     let mut order: Vec<usize> = (0..logits.len()).collect();
@@ -64,7 +64,7 @@ fn weighted(logits: &[f32], how: &Generation) -> Result<(Vec<usize>, Vec<f64>)> 
     Ok((order, weights))
 }
 
-/// The first of the greatest logits.
+/// The index of the greatest logit, the first of several.
 fn best(logits: &[f32]) -> Result<usize> {
     if let Some(id) = logits.iter().position(|logit| logit.is_nan() || *logit == f32::INFINITY) {
         return Err(Error::NoLogits { problem: format!("that of token {id} is {}", logits[id]) });
@@ -77,7 +77,7 @@ fn best(logits: &[f32]) -> Result<usize> {
     best.ok_or_else(|| Error::NoLogits { problem: "that of every token is -inf".into() })
 }
 
-/// How many of the sorted weights it takes to reach `top_p` of their sum: the one that crosses is kept.
+/// The number of sorted weights needed to reach `top_p` of their sum, including the one that crosses it.
 fn nucleus(weights: &[f64], top_p: f64) -> usize {
     let total: f64 = weights.iter().sum();
     let mut sum = 0.0;
@@ -88,7 +88,7 @@ fn nucleus(weights: &[f64], top_p: f64) -> usize {
     crossing.map_or(weights.len(), |index| index + 1)
 }
 
-/// Logits divided by the temperature, with the penalties of tokens that have occurred.
+/// Logits divided by the temperature, with the penalties for tokens that have occurred.
 fn penalised(logits: &[f32], earlier: &[u32], how: &Generation) -> Vec<f32> {
     let mut counts = BTreeMap::new();
     for id in earlier {
@@ -130,7 +130,7 @@ mod tests {
     /// transformers 4.57.6 (`RepetitionPenaltyLogitsProcessor`, `Temperature`, `TopK`, `TopPLogitsWarper`) and
     /// TransformerLens 3.2.1 (`sample_logits`) on these logits and earlier tokens, to six places.
     #[test]
-    fn probabilities_are_those_of_hugging_face_and_transformer_lens() {
+    fn probabilities_match_hugging_face_and_transformer_lens() {
         let how = |temperature, top_k, top_p, frequency_penalty, repetition_penalty| Generation {
             temperature,
             top_k,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_choose_nothing() {
+    fn logits_that_are_not_numbers_are_refused() {
         let mut draws = ChaCha8Rng::seed_from_u64(0);
         for temperature in [0.0, 1.0] {
             let how = Generation::default().temperature(temperature);

@@ -5,31 +5,32 @@ use crate::hooks::{Capture, Edit, Plan, SitePattern};
 /// How to generate.
 #[derive(Clone, Debug)]
 pub struct Generation {
-    /// Tokens to add, at most.
+    /// The most tokens to add.
     pub max_new_tokens: usize,
-    /// 0 takes the likeliest token; above, logits are divided by it and a token is drawn.
+    /// 0 takes the likeliest token. Above 0, logits are divided by it and a token is drawn.
     pub temperature: f32,
-    /// Only this many of the likeliest tokens are drawn from.
+    /// Draws only from this many of the likeliest tokens.
     pub top_k: Option<usize>,
-    /// Only the fewest likeliest tokens whose probability reaches this are drawn from; of the top k, where both are set.
+    /// Draws only from the fewest likeliest tokens whose total probability reaches this. With `top_k`, from among
+    /// those.
     pub top_p: Option<f32>,
-    /// Subtracted from a token's logit for each time it has occurred, the prompt included; as in TransformerLens after
-    /// the temperature has divided the logits. At temperature 0, which TransformerLens leaves unpenalised, from the
-    /// logits themselves.
+    /// Subtracted from a token's logit for each time it has occurred, including in the prompt. As in TransformerLens,
+    /// this comes after the division by the temperature. At temperature 0 it is subtracted from the logits themselves;
+    /// TransformerLens applies no penalty there.
     pub frequency_penalty: f32,
-    /// Logits of tokens that have occurred, the prompt included, are divided by this where positive, multiplied where
-    /// negative (<https://arxiv.org/abs/1909.05858>), before all else: as Hugging Face and TransformerLens do.
+    /// Applied first, to the logits of tokens that have occurred, including in the prompt: a positive logit is divided
+    /// by it, a negative one multiplied (<https://arxiv.org/abs/1909.05858>). As in Hugging Face and TransformerLens.
     pub repetition_penalty: f32,
-    /// A row ends when it has produced one of these.
+    /// A row ends once it has produced one of these.
     pub stop_tokens: Vec<u32>,
     /// Seed of the draws.
     pub seed: u64,
-    /// The stream of the seed that row 0 draws from, row 1 from the next: a row's draws are its own. The row `r` of a
-    /// batch, generated alone, is `stream: r`.
+    /// The random stream of the seed that row 0 draws from. Row 1 draws from the next, so each row has its own draws.
+    /// To reproduce row `r` of a batch alone, use `stream: r`.
     pub stream: u64,
-    /// Whether keys and values are kept; without, every step recomputes the whole prefix.
+    /// Whether keys and values are kept. If not, every step recomputes the whole prefix.
     pub use_cache: bool,
-    /// What is captured and edited at every step.
+    /// The captures and edits of every step.
     pub plan: Plan,
 }
 
@@ -52,7 +53,7 @@ impl Default for Generation {
 }
 
 impl Generation {
-    /// The likeliest token each time, this many tokens.
+    /// Takes the likeliest token each time, up to this many tokens.
     ///
     /// ```
     /// # use arrakis_models::{Generation, HookedAutoModel, Intervention, Result, site};
@@ -67,24 +68,24 @@ impl Generation {
         Self { max_new_tokens, ..Self::default() }
     }
 
-    /// Draws this many tokens, at temperature 1.
+    /// Draws up to this many tokens at temperature 1.
     pub fn sampled(max_new_tokens: usize) -> Self {
         Self { temperature: 1.0, ..Self::greedy(max_new_tokens) }
     }
 
-    /// 0 takes the likeliest token; above, logits are divided by it and a token is drawn.
+    /// Sets the temperature: 0 takes the likeliest token; above 0, logits are divided by it and a token is drawn.
     #[must_use]
     pub fn temperature(self, temperature: f32) -> Self {
         Self { temperature, ..self }
     }
 
-    /// Draws from this many of the likeliest tokens.
+    /// Draws only from this many of the likeliest tokens.
     #[must_use]
     pub fn top_k(self, k: usize) -> Self {
         Self { top_k: Some(k), ..self }
     }
 
-    /// Draws from the fewest likeliest tokens whose probability reaches `p`.
+    /// Draws only from the fewest likeliest tokens whose total probability reaches `p`.
     #[must_use]
     pub fn top_p(self, p: f32) -> Self {
         Self { top_p: Some(p), ..self }
@@ -96,37 +97,37 @@ impl Generation {
         Self { frequency_penalty: penalty, ..self }
     }
 
-    /// Makes tokens that have occurred less likely, above 1.
+    /// Makes tokens that have occurred less likely if it is above 1.
     #[must_use]
     pub fn repetition_penalty(self, penalty: f32) -> Self {
         Self { repetition_penalty: penalty, ..self }
     }
 
-    /// A row ends when it has produced one of these.
+    /// Ends a row once it has produced one of these.
     #[must_use]
     pub fn stop_at(self, tokens: impl IntoIterator<Item = u32>) -> Self {
         Self { stop_tokens: tokens.into_iter().collect(), ..self }
     }
 
-    /// Seed of the draws.
+    /// Sets the seed of the draws.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The stream of the seed that row 0 draws from.
+    /// Sets the random stream of the seed that row 0 draws from.
     #[must_use]
     pub fn stream(self, stream: u64) -> Self {
         Self { stream, ..self }
     }
 
-    /// Whether keys and values are kept between steps, as they are unless this says otherwise. The numbers agree.
+    /// Sets whether keys and values are kept between steps (by default they are). The numbers agree either way.
     #[must_use]
     pub fn use_cache(self, use_cache: bool) -> Self {
         Self { use_cache, ..self }
     }
 
-    /// What is captured and edited at every step, in place of what was said before.
+    /// Sets the captures and edits of every step, replacing earlier ones.
     #[must_use]
     pub fn plan(self, plan: Plan) -> Self {
         Self { plan, ..self }

@@ -31,7 +31,7 @@ impl HookedAutoConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] when there is none, and those of [`HookedAutoConfig::from_json`].
+    /// [`Error::Read`] if there is none, and those of [`HookedAutoConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<TransformerConfig> {
         let own = folder.join("arrakis.json");
         if files::is_there(&own)? {
@@ -52,12 +52,13 @@ impl HookedAutoConfig {
 /// How to load a model.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// `cpu`, `gpu`, …; none for the variable `ARRAKIS_DEVICE`, else a GPU that is there, else the CPU.
+    /// `cpu`, `gpu`, …. `None` means the device in the variable `ARRAKIS_DEVICE`, else a GPU if there is one, else the
+    /// CPU.
     pub device: Option<String>,
-    /// No progress bar.
+    /// Whether to hide the progress bar.
     pub quiet: bool,
-    /// Matrices that are stored in half precision stay so: half the memory, and every product widens its matrix first.
-    /// Otherwise they are widened once, as they are loaded. The numbers are the same.
+    /// Whether matrices that are stored in half precision stay in it. That takes half the memory, and each product
+    /// widens its matrix first. Otherwise matrices are widened once, on load. The numbers are the same.
     pub keep_half: bool,
 }
 
@@ -67,19 +68,19 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// The device by name: `cpu`, `gpu`, …
+    /// Sets the device by name: `cpu`, `gpu`, …
     #[must_use]
     pub fn device(self, name: impl Into<String>) -> Self {
         Self { device: Some(name.into()), ..self }
     }
 
-    /// No progress bar.
+    /// Hides the progress bar.
     #[must_use]
     pub fn quiet(self) -> Self {
         Self { quiet: true, ..self }
     }
 
-    /// Keeps matrices that are stored in half precision so.
+    /// Keeps matrices in half precision if they are stored so.
     #[must_use]
     pub fn keep_half(self) -> Self {
         Self { keep_half: true, ..self }
@@ -91,16 +92,16 @@ impl LoadOptions {
 pub struct HookedAutoModel;
 
 impl HookedAutoModel {
-    /// A trained model: a folder with config.json and weights, or a Hub id such as `gpt2`.
+    /// A trained model, from a folder with config.json and weights or from a Hub id such as `gpt2`.
     ///
     /// # Errors
     ///
-    /// What is missing, wrong or not supported, by name; see [`Error`].
+    /// An [`Error`] that names what is missing, wrong or not supported.
     pub fn from_pretrained(name: &str) -> Result<HookedTransformer> {
         Self::load(name, &LoadOptions::default())
     }
 
-    /// A trained model on a device of choice.
+    /// A trained model, loaded with these options.
     ///
     /// # Errors
     ///
@@ -109,7 +110,7 @@ impl HookedAutoModel {
         let folder = Self::folder(name)?;
         let chosen = device::choose(options.device.as_deref())?;
         let config = HookedAutoConfig::from_folder(&folder)?;
-        // First what is small and takes many times its size while it is read: the weights then fill the memory it leaves.
+        // The tokenizer takes many times its size while it is read, so it comes before the weights fill the memory.
         let tokenizer = Tokenizer::from_folder(&folder)?;
         let progress = bar(name, options.quiet);
         let tell = |done: usize, all: usize| {
@@ -129,11 +130,11 @@ impl HookedAutoModel {
         Ok(HookedTransformer::new(net, name, tokenizer, &chosen).with_hf_files(files))
     }
 
-    /// The folder of a model: the one named, or what the Hub's cache holds of that id, fetched where it holds nothing.
+    /// The folder of a model: the folder of that name, or the Hub's cache of that id, which is fetched if needed.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] for a file, or a path that leads nowhere; [`Error::Hub`] when it is no id the Hub gives.
+    /// [`Error::File`] for a file or a path that does not exist, [`Error::Hub`] for an id that the Hub does not have.
     pub fn folder(name: &str) -> Result<PathBuf> {
         let path = Path::new(name);
         if path.is_dir() {
@@ -149,36 +150,36 @@ impl HookedAutoModel {
         }
     }
 
-    /// How the weights of a folder fit an architecture, from their headers alone.
+    /// How well the weights of a folder fit an architecture, judged from their headers.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownArchitecture`] when no family is called as the architecture's.
+    /// [`Error::UnknownArchitecture`] if the architecture's family is not known.
     pub fn fit(weights: &checkpoint::Checkpoint, config: &TransformerConfig) -> Result<checkpoint::Fit> {
         let family = family_of(weights.folder(), config)?;
         Ok(checkpoint::Fit::of(weights, &(family.weights)(config), config))
     }
 
-    /// The tokenizer of a folder, where it has one.
+    /// The tokenizer of a folder, if it has one.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it is broken.
+    /// [`Error::File`] if it is broken.
     pub fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
         Tokenizer::from_folder(folder)
     }
 
-    /// An untrained model of an architecture: seeded, the same bytes on any device.
+    /// An untrained model of an architecture. A seed gives the same bytes on any device.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] where the architecture is not valid.
+    /// [`Error::Config`] if the architecture is not valid.
     pub fn from_config(config: &TransformerConfig, seed: u64) -> Result<HookedTransformer> {
         Self::from_config_on(config, seed, &device::choose(None)?)
     }
 
-    /// An untrained model whose parameters are large enough that every part of it matters
-    /// ([`RandomSource::lively`]): what tests of a mechanism should run on.
+    /// An untrained model whose parameters are large enough that every part of it matters ([`RandomSource::lively`]).
+    /// Use it to test a mechanism.
     ///
     /// # Errors
     ///
@@ -190,7 +191,7 @@ impl HookedAutoModel {
         Ok(HookedTransformer::new(net, &format!("lively random {}", config.family), None, &device))
     }
 
-    /// The same on a device of choice.
+    /// Like [`HookedAutoModel::from_config`], on the chosen device.
     ///
     /// # Errors
     ///
@@ -202,12 +203,12 @@ impl HookedAutoModel {
     }
 }
 
-/// The family whose names a folder's weights go by.
+/// The family whose names the weights of a folder have.
 fn family_of(folder: &Path, config: &TransformerConfig) -> Result<&'static families::Family> {
     if folder.join("arrakis.json").is_file() { Ok(&OWN) } else { families::family(&config.family) }
 }
 
-/// Our own layout: every tensor under our own name.
+/// Our own layout, with every tensor under our own name.
 const OWN: families::Family = families::Family {
     model_types: &[],
     config: |hf| Err(hf.problem("model_type", "our own layout has arrakis.json")),

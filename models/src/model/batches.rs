@@ -1,4 +1,4 @@
-//! Runs that stop where nothing more is asked for, are cut into micro-batches, or keep only statistics of a data set.
+//! Runs that stop at the last block they need, run in micro-batches, or keep only statistics of a data set.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::site::SiteTable;
 use crate::tokens::Tokens;
 
 impl HookedTransformer {
-    /// The tensors at the sites that fit, from a forward that stops after the deepest block they need and computes no
-    /// logits unless they are asked for; cut into micro-batches where the whole would not fit in memory.
+    /// The tensors at the sites that fit. The forward pass stops after the deepest block they need and computes logits
+    /// only if they are asked for. A batch that does not fit in memory is run in micro-batches.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] naming the nearest, [`Error::TooLarge`] where the captures themselves do not fit.
+    /// [`Error::UnknownSite`] naming the nearest, [`Error::TooLarge`] if the captures themselves do not fit.
     pub fn capture<C: Into<Capture>>(
         &self,
         prompt: impl IntoTokens,
@@ -38,11 +38,11 @@ impl HookedTransformer {
 
     /// The captures of a plan, `rows` rows of the batch at a time.
     ///
-    /// Interventions are told which rows of the whole batch they see, closures see a part of the batch alone.
+    /// Interventions know which rows of the whole batch they see; closures see only the micro-batch.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for no rows, [`Error::Unsupported`] for a plan with gradients, and those of a run.
+    /// [`Error::Setting`] for 0 rows, [`Error::Unsupported`] for a plan with gradients, and those of a run.
     pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: &Plan, rows: usize) -> Result<ActivationCache> {
         let tokens = prompt.into_tokens(self)?;
         plan.check(&self.sites())?;
@@ -57,7 +57,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`HookedTransformer::capture_in_batches`].
     pub fn run_in_batches(
         &self,
         prompt: impl IntoTokens,
@@ -80,7 +80,7 @@ impl HookedTransformer {
         if plan.wants_gradients() {
             return Err(Error::Unsupported {
                 what: "a gradient over micro-batches".into(),
-                why: "each micro-batch is a run of its own; take the gradients batch by batch".into(),
+                why: "each micro-batch is a separate run; take the gradients batch by batch".into(),
             });
         }
         if rows == 0 {
@@ -105,13 +105,13 @@ impl HookedTransformer {
         Ok(parts)
     }
 
-    /// Running statistics of sites over a data set: mean, variance, least and greatest of every number of the axes
-    /// after the position axis, over all tokens of all batches, padding left out. Nothing else is kept.
+    /// Running statistics of sites over a data set: mean, variance, minimum and maximum of every number on the axes
+    /// after the position axis, over all tokens of all batches except padding. Nothing else is kept.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] naming the nearest, [`Error::Unsupported`] for `scores` and `pattern`, whose axes depend on
-    /// the prompt, [`Error::EmptyPrompt`] for no batch at all.
+    /// [`Error::UnknownSite`] naming the nearest, [`Error::Unsupported`] for `scores` and `pattern`, whose axes depend
+    /// on the prompt, [`Error::EmptyPrompt`] if there are no batches.
     pub fn statistics<P: IntoTokens>(
         &self,
         batches: impl IntoIterator<Item = P>,
@@ -130,20 +130,20 @@ impl HookedTransformer {
     }
 }
 
-/// Mean and spread of a site over tokens, one number for each place on the axes after the position axis, row-major.
+/// Mean and spread of a site over tokens: one number for each index of the axes after the position axis, row-major.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Statistics {
     /// The axes after the position axis.
     pub dims: Vec<usize>,
-    /// Tokens seen.
+    /// Number of tokens.
     pub count: u64,
     /// Means.
     pub mean: Vec<f64>,
     /// Sums of squared deviations from the mean.
     squares: Vec<f64>,
-    /// The least values.
+    /// Minima.
     pub min: Vec<f32>,
-    /// The greatest values.
+    /// Maxima.
     pub max: Vec<f32>,
 }
 
@@ -180,16 +180,16 @@ impl Statistics {
         }
     }
 
-    /// Variances, of the sample (divided by the count less one); not numbers for fewer than two tokens.
+    /// Sample variances (divided by the count minus one); NaN for fewer than two tokens.
     pub fn variance(&self) -> Vec<f64> {
         self.squares.iter().map(|squares| squares / (self.count as f64 - 1.0)).collect()
     }
 
-    /// The means as an activation `[1, 1, ..]`, which [`crate::Intervention::patch`] spreads over rows and positions.
+    /// The means as an activation `[1, 1, ..]`, which [`crate::Intervention::patch`] repeats over rows and positions.
     ///
     /// # Errors
     ///
-    /// [`Error::Rank`] for statistics of nothing.
+    /// [`Error::Rank`] for statistics without tokens.
     pub fn mean_activation(&self, device: &burn::tensor::Device) -> Result<Activation> {
         let dims: Vec<usize> = [1, 1].iter().chain(&self.dims).copied().collect();
         Activation::from_vec(self.mean.iter().map(|mean| *mean as f32).collect(), &dims, device)
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_is_the_whole_runs_and_stops_early() {
+    fn a_capture_stops_early_and_equals_that_of_a_whole_run() {
         let model = model();
         let whole = model.run_with_cache(tokens(), ["blocks.1.attn.z"]).unwrap().1;
         let found = model.capture(tokens(), ["blocks.1.attn.z"]).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn micro_batches_are_the_whole_batch_under_interventions() {
+    fn micro_batches_equal_the_whole_batch_under_interventions() {
         let model = model();
         let patch = model.capture(tokens(), ["resid_pre1"]).unwrap().activation("resid_pre1").unwrap().clone();
         let plan = Plan::new()
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_those_of_all_tokens_at_once() {
+    fn running_statistics_equal_those_of_all_tokens_at_once() {
         let model = model();
         let batches = [tokens(), Tokens::new(vec![vec![8, 9, 10]]).unwrap()];
         let found = model.statistics(&batches, &["blocks.0.attn.z", "resid_post1"]).unwrap();

@@ -1,4 +1,4 @@
-//! What a run will take, known before it happens.
+//! What a run costs, computed before it runs.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use crate::tokens::Tokens;
 /// The cost of a plan over a batch of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Bytes each captured site will keep, in the order of the forward.
+    /// Bytes that each captured site keeps, in the order of the forward pass.
     pub captures: Vec<(String, u64)>,
-    /// The first block nothing of the plan needs: [`HookedTransformer::capture`] stops there. `None` where the plan
-    /// needs what comes after the blocks, or names nothing.
+    /// The first block that the plan does not need; [`HookedTransformer::capture`] stops there. `None` if the plan
+    /// needs sites after the blocks, or names no site.
     pub stop_at_layer: Option<usize>,
-    /// Blocks there are.
+    /// Number of blocks.
     pub n_layers: usize,
-    /// Bytes the largest tensors of one block and the logits take while they are computed, an estimate.
+    /// An estimate of the bytes that the largest tensors of one block and the logits take while they are computed.
     pub working: u64,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Cost {
         let blocks = self.stop_at_layer.unwrap_or(self.n_layers);
         write!(
             f,
-            "{} sites captured, {} kept, about {} at work; {blocks} of {} blocks needed",
+            "{} sites captured, {} kept, about {} while running; {blocks} of {} blocks needed",
             self.captures.len(),
             human_bytes(self.bytes()),
             human_bytes(self.working),
@@ -46,7 +46,7 @@ impl fmt::Display for Cost {
 }
 
 impl HookedTransformer {
-    /// What a plan would take on a prompt; nothing runs.
+    /// What a plan would cost on a prompt, without running it.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl HookedTransformer {
         let bytes = |site: &String| {
             let dims = self.sites.dims(self.config(), site, extent);
             let kept = plan.captures().filter(|capture| capture.sites().matches(site));
-            // Handles to the same whole tensor count once.
+            // Several handles to the same whole tensor count once.
             let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
             let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(site, &dims)).sum();
             (numbers > 0).then(|| (site.clone(), 4 * numbers as u64))
@@ -80,7 +80,7 @@ impl HookedTransformer {
         known.iter().filter_map(bytes).collect()
     }
 
-    /// Scores and pattern, the MLP's neurons and the logits: what a forward holds at its widest.
+    /// Scores and pattern, the MLP's neurons and the logits: the most that a forward pass holds at once.
     fn working_bytes(&self, Extent { batch, pos, .. }: Extent) -> u64 {
         let config = self.config();
         let scores = 3 * config.n_heads * pos * pos;
@@ -108,11 +108,11 @@ impl HookedTransformer {
             what: "what this run captures",
             bytes,
             limit,
-            fix: "capture fewer sites or positions, a reduction, or in batches (`capture_in_batches`)",
+            fix: "capture fewer sites or positions, capture a reduction, or run in batches (`capture_in_batches`)",
         })
     }
 
-    /// Memory a run on the CPU may still take, where the system says so.
+    /// Memory in bytes that a run on the CPU may still take, if the system reports it.
     pub(super) fn memory_left(&self) -> Option<u64> {
         if !self.device_name.starts_with("cpu") {
             return None;
@@ -123,7 +123,7 @@ impl HookedTransformer {
     }
 }
 
-/// The first block after everything a plan names; `None` where it names what follows the blocks, or nothing.
+/// The first block after all sites a plan names; `None` if it names sites after the blocks, or no site.
 fn deepest(plan: &Plan, known: &[String], sites: &SiteTable) -> Option<usize> {
     let named = known.iter().filter(|site| plan.patterns().any(|pattern| pattern.matches(site)));
     let layers = named.map(|site| match sites.place(site) {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_said_are_the_bytes_kept() {
+    fn the_predicted_bytes_are_those_that_are_kept() {
         let model = model();
         let tokens = Tokens::new(vec![vec![1, 2, 3, 4]; 2]).unwrap();
         for plan in [
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "what this run captures would take 160 B (160 bytes), the limit is 100 B (100 bytes): capture fewer \
-             sites or positions, a reduction, or in batches (`capture_in_batches`)"
+             sites or positions, capture a reduction, or run in batches (`capture_in_batches`)"
         );
     }
 }

@@ -11,32 +11,32 @@ use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use crate::transformer::TransformerConfig;
 
-/// The files of `weights/`, which `train-embedded` (`models/recipe/`) writes.
+/// The files in `weights/`, written by `train-embedded` (`models/recipe/`).
 const CONFIG: &str = include_str!("../../weights/arrakis.json");
 const WEIGHTS: &[u8] = include_bytes!("../../weights/model.safetensors");
 const TOKENIZER: &[u8] = include_bytes!("../../weights/tokenizer.json");
 const GENERATION: &str = include_str!("../../weights/generation_config.json");
 
-/// What `generation_config.json` says of the tokenizer.
+/// What `generation_config.json` says about the tokenizer.
 #[derive(Deserialize)]
 struct GenerationConfig {
     bos_token_id: u32,
 }
 
 impl HookedAutoModel {
-    /// The small trained model that ships with the crate: no file, no network.
+    /// The small trained model that ships with the crate. It needs neither files nor a network.
     ///
-    /// `models/recipe/` holds how it was made, `weights/facts.json` what was measured of it.
-    /// It completes repeats (induction), indirect objects (name movers) and later years (greater-than).
+    /// `models/recipe/` trains it; `weights/facts.json` holds its measurements. It completes repeats (induction),
+    /// indirect objects (name movers) and later years (greater-than).
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] for a device that is not there.
+    /// [`Error::Device`] for a device that does not exist.
     pub fn embedded() -> Result<HookedTransformer> {
         Self::embedded_on(&device::choose(None)?)
     }
 
-    /// The same on a device of choice.
+    /// Like [`HookedAutoModel::embedded`], on a device given by name.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ mod tests {
         HookedAutoModel::embedded_on(&device::cpu()).unwrap()
     }
 
-    /// The token `<|endoftext|>`, which opens every text.
+    /// The token `<|endoftext|>`, which starts every text.
     fn end_of_text(model: &HookedTransformer) -> u32 {
         model.to_single_token("<|endoftext|>").unwrap()
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_opens_with_end_of_text_and_comes_back() {
+    fn a_text_starts_with_end_of_text_and_is_decoded_to_itself() {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();
         assert_eq!((ids.len(), ids[0]), (15, end_of_text(&model)));
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_whom_the_drink_is_for() {
+    fn it_completes_the_indirect_object() {
         let model = model();
         assert_eq!(likeliest(&model, MARY), " Mary");
         assert_eq!(likeliest(&model, &MARY.replace(", John", ", Mary")), " John");
     }
 
     #[test]
-    fn padding_on_the_right_changes_no_logit() {
+    fn padding_on_the_right_does_not_change_logits() {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();
         let alone = device::read(model.forward(ids.clone()).unwrap()).unwrap();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_do_not_fit_say_which_tensor() {
+    fn bytes_that_do_not_fit_name_the_tensor() {
         let path = Path::new("here");
         let mut config = model().config().clone();
         config.d_mlp = 8;

@@ -12,14 +12,14 @@ use crate::hooks::{Activation, Plan};
 use crate::tokens::Tokens;
 
 impl HookedTransformer {
-    /// The gradient of a metric at every parameter it depends on, by the parameter's path, with its axes; units are the
-    /// metric's per unit of the parameter. A tied embedding has the sum of both its uses.
+    /// The gradient of a metric at every parameter it depends on, by the parameter's path and with its axes. The unit
+    /// is the metric's per unit of the parameter. The gradient of a tied embedding is the sum over both its uses.
     ///
-    /// `metric` is given logits `[batch, pos, d_vocab]` under the plan's edits and returns `[1]`.
+    /// `metric` takes logits `[batch, pos, d_vocab]` under the plan's edits and returns `[1]`.
     ///
     /// # Errors
     ///
-    /// Those of a run and of the metric; [`Error::NoGradient`] when it depends on no parameter.
+    /// Those of a run and of the metric; [`Error::NoGradient`] if the metric does not depend on any parameter.
     pub fn parameter_gradients(
         &self,
         prompt: impl IntoTokens,
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_those_of_finite_differences() {
+    fn gradients_match_finite_differences() {
         let model = HookedAutoModel::lively(&TransformerConfig::plain("test", 2, 12, 3, 20, 16), 1).unwrap();
         let found = model.parameter_gradients([1, 5, 9], Plan::new(), metric).unwrap();
         let all = model.parameters();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_of_nothing_is_refused() {
+    fn a_metric_that_depends_on_no_parameter_is_refused() {
         let model = HookedAutoModel::lively(&TransformerConfig::plain("test", 1, 12, 3, 20, 16), 1).unwrap();
         let constant = |logits: &Tensor<3>, _: &Tokens| Ok(Tensor::zeros([1], &logits.device()));
         let error = model.parameter_gradients([1], Plan::new(), constant).unwrap_err().to_string();

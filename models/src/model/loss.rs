@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::tokens::Tokens;
 
 impl HookedTransformer {
-    /// Mean cross entropy in nats of each token given those before it, `[1]`. Pairs with padding on either side do not count.
+    /// Mean cross entropy in nats of each token given those before it, `[1]`. Pairs that include padding do not count.
     ///
     /// `logits` is `[batch, pos, d_vocab]`, from a run on `tokens`.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLoss`] where no two neighbouring tokens are real, [`Error::LogitsShape`] where the shapes differ,
+    /// [`Error::NoLoss`] if no two neighbouring tokens are real, [`Error::LogitsShape`] if the shapes differ,
     /// [`Error::Unsupported`] for an encoder.
     pub fn loss(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let real = tokens.real();
@@ -29,11 +29,11 @@ impl HookedTransformer {
         Ok((losses * weights).sum() / count)
     }
 
-    /// Cross entropy in nats of each token but the first, `[batch, pos - 1]`.
+    /// Cross entropy in nats of each token except the first, `[batch, pos - 1]`.
     ///
     /// # Errors
     ///
-    /// [`Error::LogitsShape`] where the logits are not of these tokens, [`Error::NoLoss`] for a single token,
+    /// [`Error::LogitsShape`] if the logits are not for these tokens, [`Error::NoLoss`] for a single token,
     /// [`Error::Unsupported`] for an encoder.
     pub fn loss_per_token(&self, logits: Tensor<3>, tokens: &Tokens) -> Result<Tensor<2>> {
         if self.config().bidirectional {
@@ -55,13 +55,14 @@ impl HookedTransformer {
         Ok(log_probs.gather(2, next).squeeze_dim::<2>(2).neg())
     }
 
-    /// Mean cross entropy in nats of what stood at the masked positions, `[1]`: the loss BERT is trained with.
+    /// Mean cross entropy in nats of the original tokens at the masked positions, `[1]`: the loss BERT is trained with.
     ///
-    /// `logits` is `[batch, pos, d_vocab]`; `labels` is `[batch][pos]`, `None` where nothing was masked.
+    /// `logits` is `[batch, pos, d_vocab]`; `labels` is `[batch][pos]`, `None` at positions that were not masked.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] where the shapes differ, [`Error::NoLoss`] where nothing was masked, [`Error::OutOfRange`] for a label that is no token.
+    /// [`Error::Count`] if the shapes differ, [`Error::NoLoss`] if nothing was masked, [`Error::OutOfRange`] for a
+    /// label that is not a token.
     pub fn masked_loss(&self, logits: Tensor<3>, labels: &[Vec<Option<u32>>]) -> Result<Tensor<1>> {
         let [batch, pos, vocab] = logits.dims();
         if labels.len() != batch || labels.iter().any(|row| row.len() != pos) {

@@ -1,4 +1,4 @@
-//! What a model says next: logits of the last position, and the likeliest tokens.
+//! What a model predicts next: logits at the last position, and the likeliest tokens.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::hooks::Plan;
 /// One candidate for the next token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopToken {
-    /// Its text; its id where the model has no tokenizer.
+    /// Its text, or its id if the model has no tokenizer.
     pub text: String,
     /// Its id.
     pub id: u32,
@@ -24,7 +24,7 @@ pub struct TopToken {
     pub prob: f32,
 }
 
-/// The likeliest next tokens, likeliest first; of equal logits the lower id. Prints as a table.
+/// The likeliest next tokens, likeliest first. For equal logits the lower id comes first. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopTokens(Vec<TopToken>);
 
@@ -46,7 +46,7 @@ impl fmt::Display for TopTokens {
 }
 
 impl HookedTransformer {
-    /// Logits of the token after a prompt, `[d_vocab]`, in nats: those at the prompt's last token.
+    /// Logits of the token after a prompt, `[d_vocab]`, in nats, taken at the prompt's last token.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl HookedTransformer {
         if tokens.batch() != 1 {
             return Err(Error::OnePrompt { batch: tokens.batch() });
         }
-        // Padding on the right, which the last token comes before, needs no logits.
+        // Padding on the right comes after the last token and needs no logits.
         let slot = tokens.last_positions()[0];
         let options = if slot + 1 == tokens.pos() { RunOptions::new().last_only() } else { RunOptions::new() };
         let logits = self.run_from(tokens, Plan::new(), None, &options)?.output;
@@ -98,8 +98,8 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] for other than `d_vocab` logits, [`Error::Setting`] for a `k` of 0 or above `d_vocab`,
-    /// [`Error::NoLogits`] for logits that are NaN or infinite, -inf for single tokens excepted.
+    /// [`Error::Count`] if there are not `d_vocab` logits, [`Error::Setting`] for a `k` of 0 or above `d_vocab`,
+    /// [`Error::NoLogits`] for logits that are NaN or infinite. Some tokens, but not all, may have -inf.
     pub fn top_of(&self, logits: &[f32], k: usize) -> Result<TopTokens> {
         let d_vocab = self.config().d_vocab;
         if logits.len() != d_vocab {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_logit_of_a_word_is_that_of_its_token() {
+    fn the_logit_of_a_text_is_that_of_its_token() {
         let model = HookedAutoModel::embedded().unwrap();
         let prompt = "When Mary and John went to the store, John gave a drink to";
         let mary = model.to_single_token(" Mary").unwrap();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ranks_nothing_is_refused() {
+    fn invalid_logits_and_counts_are_refused() {
         let model = model();
         let said = |logits: &[f32], k| model.top_of(logits, k).unwrap_err().to_string();
         assert_eq!(said(&[0.0; 5], 0), "`k` is 0: give a number from 1 to 5, the size of the vocabulary");

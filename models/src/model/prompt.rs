@@ -6,12 +6,12 @@ use crate::tokens::{Side, Tokens};
 
 /// What a model can be run on: token ids, text, or rows of either.
 pub trait IntoTokens {
-    /// The rows of tokens this is for a model.
+    /// The rows of tokens that a model runs on.
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt), [`Error::NoTokenizer`](crate::Error::NoTokenizer) for text without
-    /// a tokenizer, and those of [`Tokens`].
+    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt), [`Error::NoTokenizer`](crate::Error::NoTokenizer) for text
+    /// without a tokenizer, and those of [`Tokens`].
     fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens>;
 }
 
@@ -69,7 +69,7 @@ impl IntoTokens for &str {
     }
 }
 
-/// Two texts as the tokenizer joins them, each token of the type of its text where the model tells types apart.
+/// Two texts as the tokenizer joins them. If the model has token types, each token gets the type of its text.
 impl IntoTokens for (&str, &str) {
     fn into_tokens(self, model: &HookedTransformer) -> Result<Tokens> {
         let encoded = model.tokenizer()?.encode_pair(self.0, self.1)?;

@@ -1,4 +1,4 @@
-//! A model into a folder: Hugging Face's layout, or our own.
+//! Saves a model to a folder, in Hugging Face's layout or in our own.
 
 use std::path::Path;
 
@@ -9,25 +9,25 @@ use crate::ground::files::write_whole;
 
 impl HookedTransformer {
     /// Writes the model as transformers does: `model.safetensors` with the family's own names and axes, and
-    /// `config.json`, the tokenizer and their companions as they were read. Loading the folder, here or there,
-    /// gives the same bits. Of a float32 checkpoint, every tensor has the bytes it was loaded from.
+    /// `config.json`, the tokenizer and related files as they were read. Loading the folder, here or in transformers,
+    /// gives the same bits. For a float32 checkpoint, every tensor has the bytes it was loaded from.
     ///
-    /// Weights are written as float32 whatever they were loaded as, because bfloat16 and float16 are widened on load;
-    /// `dtype` (`torch_dtype`) in `config.json` then says float32. What transformers itself does not write is left
-    /// out: tied unembeddings, mask buffers, rotary tables. Names get the prefix that some published files lack.
+    /// Weights are always written as float32, because bfloat16 and float16 are widened on load; `dtype` (`torch_dtype`)
+    /// in `config.json` then says float32. Tensors that transformers does not write are left out: tied unembeddings,
+    /// mask buffers, rotary tables. Names get the prefix that some published files lack.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsavable`] naming every extra or missing weight, [`Error::NoHfConfig`] for a model that was not loaded from
-    /// this layout, [`Error::Write`] for a file that could not be written. Each file is written aside and renamed, so
-    /// what was there stays whole.
+    /// [`Error::Unsavable`] naming every extra or missing weight, [`Error::NoHfConfig`] for a model that was not loaded
+    /// from this layout, [`Error::Write`] for a file that could not be written. Each file is written under a temporary
+    /// name and renamed, so an old file is never left half-written.
     pub fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let files = self.hf_files().ok_or(Error::NoHfConfig)?;
         save_hf(folder.as_ref(), files, self.parameters(), self.config())
     }
 
     /// Writes `arrakis.json` (the architecture), `model.safetensors` (parameters by our paths, `[in, out]`, f32)
-    /// and the tokenizer into a folder, which [`crate::HookedAutoModel::from_pretrained`] reads back to the bit.
+    /// and the tokenizer to a folder. [`crate::HookedAutoModel::from_pretrained`] reads back the same bits.
     ///
     /// # Errors
     ///

@@ -9,16 +9,16 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTokenizer`] when the checkpoint came without one.
+    /// [`Error::NoTokenizer`] if the checkpoint has none.
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
         self.tokenizer.as_deref().ok_or(Error::NoTokenizer)
     }
 
-    /// Text to ids, as the tokenizer does it by itself: whether that adds a BOS is the checkpoint's choice.
+    /// Text to ids, with the tokenizer's defaults. The checkpoint decides whether that adds a BOS.
     ///
     /// # Errors
     ///
-    /// [`Error::NoTokenizer`], [`Error::EmptyPrompt`] when nothing is left.
+    /// [`Error::NoTokenizer`], or [`Error::EmptyPrompt`] if there are no tokens.
     pub fn to_tokens(&self, text: &str) -> Result<Vec<u32>> {
         self.to_tokens_with(text, Bos::AsTokenizer)
     }
@@ -27,22 +27,22 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// As [`HookedTransformer::to_tokens`], and when a BOS is asked for that does not exist.
+    /// As [`HookedTransformer::to_tokens`], and [`Error::Tokenizer`] if a BOS is asked for and there is none.
     pub fn to_tokens_with(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
         let ids = self.tokenizer()?.encode(text, bos)?;
         if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
-    /// The text of ids, special tokens included.
+    /// The text of ids, including special tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::NoTokenizer`], or an id out of range.
+    /// [`Error::NoTokenizer`], or [`Error::OutOfRange`] for an unknown id.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.tokenizer()?.decode(ids)
     }
 
-    /// Each token's own text: labels for axes.
+    /// The text of each token, for the labels of axes.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::NotOneToken`] with the pieces it falls into.
+    /// [`Error::NotOneToken`] with the tokens it consists of.
     pub fn to_single_token(&self, text: &str) -> Result<u32> {
         self.tokenizer()?.single(text)
     }
@@ -65,7 +65,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// An id out of range.
+    /// [`Error::OutOfRange`] for an unknown id.
     pub fn to_single_str_token(&self, id: u32) -> Result<String> {
         Ok(self.tokenizer()?.pieces(&[id])?.remove(0))
     }
@@ -74,7 +74,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::TokenAbsent`] when it does not occur.
+    /// [`Error::TokenAbsent`] if it does not occur.
     pub fn token_position(&self, token: &str, prompt: &str, which: Occurrence) -> Result<usize> {
         let ids = self.to_tokens(prompt)?;
         self.tokenizer()?.position(token, &ids, which)

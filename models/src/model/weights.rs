@@ -17,7 +17,7 @@ impl HookedTransformer {
         visitor.found
     }
 
-    /// How many numbers the parameters are.
+    /// The number of parameters.
     pub fn n_params(&self) -> usize {
         self.net.num_params()
     }
@@ -26,7 +26,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for a layer there is not.
+    /// [`Error::OutOfRange`] for a layer that does not exist.
     pub fn block(&self, layer: usize) -> Result<&Block> {
         self.net.blocks.get(layer).ok_or_else(|| Error::out_of_range("layer", layer, self.config().n_layers))
     }
@@ -35,17 +35,17 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for a layer there is not; so for all by-layer weights.
+    /// [`Error::OutOfRange`] for a layer that does not exist, as for every weight that belongs to a layer.
     pub fn w_q(&self, layer: usize) -> Result<Tensor<3>> {
         Ok(by_head_in(&self.block(layer)?.attn.w_q, self.config().n_heads))
     }
 
-    /// `W_K` `[n_heads, d_model, d_head]`, grouped heads repeated for the query heads they serve.
+    /// `W_K` `[n_heads, d_model, d_head]`, repeated for the query heads that share them.
     pub fn w_k(&self, layer: usize) -> Result<Tensor<3>> {
         Ok(self.ungrouped(by_head_in(&self.block(layer)?.attn.w_k, self.config().n_kv_heads)))
     }
 
-    /// `W_V` `[n_heads, d_model, d_head]`, grouped heads repeated for the query heads they serve.
+    /// `W_V` `[n_heads, d_model, d_head]`, repeated for the query heads that share them.
     pub fn w_v(&self, layer: usize) -> Result<Tensor<3>> {
         Ok(self.ungrouped(by_head_in(&self.block(layer)?.attn.w_v, self.config().n_kv_heads)))
     }
@@ -57,22 +57,22 @@ impl HookedTransformer {
         Ok(weight.reshape([config.n_heads, config.d_head, config.d_model]))
     }
 
-    /// `b_Q` `[n_heads, d_head]`, zeros where there is none.
+    /// `b_Q` `[n_heads, d_head]`, zeros if there is none.
     pub fn b_q(&self, layer: usize) -> Result<Tensor<2>> {
         Ok(self.bias_by_head(&self.block(layer)?.attn.w_q))
     }
 
-    /// `b_K` `[n_heads, d_head]`, zeros where there is none; grouped heads repeated.
+    /// `b_K` `[n_heads, d_head]`, repeated for the query heads that share them; zeros if there is none.
     pub fn b_k(&self, layer: usize) -> Result<Tensor<2>> {
         Ok(self.bias_by_head(&self.block(layer)?.attn.w_k))
     }
 
-    /// `b_V` `[n_heads, d_head]`, zeros where there is none; grouped heads repeated.
+    /// `b_V` `[n_heads, d_head]`, repeated for the query heads that share them; zeros if there is none.
     pub fn b_v(&self, layer: usize) -> Result<Tensor<2>> {
         Ok(self.bias_by_head(&self.block(layer)?.attn.w_v))
     }
 
-    /// `b_O` `[d_model]`, zeros where there is none.
+    /// `b_O` `[d_model]`, zeros if there is none.
     pub fn b_o(&self, layer: usize) -> Result<Tensor<1>> {
         Ok(bias(&self.block(layer)?.attn.w_o))
     }
@@ -82,11 +82,11 @@ impl HookedTransformer {
         self.net.embed.table()
     }
 
-    /// `W_pos` `[positions, d_model]`, where positions are learned.
+    /// `W_pos` `[positions, d_model]`, the learned vectors of positions.
     ///
     /// # Errors
     ///
-    /// [`Error::NoWeight`] where they are not.
+    /// [`Error::NoWeight`] if positions are not learned.
     pub fn w_pos(&self) -> Result<Tensor<2>> {
         let table = self
             .net
@@ -101,7 +101,7 @@ impl HookedTransformer {
         self.net.unembedding()
     }
 
-    /// `b_U` `[d_vocab]`, zeros where there is none.
+    /// `b_U` `[d_vocab]`, zeros if there is none.
     pub fn b_u(&self) -> Tensor<1> {
         match &self.net.unembed.bias {
             Some(bias) => bias.val(),
@@ -127,11 +127,11 @@ impl HookedTransformer {
         Ok(self.mlp(layer, "W_out")?.w_out.matrix())
     }
 
-    /// `W_gate` `[d_model, d_mlp]`, which the nonlinearity follows.
+    /// `W_gate` `[d_model, d_mlp]`, whose output goes through the nonlinearity.
     ///
     /// # Errors
     ///
-    /// [`Error::NoWeight`] where the MLP is not gated, and for a mixture of experts.
+    /// [`Error::NoWeight`] if the MLP is not gated, and for a mixture of experts.
     pub fn w_gate(&self, layer: usize) -> Result<Tensor<2>> {
         let gate = self.mlp(layer, "W_gate")?.w_gate.as_ref();
         let gate =
@@ -139,7 +139,7 @@ impl HookedTransformer {
         Ok(gate.matrix())
     }
 
-    /// `b_in` `[d_mlp]`, zeros where there is none.
+    /// `b_in` `[d_mlp]`, zeros if there is none.
     ///
     /// # Errors
     ///
@@ -148,11 +148,11 @@ impl HookedTransformer {
         Ok(bias(&self.mlp(layer, "b_in")?.w_in))
     }
 
-    /// `b_gate` `[d_mlp]`, zeros where there is none.
+    /// `b_gate` `[d_mlp]`, zeros if there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::NoWeight`] where the MLP is not gated, and for a mixture of experts.
+    /// [`Error::NoWeight`] if the MLP is not gated, and for a mixture of experts.
     pub fn b_gate(&self, layer: usize) -> Result<Tensor<1>> {
         let gate = self.mlp(layer, "b_gate")?.w_gate.as_ref();
         let gate =
@@ -160,7 +160,7 @@ impl HookedTransformer {
         Ok(bias(gate))
     }
 
-    /// `b_out` `[d_model]`, zeros where there is none.
+    /// `b_out` `[d_model]`, zeros if there is none.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl HookedTransformer {
         }
     }
 
-    /// A bias of `heads * d_head` numbers, grouped heads repeated: `[n_heads, d_head]`.
+    /// A bias of `heads * d_head` numbers as `[n_heads, d_head]`, repeated for the query heads that share a head.
     fn bias_by_head(&self, linear: &Linear) -> Tensor<2> {
         let config = self.config();
         let bias = bias(linear);
@@ -187,7 +187,7 @@ impl HookedTransformer {
         self.ungrouped(bias.reshape([heads, 1, config.d_head])).reshape([config.n_heads, config.d_head])
     }
 
-    /// Grouped heads repeated for the query heads they serve.
+    /// Repeats key and value heads for the query heads that share them.
     fn ungrouped(&self, by_head: Tensor<3>) -> Tensor<3> {
         let [kv, a, b] = by_head.dims();
         let group = self.config().n_heads / kv;
@@ -203,7 +203,7 @@ fn by_head_in(linear: &Linear, heads: usize) -> Tensor<3> {
     weight.reshape([d_model, heads, width / heads]).swap_dims(0, 1)
 }
 
-/// `[d_out]`, zeros where there is none.
+/// `[d_out]`, zeros if there is none.
 fn bias(linear: &Linear) -> Tensor<1> {
     let weight = linear.matrix();
     linear.bias.as_ref().map_or_else(|| Tensor::zeros([weight.dims()[1]], &weight.device()), Param::val)
@@ -221,7 +221,7 @@ impl ModuleVisitor for Parameters {
         self.found.push((self.path.join("."), Activation::new(param.val())));
     }
 
-    /// An enum's variant is no part of the path: `blocks.0.mlp.w_in`, whichever kind of MLP it is.
+    /// An enum's variant is not part of the path: it is `blocks.0.mlp.w_in` for every kind of MLP.
     fn enter_module(&mut self, name: &str, container: &str) {
         if !container.starts_with("Enum:") {
             self.path.push(name.to_owned());

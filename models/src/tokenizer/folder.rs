@@ -1,4 +1,5 @@
-//! The tokenizer of a folder: `tokenizer.json`, or GPT-2's older `vocab.json` and `merges.txt`; and which token begins a text.
+//! The tokenizer of a folder (`tokenizer.json`, or GPT-2's older `vocab.json` and `merges.txt`), and the token that
+//! begins a text.
 
 use std::path::Path;
 
@@ -12,21 +13,22 @@ use super::{Tokenizer, failed};
 use crate::error::{Error, Result};
 use crate::ground::files::{is_there, read_json, text};
 
-/// A file of merges beyond this is none.
+/// Limit on the bytes of a file of merges.
 const LIMIT: u64 = 64 << 20;
 
-/// Whose two files are read. Others split text another way, which the files do not say: their models are without a tokenizer.
+/// The tokenizer classes whose two files are read. Other classes split text in ways that the files do not say, so their
+/// models have no tokenizer.
 const CLASSES: [&str; 2] = ["GPT2Tokenizer", "GPT2TokenizerFast"];
 
-/// What GPT-2's tokenizer calls each of its special tokens where nothing else is said.
+/// The default of every special token of GPT-2's tokenizer.
 const SPECIAL: &str = "<|endoftext|>";
 
 impl Tokenizer {
-    /// A folder's tokenizer, where it has one.
+    /// The tokenizer of a folder, if it has one.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when a file of it is broken.
+    /// [`Error::File`] if one of its files is broken.
     pub fn from_folder(folder: &Path) -> Result<Option<Self>> {
         let settings = settings(folder, "tokenizer_config.json")?;
         let (whole, words) = (folder.join("tokenizer.json"), folder.join("vocab.json"));
@@ -45,7 +47,7 @@ impl Tokenizer {
         Ok(Some(tokenizer.with_bos(bos)))
     }
 
-    /// `bos_token_id` of the first file that has one which is a token.
+    /// `bos_token_id` from the first file in which it is a known token.
     fn first_numbered(&self, folder: &Path) -> Result<Option<u32>> {
         for file in ["generation_config.json", "config.json"] {
             let id = settings(folder, file)?.get("bos_token_id").and_then(Value::as_u64);
@@ -58,7 +60,7 @@ impl Tokenizer {
     }
 }
 
-/// A JSON file of a folder; `null` where there is none.
+/// A JSON file of a folder; `null` if there is none.
 fn settings(folder: &Path, file: &str) -> Result<Value> {
     let path = folder.join(file);
     if is_there(&path)? { read_json(&path) } else { Ok(Value::Null) }
@@ -75,12 +77,13 @@ fn of_gpt2(settings: &Value) -> bool {
     class.is_none_or(|class| CLASSES.contains(&class))
 }
 
-/// GPT-2's two files, as transformers turns them into a `tokenizer.json`.
+/// Turns GPT-2's two files into a tokenizer, as transformers does.
 fn older(folder: &Path, settings: &Value) -> Result<Tokenizer> {
     let (words, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
     let broken = |error: serde_json::Error| {
-        let problem =
-            format!("with merges.txt it is no vocabulary of GPT-2's kind: {error}; download both files again");
+        let problem = format!(
+            "together with merges.txt it is not a vocabulary of GPT-2's kind: {error}; download both files again"
+        );
         Error::file(&words, problem)
     };
     let model = json!({ "type": "BPE", "vocab": read_json(&words)?, "merges": pairs(&merges)? });
@@ -100,20 +103,20 @@ fn older(folder: &Path, settings: &Value) -> Result<Tokenizer> {
     Tokenizer::whole(inner, None)
 }
 
-/// Two parts a line, behind a line that says which version it is.
+/// Two parts a line, after a line with the version.
 fn pairs(merges: &Path) -> Result<Vec<(String, String)>> {
     let text = text(merges, LIMIT)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
     let pair = |(index, line): (usize, &str)| {
         let (first, second) = line.split_once(' ').ok_or_else(|| {
-            Error::file(merges, format!("line {} is not two parts with a blank between; download it again", index + 1))
+            Error::file(merges, format!("line {} is not two parts with a space between; download it again", index + 1))
         })?;
         Ok((first.to_owned(), second.to_owned()))
     };
     lines.map(pair).collect()
 }
 
-/// Puts a token in front of every text.
+/// Puts a token at the start of every text.
 fn begin(inner: &mut Inner, token: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let id = inner.token_to_id(token).unwrap_or_default();
     let template = TemplateProcessing::builder()

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ground::files::text;
 use crate::ground::nearest::nearest;
 
-/// A `tokenizer.json` beyond this is none: the largest vocabularies take a seventh of it.
+/// Limit on the bytes of a `tokenizer.json`. The largest vocabularies take a seventh of it.
 const LIMIT: u64 = 256 << 20;
 
 /// A model's tokenizer.
@@ -25,28 +25,29 @@ pub struct Tokenizer {
     bos: Option<u32>,
 }
 
-/// Whether a beginning-of-sequence token is put in front.
+/// Whether a beginning-of-sequence token (BOS) is put at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bos {
-    /// As `tokenizer.json` does it by itself: GPT-2 adds none, Llama does.
+    /// As `tokenizer.json` says: GPT-2's adds none, Llama's adds one.
     #[default]
     AsTokenizer,
-    /// Exactly one in front.
+    /// Exactly one at the start.
     Prepend,
     /// None.
     Omit,
 }
 
-/// Tokens of a text, with where each stands in it.
+/// The tokens of a text, with the place of each in the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// Ids.
     pub ids: Vec<u32>,
     /// Entries of the vocabulary, such as `Ġworld`.
     pub tokens: Vec<String>,
-    /// Bytes `start..end` of the text: of a pair, of the text the token belongs to. `0..0` where the tokenizer added it.
+    /// Bytes `start..end` of the text; for a pair, of the text the token belongs to. `0..0` if the tokenizer added the
+    /// token.
     pub offsets: Vec<(usize, usize)>,
-    /// Which text of a pair: 0 or 1.
+    /// The text of a pair that the token belongs to: 0 or 1.
     pub type_ids: Vec<u32>,
 }
 
@@ -61,38 +62,38 @@ pub enum Occurrence {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`; `bos` is the id of its beginning-of-sequence token, where it has one.
+    /// Reads a `tokenizer.json`; `bos` is the id of its beginning-of-sequence token, if it has one.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when the file is missing or is no tokenizer.
+    /// [`Error::File`] if the file is missing or is not a tokenizer.
     pub fn from_file(path: &Path, bos: Option<u32>) -> Result<Self> {
         let inner = parsed(text(path, LIMIT)?.as_bytes())
             .map_err(|error| Error::file(path, format!("not a tokenizer.json: {error}; download it again")))?;
         Self::whole(inner, bos)
     }
 
-    /// Reads a `tokenizer.json` held in memory.
+    /// Reads a `tokenizer.json` from memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] when it is no tokenizer.
+    /// [`Error::Tokenizer`] if it is not a tokenizer.
     pub fn from_bytes(bytes: &[u8], bos: Option<u32>) -> Result<Self> {
         Self::whole(parsed(bytes).map_err(|error| failed("load", &*error))?, bos)
     }
 
-    /// Without the file's own padding and truncation, which would change a prompt unasked; transformers drops them too.
+    /// Turns off the file's own padding and truncation, which would change a prompt unasked; so does transformers.
     fn whole(mut inner: Inner, bos: Option<u32>) -> Result<Self> {
         inner.with_padding(None).with_truncation(None).map_err(|error| failed("load", &*error))?;
         Ok(Self { inner, bos })
     }
 
-    /// The id of the beginning-of-sequence token, where there is one.
+    /// The id of the beginning-of-sequence token, if there is one.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
-    /// With this beginning-of-sequence token.
+    /// Sets the beginning-of-sequence token.
     #[must_use]
     pub fn with_bos(mut self, bos: Option<u32>) -> Self {
         self.bos = bos;
@@ -110,14 +111,14 @@ impl Tokenizer {
         added.filter(|(_, token)| token.special).map(|(id, token)| (id, token.content)).collect()
     }
 
-    /// How many tokens there are, added ones included.
+    /// The number of tokens, including added ones.
     pub fn len(&self) -> usize {
         let model = self.inner.get_model();
         let added = self.inner.get_added_vocabulary().get_vocab();
         model.get_vocab_size() + added.keys().filter(|token| model.token_to_id(token).is_none()).count()
     }
 
-    /// Whether there are none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -126,12 +127,12 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] when the text cannot be encoded, or a BOS is asked for and there is none.
+    /// [`Error::Tokenizer`] if the text cannot be encoded, or a BOS is asked for and there is none.
     pub fn encode(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
         Ok(self.encode_with_offsets(text, bos)?.ids)
     }
 
-    /// Text to ids, with the entry, the bytes and the text each stands for.
+    /// Text to ids, each with its entry in the vocabulary, its bytes and its text.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] when a text cannot be encoded.
+    /// [`Error::Tokenizer`] if a text cannot be encoded.
     pub fn encode_pair(&self, first: &str, second: &str) -> Result<Encoded> {
         self.encoded((first, second), true)
     }
@@ -170,37 +171,37 @@ impl Tokenizer {
         })
     }
 
-    /// Ids to text, special tokens included.
+    /// Ids to text, with special tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for an id there is no token for.
+    /// [`Error::OutOfRange`] for an unknown id.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.known(ids)?;
         self.inner.decode(ids, false).map_err(|error| failed("decode", &*error))
     }
 
-    /// Ids to text, special tokens left out.
+    /// Ids to text, without special tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for an id there is no token for.
+    /// [`Error::OutOfRange`] for an unknown id.
     pub fn decode_text(&self, ids: &[u32]) -> Result<String> {
         self.known(ids)?;
         self.inner.decode(ids, true).map_err(|error| failed("decode", &*error))
     }
 
-    /// Each id's own text, leading spaces kept.
+    /// The text of each id, with leading spaces.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for an id there is no token for.
+    /// [`Error::OutOfRange`] for an unknown id.
     pub fn pieces(&self, ids: &[u32]) -> Result<Vec<String>> {
         self.known(ids)?;
         ids.iter().map(|id| self.piece(*id)).collect()
     }
 
-    /// `SentencePiece`'s decoder drops a leading blank; the entry still has it, as `▁`.
+    /// `SentencePiece`'s decoder drops a leading space; the entry still has it, as `▁`.
     fn piece(&self, id: u32) -> Result<String> {
         let entry = self.inner.id_to_token(id).unwrap_or_default();
         let alone = self.inner.decode(&[id], false).map_err(|error| failed("decode", &*error))?;
@@ -213,11 +214,11 @@ impl Tokenizer {
         })
     }
 
-    /// The one id of a string that is exactly one token.
+    /// The id of a string that is exactly one token.
     ///
     /// # Errors
     ///
-    /// [`Error::NotOneToken`] with the pieces it falls into.
+    /// [`Error::NotOneToken`] with the tokens it consists of.
     pub fn single(&self, text: &str) -> Result<u32> {
         let ids = self.encode(text, Bos::Omit)?;
         match ids.as_slice() {
@@ -256,7 +257,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] when it cannot be written out.
+    /// [`Error::Tokenizer`] if it cannot be written.
     pub fn to_json(&self) -> Result<String> {
         self.inner.to_string(false).map_err(|error| failed("serialise", &*error))
     }
@@ -267,8 +268,8 @@ impl Tokenizer {
     }
 }
 
-/// A tokenizer of byte pairs, as most are, by its own reader: the one of any kind holds two trees of the file on its way, a
-/// quarter of a small model's weights.
+/// Reads a byte-pair tokenizer, as most are, with its own reader. The general reader holds two trees of the file
+/// meanwhile, as much memory as a quarter of a small model's weights.
 fn parsed(bytes: &[u8]) -> tokenizers::Result<Inner> {
     type BytePairs = TokenizerImpl<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
     serde_json::from_slice::<BytePairs>(bytes).map_or_else(|_| Inner::from_bytes(bytes), |inner| Ok(inner.into()))
