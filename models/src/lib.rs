@@ -1,7 +1,7 @@
 //! Hookable Burn transformers that match Hugging Face's numbers.
 //!
 //! One transformer whose every named tensor can be read, edited and differentiated, and a small
-//! translation file for each architecture. Knows sites and hooks; knows no tool and no bench.
+//! translation file for each architecture. This crate has sites and hooks, but no tools and no benches.
 
 // `#[hooked]` writes `::arrakis::` paths; in this crate they lead here.
 extern crate self as arrakis;

@@ -1,6 +1,6 @@
-//! Sizes as a person reads them.
+//! Sizes in a readable form.
 
-/// Bytes in the unit that fits, of 1000: `1.5 kB`.
+/// A number of bytes in the unit that fits, in steps of 1000: `1.5 kB`.
 pub fn human_bytes(count: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     if count < 1000 {

@@ -1,16 +1,16 @@
-//! The profile that makes dev builds fast, and what is said where it is missing.
+//! The profile that makes dev builds fast, and the notice if it is missing.
 //!
-//! Cargo's own dev profile compiles dependencies without optimisation, and a forward then takes 80 times as long.
+//! Cargo's own dev profile compiles dependencies without optimisation. A forward pass then takes 80 times as long.
 
-/// The lines of a `Cargo.toml`: optimised packages that compute, everything else built fast.
+/// Lines for a `Cargo.toml`, which optimise the packages that compute and build the others fast.
 ///
-/// Cargo reads profiles from the root of a workspace alone, so a crate that depends on this one has to hold them itself.
+/// Cargo reads profiles only from the root of a workspace, so a crate that depends on this one must have them itself.
 pub const DEV_PROFILE: &str = include_str!("../../dev-profile.toml");
 
-/// The variable that silences the notice when it is `1`.
+/// The variable that hides the notice if it is `1`.
 pub const ALLOW_VARIABLE: &str = "ARRAKIS_ALLOW_UNOPTIMIZED";
 
-/// Says on the standard error, once a process, that this code was compiled without optimisation.
+/// Prints to stderr, once a process, that this code was compiled without optimisation.
 pub(crate) fn warn_unoptimized() {
     let allowed = std::env::var(ALLOW_VARIABLE).is_ok_and(|value| value == "1");
     if let Some(text) = notice(env!("ARRAKIS_OPT_LEVEL"), allowed) {
@@ -18,7 +18,7 @@ pub(crate) fn warn_unoptimized() {
     }
 }
 
-/// What is said of code compiled at an `opt-level`.
+/// The notice for code compiled at an `opt-level`, if it needs one.
 fn notice(opt_level: &str, allowed: bool) -> Option<String> {
     let slow = opt_level == "0" && !allowed;
     slow.then(|| {

@@ -1,26 +1,26 @@
-//! Where tensors live: a GPU that is really there, else the CPU; and the one place reads go through.
+//! The device of tensors: a real GPU if there is one, else the CPU. All reads from a device go through here.
 
 use burn::tensor::{Device, Tensor};
 
 use crate::ground::error::{Error, Result};
 
-/// The device a run uses, with what to call it.
+/// The device a run uses, with its name.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The device.
     pub device: Device,
-    /// Its name, as said aloud.
+    /// Its name, for people to read.
     pub name: String,
 }
 
-/// The variable that names the device, where no argument does.
+/// The variable that names the device if no argument does.
 pub const DEVICE_VARIABLE: &str = "ARRAKIS_DEVICE";
 
-/// The named device, else the one `ARRAKIS_DEVICE` names, else a GPU if one is there, else the CPU.
+/// The named device, else the one `ARRAKIS_DEVICE` names, else a GPU if there is one, else the CPU.
 ///
 /// # Errors
 ///
-/// [`Error::Device`] for a name that is not known or a GPU that is not there.
+/// [`Error::Device`] for an unknown name or a GPU that does not exist.
 pub fn choose(name: Option<&str>) -> Result<Chosen> {
     let variable = std::env::var(DEVICE_VARIABLE).ok().filter(|name| !name.is_empty());
     match name.map(str::to_owned).or(variable) {
@@ -57,11 +57,11 @@ fn named(name: &str) -> Result<Chosen> {
     }
 }
 
-/// What GPU drivers put into `/dev` on Linux: render nodes, NVIDIA's and AMD's own, WSL's, phones'.
+/// Entries that GPU drivers create in `/dev` on Linux: render nodes, and those of NVIDIA, AMD, WSL and phones.
 #[cfg(feature = "wgpu")]
 const GPU_NODES: [&str; 6] = ["dri", "nvidiactl", "kfd", "dxg", "mali0", "kgsl-3d0"];
 
-/// Whether a probe can find anything: it loads whatever graphics stack is installed, some 80 MB, also for nothing.
+/// Whether a probe for GPUs can find one. A probe loads the whole installed graphics stack, about 80 MB.
 #[cfg(feature = "wgpu")]
 fn may_have_gpu() -> bool {
     !cfg!(target_os = "linux") || GPU_NODES.iter().any(|node| std::path::Path::new("/dev").join(node).exists())
@@ -82,7 +82,7 @@ fn gpu() -> Option<Chosen> {
     None
 }
 
-/// A software adapter (llvmpipe), which the probe for real GPUs leaves out; for tests of the GPU path.
+/// A software adapter (llvmpipe) for tests of the GPU path. The probe for real GPUs ignores it.
 #[cfg(feature = "wgpu")]
 fn software() -> Result<Chosen> {
     use burn::tensor::{DeviceKind, DeviceType};
@@ -90,7 +90,8 @@ fn software() -> Result<Chosen> {
     if found.is_empty() {
         return Err(Error::Device {
             device: "wgpu-software".into(),
-            problem: "no wgpu adapter at all, not even a software one; on Debian `mesa-vulkan-drivers` has one".into(),
+            problem: "no wgpu adapter was found, not even a software one; on Debian, install `mesa-vulkan-drivers`"
+                .into(),
         });
     }
     Ok(Chosen { device: Device::wgpu(DeviceKind::DefaultDevice), name: "wgpu (default adapter)".into() })
@@ -104,7 +105,7 @@ fn software() -> Result<Chosen> {
     })
 }
 
-/// Reads a tensor's numbers as `f32`, row-major. GPU failures of earlier operations appear here.
+/// Reads a tensor's numbers as `f32`, row-major. Failures of earlier GPU operations appear here.
 ///
 /// # Errors
 ///
@@ -114,7 +115,7 @@ pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.try_into_vec_as::<f32>().map_err(|error| device_error(&device, &error))
 }
 
-/// Waits for all work on the device.
+/// Waits until all work on the device is done.
 ///
 /// # Errors
 ///
@@ -123,7 +124,7 @@ pub fn sync(device: &Device) -> Result<()> {
     device.sync().map_err(|error| device_error(device, &error))
 }
 
-/// Burn's chain of causes has its root last; a person needs it first.
+/// Burn's chain of causes ends with the root. A message starts with it.
 fn device_error(device: &Device, error: &dyn std::error::Error) -> Error {
     let mut causes = vec![error.to_string()];
     let mut source = error.source();

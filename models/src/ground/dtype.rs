@@ -1,4 +1,4 @@
-//! Element types of files, as numbers of ours.
+//! Converts the element types of files to `f32`.
 
 use safetensors::tensor::Dtype;
 

@@ -1,4 +1,4 @@
-//! What everything here stands on: errors, devices, element types, files, and what is said to the user.
+//! What everything else here uses: errors, devices, element types, files, and messages to the user.
 
 pub mod bytes;
 pub mod dev_profile;

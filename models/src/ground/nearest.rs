@@ -1,4 +1,4 @@
-//! The known name that was probably meant.
+//! Finds the known name that was probably meant.
 
 /// The known name most like the one asked for.
 pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
@@ -10,12 +10,12 @@ pub fn nearest<S: AsRef<str>>(asked: &str, known: &[S]) -> Option<String> {
     best.map(|(_, name)| name.to_owned())
 }
 
-/// The same, where its likeness is at least `least`, 0 to 1: what is less alike was not meant.
+/// The known name most like the one asked for, if its likeness is at least `least`, from 0 to 1.
 pub fn nearest_alike<S: AsRef<str>>(asked: &str, known: &[S], least: f64) -> Option<String> {
     nearest(asked, known).filter(|near| strsim::normalized_damerau_levenshtein(asked, near) >= least)
 }
 
-/// What an error adds to a name that is not known: the nearest one as a question, `otherwise` where there is none.
+/// What an error adds after an unknown name: the nearest name as a question, or `otherwise` if there is none.
 pub fn did_you_mean(nearest: Option<&str>, otherwise: &str) -> String {
     nearest.map_or_else(|| otherwise.to_owned(), |name| format!("; did you mean `{name}`?"))
 }
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_where_there_is_a_name() {
+    fn a_nearest_name_becomes_a_question() {
         assert_eq!(did_you_mean(Some("sweep"), ""), "; did you mean `sweep`?");
         assert_eq!(did_you_mean(None, "; list them"), "; list them");
     }

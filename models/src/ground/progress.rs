@@ -1,4 +1,4 @@
-//! Bars for what takes longer than a moment: on the standard error, with the time left, and only where it is a terminal.
+//! Progress bars with the time left, on stderr, and only if it is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -9,7 +9,7 @@ pub fn bar(what: &str, unit: &str, length: usize) -> ProgressBar {
     ProgressBar::new(length as u64).with_style(style).with_message(what.to_owned())
 }
 
-/// A bar nobody sees.
+/// A hidden bar.
 pub fn hidden() -> ProgressBar {
     ProgressBar::hidden()
 }

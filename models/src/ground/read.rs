@@ -1,24 +1,24 @@
-//! Reading a tensor: its numbers, row-major, with late failures of a GPU as errors of this crate.
+//! Reads a tensor's numbers, row-major. Late failures of a GPU become errors of this crate.
 
 use burn::tensor::Tensor;
 
 use crate::ground::device;
 use crate::ground::error::{Error, Result};
 
-/// Numbers of a tensor: `tensor.read()?`. The prelude brings the methods without the name.
+/// Reads the numbers of a tensor: `tensor.read()?`. The prelude imports the methods without the trait's name.
 pub trait TensorRead {
     /// All numbers, row-major, as `f32`.
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] with the root cause first: failures of earlier operations on a GPU appear here.
+    /// [`Error::Device`] with the root cause first. Failures of earlier GPU operations appear here.
     fn read(&self) -> Result<Vec<f32>>;
 
     /// The number of a tensor that holds exactly one.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] for another number of numbers, and those of [`TensorRead::read`].
+    /// [`Error::Count`] if it does not hold exactly one number, and those of [`TensorRead::read`].
     fn read_one(&self) -> Result<f32>;
 }
 
@@ -40,8 +40,7 @@ impl<const D: usize> TensorRead for Tensor<D> {
 
 /// The last position of logits or of a residual stream: `logits.last().read()?`.
 pub trait LastPosition {
-    /// The last position of `[batch, pos, width]`, as `[batch, width]`. The slot counts, also where it holds padding:
-    /// pad on the left.
+    /// The last position of `[batch, pos, width]`, as `[batch, width]`. It may be padding, so pad a batch on the left.
     #[must_use]
     fn last(&self) -> Tensor<2>;
 }

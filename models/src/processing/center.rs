@@ -1,11 +1,11 @@
-//! Means that nothing reads, removed.
+//! Removes means that nothing reads.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::transformer::{Linear, Neurons, Transformer, widened};
 
-/// `W_E`, `W_pos`, `W_O`, `b_O`, `W_out`, `b_out` lose their mean over `d_model`.
+/// Subtracts from `W_E`, `W_pos`, `W_O`, `b_O`, `W_out` and `b_out` their mean over `d_model`.
 pub(super) fn writing_weights(net: Transformer) -> Transformer {
     let mut net = untied(net);
     net.embed.weight = rows_centred(&net.embed.weight);
@@ -22,7 +22,7 @@ pub(super) fn writing_weights(net: Transformer) -> Transformer {
     net
 }
 
-/// `W_U` and `b_U` lose their mean over the vocabulary.
+/// Subtracts from `W_U` and `b_U` their mean over the vocabulary.
 pub(super) fn unembed(net: Transformer) -> Transformer {
     let mut net = untied(net);
     net.unembed.weight = net.unembed.weight.as_ref().map(rows_centred);
@@ -32,7 +32,7 @@ pub(super) fn unembed(net: Transformer) -> Transformer {
     net
 }
 
-/// The unembedding as a matrix of its own, so that it can differ from the embedding.
+/// Makes the unembedding a separate matrix, so that it can differ from the embedding.
 fn untied(mut net: Transformer) -> Transformer {
     if net.unembed.weight.is_none() {
         net.unembed.weight = Some(Param::from_tensor(net.unembedding()));

@@ -1,4 +1,4 @@
-//! A norm's weight and bias into the matrices that read it.
+//! Folds a norm's weight and bias into the matrices that read it.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -55,7 +55,8 @@ fn into_unembed(mut net: Transformer) -> Transformer {
     net
 }
 
-/// `b += norm_b W`, `W *= norm_w`; LayerNorm's output has no mean, so its readers lose theirs over `d_model`.
+/// `b += norm_b W`, `W *= norm_w`. LayerNorm's output has mean zero, so the matrices that read it are centred over
+/// `d_model`.
 fn fold(norm: &Norm, linear: &mut Linear) {
     let mut weight = linear.matrix();
     if let Some(norm_bias) = &norm.bias {

@@ -1,11 +1,11 @@
-//! Value biases into the output bias.
+//! Folds value biases into the output bias.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::transformer::Transformer;
 
-/// `b_O += sum_h b_V[h] W_O[h]`, `b_V = 0`: every row of a pattern sums to one, so the value bias always arrives whole.
+/// `b_O += sum_h b_V[h] W_O[h]`, `b_V = 0`. Every row of a pattern sums to one, so a value bias adds a constant.
 pub(super) fn apply(mut net: Transformer) -> Transformer {
     let config = net.config.clone();
     for block in &mut net.blocks {

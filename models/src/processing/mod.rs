@@ -1,6 +1,6 @@
-//! Rewriting weights without changing what the model predicts: each step alone, or TransformerLens's set.
+//! Rewrites weights without changing what the model predicts: single steps, or TransformerLens's set.
 //!
-//! A processed model keeps the raw one: [`HookedTransformer::unprocessed`] gives back the bits.
+//! A processed model keeps the raw one, which [`HookedTransformer::unprocessed`] returns bit for bit.
 //!
 //! Source: `HookedTransformer.process_weights_` of TransformerLens 2.18.
 
@@ -15,31 +15,32 @@ use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
 use crate::transformer::{NormKind, NormPlacement, Transformer};
 
-/// One rewriting of the weights.
+/// One step of processing the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Each norm's weight and bias moves into the matrices that read it; LayerNorm's readers are centred.
+    /// Moves each norm's weight and bias into the matrices that read it, and centres matrices that read a LayerNorm.
     FoldLn,
-    /// What writes to the stream loses its mean over `d_model`, which LayerNorm removes anyway.
+    /// Centres weights that write to the stream over `d_model`; LayerNorm removes that mean anyway.
     CenterWritingWeights,
-    /// Logits lose their mean over the vocabulary, which softmax does not see.
+    /// Centres logits over the vocabulary; softmax does not depend on their mean.
     CenterUnembed,
-    /// Value biases move into the output bias: rows of a pattern sum to one.
+    /// Moves value biases into the output bias, which is exact because rows of a pattern sum to one.
     FoldValueBiases,
-    /// Each head's `W_Q W_Kᵀ` and `W_V W_O` in the factors of their singular value decompositions: columns of queries
-    /// and keys are orthogonal and as long as each other, `W_O` only rotates. Not in the default set.
+    /// Factors each head's `W_Q W_Kᵀ` and `W_V W_O` by their singular value decompositions. The columns of `W_Q` and of
+    /// `W_K` are then orthogonal, with equal lengths in both; the rows of `W_O` are orthonormal. Not in the default
+    /// set.
     RefactorFactoredAttnMatrices,
 }
 
 impl Step {
-    /// TransformerLens's default set for this model: the centring of writing weights is for LayerNorm only.
+    /// TransformerLens's default set for this model. Weights that write to the stream are centred only with LayerNorm.
     pub fn defaults(model: &HookedTransformer) -> Vec<Self> {
         let all = [Self::FoldLn, Self::CenterWritingWeights, Self::CenterUnembed, Self::FoldValueBiases];
         all.into_iter().filter(|step| step.refusal(model.net()).is_none()).collect()
     }
 
-    /// Why the step would change predictions or make no sense here.
+    /// Why the step would change this model's predictions, or does not apply to it.
     fn refusal(self, net: &Transformer) -> Option<&'static str> {
         let config = &net.config;
         match self {
@@ -51,7 +52,7 @@ impl Step {
                 Some("its norms do not centre, so they read the mean of the stream")
             }
             Self::CenterWritingWeights if config.norm_placement != NormPlacement::Pre => {
-                Some("norms follow what writes to the stream")
+                Some("norms come after the weights that write to the stream")
             }
             Self::CenterWritingWeights if config.embed_norm || config.d_embed.is_some() => {
                 Some("its embedding passes a norm or a projection first")
@@ -76,12 +77,12 @@ impl Step {
 }
 
 impl HookedTransformer {
-    /// The model with these steps done, in the order given. Log-probabilities stay the same.
+    /// The model after these steps, in the order given. Log-probabilities stay the same.
     ///
     /// # Errors
     ///
-    /// [`Error::LossyStep`] for a step that would change the outputs of this architecture, [`Error::NotFinite`] for weights
-    /// that are not finite where a step decomposes them.
+    /// [`Error::LossyStep`] for a step that would change the outputs of this architecture, [`Error::NotFinite`] if a
+    /// step decomposes weights that are not finite.
     pub fn process(&self, steps: &[Step]) -> Result<Self> {
         for step in steps {
             if let Some(why) = step.refusal(self.net()) {
@@ -92,7 +93,7 @@ impl HookedTransformer {
         Ok(self.processed_as(net))
     }
 
-    /// The model with TransformerLens's default steps.
+    /// The model after TransformerLens's default steps.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_and_all_keep_log_probabilities_and_undo_to_the_bit() {
+    fn steps_keep_log_probabilities_and_are_undone_to_the_bit() {
         for config in configs() {
             let raw = HookedAutoModel::lively(&config, 3).unwrap();
             let log_probs =
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_would_lose_something_is_refused() {
+    fn a_step_that_would_change_the_outputs_is_refused() {
         let model = HookedAutoModel::lively(&configs()[1], 3).unwrap();
         let error = model.process(&[Step::CenterWritingWeights]).unwrap_err();
         assert_eq!(

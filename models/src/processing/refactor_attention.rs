@@ -1,4 +1,4 @@
-//! Each head's two products in their most even factors.
+//! Factors each head's two products as evenly as possible.
 
 use burn::module::Param;
 use burn::tensor::Tensor;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::svd::svd;
 use crate::transformer::{Linear, Positions, QkNorm, Transformer, TransformerConfig};
 
-/// Why the products are not all that decides what a head does here.
+/// Why this architecture's heads do not depend on the two products alone.
 pub(super) fn refusal(config: &TransformerConfig) -> Option<&'static str> {
     let rotary = matches!(config.positions, Positions::Rotary { .. });
     let reasons = [
@@ -20,8 +20,8 @@ pub(super) fn refusal(config: &TransformerConfig) -> Option<&'static str> {
     reasons.into_iter().find_map(|(holds, why)| holds.then_some(why))
 }
 
-/// With `W_Q W_Kᵀ = U S Vᵀ`: `W_Q = U √S`, `W_K = V √S`, a bias as one more row that a constant one reads. With
-/// `W_V W_O = U S Vᵀ`: `W_V = U S`, `W_O = Vᵀ`, once value biases have moved to the output.
+/// With `W_Q W_Kᵀ = U S Vᵀ`, sets `W_Q = U √S` and `W_K = V √S`, where a bias is one more row with the constant input
+/// 1. With `W_V W_O = U S Vᵀ`, sets `W_V = U S` and `W_O = Vᵀ`, after value biases have moved to the output bias.
 pub(super) fn apply(net: Transformer) -> Result<Transformer> {
     let mut net = fold_value_biases::apply(net);
     let heads = net.config.n_heads;
@@ -63,7 +63,7 @@ fn joined(matrices: Tensor<3>) -> Param<Tensor<2>> {
     Param::from_tensor(matrices.swap_dims(0, 1).reshape([d_model, heads * d_head]))
 }
 
-/// Matrices by head, with the bias, where there is one, as the last row.
+/// Matrices by head, with the bias, if there is one, as the last row.
 fn rows(linear: &Linear, heads: usize) -> Tensor<3> {
     let matrices = matrices(linear, heads);
     let [_, _, d_head] = matrices.dims();
@@ -73,7 +73,7 @@ fn rows(linear: &Linear, heads: usize) -> Tensor<3> {
     }
 }
 
-/// The way back from [`rows`].
+/// The inverse of [`rows`].
 fn put(linear: &mut Linear, rows: Tensor<3>) {
     let [heads, _, d_head] = rows.dims();
     let d_model = linear.matrix().dims()[0];
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_stay_and_the_factors_are_even() {
+    fn logits_stay_the_same_and_the_factors_are_even() {
         let mut alibi = plain();
         alibi.positions = Positions::Alibi { scaled: false };
         let mut bare = plain();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_refused_where_it_would_lose_something_and_is_no_default() {
+    fn it_is_refused_if_outputs_would_change_and_is_not_a_default() {
         let mut rotary = plain();
         let rope = Rope { theta: 1e4, dims: 4, interleaved: false, scaling: RopeScaling::Default };
         rotary.positions = Positions::Rotary { ropes: vec![rope], by_layer: vec![0, 0] };

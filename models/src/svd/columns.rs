@@ -3,7 +3,7 @@
 /// A matrix, column by column.
 pub(super) type Columns = Vec<Vec<f64>>;
 
-/// Four sums side by side, so that no product waits for the one before.
+/// Uses four independent sums, so that no addition waits for the one before.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (fours, others) = (a.chunks_exact(4).zip(b.chunks_exact(4)), a.len() / 4 * 4);
     let mut sums = [0.0; 4];
@@ -42,7 +42,7 @@ pub(super) fn product(a: &Columns, b: &Columns, len: usize) -> Columns {
     b.iter().map(combined).collect()
 }
 
-/// Rows as columns; a matrix of columns of `len` numbers has `len` rows.
+/// The transpose. `len` is the length of a column, and so the number of rows.
 pub(super) fn transposed(a: &Columns, len: usize) -> Columns {
     (0..len).map(|row| a.iter().map(|column| column[row]).collect()).collect()
 }

@@ -1,14 +1,15 @@
-//! Singular values by rotating columns until they are orthogonal, pair by pair (one-sided Jacobi).
+//! Singular values by one-sided Jacobi: pairs of columns are rotated until all are orthogonal.
 //!
-//! Unlike QR iterations it needs no shifts, and stops on any matrix: a rank below full, equal values, zeros.
+//! Unlike QR iterations it needs no shifts, and it ends for every matrix, also with low rank, equal values or zeros.
 //! Source: Demmel and Veselić, "Jacobi's method is more accurate than QR", 1992, algorithm 4.1.
 
 use super::columns::{Columns, add, dot, norm, transposed, unit};
 
-/// Below this, relative to the columns' lengths, a pair is orthogonal; relative to the matrix, a column is zero.
+/// A pair whose product is below this, relative to the columns' lengths, counts as orthogonal. A column below this,
+/// relative to the matrix, counts as zero.
 const NEGLIGIBLE: f64 = 1e-14;
 
-/// Rounds over all pairs; around ten are needed.
+/// The most rounds over all pairs; about ten are needed.
 const ROUNDS: usize = 60;
 
 /// `a = u diag(s) vᵀ` with `min(rows, columns)` singular values, largest first; columns of `len` numbers.
@@ -21,7 +22,7 @@ pub(super) fn svd(a: Columns, len: usize) -> (Columns, Vec<f64>, Columns) {
     tall(a, len)
 }
 
-/// At least as many rows as columns.
+/// The same for a matrix with at least as many rows as columns.
 fn tall(mut a: Columns, len: usize) -> (Columns, Vec<f64>, Columns) {
     let width = a.len();
     let mut v: Columns = (0..width).map(|index| unit(width, index)).collect();
@@ -49,7 +50,7 @@ fn tall(mut a: Columns, len: usize) -> (Columns, Vec<f64>, Columns) {
     (u, s, v)
 }
 
-/// Cosine and sine of the angle that makes two columns orthogonal; `None` where they are, or one is zero.
+/// Cosine and sine of the angle that makes two columns orthogonal; `None` if they already are, or one is zero.
 fn rotation(left: &[f64], right: &[f64], zero: f64) -> Option<(f64, f64)> {
     let (alpha, beta, gamma) = (dot(left, left), dot(right, right), dot(left, right));
     if alpha.min(beta) <= zero * zero || gamma.abs() <= NEGLIGIBLE * (alpha * beta).sqrt() {
@@ -68,13 +69,13 @@ fn rotate(columns: &mut Columns, left: usize, right: usize, cos: f64, sin: f64) 
     }
 }
 
-/// A unit vector orthogonal to orthonormal ones: what the basis vector furthest from them leaves. Fewer than `len`
-/// vectors leave at least `1 / len` of one.
+/// A unit vector orthogonal to the given orthonormal ones: the remainder of the basis vector furthest from them. For
+/// fewer than `len` vectors, some basis vector keeps at least `1 / len` of its squared length.
 fn orthogonal(columns: &Columns, len: usize) -> Vec<f64> {
     let taken = |row: usize| columns.iter().map(|column| column[row] * column[row]).sum::<f64>();
     let furthest = (0..len).min_by(|a, b| taken(*a).total_cmp(&taken(*b))).unwrap_or(0);
     let mut left = unit(len, furthest);
-    // The second time removes what rounding left of the first.
+    // The second pass removes rounding errors of the first.
     for _ in 0..2 {
         for column in columns {
             let along = dot(column, &left);

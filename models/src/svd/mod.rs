@@ -1,6 +1,6 @@
-//! The singular value decomposition of products of thin matrices, which are never multiplied out.
+//! The singular value decomposition of products of thin matrices, without computing the products.
 //!
-//! Burn's `linalg::svd` (0.22.1) panics on some matrices below full rank, so this one is ours.
+//! This is our own, because Burn's `linalg::svd` (0.22.1) panics on some matrices below full rank.
 
 mod columns;
 mod jacobi;
@@ -23,13 +23,13 @@ pub struct Svd {
     pub v: Tensor<3>,
 }
 
-/// Decomposes `a b`, `[n, l, k] × [n, k, r]`: as many singular values as the thinnest axis of all is long.
+/// Decomposes `a b`, `[n, l, k] × [n, k, r]`. There are `min(l, k, r)` singular values.
 ///
-/// Each factor gives its orthonormal columns, and only what is left between them, at most `k × k`, is decomposed.
-/// Computed in float64 on the CPU; the result is on the device of `a`. The sign of each pair of columns of `u` and `v`
-/// is arbitrary.
+/// Each factor is split into orthonormal columns and a rest, and only the product of the rests, at most `k × k`, is
+/// decomposed. Computed in float64 on the CPU; the result is on the device of `a`. The sign of each pair of columns of
+/// `u` and `v` is arbitrary.
 ///
-/// The result is that of `FactoredMatrix.svd` of TransformerLens 2.18.
+/// The result is the same as that of `FactoredMatrix.svd` in TransformerLens 2.18.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
             return Err(Error::Count { what: what.into(), expected, actual });
         }
     }
-    // Row-major, so that both lie as columns: those of `a`, and those of `bᵀ`.
+    // Row-major, so that the columns of both `a` and `bᵀ` are contiguous.
     let (left, right) = (numbers(&a.clone().swap_dims(1, 2))?, numbers(b)?);
     let of_head = |head| thin(columns(&left, head, [k, l]), columns(&right, head, [k, r]), [l, r]);
     let (mut u, mut s, mut v) = (Vec::new(), Vec::new(), Vec::new());
@@ -59,7 +59,7 @@ pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
     })
 }
 
-/// What is found for each of `0..count`, in order, a run of them on each thread of the processor.
+/// The results for `0..count`, in order, computed in one range a thread.
 fn in_parallel<T: Send>(count: usize, find: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let each = count.div_ceil(threads).max(1);
@@ -71,7 +71,7 @@ fn in_parallel<T: Send>(count: usize, find: impl Fn(usize) -> T + Sync) -> Vec<T
     })
 }
 
-/// Of `a bᵀ`, columns of `l` and of `r` numbers.
+/// Decomposes `a bᵀ`, given as columns of `l` and of `r` numbers.
 fn thin(a: Columns, b: Columns, [l, r]: [usize; 2]) -> (Columns, Vec<f64>, Columns) {
     let ((q_a, r_a), (q_b, r_b)) = (qr::qr(a, l), qr::qr(b, r));
     let between = product(&r_a, &transposed(&r_b, q_b.len()), q_a.len());
@@ -79,7 +79,7 @@ fn thin(a: Columns, b: Columns, [l, r]: [usize; 2]) -> (Columns, Vec<f64>, Colum
     (product(&q_a, &u, l), s, product(&q_b, &v, r))
 }
 
-/// The numbers, row-major, which must be finite.
+/// The numbers in row-major order, which must be finite.
 fn numbers(tensor: &Tensor<3>) -> Result<Vec<f32>> {
     let values = device::read(tensor.clone())?;
     if values.iter().any(|value| !value.is_finite()) {
@@ -88,7 +88,7 @@ fn numbers(tensor: &Tensor<3>) -> Result<Vec<f32>> {
     Ok(values)
 }
 
-/// Matrix `head` of a stack of `[count, len]`, whose rows are the columns.
+/// Matrix `head` of a stack of matrices `[count, len]`, with its rows as the columns.
 fn columns(values: &[f32], head: usize, [count, len]: [usize; 2]) -> Columns {
     let own = &values[head * count * len..][..count * len];
     own.chunks(len.max(1)).map(|column| column.iter().copied().map(f64::from).collect()).collect()
@@ -114,7 +114,7 @@ mod tests {
         device::read((a - b).abs().max()).unwrap()[0]
     }
 
-    /// `u diag(s) vᵀ` is `a b`, columns are orthonormal, and singular values fall and are not negative.
+    /// Checks that `u diag(s) vᵀ` is `a b`, columns are orthonormal, and singular values are sorted and not negative.
     #[track_caller]
     fn holds(a: &Tensor<3>, b: &Tensor<3>) {
         let (dense, svd) = (a.clone().matmul(b.clone()), svd(a, b).unwrap());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn of_any_shape() {
+    fn any_shape_is_decomposed() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut random =
             |dims: [usize; 3]| tensor((0..dims.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect(), dims);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn of_matrices_that_are_hard() {
+    fn difficult_matrices_are_decomposed() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for case in 0..600 {
             let [l, k, r] = [0; 3].map(|_| rng.random_range(1..9_usize));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decomposed_is_said() {
+    fn factors_that_cannot_be_decomposed_are_refused() {
         let error = svd(&tensor(vec![1.0, f32::NAN], [1, 2, 1]), &tensor(vec![1.0], [1, 1, 1])).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,4 +1,4 @@
-//! JSON files of sane size, and where in them something is wrong.
+//! JSON files of limited size, with the place of an error.
 
 use std::path::Path;
 
@@ -7,25 +7,25 @@ use serde_json::Value;
 use super::open;
 use crate::ground::error::{Error, Result};
 
-/// A JSON file beyond this is not a config, index or tokenizer.
+/// Limit on the bytes of a JSON file. No config, index or tokenizer is larger.
 const LIMIT: u64 = 64 << 20;
 
-/// Of a config alone.
+/// Limit on the bytes of a config.
 const CONFIG_LIMIT: u64 = 4 << 20;
 
-/// Of a broken line, this many characters before the place and this many after are shown.
+/// Number of characters shown before and after the error in a broken line.
 const SHOWN: usize = 40;
 
-/// Reads a JSON file of sane size.
+/// Reads a JSON file of limited size.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] when it cannot be read, [`Error::File`] when it is too large or not JSON.
+/// [`Error::Read`] if it cannot be read, [`Error::File`] if it is too large or not JSON.
 pub fn read_json(path: &Path) -> Result<Value> {
     read_up_to(path, LIMIT)
 }
 
-/// Reads a `config.json`: a parsed file takes many times its text, and no config is large.
+/// Reads a `config.json`. Its limit is lower, because no config is large and a parsed file takes many times its text.
 pub(crate) fn read_config(path: &Path) -> Result<Value> {
     read_up_to(path, CONFIG_LIMIT)
 }
@@ -35,7 +35,7 @@ fn read_up_to(path: &Path, limit: u64) -> Result<Value> {
     serde_json::from_str(&text).map_err(|error| Error::file(path, problem(&error, &text)))
 }
 
-/// What is wrong, with the place as it is written: `NaN` says more than its column.
+/// What is wrong, with the text at that place: `NaN` says more than its column.
 fn problem(error: &serde_json::Error, text: &str) -> String {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let column = line.get(..error.column().min(line.len())).map_or(0, |before| before.chars().count());

@@ -1,4 +1,4 @@
-//! Files: opened with care, read up to a sane size, written whole or not at all.
+//! Files: opened with care, read up to a limit, written whole or not at all.
 
 mod json;
 mod open;

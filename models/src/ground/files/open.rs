@@ -1,4 +1,4 @@
-//! Opening what a stranger's folder holds: regular files, and nothing that blocks or never ends.
+//! Opens files in untrusted folders: only regular files, nothing that blocks or never ends.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -7,31 +7,31 @@ use std::path::Path;
 use crate::ground::bytes::human_bytes;
 use crate::ground::error::{Error, Result};
 
-/// How a Git LFS pointer begins: the small text that stands in the place of a file not yet fetched.
+/// The start of a Git LFS pointer, the small text in place of a file that has not been fetched.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/";
 
 const UNFETCHED: &str =
     "it is a Git LFS pointer, and the file it stands for has not been fetched: run `git lfs pull` in its folder";
 
-/// What to say of a file that begins so.
+/// The problem of a file that starts with these bytes, if it is a pointer.
 fn pointer(start: &[u8]) -> Option<&'static str> {
     start.starts_with(POINTER).then_some(UNFETCHED)
 }
 
-/// The same of the eight bytes a safetensors file begins with: the length of its header, in sane files.
+/// The same for the first eight bytes of a safetensors file, which normally are the length of its header.
 pub(crate) fn pointer_length(start: [u8; 8]) -> Option<&'static str> {
     POINTER.starts_with(&start).then_some(UNFETCHED)
 }
 
-/// Whether a file is there. A link to nothing, a folder or a pipe of that name is neither a file nor nothing.
+/// Whether a file exists.
 ///
 /// # Errors
 ///
-/// [`Error::File`] when something else goes by the name.
+/// [`Error::File`] if something else has this name: a link to nothing, a folder or a pipe.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(true),
-        Ok(found) if found.is_dir() => Err(Error::file(path, "it is a folder; a file goes by this name")),
+        Ok(found) if found.is_dir() => Err(Error::file(path, "it is a folder; put a file of this name there")),
         Ok(_) => Err(Error::file(path, "it is not a regular file but a pipe or a device; put the file itself there")),
         Err(_) if std::fs::symlink_metadata(path).is_ok() => {
             Err(Error::file(path, "it is a link to a file that is not there; download it again"))
@@ -41,22 +41,22 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// Opens a regular file: opening a pipe would wait for somebody to write to it.
+/// Opens a regular file. Opening a pipe would wait until somebody writes to it.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] when it cannot be opened, [`Error::File`] when it is not a regular file.
+/// [`Error::Read`] if it cannot be opened, [`Error::File`] if it is not a regular file.
 pub(crate) fn open(path: &Path) -> Result<File> {
     is_there(path)?;
     File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-/// Reads a text of sane size, without the mark some editors put before it.
+/// Reads a text of limited size, without the byte order mark that some editors add.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] when it cannot be read; [`Error::File`] when it is empty, larger than `limit` bytes, not UTF-8, or stands
-/// for a file that was not fetched.
+/// [`Error::Read`] if it cannot be read; [`Error::File`] if it is empty, larger than `limit` bytes, not UTF-8, or a Git
+/// LFS pointer.
 pub(crate) fn text(path: &Path, limit: u64) -> Result<String> {
     let mut bytes = Vec::new();
     let read = open(path)?.take(limit + 1).read_to_end(&mut bytes);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_every_kind() {
+    fn text_is_read_or_refused_with_the_fix() {
         assert_eq!(said(b"{}").unwrap(), "{}");
         assert_eq!(said(b"\xef\xbb\xbf{}").unwrap(), "{}");
         let utf16: Vec<u8> = "{\"ä\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_file() {
+    fn things_that_are_not_files_are_named() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_there(&folder.path().join("nothing")).unwrap());
         assert!(is_there(folder.path()).unwrap_err().to_string().contains("it is a folder"));

@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written beside their place, synced, then renamed.
+//! Writes files whole or not at all: to a temporary file in the same folder, synced, then renamed.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -7,9 +7,9 @@ use tempfile::NamedTempFile;
 
 use crate::ground::error::{Error, Result};
 
-/// Writes a file, or leaves what lay there as it was. The folder must be there.
+/// Writes a file. If that fails, an old file stays as it was. The folder must exist.
 ///
-/// Like any file it may be read by whom the umask allows.
+/// Its permissions follow the umask, like those of any other file.
 ///
 /// # Errors
 ///
@@ -20,7 +20,8 @@ pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     })
 }
 
-/// The same of a file that `fill` writes: it gets the path of the file beside, which ends as the file's own does.
+/// Like [`write_whole`], for a file that `fill` writes. `fill` gets the path of the temporary file, which has the same
+/// extension.
 ///
 /// # Errors
 ///
@@ -34,11 +35,11 @@ pub fn write_whole_with<E: From<Error>>(path: &Path, fill: impl FnOnce(&Path) ->
     Ok(())
 }
 
-/// Writes a file where there is none.
+/// Writes a new file. An existing file is not touched.
 ///
 /// # Errors
 ///
-/// Those of the system, [`io::ErrorKind::AlreadyExists`] where a file goes by the name: it is not touched.
+/// Those of the system, [`io::ErrorKind::AlreadyExists`] if the file exists.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut aside = beside(path)?;
     aside.write_all(bytes)?;
@@ -47,7 +48,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A temporary file in the same folder that, unlike tempfile's default, others may read as the umask allows.
+/// A temporary file in the same folder. Its permissions follow the umask, unlike tempfile's default.
 fn beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let suffix = path.extension().map(|extension| format!(".{}", extension.to_string_lossy())).unwrap_or_default();
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_leaves_what_was_there() {
+    fn a_write_that_fails_leaves_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         write_whole(&path, "old").unwrap();
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_never_takes_the_place_of_another() {
+    fn a_new_file_never_replaces_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         write_new(&path, b"first").unwrap();
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none").join("a");
         let message = write_whole(&path, "x").unwrap_err().to_string();
@@ -115,7 +116,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_colleague_can_read_whatever_an_ordinary_file_would_let_them() {
+    fn permissions_are_those_of_an_ordinary_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
