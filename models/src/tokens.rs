@@ -245,4 +245,12 @@ mod tests {
             "row 1 of the batch has 1 tokens, the first has 2: pad them with `Tokens::padded`"
         );
     }
+
+    #[test]
+    fn a_negative_position_is_refused_with_its_row() {
+        let tokens = Tokens::new(vec![vec![1, 2], vec![3, 4]]).unwrap();
+        let error = tokens.clone().with_positions(vec![vec![0, 1], vec![0, -1]]).unwrap_err();
+        assert_eq!(error.to_string(), "position -1 of row 1 is negative: positions given with the tokens start at 0");
+        assert_eq!(tokens.with_positions(vec![vec![0, 1], vec![0, 7]]).unwrap().positions()[1], [0, 7]);
+    }
 }

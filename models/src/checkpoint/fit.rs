@@ -66,7 +66,7 @@ impl Fit {
     /// tensors are not listed, and norms and biases are not counted.
     fn too_few(held: usize, config: &TransformerConfig) -> Self {
         let misfit = format!(
-            "missing: the config asks for {} layers, but the file has {held} tensors in all; is this the config.json of these weights?",
+            "missing: the config asks for {} layers, but there are {held} tensors in all; is this the config.json of these weights?",
             config.n_layers
         );
         Self { n_params: config.parameters().unwrap_or_default(), misfits: vec![misfit], ..Self::default() }

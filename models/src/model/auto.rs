@@ -231,3 +231,27 @@ fn own_weights(config: &TransformerConfig) -> families::WeightMap {
 fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
     if quiet { progress::hidden() } else { progress::bar(&format!("loading {name}"), "tensors", 0) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_options_start_at_the_defaults_and_each_method_sets_one() {
+        let plain = LoadOptions::new();
+        assert_eq!((plain.device, plain.quiet, plain.keep_half), (None, false, false));
+        let all = LoadOptions::new().keep_half().device("cpu").quiet();
+        assert_eq!((all.device.as_deref(), all.quiet, all.keep_half), (Some("cpu"), true, true));
+    }
+
+    #[test]
+    fn a_model_is_loaded_on_the_device_of_its_options() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |options: LoadOptions| HookedAutoModel::load(folder.path().to_str().unwrap(), &options);
+        let error = load(LoadOptions::new().device("toaster")).unwrap_err().to_string();
+        assert!(error.starts_with("device `toaster`: not a device; the devices are `cpu`"), "{error}");
+        let model = HookedAutoModel::embedded_on(&device::cpu()).unwrap();
+        model.save_own(folder.path()).unwrap();
+        assert!(load(LoadOptions::new().device("cpu").quiet()).unwrap().device_name().starts_with("cpu"));
+    }
+}

@@ -36,7 +36,7 @@ impl HookedAutoModel {
         Self::embedded_on(&device::choose(None)?)
     }
 
-    /// Like [`HookedAutoModel::embedded`], on a device given by name.
+    /// Like [`HookedAutoModel::embedded`], on the chosen device.
     ///
     /// # Errors
     ///

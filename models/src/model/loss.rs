@@ -88,3 +88,20 @@ impl HookedTransformer {
         Ok(log_probs.gather(1, ids).mean().neg())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::HookedAutoModel;
+    use crate::transformer::TransformerConfig;
+
+    #[test]
+    fn logits_of_other_tokens_are_refused_with_both_shapes() {
+        let model = HookedAutoModel::lively(&TransformerConfig::plain("test", 1, 12, 3, 20, 16), 1).unwrap();
+        let (logits, tokens) = (model.forward([1, 2, 3]).unwrap(), Tokens::new(vec![vec![1, 2]]).unwrap());
+        assert_eq!(
+            model.loss(logits, &tokens).unwrap_err().to_string(),
+            "the logits are for 1 × 3 tokens, the tokens are 1 × 2: pass the tokens of the same run"
+        );
+    }
+}

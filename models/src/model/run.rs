@@ -284,3 +284,51 @@ impl HookedTransformer {
         unknown.map_or(Ok(()), |id| Err(Error::out_of_range("token", *id, config.d_vocab)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::read;
+    use crate::model::HookedAutoModel;
+
+    fn model() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 2, 12, 3, 20, 16), 1).unwrap()
+    }
+
+    #[test]
+    fn each_option_of_a_run_does_what_it_says() {
+        let model = model();
+        let run =
+            |options: &RunOptions| model.run_from([1, 2, 3], Plan::new().capture("blocks.0.resid_post"), None, options);
+        let stopped = run(&RunOptions::new().stop_at_layer(-1)).unwrap();
+        let entering = stopped.cache.get::<3>("blocks.0.resid_post").unwrap();
+        assert_eq!(read(stopped.output).unwrap(), read(entering).unwrap());
+        let whole = read(run(&RunOptions::new()).unwrap().output).unwrap();
+        let last = read(run(&RunOptions::new().last_only()).unwrap().output).unwrap();
+        assert_eq!((whole.len(), last.len()), (3 * 20, 20));
+        assert!(last.iter().zip(&whole[40..]).all(|(a, b)| (a - b).abs() < 1e-5), "{last:?}");
+        let bytes = 3 * 12 * 4;
+        assert!(run(&RunOptions::new().capture_limit(bytes)).is_ok());
+        let error = run(&RunOptions::new().capture_limit(bytes - 1)).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { bytes: 144, limit: 143, .. }), "{error}");
+        let all = RunOptions::new().capture_limit(9).last_only().stop_at_layer(1);
+        assert_eq!((all.stop_at_layer, all.last_only, all.capture_limit), (Some(1), true, Some(9)));
+    }
+
+    #[test]
+    fn a_start_that_does_not_fit_is_refused() {
+        let model = model();
+        let said = |layer: usize, pos: usize, options: &RunOptions| {
+            let start = Tensor::zeros([1, pos, 12], model.device());
+            model.run_from([1, 2], Plan::new(), Some((layer, start)), options).unwrap_err().to_string()
+        };
+        assert_eq!(
+            said(1, 2, &RunOptions::new().stop_at_layer(0)),
+            "`stop_at_layer` 0 is before layer 1, where the run starts"
+        );
+        assert_eq!(
+            said(1, 3, &RunOptions::new()),
+            "the residual stream to start from has shape [1, 3, 12], the prompt and the model need [1, 2, 12]"
+        );
+    }
+}

@@ -209,3 +209,44 @@ fn slice_axis(value: &Activation, axis: usize, what: &'static str, slice: &Slice
         Slice::Indices(indices) => value.select(axis, &Slice::absolute(indices, what, length)?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream `[1, 3, 2]` and a pattern `[1, 1, 3, 3]`, each of the numbers from 0.
+    fn cache() -> ActivationCache {
+        let sites = [("blocks.0.resid_post", vec![1, 3, 2]), ("blocks.0.attn.pattern", vec![1, 1, 3, 3])];
+        let counted = |dims: &[usize]| {
+            let numbers = (0..dims.iter().product::<usize>()).map(|x| x as f32).collect();
+            Activation::from_vec(numbers, dims, &Device::flex()).unwrap()
+        };
+        let order = sites.iter().map(|(site, _)| (*site).to_owned()).collect();
+        ActivationCache::new(sites.iter().map(|(site, dims)| ((*site).to_owned(), counted(dims))).collect(), order)
+    }
+
+    #[test]
+    fn the_last_position_keeps_its_axis_and_is_a_patterns_last_query() {
+        let kept = |cache: &ActivationCache, site: &str| {
+            let value = cache.activation(site).unwrap();
+            (value.dims().to_vec(), value.to_vec().unwrap())
+        };
+        let last = cache().last().unwrap();
+        assert_eq!(kept(&last, "blocks.0.resid_post"), (vec![1, 1, 2], vec![4.0, 5.0]));
+        assert_eq!(kept(&last, "blocks.0.attn.pattern"), (vec![1, 1, 1, 3], vec![6.0, 7.0, 8.0]));
+    }
+
+    #[test]
+    fn a_range_that_selects_nothing_is_refused() {
+        let said = |cut: Result<ActivationCache>| cut.unwrap_err().to_string();
+        assert_eq!(
+            said(cache().positions(1..1)),
+            "the range 1..1 selects no position: give a start that is less than the end"
+        );
+        assert_eq!(
+            said(cache().batch_rows(0..0)),
+            "the range 0..0 selects no row: give a start that is less than the end"
+        );
+        assert_eq!(said(cache().positions(1..4)), "position 3 is out of range: there are 3, numbered from 0");
+    }
+}

@@ -61,3 +61,17 @@ fn layer(layer: isize, n_layers: Option<usize>) -> Result<usize> {
     let from_front = length.checked_sub(layer.unsigned_abs()).filter(|_| layer < 0);
     from_front.ok_or_else(|| Error::out_of_range("layer", layer, length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_layer_needs_the_number_of_layers() {
+        assert_eq!(("q", -1).site(Some(3)).unwrap(), "blocks.2.attn.q");
+        assert_eq!(
+            ("q", -1).site(None).unwrap_err().to_string(),
+            "layer -1 cannot be counted from the end: this cache does not know how many layers there are; use a layer from 0"
+        );
+    }
+}

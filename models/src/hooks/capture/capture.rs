@@ -170,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn positions_need_a_run_on_tokens() {
+        let value = Activation::from_vec(vec![1.0; 6], &[2, 3, 1], &Device::flex()).unwrap();
+        let at = At { site: "blocks.0.resid_pre", offset: 0, rows: None };
+        let error = Capture::of("x").positions([-1]).take(&value, &at).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`blocks.0.resid_pre` of shape [2, 3, 1] does not belong to a model that runs on tokens: nothing says which \
+             tokens its positions hold"
+        );
+    }
+
+    #[test]
     fn numbers_are_those_that_are_kept() {
         let rows = Rows::new(&Tokens::new(vec![vec![1, 2, 3]]).unwrap(), &[]);
         let value = Activation::from_vec(vec![1.0; 12], &[1, 3, 4], &Device::flex()).unwrap();

@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn tokens_need_a_run_on_tokens() {
+        let error = run(&Intervention::zero().tokens([1]), &four()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`blocks.0.attn.z` of shape [1, 2, 2, 2] does not belong to a model that runs on tokens: nothing says which \
+             tokens its positions hold"
+        );
+    }
+
+    #[test]
     fn a_record_keeps_every_bit() {
         let masked = vec![f32::NEG_INFINITY, f32::INFINITY, 0.1, -0.0, 1e-40, f32::MAX, 2.0, 3.0];
         let masked = Activation::from_vec(masked, &[1, 2, 2, 2], &Device::flex()).unwrap();

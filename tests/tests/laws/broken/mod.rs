@@ -182,7 +182,7 @@ fn configs_that_make_no_sense() {
     says(
         &changed("num_hidden_layers", json!(9_999)),
         &[
-            "the config asks for 9999 layers, but the file has 30 tensors in all",
+            "the config asks for 9999 layers, but there are 30 tensors in all",
             "is this the config.json of these weights?",
         ],
     );

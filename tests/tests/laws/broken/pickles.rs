@@ -38,7 +38,7 @@ fn files_that_are_no_pickles() {
     }
     std::fs::write(&path, b"\x80\x02}q\x00.").unwrap();
     let empty = load(folder.path()).map(drop).unwrap_err().to_string();
-    says(&empty, &["does not fit its config.json", "2 layers, but the file has 0 tensors in all"]);
+    says(&empty, &["does not fit its config.json", "2 layers, but there are 0 tensors in all"]);
     // Flipped bytes may fall on numbers, which nobody can tell; wherever they fall, nothing panics.
     for at in (0..whole.len()).step_by(whole.len() / 48) {
         std::fs::write(&path, flipped(at)).unwrap();
