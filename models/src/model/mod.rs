@@ -47,7 +47,7 @@ pub struct HookedTransformer {
 }
 
 impl HookedTransformer {
-    /// Joins a network with its name, tokenizer and device.
+    /// A model from a network, its name, tokenizer and device.
     pub fn new(net: Transformer, name: &str, tokenizer: Option<Tokenizer>, device: &crate::device::Chosen) -> Self {
         crate::dev_profile::warn_unoptimized();
         Self {
@@ -63,12 +63,12 @@ impl HookedTransformer {
         }
     }
 
-    /// The same model, which remembers the small files it was loaded with.
+    /// The same model, with the small files it was loaded with.
     pub(crate) fn with_hf_files(self, files: Option<HfFiles>) -> Self {
         Self { hf_files: files.map(Arc::new), ..self }
     }
 
-    /// The small files it was loaded with, where it was loaded from Hugging Face's layout.
+    /// The small files it was loaded with, if it was loaded from Hugging Face's layout.
     pub(crate) fn hf_files(&self) -> Option<&HfFiles> {
         self.hf_files.as_deref()
     }
@@ -79,7 +79,7 @@ impl HookedTransformer {
         Self { net, fingerprint: Arc::default(), raw: None, ..self.clone() }
     }
 
-    /// The same model with rewritten weights, which remembers the raw ones.
+    /// The same model with processed weights. It keeps the raw ones.
     pub(crate) fn processed_as(&self, net: Transformer) -> Self {
         Self { raw: Some(Arc::new(self.unprocessed())), ..self.with_net(net) }
     }
@@ -110,12 +110,12 @@ impl HookedTransformer {
         &self.name
     }
 
-    /// Where its tensors live.
+    /// The device of its tensors.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The device, as said aloud.
+    /// The name of the device, for people to read.
     pub fn device_name(&self) -> &str {
         &self.device_name
     }
@@ -124,7 +124,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Device`] when the weights cannot be read.
+    /// [`crate::Error::Device`] if the weights cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
         if let Some(done) = self.fingerprint.get() {
             return Ok(done.clone());

@@ -1,4 +1,4 @@
-//! Every way to run a model: checks at the door, then one plan and one forward.
+//! Every way to run a model: inputs are checked, then one plan and one forward pass run.
 
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -10,15 +10,15 @@ use crate::site::Extent;
 use crate::tokens::Tokens;
 use crate::transformer::{Context, KvCache, TransformerConfig};
 
-/// Where a forward starts and stops.
+/// Where a forward pass stops, and what it may keep.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// Run only the blocks before this one; the output is then the stream `[batch, pos, d_model]` entering it. As in
-    /// TransformerLens a negative one counts from the end: -1 leaves the last block out, `n_layers` runs them all.
+    /// Runs only the blocks before this one. The output is then the stream entering it, `[batch, pos, d_model]`. As in
+    /// TransformerLens a negative layer counts from the end: -1 leaves out the last block, `n_layers` runs all blocks.
     pub stop_at_layer: Option<isize>,
-    /// Compute logits at the last position only: `[batch, 1, d_vocab]`.
+    /// Whether to compute logits only at the last position: `[batch, 1, d_vocab]`.
     pub last_only: bool,
-    /// Bytes of captures above which the run is refused; unless given, what memory the machine has left.
+    /// A run that would capture more bytes than this is refused. The default is the free memory of the machine.
     pub capture_limit: Option<u64>,
 }
 
@@ -28,19 +28,19 @@ impl RunOptions {
         Self::default()
     }
 
-    /// Runs only the blocks before this one; a negative one counts from the end.
+    /// Runs only the blocks before this one; a negative layer counts from the end.
     #[must_use]
     pub fn stop_at_layer(self, layer: isize) -> Self {
         Self { stop_at_layer: Some(layer), ..self }
     }
 
-    /// Computes logits at the last position only: `[batch, 1, d_vocab]`.
+    /// Computes logits only at the last position: `[batch, 1, d_vocab]`.
     #[must_use]
     pub fn last_only(self) -> Self {
         Self { last_only: true, ..self }
     }
 
-    /// Refuses a run whose captures need more than so many bytes.
+    /// Refuses a run whose captures need more than this many bytes.
     #[must_use]
     pub fn capture_limit(self, bytes: u64) -> Self {
         Self { capture_limit: Some(bytes), ..self }
@@ -52,7 +52,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyPrompt`], [`Error::TooLong`], or a token out of range.
+    /// [`Error::EmptyPrompt`], [`Error::TooLong`], or [`Error::OutOfRange`] for an unknown token.
     pub fn forward(&self, prompt: impl IntoTokens) -> Result<Tensor<3>> {
         Ok(self.run(prompt, Plan::new())?.output)
     }
@@ -86,7 +86,7 @@ impl HookedTransformer {
         Ok(self.run(prompt, plan)?.output)
     }
 
-    /// One forward under a plan.
+    /// One forward pass under a plan.
     ///
     /// # Errors
     ///
@@ -95,14 +95,18 @@ impl HookedTransformer {
         self.run_from(prompt, plan, None, &RunOptions::default())
     }
 
-    /// One forward under a plan, from the embedding or from the stream entering a block, up to a block or the logits.
+    /// One forward pass under a plan, from the embedding or from the stream entering a block, up to a block or the
+    /// logits.
     ///
     /// `start` is `(layer, resid_pre)` with `resid_pre` `[batch, pos, d_model]` as captured at
-    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none does.
+    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none
+    /// does.
     ///
     /// # Errors
     ///
-    /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer that does not exist.
+    /// Those of the plan and of the prompt; [`Error::OutOfRange`] for a layer that does not exist,
+    /// [`Error::LayerOrder`] for a stop before the start, [`Error::StartShape`] for a stream that does not fit the
+    /// prompt.
     pub fn run_from(
         &self,
         prompt: impl IntoTokens,
@@ -115,7 +119,7 @@ impl HookedTransformer {
         self.run_rows(&tokens, rows, plan, start, options)
     }
 
-    /// The same for tokens that may be a part of a batch, as `rows` says.
+    /// Like [`HookedTransformer::run_from`], for tokens that may be part of a batch; `rows` says which part.
     pub(super) fn run_rows(
         &self,
         tokens: &Tokens,
@@ -143,7 +147,7 @@ impl HookedTransformer {
         Ok(outcome.of_layers(self.config().n_layers))
     }
 
-    /// One forward that continues a cache of keys and values: `[batch, new, d_vocab]`.
+    /// One forward pass that continues a cache of keys and values; gives `[batch, new, d_vocab]`.
     pub(crate) fn run_cached(
         &self,
         tokens: &Tokens,
@@ -172,7 +176,7 @@ impl HookedTransformer {
         Ok(outcome.of_layers(self.config().n_layers))
     }
 
-    /// The blocks from `layer` on over a stream whose earlier positions are in the cache.
+    /// Runs the blocks from `layer` on. The cache holds the earlier positions of the stream.
     pub(crate) fn run_blocks(
         &self,
         resid: Tensor<3>,
@@ -211,12 +215,12 @@ impl HookedTransformer {
         self.net.forward_unembed(if options.last_only { resid.narrow(1, pos - 1, 1) } else { resid })
     }
 
-    /// Every site of this model, in the order a forward meets them.
+    /// Every site of this model, in the order of a forward pass.
     pub fn sites(&self) -> Vec<String> {
         self.sites.names(self.config())
     }
 
-    /// Everything that can be known to be wrong with a plan before it runs.
+    /// Checks everything about a plan that can be known before it runs.
     fn check_plan(&self, plan: &Plan, known: &[String], rows: &Rows, options: &RunOptions) -> Result<()> {
         plan.check(known)?;
         let pos = rows.ids().first().map_or(0, Vec::len);
@@ -263,7 +267,7 @@ impl HookedTransformer {
         if actual == expected { Ok(()) } else { Err(Error::StartShape { expected, actual }) }
     }
 
-    /// Without types, all tokens are of type 0.
+    /// A model without token types has only type 0.
     fn check_types(&self, tokens: &Tokens) -> Result<()> {
         let length = self.config().token_types.unwrap_or(1);
         let unknown = tokens.types().iter().flatten().find(|kind| **kind as usize >= length);

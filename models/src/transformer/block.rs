@@ -13,7 +13,7 @@ use super::source::Source;
 use crate::config::{BlockLayout, NormPlacement, TransformerConfig};
 use crate::hooks;
 
-/// Sites whose edit gives each head an input of its own.
+/// Sites whose edit gives each head its own input.
 const SPLIT_INPUTS: [&str; 4] = ["attn_in", "q_input", "k_input", "v_input"];
 
 /// The MLP of a block, or its experts.
@@ -38,15 +38,15 @@ impl Neurons {
 /// One block of the transformer.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// What attention reads through.
+    /// The norm before attention; with [`NormPlacement::PostResidual`] the norm after its addition.
     pub ln1: Option<Norm>,
-    /// On attention's output.
+    /// The norm on attention's output.
     pub ln1_post: Option<Norm>,
     /// The attention.
     pub attn: Attention,
-    /// What the MLP reads through.
+    /// The norm before the MLP; with [`NormPlacement::PostResidual`] the norm after its addition.
     pub ln2: Option<Norm>,
-    /// On the MLP's output.
+    /// The norm on the MLP's output.
     pub ln2_post: Option<Norm>,
     /// The MLP.
     pub mlp: Neurons,
@@ -99,7 +99,8 @@ impl Block {
         }
     }
 
-    /// Attention from the stream to what it adds to it; `shared` is the stream already normed.
+    /// Takes the stream and returns what attention adds to it. `shared` is the normed stream, if it is already
+    /// computed.
     #[hooked(skip(read, out))]
     fn attention(
         &self,
@@ -119,7 +120,7 @@ impl Block {
         after(out, self.ln1_post.as_ref())
     }
 
-    /// The MLP from the stream to what it adds to it; `shared` is the stream already normed.
+    /// Takes the stream and returns what the MLP adds to it. `shared` is the normed stream, if it is already computed.
     #[hooked(skip(read, out), inputs(mlp_in))]
     fn neurons(&self, mlp_in: Tensor<3>, shared: Option<Tensor<3>>) -> Tensor<3> {
         let read = match shared {
@@ -153,8 +154,8 @@ impl Block {
         }
     }
 
-    /// The stream as each head reads it, one copy a head: an edit of `attn_in` reaches all three,
-    /// `q_input`, `k_input` and `v_input` one each.
+    /// One copy of the stream for each head. An edit of `attn_in` reaches queries, keys and values; an edit of
+    /// `q_input`, `k_input` or `v_input` reaches only one of them.
     #[hooked]
     fn split_inputs(&self, resid_pre: Tensor<3>) -> [Tensor<4>; 3] {
         let attn_in = per_head(&resid_pre, self.attn.n_heads);
@@ -164,14 +165,14 @@ impl Block {
         [q_input, k_input, v_input]
     }
 
-    /// Captures alone need no split: the copies are shown, and the block runs as ever.
+    /// Captures do not need a split: the copies are only passed to the hooks, and the block runs as usual.
     fn show_inputs(&self, resid_pre: &Tensor<3>) {
         if SPLIT_INPUTS.into_iter().any(hooks::asked) {
             drop(self.split_inputs(resid_pre.clone()));
         }
     }
 
-    /// The copy of the first query head of each group, for each key head.
+    /// For each key head, the copy of the first query head of its group.
     fn grouped(&self, x: Tensor<4>) -> Tensor<4> {
         if self.attn.n_kv_heads == self.attn.n_heads {
             return x;
@@ -181,7 +182,7 @@ impl Block {
         x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model]).narrow(3, 0, d_model)
     }
 
-    /// Whether `ln1` and `ln2` are in front of attention and MLP.
+    /// Whether `ln1` and `ln2` come before attention and the MLP.
     fn norms_first(&self) -> bool {
         self.placement != NormPlacement::PostResidual
     }
@@ -193,7 +194,7 @@ impl Block {
         }
     }
 
-    /// The stream after an addition: normed only where norms follow the addition.
+    /// The stream after an addition, normed only if norms follow the addition.
     fn settled(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
         match norm {
             Some(norm) if !self.norms_first() => norm.apply(x),
@@ -202,7 +203,7 @@ impl Block {
     }
 }
 
-/// A norm on what a part adds, where the block has one there.
+/// Norms what a part adds, if the block has a norm there.
 fn after(x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
     match norm {
         Some(norm) => norm.apply(x),
