@@ -49,6 +49,25 @@ pub struct Batch {
     pub loss_mask: Vec<Vec<f32>>,
 }
 
+impl Batch {
+    /// Without rows.
+    fn empty() -> Self {
+        Self { tokens: Vec::new(), targets: Vec::new(), loss_mask: Vec::new() }
+    }
+
+    /// Adds `rows` documents, the same for the same seed and step.
+    pub(super) fn draw(&mut self, rows: usize, seed: u64, step: u64, document: impl Fn(&mut ChaCha8Rng) -> Document) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(step);
+        for _ in 0..rows {
+            let document = document(&mut rng);
+            self.tokens.push(document.tokens[..N_CTX].to_vec());
+            self.targets.push(document.tokens[1..].to_vec());
+            self.loss_mask.push(document.weights[1..].to_vec());
+        }
+    }
+}
+
 /// The text of a training run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Recipe {
@@ -63,14 +82,9 @@ pub struct Recipe {
 impl Recipe {
     /// The batch of one step. It depends only on the recipe and the step.
     pub fn batch(&self, step: u64) -> Batch {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(step);
-        let documents: Vec<Document> = (0..self.batch).map(|_| self.mixture.document(&mut rng)).collect();
-        Batch {
-            tokens: documents.iter().map(|d| d.tokens[..N_CTX].to_vec()).collect(),
-            targets: documents.iter().map(|d| d.tokens[1..].to_vec()).collect(),
-            loss_mask: documents.iter().map(|d| d.weights[1..].to_vec()).collect(),
-        }
+        let mut batch = Batch::empty();
+        batch.draw(self.batch, self.seed, step, |rng| self.mixture.document(rng));
+        batch
     }
 }
 

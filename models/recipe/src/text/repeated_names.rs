@@ -3,28 +3,20 @@
 //! Induction alone determines which name follows, not who acted, so the name-mover task with held-out names stays
 //! untrained. Without such rows the model learns that held-out names never come after " to".
 
+use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::document::{Document, PREDICTABLE};
 use super::mixture::Batch;
+use super::vocab;
 use super::words::{HELD_OUT_NAMES, OBJECTS, PLACES, PLAIN, TRAIN_NAMES};
-use super::{N_CTX, vocab};
 
 /// The words before a name; each occurs once in a round, so that the name after it is determined.
 pub const CUES: [&str; 3] = ["to", "with", "for"];
 
 /// Adds `rows` such rows to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xEC40);
-    rng.set_stream(step);
-    for _ in 0..rows {
-        let document = document(&mut rng);
-        batch.tokens.push(document.tokens[..N_CTX].to_vec());
-        batch.targets.push(document.tokens[1..].to_vec());
-        batch.loss_mask.push(document.weights[1..].to_vec());
-    }
+    batch.draw(rows, seed ^ 0xEC40, step, document);
 }
 
 /// One row: rounds of the same three pairs of cue and name, in any order, with words between them.
@@ -47,6 +39,7 @@ fn document(rng: &mut impl Rng) -> Document {
 
 #[cfg(test)]
 mod tests {
+    use super::super::N_CTX;
     use super::*;
 
     #[test]

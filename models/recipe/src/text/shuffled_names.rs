@@ -6,15 +6,14 @@
 
 use std::sync::LazyLock;
 
+use rand::Rng;
 use rand::seq::{IndexedRandom, index};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::document::{Document, PREDICTABLE};
 use super::mixture::Batch;
 use super::repeated_names::CUES;
+use super::vocab;
 use super::words::{ADJECTIVES, EVENTS, GLUE, OBJECTS, PLACES, PLAIN, TIMES, TRAIN_NAMES};
-use super::{N_CTX, vocab};
 
 /// Every word of the sentences that is not a name.
 static WORDS: LazyLock<Vec<u32>> = LazyLock::new(|| {
@@ -31,14 +30,7 @@ static PEOPLE: LazyLock<Vec<u32>> =
 
 /// Adds `rows` such rows of up to `longest` words (3 to 48) to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, longest: usize, seed: u64, step: u64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5CA7);
-    rng.set_stream(step);
-    for _ in 0..rows {
-        let document = document(&mut rng, longest);
-        batch.tokens.push(document.tokens[..N_CTX].to_vec());
-        batch.targets.push(document.tokens[1..].to_vec());
-        batch.loss_mask.push(document.weights[1..].to_vec());
-    }
+    batch.draw(rows, seed ^ 0x5CA7, step, |rng| document(rng, longest));
 }
 
 /// One row: up to `longest` words with three names among them, a cue, the answer.
@@ -61,6 +53,7 @@ fn document(rng: &mut impl Rng, longest: usize) -> Document {
 
 #[cfg(test)]
 mod tests {
+    use super::super::N_CTX;
     use super::*;
 
     #[test]

@@ -1,25 +1,17 @@
 //! The training sentences with plain words as names. The model learns to take the name from the text before it alone,
 //! so the rule also works for held-out names.
 
+use rand::Rng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::document::{Document, PREDICTABLE};
 use super::mixture::Batch;
 use super::words::PLAIN;
-use super::{N_CTX, Split, name_mover, vocab};
+use super::{Split, name_mover, vocab};
 
 /// Adds `rows` such rows to a batch; they depend only on the seed and the step.
 pub fn add(batch: &mut Batch, rows: usize, seed: u64, step: u64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x57A6);
-    rng.set_stream(step);
-    for _ in 0..rows {
-        let document = document(&mut rng);
-        batch.tokens.push(document.tokens[..N_CTX].to_vec());
-        batch.targets.push(document.tokens[1..].to_vec());
-        batch.loss_mask.push(document.weights[1..].to_vec());
-    }
+    batch.draw(rows, seed ^ 0x57A6, step, document);
 }
 
 /// One training prompt with plain words for its two names; only its answer has a weight.
@@ -38,6 +30,7 @@ fn document(rng: &mut impl Rng) -> Document {
 
 #[cfg(test)]
 mod tests {
+    use super::super::N_CTX;
     use super::*;
     use crate::text::words::{HELD_OUT_NAMES, TRAIN_NAMES};
 
