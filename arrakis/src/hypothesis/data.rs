@@ -1,8 +1,8 @@
 //! The input of a statistic: the shape of a measurement, its numbers, and the options of the claim.
 
-use super::ground::Alternative;
-use super::ground::guard::paired_differences;
-use super::ground::resample::{Bootstrap, IntervalMethod};
+use super::ground::guard::{mean, paired_differences};
+use super::ground::resample::{Bootstrap, IntervalMethod, bootstrap};
+use super::ground::{Alternative, Interval};
 use crate::error::{Error, Result};
 
 /// The shape of a measurement and its null. It decides which statistics fit.
@@ -124,6 +124,11 @@ impl<'a> Terms<'a> {
         // BCa leaves out each value in turn: in a large sample that is slow, and its correction is negligible.
         let method = if n > 2000 { IntervalMethod::Percentile } else { IntervalMethod::Bca };
         Bootstrap { level: self.level(), seed: self.seed, method, ..Bootstrap::default() }
+    }
+
+    /// The bootstrap interval of the mean of independent `differences`.
+    pub(crate) fn bootstrap_interval(&self, differences: &[f64]) -> Result<Interval> {
+        bootstrap(differences, self.resampling(differences.len()), mean)
     }
 
     /// Whether a p-value is small enough, up to rounding: 19 draws can reach 1/20 at α = 0.05.

@@ -36,6 +36,9 @@ pub(crate) trait Statistic: Sync {
     /// The interval of the mean difference from the null; `None` for one value.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>>;
 
-    /// The effect size; `Degenerate` if the values do not vary.
-    fn effect(&self, data: Data) -> Result<EffectSize>;
+    /// The effect size; `Degenerate` if the values do not vary. By default the mean difference from the null, divided by
+    /// its standard deviation.
+    fn effect(&self, data: Data) -> Result<EffectSize> {
+        EffectSize::d_z(&data.differences()?)
+    }
 }

@@ -9,11 +9,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::guard::{
     check, check_draws, check_number, finite_result, largest, mean, power_of_two, shifted,
 };
-use crate::hypothesis::ground::resample::bootstrap;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::statistic::Statistic;
 
@@ -137,12 +135,7 @@ impl Statistic for Bootstrap {
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        let differences = data.differences()?;
-        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
+        terms.bootstrap_interval(&data.differences()?).map(Some)
     }
 }
 

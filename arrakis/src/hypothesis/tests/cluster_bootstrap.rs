@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::bootstrap::of_units;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, mean, refuse, shifted};
 use crate::hypothesis::ground::resample::cluster_bootstrap;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
@@ -87,10 +86,6 @@ impl Statistic for ClusterBootstrap {
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let differences = data.differences()?;
         cluster_bootstrap(&differences, terms.groups(), terms.resampling(differences.len()), mean).map(Some)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
     }
 }
 

@@ -4,7 +4,6 @@
 
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::guard::{check, check_level, check_number, finite_result, largest, moments, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
 use crate::hypothesis::statistic::Statistic;
@@ -82,10 +81,6 @@ impl Statistic for OneSampleT {
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let differences = data.differences()?;
         one_sample_t_interval(&differences, terms.level()).map(Some)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
     }
 }
 

@@ -6,7 +6,6 @@ use super::one_sample_t::of_differences;
 use super::one_sample_t::one_sample_t_interval;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::Interval;
 use crate::hypothesis::ground::guard::{differences, largest, refuse};
 use crate::hypothesis::ground::{Alternative, TestResult};
@@ -50,10 +49,6 @@ impl Statistic for PairedT {
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let differences = data.differences()?;
         one_sample_t_interval(&differences, terms.level()).map(Some)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
     }
 }
 

@@ -8,12 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::Interval;
 use crate::hypothesis::ground::guard::{
     check, check_draws, check_number, differences, largest, mean, power_of_two, refuse, shifted,
 };
-use crate::hypothesis::ground::resample::bootstrap;
 use crate::hypothesis::ground::{Alternative, TestResult};
 use crate::hypothesis::statistic::Statistic;
 
@@ -124,12 +122,7 @@ impl Statistic for SignFlip {
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        let differences = data.differences()?;
-        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
+        terms.bootstrap_interval(&data.differences()?).map(Some)
     }
 }
 

@@ -8,10 +8,8 @@ use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, rank_biserial};
 use crate::hypothesis::ground::Interval;
-use crate::hypothesis::ground::guard::mean;
 use crate::hypothesis::ground::guard::{check, check_number, differences, refuse, shifted};
 use crate::hypothesis::ground::rank::{doubled, rank, rank_sums, tails};
-use crate::hypothesis::ground::resample::bootstrap;
 use crate::hypothesis::ground::{Alternative, TestResult};
 use crate::hypothesis::statistic::Statistic;
 
@@ -105,8 +103,7 @@ impl Statistic for Wilcoxon {
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        let differences = data.differences()?;
-        bootstrap(&differences, terms.resampling(differences.len()), mean).map(Some)
+        terms.bootstrap_interval(&data.differences()?).map(Some)
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {
