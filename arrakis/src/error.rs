@@ -1,5 +1,6 @@
 //! Everything that can go wrong in this crate: what, where, and how to fix it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use arrakis_models::ground::nearest::did_you_mean;
@@ -10,7 +11,7 @@ use crate::fmt::short;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an experiment could not be run, recorded, drawn or judged.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model, its run or its files.
@@ -218,6 +219,13 @@ pub enum Error {
         /// What is missing, and what would be right.
         problem: String,
     },
+}
+
+/// The message: it is what a `main` that returns an error prints, and `unwrap`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Everything that can go wrong in this crate: what, where, and how to fix it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use super::bytes::human_bytes;
@@ -10,7 +10,7 @@ use super::nearest::{did_you_mean, nearest};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a model could not be loaded, or a run could not be done.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A name or pattern selects no site.
@@ -489,6 +489,13 @@ pub enum Error {
         /// What went wrong, root cause first.
         problem: String,
     },
+}
+
+/// The message: it is what a `main` that returns an error prints, and `unwrap`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {
