@@ -3,7 +3,7 @@
 use super::{
     axis::{self, NAME_SIZE, TICK_SIZE},
     colour::{Colour, ColourScale},
-    scene::{Align, Area, Scene},
+    scene::{Align, Area, LINE_PITCH, Scene},
     text,
 };
 
@@ -11,9 +11,12 @@ const THICK: f64 = 14.0;
 const STEPS: usize = 96;
 /// Below this height its ticks would overlap.
 const LEAST_HEIGHT: f64 = 96.0;
-/// Longer unit names are shortened.
-const LONGEST_NAME: f64 = 240.0;
+/// A unit name is broken into lines of at most this width, and shortened after [`MOST_LINES`].
+const LONGEST_LINE: f64 = 240.0;
+const MOST_LINES: usize = 3;
 const GREATEST_HEIGHT: f64 = 300.0;
+/// The distance between two lines of the name.
+const LINE: f64 = NAME_SIZE * LINE_PITCH;
 
 /// A colour bar: its scale and its labels.
 pub(super) struct ColourBar<'a> {
@@ -39,7 +42,8 @@ impl ColourBar<'_> {
     /// The width it needs to the right of a plot, in pixels.
     pub(super) fn width(&self) -> f64 {
         let ticks = self.ticks(LEAST_HEIGHT);
-        let name = if self.units.is_empty() { 0.0 } else { 22.0 };
+        let lines = self.name().len() as f64;
+        let name = if lines == 0.0 { 0.0 } else { 22.0 + (lines - 1.0) * LINE };
         let key = self.missing.map_or(0.0, |words| text::width(words, TICK_SIZE));
         16.0 + THICK + 8.0 + text::widest(ticks.iter().map(|(_, text)| text), TICK_SIZE).max(28.0).max(key) + name
     }
@@ -51,8 +55,19 @@ impl ColourBar<'_> {
 
     /// As high as the plot or as long as its name, up to a limit.
     fn bar_height(&self, plot: f64) -> f64 {
-        let name = text::width(self.units, NAME_SIZE).min(LONGEST_NAME);
+        let name = text::widest(&self.name(), NAME_SIZE);
         (plot - self.key_height()).clamp(LEAST_HEIGHT.max(name), GREATEST_HEIGHT)
+    }
+
+    /// The units, line by line. A token in quotes is not broken.
+    fn name(&self) -> Vec<String> {
+        let units = self.units.replace("\" ", "\"\u{a0}");
+        let mut lines = text::wrap(&units, NAME_SIZE, LONGEST_LINE);
+        if lines.len() > MOST_LINES {
+            let rest = lines.split_off(MOST_LINES - 1).join(" ");
+            lines.push(text::shorten(&rest, NAME_SIZE, LONGEST_LINE));
+        }
+        lines
     }
 
     fn key_height(&self) -> f64 {
@@ -69,9 +84,10 @@ impl ColourBar<'_> {
             scene.path(vec![(bar.right(), y), (bar.right() + 4.0, y)], Colour::INK, 1.0);
             scene.text(&text, (bar.right() + 7.0, y), TICK_SIZE, Align::Start, Colour::INK);
         }
-        let name = text::shorten(self.units, NAME_SIZE, high);
-        let at = (plot.right() + self.width() - 6.0, bar.y + bar.h / 2.0);
-        scene.turned(&name, at, NAME_SIZE, Align::Middle, Colour::INK);
+        for (index, line) in self.name().iter().rev().enumerate() {
+            let at = (plot.right() + self.width() - 6.0 - index as f64 * LINE, bar.y + bar.h / 2.0);
+            scene.turned(line, at, NAME_SIZE, Align::Middle, Colour::INK);
+        }
         if let Some(words) = self.missing {
             draw_key(scene, bar, words);
         }
@@ -105,4 +121,24 @@ fn draw_key(scene: &mut Scene, bar: Area, words: &str) {
     scene.fill(swatch, Colour::MISSING);
     let at = (swatch.right() + 7.0, swatch.y + THICK / 2.0);
     scene.text(words, at, TICK_SIZE, Align::Start, Colour::INK);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::colour::Scale;
+    use super::*;
+
+    fn bar(units: &str) -> ColourBar<'_> {
+        ColourBar { scale: ColourScale::fit(Scale::Diverging, None, &[-1.0, 1.0]), units, missing: None }
+    }
+
+    #[test]
+    fn long_units_are_broken_into_lines_and_keep_every_word() {
+        let long = bar("change of logit(\" Mary\") - logit(\" John\") (nats)");
+        assert_eq!(long.name(), ["change of logit(\"\u{a0}Mary\") - logit(\"\u{a0}John\")", "(nats)"]);
+        assert_eq!(long.width(), bar("nats").width() + LINE);
+        let most = bar(&"many words ".repeat(100)).name();
+        assert_eq!((most.len(), most[2].ends_with('…')), (MOST_LINES, true));
+        assert!(bar("").name().is_empty());
+    }
 }
