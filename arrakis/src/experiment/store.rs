@@ -55,14 +55,13 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::RecordRescued`] where the folder refuses: the record is then in the temporary folder.
-    /// [`Error::Write`] where that refuses too.
+    /// [`Error::Write`], of the folder, where that refuses too.
     pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
-        write_new(&folder, &record.id, &text).or_else(|source| {
-            let refuge = std::env::temp_dir().join("arrakis-rescued").join(file_name(&record.name));
-            let kept = write_new(&refuge, &record.id, &text).map_err(|source| Error::Write { path: refuge, source })?;
-            Err(Error::RecordRescued { folder, kept, source })
+        write_new(&folder, &record.id, &text).map_err(|source| match rescue(record, &text) {
+            Ok(kept) => Error::RecordRescued { folder, kept, source },
+            Err(_) => Error::Write { path: folder, source },
         })
     }
 
@@ -142,6 +141,16 @@ fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
     let path = folder.join(format!("{id}.json"));
     files::write_new(&path, text.as_bytes())?;
     Ok(path)
+}
+
+/// Writes a record into the temporary folder: into a folder of its own where the usual one is another user's.
+fn rescue(record: &Record, text: &str) -> std::io::Result<PathBuf> {
+    let name = file_name(&record.name);
+    let usual = std::env::temp_dir().join("arrakis-rescued").join(&name);
+    write_new(&usual, &record.id, text).or_else(|_| {
+        let own = tempfile::Builder::new().prefix("arrakis-rescued-").tempdir()?.keep();
+        write_new(&own.join(name), &record.id, text)
+    })
 }
 
 /// Names of files are letters, digits, `_`, `-` and `.`.
