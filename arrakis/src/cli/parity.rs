@@ -1,12 +1,13 @@
 //! `arrakis parity`: compares a model with numbers computed by transformers.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use arrakis_models::{HookedAutoModel, LoadOptions};
 
 use super::answer::Answer;
 use super::table::aligned;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parity::{ParityOptions, Reference, Report, Row, compare};
 
 #[derive(Debug, clap::Args)]
@@ -43,8 +44,10 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
 
 fn reference_path(args: &Args, folder: &Path) -> Result<PathBuf> {
     let path = args.reference.clone().unwrap_or_else(|| folder.join("reference.safetensors"));
-    if path.is_file() {
-        return Ok(path);
+    match path.metadata() {
+        Ok(found) if found.is_file() => return Ok(path),
+        Err(source) if source.kind() != ErrorKind::NotFound => return Err(Error::Read { path, source }),
+        _ => {}
     }
     let problem = "there are no reference numbers here; name their file with `--reference FILE`".to_owned();
     Err(arrakis_models::Error::File { path, problem }.into())
