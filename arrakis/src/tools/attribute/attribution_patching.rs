@@ -191,7 +191,7 @@ impl PatchInto<'_, AttributionPatching> {
 }
 
 fn units(metric: &Metric) -> String {
-    format!("estimate of {}", metric.units())
+    format!("estimated {}", metric.units())
 }
 
 /// Two runs' activations and a gradient, multiplied where asked for.
