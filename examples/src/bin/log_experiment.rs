@@ -12,7 +12,7 @@ fn surprise(bench: &Bench, text: &str) -> Result<f32> {
 }
 
 fn main() -> Result<()> {
-    let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
+    let bench = Bench::embedded()?.save_dir("experiments");
     for text in [
         "When Mary and John went to the store, John gave a drink to Mary",
         "When Mary and John went to the store, John gave a drink to John",
@@ -21,7 +21,8 @@ fn main() -> Result<()> {
     }
     for version in bench.list_versions("surprise")? {
         let record = bench.get_version("surprise", &version)?;
-        println!("{version}  {}  {:?}  {:?}", record.started, record.arguments["text"], record.outcome);
+        let (text, nats) = (record.argument::<String>("text")?, record.result::<f32>()?);
+        println!("{version}  {}  {nats:.3}  {text}", record.started);
     }
     let last = bench.last().and_then(|run| run.record).expect("two calls were logged");
     println!("\n{}", last.source);

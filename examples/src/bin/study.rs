@@ -50,9 +50,9 @@ fn study(
     for (map, title) in [
         (found.direct.heatmap(), "written directly"),
         (found.zeroed.change().heatmap(), "zeroed"),
+        (found.stream.change().heatmap(), "clean stream into the corrupted run"),
         (found.patched.change().heatmap(), "patched from the corrupted run"),
         (found.estimated.heatmap(), "the same, by gradient"),
-        (found.stream.change().heatmap(), "clean stream into the corrupted run"),
     ] {
         fig.push(map.diverging().annotate(4).titled(title));
     }
