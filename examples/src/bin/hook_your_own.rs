@@ -1,6 +1,5 @@
 //! `#[hooked]` on a module of your own: every `let` becomes a site, and removing the attribute changes nothing else.
 
-use arrakis::models::hooks::{Edit, Plan};
 use arrakis::prelude::*;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -29,11 +28,12 @@ fn main() -> Result<()> {
     let x = Tensor::<2>::from_floats([[1.0, 0.0, -1.0, 2.0]], &device);
 
     let run = Plan::new().capture("hidden").grad("hidden").run(|| net.forward(x.clone()))?;
-    println!("hidden      {}", run.cache.get::<2>("hidden")?);
-    println!("d sum / d hidden {}", run.gradients(run.output.clone().sum())?.get::<2>("hidden")?);
+    println!("hidden                 {:.3?}", run.cache.get::<2>("hidden")?.read()?);
+    let gradients = run.gradients(run.output.clone().sum())?;
+    println!("d sum / d hidden       {:.3?}", gradients.get::<2>("hidden")?.read()?);
 
     let zeroed = Plan::new().edit("hidden", Edit::new(|h: Tensor<2>| h * 0.0)).run(|| net.forward(x.clone()))?;
-    println!("out, with hidden zeroed {}", zeroed.output);
+    println!("out with hidden zeroed {:.3?}", zeroed.output.read()?);
 
     if let Err(typo) = Plan::new().capture("hiden").run(|| net.forward(x)) {
         println!("a typo is an error: {typo}");
