@@ -10,7 +10,7 @@ fn continues(bench: &Bench, prompt: &str) -> Result<String> {
 }
 
 fn main() -> Result<()> {
-    let bench = Bench::new(HookedAutoModel::embedded()?);
+    let bench = Bench::embedded()?;
     println!("{}\n", continues(&bench, "When Mary and John went to the store,")?);
     if let Some(profile) = bench.last().and_then(|run| run.profile) {
         println!("{profile}");

@@ -40,25 +40,17 @@ fn name_movers(
 
 /// For each prompt, whether the right name is above the wrong name; every name is in both places.
 #[log_experiment]
-#[test_hypothesis(claim = "the model prefers the indirect object", null = 0.5, alternative = Greater, bench = embedded())]
+#[test_hypothesis(claim = "the model prefers the indirect object", null = 0.5, alternative = Greater, bench = Bench::embedded())]
 fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<bool>> {
     let model = bench.model();
     let names = ["Mary", "John", "Tom", "Anna", "Sarah", "David"];
     let mut right = Vec::new();
     for (giver, other) in names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b) {
         let prompt = format!("When {other} and {giver} went to the store, {giver} gave a drink to");
-        let logits = model.last_logits(&prompt)?;
-        let logit = |name: &str| Ok::<f32, Error>(logits[model.to_single_token(&format!(" {name}"))? as usize]);
-        right.push(logit(other)? > logit(giver)?);
+        let diffs = Metric::logit_diff(format!(" {other}"), format!(" {giver}")).values(model, &prompt)?;
+        right.extend(diffs.iter().map(|diff| *diff > 0.0));
     }
     Ok(right)
-}
-
-/// The model that ships with Arrakis; the tests of this file use it.
-#[cfg(test)]
-fn embedded() -> Bench {
-    Bench::new(HookedAutoModel::embedded().expect("it ships with the crate"))
-        .save_dir(std::env::temp_dir().join("arrakis-quickstart"))
 }
 
 #[derive(Parser)]
@@ -77,10 +69,10 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let model = match &arguments.model {
-        Some(name) => HookedAutoModel::load(
-            name,
-            &LoadOptions { device: arguments.device.clone(), quiet: false, keep_half: false },
-        )?,
+        Some(name) => {
+            let options = LoadOptions { device: arguments.device.clone(), ..LoadOptions::new() };
+            HookedAutoModel::load(name, &options)?
+        }
         None => HookedAutoModel::embedded_on(&device::choose(arguments.device.as_deref())?)?,
     };
     let config = model.config();

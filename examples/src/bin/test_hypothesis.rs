@@ -12,7 +12,7 @@ use arrakis::prelude::*;
     alternative = Greater,
     comparisons = 12,
     draws = 999,
-    bench = Bench::new(HookedAutoModel::embedded().expect("it ships with the crate")).save_dir(std::env::temp_dir().join("arrakis"))
+    bench = Bench::embedded()
 )]
 fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
     let (model, detector) = (bench.model(), bench.tool::<HeadDetector>()?);
@@ -31,7 +31,7 @@ fn induction_is_used(bench: &Bench) -> Result<Vec<f64>> {
 }
 
 fn main() -> Result<()> {
-    let bench = Bench::new(HookedAutoModel::embedded()?).save_dir("experiments");
+    let bench = Bench::embedded()?.save_dir("experiments");
     induction_is_used(&bench)?;
     println!("{}", bench.last().and_then(|run| run.verdict).expect("the claim was judged"));
     Ok(())

@@ -21,7 +21,7 @@ fn name_movers(
 
 /// logit(right name) - logit(wrong name) for each prompt, in nats. `cargo test` judges the claim.
 #[log_experiment]
-#[test_hypothesis(claim = "the model prefers the indirect object", null = 0.0, alternative = Greater, bench = bench())]
+#[test_hypothesis(claim = "the model prefers the indirect object", null = 0.0, alternative = Greater, bench = Bench::embedded())]
 fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<f64>> {
     let model = bench.model();
     let names = ["Mary", "John", "Tom", "Anna", "Sarah", "David"];
@@ -36,13 +36,9 @@ fn prefers_the_indirect_object(bench: &Bench) -> Result<Vec<f64>> {
     Ok(differences)
 }
 
-/// The model that ships with Arrakis. `HookedAutoModel::from_pretrained` loads yours, from a folder or the Hub.
-fn bench() -> Bench {
-    Bench::new(HookedAutoModel::embedded().expect("it ships with Arrakis")).save_dir("experiments")
-}
-
 fn main() -> Result<()> {
-    let bench = bench();
+    // The model that ships with Arrakis. `Bench::new(HookedAutoModel::from_pretrained(..)?)` takes a folder or a Hub id.
+    let bench = Bench::embedded()?.save_dir("experiments");
     for head in name_movers(&bench, PROMPT)?.highest(3) {
         println!("{:<8} {:+.2}", head.label, head.value);
     }
