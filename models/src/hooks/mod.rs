@@ -1,8 +1,7 @@
 //! One run of a hooked module: what is captured, edited and differentiated, and how often each fired.
 //!
-//! A [`Plan`] is described first and executed once. While it runs, `#[hooked]` functions on this
-//! thread report each named tensor to it; nothing is stored on the module, and nothing outlives the
-//! run, a panic included.
+//! A [`Plan`] is described first and executed once. While it runs, `#[hooked]` functions on this thread report each
+//! named tensor to it. Nothing is stored on the module, and nothing outlives the run, even if it panics.
 
 mod capture;
 mod edit;

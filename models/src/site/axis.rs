@@ -12,13 +12,13 @@ pub enum Axis {
     Batch,
     /// Positions of this forward's tokens, `p`.
     Pos,
-    /// Positions that attend, `q`: those of this forward's tokens.
+    /// Query positions, `q`: those of this forward's tokens.
     Query,
-    /// Positions that are attended to, `k`: those before this forward included.
+    /// Key positions, `k`: those of this forward's tokens and of all tokens before them.
     Key,
     /// Query heads, `h`.
     Head,
-    /// Key and value heads, `h`: a group of query heads that share keys and values counts once.
+    /// Key and value heads, `h`. Query heads that share keys and values count as one.
     KvHead,
     /// The residual stream, `m`: `d_model`.
     Model,
@@ -30,25 +30,25 @@ pub enum Axis {
     Expert,
     /// Tokens of the vocabulary, `v`: `d_vocab`.
     Vocab,
-    /// One number, `1`.
+    /// A single number, `1`.
     One,
-    /// An axis that a splice brings along, such as the latents of a dictionary.
+    /// An axis that a splice adds, such as the latents of a dictionary.
     Other {
-        /// What it is called where axes are listed.
+        /// Its name in listings of axes.
         name: &'static str,
         /// Its length.
         length: usize,
     },
 }
 
-/// How many rows, tokens and keys a forward has: the lengths of axes that no configuration gives.
+/// The number of rows, tokens and keys of a forward: the axis lengths that the configuration does not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Rows of the batch.
     pub batch: usize,
-    /// Tokens of a row in this forward.
+    /// Tokens per row in this forward.
     pub pos: usize,
-    /// Keys a query may see, those before this forward included.
+    /// Keys a query may see, including those before this forward.
     pub keys: usize,
 }
 
@@ -103,13 +103,13 @@ impl fmt::Display for Axis {
     }
 }
 
-/// Axes as they are listed: `[b, p, m]`.
+/// Axes as a listing shows them: `[b, p, m]`.
 pub(super) fn list(axes: &[Axis]) -> String {
     let letters: Vec<String> = axes.iter().map(ToString::to_string).collect();
     format!("[{}]", letters.join(", "))
 }
 
-/// Which axis of a tensor is which: what selections go by.
+/// Which axis of a tensor has which role. Selections use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Axes {
     /// The (query) position.
@@ -121,7 +121,7 @@ pub(crate) struct Axes {
 }
 
 impl Axes {
-    /// Read off a list of axes; a tensor without a position axis has it past its end.
+    /// Reads the roles off a list of axes. Without a position axis, `position` is the number of axes.
     pub(crate) fn among(axes: &[Axis]) -> Self {
         let find = |wanted: &[Axis]| axes.iter().position(|axis| wanted.contains(axis));
         Self {
@@ -131,7 +131,7 @@ impl Axes {
         }
     }
 
-    /// Of a tensor nothing else is known of: `[batch, pos, ..]`, with heads where there are four axes.
+    /// For a tensor whose axes are unknown: `[batch, pos, ..]`, with heads at axis 2 if there are four axes.
     pub(crate) fn of_rank(rank: usize) -> Self {
         Self { position: 1, head: (rank == 4).then_some(2), key: None }
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_the_configurations_and_the_forwards() {
+    fn lengths_come_from_the_configuration_and_the_forward() {
         let mut config = TransformerConfig::plain("test", 1, 12, 4, 20, 16);
         config.n_kv_heads = 2;
         let extent = Extent { batch: 3, pos: 5, keys: 9 };

@@ -20,19 +20,19 @@ pub enum Place {
 /// One hook point, for any layer.
 #[derive(Clone, Copy)]
 pub struct SiteInfo {
-    /// Name inside a block, or of the whole model. A `*` stands for the number of an expert.
+    /// Name inside a block, or in the whole model. A `*` stands for the number of an expert.
     pub name: &'static str,
     /// Its axes.
     pub axes: &'static [Axis],
     /// Where it is.
     pub place: Place,
-    /// Whether it is computed beside the forward, which does not read it: a prepared tensor cannot replace it.
+    /// Whether it is a side computation that the forward does not read. A prepared tensor cannot replace it.
     pub side: bool,
-    /// Whether -inf in its tensor masks attention: where attention is knocked out.
+    /// Whether -inf in its tensor masks attention. Attention is knocked out at such a site.
     pub masks: bool,
     /// Whether an architecture has it.
     pub present: fn(&TransformerConfig) -> bool,
-    /// Other names it goes by inside a block or model, without TransformerLens's `hook_`.
+    /// Its other names inside a block or model, without TransformerLens's `hook_`.
     pub aliases: &'static [&'static str],
     /// What the tensor is.
     pub meaning: &'static str,
@@ -44,12 +44,12 @@ impl SiteInfo {
         Self { name, axes, place, side: false, masks: false, present: |_| true, aliases: &[], meaning }
     }
 
-    /// Only where the configuration says so.
+    /// Present only where the configuration says so.
     pub(super) const fn when(self, present: fn(&TransformerConfig) -> bool) -> Self {
         Self { present, ..self }
     }
 
-    /// With other names.
+    /// With aliases.
     pub(super) const fn known_as(self, aliases: &'static [&'static str]) -> Self {
         Self { aliases, ..self }
     }
@@ -74,12 +74,12 @@ impl SiteInfo {
         self.name.contains('*')
     }
 
-    /// The module it is in: `attn` of `attn.z`.
+    /// The module it is in: `attn` for `attn.z`.
     pub(super) fn module(&self) -> Option<&'static str> {
         self.name.rsplit_once('.').map(|(module, _)| module)
     }
 
-    /// The last segment of its name: `z` of `attn.z`.
+    /// The last segment of its name: `z` for `attn.z`.
     pub(super) fn last(&self) -> &'static str {
         self.name.rsplit('.').next().unwrap_or(self.name)
     }
@@ -89,7 +89,7 @@ impl SiteInfo {
         if self.in_block() { format!("blocks.*.{}", self.name) } else { self.name.to_owned() }
     }
 
-    /// Its axes as they are listed: `[b, p, m]`.
+    /// Its axes as a listing shows them: `[b, p, m]`.
     pub fn axes_listed(&self) -> String {
         list(self.axes)
     }

@@ -1,7 +1,7 @@
-//! What a site is, in one place: a table whose rows say all that is true of each hook point, one parser of names, and
-//! the sites that splices add to a model at run time.
+//! Everything there is to know about sites: a table with one row per hook point, one parser of names, and the sites
+//! that splices add at run time.
 //!
-//! A new site is a `let` in a hooked forward and a row of the table in `table.rs`; everything else asks the row.
+//! A new site is a `let` in a hooked forward and a row of the table in `table.rs`. All other code reads the row.
 
 mod axis;
 mod info;

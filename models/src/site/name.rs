@@ -1,10 +1,10 @@
-//! One site, and the name it is shown by.
+//! One site, and its full name.
 
 use std::fmt;
 
 use super::info::SiteInfo;
 
-/// One site of the table in one layer: typed constructors make it for code, its name serves the command line.
+/// One site of the table in one layer. Code makes it with a typed constructor, the command line with its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Site {
     pub(super) layer: Option<usize>,
@@ -13,22 +13,22 @@ pub struct Site {
 }
 
 impl Site {
-    /// A row with its layer and expert, as many as it has.
+    /// A row with as many indices (layer, expert) as its name takes.
     pub(super) fn of(row: &'static SiteInfo, indices: &[usize]) -> Self {
         Self { layer: indices.first().copied(), expert: indices.get(1).copied(), row }
     }
 
-    /// The block it is in.
+    /// The block it is in, if it is in one.
     pub fn layer(&self) -> Option<usize> {
         self.layer
     }
 
-    /// The expert it is of.
+    /// The expert it belongs to, if any.
     pub fn expert(&self) -> Option<usize> {
         self.expert
     }
 
-    /// What is true of it in any layer.
+    /// Its row in the table.
     pub fn row(&self) -> &'static SiteInfo {
         self.row
     }

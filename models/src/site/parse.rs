@@ -24,7 +24,7 @@ impl Site {
     }
 }
 
-/// Any spelling of a site.
+/// Accepts any spelling of a site.
 impl FromStr for Site {
     type Err = Error;
 
@@ -37,7 +37,7 @@ impl FromStr for Site {
 }
 
 impl SiteInfo {
-    /// How many indices its name takes: layer and expert.
+    /// How many indices (layer, expert) its name takes.
     fn indices(&self) -> usize {
         usize::from(self.in_block()) + usize::from(self.per_expert())
     }

@@ -1,4 +1,4 @@
-//! The spellings that lead to a site: each leads to one, or is refused.
+//! The spellings of a site. Each leads to exactly one site or is refused.
 
 use super::info::SiteInfo;
 use super::parts::{is_name, split_block};
@@ -18,12 +18,16 @@ impl From<Ambiguous> for Error {
     }
 }
 
-/// The name a spelling leads to. TransformerLens names lose `hook_`, aliases become the table's name, a last segment
-/// alone is completed where one site has it (`blocks.0.z`), and a shorthand with a layer (`z3`, `scale4ln1`) becomes a
-/// full name. A name that is not the table's stays as it is.
+/// The name a spelling leads to:
+///
+/// - a TransformerLens name loses `hook_`
+/// - an alias becomes the table's name
+/// - a last segment alone is completed if only one site has it (`blocks.0.z`)
+/// - a shorthand with a layer (`z3`, `scale4ln1`) becomes a full name
+/// - a name that is not in the table stays as it is
 pub(crate) fn canonical(text: &str) -> Result<String, Ambiguous> {
     let text = text.trim();
-    // A reduction is kept under its site's name: `blocks.0.resid_post#norm`.
+    // A reduction is stored under its site's name and a suffix: `blocks.0.resid_post#norm`.
     if let Some((site, reduction)) = text.split_once('#') {
         return Ok(format!("{}#{reduction}", canonical(site)?));
     }
@@ -57,7 +61,8 @@ fn refused(asked: &str, layer: Option<&str>, rows: Vec<&'static SiteInfo>) -> Am
     Ambiguous { asked: asked.to_owned(), sites: rows.into_iter().map(full).collect() }
 }
 
-/// The table's name of what is written inside a block or model: itself, an alias, or a last segment that one row has.
+/// The table's name for a name inside a block or model: the same name, an alias, or the last segment of exactly one
+/// row.
 fn inside_name(inside: &str, in_block: bool) -> Result<Option<&'static str>, Vec<&'static SiteInfo>> {
     if inside.contains('*') {
         return Ok(None);
@@ -78,7 +83,7 @@ fn inside_name(inside: &str, in_block: bool) -> Result<Option<&'static str>, Vec
     }
 }
 
-/// An alias stands alone or, where it has no module of its own, in the row's: `attn_scores`, `attn.attn_scores`.
+/// An alias stands alone. One without a module may also follow the row's module: `attn_scores`, `attn.attn_scores`.
 fn is_alias(row: &SiteInfo, inside: &str) -> bool {
     let in_module = |alias: &str| match (row.module(), inside.rsplit_once('.')) {
         (Some(own), Some((module, last))) => own == module && last == alias,
@@ -87,12 +92,12 @@ fn is_alias(row: &SiteInfo, inside: &str) -> bool {
     row.aliases.iter().any(|alias| *alias == inside || (!alias.contains('.') && in_module(alias)))
 }
 
-/// Names of sites in blocks that end in an alias: what `*.hook_out` means besides sites whose own name ends so.
+/// Rows in blocks with this alias. `*.hook_out` selects them besides the sites whose own name ends in `out`.
 pub(crate) fn rows_known_as(last: &str) -> impl Iterator<Item = &'static SiteInfo> {
     SITES.iter().filter(move |row| row.in_block() && row.aliases.contains(&last))
 }
 
-/// `z3` → (`3`, `z`); `scale4ln1` → (`4`, `ln1.scale`). Any text with digits comes apart: the table says what it is.
+/// `z3` → (`3`, `z`); `scale4ln1` → (`4`, `ln1.scale`). Splits any text with digits: the table decides what it means.
 fn packed(text: &str) -> Option<(&str, String)> {
     let start = text.find(|c: char| c.is_ascii_digit())?;
     let (name, rest) = text.split_at(start);
@@ -229,14 +234,15 @@ mod tests {
                 };
                 let earlier = places.entry(spelling.clone()).or_insert_with(|| name.clone());
                 assert_eq!(*earlier, name);
-                // A module's alias before the layer, such as `attn.q.out7`, is nobody's spelling and stays as it is.
+                // A module's alias before the layer, such as `attn.q.out7`, is not a spelling of any site and stays as
+                // it is.
                 if let Some(site) = Site::named(&name) {
                     let meant = site.row() == row || site.row().aliases.iter().any(|alias| spelling.contains(alias));
                     assert!(meant || site.row().name.ends_with(row.last()), "{spelling} leads from {row:?} to {name}");
                 }
             }
             let own = if row.in_block() { format!("blocks.7.{}", row.name) } else { row.name.to_owned() };
-            assert_eq!(canonical(&own).unwrap(), own, "a full name is its own");
+            assert_eq!(canonical(&own).unwrap(), own, "a full name stays as it is");
         }
         assert!(refused > 0, "`scale`, `normalized` and the aliases of two rows are refused");
     }

@@ -1,4 +1,4 @@
-//! The sites of one model: those of the table that its architecture has, and those its splices add.
+//! The sites of one model: the rows of the table that its architecture has, and those its splices add.
 
 use std::ops::Range;
 
@@ -20,11 +20,11 @@ pub struct AddedSite {
     pub axes: Vec<Axis>,
     /// What the tensor is.
     pub meaning: String,
-    /// The site the splice sits at, which a forward meets right after this one.
+    /// The host: the site where the splice sits. A forward meets it right after this one.
     pub host: String,
 }
 
-/// Every site of a model at run time: the table's and those that splices add.
+/// Every site of a model at run time: those of the table and those that splices add.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteTable {
     added: Vec<AddedSite>,
@@ -40,8 +40,8 @@ impl SiteTable {
     ///
     /// # Errors
     ///
-    /// [`Error::AddedSite`] for a name that is taken, that is a spelling of another site or that no path of modules
-    /// gives, and for axes that do not begin with the batch or have no position.
+    /// [`Error::AddedSite`] for a name that is taken, is a spelling of another site or is not a path of modules, and
+    /// for axes that do not begin with the batch or have no position axis.
     pub fn add(&mut self, site: AddedSite) -> Result<()> {
         let refuse = |problem: String| Err(Error::AddedSite { site: site.name.clone(), problem });
         if Site::named(&site.name).is_some() || self.find(&site.name).is_some() {
@@ -58,7 +58,7 @@ impl SiteTable {
         let positioned = site.axes.iter().any(|axis| matches!(axis, Axis::Pos | Axis::Query));
         if site.axes.first() != Some(&Axis::Batch) || !positioned {
             return refuse(format!(
-                "its axes are {}; begin with the batch and have an axis of positions, `[b, p, ..]`",
+                "its axes are {}; start with the batch and include a position axis, `[b, p, ..]`",
                 list(&site.axes)
             ));
         }
@@ -71,8 +71,8 @@ impl SiteTable {
         self.names_of_run(config, None, None)
     }
 
-    /// Names of the sites a run meets that enters at one block and stops before another; `None`: from the embedding,
-    /// to the logits.
+    /// Names of the sites that a run meets when it enters at one block and stops before another. `None` means from the
+    /// embedding, or to the logits.
     pub fn names_of_run(&self, config: &TransformerConfig, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
         let layers = start.unwrap_or(0)..stop.unwrap_or(config.n_layers);
         let mut names = Vec::new();
@@ -86,7 +86,7 @@ impl SiteTable {
         names
     }
 
-    /// Each name after those that are added at it.
+    /// Adds each name after the sites that splices add at it.
     fn extend(&self, names: &mut Vec<String>, hosts: impl Iterator<Item = String>) {
         for host in hosts {
             names.extend(self.added.iter().filter(|site| site.host == host).map(|site| site.name.clone()));
@@ -98,12 +98,12 @@ impl SiteTable {
         self.added.iter().find(|site| site.name == name)
     }
 
-    /// The axes of a site; `None` of a name that no site has.
+    /// The axes of a site; `None` for an unknown name.
     pub fn axes(&self, name: &str) -> Option<&[Axis]> {
         self.find(name).map(|site| site.axes.as_slice()).or_else(|| Some(Site::named(name)?.row().axes))
     }
 
-    /// The length of each axis of a site in a forward of this extent; none for a name that no site has.
+    /// The length of each axis of a site in a forward of this extent; empty for an unknown name.
     pub fn dims(&self, config: &TransformerConfig, name: &str, extent: Extent) -> Vec<usize> {
         self.axes(name).unwrap_or_default().iter().map(|axis| axis.length(config, extent)).collect()
     }
@@ -118,14 +118,14 @@ impl SiteTable {
         }
     }
 
-    /// Whether a prepared tensor can stand for a site of a block: not where it is computed beside the forward.
+    /// Whether a prepared tensor can replace a site of a block. It cannot if the site is computed beside the forward.
     pub(crate) fn is_replaceable(&self, name: &str) -> bool {
         let beside = Site::named(name).is_some_and(|site| site.row().side);
         self.place(name).0 == Place::Block && !beside
     }
 
-    /// Which axis of a site's tensor of this rank is which. A module that is not in the table has its axes told by its
-    /// name's last segment where a row's ends the same (`my.scores`), else by their number.
+    /// Which axis of a site's tensor of this rank has which role. For a module that is not in the table, a row with the
+    /// same last segment decides (`my.scores`), or else the rank.
     pub(crate) fn roles(&self, name: &str, rank: usize) -> Axes {
         let last = name.rsplit('.').next().unwrap_or(name);
         let alike = || SITES.iter().find(|row| row.last() == last && row.axes.len() == rank).map(|row| row.axes);
@@ -133,7 +133,7 @@ impl SiteTable {
         known.map_or_else(|| Axes::of_rank(rank), Axes::among)
     }
 
-    /// The axis of keys of a site of this rank where -inf masks attention.
+    /// The key axis of a site of this rank, if -inf there masks attention.
     pub(crate) fn masked_axis(&self, name: &str, rank: usize) -> Option<usize> {
         let last = name.rsplit('.').next().unwrap_or(name);
         let masks = SITES.iter().any(|row| row.masks && row.last() == last && row.axes.len() == rank);
@@ -142,7 +142,7 @@ impl SiteTable {
 }
 
 impl Axes {
-    /// Which axis of a tensor of these dims is which, at a site of no model in particular.
+    /// Which axis of a tensor of these dims has which role, at a site of no particular model.
     pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
         SiteTable::default().roles(site, dims.len())
     }
@@ -155,7 +155,7 @@ fn of_model(config: &TransformerConfig, place: Place) -> impl Iterator<Item = St
 fn of_blocks(config: &TransformerConfig, layers: Range<usize>) -> impl Iterator<Item = String> {
     let rows: Vec<_> = SITES.iter().filter(|row| row.in_block() && (row.present)(config)).collect();
     let experts = config.experts.map_or(0, |experts| experts.count);
-    // Experts are met one after the other, each with all its sites.
+    // Experts run one after the other, each with all its sites.
     let in_block = move |layer: usize| {
         let by_expert = |some: &[&'static super::SiteInfo]| -> Vec<String> {
             if some[0].per_expert() {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_axes_that_cannot_be_are_refused() {
+    fn impossible_names_and_axes_are_refused() {
         let mut table = SiteTable::default();
         table.add(acts("embed", "sae.acts")).unwrap();
         for (name, said) in [
@@ -214,7 +214,7 @@ mod tests {
         let flat = AddedSite { axes: vec![Axis::Batch, Axis::Model], ..acts("embed", "x.y") };
         assert_eq!(
             table.add(flat).unwrap_err().to_string(),
-            "cannot add the site `x.y`: its axes are [b, m]; begin with the batch and have an axis of positions, `[b, p, ..]`"
+            "cannot add the site `x.y`: its axes are [b, m]; start with the batch and include a position axis, `[b, p, ..]`"
         );
     }
 

@@ -1,7 +1,7 @@
 //! The table of hook points, in the order a forward meets them, and a typed constructor for each.
 //!
-//! The vocabulary is TransformerLens 2's, with its tensors and axes; TransformerLens 4's names are aliases where they
-//! mean the same tensor. A name that another tensor also has there is an alias of both rows, and is refused.
+//! The vocabulary is TransformerLens 2's, with its tensors and axes. TransformerLens 4's names are aliases where they
+//! mean the same tensor. A name that means two tensors there is an alias of both rows, and is refused as ambiguous.
 
 use super::axis::Axis::{Batch, DHead, Expert, Head, Key, KvHead, Mlp, Model, One, Pos, Query, Vocab};
 use super::info::Place::{After, Before, Block};
@@ -18,7 +18,7 @@ macro_rules! sites {
             SiteInfo::new($name, $place, &[$($axis),*], $meaning)$(.$fact($($argument),*))*
         ),*];
 
-        #[allow(non_camel_case_types, clippy::enum_variant_names, reason = "one a constructor, of its name")]
+        #[allow(non_camel_case_types, clippy::enum_variant_names, reason = "one variant per constructor, with its name")]
         #[derive(Clone, Copy)]
         enum Row { $($function),* }
 
@@ -35,7 +35,7 @@ sites! {
     Before embed() "embed" [Batch, Pos, Model] "token embedding, scaled as the architecture does",
         known_as(&["embed.out"]);
     Before token_type_embed() "token_type_embed" [Batch, Pos, Model]
-        "embedding of each token's type, such as its text of a pair", when(|config| config.token_types.is_some());
+        "embedding of each token's type, such as first or second text of a pair", when(|config| config.token_types.is_some());
     Before pos_embed() "pos_embed" [Batch, Pos, Model] "learned position embedding",
         when(|config| matches!(config.positions, Positions::Learned { .. })), known_as(&["pos_embed.out"]);
 
@@ -121,7 +121,7 @@ fn dense(config: &TransformerConfig) -> bool {
     config.experts.is_none()
 }
 
-/// The row of a constructor of sites in blocks: `row(site::z)`.
+/// The row of a constructor for sites in blocks: `row(site::z)`.
 pub fn row(site: fn(usize) -> Site) -> &'static SiteInfo {
     site(0).row()
 }
@@ -143,14 +143,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_there_once_and_places_follow_each_other() {
+    fn every_name_occurs_once_and_rows_are_sorted_by_place() {
         let names: BTreeSet<&str> = SITES.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), SITES.len());
         assert!(SITES.is_sorted_by_key(|row| row.place));
     }
 
     #[test]
-    fn a_constructor_is_of_its_own_row() {
+    fn a_constructor_makes_its_own_row() {
         assert_eq!(scores(3).to_string(), "blocks.3.attn.scores");
         assert_eq!(expert_out(1, 7).to_string(), "blocks.1.mlp.experts.7.out");
         assert_eq!(logits().to_string(), "logits");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn grouped_heads_stand_once_at_keys_and_values() {
+    fn keys_and_values_count_grouped_heads_once() {
         let grouped: Vec<&str> = SITES.iter().filter(|row| row.axes.contains(&KvHead)).map(|row| row.name).collect();
         assert_eq!(grouped, ["k_input", "v_input", "attn.k", "attn.v", "attn.rot_k"]);
     }

@@ -1,4 +1,4 @@
-//! Cases that start together, run as one forward.
+//! Cases that start at the same place, run as one forward.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::model::{HookedTransformer, RunOptions};
 use crate::tokens::Tokens;
 use crate::transformer::Context;
 
-/// One case in a group, with its only site where the edited tensor there is known beforehand.
+/// One case in a group. `prepared` is its only site, if the edited tensor there is known before the forward.
 #[derive(Clone)]
 pub(super) struct Member {
     pub(super) index: usize,
@@ -24,16 +24,16 @@ pub(super) struct Member {
 /// Cases that resume at one layer and position.
 pub(super) struct Group {
     pub(super) cases: Vec<Member>,
-    /// `None`: from the embedding.
+    /// `None` means from the embedding.
     pub(super) layer: Option<usize>,
     pub(super) from_position: usize,
-    /// The edits change nothing: the clean result stands.
+    /// Whether the edits change nothing, so that the clean result is kept.
     pub(super) unchanged: bool,
 }
 
-/// Groups the cases by where they resume, no group beyond `limit` tokens, those of kept keys and values included.
+/// Groups the cases by where they resume. No group exceeds `limit` tokens, including those of kept keys and values.
 ///
-/// Edited tensors are looked at and let go: a sweep holds those of one group, whatever the number of its cases.
+/// Each edited tensor is inspected and dropped: a sweep holds those of one group at a time, however many cases it has.
 pub(super) fn groups(
     clean: &Clean,
     cases: &[SweepCase],
@@ -65,15 +65,15 @@ pub(super) fn groups(
 /// What an edit does to the clean tensor at its site.
 #[derive(Clone, Copy, PartialEq)]
 enum FirstChange {
-    /// It changes numbers at this position, and at none before.
+    /// It changes numbers at this position and none before.
     At(usize),
     /// It changes nothing.
     Never,
-    /// The tensor has no position of each token.
+    /// The tensor does not have one position per token.
     Unknown,
 }
 
-/// The clean tensor at a site as an edit makes it.
+/// The clean tensor at a site after the case's edit.
 fn edited(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<Activation> {
     let rows = Rows::new(tokens, &[]);
     case.edits[0].1.apply(clean.at(site)?.clone(), &At { site, offset: 0, rows: Some(&rows) })
@@ -83,7 +83,8 @@ fn first_change(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) ->
     let (before, after) = (clean.at(site)?, edited(clean, case, site, tokens)?);
     let axes = clean.sites.roles(site, before.dims().len());
     let (outer, length, inner) = axes.around_position(before.dims());
-    // Masked scores are -inf in both: their difference is not a number, and no change.
+    // Masked scores are -inf in both tensors. Their difference is NaN, but they are equal, so compare instead of
+    // subtracting.
     let changed = before.to_flat()?.not_equal(after.to_flat()?).float().reshape([outer, length, inner]);
     let by_position = device::read(changed.max_dim(0).max_dim(2).reshape([length]))?;
     Ok(match by_position.iter().position(|change| *change != 0.0) {
@@ -93,7 +94,7 @@ fn first_change(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) ->
     })
 }
 
-/// Logits of all cases of a group, `[case * batch, pos from the group's, d_vocab]`.
+/// Logits of all cases of a group, `[case * batch, pos from the group's start, d_vocab]`.
 pub(super) fn run(
     model: &HookedTransformer,
     clean: &Clean,
@@ -123,7 +124,7 @@ pub(super) fn run(
     Ok(model.run_blocks(resid, plan, layer, &context, &mut cache, &options)?.output)
 }
 
-/// One edit a site: each case's rows are changed by that case alone.
+/// The edits of a group. Each case's edit changes only its own rows.
 fn plan_of(clean: &Clean, cases: &[SweepCase], group: &Group, tokens: &Tokens) -> Result<Plan> {
     let rows = tokens.batch();
     let mut plan = Plan::new();
@@ -147,7 +148,7 @@ fn plan_of(clean: &Clean, cases: &[SweepCase], group: &Group, tokens: &Tokens) -
     Ok(plan)
 }
 
-/// An edit of some rows of the batch.
+/// The edit, applied to some rows of the batch only.
 fn on_rows(edit: Edit, start: usize, rows: usize) -> Edit {
     Edit::any("sweep", move |value, at| {
         let own_rows = at.rows.map(|all| all.narrow(start..start + rows).within(0, rows));
@@ -157,7 +158,7 @@ fn on_rows(edit: Edit, start: usize, rows: usize) -> Edit {
     .unmeasured()
 }
 
-/// Prepared tensors in place of their cases' rows.
+/// Replaces each case's rows with its prepared tensor.
 fn replace_rows(parts: Vec<(usize, Activation)>, rows: usize) -> Edit {
     let parts = Arc::new(parts);
     Edit::any("sweep", move |value, _| {
@@ -166,7 +167,7 @@ fn replace_rows(parts: Vec<(usize, Activation)>, rows: usize) -> Edit {
     .unmeasured()
 }
 
-/// The batch with some runs of rows replaced: one copy, whatever their number.
+/// The batch with some runs of rows replaced, in one copy.
 fn spliced(value: &Activation, parts: Vec<(usize, Activation)>) -> Result<Activation> {
     let mut pieces = Vec::new();
     let mut next = 0;

@@ -1,4 +1,4 @@
-//! One case of a sweep: what is edited, and the first place it touches.
+//! One case of a sweep: its edits, and where its forward must start.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,18 +6,18 @@ use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
 use crate::site::{Place, SiteTable};
 
-/// A labelled set of edits that are applied together. Where all of them are interventions it can be serialised.
+/// A labelled set of edits that are applied together. It can be serialised if all of them are interventions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SweepCase {
-    /// What results are called by.
+    /// Its name in results.
     pub label: String,
     /// Sites and edits, in the order they apply.
     pub edits: Vec<(SitePattern, Edit)>,
 }
 
 impl SweepCase {
-    /// One edit, at one site or at all that fit a pattern.
+    /// A case with one edit, at one site or at all sites that fit a pattern.
     pub fn new(label: impl Into<String>, site: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
         Self { label: label.into(), edits: Vec::new() }.and(site, edit)
     }
@@ -29,11 +29,12 @@ impl SweepCase {
         self
     }
 
-    /// The case as a process that has only its text runs it; the device is that of its tensors.
+    /// The case as JSON, from which another process can run it. `device` is named in errors: it holds the case's
+    /// tensors.
     ///
     /// # Errors
     ///
-    /// [`Error::ClosureEdit`] of the first closure, [`Error::Device`] when a tensor cannot be read.
+    /// [`Error::ClosureEdit`] for the first closure, [`Error::Device`] when a tensor cannot be read.
     pub(super) fn to_json(&self, device: &str) -> Result<String> {
         for (_, edit) in &self.edits {
             if let Edit::Closure(closure) = edit {
@@ -44,7 +45,7 @@ impl SweepCase {
         serde_json::to_string(self).map_err(unread)
     }
 
-    /// The first block any edit touches, and the only site where there is one alone.
+    /// The first block that any edit touches, and the edited site if there is only one.
     pub(super) fn start(&self, known: &[String], table: &SiteTable) -> Result<Start> {
         let mut sites = Vec::new();
         for (pattern, _) in &self.edits {
@@ -67,8 +68,8 @@ impl SweepCase {
 /// Where a case starts.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
-    /// The block; `None` for the embedding, `usize::MAX` for what follows the blocks.
+    /// The block; `None` for the embedding, `usize::MAX` for sites after the blocks.
     pub(super) layer: Option<usize>,
-    /// The one site it edits, whose clean tensor then tells what changes.
+    /// The only site it edits. The clean tensor there tells what the edit changes.
     pub(super) only: Option<String>,
 }

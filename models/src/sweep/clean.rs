@@ -1,4 +1,4 @@
-//! The one clean forward of a sweep, and what is kept of it.
+//! The clean forward of a sweep, and what is kept of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::site::{self, Site, SiteTable};
 use crate::tokens::Tokens;
 use crate::transformer::{KvCache, QkNorm};
 
-/// What resuming needs: the stream entering blocks, keys and values, the edited sites, the logits.
+/// What a resumed forward needs: the stream entering each block, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
     pub(super) logits: Tensor<3>,
-    /// Whether a forward can start at a position: an edit must leave earlier ones as they were, and their keys be kept
-    /// as attention reads them.
+    /// Whether a forward can start at a position. This requires that an edit leaves earlier positions as they were, and
+    /// that the kept keys are those that attention reads.
     pub(super) resumes: bool,
     pub(super) n_layers: usize,
     cache: ActivationCache,
-    /// Where keys are as attention reads them.
+    /// The site whose keys are those that attention reads.
     keys: fn(usize) -> Site,
     pub(super) sites: Arc<SiteTable>,
 }
@@ -68,7 +68,7 @@ impl Clean {
         self.cache.activation(site)
     }
 
-    /// The stream entering a block, or leaving the last one, from a position on, `times` copies of the batch.
+    /// The stream entering a block, or leaving the last one, from position `from`; `times` copies of the batch.
     pub(super) fn resid(&self, layer: usize, from: usize, times: usize) -> Result<Tensor<3>> {
         let site = if layer == self.n_layers { site::resid_post(layer - 1) } else { site::resid_pre(layer) };
         let resid = self.cache.get::<3>(site)?;
@@ -76,7 +76,7 @@ impl Clean {
         Ok(resid.narrow(1, from, pos - from).repeat_dim(0, times))
     }
 
-    /// Keys and values of the positions before `from`, for the blocks from `layer` on.
+    /// Keys and values of the positions before `from`, for the blocks from `layer`.
     pub(super) fn prefix(
         &self,
         model: &HookedTransformer,

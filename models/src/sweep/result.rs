@@ -1,4 +1,4 @@
-//! What a sweep found, and the work it saved.
+//! The results of a sweep, and the work it saved.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::case::SweepCase;
 use crate::hooks::numbers;
 use crate::tokens::Tokens;
 
-/// One number a case and prompt, in the order the cases were added.
+/// One number per case and prompt, in the order the cases were added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepResult {
     /// The cases' labels.
@@ -20,20 +20,20 @@ pub struct SweepResult {
     pub values: Vec<Vec<f64>>,
     /// Whether each case changed any number: `false` means the clean result was kept.
     pub changed: Vec<bool>,
-    /// What was run, and what running each case alone from the start would have been.
+    /// The work done, and the work of running each case alone from the start.
     pub work: SweepWork,
 }
 
 /// The work of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepWork {
-    /// Forwards run, the clean one included.
+    /// Forwards run, including the clean one.
     pub forwards: usize,
-    /// Forwards one at a time would have taken.
+    /// Forwards if each case ran alone.
     pub forwards_alone: usize,
-    /// Block evaluations, counted a token: blocks × rows × positions.
+    /// Blocks evaluated, counted per token: blocks × rows × positions.
     pub block_tokens: usize,
-    /// The same, one at a time from the start.
+    /// The same, if each case ran alone from the start.
     pub block_tokens_alone: usize,
 }
 
@@ -44,7 +44,7 @@ impl SweepWork {
         Self { forwards: 1, forwards_alone: 1, block_tokens: one, block_tokens_alone: one }
     }
 
-    /// Adds what the cases of a group would have been, one at a time.
+    /// Adds the work of a group's cases if each ran alone.
     pub(super) fn add_alone(&mut self, group: &Group, n_layers: usize, tokens: &Tokens) {
         self.forwards_alone += group.cases.len();
         self.block_tokens_alone += group.cases.len() * n_layers * tokens.batch() * tokens.pos();
@@ -57,7 +57,7 @@ impl SweepWork {
         self.block_tokens += blocks * group.cases.len() * tokens.batch() * (tokens.pos() - group.from_position);
     }
 
-    /// The work of all shards together. Every shard runs the clean forward; one at a time, it would be run once.
+    /// The work of all shards together. Each shard runs the clean forward; without shards it would run once.
     pub(super) fn of_shards(shards: impl Iterator<Item = Self>) -> Self {
         let shards: Vec<Self> = shards.collect();
         let sum = |of: fn(&Self) -> usize| shards.iter().map(of).sum::<usize>();
@@ -71,7 +71,7 @@ impl SweepWork {
         }
     }
 
-    /// The share of block evaluations that was not needed.
+    /// The fraction of block evaluations that was saved.
     pub fn saved(&self) -> f64 {
         1.0 - self.block_tokens as f64 / self.block_tokens_alone.max(1) as f64
     }

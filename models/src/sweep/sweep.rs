@@ -1,4 +1,4 @@
-//! A sweep: described, and run.
+//! A sweep: its description and its execution.
 
 use burn::tensor::Tensor;
 
@@ -13,7 +13,7 @@ use crate::model::{HookedTransformer, IntoTokens};
 use crate::progress;
 use crate::tokens::Tokens;
 
-/// A sweep being described: see [`HookedTransformer::sweep`].
+/// A sweep being described; see [`HookedTransformer::sweep`].
 #[derive(Debug)]
 pub struct Sweep<'a> {
     pub(super) model: &'a HookedTransformer,
@@ -24,7 +24,7 @@ pub struct Sweep<'a> {
     quiet: bool,
 }
 
-/// Every `of`-th group of cases from `index` on.
+/// The share of a sweep with every `of`-th group of cases, starting at group `index`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub(super) index: usize,
@@ -44,7 +44,7 @@ impl HookedTransformer {
 }
 
 impl Sweep<'_> {
-    /// Adds one case: an edit at one site, or at all that fit a pattern.
+    /// Adds one case: an edit at one site, or at all sites that fit a pattern.
     #[must_use]
     pub fn case(self, label: impl Into<String>, site: impl Into<SitePattern>, edit: impl Into<Edit>) -> Self {
         self.cases([SweepCase::new(label, site, edit)])
@@ -57,7 +57,8 @@ impl Sweep<'_> {
         self
     }
 
-    /// The metric reads the last position alone: it is given logits `[batch, 1, d_vocab]`, and no others are computed.
+    /// For a metric that reads only the last position. It receives logits `[batch, 1, d_vocab]`, and no others are
+    /// computed.
     ///
     /// Rows must not be padded on the right.
     #[must_use]
@@ -66,33 +67,33 @@ impl Sweep<'_> {
         self
     }
 
-    /// Tokens (rows × positions) that one forward may hold; more is faster until memory is short. The default is 2048.
+    /// Tokens (rows × positions) that one forward may hold. More is faster while memory lasts. The default is 2048.
     #[must_use]
     pub fn tokens_per_forward(mut self, tokens: usize) -> Self {
         self.tokens_per_forward = tokens.max(1);
         self
     }
 
-    /// No progress bar.
+    /// Shows no progress bar.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.quiet = true;
         self
     }
 
-    /// Runs all cases. `metric` is given logits `[batch, pos, d_vocab]` of the prompts under one case and
-    /// returns one number a prompt, `[batch]`; its error, of whatever type, becomes the sweep's.
+    /// Runs all cases. `metric` receives logits `[batch, pos, d_vocab]` of the prompts under one case and returns one
+    /// number per prompt, `[batch]`. Its error, of any type, becomes the sweep's.
     ///
-    /// Results are in the order the cases were added, and equal running each alone.
+    /// Results are in the order the cases were added, and equal running each case alone.
     ///
     /// # Errors
     ///
-    /// An unknown site before anything runs, an edit's own error, the metric's own, or a metric of another shape.
+    /// An unknown site before anything runs, an edit's own error, the metric's own error, or a metric of another shape.
     pub fn run<E: From<Error>>(self, metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>) -> Result<SweepResult, E> {
         Ok(self.run_share(Share { index: 0, of: 1 }, metric)?.0)
     }
 
-    /// Runs the cases of every `of`-th group; says which they are. The clean result stands for the others.
+    /// Runs the cases of one share and returns their indices too. The other cases keep the clean result.
     pub(super) fn run_share<E: From<Error>>(
         self,
         share: Share,
@@ -138,14 +139,14 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Where each case's first edit is.
+    /// Where each case starts.
     fn starts(&self) -> Result<Vec<Start>> {
         let known = self.model.sites();
         let table = self.model.site_table();
         self.cases.iter().map(|case| case.start(&known, &table)).collect()
     }
 
-    /// Logits of the positions before the resumed ones are the clean run's.
+    /// Puts the clean run's logits before those of the resumed positions.
     fn with_prefix(&self, logits: Tensor<3>, clean: &Clean, from: usize) -> Tensor<3> {
         if self.last_only || from == 0 {
             return logits;
@@ -168,7 +169,7 @@ impl Sweep<'_> {
             let what = "numbers from the sweep's metric, one for each prompt".into();
             return Err(Error::Count { what, expected: self.tokens.batch(), actual: values.len() }.into());
         }
-        // One NaN for all: its sign and payload depend on the machine, and JSON does not keep them.
+        // All NaNs become the same NaN: their sign and payload depend on the machine, and JSON does not keep them.
         Ok(values.into_iter().map(|value| if value.is_nan() { f64::NAN } else { f64::from(value) }).collect())
     }
 
@@ -192,19 +193,7 @@ impl Sweep<'_> {
 mod tests {
     use super::*;
     use crate::hooks::Intervention;
-    use crate::model::HookedAutoModel;
-    use crate::transformer::TransformerConfig;
-
-    fn model() -> HookedTransformer {
-        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap()
-    }
-
-    #[allow(clippy::unnecessary_wraps, reason = "a sweep's metric may fail")]
-    fn metric(logits: Tensor<3>) -> Result<Tensor<1>> {
-        let [batch, pos, _] = logits.dims();
-        let last = logits.narrow(1, pos - 1, 1);
-        Ok((last.clone().narrow(2, 3, 1) - last.narrow(2, 7, 1)).reshape([batch]))
-    }
+    use crate::sweep::testing::{metric, model};
 
     /// Every kind of case: heads, positions, the embedding, several sites at once, the final norm.
     fn cases() -> Vec<SweepCase> {
@@ -262,7 +251,7 @@ mod tests {
         }
     }
 
-    /// Keys and values that are kept for each row count as its tokens do.
+    /// Each row's kept keys and values count as many tokens as the row has.
     #[test]
     fn a_forward_holds_no_more_tokens_than_it_may() {
         let model = model();
@@ -276,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_blocks_runs_no_block() {
+    fn an_edit_after_the_blocks_runs_no_block() {
         let model = model();
         let edit = Intervention::scale(2.0);
         let found =

@@ -11,13 +11,13 @@ use crate::hooks::tensor::pattern::SitePattern;
 use crate::hooks::tensor::slice::Slice;
 use crate::site::Axes;
 
-/// Captured tensors. Indexed by site name, TransformerLens name or shorthand ([`CacheKey`]); keeps the batch axis until
-/// [`ActivationCache::remove_batch_dim`].
+/// Captured tensors, indexed by site name, TransformerLens name or shorthand ([`CacheKey`]). They keep the batch axis
+/// until [`ActivationCache::remove_batch_dim`].
 #[derive(Clone, Debug, Default)]
 pub struct ActivationCache {
     pub(in crate::hooks) tensors: BTreeMap<String, Activation>,
     pub(in crate::hooks) order: Vec<String>,
-    /// Blocks of the model, where it was one: what negative layers count back from.
+    /// Number of blocks, if the run was of a model: negative layers count back from it.
     pub(in crate::hooks) n_layers: Option<usize>,
     /// Whether the batch axis has been removed.
     pub(in crate::hooks) without_batch: bool,
@@ -28,7 +28,7 @@ impl ActivationCache {
         Self { tensors, order, n_layers: None, without_batch: false }
     }
 
-    /// The same, of a model of so many blocks.
+    /// The same cache, for a model with this many blocks.
     pub(crate) fn of_layers(mut self, n_layers: usize) -> Self {
         self.n_layers = Some(n_layers);
         self
@@ -54,7 +54,7 @@ impl ActivationCache {
         self.order.is_empty()
     }
 
-    /// Bytes of all tensors kept.
+    /// Total bytes of the tensors kept.
     pub fn bytes(&self) -> usize {
         self.tensors.values().map(Activation::bytes).sum()
     }
@@ -64,7 +64,7 @@ impl ActivationCache {
     /// # Errors
     ///
     /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer that does not exist.
-    #[allow(clippy::needless_pass_by_value, reason = "names and tuples of them, made for the call")]
+    #[allow(clippy::needless_pass_by_value, reason = "a key is a name or a tuple, made for the call")]
     pub fn activation(&self, site: impl CacheKey) -> Result<&Activation> {
         let name = site.site(self.n_layers)?;
         self.tensors.get(&name).ok_or_else(|| Error::not_captured(&name, &self.order))
@@ -74,7 +74,7 @@ impl ActivationCache {
     ///
     /// # Errors
     ///
-    /// Those of [`ActivationCache::activation`], [`Error::Rank`] when the site has another number of axes.
+    /// Those of [`ActivationCache::activation`], and [`Error::Rank`] when the site has another number of axes.
     pub fn get<const D: usize>(&self, site: impl CacheKey) -> Result<Tensor<D>> {
         self.activation(site)?.tensor()
     }
@@ -83,21 +83,21 @@ impl ActivationCache {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] when none fits.
+    /// [`Error::UnknownSite`] when no site fits.
     pub fn select(&self, pattern: impl Into<SitePattern>) -> Result<Self> {
         let order = pattern.into().select(self.sites())?;
         let tensors = order.iter().map(|site| (site.clone(), self.tensors[site].clone())).collect();
         Ok(Self { tensors, order, n_layers: self.n_layers, without_batch: self.without_batch })
     }
 
-    /// Every tensor cut along its position axis (for `scores` and `pattern` the query's): a range, one position, or a
-    /// list of them; negative ones count from the end. A single position leaves an axis of length one, as
-    /// TransformerLens's `run_with_cache(pos_slice=3)` does. Slots are counted, padding included:
+    /// Every tensor cut along its position axis (the query axis of `scores` and `pattern`). Takes a range, one position
+    /// or a list of positions; negative ones count from the end. A single position leaves an axis of length one, as
+    /// TransformerLens's `run_with_cache(pos_slice=3)` does. Slots are counted, including padding;
     /// [`crate::hooks::Capture::positions`] counts tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when it does not fit, or a tensor has no such axis.
+    /// [`Error::OutOfRange`] when the slice does not fit or a tensor has no position axis.
     pub fn positions(&self, slice: impl Into<Slice>) -> Result<Self> {
         let slice = slice.into();
         self.map(|site, value| {
@@ -108,9 +108,9 @@ impl ActivationCache {
         })
     }
 
-    /// Every tensor at its last position (for `scores` and `pattern` the query's), which stays an axis of length one:
-    /// `cache.last()?.get::<3>(site::resid_post(1))`. Slots are counted: of a batch padded on the right the last is
-    /// padding.
+    /// Every tensor at its last position (the query's in `scores` and `pattern`), as an axis of length one:
+    /// `cache.last()?.get::<3>(site::resid_post(1))`. Slots are counted, so the last slot of a row padded on the right
+    /// is padding.
     ///
     /// # Errors
     ///
@@ -119,18 +119,18 @@ impl ActivationCache {
         self.positions(-1)
     }
 
-    /// Every tensor cut along the batch axis, as [`ActivationCache::positions`] cuts that of positions.
+    /// Every tensor cut along the batch axis, like [`ActivationCache::positions`] along the position axis.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] when there is no such row, [`Error::NoBatchAxis`] without a batch axis.
+    /// [`Error::OutOfRange`] for a row that does not exist, [`Error::NoBatchAxis`] without a batch axis.
     pub fn batch_rows(&self, slice: impl Into<Slice>) -> Result<Self> {
         self.needs_batch()?;
         let slice = slice.into();
         self.map(|_, value| slice_axis(value, 0, "row", &slice))
     }
 
-    /// One row of the batch, still with its batch axis of length one.
+    /// One row of the batch, with a batch axis of length one.
     ///
     /// # Errors
     ///
@@ -139,12 +139,12 @@ impl ActivationCache {
         self.batch_rows(row as isize)
     }
 
-    /// Every tensor without its batch axis, of a cache of one row.
+    /// Every tensor without its batch axis. The cache must hold one row.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] for more than one row, [`Error::NoBatchAxis`] where it is removed already, [`Error::Rank`] for a
-    /// tensor without other axes.
+    /// [`Error::Count`] for more than one row, [`Error::NoBatchAxis`] if it is already removed, [`Error::Rank`] for a
+    /// tensor that has no other axis.
     pub fn remove_batch_dim(&self) -> Result<Self> {
         self.needs_batch()?;
         let removed = self.map(|_, value| match value.dims() {
@@ -165,7 +165,7 @@ impl ActivationCache {
         Err(Error::NoBatchAxis)
     }
 
-    /// Caches of the same sites, one after the other along the batch axis.
+    /// Joins caches of the same sites along the batch axis.
     pub(crate) fn stacked(parts: Vec<Self>) -> Result<Self> {
         if parts.len() == 1 {
             return Ok(parts.into_iter().next().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Caches as safetensors files, with where they came from.
+//! Caches as safetensors files, with their provenance.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::ground::dtype::widen;
 use crate::ground::files::write_whole;
 use crate::hooks::tensor::activation::Activation;
 
-/// The one key of a file's metadata: several would be written in the order of a hash map.
+/// The only key of a file's metadata. Several would be written in the order of a hash map, which varies.
 const KEY: &str = "arrakis";
 
-/// What a file says of a cache besides its tensors.
+/// What a file stores besides the tensors.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct About {
     order: Vec<String>,
@@ -27,8 +27,8 @@ struct About {
 }
 
 impl ActivationCache {
-    /// Writes all tensors as one safetensors file in `f32`, which holds half precision exactly; `provenance` (model,
-    /// prompt, …) goes into its metadata. The file is written aside and put in place whole.
+    /// Writes all tensors as one safetensors file in `f32`, which represents half precision exactly. `provenance`
+    /// (model, prompt, …) goes into its metadata. The file is written to a temporary name and moved into place whole.
     ///
     /// # Errors
     ///
@@ -59,8 +59,8 @@ impl ActivationCache {
         safetensors::serialize(views, Some(metadata)).map_err(|error| Error::file(path, error))
     }
 
-    /// Reads a cache that [`ActivationCache::save`] wrote, with its provenance; of any other safetensors file of float
-    /// tensors the sites are in the order of their names, and its metadata is the provenance.
+    /// Reads a cache that [`ActivationCache::save`] wrote, with its provenance. Any other safetensors file of float
+    /// tensors is read too: its sites are ordered by name, and its metadata is the provenance.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl ActivationCache {
             provenance: metadata,
         });
         if !about.order.iter().eq(tensors.keys()) && !same_names(&about.order, &tensors) {
-            return Err(Error::file(path, "the sites its metadata lists are not the tensors it holds"));
+            return Err(Error::file(path, "its metadata lists other sites than the tensors it holds"));
         }
         let cache = Self { tensors, order: about.order, n_layers: about.n_layers, without_batch: about.without_batch };
         Ok((cache, about.provenance))
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_was_saved_and_the_bytes_are_the_same() {
+    fn a_loaded_cache_equals_the_saved_one_and_the_bytes_repeat() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("a.safetensors"), folder.path().join("b.safetensors"));
         let words = |word: &str| (format!("the {word}"), format!("{word}\n\"quoted\""));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_harms_nothing() {
+    fn a_failed_write_leaves_everything_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let error = cache().save(folder.path().join("absent/a.safetensors"), &BTreeMap::new()).unwrap_err().to_string();
         assert!(error.starts_with("cannot write `") && error.ends_with("is the folder there and writable?"), "{error}");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_those_of_transformer_lens() {
+    fn keys_follow_transformer_lens() {
         let cache = cache();
         for key in [("z", 1), ("z", -1), ("attn.z", 1), ("hook_z", 1)] {
             assert_eq!(cache.activation(key).unwrap().dims(), [1, 1, 1, 2], "{key:?}");

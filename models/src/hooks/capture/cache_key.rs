@@ -1,17 +1,17 @@
-//! What a cache is indexed by: names as they are written, and TransformerLens's tuples.
+//! Keys of a cache: names in any spelling, and TransformerLens's tuples.
 
 use crate::error::{Error, Result};
 use crate::site::{Site, canonical, in_module};
 
-/// A key of an [`crate::hooks::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`. A
-/// negative layer counts from the end.
+/// A key of an [`crate::hooks::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`.
+/// A negative layer counts from the end.
 pub trait CacheKey {
-    /// The full name of the site in a model of so many blocks, where that is known.
+    /// The full name of the site in a model of this many blocks, if the number is known.
     ///
     /// # Errors
     ///
-    /// [`Error::AmbiguousSite`] for a name of several sites, [`Error::OutOfRange`] for a layer that does not exist,
-    /// [`Error::UnknownDepth`] for a negative one where the number of layers is not known.
+    /// [`Error::AmbiguousSite`] for a name that means several sites, [`Error::OutOfRange`] for a layer that does not
+    /// exist, [`Error::UnknownDepth`] for a negative layer where the number of layers is unknown.
     fn site(&self, n_layers: Option<usize>) -> Result<String>;
 }
 

@@ -1,4 +1,4 @@
-//! What a run keeps of the sites a pattern selects: all of it, some positions, or a reduction.
+//! What a run keeps of the sites that a pattern selects: whole tensors, some positions, or a reduction.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -9,7 +9,7 @@ use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::pattern::SitePattern;
 use crate::site::{Axes, Site};
 
-/// A capture of a plan. A name or a pattern alone keeps whole tensors where they are.
+/// A capture of a plan. A name or a pattern alone keeps whole tensors on the device they are on.
 ///
 /// ```
 /// use arrakis_models::hooks::{Capture, Plan, Reduction};
@@ -25,45 +25,45 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Whole tensors, kept where they are.
+    /// Whole tensors, on the device they are on.
     pub fn of(sites: impl Into<SitePattern>) -> Self {
         Self { sites: sites.into(), positions: None, reduction: None, device: None }
     }
 
-    /// Only these positions of each row, in this order; see [`crate::hooks::Intervention::positions`]. In generation each
-    /// step keeps those it holds.
+    /// Keeps only these positions of each row, in this order; see [`crate::hooks::Intervention::positions`]. In
+    /// generation each step keeps those of its positions that are selected.
     #[must_use]
     pub fn positions(mut self, positions: impl IntoIterator<Item = isize>) -> Self {
         self.positions = Some(positions.into_iter().collect());
         self
     }
 
-    /// Only a reduction, kept under `SITE#mean`, `#norm`, `#projection`, `#top_values` and `#top_indices`. Taken of
-    /// the chosen positions where there are such.
+    /// Keeps only a reduction, under `SITE#mean`, `#norm`, `#projection`, `#top_values` and `#top_indices`. It is taken
+    /// over the chosen positions, if any are chosen.
     #[must_use]
     pub fn reduced(mut self, reduction: Reduction) -> Self {
         self.reduction = Some(reduction);
         self
     }
 
-    /// Moved to a device as it is captured.
+    /// Moves tensors to a device as they are captured.
     #[must_use]
     pub fn on(mut self, device: &Device) -> Self {
         self.device = Some(device.clone());
         self
     }
 
-    /// The sites it is for.
+    /// The sites it captures.
     pub fn sites(&self) -> &SitePattern {
         &self.sites
     }
 
-    /// Whether whole tensors are kept where they are, as handles.
+    /// Whether whole tensors are kept on their device, as handles.
     pub(crate) fn is_whole(&self) -> bool {
         self.positions.is_none() && self.reduction.is_none() && self.device.is_none()
     }
 
-    /// What is kept of a tensor, by name.
+    /// The parts of a tensor that are kept, each with its name.
     pub(in crate::hooks) fn take(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(String, Activation)>> {
         let mut value = value.clone();
         if let Some(positions) = &self.positions {
@@ -73,7 +73,7 @@ impl Capture {
             }
             value = picked(&value, &here, at)?;
         }
-        // The tokens say where padding is; picked positions are all real.
+        // The tokens say where padding is. Picked positions are all real tokens.
         let at = At { rows: at.rows.filter(|_| self.positions.is_none()), ..*at };
         let kept = match &self.reduction {
             None => vec![(at.site.to_owned(), value)],
@@ -89,7 +89,7 @@ impl Capture {
         kept.into_iter().map(moved).collect()
     }
 
-    /// Whether it fits a tensor of these dims.
+    /// Checks that it fits a tensor of these dims.
     pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         if let (Some(positions), Some(rows)) = (&self.positions, at.rows_of(dims)) {
             rows.at(positions)?;
@@ -97,7 +97,7 @@ impl Capture {
         self.reduction.as_ref().map_or(Ok(()), |reduction| reduction.check(dims, at))
     }
 
-    /// How many numbers are kept of a tensor of these dims.
+    /// How many numbers of a tensor of these dims are kept.
     pub(crate) fn numbers(&self, site: &str, dims: &[usize]) -> usize {
         let mut dims = dims.to_vec();
         let axis = Axes::of(site, &dims).position;
@@ -154,7 +154,7 @@ mod tests {
     use crate::tokens::{Side, Tokens};
 
     #[test]
-    fn the_last_token_of_each_row_whatever_the_padding() {
+    fn the_last_token_of_each_row_is_kept_under_either_padding() {
         let rows = Rows::new(&Tokens::padded(&[vec![1, 2, 3], vec![4]], Side::Right, 0).unwrap(), &[]);
         let value = Activation::from_vec((0..6).map(|x| x as f32).collect(), &[2, 3, 1], &Device::flex()).unwrap();
         let at = At { site: "blocks.0.resid_pre", offset: 0, rows: Some(&rows) };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_that_are_kept() {
+    fn the_count_of_numbers_equals_what_is_kept() {
         let rows = Rows::new(&Tokens::new(vec![vec![1, 2, 3]]).unwrap(), &[]);
         let value = Activation::from_vec(vec![1.0; 12], &[1, 3, 4], &Device::flex()).unwrap();
         let at = At { site: "blocks.0.resid_pre", offset: 0, rows: Some(&rows) };

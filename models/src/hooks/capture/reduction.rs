@@ -1,4 +1,4 @@
-//! What a capture keeps of a tensor when the whole is not wanted.
+//! What a capture keeps instead of the whole tensor.
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,24 @@ use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::mean::mean_over_positions;
 use crate::site::Axes;
 
-/// A reduction made as the tensor passes, so that the whole is never kept.
+/// A reduction computed as the tensor passes, so that the whole tensor is never kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduction {
-    /// The mean over each row's positions, padding left out: the position axis has length one.
+    /// The mean over each row's positions, excluding padding. The position axis has length one.
     Mean,
-    /// The Euclidean norm of the last axis, which has length one.
+    /// The Euclidean norm along the last axis, which has length one afterwards.
     Norm,
-    /// The last axis's component along each direction, as given, not normalised: the last axis counts directions.
+    /// The component of the last axis along each direction. Directions are used as given, without normalising them. The
+    /// last axis then runs over the directions.
     Project(Vec<Vec<f32>>),
-    /// The largest values of the last axis, largest first, kept as `SITE#top_values`, with their indices as
+    /// The `k` largest values along the last axis, in descending order, kept as `SITE#top_values`, and their indices as
     /// `SITE#top_indices`.
     TopK(usize),
 }
 
 impl Reduction {
-    /// What is kept, each with the name it is kept under after `#`.
+    /// The tensors that are kept, each with its name after `#`.
     pub(in crate::hooks) fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Vec<(&'static str, Activation)>> {
         self.check(value.dims(), at)?;
         let dims = value.dims();
@@ -63,7 +64,7 @@ impl Reduction {
         }
     }
 
-    /// Whether it can be made of a tensor of these dims.
+    /// Checks that it fits a tensor of these dims.
     pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let width = dims.last().copied().unwrap_or(0);
         match self {
@@ -86,7 +87,7 @@ impl Reduction {
         }
     }
 
-    /// How many numbers are kept of a tensor of these dims.
+    /// How many numbers it keeps of a tensor of these dims.
     pub(crate) fn numbers(&self, site: &str, dims: &[usize]) -> usize {
         let all: usize = dims.iter().product();
         let width = dims.last().copied().unwrap_or(1).max(1);
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_leaves_padding_out() {
+    fn a_mean_excludes_padding() {
         let rows = Rows::new(&Tokens::padded(&[vec![1, 2], vec![3]], Side::Left, 0).unwrap(), &[]);
         let mean = reduced(&Reduction::Mean, Some(&rows)).unwrap();
         assert_eq!(mean[0], ("mean", vec![2, 1, 2], vec![1.5, 3.0, 6.0, 8.0]));
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn a_reduction_that_does_not_fit_is_refused() {
         let error = reduced(&Reduction::Project(vec![vec![1.0]]), None).unwrap_err().to_string();
         assert_eq!(error, "expected 2 numbers in a direction to project `blocks.0.resid_pre` onto, got 1");
         let error = reduced(&Reduction::TopK(3), None).unwrap_err().to_string();

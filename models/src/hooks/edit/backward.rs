@@ -1,4 +1,4 @@
-//! A step of the backward pass that hands the gradient to an edit: forward, it is the tensor it was given.
+//! A node in the backward graph that applies an edit to the gradient. In the forward pass it is the identity.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +17,11 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 
-/// What came of the gradient edits in the one backward pass of a run.
+/// What the gradient edits did in the run's one backward pass.
 #[derive(Debug, Default)]
 pub(in crate::hooks) struct BackwardLog(Mutex<Entries>);
 
-/// Whether it began; the first error; its firings by the part of the plan, and what they come to.
+/// Whether the pass has begun, its first error, and the firings and effects by part of the plan.
 #[derive(Debug, Default)]
 struct Entries {
     begun: bool,
@@ -35,17 +35,17 @@ impl BackwardLog {
     ///
     /// # Errors
     ///
-    /// [`Error::GraphConsumed`] the second time, where Burn would panic.
+    /// [`Error::GraphConsumed`] the second time, where Burn itself would panic.
     pub(in crate::hooks) fn begin(&self) -> Result<()> {
         let begun = std::mem::replace(&mut self.entries().begun, true);
         if begun { Err(Error::GraphConsumed) } else { Ok(()) }
     }
 
-    /// Closes the backward pass: how much each of so many parts of the plan changed in it.
+    /// Closes the backward pass. Returns how much each part of the plan changed in it.
     ///
     /// # Errors
     ///
-    /// The first that an edit returned, and [`Error::Device`].
+    /// The first error that an edit returned, and [`Error::Device`].
     pub(in crate::hooks) fn read(&self, parts: usize) -> Result<Vec<Effect>> {
         let (error, firings) = {
             let mut entries = self.entries();
@@ -61,7 +61,7 @@ impl BackwardLog {
         Ok(effects)
     }
 
-    /// Those of the backward pass, once it is closed.
+    /// The effects of the backward pass, after it is closed.
     pub(in crate::hooks) fn effects(&self) -> Vec<Effect> {
         self.entries().effects.clone()
     }
@@ -87,7 +87,7 @@ pub(in crate::hooks) struct Hook {
     pub(in crate::hooks) offset: usize,
     pub(in crate::hooks) rows: Option<Arc<Rows>>,
     pub(in crate::hooks) log: Arc<BackwardLog>,
-    /// The edit's place among the parts of the plan.
+    /// Index of the edit among the parts of the plan.
     pub(in crate::hooks) index: usize,
 }
 
@@ -98,8 +98,8 @@ impl fmt::Debug for Hook {
 }
 
 impl Hook {
-    /// The gradient that flows on. The backward pass has no way to fail: after an error it is one that no reader takes for
-    /// a result, and the error is kept for [`BackwardLog::read`].
+    /// The gradient that flows on. The backward pass cannot return an error: after one, the gradient becomes NaN so
+    /// that nobody takes it for a result, and the error is stored for [`BackwardLog::read`].
     fn changed(&self, gradient: &Activation) -> Activation {
         let measured = self.edited(gradient).and_then(|new| Ok((Pending::of(gradient, &new)?, new)));
         let (effect, new) = match measured {
@@ -116,7 +116,7 @@ impl Hook {
     }
 }
 
-/// The same numbers, whose gradient passes through a hook on its way back.
+/// The same numbers, with a node whose backward pass calls the hook.
 ///
 /// # Errors
 ///
@@ -129,7 +129,7 @@ pub(in crate::hooks) fn with_hook(value: &Activation, hook: &Hook) -> Result<Act
     Ok(Activation::from_dispatch(tensor))
 }
 
-/// The tensor followed by the hook; `None` on a backend that is not built in.
+/// The tensor with the hook's node after it; `None` on a backend that is not built in.
 fn hooked(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda"))]
     if let Some(tensor) = on::<burn::backend::Cube>(tensor, hook) {
@@ -151,7 +151,7 @@ where
     with::<B, NoCheckpointing>(tensor, hook).or_else(|| with::<B, BalancedCheckpointing>(tensor, hook))
 }
 
-/// The same, where the tensor is on this backend and its graph of this kind.
+/// The same, if the tensor is on this backend and has this kind of graph.
 fn with<B: Backend, C: CheckpointStrategy>(tensor: &DispatchTensor, hook: &Hook) -> Option<DispatchTensor>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B, C>>,

@@ -9,7 +9,7 @@ use crate::hooks::tensor::at::At;
 
 type Apply = dyn Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync;
 
-/// A closure over a tensor of whatever rank, with a name. Cheap to clone.
+/// A named closure over a tensor of any rank. Cheap to clone.
 #[derive(Clone)]
 pub struct Closure {
     name: Arc<str>,
@@ -37,7 +37,7 @@ impl Closure {
         self.measured
     }
 
-    /// What it is called in reports.
+    /// Its name in reports.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -11,10 +11,10 @@ use crate::hooks::intervention::intervention::Intervention;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// A change of one tensor: an [`Intervention`], or a closure. Cheap to clone.
+/// A change to one tensor: an [`Intervention`] or a closure. Cheap to clone.
 ///
-/// An intervention converts into an edit wherever one is taken. It can be serialised, so a record can keep it and
-/// another process can run it; a closure refuses to be.
+/// An intervention converts into an edit wherever an edit is expected. It can be serialised, so a record can keep it
+/// and another process can run it. Serialising a closure is an error.
 ///
 /// ```
 /// use arrakis_models::{Edit, Intervention, Plan};
@@ -40,33 +40,33 @@ impl From<Intervention> for Edit {
 }
 
 impl Edit {
-    /// An edit by a closure over a tensor of a known rank.
+    /// An edit by a closure over a tensor of known rank.
     ///
-    /// The closure must give the same result for the same tensor each time. A sweep applies an edit outside a run first,
-    /// to the clean tensor at its site, and may apply it there more than once: a closure that counts its calls or draws
-    /// random numbers would be seen to differ.
+    /// The closure must return the same result for the same tensor each time. A sweep first applies an edit outside a
+    /// run to the clean tensor at its site, possibly more than once. A closure that counts its calls or draws random
+    /// numbers gives inconsistent results there.
     pub fn new<const D: usize>(edit: impl Fn(Tensor<D>) -> Tensor<D> + Send + Sync + 'static) -> Self {
         Self::fallible(move |tensor, _| Ok(edit(tensor)))
     }
 
-    /// An edit that is told where it fires; the rest is as for [`Edit::new`].
+    /// An edit that receives the place where it fires; otherwise like [`Edit::new`].
     pub fn at<const D: usize>(edit: impl Fn(Tensor<D>, &At<'_>) -> Tensor<D> + Send + Sync + 'static) -> Self {
         Self::fallible(move |tensor, at| Ok(edit(tensor, at)))
     }
 
-    /// An edit that may refuse: its error becomes the run's. The rest is as for [`Edit::new`].
+    /// An edit that may fail: its error becomes the run's. Otherwise like [`Edit::new`].
     pub fn fallible<const D: usize>(
         edit: impl Fn(Tensor<D>, &At<'_>) -> Result<Tensor<D>> + Send + Sync + 'static,
     ) -> Self {
         Self::any("closure", move |value, at| Ok(Activation::new(edit(value.tensor()?, at)?)))
     }
 
-    /// An edit of a tensor of whatever rank; the rest is as for [`Edit::new`].
+    /// An edit of a tensor of any rank; otherwise like [`Edit::new`].
     pub fn any(name: &str, edit: impl Fn(Activation, &At<'_>) -> Result<Activation> + Send + Sync + 'static) -> Self {
         Self::Closure(Closure::new(name, edit))
     }
 
-    /// The same closure under a name that reports and errors call it by. An intervention keeps its own.
+    /// Names the closure for reports and errors. An intervention keeps its own name.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         match self {
@@ -75,7 +75,7 @@ impl Edit {
         }
     }
 
-    /// Whether it fits a tensor of these dims, as far as that is known before it runs: a closure says nothing.
+    /// Checks that it fits a tensor of these dims, as far as that is known before it runs. A closure always passes.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Edit {
         }
     }
 
-    /// The same edit, whose effect is not worked out: for edits that are measured elsewhere.
+    /// The same edit without measuring its effect, for edits that are measured elsewhere.
     #[must_use]
     pub(crate) fn unmeasured(self) -> Self {
         match self {
@@ -96,7 +96,7 @@ impl Edit {
         }
     }
 
-    /// Whether its effect is worked out.
+    /// Whether its effect is measured.
     pub(in crate::hooks) fn is_measured(&self) -> bool {
         match self {
             Self::Closure(closure) => closure.is_measured(),
@@ -104,7 +104,7 @@ impl Edit {
         }
     }
 
-    /// What it is called in reports.
+    /// Its name in reports.
     pub fn name(&self) -> &str {
         match self {
             Self::Named(intervention) => intervention.action.name(),
@@ -112,11 +112,11 @@ impl Edit {
         }
     }
 
-    /// The edited tensor, of the shape it had.
+    /// The edited tensor. It must have the shape of the input.
     ///
     /// # Errors
     ///
-    /// The edit's own; [`Error::EditShape`] where it returned another shape.
+    /// The edit's own; [`Error::EditShape`] if it returned another shape.
     pub fn apply(&self, value: Activation, at: &At<'_>) -> Result<Activation> {
         let dims = value.dims().to_vec();
         let new = match self {
@@ -130,7 +130,7 @@ impl Edit {
     }
 }
 
-/// As the intervention it is.
+/// The edit as an intervention, if it is one.
 impl Serialize for Edit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,4 +1,4 @@
-//! How much an edit changed: that it fired does not mean that it did anything.
+//! How much an edit changed. An edit that fired may still have changed nothing.
 
 use burn::tensor::{Bool, Tensor};
 
@@ -6,21 +6,21 @@ use crate::device;
 use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 
-/// How much an edit changed over all its firings in a run.
+/// How much an edit changed, over all its firings in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Effect {
-    /// Numbers that differ afterwards.
+    /// How many numbers differ after the edit.
     pub changed: f64,
-    /// Numbers there were.
+    /// How many numbers there were.
     pub of: f64,
-    /// Euclidean norm of the difference, over numbers that are finite before and after.
+    /// Euclidean norm of the difference, over the numbers that are finite before and after.
     pub size: f64,
-    /// Euclidean norm of what was there before, over the same numbers.
+    /// Euclidean norm of the values before the edit, over the same numbers.
     pub before: f64,
 }
 
 impl Effect {
-    /// This one and another of the same edit, in another run.
+    /// Adds the effect of the same edit in another run.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
@@ -31,18 +31,18 @@ impl Effect {
         }
     }
 
-    /// Size of the difference relative to what was there; infinite where that was zero.
+    /// Norm of the difference divided by the norm before; infinite if that was zero.
     pub fn relative(&self) -> f64 {
         if self.size == 0.0 { 0.0 } else { self.size / self.before }
     }
 
-    /// Whether the edit changed no number, although not all of them were zero.
+    /// Whether the edit changed no number, although some of them were not zero.
     pub fn changed_nothing(&self) -> bool {
         self.changed == 0.0 && self.before > 0.0
     }
 }
 
-/// An effect still on the device, `[3]`: numbers changed, squares of the difference, squares of what was there.
+/// An effect still on the device, `[3]`: numbers changed, sum of squared differences, sum of squares before.
 #[derive(Debug)]
 pub(in crate::hooks) struct Pending {
     sums: Tensor<1>,
@@ -50,7 +50,7 @@ pub(in crate::hooks) struct Pending {
 }
 
 impl Pending {
-    /// Compares a tensor with what an edit made of it; nothing is read yet.
+    /// Compares a tensor with its edited version. Nothing is read from the device yet.
     pub(in crate::hooks) fn of(before: &Activation, after: &Activation) -> Result<Self> {
         let (before, after) = (before.detached().to_flat()?, after.detached().to_flat()?);
         let [of] = before.dims();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn masked_scores_count_as_changed_but_have_no_size() {
+    fn masked_scores_count_as_changed_but_add_no_size() {
         let found = effect(&[2.0, f32::NEG_INFINITY], &[f32::NEG_INFINITY, f32::NEG_INFINITY]);
         assert_eq!((found.changed, found.size), (1.0, 0.0));
         assert!(!found.changed_nothing());

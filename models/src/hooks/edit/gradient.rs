@@ -1,4 +1,4 @@
-//! Changes of gradients on their way back, which leave the forward as it is.
+//! Changes of gradients in the backward pass. The forward pass stays as it is.
 
 use super::edit::Edit;
 use crate::hooks::intervention::intervention::Intervention;
@@ -6,13 +6,13 @@ use crate::hooks::intervention::intervention::Intervention;
 /// What happens to a gradient that reaches a site, before it flows on to earlier sites.
 #[derive(Clone, Debug)]
 pub enum GradientEdit {
-    /// Nothing flows on: the site counts as a constant, like a frozen attention pattern or norm scale. What leads only to
-    /// it is not differentiated, so there is no effect to report.
+    /// Nothing flows on: the site counts as a constant, like a frozen attention pattern or norm scale. Sites that lead
+    /// only to it are not differentiated, so no effect is reported.
     Stop,
-    /// Multiplied; 0 stops it, -1 turns it.
+    /// Multiplies it. 0 stops the gradient, -1 reverses it.
     Scale(f32),
-    /// Changed as an edit changes a tensor, by a closure or an intervention: it is given the gradient of the metric with
-    /// respect to the site, with the site's axes, and where it is.
+    /// Changes it by a closure or an intervention, as an edit changes a tensor. The edit receives the gradient of the
+    /// metric with respect to the site, with the site's axes, and the place.
     ///
     /// ```
     /// use arrakis_models::{Edit, GradientEdit, Intervention, Plan};
@@ -39,7 +39,7 @@ impl From<Intervention> for GradientEdit {
 }
 
 impl GradientEdit {
-    /// What the backward pass does; nothing where no gradient gets to it.
+    /// The edit that the backward pass applies; `None` where no gradient flows.
     pub(in crate::hooks) fn backward(&self) -> Option<Edit> {
         match self {
             Self::Stop => None,

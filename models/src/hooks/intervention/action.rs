@@ -1,35 +1,36 @@
-//! What every action is.
+//! The trait of every action.
 
 use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// One thing that can be done to the numbers of a tensor.
+/// An operation on the numbers of a tensor.
 pub(super) trait Act {
-    /// What reports call it.
+    /// Its name in reports.
     const NAME: &'static str;
 
-    /// Whether it can be done to a tensor of these dims.
+    /// Checks that it fits a tensor of these dims.
     fn check(&self, _dims: &[usize], _at: &At<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// The tensor with the action done to all of it, once [`Act::check`] has passed. What is not selected is put back.
+    /// The whole tensor with the action applied, after [`Act::check`] has passed. The caller restores what is not
+    /// selected.
     fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation>;
 }
 
-/// Makes the files of the list modules, and their types the variants of one enum that a record keeps.
+/// Declares the modules of the listed files, and one enum whose variants are their types.
 macro_rules! register {
     ($($(#[doc = $doc:literal])+ $file:ident $Type:ident ($($argument:ident: $kind:ty),*);)+) => {
         $(mod $file;)+
 
-        /// Every action, as a record keeps it.
+        /// Every action, as records store it.
         pub mod action_types {
             $(pub use super::$file::$Type;)+
         }
 
-        /// What is done to the selected numbers: in JSON an object whose `do` is the action's name.
-        #[allow(clippy::large_enum_variant, reason = "one an edit, never moved about")]
+        /// What is done to the selected numbers. In JSON it is an object whose `do` is the action's name.
+        #[allow(clippy::large_enum_variant, reason = "one per edit, rarely moved")]
         #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "do", rename_all = "snake_case")]
         #[non_exhaustive]
@@ -44,7 +45,7 @@ macro_rules! register {
         })+
 
         impl Action {
-            /// What reports call it.
+            /// Its name in reports.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$Type(_) => <$file::$Type as action::Act>::NAME,)+

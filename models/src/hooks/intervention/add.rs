@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// A vector added along the last axis, `coefficient` times.
+/// Adds a vector along the last axis, `coefficient` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
     /// The vector, as long as the last axis.
     pub vector: Vector,
-    /// How much of it.
+    /// The factor of the vector.
     #[serde(with = "crate::hooks::tensor::numbers::one")]
     pub coefficient: f32,
 }

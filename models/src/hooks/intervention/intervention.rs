@@ -1,4 +1,4 @@
-//! An action, and the rows, positions, tokens, heads and features that it is done to.
+//! An action, and the rows, positions, tokens, heads and features that it applies to.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 use crate::site::Axes;
 
-/// An action on the selected numbers of a tensor; what is not selected by anything is all of it.
+/// An action on the selected numbers of a tensor. Without any selection it applies to the whole tensor.
 ///
-/// A record keeps it as JSON: `{"action":{"do":"zero"},"heads":[3]}`.
+/// Its JSON, as records store it: `{"action":{"do":"zero"},"heads":[3]}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intervention {
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// Batch rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<usize>>,
-    /// Positions among a row's own tokens, padding not counted; negative ones count from the end of the prompt.
-    /// For `scores` and `pattern`, of the query.
+    /// Positions among a row's own tokens, not counting padding. Negative ones count from the end of the prompt. For
+    /// `scores` and `pattern` they are query positions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions: Option<Vec<isize>>,
-    /// Token ids: positions that hold one of them.
+    /// Token ids: selects the positions that hold one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Vec<u32>>,
-    /// Heads, at sites that have them.
+    /// Heads, at sites with a head axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<Vec<usize>>,
-    /// Entries of the last axis: neurons, directions.
+    /// Entries of the last axis, such as neurons or directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<usize>>,
 }
 
-/// One constructor an action.
+/// Defines one constructor per action.
 macro_rules! constructors {
     ($($(#[doc = $doc:literal])+ $name:ident $Type:ident ($($argument:ident: $kind:ty),*);)+) => {
         impl Intervention {
@@ -50,7 +50,7 @@ macro_rules! constructors {
 actions!(constructors);
 
 impl Intervention {
-    /// An action on everything at the site.
+    /// An action on the whole tensor of a site.
     pub fn new(action: impl Into<Action>) -> Self {
         Self { action: action.into(), rows: None, positions: None, tokens: None, heads: None, features: None }
     }
@@ -62,7 +62,7 @@ impl Intervention {
         self
     }
 
-    /// Only these positions of each row, as [`Intervention::positions`] says.
+    /// Only these positions of each row; see the field [`Intervention::positions`].
     #[must_use]
     pub fn positions(mut self, positions: impl IntoIterator<Item = isize>) -> Self {
         self.positions = Some(positions.into_iter().collect());
@@ -96,7 +96,7 @@ impl Intervention {
         self
     }
 
-    /// Whether the action and the selection fit a tensor of these dims.
+    /// Checks that the action and the selection fit a tensor of these dims.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl Intervention {
         self.action.check(dims, at)
     }
 
-    /// The tensor with the action done to the selection.
+    /// The tensor with the action applied to the selection.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Intervention {
         Activation::shaped(flat.mask_where(mask, changed), value.dims())
     }
 
-    /// What is selected of a tensor of these dims.
+    /// The selection within a tensor of these dims.
     fn selection<'a>(&self, dims: &'a [usize], axes: &Axes, at: &At<'a>) -> Result<Selection<'a>> {
         let mut selection = Selection::all(dims, at);
         let rows = at.rows_of(dims);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_asks_for_beyond_the_known_is_refused() {
+    fn unknown_words_in_json_are_refused() {
         let said = |text: &str| serde_json::from_str::<Intervention>(text).unwrap_err().to_string();
         let misspelt = said(r#"{"action":{"do":"zero"},"head":[3]}"#);
         assert!(misspelt.starts_with("unknown field `head`, expected one of `action`, `rows`"), "{misspelt}");

@@ -1,4 +1,4 @@
-//! Attention from some queries to some keys, masked.
+//! Masks attention from some queries to some keys.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,12 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::site::SiteTable;
 
-/// Attention from the selected queries to these keys masked: at `attn.scores`, where they become -inf. A query that sees
-/// no key any more attends to nothing.
+/// Masks attention from the selected queries to these keys, at `attn.scores`, where the scores become -inf. A query
+/// that no longer sees any key attends to nothing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnockOut {
-    /// Positions of the keys among a row's own tokens, padding not counted; negative ones count from the end of the
+    /// Positions of the keys among a row's own tokens, not counting padding. Negative ones count from the end of the
     /// prompt.
     pub keys: Vec<isize>,
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_scores_has_no_attention_to_knock_out() {
+    fn knocking_out_attention_needs_a_site_of_scores() {
         let error = run(&Intervention::knock_out([0]), &four()).unwrap_err().to_string();
         assert_eq!(
             error,

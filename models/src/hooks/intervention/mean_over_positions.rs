@@ -9,7 +9,7 @@ use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::mean::mean_over_positions;
 use crate::site::Axes;
 
-/// Replaced by the mean over positions of the same row, padding left out.
+/// Replaces each number by the mean over positions of the same row, excluding padding.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct MeanOverPositions;
 
@@ -46,13 +46,13 @@ mod tests {
     use crate::hooks::intervention::testing::{four, run};
 
     #[test]
-    fn every_position_of_a_head_has_their_mean() {
+    fn every_position_of_a_head_gets_their_mean() {
         let out = run(&Intervention::mean_over_positions().head(0), &four()).unwrap();
         assert_eq!(out, [2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 6.0, 7.0]);
     }
 
     #[test]
-    fn a_tensor_without_positions_has_no_mean_over_them() {
+    fn a_tensor_without_positions_is_refused() {
         let vector = Activation::from_vec(vec![1.0, 2.0], &[2], &Device::flex()).unwrap();
         for site in ["hidden", "my.scores"] {
             let at = At { site, offset: 0, rows: None };

@@ -1,4 +1,4 @@
-//! Named edits that a record can keep: an action, and the part of the tensor that it is done to.
+//! Named edits that a record can keep: an action, and the part of the tensor that it applies to.
 
 mod action;
 #[allow(clippy::module_inception, reason = "the room's main file carries its name")]
@@ -13,28 +13,29 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use action::register;
 
-/// Every action: its file, its type, and how an [`Intervention`](crate::Intervention) of it is made. A new action is a file
-/// and a row here.
+/// Every action: its file, its type, and the constructor of an [`Intervention`](crate::Intervention) with it. A new
+/// action is a file and a row here.
 macro_rules! actions {
     ($make:ident) => {
         $make! {
-            /// Set to zero.
+            /// Sets to zero.
             zero Zero();
-            /// Set to one value.
+            /// Sets to one value.
             set Set(value: f32);
-            /// Multiplied by a factor.
+            /// Multiplies by a factor.
             scale Scale(factor: f32);
-            /// Replaced by the mean over positions of the same row, padding left out.
+            /// Replaces each number by the mean over positions of the same row, excluding padding.
             mean_over_positions MeanOverPositions();
-            /// Replaced by the same numbers of another tensor. An axis of length one serves the whole axis.
+            /// Replaces numbers with those of another tensor. An axis of length one is repeated along the site's axis.
             patch Patch(value: &Activation);
-            /// Replaced row by row by the numbers of other rows: resample ablation, where `from` is a draw.
+            /// Replaces each row with another row of the batch: resample ablation, where `from` is a random draw.
             resample Resample(from: impl IntoIterator<Item = usize>);
-            /// A vector added along the last axis, `coefficient` times: numbers, a tensor or an activation.
+            /// Adds a vector along the last axis, `coefficient` times. The vector is numbers, a tensor or an
+            /// activation.
             add Add(vector: impl Into<Vector>, coefficient: f32);
-            /// The component along a direction removed from the last axis.
+            /// Removes the component along a direction from the last axis.
             project_out ProjectOut(direction: impl Into<Vector>);
-            /// Attention from the selected queries to these keys masked, at `attn.scores`.
+            /// Masks attention from the selected queries to these keys, at `attn.scores`.
             knock_out KnockOut(keys: impl IntoIterator<Item = isize>);
         }
     };

@@ -1,4 +1,4 @@
-//! Numbers of another tensor.
+//! Replaces numbers with those of another tensor.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 
-/// Replaced by the same numbers of another tensor: from another run (patching), a mean over data (mean ablation), or a
-/// frozen pattern or scale. An axis of length one serves the whole axis.
+/// Replaces numbers with those of another tensor: from another run (patching), a mean over data (mean ablation), or a
+/// frozen pattern or scale. An axis of length one is repeated along the site's axis.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
@@ -27,12 +27,12 @@ impl Patch {
 impl Act for Patch {
     const NAME: &'static str = "patch";
 
-    /// A patch has the axes of the site, or one for an axis, or the rows of the whole batch.
+    /// Each axis of a patch has the site's length or length one, or the batch axis has the length of the whole batch.
     fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         fitting(self.value.dims(), dims, at)
     }
 
-    /// An axis of one is spread, and a micro-batch takes its own rows.
+    /// An axis of length one is repeated, and a micro-batch takes its own rows.
     fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation> {
         let (patch, dims) = (self.value.to_device(value.device())?, value.dims());
         let (first, total) = at.rows_of(dims).map_or((0, dims[0]), Rows::batch);
@@ -68,7 +68,7 @@ mod tests {
     use crate::hooks::intervention::testing::{four, run};
 
     #[test]
-    fn an_axis_of_one_serves_the_whole_axis() {
+    fn an_axis_of_one_is_repeated_along_the_whole_axis() {
         let means = Activation::from_vec(vec![8.0, 9.0], &[1, 1, 1, 2], &Device::flex()).unwrap();
         let out = run(&Intervention::patch(&means).head(1), &four()).unwrap();
         assert_eq!(out, [0.0, 1.0, 8.0, 9.0, 4.0, 5.0, 8.0, 9.0]);

@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// The component along a direction removed from the last axis.
+/// Removes the component along a direction from the last axis.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectOut {
-    /// The direction, as long as the last axis; its norm does not matter.
+    /// The direction, as long as the last axis. Its norm does not matter.
     pub direction: Vector,
 }
 
@@ -25,7 +25,7 @@ impl ProjectOut {
 impl Act for ProjectOut {
     const NAME: &'static str = "project out";
 
-    /// A direction must point somewhere.
+    /// A direction must have a finite norm above zero.
     fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         self.direction.check(dims, at)?;
         let refused = |action, problem: String| Err(Error::Intervention { action, site: at.site.to_owned(), problem });

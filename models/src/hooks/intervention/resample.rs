@@ -8,11 +8,11 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
 
-/// Replaced by the same of another row of the batch: `from[row]`, for every row of it.
+/// Replaces each row with another row of the batch: row `r` takes the numbers of row `from[r]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resample {
-    /// Rows of the batch, from 0.
+    /// The source row of each row of the batch, from 0.
     pub from: Vec<usize>,
 }
 
@@ -25,8 +25,8 @@ impl Resample {
 impl Act for Resample {
     const NAME: &'static str = "resample";
 
-    /// Every row has a source in the same batch, with tokens and padding in the same slots: otherwise nothing says which
-    /// positions belong together.
+    /// Each row's source must be in the same batch and have its tokens and padding in the same slots. Otherwise it is
+    /// unclear which positions correspond.
     fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let from = &self.from;
         let rows = at.rows_of(dims);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_source_is_refused() {
+    fn a_row_that_cannot_be_a_source_is_refused() {
         let said = |from: &[usize], rows: Option<&Rows>| {
             run(&Intervention::resample(from.iter().copied()), rows).unwrap_err().to_string()
         };

@@ -1,4 +1,4 @@
-//! Multiplying.
+//! Multiplies by a factor.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// Multiplied.
+/// Multiplies by a factor.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// By this.
+    /// The factor.
     #[serde(with = "crate::hooks::tensor::numbers::one")]
     pub factor: f32,
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::slice::Slice;
 
-/// What is selected of a tensor of known dims: flags along single axes, and over rows and positions together.
+/// The selection within a tensor of known dims: flags along single axes, and over rows and positions together.
 pub(in crate::hooks) struct Selection<'a> {
     dims: &'a [usize],
     site: &'a str,
@@ -19,8 +19,8 @@ impl<'a> Selection<'a> {
         Self { dims, site: at.site, along: vec![None; dims.len()], slots: None }
     }
 
-    /// Only these indices of an axis, which the site must have; `of` is the axis's length where only a part is here,
-    /// and the place of that part.
+    /// Selects only these indices of an axis. The pair gives the place of this tensor's first index and the axis's
+    /// whole length, which differ from 0 and the dim where the tensor is a part. Errors if the site has no such axis.
     pub(in crate::hooks) fn only(
         &mut self,
         axis: Option<usize>,
@@ -37,7 +37,7 @@ impl<'a> Selection<'a> {
         Ok(())
     }
 
-    /// Only these slots, `[row][slot]` along the batch axis and the axis of positions.
+    /// Selects only these slots, `[row][slot]` along the batch axis and the position axis.
     pub(in crate::hooks) fn only_slots(&mut self, axis: usize, slots: Vec<Vec<bool>>) {
         let both = match self.slots.take() {
             None => slots,
@@ -48,9 +48,9 @@ impl<'a> Selection<'a> {
         self.slots = Some((axis, both));
     }
 
-    /// True where everything selects, one axis, row-major; `None` when all of it is selected.
+    /// True where every selection selects, as one axis in row-major order; `None` when the whole tensor is selected.
     ///
-    /// Built over the axes that select and spread over the others on the device.
+    /// It is built over the axes that select and expanded over the others on the device.
     pub(in crate::hooks) fn mask(&self, device: &Device) -> Option<Tensor<1, Bool>> {
         if self.slots.is_none() && self.along.iter().all(Option::is_none) {
             return None;
@@ -72,7 +72,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Where nothing is known of the tokens, a position is an index of the axis.
+/// The slots of positions where the tokens are unknown: a position is then an index of the axis.
 pub(in crate::hooks) fn slots_without_rows(positions: &[isize], dims: &[usize], axis: usize) -> Result<Vec<Vec<bool>>> {
     let length = dims.get(axis).copied().unwrap_or(0);
     let wanted = Slice::absolute(positions, "position", length)?;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_that_select_nothing_are_spread_over() {
+    fn the_mask_is_expanded_over_axes_without_a_selection() {
         let at = At { site: "blocks.0.attn.z", offset: 0, rows: None };
         let mut selection = Selection::all(&[2, 2, 2, 1], &at);
         assert!(selection.mask(&Device::flex()).is_none());

@@ -1,4 +1,4 @@
-//! One value everywhere.
+//! Sets to one value.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// Set to one value.
+/// Sets to one value.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Set {

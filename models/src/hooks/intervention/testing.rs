@@ -12,7 +12,7 @@ pub(super) fn four() -> Activation {
     Activation::from_vec((0..8).map(|x| x as f32).collect(), &[1, 2, 2, 2], &Device::flex()).unwrap()
 }
 
-/// What an intervention makes of a `z`.
+/// The result of an intervention on a `z`.
 pub(super) fn run(intervention: &Intervention, z: &Activation) -> Result<Vec<f32>> {
     intervention.apply(z, &At { site: "blocks.0.attn.z", offset: 0, rows: None })?.to_vec()
 }

@@ -10,12 +10,12 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::numbers;
 
-/// A vector as long as the last axis of a site: numbers, a tensor, or an activation, which stays on its device. Axes
-/// before the last must have length one. A record keeps its numbers.
+/// A vector as long as the last axis of a site: numbers, a tensor, or an activation, which stays on its device. All
+/// axes before the last must have length one. A record stores its numbers.
 #[derive(Clone, Debug)]
 pub struct Vector {
     values: Activation,
-    /// Read from the device once.
+    /// Cached: read from the device once.
     norm: OnceLock<f64>,
 }
 
@@ -24,7 +24,7 @@ impl Vector {
         Self { values: values.detached(), norm: OnceLock::new() }
     }
 
-    /// Whether it is as long as the last axis of a tensor of these dims.
+    /// Checks that it is as long as the last axis of a tensor of these dims.
     pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let width = dims.last().copied().unwrap_or(0);
         let own = self.values.dims();
@@ -34,7 +34,7 @@ impl Vector {
         Err(Error::EditShape { site: at.site.to_owned(), expected: vec![width], actual: own.to_vec() })
     }
 
-    /// `[1, width]`, on a device.
+    /// The vector as `[1, width]`, on a device.
     pub(super) fn row(&self, device: &Device) -> Result<Tensor<2>> {
         let flat = self.values.to_device(device)?.to_flat()?;
         let [width] = flat.dims();

@@ -1,4 +1,4 @@
-//! Zeroing.
+//! Sets to zero.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 
-/// Set to zero.
+/// Sets to zero.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Zero;
 
@@ -31,7 +31,7 @@ mod tests {
     use crate::hooks::intervention::testing::{four, run};
 
     #[test]
-    fn one_head_at_the_last_position() {
+    fn one_head_is_zeroed_at_the_last_position() {
         let out = run(&Intervention::zero().head(1).positions([-1]), &four()).unwrap();
         assert_eq!(out, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0]);
     }

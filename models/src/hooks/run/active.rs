@@ -1,13 +1,13 @@
-//! Whether anything on this thread listens: all that a site looks at where nothing does.
+//! Whether anything listens on this thread. A site checks only this when nothing does.
 
 use std::cell::Cell;
 
 thread_local! {
-    /// Runs and observers.
+    /// Number of active runs and observers.
     static LISTENING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Marks the thread active for as long as it lives.
+/// Marks the thread active until it is dropped.
 pub(super) struct Active(());
 
 impl Active {

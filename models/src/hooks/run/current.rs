@@ -1,4 +1,4 @@
-//! The thread's current runs: what a hooked module asks and reports to.
+//! The active runs of this thread, which hooked modules ask and report to.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -37,8 +37,8 @@ fn innermost() -> Option<Rc<RefCell<Session>>> {
     RUNS.with_borrow(|runs| runs.last().cloned())
 }
 
-/// Whether the run captures, edits or differentiates the site `name` of the current scope: a module
-/// computes a costly side tensor (`attn.result`) only then.
+/// Whether the run captures, edits or differentiates the site `name` of the current scope. A module computes a costly
+/// side tensor (`attn.result`) only then.
 pub fn asked(name: &str) -> bool {
     if !is_active() {
         return false;
@@ -56,7 +56,7 @@ pub fn edited(name: &str) -> bool {
     innermost().is_some_and(|session| session.borrow().edits(&full))
 }
 
-/// Tells the innermost run where in the sequence the coming forward starts, and what tokens it runs on.
+/// Sets where in the sequence the next forward starts, and which tokens it runs on.
 pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
     if let Some(session) = innermost() {
         let mut session = session.borrow_mut();
@@ -76,7 +76,7 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
     let due = session.borrow_mut().meet(&full);
     let (offset, rows) = (session.borrow().offset, session.borrow().rows.clone());
     let at = At { site: &full, offset, rows: rows.as_deref() };
-    // The session is not borrowed while an edit runs: an edit may itself run a model.
+    // The session is not borrowed while an edit runs, because an edit may itself run a model.
     let mut effects = Vec::new();
     let result = due.into_iter().try_fold(Activation::new(tensor.clone()), |value, (index, edit)| {
         let new = edit.apply(value.clone(), &at)?;

@@ -1,4 +1,4 @@
-//! One run: described, executed, watched, and what came of it.
+//! One run: its description, execution, observers and outcome.
 
 mod active;
 pub(super) mod current;

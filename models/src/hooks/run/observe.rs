@@ -1,4 +1,4 @@
-//! Watching a run from outside: which scopes are entered and left, which tensors pass.
+//! Watching a run from outside: which scopes are entered and left, and which tensors pass.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::active::Active;
 
-/// Told what happens in hooked modules on this thread, whatever runs are active.
+/// Notified of what happens in hooked modules on this thread, whichever runs are active.
 pub trait Observer {
     /// A scope such as `blocks.3.attn` begins.
     fn entered(&mut self, path: &str);
@@ -21,7 +21,7 @@ thread_local! {
     static OBSERVERS: RefCell<Vec<Rc<RefCell<dyn Observer>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `body` with the observer listening; nothing is left behind, a panic included.
+/// Runs `body` with the observer listening. Nothing outlives the call, even if `body` panics.
 pub fn observe<R>(observer: Rc<RefCell<dyn Observer>>, body: impl FnOnce() -> R) -> R {
     struct Pop;
     impl Drop for Pop {

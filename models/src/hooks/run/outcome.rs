@@ -1,4 +1,4 @@
-//! What came of a run, and of its backward pass.
+//! The outcome of a run and of its backward pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::hooks::edit::backward::BackwardLog;
 use crate::hooks::edit::effect::Effect;
 use crate::hooks::tensor::activation::Activation;
 
-/// The output of a run with all it gathered.
+/// The output of a run and everything it gathered.
 #[derive(Debug)]
 pub struct Outcome<R> {
     /// What the body returned.
     pub output: R,
     /// The captured tensors.
     pub cache: ActivationCache,
-    /// Tensors that each part of the plan met, in the order the parts were added.
+    /// How many tensors each part of the plan met, in the order the parts were added.
     pub fired: Vec<usize>,
-    /// How much each edit changed, in the order edits were added.
+    /// How much each edit changed, in the order the edits were added.
     pub effects: Vec<Effect>,
     pub(super) leaves: BTreeMap<String, Vec<Leaf>>,
     pub(super) parts: Arc<[Part]>,
@@ -30,17 +30,17 @@ pub struct Outcome<R> {
     pub(super) n_layers: Option<usize>,
 }
 
-/// What was added to one tensor to differentiate with respect to it.
+/// A leaf added to one tensor, to differentiate with respect to it.
 #[derive(Debug)]
 pub(super) struct Leaf {
-    /// One axis.
+    /// The leaf, as one axis.
     pub(super) tensor: Activation,
     /// The site's axes.
     pub(super) dims: Vec<usize>,
 }
 
 impl<R> Outcome<R> {
-    /// The same, of a model of so many blocks.
+    /// The same outcome, for a model with this many blocks.
     pub(crate) fn of_layers(mut self, n_layers: usize) -> Self {
         (self.cache, self.n_layers) = (self.cache.of_layers(n_layers), Some(n_layers));
         self
@@ -48,16 +48,17 @@ impl<R> Outcome<R> {
 
     /// Gradients of a metric with respect to every site the plan asked for, in one backward pass.
     ///
-    /// `metric` is `[1]`, computed from this run's output. Each gradient has its site's axes; units
-    /// are the metric's per unit of the activation. At a site that was met more than once it is the sum over all
-    /// times, what one change of all of them does.
+    /// `metric` is `[1]`, computed from this run's output. Each gradient has its site's axes; its units are the
+    /// metric's per unit of the activation. At a site that was met more than once it is the sum over all times: the
+    /// effect of changing all of them together.
     ///
     /// # Errors
     ///
-    /// [`Error::NoneAsked`] of a plan without gradients, [`Error::NoGradient`] when the metric does not depend on a site,
-    /// [`Error::EditShape`] where the tensors of a
-    /// site that was met more than once differ in shape; what a gradient edit returned, and [`Error::Unreached`]
-    /// where no gradient came by one; [`Error::GraphConsumed`] the second time.
+    /// - [`Error::NoneAsked`] if the plan has no gradients
+    /// - [`Error::NoGradient`] if the metric does not depend on a site
+    /// - [`Error::EditShape`] if the tensors of a site that was met more than once differ in shape
+    /// - a gradient edit's own error, and [`Error::Unreached`] for one that no gradient reached
+    /// - [`Error::GraphConsumed`] the second time
     #[allow(clippy::needless_pass_by_value, reason = "a metric is computed for this call")]
     pub fn gradients(&self, metric: Tensor<1>) -> Result<ActivationCache> {
         let Some(site) = self.leaves.keys().next() else { return Err(Error::NoneAsked) };
@@ -74,11 +75,11 @@ impl<R> Outcome<R> {
         Ok(self.n_layers.into_iter().fold(cache, ActivationCache::of_layers))
     }
 
-    /// Burn's gradients of a metric, each gradient edit having been met.
+    /// Burn's gradients of a metric, after the gradient edits have run.
     ///
     /// # Errors
     ///
-    /// Those of [`Outcome::gradients`] that gradient edits cause.
+    /// Those of [`Outcome::gradients`] that come from gradient edits.
     pub(crate) fn backward(&self, metric: &Tensor<1>) -> Result<Gradients> {
         self.backward.begin()?;
         let gradients = metric.backward();
@@ -96,15 +97,16 @@ impl<R> Outcome<R> {
         Ok(gradients)
     }
 
-    /// How much each gradient edit changed in the backward pass, in the order they were added; empty before it.
-    /// A [`GradientEdit::Stop`](crate::GradientEdit::Stop) has no numbers: what leads to it alone is not differentiated.
+    /// How much each gradient edit changed in the backward pass, in the order they were added; empty before the pass. A
+    /// [`GradientEdit::Stop`](crate::GradientEdit::Stop) counts no numbers, because sites that lead only to it are not
+    /// differentiated.
     pub fn gradient_effects(&self) -> Vec<Effect> {
         let effects = self.parts.iter().zip(self.backward.effects());
         effects.filter(|(part, _)| part.what.grad_edit().is_some()).map(|(_, effect)| effect).collect()
     }
 }
 
-/// The gradient of one change of all tensors of a site.
+/// The gradient with respect to one change of all tensors of a site.
 fn summed(site: &str, leaves: &[Leaf], grads: &Gradients) -> Result<Activation> {
     let dims = &leaves[0].dims;
     if let Some(Leaf { dims: other, .. }) = leaves.iter().find(|leaf| leaf.dims != *dims) {

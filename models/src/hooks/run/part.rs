@@ -1,4 +1,4 @@
-//! One thing that a plan does, and the sites it is for.
+//! One thing that a plan does, and its sites.
 
 use crate::error::Result;
 use crate::hooks::capture::capture::Capture;
@@ -25,7 +25,7 @@ pub(super) enum What {
 }
 
 impl What {
-    /// What it is called in errors.
+    /// Its name in errors.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Capture(_) => "capture",
@@ -53,7 +53,7 @@ impl What {
 }
 
 impl Part {
-    /// Whether it fits a tensor of these dims, as far as that is known before it runs.
+    /// Checks that it fits a tensor of these dims, as far as that is known before it runs.
     pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         match &self.what {
             What::Capture(capture) => capture.check(dims, at),
@@ -63,7 +63,7 @@ impl Part {
         }
     }
 
-    /// What an edit is called, and where it is; nothing for the other parts.
+    /// The name and sites of an edit, in words; `None` for other parts.
     pub(super) fn edit_in_words(&self) -> Option<String> {
         match &self.what {
             What::Edit(edit) => Some(format!("`{}` at `{}`", edit.name(), self.sites)),

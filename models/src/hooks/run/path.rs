@@ -10,7 +10,7 @@ thread_local! {
     static PATH: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Leaves the scope when dropped, a panic included.
+/// Leaves the scope when dropped, also on a panic.
 #[derive(Debug)]
 pub struct Scope {
     length_before: Option<usize>,
@@ -25,7 +25,7 @@ impl Drop for Scope {
     }
 }
 
-/// Enters one segment of the path. Costs a thread-local read when no run is active.
+/// Enters one segment of the path. Costs one thread-local read when no run is active.
 pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
     if !is_active() {
         return Scope { length_before: None };
@@ -42,7 +42,7 @@ pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
     Scope { length_before: Some(length) }
 }
 
-/// The path is not borrowed while an observer is told of it: it may run a model of its own.
+/// The path is not borrowed while an observer is notified, because the observer may run a model itself.
 fn tell(observers: fn(&str)) {
     if observe::is_observed() {
         observers(&PATH.with_borrow(Clone::clone));
@@ -54,7 +54,7 @@ pub(super) fn full_name(name: &str) -> String {
     PATH.with_borrow(|path| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
 }
 
-/// A path that begins anew for as long as it lives: a run within a run names its own sites.
+/// Starts an empty path until it is dropped: a run within a run names its own sites.
 pub(super) struct Root {
     outer: String,
 }

@@ -1,4 +1,4 @@
-//! A run described before it happens.
+//! The description of a run, made before it starts.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,10 +16,10 @@ use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::pattern::SitePattern;
 use crate::hooks::tensor::rows::Rows;
 
-/// Captures, edits and gradients of one run.
+/// The captures, edits and gradients of one run.
 ///
-/// Edits at one site apply in the order they were added; a capture sees the edited tensor, and a
-/// gradient is taken with respect to it.
+/// Edits at one site apply in the order they were added. A capture sees the edited tensor, and a gradient is taken with
+/// respect to it.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     parts: Vec<Part>,
@@ -28,12 +28,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Nothing captured, nothing changed.
+    /// An empty plan: nothing captured, nothing changed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keeps the tensors at the sites that fit: whole by name or pattern, or as a [`Capture`] says.
+    /// Keeps the tensors at the sites that fit. A name or a pattern keeps whole tensors; a [`Capture`] can keep less.
     #[must_use]
     pub fn capture(self, capture: impl Into<Capture>) -> Self {
         let capture = capture.into();
@@ -52,8 +52,8 @@ impl Plan {
         self.with(sites, What::Grad)
     }
 
-    /// Changes gradients on their way back through the sites that fit; the forward stays as it is. Edits at one site apply
-    /// in the order they were added; a gradient asked for at that site is the one before them.
+    /// Changes gradients at the sites that fit, in the backward pass. The forward pass stays as it is. Edits at one
+    /// site apply in the order they were added. A gradient requested at that site is the gradient before the edits.
     #[must_use]
     pub fn edit_gradient(self, sites: impl Into<SitePattern>, edit: impl Into<GradientEdit>) -> Self {
         self.with(sites, What::GradEdit(edit.into()))
@@ -64,19 +64,19 @@ impl Plan {
         self
     }
 
-    /// The same plan in forwards where only `prompt[row]` tokens of each row were given, and at most `added` more are added.
+    /// The same plan for forwards whose rows hold `prompt[row]` prompt tokens and at most `added` more.
     pub(crate) fn after_prompt(mut self, prompt: Vec<usize>, added: usize) -> Self {
         self.prompt = Some((prompt, added));
         self.one_of_several()
     }
 
-    /// The same plan in one of several runs: whether an edit changed anything is judged over all of them.
+    /// The same plan as one of several runs. Whether an edit changed anything is judged over all of them.
     pub(crate) fn one_of_several(mut self) -> Self {
         self.one_of_several = true;
         self
     }
 
-    /// The tokens of a forward as this plan counts them.
+    /// The tokens of a forward, as this plan counts them.
     pub(crate) fn rows(&self, rows: Rows) -> Rows {
         match &self.prompt {
             Some((prompt, added)) => rows.with_prompt(prompt.clone(), *added),
@@ -84,12 +84,12 @@ impl Plan {
         }
     }
 
-    /// What is captured.
+    /// The captures.
     pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
         self.parts.iter().filter_map(|part| part.what.capture())
     }
 
-    /// Every pattern of the plan.
+    /// All patterns of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
         self.parts.iter().map(|part| &part.sites)
     }
@@ -108,7 +108,7 @@ impl Plan {
         self.patterns().try_for_each(|pattern| pattern.select(known.iter().map(AsRef::as_ref)).map(drop))
     }
 
-    /// Checks selections, vectors and patches against the dims of the sites they are for, before anything runs.
+    /// Checks selections, vectors and patches against the dims of their sites, before anything runs.
     ///
     /// # Errors
     ///
@@ -133,9 +133,9 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::AmbiguousSite`](crate::Error::AmbiguousSite) of a pattern with two meanings,
-    /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or a shape
-    /// that an edit changed.
+    /// [`Error::AmbiguousSite`](crate::Error::AmbiguousSite) for a pattern with two meanings,
+    /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or
+    /// [`Error::EditShape`](crate::Error::EditShape) when an edit changed a shape.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
         self.patterns().try_for_each(SitePattern::check)?;
         let (edited, judged) = (self.edited(), !self.one_of_several);
@@ -148,7 +148,7 @@ impl Plan {
         Ok(outcome)
     }
 
-    /// What each edit is called, and where it is, in the order edits were added.
+    /// The name and sites of each edit, in the order edits were added.
     pub(crate) fn edited(&self) -> Vec<String> {
         self.parts.iter().filter(|part| part.what.edit().is_some()).filter_map(Part::edit_in_words).collect()
     }

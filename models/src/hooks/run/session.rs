@@ -1,4 +1,4 @@
-//! One run as it goes on: what it meets, and what comes of it.
+//! A run in progress: what it meets and what it collects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,20 +24,20 @@ pub(super) struct Session {
     parts: Arc<[Part]>,
     /// How often each part fired.
     fired: Vec<usize>,
-    /// How much each part changed the forward, as tensors that are read when the run is over.
+    /// How much each part changed in the forward pass, as tensors that are read when the run is over.
     effects: Vec<Vec<Pending>>,
-    /// Tensors that each part met and a backward pass may come by.
+    /// For each part, how many tensors with a gradient graph it met.
     tracked: Vec<usize>,
     captured: BTreeMap<String, Activation>,
     order: Vec<String>,
     leaves: BTreeMap<String, Vec<Leaf>>,
     seen: Vec<String>,
     first_error: Option<Error>,
-    /// Captured sites that were met more than once: modules that share weights or run in turns.
+    /// Captured sites that were met more than once, because modules share weights or run several times.
     met_again: BTreeSet<String>,
-    /// Which capture keeps each name: two that would keep different things under one name are refused.
+    /// Which capture keeps each name. Two captures that would keep different things under one name are refused.
     keepers: BTreeMap<String, usize>,
-    /// What gradient edits did, once a backward pass came by.
+    /// What gradient edits did, filled in by the backward pass.
     backward: Arc<BackwardLog>,
     /// Position of the first token of this forward in the whole sequence.
     pub(super) offset: usize,
@@ -57,12 +57,12 @@ impl Session {
         self.parts.iter().any(|part| part.sites.matches(site))
     }
 
-    /// Whether any part changes the tensor at this site or the graph through it.
+    /// Whether any part changes the tensor at this site or its graph.
     pub(super) fn edits(&self, site: &str) -> bool {
         self.parts.iter().any(|part| part.what.capture().is_none() && part.sites.matches(site))
     }
 
-    /// The parts of one kind that are for a site, in the order they were added; each has fired once more.
+    /// The parts of one kind that apply to a site, in the order they were added. Counts one firing of each.
     fn due<'a, T>(&mut self, parts: &'a [Part], site: &str, kind: fn(&'a What) -> Option<T>) -> Vec<(usize, T)> {
         let of_kind = parts.iter().enumerate().filter_map(|(index, part)| Some((index, part, kind(&part.what)?)));
         let due = of_kind.filter(|(_, part, _)| part.sites.matches(site)).map(|(index, _, what)| (index, what));
@@ -73,7 +73,7 @@ impl Session {
         due
     }
 
-    /// Notes that the site was met; gives the edits that apply there, in the order they were added.
+    /// Records that the site was met. Returns the edits that apply there, in the order they were added.
     pub(super) fn meet(&mut self, site: &str) -> Vec<(usize, Edit)> {
         if !self.seen.iter().any(|seen| seen == site) {
             self.seen.push(site.to_owned());
@@ -82,13 +82,13 @@ impl Session {
         self.due(&parts, site, What::edit).into_iter().map(|(index, edit)| (index, edit.clone())).collect()
     }
 
-    /// Notes how much the edit of a part changed a tensor.
+    /// Records how much the edit of a part changed a tensor.
     pub(super) fn note(&mut self, part: usize, effect: Pending) {
         self.effects[part].push(effect);
     }
 
-    /// Has the gradient edited on its way back. What is added to the graph last is met first: in reverse, edits apply in
-    /// the order they were added.
+    /// Adds the gradient edits to the graph. The backward pass meets the node added last first, so the edits are added
+    /// in reverse to apply in the order they were given.
     fn with_gradient_edits(&mut self, at: &At<'_>, value: Activation) -> Result<Activation> {
         let parts = Arc::clone(&self.parts);
         let due = self.due(&parts, at.site, What::grad_edit);
@@ -111,7 +111,7 @@ impl Session {
         Hook { edit, site: at.site.into(), offset: at.offset, rows, log, index }
     }
 
-    /// Adds the gradient's leaf where one is asked for, and keeps what captures want. The gradient of a site is taken
+    /// Adds the gradient's leaf if one is requested, and stores what captures keep. The gradient of a site is taken
     /// before a gradient edit there changes what flows on to earlier sites.
     pub(super) fn keep(&mut self, at: &At<'_>, value: Activation) -> Activation {
         let edited = self.with_gradient_edits(at, value.clone());
@@ -154,7 +154,7 @@ impl Session {
         self.first_error.get_or_insert(error);
     }
 
-    /// The value, or after an error, which is noted, another.
+    /// The value; or, on an error, which is recorded, `otherwise`.
     fn or_failed(&mut self, value: Result<Activation>, otherwise: Activation) -> Activation {
         value.unwrap_or_else(|error| {
             self.fail(error);
@@ -166,7 +166,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The first of the run; [`Error::NeverFired`]; [`Error::Unreached`]; [`Error::Device`].
+    /// The run's first error; [`Error::NeverFired`]; [`Error::Unreached`]; [`Error::Device`].
     pub(super) fn finish<R>(self, output: R) -> Result<Outcome<R>> {
         if let Some(error) = self.first_error {
             return Err(error);
@@ -192,8 +192,8 @@ impl Session {
     }
 }
 
-/// Burn cannot mark a tensor inside a graph, so a leaf of zeros is added and differentiated instead.
-/// The zeros are negative: `x + (-0.0)` is `x` to the bit, for `x = -0.0` as well.
+/// Burn cannot mark a tensor inside a graph, so a leaf of zeros is added and differentiated instead. The zeros are
+/// negative because `x + (-0.0)` equals `x` to the bit, even for `x = -0.0`.
 fn leaf_added(value: &Activation) -> Result<(Activation, Activation)> {
     let dims = value.dims();
     let device = value.device().clone().autodiff();

@@ -1,8 +1,7 @@
-//! How `#[hooked]` tells a float tensor from any other value without knowing types.
+//! How `#[hooked]` tells a float tensor from any other value without type information.
 //!
-//! Method lookup tries a receiver as it is before it borrows it once more. [`PassTensor`] is
-//! implemented for `Slot<Tensor<D>>` itself and [`PassAny`] for `&mut Slot<T>`, so a tensor finds
-//! the first and everything else falls through to the second.
+//! Method lookup tries a receiver as it is before it tries a borrow of it. [`PassTensor`] is implemented for
+//! `Slot<Tensor<D>>` and [`PassAny`] for `&mut Slot<T>`, so a tensor finds the first and every other value the second.
 
 use burn::tensor::{Float, Tensor};
 
@@ -25,7 +24,7 @@ impl<T> Slot<T> {
 
 /// A float tensor reports to the run, which may replace it.
 pub trait PassTensor {
-    /// The value that goes on.
+    /// The value after the site.
     type Value;
     /// Passes the value through the site called `name` in the current scope.
     fn pass(&mut self, name: &'static str) -> Self::Value;
@@ -38,11 +37,11 @@ impl<const D: usize> PassTensor for Slot<Tensor<D, Float>> {
     }
 }
 
-/// Anything else goes on untouched.
+/// Any other value passes unchanged.
 pub trait PassAny {
-    /// The value that goes on.
+    /// The value after the site.
     type Value;
-    /// Hands the value back.
+    /// Returns the value.
     fn pass(&mut self, name: &'static str) -> Self::Value;
 }
 
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_is_no_tensor_passes_through() {
+    fn a_value_that_is_not_a_tensor_passes_through() {
         let value = String::from("mask");
         assert_eq!((&mut Slot::new(value)).pass("name"), "mask");
     }

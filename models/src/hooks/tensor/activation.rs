@@ -1,4 +1,4 @@
-//! A tensor whose rank is known at run time: what sites hand over and caches keep.
+//! A tensor whose rank is known only at run time. Sites pass it on and caches keep it.
 
 use burn::backend::TensorMetadata as _;
 use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-/// An expression over the tensor as one of its own rank; `$otherwise` beyond the ranks that sites have.
+/// Evaluates an expression with the tensor at its own rank; `$otherwise` for ranks that sites do not have.
 macro_rules! ranked {
     ($activation:expr, |$tensor:ident| $value:expr, $otherwise:expr) => {
         ranked!(@ $activation, $tensor, $value, $otherwise, 1 2 3 4 5 6)
@@ -22,7 +22,7 @@ macro_rules! ranked {
     };
 }
 
-/// A float tensor of any rank, with its axes' lengths. Cloning copies a handle, not the numbers.
+/// A float tensor of any rank, with its dims. Cloning copies a handle, not the numbers.
 #[derive(Clone, Debug)]
 pub struct Activation {
     tensor: DispatchTensor,
@@ -38,12 +38,12 @@ impl Activation {
         Self { tensor: tensor.into_dispatch(), dims, dtype, device }
     }
 
-    /// The length of each axis, in the order the site table gives.
+    /// The length of each axis, in the order of the site table.
     pub fn dims(&self) -> &[usize] {
         &self.dims
     }
 
-    /// Bytes the numbers take.
+    /// Size of the numbers in bytes.
     pub fn bytes(&self) -> usize {
         self.dims.iter().product::<usize>() * self.dtype.size()
     }
@@ -58,7 +58,7 @@ impl Activation {
         self.dtype
     }
 
-    /// The tensor, as one of rank `D`.
+    /// The tensor, with rank `D`.
     ///
     /// # Errors
     ///
@@ -74,18 +74,18 @@ impl Activation {
     ///
     /// # Errors
     ///
-    /// [`Error::Device`] when the device fails; GPU failures of earlier operations appear here.
+    /// [`Error::Device`] when the device fails. GPU failures of earlier operations appear here.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
         crate::device::read(self.to_flat()?)
     }
 
-    /// The numbers with their shape and element type, read from the device.
+    /// The numbers with shape and element type, read from the device.
     pub fn to_data(&self) -> Result<TensorData> {
         let values = self.to_vec()?;
         Ok(TensorData::new(values, self.dims.clone()))
     }
 
-    /// One axis, row-major.
+    /// As one axis, row-major.
     pub fn to_flat(&self) -> Result<Tensor<1>> {
         let len = self.dims.iter().product::<usize>();
         ranked!(self, |tensor| Ok(tensor.reshape([len])), Err(Error::Rank { asked: 1, dims: self.dims.clone() }))
@@ -95,7 +95,7 @@ impl Activation {
     ///
     /// # Errors
     ///
-    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Count`] where the count does not fit the dims.
+    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Count`] when the number of values does not fit the dims.
     pub fn from_vec(values: Vec<f32>, dims: &[usize], device: &Device) -> Result<Self> {
         if values.len() != dims.iter().product::<usize>() {
             return Err(Error::Count {
@@ -115,13 +115,13 @@ impl Activation {
         by_rank!(1 2 3 4 5 6)
     }
 
-    /// Applies a rank-generic map: the tensor is flattened to `[len]`, mapped, and given its dims back.
+    /// Applies a function of any rank: the tensor is flattened to `[len]`, mapped, and reshaped to its dims.
     pub(crate) fn map_flat(&self, map: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Result<Self> {
         let flat = map(self.to_flat()?);
         Self::shaped(flat, &self.dims)
     }
 
-    /// A flat tensor as one of the given dims.
+    /// A flat tensor reshaped to the given dims.
     pub(crate) fn shaped(flat: Tensor<1>, dims: &[usize]) -> Result<Self> {
         macro_rules! by_rank {
             ($($rank:literal)*) => {
@@ -138,7 +138,7 @@ impl Activation {
         by_rank!(1 2 3 4 5 6)
     }
 
-    /// Applies a map of rows: the tensor as `[.., last axis]`, mapped, and given its dims back.
+    /// Applies a function of rows: the tensor is reshaped to `[.., last axis]`, mapped, and reshaped to its dims.
     pub(crate) fn map_last(&self, map: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Result<Self> {
         let width = self.dims.last().copied().unwrap_or(1).max(1);
         let rows = self.dims.iter().product::<usize>() / width;
@@ -156,7 +156,7 @@ impl Activation {
         Self::shaped(cut.reshape([outer * len * inner]), &dims)
     }
 
-    /// Some indices of one axis, in their order.
+    /// Some indices of one axis, in the given order.
     pub(crate) fn select(&self, axis: usize, indices: &[usize]) -> Result<Self> {
         let outer: usize = self.dims[..axis].iter().product();
         let inner: usize = self.dims[axis + 1..].iter().product();
@@ -168,7 +168,7 @@ impl Activation {
         Self::shaped(picked.reshape([outer * indices.len() * inner]), &dims)
     }
 
-    /// Several tensors of equal shape one after the other along the batch axis.
+    /// Joins tensors along the batch axis. All other axes must be equal.
     pub(crate) fn cat(parts: &[Self]) -> Result<Self> {
         let flat = parts.iter().map(Self::to_flat).collect::<Result<Vec<_>>>()?;
         let mut dims = parts.first().map(|part| part.dims.clone()).unwrap_or_default();
@@ -176,7 +176,7 @@ impl Activation {
         Self::shaped(Tensor::cat(flat, 0), &dims)
     }
 
-    /// The same numbers on another device, where no gradient leads back.
+    /// The same numbers on another device, without a gradient graph.
     ///
     /// # Errors
     ///
@@ -188,44 +188,44 @@ impl Activation {
         if self.device.clone().inner() == device.clone().inner() {
             return self.map_flat(|flat| flat.to_device(device));
         }
-        // Burn hands a GPU's numbers over unread, and reads them where they are first used: what has been written into that
-        // memory by then is what is found. Reading them now is what makes a copy.
+        // Burn passes on a GPU's buffer unread and reads it at first use, when later operations may already have
+        // overwritten it. Reading the numbers now makes it a copy.
         Self::from_vec(self.to_vec()?, &self.dims, device)
     }
 
-    /// What a backward pass left for this tensor, where it is a leaf that was reached.
+    /// The gradient that a backward pass left for this tensor, if it is a leaf that was reached.
     pub(crate) fn gradient(&self, gradients: &Gradients) -> Option<Self> {
         ranked!(self, |tensor| tensor.grad(gradients).map(Self::new), None)
     }
 
-    /// The same numbers as a constant, on the device they are on.
+    /// The same numbers as a constant, on the same device.
     pub(in crate::hooks) fn untracked(&self) -> Self {
         ranked!(self, |tensor| Self::new(tensor.detach()), self.clone())
     }
 
-    /// Whether a backward pass may come by.
+    /// Whether it is part of a gradient graph.
     pub(in crate::hooks) fn is_tracked(&self) -> bool {
         ranked!(self, |tensor| tensor.is_tracked(), false)
     }
 
-    /// A tensor of this shape in which no entry is a number.
+    /// A tensor of this shape filled with NaN.
     pub(in crate::hooks) fn no_numbers(&self) -> Self {
         ranked!(self, |tensor| Self::new(tensor * f32::NAN), self.clone())
     }
 
-    /// From a tensor as Burn's backends hand it over.
+    /// Wraps a tensor of Burn's backends.
     pub(in crate::hooks) fn from_dispatch(tensor: DispatchTensor) -> Self {
         let (dims, dtype) = (tensor.shape().to_vec(), tensor.dtype());
         let device = Tensor::<1>::from_dispatch(tensor.clone()).device();
         Self { tensor, dims, dtype, device }
     }
 
-    /// As Burn's backends take it.
+    /// Unwraps it for Burn's backends.
     pub(in crate::hooks) fn into_dispatch(self) -> DispatchTensor {
         self.tensor
     }
 
-    /// Without any gradient graph: the numbers alone.
+    /// The numbers alone, without a gradient graph.
     #[must_use]
     pub fn detached(&self) -> Self {
         if !self.device.is_autodiff() {
@@ -241,7 +241,7 @@ impl<const D: usize> From<Tensor<D>> for Activation {
     }
 }
 
-/// As a record keeps it: the axes' lengths and the numbers in row-major order.
+/// Its form in records: the dims and the numbers in row-major order.
 #[derive(Serialize, Deserialize)]
 struct Plain {
     dims: Vec<usize>,

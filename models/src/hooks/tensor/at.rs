@@ -8,19 +8,19 @@ use crate::site::layer_of;
 pub struct At<'a> {
     /// The full name of the site.
     pub site: &'a str,
-    /// The position in the sequence of this forward's first token: not 0 while decoding with a cache.
+    /// The position in the sequence of this forward's first token. It is not 0 while decoding with a cache.
     pub offset: usize,
-    /// The tokens this forward runs on, where a model runs on tokens.
+    /// The tokens of this forward, if the model runs on tokens.
     pub rows: Option<&'a Rows>,
 }
 
 impl<'a> At<'a> {
-    /// The rows, where the tensor has one for each.
+    /// The rows, if the tensor has one for each.
     pub(in crate::hooks) fn rows_of(&self, dims: &[usize]) -> Option<&'a Rows> {
         self.rows.filter(|rows| dims.first() == Some(&rows.len()))
     }
 
-    /// The block the site is in, where it is in one.
+    /// The block the site is in, if it is in one.
     pub fn layer(&self) -> Option<usize> {
         layer_of(self.site)
     }

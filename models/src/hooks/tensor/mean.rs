@@ -7,7 +7,7 @@ use super::at::At;
 use crate::error::Result;
 use crate::site::Axes;
 
-/// `[before, 1, after]` around the position axis: the mean over each row's tokens, padding left out.
+/// `[before, 1, after]` around the position axis: the mean over each row's tokens, excluding padding.
 pub(in crate::hooks) fn mean_over_positions(value: &Activation, axes: &Axes, at: &At<'_>) -> Result<Tensor<3>> {
     let (outer, pos, inner) = axes.around_position(value.dims());
     let tensor = value.to_flat()?.reshape([outer, pos, inner]);
@@ -20,7 +20,8 @@ pub(in crate::hooks) fn mean_over_positions(value: &Activation, axes: &Axes, at:
         std::iter::repeat_n(row, outer / rows.len()).flatten()
     });
     let weights = Tensor::from_data(TensorData::new(weights.collect::<Vec<f32>>(), [outer, pos, 1]), value.device());
-    // Padding may hold anything, infinities of masked scores included: it is cut out, not multiplied by zero.
+    // Padding may hold anything, such as infinities of masked scores. It is cut out, because multiplying it by zero
+    // gives NaN.
     let hidden = weights.clone().equal_elem(0.0).expand([outer, pos, inner]);
     Ok((tensor.mask_fill(hidden, 0.0) * weights).sum_dim(1))
 }

@@ -1,4 +1,4 @@
-//! What all rooms stand on: a tensor of any rank, its rows of tokens, and patterns of sites.
+//! The basis of all other modules of `hooks`: a tensor of any rank, its rows of tokens, and patterns of sites.
 
 pub(super) mod activation;
 pub(super) mod at;

@@ -1,11 +1,11 @@
-//! Numbers in records, including those that JSON cannot write: masked scores are `-inf`.
+//! Numbers in records, including those that JSON cannot represent, such as the `-inf` of masked scores.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// `f32` or `f64`: JSON has the digits that either needs.
+/// `f32` or `f64`. JSON has enough digits for both.
 pub(crate) trait Float: Copy + Display + FromStr {
     fn is_finite(self) -> bool;
 }
@@ -22,7 +22,7 @@ impl Float for f64 {
     }
 }
 
-/// A number, or the name of one that JSON cannot write.
+/// A number, or the name of one that JSON cannot represent.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Number<T> {
@@ -41,7 +41,8 @@ impl<T: Float> Number<T> {
             Self::Named(name) => name,
         };
         let known = matches!(name.as_str(), "inf" | "-inf" | "NaN").then(|| name.parse().ok()).flatten();
-        known.ok_or_else(|| E::custom(format!("`{name}` is not a number: write one, or \"inf\", \"-inf\", \"NaN\"")))
+        known
+            .ok_or_else(|| E::custom(format!("`{name}` is not a number: write a number, \"inf\", \"-inf\" or \"NaN\"")))
     }
 }
 
@@ -83,7 +84,7 @@ pub(crate) mod many {
     }
 }
 
-/// For a field of rows of them.
+/// For a field of rows of numbers.
 pub(crate) mod rows {
     use super::{Deserialize, Deserializer, Float, Number, Serialize, Serializer};
 

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::site::{Ambiguous, Site, SiteInfo, canonical, rows_known_as};
 
-/// A pattern over site names. `*` stands for one or more whole segments at the ends or one in the
-/// middle, and for any text inside a segment. Compiled once; matching allocates nothing.
+/// A pattern over site names. A leading or trailing `*` stands for one or more whole segments, one in the middle for a
+/// single segment, and one inside a segment for any text. Compiled once; matching allocates nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct SitePattern {
     text: String,
-    /// Canonical names and globs, one of which must fit; or why the text has no one meaning.
+    /// Canonical names and globs, of which one must fit; or the reason why the text is ambiguous.
     names: Result<Vec<String>, Ambiguous>,
 }
 
@@ -29,7 +29,7 @@ impl SitePattern {
         Self { text, names }
     }
 
-    /// The canonical name, or the text as it was written where it stands for several.
+    /// The canonical name, or the text as written if it stands for several.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -39,7 +39,7 @@ impl SitePattern {
         self.names.iter().flatten().any(|glob| wild(glob.as_bytes(), name.as_bytes()))
     }
 
-    /// Whether the text has one meaning.
+    /// Checks that the text has one meaning.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl SitePattern {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`] with the nearest name when none fits, [`Error::AmbiguousSite`] where the text could mean
+    /// [`Error::UnknownSite`] with the nearest name when none fits, [`Error::AmbiguousSite`] when the text could mean
     /// several sites.
     pub fn select<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
         self.check()?;
@@ -115,8 +115,8 @@ impl From<&SiteInfo> for SitePattern {
     }
 }
 
-/// The canonical names a pattern without braces stands for. A tail in TransformerLens's spelling after a `*`
-/// (`*.hook_attn_scores`, `*.hook_out`) also selects the sites that go by it as an alias.
+/// The canonical names that a pattern without braces stands for. A last segment in TransformerLens's spelling after a
+/// `*` (`*.hook_attn_scores`, `*.hook_out`) also selects the sites that have it as an alias.
 fn named(pattern: &str) -> Result<Vec<String>, Ambiguous> {
     let mut names = vec![canonical(pattern)?];
     if let Some((front, last)) = pattern.rsplit_once('.')
@@ -139,7 +139,7 @@ fn alternatives(pattern: &str) -> Vec<String> {
     choices.flat_map(|choice| alternatives(&format!("{head}{}{tail}", choice.trim()))).collect()
 }
 
-/// Shell-style matching where `*` in the middle of a name does not cross a `.`, but a leading one does.
+/// Shell-style matching. A `*` in the middle of a name does not cross a `.`; a leading or trailing one does.
 fn wild(pattern: &[u8], name: &[u8]) -> bool {
     fn go(pattern: &[u8], name: &[u8], leading: bool) -> bool {
         match pattern.split_first() {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_spellings_is_resolved() {
+    fn each_spelling_between_braces_is_resolved() {
         for name in ["embed", "blocks.3.attn.z", "blocks.1.mlp.post"] {
             assert!(fits("{hook_embed, z3, blocks.1.{hook_post,attn.hook_q}}", name), "{name}");
         }

@@ -1,29 +1,29 @@
-//! The tokens one forward runs on, as edits and captures see them: which slot of which row holds which token.
+//! The tokens of one forward, as edits and captures see them: which slot of which row holds which token.
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::tokens::Tokens;
 
-/// Rows of slots. A position is a place among a row's own tokens, padding not counted, so that it means the same in
-/// a padded batch as for the prompt alone.
+/// Rows of slots. A position counts a row's own tokens, without padding. It means the same in a padded batch as for the
+/// prompt alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
     ids: Vec<Vec<u32>>,
     /// `[row][slot]`: the position, `None` for padding.
     positions: Vec<Vec<Option<usize>>>,
-    /// `[row][slot]`: the same of the slots before this forward's, whose keys it sees.
+    /// `[row][slot]`: the same for the slots before this forward, whose keys it sees.
     earlier: Vec<Vec<Option<usize>>>,
-    /// Tokens of each row's prompt: what negative positions count back from, while tokens are added too.
+    /// Number of prompt tokens of each row. Negative positions count back from it, also while tokens are added.
     prompt: Vec<usize>,
     /// How many tokens may be added to each prompt.
     added: usize,
-    /// The first row's place in the whole batch, and how many rows that has.
+    /// Index of the first row in the whole batch, and the number of rows of that batch.
     batch: (usize, usize),
 }
 
 impl Rows {
-    /// Rows that continue earlier slots, `[row][slot]`: whether a token is there.
+    /// Rows that continue earlier slots. `earlier` is `[row][slot]`: whether the slot holds a token.
     pub(crate) fn new(tokens: &Tokens, earlier: &[Vec<bool>]) -> Self {
         let mut before = vec![Vec::new(); tokens.batch()];
         let mut next = vec![0; tokens.batch()];
@@ -41,19 +41,19 @@ impl Rows {
         }
     }
 
-    /// The same, of which `prompt[row]` tokens were given, and to which at most `added` are added.
+    /// The same rows, with `prompt[row]` prompt tokens and at most `added` tokens to come after them.
     pub(crate) fn with_prompt(mut self, prompt: Vec<usize>, added: usize) -> Self {
         (self.prompt, self.added) = (prompt, added);
         self
     }
 
-    /// The same, as part of a batch of `total` rows from row `first` on.
+    /// The same rows, as part of a batch of `total` rows, starting at row `first`.
     pub(crate) fn within(mut self, first: usize, total: usize) -> Self {
         self.batch = (first, total);
         self
     }
 
-    /// The same, of some rows alone.
+    /// Only some of the rows.
     pub(crate) fn narrow(&self, rows: Range<usize>) -> Self {
         Self {
             ids: self.ids[rows.clone()].to_vec(),
@@ -65,12 +65,12 @@ impl Rows {
         }
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -80,18 +80,18 @@ impl Rows {
         &self.ids
     }
 
-    /// The first row's place in the whole batch, and how many rows that has: they differ in a micro-batch.
+    /// Index of the first row in the whole batch, and the number of rows of that batch. They matter in a micro-batch.
     pub fn batch(&self) -> (usize, usize) {
         self.batch
     }
 
-    /// Whether two rows have their tokens in the same slots, earlier ones included.
+    /// Whether two rows have their tokens in the same slots, including earlier slots.
     pub(in crate::hooks) fn are_alike(&self, one: usize, other: usize) -> bool {
         let alike = |slots: &[Vec<Option<usize>>]| slots[one] == slots[other];
         alike(&self.positions) && alike(&self.earlier)
     }
 
-    /// `[row][slot]`: whether a token is there.
+    /// `[row][slot]`: whether the slot holds a token.
     pub fn real(&self) -> Vec<Vec<bool>> {
         self.positions.iter().map(|row| row.iter().map(Option::is_some).collect()).collect()
     }
@@ -101,16 +101,16 @@ impl Rows {
         self.positions.iter().flatten().all(Option::is_some)
     }
 
-    /// How many keys a query may see: the slots of this forward and those before.
+    /// How many keys a query may see: the slots of this forward and those before it.
     pub(crate) fn keys(&self) -> usize {
         self.earlier.first().map_or(0, Vec::len) + self.ids.first().map_or(0, Vec::len)
     }
 
-    /// The place a position has among a row's tokens; a negative one counts from the end of the prompt.
+    /// The index of a position among a row's tokens. A negative position counts from the end of the prompt.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] before the prompt's first token, or past the last that may be added to it.
+    /// [`Error::OutOfRange`] before the prompt's first token, or after the last token that may be added to it.
     pub fn position(&self, row: usize, position: isize) -> Result<usize> {
         let length = self.prompt[row];
         let place = if position < 0 { position + length as isize } else { position };
@@ -121,8 +121,7 @@ impl Rows {
             .ok_or_else(|| Error::out_of_range("position", position, length))
     }
 
-    /// `[row][slot]`: whether a slot holds one of the positions. A position that comes before or after this forward
-    /// selects no slot.
+    /// `[row][slot]`: whether a slot holds one of the positions. A position outside this forward selects no slot.
     ///
     /// # Errors
     ///
@@ -135,7 +134,7 @@ impl Rows {
         self.positions.iter().enumerate().map(row).collect()
     }
 
-    /// `[row][key]`: the same over all keys, those before this forward included.
+    /// `[row][key]`: the same over all keys, including those before this forward.
     ///
     /// # Errors
     ///
@@ -149,7 +148,7 @@ impl Rows {
         self.positions.iter().enumerate().map(row).collect()
     }
 
-    /// Those of the positions that this forward holds: an earlier forward held the others, or a later one will.
+    /// The positions among these that this forward holds. The others belong to an earlier or a later forward.
     ///
     /// # Errors
     ///
@@ -169,7 +168,7 @@ impl Rows {
         Ok(here)
     }
 
-    /// `[row][slot]`: whether a slot holds one of the tokens.
+    /// `[row][slot]`: whether a slot holds one of the token ids.
     pub fn holding(&self, tokens: &[u32]) -> Vec<Vec<bool>> {
         let row = |(ids, slots): (&Vec<u32>, &Vec<Option<usize>>)| {
             ids.iter().zip(slots).map(|(id, slot)| slot.is_some() && tokens.contains(id)).collect()
@@ -181,7 +180,7 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// As [`Rows::position`], and where this forward does not hold it.
+    /// As [`Rows::position`], and an error for a position that this forward does not hold.
     pub fn slots(&self, positions: &[isize]) -> Result<Vec<Vec<usize>>> {
         let slot = |row: usize, position: isize| {
             let place = self.position(row, position)?;
@@ -192,7 +191,7 @@ impl Rows {
     }
 }
 
-/// The place of each real slot, counted on from `next`.
+/// Numbers the real slots, starting at `next`.
 fn numbered(real: &[bool], next: &mut usize) -> Vec<Option<usize>> {
     let number = |real: &bool| {
         real.then(|| {
@@ -232,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn while_tokens_are_added_the_end_stays_the_prompts() {
+    fn negative_positions_count_from_the_prompts_end_while_tokens_are_added() {
         let added = Tokens::new(vec![vec![9], vec![9]]).unwrap();
         let earlier = [vec![true, true, true], vec![false, false, true]];
         let step = Rows::new(&added, &earlier).with_prompt(vec![3, 1], 2);
         assert_eq!(step.position(0, -1).unwrap(), 2);
-        assert_eq!(step.at(&[-1, 0]).unwrap(), [[false], [false]], "the prompt's tokens were an earlier forward's");
-        assert_eq!(step.at(&[2]).unwrap(), [[false], [false]], "one was before, one is to come");
+        assert_eq!(step.at(&[-1, 0]).unwrap(), [[false], [false]], "the prompt's tokens were in an earlier forward");
+        assert_eq!(step.at(&[2]).unwrap(), [[false], [false]], "the positions are in an earlier and a later forward");
         assert_eq!(step.at(&[3]).unwrap_err().to_string(), "position 3 is out of range: there are 3, numbered from 0");
         assert_eq!(step.narrow(0..1).at(&[3]).unwrap(), [[true]]);
         assert_eq!(step.keys_at(&[0, -1]).unwrap(), [[true, false, true, false], [false, false, true, false]]);

@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
-/// Some indices of one axis. As everywhere, a negative index counts from the end: -1 is the last.
+/// Some indices of one axis. A negative index counts from the end: -1 is the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slice {
-    /// Those of a range.
+    /// A range of indices.
     Range(Range<usize>),
-    /// These, in this order; negative ones count from the end.
+    /// These indices, in this order; negative ones count from the end.
     Indices(Vec<isize>),
 }
 
 impl Slice {
-    /// Indices counted from the front.
+    /// Converts to indices counted from the front.
     pub(in crate::hooks) fn absolute(indices: &[isize], what: &'static str, length: usize) -> Result<Vec<usize>> {
         let absolute = |index: &isize| {
             let place = if *index < 0 { *index + length as isize } else { *index };
