@@ -1,4 +1,4 @@
-//! What the tests of this folder share: the tiny checkpoints, and where they run.
+//! Shared by the tests of this package: the tiny checkpoints, and the devices to run them on.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -14,14 +14,14 @@ pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// One of the checkpoints of `fixtures/parity`.
+/// Loads one of the checkpoints of `fixtures/parity`.
 pub fn load(case: &str, device: &str) -> HookedTransformer {
     let options = LoadOptions::new().device(device).quiet();
     HookedAutoModel::load(fixture("parity").join(case).to_str().unwrap(), &options).unwrap()
 }
 
-/// The devices: those that `ARRAKIS_DEVICE` names, such as `cpu` or `cpu,wgpu-software`; else the CPU, and a physical GPU
-/// where there is one. A software adapter runs only where it is named: it takes a hundred times as long.
+/// The devices that `ARRAKIS_DEVICE` names, such as `cpu` or `cpu,wgpu-software`. Without it: the CPU, and a physical
+/// GPU if there is one. A software adapter is about a hundred times slower, so it runs only when named.
 pub fn devices() -> &'static [String] {
     static DEVICES: OnceLock<Vec<String>> = OnceLock::new();
     DEVICES.get_or_init(|| {
@@ -34,15 +34,15 @@ pub fn devices() -> &'static [String] {
     })
 }
 
-/// What a variable lists, with commas between.
+/// The comma-separated entries of a variable.
 pub fn list(variable: &str) -> Vec<String> {
     let listed = std::env::var(variable).unwrap_or_default();
     listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs the body of a test in a process of its own, whose memory no other test changes.
+/// Runs the body of a test in its own process, so that no other test changes the memory it measures.
 ///
-/// The closure has to be written in the test function itself: its type names the test.
+/// Write the closure in the test function itself: the closure's type names the test.
 pub fn alone<F: FnOnce()>(body: F) {
     const CHILD: &str = "ARRAKIS_TEST_ALONE";
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");

@@ -130,7 +130,6 @@ fn digest(texts: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::hooks::{Edit, Intervention};
-    use crate::site;
     use crate::sweep::testing::{metric, model, shards, sweep};
 
     #[test]

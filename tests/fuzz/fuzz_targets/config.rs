@@ -1,4 +1,4 @@
-//! Bytes as a `config.json`.
+//! Fuzzes the reader of `config.json`.
 
 #![no_main]
 

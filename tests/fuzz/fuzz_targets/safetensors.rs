@@ -1,11 +1,11 @@
-//! Bytes as a `model.safetensors`, in a folder of this process.
+//! Fuzzes the reader of `model.safetensors`, in a folder of this process.
 
 #![no_main]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// One layer of the smallest Llama there is: few enough names for mutations to hit them.
+/// One layer of the smallest possible Llama: few enough names that mutations hit them.
 const CONFIG: &str = r#"{"model_type": "llama", "hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1,
     "num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": 2, "max_position_embeddings": 4}"#;
 
@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     arrakis_fuzz::safetensors(bytes, folder());
 });
 
-/// In memory where the system has a place for that.
+/// In memory, if the system has a folder for that.
 fn folder() -> &'static PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

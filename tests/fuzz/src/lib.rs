@@ -1,5 +1,5 @@
-//! What is asked of the readers for any bytes at all. libFuzzer asks it without end; `tests/tests/laws/mutations.rs`, which holds
-//! this same file, of thousands of inputs in every test run.
+//! Properties the readers must have for any input bytes. libFuzzer checks them without end.
+//! `tests/tests/laws/mutations.rs` includes this file and checks them on thousands of inputs in every test run.
 
 use std::path::Path;
 
@@ -8,18 +8,19 @@ use arrakis_models::families::family;
 use arrakis_models::site::SiteTable;
 use arrakis_models::{HookedAutoConfig, HookedAutoModel, LoadOptions, TransformerConfig};
 
-/// A refusal says at least this much, and no more than a person reads.
+/// The length limits of an error message: enough to say something, and no more than a person reads.
 const SAID: std::ops::Range<usize> = 20..25_000;
 
-/// Bytes as a `config.json`: read or refused, in every family; what is read can be used. Gives whether it was read.
+/// Treats bytes as a `config.json` in every family. It must be read or refused, and a config that was read must be
+/// usable. Returns whether it was read.
 pub fn config(bytes: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice(bytes) else { return false };
     let read = HookedAutoConfig::from_json(value);
     read.map(|config| used(&config)).map_err(|error| refused(&error)).is_ok()
 }
 
-/// Bytes as the `model.safetensors` of a folder with a `config.json`: the header alone, then the loader. Gives whether the
-/// header was sound.
+/// Treats bytes as the `model.safetensors` of a folder with a `config.json`: first the header alone, then the loader.
+/// Returns whether the header was valid.
 pub fn safetensors(bytes: &[u8], folder: &Path) -> bool {
     if let Err(error) = check_bytes(bytes) {
         refused(&error);
@@ -38,7 +39,7 @@ fn refused(error: &arrakis_models::Error) {
     assert!(SAID.contains(&said.len()), "{said}");
 }
 
-/// What is asked of an architecture before any weight is there.
+/// Properties an architecture must have before any weight is loaded.
 fn used(config: &TransformerConfig) {
     assert!(config.max_positions() > 0 && config.parameters().is_some());
     let text = serde_json::to_string(config).expect("a config is plain data");

@@ -1,4 +1,4 @@
-//! Weights kept in half precision: half the memory, the same numbers, whatever is done with the model.
+//! Weights kept in half precision take half the memory and give the same numbers, whatever is done with the model.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -27,7 +27,7 @@ fn apart(a: Tensor<3>, b: Tensor<3>) -> f32 {
 }
 
 #[test]
-fn half_the_memory_and_the_same_numbers() {
+fn half_precision_takes_half_the_memory_and_gives_the_same_numbers() {
     for case in CASES {
         let (wide, half) = (load(case, false), load(case, true));
         let share = bytes(&half) as f64 / bytes(&wide) as f64;
@@ -37,7 +37,7 @@ fn half_the_memory_and_the_same_numbers() {
         }
         assert_eq!(wide.fingerprint().unwrap(), half.fingerprint().unwrap());
         let tokens = [3, 14, 15, 9, 26];
-        // A widened copy is laid out anew, and sums over it may round otherwise.
+        // A widened copy has another memory layout, so sums over it may round differently.
         assert!(apart(wide.forward(tokens).unwrap(), half.forward(tokens).unwrap()) < 1e-5, "{case}");
         let all = |model: &HookedTransformer| model.run_with_cache(tokens, ["*"]).unwrap().1;
         for ((site, a), (_, b)) in all(&wide).iter().zip(all(&half).iter()) {
@@ -50,7 +50,7 @@ fn half_the_memory_and_the_same_numbers() {
 }
 
 #[test]
-fn what_is_done_with_a_model_works_on_half_precision() {
+fn every_operation_works_on_half_precision() {
     for case in CASES {
         let (wide, half) = (load(case, false), load(case, true));
         let tokens = Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap();

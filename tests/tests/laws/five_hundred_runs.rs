@@ -1,4 +1,4 @@
-//! Hundreds of hooked runs leave a process as large as it was.
+//! Hundreds of hooked runs do not make the process larger.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -8,7 +8,7 @@ use arrakis::models::{Intervention, Tokens};
 use arrakis::prelude::site;
 use arrakis_tests::{alone, devices, load};
 
-/// Pages in memory, where the system says.
+/// Number of pages in memory, if the system reports it.
 fn resident() -> Option<usize> {
     std::fs::read_to_string("/proc/self/statm").ok()?.split_whitespace().nth(1)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Generation under hooks: each row as if it were alone, each step as if nothing were kept.
+//! Generation under hooks: each row equals that row alone, and each cached step equals the step without a cache.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -6,7 +6,7 @@ use arrakis::models::hooks::Capture;
 use arrakis::models::{Generated, Generation, HookedTransformer, Intervention, Plan, Side, Tokens};
 use arrakis::prelude::site;
 
-/// Learned positions, rotations, penalties by distance, windows, experts, norms on keys.
+/// Learned positions, rotary positions, `ALiBi`, windows, experts, norms on keys.
 const CASES: &[&str] =
     &["gpt2", "gpt_neo", "llama", "bloom", "falcon_alibi", "mistral", "gemma2", "gemma3", "qwen3", "mixtral_window"];
 
@@ -26,7 +26,7 @@ fn each(check: impl Fn(&str, &HookedTransformer)) {
     }
 }
 
-/// Logits of one row over the steps it took.
+/// Logits of one row over its steps.
 fn of_row(made: &Generated, row: usize) -> Vec<f32> {
     made.logits_of_row(row).unwrap()
 }
@@ -37,8 +37,8 @@ fn close(what: &str, a: &[f32], b: &[f32]) {
     assert!(far.is_none(), "{what}: {far:?}");
 }
 
-/// Every selection there is: by token, from the end, by absolute position (the prompt's and one that is made), head,
-/// neuron, attention edge, mean.
+/// Every kind of selection: by token, from the end, by absolute position (in the prompt and among the new tokens), by
+/// head, neuron and attention edge; and a mean.
 fn interventions() -> Vec<(&'static str, String, Intervention)> {
     let knock_out = |keys: Vec<isize>| Intervention::knock_out(keys);
     vec![
@@ -54,7 +54,7 @@ fn interventions() -> Vec<(&'static str, String, Intervention)> {
 }
 
 #[test]
-fn a_row_of_a_batch_is_the_row_alone_and_cached_is_uncached_under_every_selection() {
+fn a_row_equals_the_row_alone_and_cached_equals_uncached_under_every_selection() {
     each(|case, model| {
         for (what, at, intervention) in interventions() {
             let how = |use_cache| Generation::greedy(5).use_cache(use_cache).edit(at.as_str(), intervention.clone());
@@ -73,9 +73,9 @@ fn a_row_of_a_batch_is_the_row_alone_and_cached_is_uncached_under_every_selectio
     });
 }
 
-/// Past 8 tokens all keys are rotated by other factors: those that were kept are then made anew.
+/// After 8 tokens all keys are rotated with other factors, so the cached ones are computed again.
 #[test]
-fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
+fn cached_equals_uncached_where_a_longer_text_rotates_differently() {
     let model = load("phi3_longrope");
     for (what, at, intervention) in interventions() {
         let made = |use_cache| {
@@ -93,7 +93,7 @@ fn cached_is_uncached_where_a_longer_text_rotates_otherwise() {
 }
 
 #[test]
-fn draws_of_a_row_are_its_own() {
+fn each_row_has_its_own_random_draws() {
     each(|case, model| {
         let how = |stream| Generation::sampled(6).temperature(1.5).top_p(0.95).seed(7).stream(stream);
         let made = model.generate(batch(Side::Left), &how(0)).unwrap();
@@ -102,12 +102,12 @@ fn draws_of_a_row_are_its_own() {
         }
         let same = Tokens::new(vec![vec![3, 14, 15]; 4]).unwrap();
         let made = model.generate(same, &how(0)).unwrap();
-        assert!(made.ids.iter().any(|ids| *ids != made.ids[0]), "{case}: equal prompts are drawn apart");
+        assert!(made.ids.iter().any(|ids| *ids != made.ids[0]), "{case}: equal prompts get different draws");
     });
 }
 
 #[test]
-fn a_row_that_has_ended_gives_nothing_more() {
+fn a_row_that_has_ended_adds_nothing_more() {
     let model = load("gpt2");
     let free = model.generate(batch(Side::Left), &Generation::greedy(6)).unwrap();
     let stop = free.ids[1][ROWS[1].len() + 1];
@@ -140,7 +140,7 @@ fn a_row_that_has_ended_gives_nothing_more() {
 }
 
 #[test]
-fn effects_and_firings_are_those_of_all_steps() {
+fn effects_and_firings_count_all_steps() {
     let model = load("llama");
     let plan = Plan::new()
         .edit("blocks.0.resid_post", Intervention::scale(2.0).positions([-1]))
@@ -152,11 +152,11 @@ fn effects_and_firings_are_those_of_all_steps() {
     assert_eq!((made.effects[0].changed, made.effects[1].changed), (d_model, 7.0 * d_model));
     assert!((made.effects[0].relative() - 1.0).abs() > 0.1, "one position of seven was doubled");
     let kept: Vec<usize> = made.steps.iter().map(arrakis::models::ActivationCache::len).collect();
-    assert_eq!(kept, [1, 0, 1, 0], "position 1 in the prompt, position 5 as it is run");
+    assert_eq!(kept, [1, 0, 1, 0], "position 1 in the prompt, position 5 in the step that runs it");
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_runs() {
+fn impossible_requests_are_refused_before_anything_runs() {
     let model = load("gpt2");
     let long = model.config().n_ctx + 1;
     let said = model.generate([1, 2], &Generation::greedy(long)).unwrap_err().to_string();

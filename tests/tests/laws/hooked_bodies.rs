@@ -1,4 +1,5 @@
-//! Bodies a user may write: every site has the path its module has, and the attribute changes nothing else.
+//! The forms of `forward` a user may write: every site has the path of its module, and the attribute changes nothing
+//! else.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -6,7 +7,7 @@ use arrakis::models::device::read;
 use arrakis::models::hooks::{Edit, Plan};
 use arrakis::prelude::*;
 
-/// Adds a number of its own; its one site is `h`.
+/// Adds a number. Its one site is `h`.
 #[derive(Clone)]
 struct Leaf(f32);
 
@@ -17,7 +18,7 @@ impl Leaf {
         h
     }
 
-    /// Borrows for as long as it runs.
+    /// Borrows the module while it runs.
     fn forward_counting(&self, x: Tensor<2>, count: &mut usize) -> Tensor<2> {
         *count += 1;
         self.forward(x)
@@ -66,7 +67,7 @@ fn input() -> Tensor<2> {
     Tensor::from_floats([[1.0, 2.0]], &arrakis::models::device::cpu().device)
 }
 
-/// The sites a body meets, in their order.
+/// The sites a `forward` meets, in order.
 fn sites(body: impl Fn(Tensor<2>) -> Tensor<2>) -> Vec<String> {
     let seen = Plan::new().capture("*").run(|| body(input())).unwrap();
     assert_eq!(read(seen.output).unwrap(), read(body(input())).unwrap());
@@ -123,7 +124,7 @@ impl Net {
         y
     }
 
-    /// The body's own `i` and `leaf` are no part of the path.
+    /// The local variables `i` and `leaf` are not part of the path.
     #[hooked(skip(y, i, leaf))]
     fn shadowed(&self, x: Tensor<2>) -> Tensor<2> {
         let mut y = x;
@@ -182,7 +183,7 @@ impl Net {
 }
 
 #[test]
-fn paths_are_those_of_the_modules() {
+fn paths_follow_the_modules() {
     let net = net();
     assert_eq!(sites(|x| net.by_match(x)), ["maybe.h", "y", "kind.h"]);
     assert_eq!(sites(|x| net.by_let(x)), ["maybe.h", "x", "first.h", "list.1.h"]);
@@ -206,9 +207,9 @@ fn paths_are_those_of_the_modules() {
     assert_eq!(sites(|x| net.taken_apart(x)), ["left", "right", "sum", "type"]);
 }
 
-/// A module that runs twice in one run: an edit is applied each time, a gradient is that of both.
+/// A module that runs twice in one run: each edit applies both times, and a gradient is the sum over both.
 #[test]
-fn a_module_that_runs_twice() {
+fn a_module_that_runs_twice_is_edited_twice_and_has_the_sum_of_gradients() {
     struct Twice {
         leaf: Leaf,
     }
@@ -222,14 +223,14 @@ fn a_module_that_runs_twice() {
     let twice = Twice { leaf: Leaf(1.0) };
     let run = Plan::new().capture("leaf.h").grad("leaf.h").run(|| twice.forward(input())).unwrap();
     assert_eq!(run.fired, [2, 2], "the capture and the gradient");
-    assert_eq!(read(run.cache.get::<2>("leaf.h").unwrap()).unwrap(), [5.0, 7.0], "the last of them is kept");
+    assert_eq!(read(run.cache.get::<2>("leaf.h").unwrap()).unwrap(), [5.0, 7.0], "the last one is kept");
     let gradients = run.gradients(run.output.clone().sum()).unwrap();
     assert_eq!(read(gradients.get::<2>("leaf.h").unwrap()).unwrap(), [3.0, 3.0]);
     let edited = Plan::new().edit("leaf.h", Edit::new(|h: Tensor<2>| h + 1.0)).run(|| twice.forward(input())).unwrap();
-    assert_eq!(read(edited.output).unwrap(), [8.0, 10.0], "three more for one more each time");
+    assert_eq!(read(edited.output).unwrap(), [8.0, 10.0], "adding one each time adds three");
 }
 
-/// Nothing that was not asked for is differentiated.
+/// Nothing is differentiated unless it is asked for.
 #[test]
 fn without_a_gradient_nothing_is_tracked() {
     let net = net();

@@ -1,4 +1,4 @@
-//! Loading takes the memory that is kept.
+//! Loading takes only the memory of the weights that are kept.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 #![cfg(target_os = "linux")]
@@ -12,14 +12,15 @@ use arrakis::models::{HookedAutoModel, LoadOptions};
 use arrakis_tests::alone;
 use serde_json::{Value, json};
 
-/// A field of the process's status, in bytes.
+/// A field of `/proc/self/status`, in bytes.
 fn status(field: &str) -> usize {
     let text = fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
-/// A checkpoint whose embedding and unembedding are nearly all of it; its numbers are a hole in the file, and read as zeros.
+/// A checkpoint that is almost entirely embedding and unembedding. Its numbers are a hole in the file, which reads as
+/// zeros.
 fn mostly_vocabulary(folder: &Path, d_vocab: usize) {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity/gpt_neox");
     let mut config: Value = serde_json::from_slice(&fs::read(from.join("config.json")).unwrap()).unwrap();
@@ -47,7 +48,7 @@ fn mostly_vocabulary(folder: &Path, d_vocab: usize) {
 }
 
 #[test]
-fn a_matrix_that_is_turned_is_never_there_twice() {
+fn a_matrix_that_is_transposed_is_never_in_memory_twice() {
     alone(|| {
         let folder = tempfile::tempdir().unwrap();
         mostly_vocabulary(folder.path(), 400_000);
@@ -56,7 +57,7 @@ fn a_matrix_that_is_turned_is_never_there_twice() {
         let model = HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap();
         let kept: usize = model.parameters().iter().map(|(_, parameter)| parameter.bytes()).sum();
         let taken = status("VmHWM") - before;
-        assert!(kept > 100_000_000, "{kept} bytes: too few to see");
+        assert!(kept > 100_000_000, "{kept} bytes: too few to measure");
         assert!(taken > kept / 2 && taken < kept + kept / 5, "{taken} bytes taken for {kept}");
     });
 }

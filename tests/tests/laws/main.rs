@@ -1,6 +1,6 @@
-//! What crosses crates: one binary, one module a subject.
+//! Tests that cross crates: one binary, with a module for each subject.
 //!
-//! A name selects: `cargo test --workspace --test laws conformance::` runs one module.
+//! A module's name selects it: `cargo test --workspace --test laws conformance::`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 

@@ -1,5 +1,5 @@
-//! Thousands of mutated configs and headers, the same each time: each is read or refused, none panics, hangs or
-//! takes memory. What `tests/fuzz/` does without end, in a form that runs everywhere.
+//! Thousands of mutated configs and headers, the same in every run. Each is read or refused; none panics, hangs or
+//! takes much memory. `tests/fuzz/` checks the same without end; this runs everywhere.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that fails there says so")]
 
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use arrakis_tests::alone;
 use serde_json::{Map, Value, json};
 
-#[allow(unreachable_pub, reason = "it is a library of its own too")]
+#[allow(unreachable_pub, reason = "it is also a separate library")]
 #[path = "../../fuzz/src/lib.rs"]
 mod readers;
 
-/// What one input may take, with much room for a slow machine.
+/// Time limit for one input, generous for slow machines.
 const LONGEST: Duration = Duration::from_secs(5);
-/// What all inputs together may add to the process.
+/// How much all inputs together may add to the process's memory.
 const MOST_MEMORY: usize = 512 << 20;
 
 fn fixtures() -> PathBuf {
@@ -43,7 +43,7 @@ impl Draws {
     }
 }
 
-/// Runs one input: it must end in time and without a panic.
+/// Runs one input. It must finish in time and without a panic.
 fn endured<T>(what: &dyn Fn() -> String, run: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let Ok(done) = catch_unwind(AssertUnwindSafe(run)) else { panic!("it panicked on {}", what()) };
@@ -51,7 +51,7 @@ fn endured<T>(what: &dyn Fn() -> String, run: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Resident memory of the process at its highest; `None` where the system does not tell.
+/// Peak resident memory of the process; `None` if the system does not report it.
 fn peak() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -60,7 +60,7 @@ fn peak() -> Option<usize> {
 
 fn within_memory(before: Option<usize>) {
     if let (Some(before), Some(after)) = (before, peak()) {
-        assert!(after - before < MOST_MEMORY, "from {before} bytes at most to {after}");
+        assert!(after - before < MOST_MEMORY, "peak memory grew from {before} to {after} bytes");
     }
 }
 
@@ -115,12 +115,12 @@ fn awkward() -> Vec<Value> {
         json!({ "rope_type": "longrope", "short_factor": [], "long_factor": [1], "factor": 2 }),
         json!({ "full_attention": { "rope_type": "dynamic" }, "sliding_attention": null }),
     ];
-    // Deeper than any config, and than any stack would bear without a limit.
+    // Deeper than any config, and deeper than a stack holds without a limit.
     values.push((0..100).fold(json!(1), |inner, _| json!([inner])));
     values
 }
 
-/// Changes a table in one place: a key put in, taken out, renamed, or changed inside.
+/// Changes a table in one place: adds, removes or renames a key, or changes its value.
 fn mutate(table: &mut Map<String, Value>, others: &[Map<String, Value>], awkward: &[Value], draws: &mut Draws) {
     let keys: Vec<String> = table.keys().cloned().collect();
     if keys.is_empty() {
@@ -158,13 +158,13 @@ fn mutated_configs_are_read_or_refused() {
             let sound = endured(&|| text.clone(), || readers::config(text.as_bytes()));
             *(if sound { &mut read } else { &mut refused }) += 1;
         }
-        // Most changes matter, and many do not: both ways are gone often.
+        // Many changes matter and many do not, so both outcomes occur often.
         assert!(read > 1_000 && refused > 3_000, "{read} read, {refused} refused");
         within_memory(before);
     });
 }
 
-/// The text of a config, cut, doubled and with bytes changed.
+/// The text of a config, with parts cut or doubled and bytes changed.
 #[test]
 fn mangled_text_is_read_or_refused() {
     let (configs, mut draws) = (configs(), Draws(2));
@@ -178,7 +178,7 @@ fn mangled_text_is_read_or_refused() {
     }
 }
 
-/// A byte changed, a run of bytes taken out or doubled, or the end cut off.
+/// Changes a byte, removes or doubles a run of bytes, or cuts off the end.
 fn mangle(bytes: &mut Vec<u8>, draws: &mut Draws) {
     if bytes.is_empty() {
         return;
@@ -198,7 +198,7 @@ fn mangle(bytes: &mut Vec<u8>, draws: &mut Draws) {
     }
 }
 
-/// The tensors of a header, and the numbers behind it.
+/// The tensors of a header, and the numbers after it.
 fn split(file: &[u8]) -> (Map<String, Value>, &[u8]) {
     let end = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     (serde_json::from_slice(&file[8..end]).unwrap(), &file[end..])
@@ -223,7 +223,7 @@ fn lie(tensors: &mut Map<String, Value>, draws: &mut Draws) {
         }
         2 => entry["shape"] = Value::Array((0..draws.below(5)).map(|_| draws.one_of(&sizes).clone()).collect()),
         3 => entry["data_offsets"] = json!([draws.one_of(&sizes), draws.one_of(&sizes)]),
-        // No numbers at all, whatever the shape claims.
+        // No numbers at all, whatever the shape says.
         4 => entry = json!({ "dtype": "F32", "shape": [0, draws.one_of(&sizes)], "data_offsets": [0, 0] }),
         5 => entry = json!({ "dtype": "F32", "shape": [draws.one_of(&sizes), 0, 2], "data_offsets": [0, 0] }),
         _ => entry["more"] = draws.one_of(&awkward()).clone(),
@@ -232,7 +232,7 @@ fn lie(tensors: &mut Map<String, Value>, draws: &mut Draws) {
     tensors.insert(kept, entry);
 }
 
-/// Headers that are mutated as JSON, then as bytes, alone and in a folder that is loaded.
+/// Headers mutated as JSON and then as bytes, read alone and in a folder that is loaded.
 #[test]
 fn mutated_headers_are_read_or_refused() {
     alone(|| {
@@ -261,7 +261,7 @@ fn mutated_headers_are_read_or_refused() {
                 *(if passed { &mut sound } else { &mut broken }) += 1;
             }
         }
-        assert!(sound > 500 && broken > 1_000, "{sound} sound, {broken} broken");
+        assert!(sound > 500 && broken > 1_000, "{sound} valid, {broken} broken");
         within_memory(before);
     });
 }

@@ -1,6 +1,6 @@
-//! `docs/SITES.md`: which sites every family has, as runs of its checkpoints met them.
+//! `docs/SITES.md`: the sites that each family has, as runs of its checkpoints met them.
 //!
-//! `ARRAKIS_BLESS=1 cargo test --workspace --test laws sites_table` writes it anew.
+//! `ARRAKIS_BLESS=1 cargo test --workspace --test laws sites_table` rewrites it.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -13,10 +13,10 @@ use arrakis::models::{HookedAutoModel, LoadOptions};
 
 const HEAD: &str = "# Sites by family
 
-Made by the test `sites_table` from runs over the checkpoints in `tests/fixtures/parity`: a mark says that a forward of the
-family meets the site, an open one that only some of its checkpoints do. `b` is batch, `p` position, `h` head, `m` `d_model`, `d`
-`d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert. Sites of a block are called
-`blocks.LAYER.SITE`; a `*` is the number of an expert.
+Written by the test `sites_table` from runs of the checkpoints in `tests/fixtures/parity`. A filled mark means that every checkpoint
+of the family meets the site in a forward, an open mark that only some do. Axes are `b` batch, `p` position, `h` head, `m` `d_model`,
+`d` `d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert. The full name of a site in a block is
+`blocks.LAYER.SITE`. A `*` stands for the number of an expert.
 ";
 
 fn package() -> &'static Path {
@@ -31,7 +31,7 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// For each family, the sites each of its checkpoints met, without their layers.
+/// For each family, the sites that each of its checkpoints met, without their layers.
 fn met() -> BTreeMap<String, Vec<BTreeSet<&'static str>>> {
     let mut met: BTreeMap<String, Vec<BTreeSet<&'static str>>> = BTreeMap::new();
     for folder in folders() {
@@ -62,7 +62,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_table_in_the_docs_is_what_runs_meet() {
+fn the_table_in_the_docs_equals_what_runs_meet() {
     let (path, made) = (package().join("../docs/SITES.md"), table());
     if std::env::var_os("ARRAKIS_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

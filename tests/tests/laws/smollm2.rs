@@ -1,6 +1,6 @@
-//! A real language model held against numbers measured with transformers' own modules and hooks.
+//! A real language model compared with numbers measured with transformers' own modules and hooks.
 //!
-//! Needs the folders that `tests/fixtures/smollm2/get_smollm2.py` makes, in single and in half precision:
+//! Needs the folders that `tests/fixtures/smollm2/get_smollm2.py` writes, in single and in half precision:
 //! `ARRAKIS_SMOLLM2=folder ARRAKIS_SMOLLM2_F16=folder cargo test --workspace --features arrakis-tests/smollm2 --test laws smollm2::`.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
@@ -50,7 +50,7 @@ fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/smollm2").join(name)
 }
 
-/// Largest absolute difference from a recorded tensor.
+/// The largest absolute difference from a recorded tensor.
 fn apart(name: &str, got: &[f64]) -> f64 {
     let recorded = &NUMBERS[name];
     assert_eq!(recorded.len(), got.len(), "{name}");
@@ -75,7 +75,7 @@ fn ids(value: &Value) -> Vec<u32> {
     list(value).into_iter().map(|x| x as u32).collect()
 }
 
-/// The recorded pairs, in one batch.
+/// The recorded prompt pairs, in one batch.
 static PAIRS: LazyLock<PromptPairs> = LazyLock::new(|| {
     let pairs: Vec<[String; 4]> = serde_json::from_value(FACTS["ioi"]["pairs"].clone()).unwrap();
     PromptPairs::new(&MODEL, &pairs.into_iter().map(PromptPair::from).collect::<Vec<_>>()).unwrap()
@@ -85,12 +85,12 @@ fn cells<P: Place>(table: &ScoreTable<P>) -> Vec<f64> {
     table.values.concat()
 }
 
-fn told(what: &str, work: SweepWork, started: Instant) {
+fn report(what: &str, work: SweepWork, started: Instant) {
     println!("{what}: {work:?}, {:.0} % saved, {:.1} s", 100.0 * work.saved(), started.elapsed().as_secs_f64());
 }
 
 #[test]
-fn facts_tokens_logits_hidden_states_attentions() {
+fn tokens_logits_hidden_states_and_attentions_of_the_facts_agree() {
     for (i, fact) in FACTS["facts"].as_array().unwrap().iter().enumerate() {
         let tokens = MODEL.to_tokens(fact["prompt"].as_str().unwrap()).unwrap();
         assert_eq!(tokens, ids(&fact["tokens"]));
@@ -117,7 +117,7 @@ fn facts_tokens_logits_hidden_states_attentions() {
 }
 
 #[test]
-fn lens_ranks_of_the_answers() {
+fn lens_ranks_of_the_answers_agree() {
     for fact in FACTS["facts"].as_array().unwrap() {
         let tokens = MODEL.to_tokens(fact["prompt"].as_str().unwrap()).unwrap();
         let answer = MODEL.to_single_token(fact["answer"].as_str().unwrap()).unwrap() as usize;
@@ -136,7 +136,7 @@ fn lens_ranks_of_the_answers() {
 }
 
 #[test]
-fn loss_and_greedy_text() {
+fn loss_and_greedy_text_agree() {
     let tokens = Tokens::new(vec![MODEL.to_tokens(FACTS["text"]["text"].as_str().unwrap()).unwrap()]).unwrap();
     let loss = read(MODEL.loss(MODEL.forward(&tokens).unwrap(), &tokens).unwrap()).unwrap()[0];
     assert!((f64::from(loss) - FACTS["text"]["loss"].as_f64().unwrap()).abs() < 1e-4, "{loss}");
@@ -149,7 +149,7 @@ fn loss_and_greedy_text() {
 }
 
 #[test]
-fn half_precision_is_widened_or_kept_and_the_same() {
+fn half_precision_weights_agree_widened_or_kept() {
     let folder = std::env::var("ARRAKIS_SMOLLM2_F16").expect("ARRAKIS_SMOLLM2_F16 names the folder made with `f16`");
     let prompt = FACTS["facts"][0]["prompt"].as_str().unwrap();
     let logits = |keep_half: bool| {
@@ -160,14 +160,14 @@ fn half_precision_is_widened_or_kept_and_the_same() {
     };
     let widened = logits(false);
     assert_eq!(widened, logits(true));
-    // Rounding the weights to half precision moves logits of up to 40 by a hundredth or two.
+    // Rounding the weights to half precision changes logits of up to 40 by one or two hundredths.
     let apart = apart("facts.0.logits_last", &widened);
     println!("float16 weights: logits {apart:.2e} from those of float32");
     assert!(apart > 1e-4 && apart < 0.1, "{apart}");
 }
 
 #[test]
-fn head_scores_on_repeated_random_tokens() {
+fn head_scores_on_repeated_random_tokens_agree() {
     let length = FACTS["induction"]["repeat"].as_u64().unwrap() as usize;
     let rows = NUMBERS["induction.tokens"].chunks(2 * length + 1);
     let rows = rows.map(|row| row.iter().map(|id| *id as u32).collect()).collect();
@@ -179,7 +179,7 @@ fn head_scores_on_repeated_random_tokens() {
 }
 
 #[test]
-fn names_are_told_apart() {
+fn the_logit_differences_of_the_names_agree() {
     for (name, tokens) in [("clean_logit_diff", &PAIRS.clean), ("corrupted_logit_diff", &PAIRS.corrupted)] {
         let (got, recorded) = (PAIRS.metric().values(&MODEL, tokens).unwrap(), list(&FACTS["ioi"][name]));
         let apart = got.iter().zip(&recorded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -188,32 +188,32 @@ fn names_are_told_apart() {
 }
 
 #[test]
-fn every_head_zeroed() {
+fn zeroing_each_head_agrees() {
     let started = Instant::now();
     let found = Ablation::new(&MODEL).unwrap().heads(&PAIRS.clean, &PAIRS.metric(), AblationKind::Zero).unwrap();
-    told("zeroed", found.work, started);
+    report("zeroed", found.work, started);
     close("ioi.zero_ablate_z.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
-fn every_head_patched_from_the_corrupted_run() {
+fn patching_each_head_from_the_corrupted_run_agrees() {
     let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
     let found = tool.from(&PAIRS.corrupted).into(&PAIRS.clean).unwrap().heads(&PAIRS.metric()).unwrap();
-    told("patched", found.work, started);
+    report("patched", found.work, started);
     close("ioi.patch_corrupted_z.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
-fn resid_pre_patched_by_layer_and_position() {
+fn patching_resid_pre_by_layer_and_position_agrees() {
     let (started, tool) = (Instant::now(), ActivationPatching::new(&MODEL).unwrap());
     let pairs = PAIRS.by_length().unwrap().remove(0);
     let found = tool.from(&pairs.clean).into(&pairs.corrupted).unwrap().resid_pre(&pairs.metric()).unwrap();
-    told("by position", found.work, started);
+    report("by position", found.work, started);
     close("ioi.patch_clean_resid_pre.logit_diff", &cells(&found.values), 1e-3);
 }
 
 #[test]
-fn attribution_by_head_direct_and_by_gradient() {
+fn attribution_by_head_agrees_directly_and_by_gradient() {
     let direct = DirectLogitAttribution::new(&MODEL).unwrap();
     let direct = direct.heads(&PAIRS.clean, &PAIRS.metric()).unwrap();
     close("ioi.dla_by_head", &cells(&direct), 1e-3);

@@ -1,4 +1,4 @@
-//! Every tokenizer against the vectors of Python's `tokenizers`: ids, entries, offsets, pairs, decoding, padded batches.
+//! Every tokenizer compared with Python's `tokenizers`: ids, entries, offsets, pairs, decoding, padded batches.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 const KINDS: [&str; 6] = ["gpt2", "gpt2_bpe", "llama2_bpe", "llama3_bpe", "t5_unigram", "bert_wordpiece"];
 
-/// Of 63 texts, at least so many have few enough tokens that each is decoded alone.
+/// At least this many of the 63 texts have few enough tokens that each token is decoded alone.
 const FEW: usize = 55;
 
-/// Rows of a batch are cut at so many tokens.
+/// Rows of a batch are truncated to this many tokens.
 const MOST: usize = 10;
 
 /// `vectors.json`.
@@ -35,7 +35,7 @@ struct Alone {
     ids_plain: Vec<u32>,
     decoded: String,
     decoded_skip: String,
-    /// Of `ids_plain`, where they are few.
+    /// The decoded text of each of `ids_plain`, if they are few.
     decode_each: Option<Vec<String>>,
 }
 
@@ -47,7 +47,7 @@ struct Joined {
     special_tokens_mask: Vec<u32>,
 }
 
-/// Rows cut at [`MOST`] tokens and padded.
+/// Rows truncated to [`MOST`] tokens and padded.
 #[derive(Deserialize)]
 struct Batch {
     padding_side: String,
@@ -65,7 +65,7 @@ fn load(kind: &str) -> (Tokenizer, Vectors) {
     (tokenizer, serde_json::from_str(&vectors).unwrap())
 }
 
-/// Holds every text of every kind against a check.
+/// Runs a check on every text of every kind of tokenizer.
 fn each(check: impl Fn(&Tokenizer, &Alone, &str)) {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
@@ -77,14 +77,14 @@ fn each(check: impl Fn(&Tokenizer, &Alone, &str)) {
     }
 }
 
-/// Offsets of a text in characters.
+/// Offsets of a text, in characters.
 fn in_characters(text: &str, encoded: &Encoded) -> Vec<(usize, usize)> {
     let characters = |bytes: usize| text[..bytes].chars().count();
     encoded.offsets.iter().map(|(start, end)| (characters(*start), characters(*end))).collect()
 }
 
 #[test]
-fn ids_entries_and_offsets() {
+fn ids_entries_and_offsets_agree() {
     each(|tokenizer, text, what| {
         let encoded = tokenizer.encode_with_offsets(&text.text, Bos::AsTokenizer).unwrap();
         assert_eq!(encoded.ids, text.ids, "{what}");
@@ -97,7 +97,7 @@ fn ids_entries_and_offsets() {
 }
 
 #[test]
-fn decoding() {
+fn decoded_texts_agree() {
     each(|tokenizer, text, what| {
         assert_eq!(tokenizer.decode(&text.ids).unwrap(), text.decoded, "{what}");
         assert_eq!(tokenizer.decode_text(&text.ids).unwrap(), text.decoded_skip, "{what}");
@@ -107,9 +107,9 @@ fn decoding() {
     });
 }
 
-/// What a piece is beyond its decoded text: `SentencePiece`'s decoder drops a leading blank, which a label must show.
+/// How a piece differs from its decoded text: `SentencePiece`'s decoder drops a leading space, which a label must show.
 #[test]
-fn pieces_are_the_decoded_tokens_with_their_blanks() {
+fn pieces_are_the_decoded_tokens_with_their_spaces() {
     each(|tokenizer, text, what| {
         let pieces = tokenizer.pieces(&text.ids_plain).unwrap();
         for (piece, decoded) in pieces.iter().zip(text.decode_each.iter().flatten()) {
@@ -117,7 +117,7 @@ fn pieces_are_the_decoded_tokens_with_their_blanks() {
         }
         let plain = text.text.is_ascii() && !text.text.chars().any(char::is_control);
         let blank = if what.starts_with("llama2") && !text.text.is_empty() { " " } else { "" };
-        // BERT's normalizer drops case, T5's drops blanks.
+        // BERT's normalizer drops case, and T5's drops spaces.
         let kept = !what.starts_with("bert") && !what.starts_with("t5");
         if plain && !text.text.contains('<') && kept {
             assert_eq!(pieces.concat(), format!("{blank}{}", text.text), "{what}");
@@ -126,14 +126,14 @@ fn pieces_are_the_decoded_tokens_with_their_blanks() {
 }
 
 #[test]
-fn pairs() {
+fn pairs_agree() {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(vectors.pairs.len(), 4, "{kind}");
         for Joined { pair: (first, second), ids, type_ids, special_tokens_mask } in &vectors.pairs {
             let encoded = tokenizer.encode_pair(first, second).unwrap();
             assert_eq!((&encoded.ids, &encoded.type_ids), (ids, type_ids), "{kind}: {first:?}, {second:?}");
-            // T5's template gives both texts one type, which then does not tell whose a token is.
+            // T5's template gives both texts one type, so the type does not tell which text a token is from.
             for (index, (start, end)) in encoded.offsets.iter().enumerate().filter(|_| kind != "t5_unigram") {
                 let text = if type_ids[index] == 0 { first } else { second };
                 let (special, within) = (special_tokens_mask[index] == 1, text.get(*start..*end).is_some());
@@ -143,9 +143,10 @@ fn pairs() {
     }
 }
 
-/// Our batches cut nothing: truncated rows are taken as the vectors have them, and padded as they have it.
+/// Our batches truncate nothing, so rows truncated in the vectors are taken from there. Padding must agree with the
+/// vectors.
 #[test]
-fn padded_batches() {
+fn padded_batches_agree() {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(vectors.batch.len(), 2, "{kind}");
@@ -163,7 +164,7 @@ fn padded_batches() {
             let padding = ids.iter().zip(&real).find_map(added).unwrap();
             let padded = Tokens::padded(&rows, side, padding);
             if rows.iter().any(Vec::is_empty) {
-                // GPT-2 makes no token of the empty text: a row of nothing is refused, the others are padded alike.
+                // GPT-2 makes no token of the empty text. An empty row is refused; the others are padded alike.
                 assert!(matches!(padded, Err(Error::EmptyPrompt)), "{kind}");
                 let padded = Tokens::padded(&rows[..2], side, padding).unwrap();
                 assert_eq!((padded.ids(), padded.real()), (&ids[..2], &real[..2]), "{kind} {padding_side}");
@@ -176,7 +177,7 @@ fn padded_batches() {
 }
 
 #[test]
-fn sizes_and_unknown_ids() {
+fn sizes_agree_and_unknown_ids_are_refused() {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(tokenizer.len(), vectors.vocab_size, "{kind}");
@@ -187,9 +188,9 @@ fn sizes_and_unknown_ids() {
     }
 }
 
-/// A beginning that the tokenizer does not add by itself stands for no byte of the text.
+/// A start token that the tokenizer does not add itself covers no byte of the text.
 #[test]
-fn a_prepended_beginning_has_no_bytes() {
+fn a_prepended_start_token_covers_no_bytes() {
     let (tokenizer, _) = load("gpt2");
     let encoded = tokenizer.with_bos(Some(50256)).encode_with_offsets("Hello world", Bos::Prepend).unwrap();
     assert_eq!(encoded.ids, [50256, 15496, 995]);
@@ -197,7 +198,7 @@ fn a_prepended_beginning_has_no_bytes() {
     assert_eq!((encoded.offsets, encoded.type_ids), (vec![(0, 0), (0, 5), (5, 11)], vec![0, 0, 0]));
 }
 
-/// Padding and truncation that a `tokenizer.json` carries change no prompt.
+/// Padding and truncation settings in a `tokenizer.json` change no prompt.
 #[test]
 fn padding_and_truncation_of_the_file_are_not_applied() {
     let text = std::fs::read_to_string(folder("bert_wordpiece").join("tokenizer.json")).unwrap();
@@ -216,7 +217,7 @@ fn padding_and_truncation_of_the_file_are_not_applied() {
     }
 }
 
-/// The two files a `tokenizer.json` was made of.
+/// The two files from which a `tokenizer.json` was made.
 fn older_files(kind: &str, to: &Path) {
     let text = std::fs::read_to_string(folder(kind).join("tokenizer.json")).unwrap();
     let file: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -249,7 +250,7 @@ fn the_older_two_files_give_the_same_tokens() {
     }
 }
 
-/// GPT-2's tokenizer as it was saved, `tokenizer.json` taken away.
+/// GPT-2's tokenizer as it was saved, without `tokenizer.json`.
 fn older(settings: Option<&str>) -> arrakis::models::Result<Option<Tokenizer>> {
     let to = tempfile::tempdir().unwrap();
     for file in ["vocab.json", "merges.txt"] {
@@ -278,7 +279,7 @@ fn the_older_two_files_follow_their_settings() {
 }
 
 #[test]
-fn older_files_of_others_and_broken_ones() {
+fn older_files_of_other_kinds_and_broken_ones_are_refused() {
     assert!(older(Some(r#"{"tokenizer_class": "Qwen2Tokenizer"}"#)).unwrap().is_none());
     let said = older(Some("{")).unwrap_err().to_string();
     assert!(said.contains("tokenizer_config.json") && said.contains("not valid JSON"), "{said}");

@@ -1,4 +1,4 @@
-//! The figure a function draws on.
+//! The figure that a function draws on.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn fails_first(_bench: &Bench, #[figure] _fig: &mut Figure) -> Result<()> {
 }
 
 #[test]
-fn a_figure_is_saved_beside_its_record_and_carries_its_id() {
+fn a_figure_is_saved_next_to_its_record_and_has_its_id() {
     let (folder, bench) = bench();
     draws(&bench, 0.25).unwrap();
     draws(&bench, 0.25).unwrap();

@@ -1,8 +1,8 @@
-//! Records and versions outlive the code: a record that was checked in when its format was new, and the
-//! fingerprint and version of its inputs word for word.
+//! Records and versions outlive the code. A golden record is checked in when its format is new, together with the exact
+//! fingerprint and version of its inputs.
 //!
 //! `ARRAKIS_BLESS=1 cargo test --workspace --test laws -- golden` writes the golden record of a format that has none
-//! yet. A golden record is never written anew: where one cannot be read, users' records cannot be read either.
+//! yet. A golden record is never rewritten: if it cannot be read, users' records cannot be read either.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use super::*;
 
-/// The fingerprint of the embedded model. A change moves the version of every experiment on every model.
+/// The fingerprint of the embedded model. If it changes, the version of every experiment on every model changes.
 const FINGERPRINT: &str = "c4d34de2e11bef25a632573041ce3849aadb4fa38992af61574c2480b1d22476";
 
-/// The version of [`golden`] below. A change makes every old run look like one of other inputs.
+/// The version of [`golden`] below. If it changes, every old run looks like a run on other inputs.
 const VERSION: &str = "9de06198589d56e2";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ fn golden_file() -> PathBuf {
     arrakis_tests::fixture("records").join(format!("format-{FORMAT}.json"))
 }
 
-/// The record that a call writes today.
+/// The record that a call writes with today's code.
 fn today() -> Record {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(embedded_on_the_cpu()).save_dir(folder.path());
@@ -113,7 +113,7 @@ fn every_field_of_the_golden_record_is_written_today() {
             json.pointer(part).unwrap().as_object().unwrap().keys().cloned().collect()
         };
         let missing: Vec<String> = keys(&golden).difference(&keys(&today)).cloned().collect();
-        assert!(missing.is_empty(), "`{part}` lost {missing:?}: readers look for them");
+        assert!(missing.is_empty(), "`{part}` lost {missing:?}: readers expect them");
     }
 }
 
@@ -127,7 +127,7 @@ fn equal_inputs_have_the_version_they_always_had() {
 #[allow(dead_code, reason = "read by Debug")]
 struct Names(HashMap<String, HashSet<u32>>);
 
-/// Every argument that differs from process to process if it is written as it is.
+/// Every kind of argument whose debug text differs between processes.
 #[log_experiment]
 fn awkward(
     _bench: &Bench,
@@ -140,7 +140,7 @@ fn awkward(
     heads.len() + names.0.len() + usize::from(pointer.is_null()) + text.map_or(0, |map| map.len()) + score(4) as usize
 }
 
-/// Run by the test below in processes of its own.
+/// The test below runs this in separate processes.
 #[test]
 fn awkward_in_another_process() {
     let Ok(folder) = std::env::var("ARRAKIS_TEST_AWKWARD") else {

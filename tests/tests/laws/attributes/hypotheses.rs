@@ -1,4 +1,4 @@
-//! Claims: judged when the function runs, tested by `cargo test` where there is a bench to run on.
+//! Claims are judged when the function runs. `cargo test` tests them if there is a bench to run on.
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn grouped(_bench: &Bench) -> Vec<f64> {
     vec![1.0, 1.1, 0.9, 0.8, 1.2, 1.3, 0.7, 1.0]
 }
 
-/// Two prompts a template.
+/// Two prompts per template.
 fn templates(count: usize) -> Vec<String> {
     (0..2 * count).map(|prompt| format!("template {}", prompt / 2)).collect()
 }
@@ -89,7 +89,7 @@ fn a_margin_claims_equivalence() {
 }
 
 #[test]
-fn groups_are_drawn_whole() {
+fn groups_are_resampled_as_a_whole() {
     let (_folder, bench) = bench();
     grouped(&bench);
     let verdict = bench.last().unwrap().verdict.unwrap();
@@ -126,7 +126,7 @@ fn asks_another(bench: &Bench) -> f64 {
 }
 
 #[test]
-fn the_latest_call_is_the_one_that_ended_last() {
+fn the_latest_call_is_the_last_one_to_end() {
     let (_folder, bench) = bench();
     assert_eq!(bench.last(), None);
     asks_another(&bench);
@@ -172,7 +172,7 @@ fn a_claim_is_checked_before_the_body_runs() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_an_error_and_the_result_is_recorded() {
+fn a_result_that_cannot_be_measured_is_an_error_and_is_recorded() {
     let (_folder, bench) = bench();
     let error = not_a_number(&bench).unwrap_err().to_string();
     let record = only_run(&bench, "not_a_number");

@@ -1,6 +1,6 @@
-//! What the attributes of an experiment do to a function, on a model small enough to read.
+//! What the attributes of an experiment do to a function, on a tiny model.
 
-#![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test for no test")]
+#![allow(clippy::unwrap_used, reason = "clippy does not see that helpers belong to tests")]
 
 mod figures;
 mod golden;
@@ -24,7 +24,7 @@ fn model() -> HookedTransformer {
     HookedAutoModel::from_config(&config, 0).unwrap()
 }
 
-/// A bench that saves to a folder of its own.
+/// A bench that saves to its own temporary folder.
 fn bench() -> (tempfile::TempDir, Bench) {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(model()).save_dir(folder.path());
@@ -40,7 +40,7 @@ fn only_run(bench: &Bench, name: &str) -> Record {
     runs.remove(0)
 }
 
-/// A tool of a user's own.
+/// A tool that a user wrote.
 struct Depth {
     n_layers: usize,
 }
@@ -52,7 +52,7 @@ impl Tool for Depth {
     }
 }
 
-/// A tool no model can have.
+/// A tool that cannot be built for any model.
 struct Impossible;
 
 impl Tool for Impossible {

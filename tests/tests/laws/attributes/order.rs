@@ -1,8 +1,8 @@
-//! The five attributes in any order do the same.
+//! The five attributes do the same in any order.
 
 use super::*;
 
-/// One function under attributes in a given order, in a module of its own.
+/// One function under attributes in a given order, in its own module.
 macro_rules! experiment {
     ($module:ident: $(#[$attr:meta])*) => {
         mod $module {
@@ -22,7 +22,7 @@ macro_rules! orders {
     ($($module:ident: $($attr:ident)*;)*) => {
         $(orders!(@ $module [] $($attr)*);)*
 
-        /// The record each order leaves, and the value it returns.
+        /// The record that each order leaves, and the value it returns.
         fn outcomes(token: u32) -> Vec<(f64, Record)> {
             vec![$({
                 let (_folder, bench) = bench();
@@ -50,7 +50,7 @@ orders! {
     f: tools plot log profile hypothesis;
 }
 
-/// What passed each site: the part of a profile that does not depend on the clock.
+/// What passed each site: the part of a profile that does not depend on time.
 fn passed(record: &Record) -> Vec<(&str, u64, u64)> {
     let sites = record.profile.iter().flat_map(|profile| &profile.sites);
     sites.map(|site| (site.site.as_str(), site.passes, site.bytes)).collect()
@@ -75,7 +75,7 @@ fn every_order_leaves_the_same_record() {
     }
 }
 
-/// An attribute under another name is not recognised by the others; it joins them when it runs.
+/// The other attributes do not recognise one that is imported under another name. It joins them at run time.
 mod renamed {
     use arrakis::{log_experiment as keep, profile_model as time};
 

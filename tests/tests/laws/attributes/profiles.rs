@@ -43,7 +43,7 @@ fn time_and_bytes_add_up() {
 }
 
 #[test]
-fn profiling_changes_no_bit_and_leaves_nothing_behind() {
+fn profiling_changes_no_bit_and_leaves_no_trace() {
     let (_folder, bench) = bench();
     let logits = || bench.model().forward([1, 2, 3]).unwrap().into_data();
     let before = logits();

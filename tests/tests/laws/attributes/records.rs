@@ -1,4 +1,4 @@
-//! What a record holds, what its version depends on, and how it is found again.
+//! What a record holds, what its version depends on, and how to find it.
 
 use std::process::Command;
 
@@ -72,7 +72,7 @@ fn another_model_is_another_version() {
 }
 
 #[test]
-fn numbers_that_json_cannot_write_read_back() {
+fn numbers_that_json_cannot_represent_read_back() {
     let (_folder, bench) = bench();
     infinities(&bench, f64::INFINITY);
     let record = only_run(&bench, "not finite");
@@ -83,7 +83,7 @@ fn numbers_that_json_cannot_write_read_back() {
 }
 
 #[test]
-fn names_that_are_not_there_lead_to_the_nearest() {
+fn unknown_names_suggest_the_nearest() {
     let (_folder, bench) = bench();
     add(&bench, 0);
     let error = bench.list_versions("ad").unwrap_err().to_string();
@@ -127,7 +127,7 @@ fn a_name_means_a_function_of_this_program_first() {
     add(&bench, 0);
     let own = only_run(&bench, "add");
 
-    // The same function in another crate, which keeps its records in the same folder.
+    // The same function in another crate that keeps its records in the same folder.
     let mut json = own.to_json();
     json["function"] = "elsewhere::records::add".into();
     json.as_object_mut().unwrap().remove("digest");
@@ -145,7 +145,7 @@ fn a_name_means_a_function_of_this_program_first() {
     assert_eq!(only_run(&bench, "laws::attributes::records::add"), own);
 }
 
-/// Run by the test below in a process of its own.
+/// The test below runs this in a separate process.
 #[test]
 fn in_another_process() {
     let Ok(folder) = std::env::var("ARRAKIS_TEST_FOLDER") else {

@@ -1,4 +1,4 @@
-//! Functions of every shape keep their meaning: results, early returns, moves, generics, lifetimes.
+//! Functions of every form keep their meaning: results, early returns, moves, generics, lifetimes.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ fn registered(bench: &Bench) -> (LogitLens, WriteRead) {
     (logit_lens, write_read)
 }
 
-/// Imports of attributes that another one takes off the function are still used.
+/// Imports used only by an attribute that another attribute removes still count as used.
 mod imported {
     use arrakis::{log_experiment, profile_model, use_tools};
 
@@ -60,7 +60,7 @@ fn tools_are_filled_in_and_not_passed() {
 }
 
 #[test]
-fn a_tool_that_cannot_be_made_is_the_functions_error_and_recorded() {
+fn a_tool_that_cannot_be_built_is_the_functions_error_and_recorded() {
     let (_folder, bench) = bench();
     let error = impossible(&bench).unwrap_err().to_string();
     assert_eq!(error, "impossible: this model has no second head start");

@@ -1,4 +1,4 @@
-//! Broken checkpoints and prompts: each is an error that names the file or key and how to fix it, never a panic.
+//! Broken checkpoints and prompts. Each gives an error that names the file or key and the fix, and none panics.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
@@ -18,7 +18,7 @@ fn load(folder: &Path) -> Result<HookedTransformer> {
     HookedAutoModel::load(folder.to_str().unwrap(), &LoadOptions::new().device("cpu").quiet())
 }
 
-/// A copy of a case, without its reference, to be broken.
+/// A copy of a case without its reference, for a test to break.
 fn copy(case: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"] {
@@ -30,7 +30,7 @@ fn copy(case: &str) -> tempfile::TempDir {
     folder
 }
 
-/// What loading a broken copy of `llama` says.
+/// The error of loading a broken copy of `llama`.
 fn refusal(break_it: impl FnOnce(&Path)) -> String {
     let folder = copy("llama");
     break_it(folder.path());
@@ -64,7 +64,7 @@ fn header(folder: &Path, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn weights_that_are_cut_short_or_no_weights() {
+fn weights_that_are_cut_short_or_not_weights_are_refused() {
     let cut = |length: usize| {
         refusal(|folder| {
             let path = folder.join("model.safetensors");
@@ -89,7 +89,7 @@ fn weights_that_are_cut_short_or_no_weights() {
 }
 
 #[test]
-fn headers_that_lie() {
+fn false_headers_are_refused() {
     let name = "model.norm.weight";
     let overlapping = refusal(|folder| header(folder, |value| value[name]["data_offsets"] = json!([0, 128])));
     says(&overlapping, &["model.safetensors", "is listed at bytes", "download it again"]);
@@ -109,7 +109,7 @@ fn headers_that_lie() {
     );
     let whole_numbers = refusal(|folder| header(folder, |value| value[name]["dtype"] = json!("I32")));
     says(&whole_numbers, &[name, "holds I32", "F64, F32, F16 and BF16 are read", "widened"]);
-    // Eight bits a number, under a name Burn has no type for.
+    // Eight bits per number, under a name for which Burn has no type.
     let quarter = refusal(|folder| {
         header(folder, |value| {
             value[name]["dtype"] = json!("F8_E5M2");
@@ -142,10 +142,10 @@ fn headers_that_lie() {
     says(&renamed, &["missing: `model.norm.weight`", "unexpected: `model.nrom.weight`"]);
 }
 
-/// Of a head that config.json ties to the embedding and that is another: transformers 5 uses it, transformers 4 does
-/// not.
+/// A head that config.json ties to the embedding although the file has another one. Transformers 5 uses it,
+/// transformers 4 does not.
 #[test]
-fn a_tied_head_that_is_another() {
+fn a_tied_head_that_differs_from_the_embedding_is_refused() {
     let tied = refusal(|folder| config(folder, "tie_word_embeddings", json!(true)));
     says(
         &tied,
@@ -154,7 +154,7 @@ fn a_tied_head_that_is_another() {
 }
 
 #[test]
-fn shards_that_are_not_there() {
+fn missing_shards_are_named() {
     let index = |name: &'static str| {
         refusal(move |folder| {
             std::fs::remove_file(folder.join("model.safetensors")).unwrap();
@@ -174,7 +174,7 @@ fn shards_that_are_not_there() {
 }
 
 #[test]
-fn configs_that_make_no_sense() {
+fn configs_that_make_no_sense_are_refused() {
     let changed = |key: &'static str, value: Value| refusal(move |folder| config(folder, key, value));
     says(&changed("hidden_size", json!("32")), &["config.json", "`hidden_size` is \"32\"", "whole number"]);
     says(&changed("num_attention_heads", json!(0)), &["config.json", "`num_attention_heads` is 0", "from 1"]);
@@ -210,7 +210,7 @@ fn configs_that_make_no_sense() {
 }
 
 #[test]
-fn configs_that_are_no_json() {
+fn configs_that_are_not_json_are_refused() {
     let written = |text: String| refusal(move |folder| std::fs::write(folder.join("config.json"), text).unwrap());
     says(
         &written(r#"{"model_type": "llama", "rms_norm_eps": NaN}"#.into()),
@@ -233,7 +233,7 @@ fn configs_that_are_no_json() {
 }
 
 #[test]
-fn tokenizers_that_are_broken_or_absent() {
+fn broken_and_missing_tokenizers_are_named() {
     for text in ["", "{}", "{\"model\": {\"type\": \"BPE\"}}", &"[".repeat(200_000)] {
         let broken = refusal(|folder| std::fs::write(folder.join("tokenizer.json"), text).unwrap());
         let problem = if text.is_empty() { "it is empty" } else { "not a tokenizer.json" };
@@ -244,7 +244,7 @@ fn tokenizers_that_are_broken_or_absent() {
 }
 
 #[test]
-fn prompts_that_cannot_be_run() {
+fn prompts_that_cannot_run_are_refused() {
     let model = load(&fixture("llama")).unwrap();
     let refused = |ids: Vec<u32>| model.forward(ids).unwrap_err().to_string();
     says(&refused(vec![]), &["empty", "at least one token"]);
@@ -260,7 +260,7 @@ fn prompts_that_cannot_be_run() {
 }
 
 #[test]
-fn references_that_are_broken() {
+fn broken_references_are_refused() {
     use arrakis::parity::Reference;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reference.safetensors");

@@ -1,10 +1,10 @@
-//! PyTorch files that are none, and those that hold code: it is named, and never run.
+//! Broken `PyTorch` files, and files that contain code. The code is named and never run.
 
 use std::path::Path;
 
 use super::{copy, load, says};
 
-/// What loading `gpt_neo_bin` says with this as its weights.
+/// The error of loading `gpt_neo_bin` with these bytes as its weights.
 fn refused(bytes: &[u8]) -> String {
     let folder = copy("gpt_neo_bin");
     std::fs::write(folder.path().join("pytorch_model.bin"), bytes).unwrap();
@@ -12,7 +12,7 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn files_that_are_no_pickles() {
+fn files_that_are_not_pickles_are_refused() {
     let folder = copy("gpt_neo_bin");
     let path = folder.path().join("pytorch_model.bin");
     let whole = std::fs::read(&path).unwrap();
@@ -39,7 +39,7 @@ fn files_that_are_no_pickles() {
     std::fs::write(&path, b"\x80\x02}q\x00.").unwrap();
     let empty = load(folder.path()).map(drop).unwrap_err().to_string();
     says(&empty, &["does not fit its config.json", "2 layers, but there are 0 tensors in all"]);
-    // Flipped bytes may fall on numbers, which nobody can tell; wherever they fall, nothing panics.
+    // Flipped bytes may hit numbers, which cannot be detected. Wherever they are, nothing panics.
     for at in (0..whole.len()).step_by(whole.len() / 48) {
         std::fs::write(&path, flipped(at)).unwrap();
         drop(load(folder.path()));
@@ -60,14 +60,14 @@ fn code_in_a_pickle_is_named_and_not_run() {
     // As a value of a table: {"transformer.wte.weight": os.system(...)}.
     let value = refused(&[b"(dVtransformer.wte.weight\n", &call(&touched)[..], b"s."].concat());
     says(&value, &["`transformer.wte.weight` is a `posix.system`, not a tensor", "nothing in the file was run"]);
-    // Deeper, behind plain data.
+    // Nested, after plain data.
     let deep = refused(&[b"(dVepoch\nI3\nsVmore\n(lVx\na", &call(&touched)[..], b"as."].concat());
     says(&deep, &["`more` is a `posix.system`, not a tensor"]);
     assert!(!touched.exists());
 }
 
 #[test]
-fn pickles_that_promise_too_much() {
+fn pickles_that_announce_more_than_they_hold_are_refused() {
     for bytes in [
         &b"\x80\x02X\xff\xff\xff\x7fabc."[..],
         b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.",

@@ -1,4 +1,4 @@
-//! What may stand in the place of a file: a folder, a link to nothing, a pipe, a pointer, another system's text.
+//! Things in the place of a file: a folder, a dangling link, a pipe, a Git LFS pointer, text of another system.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{copy, fixture, header, load, refusal, says};
 
 const FILES: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
 
-/// What is said where `put` puts something in the place of each file.
+/// The error when `put` puts something in the place of each file.
 fn instead(put: impl Fn(&Path)) -> impl Iterator<Item = (&'static str, String)> {
     FILES.into_iter().map(move |file| {
         let said = refusal(|folder| {
@@ -21,7 +21,7 @@ fn instead(put: impl Fn(&Path)) -> impl Iterator<Item = (&'static str, String)> 
 }
 
 #[test]
-fn folders_in_the_place_of_files() {
+fn folders_in_the_place_of_files_are_refused() {
     for (file, said) in instead(|path| std::fs::create_dir(path).unwrap()) {
         says(&said, &[file, "it is a folder; put a file of this name there"]);
     }
@@ -29,7 +29,7 @@ fn folders_in_the_place_of_files() {
 
 #[cfg(unix)]
 #[test]
-fn links_to_nothing_and_to_what_never_ends() {
+fn links_to_nothing_and_to_endless_devices_are_refused() {
     use std::os::unix::fs::symlink;
     for (file, said) in instead(|path| symlink("nowhere", path).unwrap()) {
         says(&said, &[file, "a link to a file that is not there"]);
@@ -39,10 +39,10 @@ fn links_to_nothing_and_to_what_never_ends() {
     }
 }
 
-/// Opening a pipe waits for a writer, who never comes.
+/// Opening a pipe waits for a writer, which never comes.
 #[cfg(target_os = "linux")]
 #[test]
-fn pipes_in_the_place_of_files() {
+fn pipes_in_the_place_of_files_are_refused() {
     for (file, said) in
         instead(|path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()))
     {
@@ -51,7 +51,7 @@ fn pipes_in_the_place_of_files() {
 }
 
 #[test]
-fn pointers_of_git_lfs() {
+fn git_lfs_pointers_are_refused() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4665\nsize 1234\n";
     for (file, said) in instead(|path| std::fs::write(path, pointer).unwrap()) {
         says(&said, &[file, "Git LFS pointer", "run `git lfs pull`"]);
@@ -66,7 +66,7 @@ fn one_shard(folder: &Path, tensor: &str, file: &str) {
 }
 
 #[test]
-fn an_index_that_promises_what_its_shard_lacks() {
+fn an_index_that_names_a_tensor_its_shard_lacks_is_refused() {
     let said = refusal(|folder| {
         header(folder, |tensors| {
             let tensor = tensors.as_object_mut().unwrap().remove("model.norm.weight").unwrap();
@@ -81,7 +81,7 @@ fn an_index_that_promises_what_its_shard_lacks() {
 }
 
 #[test]
-fn an_index_that_leads_elsewhere() {
+fn an_index_that_leads_out_of_the_folder_is_refused() {
     for outside in ["a\\b.safetensors", "C:\\b", "one.safetensors\0", "one\u{1b}[31m"] {
         let said = refusal(|folder| one_shard(folder, "model.norm.weight", outside));
         says(&said, &["index.json", "`model.norm.weight`", "not a file of this folder"]);
@@ -89,7 +89,7 @@ fn an_index_that_leads_elsewhere() {
     }
 }
 
-/// A link that leads out of the folder is how the Hub's cache keeps files.
+/// The Hub's cache keeps files as links that lead out of the folder.
 #[cfg(unix)]
 #[test]
 fn files_may_be_links() {

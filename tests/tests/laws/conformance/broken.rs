@@ -6,10 +6,10 @@ use arrakis::models::transformer::Transformer;
 use super::load;
 use super::sites::{axes_of_the_table, each_edit_moves_the_output};
 
-/// A check of the suite, on one model.
+/// A check of the suite on one model.
 type Check = fn(&HookedTransformer) -> Result<(), String>;
 
-/// What a family could do wrong, and the check that says so.
+/// What a family could do wrong, and the check that reports it.
 #[test]
 fn a_deliberately_broken_family_fails_the_suite() {
     let model = load("gpt2", "cpu");
@@ -34,8 +34,8 @@ fn a_deliberately_broken_family_fails_the_suite() {
     let checks: [(&str, HookedTransformer, Check, &str); 4] = [
         ("a norm the config has", without_norm, axes_of_the_table, "the table and the run differ"),
         ("heads of another width", split_otherwise, axes_of_the_table, "the table says"),
-        ("heads nobody hears", unheard, each_edit_moves_the_output, "moved nothing"),
-        ("weights that are no numbers", no_number, each_edit_moves_the_output, "moved nothing (NaN)"),
+        ("heads that nothing reads", unheard, each_edit_moves_the_output, "moved nothing"),
+        ("weights that are not numbers", no_number, each_edit_moves_the_output, "moved nothing (NaN)"),
     ];
     for (what, model, check, said) in checks {
         let found = check(&model).expect_err(what);

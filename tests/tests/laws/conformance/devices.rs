@@ -1,4 +1,4 @@
-//! What is captured on one device is what another reads, and goes back.
+//! A tensor captured on one device can be read on another and goes back unchanged.
 
 use arrakis::models::device::{choose, read};
 use arrakis::models::hooks::{ActivationCache, Capture, Plan};

@@ -1,11 +1,11 @@
-//! What an encoder has and a decoder has not.
+//! What an encoder has and a decoder does not.
 
 use arrakis::models::Tokens;
 use arrakis::models::device::read;
 
 use super::{apart, each_device, load, logits};
 
-/// What an encoder has and a decoder has not: types, masked labels, and no next token.
+/// An encoder has token types and masked labels, and no next token.
 #[test]
 fn an_encoder_tells_texts_apart_and_predicts_what_is_masked() {
     each_device(|device| {

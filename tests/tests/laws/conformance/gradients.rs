@@ -1,4 +1,4 @@
-//! Gradients are those of finite differences, and pass hooks at every site.
+//! Gradients equal finite differences, and pass hooks at every site.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use arrakis::prelude::{Tensor, site};
 use super::{apart, close, each};
 
 #[test]
-fn gradients_are_those_of_finite_differences() {
+fn gradients_equal_finite_differences() {
     each(|model| {
         let tokens = Tokens::new(vec![vec![3, 14, 15, 9]]).unwrap();
         let metric = |logits: Tensor<3>| logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1]);
@@ -38,22 +38,22 @@ fn gradients_are_those_of_finite_differences() {
     });
 }
 
-/// The gradient at the stream entering block 0 under a plan.
+/// The gradient with respect to the stream entering block 0, under a plan.
 fn at_the_start(model: &HookedTransformer, plan: Plan) -> Result<Vec<f32>> {
     let run = model.run(vec![vec![3, 14, 15, 9]], plan.grad(site::resid_pre(0)))?;
     let metric = run.output.clone().slice([0..1, 3..4, 5..6]).reshape([1]);
     run.gradients(metric)?.activation(site::resid_pre(0))?.to_vec()
 }
 
-/// Through hooks at every site that hand it on as it was, a gradient is what it was; through one that hands on nothing, what it
-/// is where the site is a constant.
+/// A hook at any site that returns the gradient unchanged leaves it unchanged. A hook that returns zero gives the
+/// gradient of a model where the site is a constant.
 #[test]
 fn gradients_pass_hooks_at_every_site() {
     each(|model| {
         let plain = at_the_start(model, Plan::new()).unwrap();
         let none = vec![0.0; plain.len()];
         let tolerance = 1e-5 * apart(&plain, &none);
-        // Where queries, keys and values have inputs of their own, nothing flows through the one norm.
+        // If queries, keys and values have separate inputs, nothing flows through the shared norm.
         let sites = model
             .sites()
             .into_iter()
@@ -71,7 +71,7 @@ fn gradients_pass_hooks_at_every_site() {
             close("as it was", &at_the_start(model, plan).unwrap(), &plain, tolerance)?;
             let missed: Vec<&String> = sites.iter().filter(|name| !met.lock().unwrap().contains(*name)).collect();
             if !missed.is_empty() {
-                return Err(format!("no gradient came by {missed:?}"));
+                return Err(format!("no gradient reached {missed:?}"));
             }
         }
         for name in [site::pattern(1), site::z(1), site::mlp_out(1), site::resid_post(1)] {

@@ -1,4 +1,4 @@
-//! What adds up to what, in every block.
+//! Which sites add up to which, in every block.
 
 use arrakis::models::device::read;
 use arrakis::models::hooks::{ActivationCache, Plan};
@@ -7,7 +7,7 @@ use arrakis::prelude::{Tensor, site};
 
 use super::{close, each, logits, prompt};
 
-/// With its scale held, a norm is linear: of twice the stream it makes twice as much.
+/// With its scale frozen a norm is linear: twice the stream gives twice the output.
 #[test]
 fn a_norm_whose_scale_is_frozen_is_linear() {
     each(|model| {
@@ -26,7 +26,7 @@ fn a_norm_whose_scale_is_frozen_is_linear() {
         close("frozen", &numbers(&frozen), &twice, 1e-4)?;
         let free = numbers(&of(doubled()));
         if close("free", &free, &twice, 0.5).is_ok() {
-            Err("a scale that is free is as if frozen".into())
+            Err("a scale that is not frozen acts as if it were".into())
         } else {
             Ok(())
         }
@@ -61,7 +61,7 @@ fn the_stream_adds_up() {
     });
 }
 
-/// What a block writes, added; where norms follow each addition, the norm of each sum.
+/// What a block writes, added up; for norms after each addition, the norm of each sum.
 fn added_up(model: &HookedTransformer, layer: usize, of: impl Fn(&str) -> Tensor<3>) -> Result<(), String> {
     let block = model.block(layer).unwrap();
     let (pre, attn_out, mlp_out) = (of("resid_pre"), of("attn_out"), of("mlp_out"));
@@ -75,15 +75,15 @@ fn added_up(model: &HookedTransformer, layer: usize, of: impl Fn(&str) -> Tensor
     close("resid_post", &read(post).unwrap(), &read(of("resid_post")).unwrap(), 1e-4)
 }
 
-/// Every position has weight on every other.
+/// Every position has weight on every other position.
 fn both_ways(pattern: &[f32]) -> Result<(), String> {
     match pattern.iter().position(|weight| *weight <= 0.0) {
         None => Ok(()),
-        Some(index) => Err(format!("no weight at {index} of a pattern that looks both ways")),
+        Some(index) => Err(format!("no weight at {index} of a bidirectional pattern")),
     }
 }
 
-/// Nothing above the diagonal, nothing further back than the window.
+/// Nothing above the diagonal, and nothing further back than the window.
 fn causal(pattern: &[f32], pos: usize, window: Option<usize>) -> Result<(), String> {
     let outside = pattern.iter().enumerate().find(|(index, weight)| {
         let (query, key) = (index / pos % pos, index % pos);

@@ -1,4 +1,4 @@
-//! Runs, models, threads and panics leave one another alone.
+//! Runs, models, threads and panics do not affect each other.
 
 use arrakis::models::Intervention;
 use arrakis::models::device::read;
@@ -19,13 +19,13 @@ fn a_cache_is_unchanged_by_later_runs_and_models_interleave() {
             x * 2.0
         });
         let outer = a.run(prompt(), Plan::new().edit(site::resid_pre(1), nested).capture("*.pattern")).unwrap();
-        assert_eq!(outer.cache.len(), a.config().n_layers, "a run inside an edit is its own");
+        assert_eq!(outer.cache.len(), a.config().n_layers, "a run inside an edit is separate");
         assert_eq!(before, first.iter().map(|(_, value)| value.to_vec().unwrap()).collect::<Vec<_>>());
     });
 }
 
 #[test]
-fn threads_run_apart() {
+fn threads_do_not_affect_each_other() {
     each_device(|device| {
         let model = load("gpt_neox", device);
         let clean = logits(&model, &prompt());
@@ -45,7 +45,7 @@ fn threads_run_apart() {
 }
 
 #[test]
-fn a_panic_in_an_edit_leaves_nothing_behind() {
+fn a_panic_in_an_edit_leaves_no_trace() {
     each_device(|device| {
         let model = load("gpt2", device);
         let clean = logits(&model, &prompt());

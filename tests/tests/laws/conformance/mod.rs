@@ -1,4 +1,5 @@
-//! Every family × every site × every device, and the laws every run keeps, on tiny checkpoints whose every part matters.
+//! Every family × every site × every device, and the laws of every run, on tiny checkpoints in which every part
+//! matters.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
@@ -17,7 +18,7 @@ use arrakis::models::families::FAMILIES;
 use arrakis::models::{HookedTransformer, Tokens};
 use arrakis_tests::{devices, fixture, list, load};
 
-/// The checkpoint of each family, named like one of its model types, or those of them that `ARRAKIS_FAMILIES` lists.
+/// The checkpoint of each family, named after one of its model types; or those that `ARRAKIS_FAMILIES` lists.
 fn families() -> Vec<&'static str> {
     let there = |name: &&&str| fixture("parity").join(name).is_dir();
     let all: Vec<&str> = FAMILIES.iter().map(|family| *family.model_types.iter().find(there).unwrap()).collect();
@@ -27,7 +28,8 @@ fn families() -> Vec<&'static str> {
     all.into_iter().filter(|case| listed.is_empty() || listed.iter().any(|name| name == case)).collect()
 }
 
-/// Those of the same families whose options differ most: for the first device alone, they are the same kernels otherwise joined.
+/// More checkpoints of these families, with the most different options. They run on the first device only, because they
+/// combine the same kernels.
 const OPTIONS: &[&str] = &["gpt_neox_serial", "stablelm_parallel", "opt_350m", "falcon_new"];
 
 /// Runs a check on every device.
@@ -37,7 +39,7 @@ fn each_device(check: impl Fn(&str)) {
     }
 }
 
-/// Runs a check on every case, on every device; all failures are told, not the first.
+/// Runs a check on every case on every device. Reports all failures, not only the first.
 fn each(check: impl Fn(&HookedTransformer) -> Result<(), String>) {
     let families = families();
     let cases = devices().iter().flat_map(|device| families.iter().map(move |case| (case, device)));
@@ -54,7 +56,7 @@ fn prompt() -> Tokens {
     Tokens::new(vec![vec![3, 14, 15, 9, 26, 5, 35, 8], vec![2, 7, 18, 28, 18, 28, 4, 5]]).unwrap()
 }
 
-/// The largest difference; what is no number is no small one.
+/// The largest difference; NaN if any difference is NaN.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };

@@ -1,4 +1,4 @@
-//! Batches, caches, first and last layers: the same numbers by other roads.
+//! Batches, caches, first and last layers: the same numbers by another path.
 
 use arrakis::models::device::read;
 use arrakis::models::hooks::Plan;
@@ -8,7 +8,7 @@ use arrakis::prelude::{Tensor, site};
 use super::{close, each, logits, prompt};
 
 #[test]
-fn batched_is_alone_under_both_paddings() {
+fn a_batched_row_equals_the_row_alone_under_both_paddings() {
     each(|model| {
         let rows = [vec![3, 14, 15, 9, 26, 5], vec![7, 8, 9], vec![30]];
         for side in [Side::Left, Side::Right] {
@@ -27,7 +27,7 @@ fn batched_is_alone_under_both_paddings() {
 }
 
 #[test]
-fn cached_is_uncached_under_hooks() {
+fn cached_equals_uncached_under_hooks() {
     each(|model| {
         let prompts = Tokens::padded(&[vec![3, 14, 15, 9], vec![7, 8]], Side::Left, 0).unwrap();
         if model.config().bidirectional {
@@ -48,7 +48,7 @@ fn cached_is_uncached_under_hooks() {
                 close(&site.to_string(), &of(&cached), &of(&uncached), 1e-3)?;
             }
             if cached.steps[1].get::<3>(site::resid_pre(1)).unwrap().dims() != [2, 1, model.config().d_model] {
-                return Err("a decoding step captures its own position".into());
+                return Err("a decoding step must capture its own position".into());
             }
         }
         Ok(())
@@ -56,7 +56,7 @@ fn cached_is_uncached_under_hooks() {
 }
 
 #[test]
-fn starting_and_stopping_at_a_layer_is_the_whole_run() {
+fn starting_and_stopping_at_a_layer_equals_the_whole_run() {
     each(|model| {
         let tokens = prompt();
         let (whole, cache) = model.run_with_cache(&tokens, ["*.resid_pre"]).unwrap();

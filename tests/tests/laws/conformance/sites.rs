@@ -1,4 +1,4 @@
-//! Every site: its axes, and what looking, changing and not changing do.
+//! Every site: its axes, and what capturing, changing and not changing it do.
 
 use arrakis::models::device::read;
 use arrakis::models::hooks::{Activation, Edit, Plan};
@@ -7,7 +7,7 @@ use arrakis::models::{HookedTransformer, Tokens};
 
 use super::{apart, each, logits, prompt};
 
-/// The lengths the axes of the site table stand for.
+/// The lengths of the axes in the site table.
 fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<usize> {
     let config = model.config();
     let row = Site::named(name).unwrap().row();
@@ -47,7 +47,7 @@ pub(super) fn axes_of_the_table(model: &HookedTransformer) -> Result<(), String>
     }
     for (name, value) in cache.iter() {
         let expected = expected_dims(model, name, &tokens);
-        // Learned positions are looked up once for all rows where rows agree.
+        // Learned positions are looked up once for all rows if the rows agree.
         if value.dims() != expected {
             return Err(format!("{name} is {:?}, the table says {expected:?}", value.dims()));
         }
@@ -56,7 +56,7 @@ pub(super) fn axes_of_the_table(model: &HookedTransformer) -> Result<(), String>
 }
 
 #[test]
-fn looking_changes_no_bit() {
+fn capturing_changes_no_bit() {
     each(|model| {
         let tokens = prompt();
         let seen = model.run_with_cache(&tokens, ["*"]).unwrap().0;
@@ -77,7 +77,7 @@ pub(super) fn each_edit_moves_the_output(model: &HookedTransformer) -> Result<()
     let tokens = prompt();
     let clean = logits(model, &tokens);
     for name in model.sites() {
-        // Shifted by uneven amounts: norms are blind to a constant and to a factor.
+        // Shifted by uneven amounts, because norms ignore a constant and a factor.
         let edit = Edit::any("uneven", |value: Activation, _| {
             let shift =
                 (0..value.dims().iter().product::<usize>()).map(|i| ((i * 37 % 11) as f32 - 4.0) * 0.05).collect();

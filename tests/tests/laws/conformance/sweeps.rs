@@ -1,4 +1,4 @@
-//! A sweep is each of its edits alone.
+//! A sweep equals each of its edits alone.
 
 use arrakis::models::device::read;
 use arrakis::models::hooks::Edit;
@@ -8,7 +8,7 @@ use arrakis::prelude::{Tensor, site};
 use super::{close, each};
 
 #[test]
-fn a_sweep_is_each_edit_alone() {
+fn a_sweep_equals_each_edit_alone() {
     each(|model| {
         for side in [Side::Left, Side::Right] {
             let tokens = Tokens::padded(&[vec![3, 14, 15, 9, 26], vec![7, 8, 9]], side, 0).unwrap();
@@ -18,7 +18,7 @@ fn a_sweep_is_each_edit_alone() {
     });
 }
 
-/// Selections, edits of several sites, and a closure that asks which tokens it sees.
+/// Selections, edits of several sites, and a closure that depends on which tokens it sees.
 fn cases_of_a_sweep(model: &HookedTransformer) -> Vec<SweepCase> {
     let mut cases = Vec::new();
     for layer in 0..model.config().n_layers {
@@ -43,7 +43,7 @@ fn cases_of_a_sweep(model: &HookedTransformer) -> Vec<SweepCase> {
     cases
 }
 
-/// Each row times the number of its tokens.
+/// Multiplies each row by its number of tokens.
 fn by_length() -> Edit {
     Edit::at(|x: Tensor<3>, at| {
         let rows = at.rows.unwrap();
@@ -55,7 +55,7 @@ fn by_length() -> Edit {
     })
 }
 
-/// A metric of every position, padding left out.
+/// A metric over every position, excluding padding.
 fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) -> Result<(), String> {
     let real: Vec<f32> = tokens.real().iter().flatten().map(|real| f32::from(u8::from(*real))).collect();
     let metric = |logits: Tensor<3>| {
@@ -66,7 +66,7 @@ fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) 
         Ok::<_, Error>((differences * real).sum_dim(1).reshape([batch]))
     };
     let cases = cases_of_a_sweep(model);
-    // Over all positions, and over the last.
+    // With all positions, and with the last only.
     let alone = |case: &SweepCase| {
         let logits = model.run_with_hooks(tokens, case.edits.clone()).unwrap();
         let last = logits.clone().narrow(1, tokens.pos() - 1, 1);

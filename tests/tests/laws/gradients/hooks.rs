@@ -1,4 +1,4 @@
-//! Edits of gradients by closures and interventions: PyTorch's numbers, their order, their errors and what they report.
+//! Edits of gradients by closures and interventions: the same numbers as `PyTorch`, their order, errors and reports.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ fn bent() -> Edit {
 }
 
 #[test]
-fn two_closures_at_one_site_as_pytorch_applies_them() {
+fn two_closures_at_one_site_apply_in_the_order_of_pytorch() {
     let recorded = std::fs::read_to_string(fixture("gradient_hooks/torch.json")).unwrap();
     let recorded: BTreeMap<String, Vec<f32>> = serde_json::from_str(&recorded).unwrap();
     for (case, expected) in &recorded {
@@ -36,7 +36,7 @@ fn two_closures_at_one_site_as_pytorch_applies_them() {
     }
 }
 
-/// No gradient flows into a head whose output is a constant.
+/// No gradient flows into a head whose output is constant.
 #[test]
 fn an_intervention_selects_heads_as_it_does_forward() {
     for case in ["gpt2", "llama", "gpt_neox"] {
@@ -62,7 +62,7 @@ fn a_gradient_asked_for_at_the_site_is_the_one_before_its_edits() {
 }
 
 #[test]
-fn the_forward_is_the_same_to_the_bit_and_what_the_backward_changed_is_told() {
+fn the_forward_is_the_same_to_the_bit_and_the_backward_reports_its_changes() {
     let model = load("llama");
     let plain = run(&model, Plan::new());
     let at = "blocks.*.{attn.q,attn.pattern,attn.z,mlp_out,resid_post}";
@@ -72,14 +72,14 @@ fn the_forward_is_the_same_to_the_bit_and_what_the_backward_changed_is_told() {
     assert_eq!(read(plain.output.clone()).unwrap(), read(hooked.output.clone()).unwrap());
     assert!(hooked.gradient_effects().is_empty(), "before a backward pass");
     taken(&hooked);
-    let [same, scaled, stopped] = hooked.gradient_effects()[..] else { panic!("an effect for each edit") };
+    let [same, scaled, stopped] = hooked.gradient_effects()[..] else { panic!("one effect per edit") };
     assert!(same.changed == 0.0 && same.of > 1000.0 && same.changed_nothing(), "{same:?}");
     assert!((scaled.relative() - 3.0).abs() < 1e-5, "from g to -2 g: {scaled:?}");
-    assert_eq!(stopped.of, 0.0, "nothing comes by what is stopped");
+    assert_eq!(stopped.of, 0.0, "no gradient passes a stopped site");
 }
 
 #[test]
-fn positions_are_those_of_the_padded_row() {
+fn positions_count_the_tokens_of_a_padded_row() {
     let model = load("llama");
     let rows = [vec![3, 14, 15, 9, 7], vec![3, 14, 15, 9]];
     let last = Intervention::scale(0.0).positions([-1]);
@@ -98,7 +98,7 @@ fn positions_are_those_of_the_padded_row() {
 }
 
 #[test]
-fn parameters_have_the_edited_gradient() {
+fn parameters_get_the_edited_gradient() {
     let model = load("gpt2");
     let of = |plan: Plan| {
         let found = model.parameter_gradients(tokens(), plan, |logits, _| Ok(metric(logits.clone()))).unwrap();
@@ -111,7 +111,7 @@ fn parameters_have_the_edited_gradient() {
 }
 
 #[test]
-fn a_closure_that_fails_or_changes_the_shape_is_the_error_of_the_gradients() {
+fn gradients_fail_with_the_error_of_a_closure_that_fails_or_changes_the_shape() {
     let model = load("gpt2");
     let failed = |edit: Edit| {
         let outcome = run(&model, Plan::new().edit_gradient("blocks.*.mlp_out", edit));
@@ -136,7 +136,7 @@ fn selections_are_checked_before_anything_runs() {
 }
 
 #[test]
-fn an_edit_that_no_gradient_comes_by_is_an_error() {
+fn an_edit_that_no_gradient_reaches_is_an_error() {
     let model = load("gpt2");
     let edit = || Plan::new().edit_gradient(site::resid_post(0), clamped());
     let said = |error: Error| {
@@ -148,18 +148,18 @@ fn an_edit_that_no_gradient_comes_by_is_an_error() {
     said(model.run(tokens(), edit().grad(site::resid_post(1))).unwrap_err());
     let stop = Plan::new().edit_gradient("embed", GradientEdit::Stop).grad(site::resid_pre(0));
     said(model.run(tokens(), stop).unwrap_err());
-    // Met by the forward, but not by the backward, which is stopped after it.
-    let behind = run(
+    // The forward pass meets it, but the backward pass stops after it.
+    let stopped = run(
         &model,
         Plan::new()
             .edit_gradient(site::z(1), Intervention::scale(2.0))
             .edit_gradient(site::attn_out(1), GradientEdit::Stop),
     );
-    said(behind.gradients(metric(behind.output.clone())).unwrap_err());
+    said(stopped.gradients(metric(stopped.output.clone())).unwrap_err());
 }
 
 #[test]
-fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
+fn a_second_backward_pass_is_an_error_but_a_refused_one_does_not_count() {
     let outcome = run(&load("gpt2"), Plan::new());
     let none = load("gpt2").run(tokens(), Plan::new()).unwrap();
     let said = none.gradients(metric(none.output.clone())).unwrap_err().to_string();
@@ -175,7 +175,7 @@ fn a_second_backward_pass_is_an_error_and_a_refused_one_is_none() {
 }
 
 #[test]
-fn a_panic_in_a_closure_leaves_nothing_behind_and_threads_do_not_meet() {
+fn a_panic_in_a_closure_leaves_no_trace_and_threads_do_not_interfere() {
     let model = load("gpt2");
     let plain = gradient(&model, Plan::new());
     let boom = Edit::new(|_: Tensor<3>| -> Tensor<3> { panic!("in a gradient") });

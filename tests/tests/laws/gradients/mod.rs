@@ -22,7 +22,7 @@ fn metric(logits: Tensor<3>) -> Tensor<1> {
     logits.narrow(1, 3, 1).narrow(2, 5, 1).reshape([1])
 }
 
-/// A run that asks for the gradient at the stream entering block 0.
+/// A run that asks for the gradient with respect to the stream entering block 0.
 fn run(model: &HookedTransformer, plan: Plan) -> Outcome<Tensor<3>> {
     model.run(tokens(), plan.grad(site::resid_pre(0))).unwrap()
 }
@@ -33,12 +33,12 @@ fn taken(outcome: &Outcome<Tensor<3>>) -> Vec<f32> {
     gradients.activation(site::resid_pre(0)).unwrap().to_vec().unwrap()
 }
 
-/// That gradient under a plan.
+/// That gradient, under a plan.
 fn gradient(model: &HookedTransformer, plan: Plan) -> Vec<f32> {
     taken(&run(model, plan))
 }
 
-/// The largest difference; what is no number is no small one.
+/// The largest difference; NaN if any difference is NaN.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let larger = |most: f32, next: f32| if next > most || next.is_nan() { next } else { most };
@@ -88,18 +88,18 @@ fn a_factor_of_zero_stops_and_of_one_changes_nothing() {
 }
 
 #[test]
-fn the_forward_is_as_it_was_and_a_site_that_is_not_met_is_told() {
+fn the_forward_is_unchanged_and_a_site_that_is_not_met_is_an_error() {
     for case in CASES {
         let model = load(case);
         let leaf = || Plan::new().grad(site::resid_pre(0));
         let clean = read(model.run(tokens(), leaf()).unwrap().output).unwrap();
         for edit in [GradientEdit::Stop, GradientEdit::Scale(0.5)] {
             let sites = "blocks.*.{attn.q,attn.pattern,attn.z,mlp_out,resid_post}";
-            let told = format!("{case} {edit:?}");
+            let what = format!("{case} {edit:?}");
             assert_eq!(
                 read(model.run(tokens(), leaf().edit_gradient(sites, edit)).unwrap().output).unwrap(),
                 clean,
-                "{told}"
+                "{what}"
             );
         }
         let error = model.run(tokens(), Plan::new().edit_gradient("blocks.0.atn.z", GradientEdit::Stop)).unwrap_err();

@@ -1,7 +1,7 @@
-//! Every architecture against transformers' own numbers, and the `arrakis parity` command that does the same.
+//! Every architecture compared with transformers' own numbers, and the `arrakis parity` command, which does the same.
 //!
-//! `fixtures/parity/<case>/` holds a tiny checkpoint with random weights, or a small trained one, and what
-//! transformers computed for it in float32: forward, gradients, padding, greedy text.
+//! `fixtures/parity/<case>/` has a tiny checkpoint with random weights, or a small trained one, and what transformers
+//! computed for it in float32: forward, gradients, padding, greedy text.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
@@ -17,7 +17,7 @@ fn fixture(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case)
 }
 
-/// The weights of a case under a config.
+/// The weights of a case with another config.
 fn loaded(case: &str, config: &Value) -> HookedTransformer {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(fixture(case)).unwrap() {
@@ -29,7 +29,7 @@ fn loaded(case: &str, config: &Value) -> HookedTransformer {
     HookedAutoModel::load(folder.path().to_str().unwrap(), &options).unwrap()
 }
 
-/// The weights of a case under a config, held against the case's reference.
+/// The weights of a case with another config, compared with the case's reference.
 fn held(case: &str, config: &Value) -> Report {
     let model = loaded(case, config);
     let reference = Reference::open(&fixture(case).join("reference.safetensors")).unwrap();
@@ -40,7 +40,7 @@ fn config(case: &str, file: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(fixture(case).join(file)).unwrap()).unwrap()
 }
 
-/// The case agrees in both spellings of its config, and nothing but what is named is left out.
+/// The case agrees in both spellings of its config, and only the named parts are skipped.
 fn agrees(case: &str, left_out: &[&str]) {
     for spelling in ["config.json", "config_v4.json"] {
         if !fixture(case).join(spelling).is_file() {
@@ -69,7 +69,7 @@ macro_rules! cases {
     ($($case:ident $(but $($left_out:literal)+)?),* $(,)?) => {
         $(
             #[test]
-            #[allow(non_snake_case, reason = "a model's own name")]
+            #[allow(non_snake_case, reason = "the model's own name")]
             fn $case() {
                 agrees(stringify!($case), &[$($($left_out),+)?]);
             }
@@ -89,7 +89,8 @@ cases! {
     bert_untied,
 }
 
-/// One setting of a config changed: the comparison fails, and the first quantity to differ points at it.
+/// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
+/// setting.
 #[test]
 fn a_wrong_setting_is_found_where_it_acts() {
     for (case, key, wrong, first) in [
@@ -113,9 +114,9 @@ fn a_wrong_setting_is_found_where_it_acts() {
     }
 }
 
-/// Keys rotated for a shorter sequence are of no use in one whose length changes the rotation.
+/// Keys rotated for a shorter sequence cannot be used in one whose length changes the rotation.
 #[test]
-fn a_cache_is_started_anew_where_the_rotation_changes() {
+fn a_cache_starts_again_where_the_rotation_changes() {
     let grows = |case: &str| {
         let mut longer = config(case, "config.json");
         if case != "llama_dynamic" {
@@ -136,7 +137,7 @@ fn a_cache_is_started_anew_where_the_rotation_changes() {
     }
 }
 
-/// The command, with its exit status, its stdout and its stderr.
+/// Runs the command. Returns its exit status, stdout and stderr.
 fn command(args: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = arrakis::cli::run([&["arrakis", "--device", "cpu"], args].concat(), &mut out, &mut err);
@@ -144,7 +145,7 @@ fn command(args: &[&str]) -> (u8, String, String) {
 }
 
 #[test]
-fn the_parity_command_says_how_far_and_exits_by_it() {
+fn the_parity_command_reports_differences_in_its_exit_status() {
     let llama = fixture("llama");
     let (code, out, _) = command(&["parity", llama.to_str().unwrap()]);
     assert!(code == 0 && out.contains("on cpu (flex") && out.contains("36 agree, 0 differ"), "{out}");
@@ -162,7 +163,7 @@ fn the_parity_command_says_what_is_wrong_with_a_reference() {
     let (code, out, err) = command(&["parity", llama.to_str().unwrap(), "--reference", other.to_str().unwrap()]);
     assert!(
         code == 1 && err.is_empty() && out.contains("DIFFERS"),
-        "another model's numbers are no error, they differ"
+        "another model's numbers are not an error, they differ"
     );
     let absent = none.path().join("absent.safetensors");
     let (code, _, err) = command(&["parity", llama.to_str().unwrap(), "--reference", absent.to_str().unwrap()]);
@@ -170,7 +171,7 @@ fn the_parity_command_says_what_is_wrong_with_a_reference() {
 }
 
 #[test]
-fn the_inspect_command_tells_sizes_sites_and_refusals() {
+fn the_inspect_command_reports_sizes_sites_and_refusals() {
     let (code, out, _) = command(&["inspect", fixture("llama").to_str().unwrap()]);
     assert!(
         code == 0

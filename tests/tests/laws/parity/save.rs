@@ -1,4 +1,4 @@
-//! Every checkpoint loaded, saved in its own layout, and loaded again: file for file and bit for bit.
+//! Every checkpoint loaded, saved in its own layout and loaded again: file for file and bit for bit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::fixture;
 
-/// What other programs wrote, or in another type: their tensors are compared by name, the prefix added. All others
-/// were written by transformers, and the file is the same to the byte.
+/// Files written by other programs or in another type: their tensors are compared by name, with the prefix added.
+/// Transformers wrote all others, and those must be the same to the byte.
 const NOT_AS_TRANSFORMERS_WRITES: [&str; 8] = [
     "gpt2_hub",
     "gpt_neo_bin",
@@ -37,7 +37,7 @@ fn load(folder: &Path) -> HookedTransformer {
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 
-/// Every parameter's shape and bits.
+/// The shape and bits of every parameter.
 fn bits(model: &HookedTransformer) -> BTreeMap<String, (Vec<usize>, Vec<u32>)> {
     let of = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
     model
@@ -47,7 +47,7 @@ fn bits(model: &HookedTransformer) -> BTreeMap<String, (Vec<usize>, Vec<u32>)> {
         .collect()
 }
 
-/// Every float tensor of a checkpoint, widened: shape and bits.
+/// The shape and bits of every float tensor of a checkpoint, widened.
 fn tensors(folder: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u32>)> {
     let mut checkpoint = Checkpoint::open(folder).unwrap();
     let floats: Vec<(String, Vec<usize>)> = checkpoint
@@ -62,7 +62,7 @@ fn tensors(folder: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u32>)> {
 }
 
 #[test]
-fn what_is_saved_is_what_was_loaded() {
+fn a_saved_checkpoint_equals_the_loaded_one() {
     let cases = cases();
     assert!(cases.len() >= 29, "{cases:?}");
     for case in &cases {
@@ -83,11 +83,11 @@ fn what_is_saved_is_what_was_loaded() {
     }
 }
 
-/// What is not a weight is left out, as transformers leaves it out; names get their prefix; numbers keep every bit.
+/// Tensors that are not weights are left out, as transformers does. Names get their prefix, and numbers keep every bit.
 fn same_tensors(case: &str, saved: &Path) {
     let left_out = |name: &str| {
         let tied_copy = case == "gpt_neo_bin" && name == "lm_head.weight";
-        // A second bias, which transformers 5 saves and does not use.
+        // A second bias, which transformers 5 saves but does not use.
         let unused = case == "bert_untied" && name == "cls.predictions.bias";
         tied_copy || unused || ["masked_bias", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
     };
@@ -96,14 +96,15 @@ fn same_tensors(case: &str, saved: &Path) {
     let original: BTreeMap<String, _> = original.map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect();
     let mut written = tensors(saved);
     if case == "bert_untied" {
-        // transformers 4 reads the one bias under this name.
+        // Transformers 4 reads the one bias under this name.
         assert!(written.remove("cls.predictions.bias").as_ref() == written.get("cls.predictions.decoder.bias"));
     }
     assert_eq!(written.keys().collect::<Vec<_>>(), original.keys().collect::<Vec<_>>(), "{case}");
     assert!(written == original, "{case}: a tensor differs");
 }
 
-/// Mixtral's experts as the stacks transformers 5 holds them in, written back as published: each by itself.
+/// Mixtral's experts in the stacked layout of transformers 5 are written back in the published one, each expert by
+/// itself.
 #[test]
 fn of_two_layouts_the_published_one_is_written() {
     let published = std::fs::read(fixture("mixtral").join("model.safetensors")).unwrap();
@@ -138,7 +139,7 @@ fn of_two_layouts_the_published_one_is_written() {
 }
 
 #[test]
-fn a_widened_checkpoint_says_that_it_is_float32() {
+fn a_widened_checkpoint_is_marked_float32() {
     for (case, key) in [("gemma_hub", "torch_dtype"), ("qwen2_yarn", "dtype")] {
         let saved = tempfile::tempdir().unwrap();
         load(&fixture(case)).save_pretrained(saved.path()).unwrap();
@@ -153,7 +154,7 @@ fn a_widened_checkpoint_says_that_it_is_float32() {
 }
 
 #[test]
-fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
+fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_it_does_not() {
     let (gpt2, neox) = (load(&fixture("gpt2")), load(&fixture("gpt_neox")));
     let saved = tempfile::tempdir().unwrap();
     let folder = saved.path().join("new");
@@ -163,7 +164,7 @@ fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
     assert_eq!(bits(&load(&folder)), bits(&moved));
     let centred = neox.process(&[Step::CenterUnembed]).unwrap();
     centred.save_pretrained(&folder).unwrap();
-    assert_eq!(bits(&load(&folder)), bits(&centred), "what lay there is replaced");
+    assert_eq!(bits(&load(&folder)), bits(&centred), "the earlier file is replaced");
 
     let error = gpt2.processed().unwrap().save_pretrained(saved.path().join("none")).unwrap_err().to_string();
     for line in [
@@ -179,7 +180,7 @@ fn a_rewritten_model_is_saved_where_it_fits_and_refused_by_name_where_not() {
 }
 
 #[test]
-fn what_has_no_such_layout_says_so() {
+fn a_model_without_such_a_layout_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let error = HookedAutoModel::embedded_on(&device::cpu()).unwrap().save_pretrained(folder.path()).unwrap_err();
     assert_eq!(

@@ -6,7 +6,7 @@ use arrakis::tools::Metric;
 use super::case::{Case, compare, singles};
 
 #[test]
-fn every_activation() {
+fn every_activation_agrees() {
     Case::each(|case| {
         let (_, cache) = case.model.run_with_cache(case.batch(), ["*"]).unwrap();
         for name in case.hooks().iter().filter(|name| !["logits", "unembed.hook_in"].contains(&name.as_str())) {
@@ -15,7 +15,7 @@ fn every_activation() {
             assert_eq!(found.dims(), shape, "{} {name}: shape", case.name);
             compare(&format!("{} {name}", case.name), &found.to_vec().unwrap(), &expected);
         }
-        // What the unembedding reads is the final norm's output, which the vocabulary has no name for.
+        // The unembedding reads the output of the final norm, which has no name in the vocabulary of sites.
         let norm = case.model.net().ln_final.as_ref().unwrap();
         let read = norm.affine(cache.get::<3>("ln_final.hook_normalized").unwrap());
         if let Some((expected, _)) = case.activation("unembed.hook_in") {
@@ -24,9 +24,9 @@ fn every_activation() {
     });
 }
 
-/// Processing moves logits, and no probability.
+/// Processing the weights moves logits, but no probability.
 #[test]
-fn logits_and_log_probabilities() {
+fn logits_and_log_probabilities_agree() {
     Case::each(|case| {
         let logits = case.model.forward(case.batch()).unwrap();
         let (expected, shape) = case.logits(case.mode);
@@ -51,7 +51,7 @@ fn log_softmax(logits: &[f32], d_vocab: usize) -> Vec<f32> {
 }
 
 #[test]
-fn losses() {
+fn losses_agree() {
     Case::each(|case| {
         let tokens = case.batch();
         let logits = case.model.forward(&tokens).unwrap();
@@ -61,7 +61,7 @@ fn losses() {
 }
 
 #[test]
-fn gradients_at_every_site() {
+fn gradients_at_every_site_agree() {
     Case::each(|case| {
         let tokens = case.ids("clean_tokens").into_tokens(&case.model).unwrap();
         let hooks: Vec<String> =

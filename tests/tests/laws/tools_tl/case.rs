@@ -1,4 +1,4 @@
-//! A checkpoint, the weights it is run with, and what `TransformerLens` says of both.
+//! A checkpoint, the weights it runs with, and `TransformerLens`'s numbers for both.
 
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,10 @@ const CASES: [&str; 6] = ["gpt2", "gpt_neo", "gpt_neox", "llama", "shakespeare_g
 /// Values and shape.
 pub(crate) type Numbers = (Vec<f32>, Vec<usize>);
 
-/// One checkpoint under one mode, with what `TransformerLens` says of it.
+/// One checkpoint under one mode, with `TransformerLens`'s numbers.
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// `raw`, or `processed` as `TransformerLens` does unless told otherwise.
+    /// `raw`, or `processed` as `TransformerLens` does by default.
     pub(crate) mode: &'static str,
     pub(crate) model: HookedTransformer,
     pub(crate) reference: Value,
@@ -81,18 +81,18 @@ impl Case {
         strings(&self.reference["hook_names"])
     }
 
-    /// Every analysis of this mode, by the names of `reference.json`.
+    /// Every analysis of this mode, by its name in `reference.json`.
     pub(crate) fn analyses(&self) -> Vec<String> {
         let shapes = self.reference["shapes"].as_object().unwrap();
         shapes.keys().filter_map(|key| Some(key.strip_prefix(self.mode)?.strip_prefix('/')?.to_owned())).collect()
     }
 
-    /// An activation of `TransformerLens`, none where the fixture leaves it out.
+    /// An activation of `TransformerLens`; `None` if the fixture leaves it out.
     pub(crate) fn activation(&self, hook: &str) -> Option<Numbers> {
         self.find(&self.cache, &format!("{}/{hook}", self.mode))
     }
 
-    /// The logits in either mode.
+    /// The logits in this mode.
     pub(crate) fn logits(&self, mode: &str) -> Numbers {
         numbers(&self.cache, &format!("{mode}/logits")).unwrap()
     }
@@ -105,17 +105,17 @@ impl Case {
         names.into_iter().map(|name| (name.clone(), numbers(&file, &name).unwrap())).collect()
     }
 
-    /// An analysis of `TransformerLens`, none where the fixture leaves it out.
+    /// An analysis of `TransformerLens`; `None` if the fixture leaves it out.
     pub(crate) fn expected(&self, name: &str) -> Option<Numbers> {
         self.find(&self.analysis, &format!("{}/{name}", self.mode))
     }
 
-    /// Whether `TransformerLens` has such an analysis of this architecture.
+    /// Whether `TransformerLens` has this analysis for this architecture.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.reference["shapes"].get(format!("{}/{name}", self.mode)).is_some()
     }
 
-    /// What the fixture leaves out because other tensors hold it, of names that begin so.
+    /// Names with this prefix that the fixture leaves out because other tensors hold the same numbers.
     pub(crate) fn left_out(&self, prefix: &str) -> Vec<String> {
         let names = self.reference.get("left_out").map(|left_out| strings(&left_out["names"])).unwrap_or_default();
         names.into_iter().filter(|name| name.starts_with(prefix)).collect()
@@ -124,7 +124,11 @@ impl Case {
     fn find(&self, file: &[u8], name: &str) -> Option<Numbers> {
         let found = numbers(file, name);
         let left_out = self.left_out(name).iter().any(|known| known == name);
-        assert!(found.is_some() != left_out, "{}: {name} is neither there nor left out, or both", self.name);
+        assert!(
+            found.is_some() != left_out,
+            "{}: {name} must be either in the fixture or listed as left out",
+            self.name
+        );
         found
     }
 
@@ -163,7 +167,7 @@ pub(crate) fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// Checkpoints that are shared with the parity tests lie with them.
+/// Checkpoints shared with the parity tests are in their folder.
 fn checkpoint(name: &str) -> PathBuf {
     let own = fixtures("tl").join(name);
     if own.join("config.json").is_file() { own } else { fixtures("parity").join(name) }
@@ -196,7 +200,7 @@ pub(crate) fn singles(values: &[f64]) -> Vec<f32> {
 
 #[track_caller]
 pub(crate) fn compare(what: &str, actual: &[f32], expected: &[f32]) {
-    assert_eq!(actual.len(), expected.len(), "{what}: how many");
+    assert_eq!(actual.len(), expected.len(), "{what}: number of values");
     for (index, (a, e)) in actual.iter().zip(expected).enumerate() {
         let same = a == e || (a - e).abs() <= 1e-4 + 1e-4 * e.abs();
         assert!(same, "{what}[{index}]: {a}, TransformerLens has {e}");

@@ -1,4 +1,4 @@
-//! Identities of the tools, which hold in every family without a reference.
+//! Identities of the tools that hold in every family without a reference.
 
 use arrakis::models::{HookedTransformer, device};
 use arrakis::prelude::Tensor;
@@ -34,7 +34,7 @@ fn contributions_add_up_to_the_logit_in_every_family() {
         if !model.net().is_additive() {
             assert!(
                 DirectLogitAttribution::new(model).unwrap().components(PROMPT, &Metric::logit(63)).is_err(),
-                "{name}: its stream is no sum"
+                "{name}: its stream is not a sum"
             );
             return;
         }
@@ -45,7 +45,7 @@ fn contributions_add_up_to_the_logit_in_every_family() {
         let sum = model.config().final_softcap.map_or(found.sum(), cap);
         assert!((sum - actual).abs() <= 1e-4 * actual.abs().max(1.0), "{name}: {sum} for {actual}");
         assert_eq!(found.before_softcap, model.config().final_softcap.is_some(), "{name}");
-        // The tool itself checks that neurons and bias are the whole MLP.
+        // The tool itself checks that neurons and bias add up to the whole MLP.
         let neurons = DirectLogitAttribution::new(model).unwrap().neurons(PROMPT, 0, &Metric::logit(63));
         assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
     });
@@ -55,7 +55,7 @@ fn contributions_add_up_to_the_logit_in_every_family() {
 fn decompositions_add_up_to_the_stream_in_every_family() {
     each_family(|name, model| {
         if !model.net().is_additive() {
-            assert!(ResidualDecomposition::new(model).unwrap().run(PROMPT).is_err(), "{name}: its stream is no sum");
+            assert!(ResidualDecomposition::new(model).unwrap().run(PROMPT).is_err(), "{name}: its stream is not a sum");
             return;
         }
         let run = ResidualDecomposition::new(model).unwrap().run(PROMPT).unwrap();
@@ -72,7 +72,7 @@ fn decompositions_add_up_to_the_stream_in_every_family() {
 }
 
 #[test]
-fn the_last_lens_is_the_models_logits_to_the_bit_in_every_family() {
+fn the_last_lens_equals_the_models_logits_to_the_bit_in_every_family() {
     each_family(|name, model| {
         let (_, last) = LogitLens::new(model).unwrap().logits(PROMPT).unwrap().pop().unwrap();
         let bits = |logits: Tensor<3>| device::read(logits).unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
@@ -83,7 +83,7 @@ fn the_last_lens_is_the_models_logits_to_the_bit_in_every_family() {
 #[test]
 fn ablation_attribution_and_circuits_run_in_every_family() {
     each_family(|name, model| {
-        // An encoder has no next token to lose.
+        // An encoder has no next-token loss.
         let metric = if model.config().bidirectional { Metric::log_prob(63) } else { Metric::loss() };
         let gradient = AttributionPatching::new(model).unwrap();
         let gradient = gradient.from(PROMPT).into([34, 17, 30, 49, 82]).unwrap();

@@ -9,7 +9,7 @@ use arrakis::tools::weights::write_read::{Composition, WriteRead};
 use super::case::{Case, singles};
 
 #[test]
-fn composition_scores() {
+fn composition_scores_agree() {
     Case::each(|case| {
         let tool = WriteRead::new(&case.model).unwrap();
         for (name, kind) in
@@ -21,7 +21,7 @@ fn composition_scores() {
 }
 
 #[test]
-fn detected_heads() {
+fn detected_heads_agree() {
     Case::each(|case| {
         let tool = HeadDetector::new(&case.model).unwrap();
         let ids = case.ids("repeated_tokens");
@@ -47,7 +47,7 @@ fn detected_heads() {
 }
 
 #[test]
-fn attention_patterns() {
+fn attention_patterns_agree() {
     Case::each(|case| {
         let tool = AttentionPatterns::new(&case.model).unwrap();
         let by_layer = |layer: usize| {
@@ -58,7 +58,7 @@ fn attention_patterns() {
 }
 
 #[test]
-fn ablations() {
+fn ablations_agree() {
     Case::each(|case| {
         let tool = Ablation::new(&case.model).unwrap();
         for (name, kind) in [("ablate.heads", AblationKind::Zero), ("ablate.heads_mean", AblationKind::Mean)] {

@@ -1,8 +1,8 @@
-//! The tools against `TransformerLens` 3.2.1's `HookedTransformer`, on six checkpoints (two of them trained), weights
-//! as they are and processed; and their identities on a checkpoint of every family.
+//! The tools compared with `TransformerLens` 3.2.1's `HookedTransformer`, on six checkpoints (two of them trained),
+//! with raw and processed weights; and their identities on a checkpoint of every family.
 //!
-//! `tests/fixtures/tl/<case>/reference.json` says what every tensor is, and which were left out as rows of others. A
-//! number counts as equal within 1e-4 plus 1e-4 of its size, either way.
+//! `tests/fixtures/tl/<case>/reference.json` describes every tensor, and names those left out as rows of others. Two
+//! numbers count as equal within 1e-4 plus 1e-4 of their size, in either direction.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
@@ -15,7 +15,7 @@ mod patching;
 mod residual;
 mod weights;
 
-/// Analyses by name, `*` for any end: what the modules compare.
+/// Analyses by name that the modules compare. A `*` stands for any ending.
 const COMPARED: [&str; 18] = [
     "decompose_resid",
     "decompose_resid_ln",
@@ -38,7 +38,7 @@ const COMPARED: [&str; 18] = [
 ];
 
 #[test]
-fn no_analysis_goes_uncompared() {
+fn every_analysis_is_compared() {
     case::Case::each(|case| {
         let names = case.analyses();
         assert!(names.len() > 40, "{}: {names:?}", case.name);

@@ -1,4 +1,4 @@
-//! Activation patching: one full forward a cell, and the tool, which shares work between cells.
+//! Activation patching, done with one full forward per cell and with the tool, which shares work between cells.
 
 use arrakis::models::{Edit, Tokens, site};
 use arrakis::prelude::Tensor;
@@ -8,7 +8,7 @@ use arrakis::tools::{Scores, Tool};
 
 use super::case::{Case, compare, singles};
 
-/// A site in each layer.
+/// The site in a layer.
 type AtLayer = fn(usize) -> site::Site;
 
 /// A variant of `transformer_lens.patching` over positions.
@@ -19,7 +19,7 @@ const STREAMS: [(&str, StreamSite, AtLayer); 4] = [
     ("patch.mlp_out", StreamSite::MlpOut, site::mlp_out),
 ];
 
-/// The same over heads, with the axis of heads.
+/// The same over heads, with the index of the head axis.
 const HEADS: [(&str, HeadSite, AtLayer, usize); 5] = [
     ("patch.head_out", HeadSite::Z, site::z, 2),
     ("patch.head_q", HeadSite::Q, site::q, 2),
@@ -28,9 +28,9 @@ const HEADS: [(&str, HeadSite, AtLayer, usize); 5] = [
     ("patch.head_pattern", HeadSite::Pattern, site::pattern, 1),
 ];
 
-/// Clean activations into the corrupted run (denoising), as `TransformerLens` patches.
+/// Clean activations patched into the corrupted run (denoising), as in `TransformerLens`.
 #[test]
-fn the_variants_in_every_cell() {
+fn every_variant_agrees_in_every_cell() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
@@ -47,14 +47,14 @@ fn the_variants_in_every_cell() {
 }
 
 #[test]
-fn the_variant_in_every_head_and_position() {
+fn the_variant_by_head_and_position_agrees() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
         let pair = tool.from(&clean).into(&corrupted).unwrap();
         let found = pair.head_positions(HeadSite::Z, &case.metric()).unwrap();
         let (heads, layers) = (case.model.config().n_heads, case.model.config().n_layers);
-        // The reference is `[layer, position, head]`, ours `[layer, head][position]`.
+        // The reference is `[layer, position, head]`; ours is `[layer, head][position]`.
         let cells = (0..layers).flat_map(|layer| (0..clean.len()).map(move |pos| (layer, pos)));
         let values: Vec<f64> = cells
             .flat_map(|(layer, pos)| (0..heads).map(move |head| (layer * heads + head, pos)))
@@ -65,9 +65,9 @@ fn the_variant_in_every_head_and_position() {
     });
 }
 
-/// The other way round: corrupted activations into the clean run.
+/// The opposite direction: corrupted activations patched into the clean run.
 #[test]
-fn the_tool_noising() {
+fn noising_with_the_tool_agrees() {
     Case::each(|case| {
         let tool = ActivationPatching::new(&case.model).unwrap();
         let (clean, corrupted, metric) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"), case.metric());
@@ -88,9 +88,9 @@ fn the_tool_noising() {
     });
 }
 
-/// Each clean activation patched into the corrupted run, one full forward a cell.
+/// Each clean activation patched into the corrupted run, with one full forward per cell.
 #[test]
-fn one_forward_a_cell() {
+fn patching_with_one_forward_per_cell_agrees() {
     Case::each(|case| {
         let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
         for (name, _, at) in STREAMS.into_iter().filter(|(name, ..)| case.has(name)) {
@@ -102,7 +102,8 @@ fn one_forward_a_cell() {
     });
 }
 
-/// The table is `TransformerLens`'s, and so are both ends; shares are of the way from corrupted to clean.
+/// The table and both baselines agree with `TransformerLens`. Normalised values are fractions of the way from corrupted
+/// to clean.
 #[track_caller]
 fn denoised<P: Place>(case: &Case, name: &str, found: &Scores<P>) {
     let source = found.source.unwrap();
@@ -116,7 +117,7 @@ fn denoised<P: Place>(case: &Case, name: &str, found: &Scores<P>) {
     case.equal(name, &singles(&back));
 }
 
-/// Where the prompts still agree, from the first token on, there is nothing to patch: the metric keeps every bit.
+/// From the first token until the prompts differ there is nothing to patch, so the metric keeps every bit.
 #[track_caller]
 fn untouched_before_the_difference<P: Place>(case: &Case, found: &Scores<P>) {
     let (clean, corrupted) = (case.ids("clean_tokens"), case.ids("corrupted_tokens"));
@@ -164,7 +165,7 @@ fn by_hand<const D: usize>(
         .collect()
 }
 
-/// Replaces one index of one axis by the same of `source`.
+/// Replaces one index of one axis by that of `source`.
 fn patch_axis<const D: usize>(source: Tensor<D>, axis: usize, index: usize) -> Edit {
     Edit::new(move |x: Tensor<D>| {
         let ranges: [std::ops::Range<usize>; D] =

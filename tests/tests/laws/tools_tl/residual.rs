@@ -1,4 +1,4 @@
-//! The residual stream taken apart, the logit lens and direct logit attribution.
+//! Decompositions of the residual stream, the logit lens and direct logit attribution.
 
 use arrakis::models::device;
 use arrakis::prelude::Tensor;
@@ -9,7 +9,7 @@ use arrakis::tools::lenses::logit_lens::LogitLens;
 use super::case::{Case, compare};
 
 #[test]
-fn decompositions_of_the_residual_stream() {
+fn decompositions_of_the_residual_stream_agree() {
     Case::each(|case| {
         let run = case.residuals();
         let parts = run.decompose_resid(-1, Parts::All).unwrap();
@@ -21,7 +21,7 @@ fn decompositions_of_the_residual_stream() {
 }
 
 #[test]
-fn the_accumulated_stream() {
+fn the_accumulated_stream_agrees() {
     Case::each(|case| {
         let run = case.residuals();
         let stream = run.accumulated_resid(-1, Depths::BlocksAndMiddles).unwrap();
@@ -31,7 +31,7 @@ fn the_accumulated_stream() {
 }
 
 #[test]
-fn the_logit_lens() {
+fn the_logit_lens_agrees() {
     Case::each(|case| {
         let steps = LogitLens::new(&case.model).unwrap().logits(case.batch()).unwrap();
         let wanted = case.labels("accumulated_resid");
@@ -44,9 +44,9 @@ fn the_logit_lens() {
     });
 }
 
-/// The reference is `[component, batch, scale]`: every row with the norm's scale of every row. Ours are its diagonal.
+/// The reference is `[component, batch, scale]`: every row with every row's norm scale. Ours is its diagonal.
 #[test]
-fn logit_attributions() {
+fn logit_attributions_agree() {
     Case::each(|case| {
         let run = case.residuals();
         let (answer, wrong) = case.pair();
@@ -57,7 +57,7 @@ fn logit_attributions() {
             let attrs = run.logit_diff_attrs(&stack.unwrap(), [answer], [wrong]).unwrap();
             let [components, batch, pos] = attrs.dims();
             let Some((expected, shape)) = case.expected(name) else { continue };
-            // Of one row the reference has no second axis.
+            // For a single row the reference has no second axis.
             assert!(
                 shape == [components, batch, batch] || batch == 1 && shape == [components, 1],
                 "{} {name}: {shape:?}",

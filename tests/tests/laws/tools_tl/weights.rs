@@ -7,7 +7,7 @@ use arrakis::prelude::Tensor;
 use super::case::{Case, Numbers, compare};
 
 #[test]
-fn every_processed_weight() {
+fn every_processed_weight_agrees() {
     Case::each(|case| {
         if case.mode == "raw" {
             return;
@@ -24,16 +24,16 @@ fn every_processed_weight() {
     });
 }
 
-/// How many tensors `TransformerLens` has of an architecture: zeros stand for biases there are not.
+/// How many tensors `TransformerLens` has for an architecture. It stores zeros for biases that do not exist.
 fn count(config: &TransformerConfig) -> usize {
     let a_block = if config.gated_mlp { 13 } else { 12 };
     let learned_positions = matches!(config.positions, Positions::Learned { .. });
     config.n_layers * a_block + 3 + usize::from(learned_positions)
 }
 
-/// Of a gated MLP there is a gate, of a plain one an error that says so.
+/// A gated MLP has a gate. For a plain one, asking for the gate is an error that says so.
 #[test]
-fn a_gate_where_there_is_one() {
+fn a_gate_exists_only_in_a_gated_mlp() {
     Case::each(|case| {
         let config = case.model.config();
         match case.model.w_gate(0) {
@@ -47,7 +47,7 @@ fn a_gate_where_there_is_one() {
     });
 }
 
-/// Grouped heads once each, as `TransformerLens` stores them, to once for each query head they serve.
+/// Repeats grouped heads: `TransformerLens` stores each once; here each query head gets its own.
 fn repeated((values, mut shape): Numbers, n_heads: usize) -> Numbers {
     let (kv_heads, head) = (shape[0], values.len() / shape[0]);
     shape[0] = n_heads;

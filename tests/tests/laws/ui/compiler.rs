@@ -1,33 +1,33 @@
-//! The compiler, given the libraries of the build that runs.
+//! The compiler, with the libraries of the running build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// rustc with `arrakis` and what it depends on.
+/// A rustc command with `arrakis` and its dependencies.
 pub(super) struct Compiler {
-    /// `libarrakis-*.rlib`; what it depends on lies beside it.
+    /// `libarrakis-*.rlib`. Its dependencies are in the same folder.
     arrakis: PathBuf,
-    /// Where it writes what it makes.
+    /// The folder for its output.
     out: tempfile::TempDir,
 }
 
 impl Compiler {
-    /// Asks cargo for the library that this test binary links. It is built already, so cargo only says where it is.
+    /// Asks cargo for the library that this test binary links. It is already built, so cargo only prints where it is.
     pub(super) fn of_this_build() -> Self {
         let this = std::env::current_exe().unwrap();
         let profile = this.ancestors().nth(2).unwrap();
         let mut target = profile.parent().unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        // Build scripts read these, and run again where they differ.
+        // Build scripts read these, and run again if they differ.
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(&name.to_string_lossy())) {
             cargo.env_remove(name);
         }
         cargo.args(["test", "--workspace", "--test", "laws", "--no-run", "--offline", "--message-format", "json"]);
         if !target.join("CACHEDIR.TAG").is_file() {
-            // Built for a named target, which has a folder between.
+            // A build for a named target has one folder more in its path.
             cargo.arg("--target").arg(target.file_name().unwrap());
             target = target.parent().unwrap();
         }
@@ -38,8 +38,8 @@ impl Compiler {
         Self { arrakis: library(&output.stdout), out: tempfile::tempdir().unwrap() }
     }
 
-    /// What the compiler says about a file it refuses; nothing of a file that compiles. It works where cargo compiles the
-    /// workspace, so that it finds the sources it quotes.
+    /// What the compiler prints about a file it refuses; empty for a file that compiles. It runs where cargo compiles
+    /// the workspace, so that it finds the sources it quotes.
     pub(super) fn refusal(&self, file: &Path) -> Option<String> {
         let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
@@ -57,18 +57,18 @@ impl Compiler {
     }
 }
 
-/// Whether a variable is one that cargo sets for the package it runs.
+/// Whether cargo sets this variable for the package it runs.
 fn is_of_a_package(variable: &str) -> bool {
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"]
         .iter()
         .any(|start| variable.starts_with(start))
 }
 
-/// The library among the artifacts that cargo lists, a line of JSON each.
+/// The library among the artifacts that cargo lists, one JSON object a line.
 fn library(listed: &[u8]) -> PathBuf {
     let artifacts = std::str::from_utf8(listed).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());
     let arrakis = |artifact: &Value| artifact["target"]["name"] == "arrakis" && artifact["target"]["kind"][0] == "lib";
-    let artifact = artifacts.into_iter().find(arrakis).expect("cargo lists the library among what it built");
+    let artifact = artifacts.into_iter().find(arrakis).expect("cargo lists the library among its artifacts");
     let files: Vec<PathBuf> = serde_json::from_value(artifact["filenames"].clone()).unwrap();
     files.into_iter().find(|file| file.extension().is_some_and(|end| end == "rlib")).unwrap()
 }

@@ -1,10 +1,10 @@
-//! Mistakes with the attributes: each is reported at the token that holds it, saying how to fix it.
+//! Mistakes with the attributes. Each is reported at its token, with the fix.
 //!
-//! One file a mistake, named for it. Accept new words with `ARRAKIS_BLESS=1 cargo test --workspace --test laws ui::`
-//! and read the diff: the `.stderr` files are what a person sees.
+//! Each mistake has a file, named after it. To accept new words, run `ARRAKIS_BLESS=1 cargo test --workspace --test
+//! laws ui::` and read the diff: the `.stderr` files are what a user sees.
 //!
-//! The compiler is called directly, with the library that the tests themselves link: `trybuild` checks every dependency
-//! again in a folder and a profile of its own, which takes minutes where this takes seconds.
+//! The compiler is called directly, with the library that the tests themselves link. `trybuild` would check every
+//! dependency again in its own folder and profile, which takes minutes instead of seconds.
 
 mod compiler;
 mod wording;
@@ -24,7 +24,7 @@ fn mistakes() -> Vec<PathBuf> {
     files
 }
 
-/// What is wrong with the explanation of one mistake, if anything is.
+/// How the compiler's message differs from the expected one; `None` if it does not.
 fn explained(compiler: &Compiler, mistake: &Path) -> Result<(), String> {
     let said = compiler.refusal(mistake).ok_or_else(|| format!("{}: it compiles", mistake.display()))?;
     let said = wording::tidy(&said, mistake);

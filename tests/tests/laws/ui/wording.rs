@@ -1,8 +1,8 @@
-//! What a compiler says, without what changes from machine to machine and from edit to edit.
+//! A compiler's message without the parts that change between machines and edits.
 
 use std::path::Path;
 
-/// Lines that end a message and say nothing about the mistake.
+/// Lines at the end of a message that say nothing about the mistake.
 const CLOSING: [&str; 4] = [
     "error: aborting due to",
     "For more information about this error",
@@ -10,7 +10,7 @@ const CLOSING: [&str; 4] = [
     "Some errors have detailed explanations",
 ];
 
-/// The messages, with the places in other files less their line numbers and less where this machine keeps those files.
+/// The messages, where places in other files have no line numbers and no machine-specific folder.
 pub(super) fn tidy(said: &str, file: &Path) -> String {
     let kept = said.lines().filter(|line| !CLOSING.iter().any(|closing| line.starts_with(closing)));
     let mut elsewhere = false;
@@ -26,7 +26,7 @@ fn is_heading(line: &str) -> bool {
     ["error:", "error[", "warning:", "warning["].iter().any(|start| line.starts_with(start))
 }
 
-/// A line of a message as `(number, rest)`, where it has the margin that line numbers stand in.
+/// A line of a message as `(number, rest)`, if it has the margin for line numbers.
 fn margin(line: &str) -> Option<(&str, &str)> {
     let start = line.trim_start();
     let digits = start.len() - start.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -36,7 +36,7 @@ fn margin(line: &str) -> Option<(&str, &str)> {
     (marked && line.starts_with([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).then_some((number, rest))
 }
 
-/// The line with its place made portable. The numbers of lines shown from other files are blanks.
+/// The line with a portable place. Line numbers of other files become blanks.
 fn place(line: &str, file: &Path, elsewhere: &mut bool) -> String {
     let Some((number, rest)) = margin(line) else {
         *elsewhere &= line == "..." && !is_heading(line);
@@ -53,7 +53,7 @@ fn place(line: &str, file: &Path, elsewhere: &mut bool) -> String {
     if *elsewhere { line.replacen(number, &" ".repeat(number.len()), 1) } else { counted(line) }
 }
 
-/// `and 3 others`, whatever the number.
+/// Replaces `and 3 others` whatever the number.
 fn counted(line: &str) -> String {
     let start = line.trim_start();
     let number = start.strip_prefix("and ").and_then(|rest| rest.strip_suffix(" others"));
@@ -63,7 +63,7 @@ fn counted(line: &str) -> String {
     }
 }
 
-/// A place in another file: below the workspace or the standard library, without line and column.
+/// A place in another file (in the workspace or the standard library), without line and column.
 fn portable(place: &str) -> String {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let place = place.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':');
@@ -76,7 +76,7 @@ fn portable(place: &str) -> String {
     below.map_or_else(|| place.to_owned(), |below| format!("$WORKSPACE/{}", below.display()))
 }
 
-/// A message with the margin that the line numbers left in it need.
+/// A message whose margin is as wide as its remaining line numbers need.
 fn narrow(message: &[String]) -> Vec<String> {
     let numbers = || message.iter().filter_map(|line| margin(line));
     let width = numbers().map(|(number, _)| number.len()).max().unwrap_or(0).max(1);
