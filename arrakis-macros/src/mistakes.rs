@@ -7,7 +7,7 @@ use proc_macro2::Span;
 pub(crate) struct Mistakes(Option<syn::Error>);
 
 impl Mistakes {
-    /// Notes a mistake.
+    /// Adds a mistake.
     pub(crate) fn add(&mut self, mistake: syn::Error) {
         match &mut self.0 {
             Some(all) => all.combine(mistake),
@@ -15,12 +15,12 @@ impl Mistakes {
         }
     }
 
-    /// Notes a mistake at a token.
+    /// Adds a mistake at a token.
     pub(crate) fn at(&mut self, span: Span, message: impl std::fmt::Display) {
         self.add(syn::Error::new(span, message));
     }
 
-    /// The value, where there is one.
+    /// The value, if there is one; otherwise the error is added.
     pub(crate) fn catch<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|mistake| self.add(mistake)).ok()
     }
@@ -29,7 +29,7 @@ impl Mistakes {
         self.0.is_none()
     }
 
-    /// All of them as one error.
+    /// All mistakes as one error.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
     }

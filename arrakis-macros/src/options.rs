@@ -1,17 +1,17 @@
-//! Every option of every attribute, in one list each.
+//! Every option of every attribute, one list for each attribute.
 //!
-//! An option that [`sets`] a field of the runtime's struct needs nothing else in this crate: its value is
-//! written into that field.
+//! An option that [`sets`] a field of the runtime's struct needs nothing else in this crate: its value is written into
+//! that field.
 
 /// An option of an attribute.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// What is written before the `=` or the bracket.
+    /// The word before the `=` or the bracket.
     pub(crate) name: &'static str,
     pub(crate) form: Form,
 }
 
-/// How an option is written, and what becomes of it.
+/// How an option is written, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `name = value`, written into this field of the runtime's struct.
@@ -37,7 +37,7 @@ const fn list(name: &'static str) -> Known {
 /// `#[log_experiment]`: fields of `Record`.
 pub(crate) const LOG: &[Known] = &[value("bench"), sets("name", "name"), sets("seed", "seed"), sets("tags", "tags")];
 
-/// `#[use_tools]`, beside the tools themselves.
+/// `#[use_tools]`, besides the tools themselves.
 pub(crate) const TOOLS: &[Known] = &[value("bench")];
 
 /// `#[plot_results]`: fields of `PlotOptions`.
@@ -70,7 +70,7 @@ pub(crate) const HYPOTHESIS: &[Known] = &[
 pub(crate) const HOOKED: &[Known] = &[list("inputs"), list("skip")];
 
 impl Known {
-    /// As it is written: `seed = ..`, `args(..)`.
+    /// As users write it: `seed = ..`, `args(..)`.
     pub(crate) fn usage(&self) -> String {
         match self.form {
             Form::List => format!("`{}(..)`", self.name),
@@ -84,7 +84,7 @@ pub(crate) fn find(options: &'static [Known], name: &str) -> Option<&'static Kno
     options.iter().find(|known| known.name == name)
 }
 
-/// What to say about a name that is not an option: the nearest one, else all.
+/// The error for a name that is not an option: it suggests the nearest option, or lists all.
 pub(crate) fn unknown(name: &str, attribute: &str, options: &[Known]) -> String {
     let fix = match nearest(name, options) {
         Some(known) => format!("did you mean {}?", known.usage()),
@@ -98,7 +98,7 @@ pub(crate) fn unknown(name: &str, attribute: &str, options: &[Known]) -> String 
     format!("`{name}` is not an option of `#[{attribute}]`; {fix}")
 }
 
-/// The option that a misspelt name is most like, where it is like one.
+/// The option most similar to a misspelt name, if one is similar.
 pub(crate) fn nearest<'a>(name: &str, options: &'a [Known]) -> Option<&'a Known> {
     let likeness = |known: &&Known| strsim::normalized_damerau_levenshtein(name, known.name);
     let best = options.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_option_leads_to_the_nearest() {
+    fn a_misspelt_option_suggests_the_nearest() {
         assert_eq!(
             unknown("sed", "log_experiment", LOG),
             "`sed` is not an option of `#[log_experiment]`; did you mean `seed = ..`?"
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_stands_in_its_list_once() {
+    fn every_option_is_in_its_list_once() {
         for options in [LOG, TOOLS, PLOT, PROFILE, HYPOTHESIS, HOOKED] {
             for known in options {
                 assert!(std::ptr::eq(find(options, known.name).unwrap(), known), "{}", known.name);

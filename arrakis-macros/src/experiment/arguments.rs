@@ -8,7 +8,7 @@ use super::function::Function;
 use super::kind::Kind;
 use crate::mistakes::Mistakes;
 
-/// The arguments, sorted; those that the caller does not pass have left the signature.
+/// The arguments by kind. Those that the caller does not pass are removed from the signature.
 pub(crate) struct Arguments {
     /// Where the bench comes from.
     pub(crate) bench: BenchFrom,
@@ -18,13 +18,13 @@ pub(crate) struct Arguments {
     pub(crate) figure: Option<(Pat, Type)>,
     /// Names of the inputs a record keeps.
     pub(crate) shown: Vec<Ident>,
-    /// How many arguments a caller passes beside the bench.
+    /// How many arguments a caller passes besides the bench.
     pub(crate) passed: usize,
     /// Whether there is a `self`.
     pub(crate) method: bool,
 }
 
-/// The function's own `&Bench` argument, else the expression after `bench =`.
+/// The function's own `&Bench` argument, or else the expression after `bench =`.
 pub(crate) enum BenchFrom {
     Argument(Ident),
     Expression(Box<Expr>),
@@ -36,7 +36,7 @@ pub(crate) fn is_helper(attr: &Attribute) -> bool {
 }
 
 impl Arguments {
-    /// Sorts the arguments; nothing where there is no bench.
+    /// Sorts the arguments; `None` if there is no bench.
     pub(crate) fn of(function: &mut Function, attributes: &Attributes, mistakes: &mut Mistakes) -> Option<Self> {
         let mut sorted = Sorted::default();
         let inputs = std::mem::take(&mut function.sig.inputs);
@@ -53,7 +53,7 @@ impl Arguments {
             (Some(argument), _) => BenchFrom::Argument(argument),
             (None, Some(expression)) => BenchFrom::Expression(Box::new(expression.clone())),
             (None, None) => {
-                // A misspelt `bench = ..`, or an argument taken wrongly, has been reported.
+                // A misspelt `bench = ..` or a wrong argument is already reported.
                 if mistakes.is_empty() {
                     mistakes.add(no_bench(function, attributes));
                 }
@@ -89,7 +89,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    /// Notes what the argument is; gives it back where the caller passes it.
+    /// Records the kind of an argument; returns it if the caller passes it.
     fn sort(&mut self, arg: FnArg, attributes: &Attributes) -> syn::Result<Option<FnArg>> {
         let FnArg::Typed(mut typed) = arg else {
             self.method = true;
@@ -102,7 +102,10 @@ impl Sorted {
             [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, attributes).map(|()| None),
             [helper] => return self.figure(helper, typed, attributes).map(|()| None),
             [_, second, ..] => {
-                return Err(syn::Error::new_spanned(second, "an argument is a tool or the figure, marked once"));
+                return Err(syn::Error::new_spanned(
+                    second,
+                    "an argument is either a tool or the figure: remove one of the two marks",
+                ));
             }
         }
         Ok(Some(FnArg::Typed(typed)))
@@ -112,7 +115,7 @@ impl Sorted {
         if attributes.tools.is_none() {
             return Err(syn::Error::new_spanned(
                 helper,
-                "`#[tool]` is filled in by `#[use_tools]`: put it on the function",
+                "`#[tool]` is filled in by `#[use_tools]`: add that attribute to the function",
             ));
         }
         self.tools.push((*typed.pat, *typed.ty));
@@ -123,14 +126,14 @@ impl Sorted {
         if attributes.plot.is_none() {
             return Err(syn::Error::new_spanned(
                 helper,
-                "`#[figure]` is filled in by `#[plot_results]`: put it on the function",
+                "`#[figure]` is filled in by `#[plot_results]`: add that attribute to the function",
             ));
         }
         if self.figure.is_some() {
             return Err(syn::Error::new_spanned(helper, "a function draws one figure; push more panels to it"));
         }
         if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_some()) {
-            return Err(syn::Error::new_spanned(&typed.ty, "the figure is lent to be drawn on: take `&mut Figure`"));
+            return Err(syn::Error::new_spanned(&typed.ty, "the figure is borrowed mutably: take `&mut Figure`"));
         }
         self.figure = Some((*typed.pat, *typed.ty));
         Ok(())
@@ -144,7 +147,7 @@ impl Sorted {
             return Ok(());
         }
         if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_none()) {
-            return Err(syn::Error::new_spanned(&typed.ty, "a bench is lent: take `&Bench`"));
+            return Err(syn::Error::new_spanned(&typed.ty, "the bench is borrowed: take `&Bench`"));
         }
         let Pat::Ident(pat) = &*typed.pat else {
             return Err(syn::Error::new_spanned(&typed.pat, "give the bench a name: `bench: &Bench`"));
@@ -222,9 +225,9 @@ mod tests {
         assert_eq!(
             of("fn f(bench: Bench, #[tool] lens: LogitLens, #[figure] fig: &mut Figure) {}").err().unwrap(),
             [
-                "a bench is lent: take `&Bench`",
-                "`#[tool]` is filled in by `#[use_tools]`: put it on the function",
-                "`#[figure]` is filled in by `#[plot_results]`: put it on the function",
+                "the bench is borrowed: take `&Bench`",
+                "`#[tool]` is filled in by `#[use_tools]`: add that attribute to the function",
+                "`#[figure]` is filled in by `#[plot_results]`: add that attribute to the function",
             ]
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Which of our attributes sit on a function, and what was written inside each.
+//! Which of our attributes a function has, and the options of each.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -18,14 +18,14 @@ pub(crate) struct Attributes {
     pub(crate) plot: Option<Options>,
     pub(crate) profile: Option<Options>,
     pub(crate) hypothesis: Option<Options>,
-    /// What stands in for the attributes taken off: without it rustc would call their imports unused.
+    /// Stands in for the removed attributes. Without it rustc would call their imports unused.
     pub(crate) taken: Vec<TokenStream>,
     /// The attribute that was expanded first, for messages.
     pub(crate) first: Option<Kind>,
 }
 
 impl Attributes {
-    /// The attribute being expanded and all others of ours, which leave `attrs`.
+    /// The expanded attribute and all others of ours, which are removed from `attrs`.
     pub(crate) fn take(first: Kind, args: TokenStream, attrs: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Self {
         let mut attributes = Self { first: Some(first), ..Self::default() };
         attributes.add(first, args, mistakes);
@@ -35,7 +35,7 @@ impl Attributes {
                 continue;
             };
             if attributes.has(kind) {
-                let message = format!("`#[{}]` is given twice; write all of it in one", kind.name());
+                let message = format!("`#[{}]` is given twice; merge the two", kind.name());
                 mistakes.at(attr.path().span(), message);
                 continue;
             }
@@ -71,7 +71,7 @@ impl Attributes {
         *slot = Some(Options::read(kind, args, mistakes));
     }
 
-    /// The expression after `bench =`, in whichever attribute has it.
+    /// The expression after `bench =`, in whichever attribute gives it.
     pub(crate) fn bench(&self) -> syn::Result<Option<&Expr>> {
         let tools = self.tools.as_ref().and_then(|tools| tools.bench.as_ref());
         let options = [&self.log, &self.plot, &self.profile, &self.hypothesis];
@@ -79,7 +79,7 @@ impl Attributes {
         let first = given.next();
         match given.next() {
             Some(second) => {
-                Err(syn::Error::new(second.span(), "`bench` is given in two attributes; one serves them all"))
+                Err(syn::Error::new(second.span(), "`bench` is given in two attributes; keep one, it applies to all"))
             }
             None => Ok(first),
         }
@@ -102,7 +102,8 @@ mod tests {
     use crate::experiment::function::Function;
     use crate::mistakes::tests::messages;
 
-    /// The attributes of a function whose first one is `#[log_experiment(..)]`, what is left of them, and the mistakes.
+    /// The attributes of a function whose first one is `#[log_experiment(..)]`, the remaining attributes, and the
+    /// mistakes.
     fn take(args: &str, item: &str) -> (Attributes, usize, Vec<String>) {
         let mut function = Function::parse(Kind::Log, &item.parse().unwrap()).unwrap();
         let mut mistakes = Mistakes::default();
@@ -130,7 +131,7 @@ mod tests {
             [
                 "`sed` is not an option of `#[log_experiment]`; did you mean `seed = ..`?",
                 "`nam` is not an option of `#[plot_results]`; did you mean `name = ..`?",
-                "`#[log_experiment]` is given twice; write all of it in one",
+                "`#[log_experiment]` is given twice; merge the two",
                 "write the options in brackets: `(key = value)`",
             ]
         );
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(bench("", "fn f() {}"), Ok(false));
         assert_eq!(
             bench("bench = a", "#[plot_results(bench = b)] fn f() {}"),
-            Err("`bench` is given in two attributes; one serves them all".into())
+            Err("`bench` is given in two attributes; keep one, it applies to all".into())
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A function whose body is kept as the tokens the user wrote.
+//! A function whose body is kept as the tokens that the user wrote.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
@@ -24,14 +24,12 @@ impl Function {
         })?;
         if let Some(token) = &function.sig.asyncness {
             let message = format!(
-                "`#[{name}]` cannot go on an `async` function: a call is followed on its thread; make it a plain `fn`"
+                "`#[{name}]` cannot go on an `async` function: a call is tracked on one thread; make it a plain `fn`"
             );
             return Err(syn::Error::new(token.span, message));
         }
         if let Some(token) = &function.sig.constness {
-            let message = format!(
-                "`#[{name}]` cannot go on a `const` function: it works when the function runs; drop the `const`"
-            );
+            let message = format!("`#[{name}]` cannot go on a `const` function: it acts at run time; drop the `const`");
             return Err(syn::Error::new(token.span, message));
         }
         Ok(function)

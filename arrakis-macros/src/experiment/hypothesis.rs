@@ -10,15 +10,15 @@ use super::internal::internal;
 use super::options::Options;
 use crate::mistakes::Mistakes;
 
-/// What must be said, and the words that say it.
+/// The options that are required, and how to write them.
 const NEEDED: [(&str, &str); 2] = [
     ("claim", "a sentence: `claim = \"..\"`"),
     ("null", "what to compare the result with: `null = 0.0`, a `Vec`, or `|bench, seed| ..`"),
 ];
 
-/// Reports everything that is missing or cannot be.
+/// Reports everything that is missing or impossible.
 pub(crate) fn check(options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {
-    // Where an option is misspelt, nothing else is called missing.
+    // If an option is misspelt, no other option is called missing.
     if mistakes.is_empty() {
         for (_, words) in NEEDED.iter().filter(|(key, _)| options.get(key).is_none()) {
             mistakes.at(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}"));
@@ -28,8 +28,7 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
         Some(bench) => check_call(bench, options, function, arguments, mistakes),
         None => {
             if let Some((key, _)) = options.list("args") {
-                let message =
-                    "`args(..)` are for the test, which is written only where `bench = ..` says what to run it on";
+                let message = "`args(..)` belongs to the generated test, which needs `bench = ..` to run on";
                 mistakes.at(key.span(), message);
             }
         }
@@ -39,17 +38,17 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
 /// Whether the test can call the function.
 fn check_call(bench: &Expr, options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {
     if arguments.method {
-        let message = "a test calls the function by its name, and this one takes `self`: leave `bench` out, or make it a free function";
+        let message = "the generated test cannot call a function that takes `self`: leave `bench` out, or make it a free function";
         mistakes.add(syn::Error::new_spanned(bench, message));
         return;
     }
     let args = options.list("args");
     let given = args.map_or(0, |(_, values)| values.len());
-    // Where `args(..)` is written wrongly, that has been reported.
+    // If `args(..)` is written wrongly, that is already reported.
     if given != arguments.passed && mistakes.is_empty() {
         let span = args.map_or_else(|| function.sig.ident.span(), |(key, _)| key.span());
         let message = format!(
-            "the test calls `{}` with {given} arguments beside the bench, it takes {}: give them as `args(..)`",
+            "the test calls `{}` with {given} arguments besides the bench, but it takes {}: give them as `args(..)`",
             function.sig.ident, arguments.passed
         );
         mistakes.at(span, message);
@@ -69,7 +68,7 @@ pub(crate) fn claim(options: &Options, function: &Function) -> TokenStream {
     })
 }
 
-/// What the result is compared with.
+/// The null that the result is compared with.
 pub(crate) fn null(options: &Options) -> TokenStream {
     match options.get("null") {
         None => TokenStream::new(),
@@ -78,7 +77,7 @@ pub(crate) fn null(options: &Options) -> TokenStream {
     }
 }
 
-/// The null in words: as written, where it is a value.
+/// The null in words: as written, if it is a value.
 fn words(null: &Expr) -> String {
     match null {
         Expr::Closure(_) => "draws of the null".to_owned(),
@@ -95,7 +94,7 @@ pub(crate) fn see(hypothesis: Option<&Options>, value: &Ident) -> TokenStream {
     }
 }
 
-/// `#[test] fn name__holds()`, where there is a bench to run it on.
+/// `#[test] fn name__holds()`, if there is a bench to run it on.
 pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments) -> TokenStream {
     let Some(bench) = options.get("bench") else {
         return TokenStream::new();
@@ -161,11 +160,11 @@ mod tests {
         );
         assert_eq!(
             mistakes(&format!("{claim}, bench = b"), "fn f(bench: &Bench, x: u8) {}"),
-            ["the test calls `f` with 0 arguments beside the bench, it takes 1: give them as `args(..)`"]
+            ["the test calls `f` with 0 arguments besides the bench, but it takes 1: give them as `args(..)`"]
         );
         assert!(
             mistakes(&format!("{claim}, args(1)"), "fn f(bench: &Bench, x: u8) {}")[0]
-                .starts_with("`args(..)` are for")
+                .starts_with("`args(..)` belongs to")
         );
         assert!(mistakes(&format!("{claim}, bench = b"), "fn f(&self, bench: &Bench) {}")[0].contains("takes `self`"));
     }

@@ -1,4 +1,4 @@
-//! The attributes there are.
+//! The attributes of an experiment.
 
 use syn::Path;
 
@@ -27,7 +27,7 @@ impl Kind {
         }
     }
 
-    /// What can be written inside it.
+    /// The options that it takes.
     pub(crate) fn options(self) -> &'static [Known] {
         match self {
             Self::Log => options::LOG,
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// The attribute a path names, by its last segment.
+    /// The attribute that a path names, by its last segment.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let last = &path.segments.last()?.ident;
         ALL.into_iter().find(|kind| last == kind.name())

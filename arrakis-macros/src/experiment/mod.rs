@@ -1,5 +1,5 @@
-//! The attributes of an experiment. Whichever comes first takes the others off the function and all
-//! expand to one call of `__private::call`, so their order never changes what happens.
+//! The attributes of an experiment. The first one removes the others from the function, and all expand to one call of
+//! `__private::call`. So their order never changes what happens.
 
 mod arguments;
 mod attributes;
@@ -22,10 +22,10 @@ pub(crate) use kind::Kind;
 
 use crate::mistakes::Mistakes;
 
-/// The word an attribute that was taken off a function leaves in its place, so that its import is used.
+/// The item that replaces a removed attribute, so that its import is used.
 const TAKEN: &str = "__arrakis_taken";
 
-/// Expands one of the attributes, and with it every other one on the function.
+/// Expands one of the attributes together with every other one on the function.
 pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::Result<TokenStream> {
     if args.to_string() == TAKEN {
         return Ok(TokenStream::new());
@@ -43,7 +43,7 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
     Ok(render::render(&function, &attributes, &arguments, &source))
 }
 
-/// The item without anything of ours, for rustc to check the rest of while our error is shown.
+/// The item without our attributes, so that rustc checks the rest while our error is shown.
 pub(crate) fn stripped(item: TokenStream) -> TokenStream {
     let Ok(mut function) = syn::parse2::<ImplItemFn>(item.clone()) else {
         return item;

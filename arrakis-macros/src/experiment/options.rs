@@ -1,4 +1,4 @@
-//! The words inside an attribute: `key = value` pairs and `key(a, b)` lists, each a known option, once.
+//! The options of an attribute: `key = value` pairs and `key(a, b)` lists. Each must be known and given once.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -12,20 +12,20 @@ use super::kind::Kind;
 use crate::mistakes::Mistakes;
 use crate::options::{Form, Known, find, unknown};
 
-/// What was written inside one attribute.
+/// The options written inside one attribute.
 #[derive(Default)]
 pub(crate) struct Options(Vec<Given>);
 
-/// One option that was given.
+/// One given option.
 struct Given {
     key: Ident,
     known: &'static Known,
-    /// One for a pair, any number for a list.
+    /// One value for a pair, any number for a list.
     values: Vec<Expr>,
 }
 
 impl Options {
-    /// Reads the options of one attribute; where one is wrong, the others are read all the same.
+    /// Reads the options of one attribute. If one is wrong, the others are still read.
     pub(crate) fn read(kind: Kind, args: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut options = Self::default();
         let read = |input: ParseStream| {
@@ -42,7 +42,7 @@ impl Options {
 
     fn read_one(&mut self, kind: Kind, input: ParseStream, mistakes: &mut Mistakes) -> syn::Result<()> {
         let key: Ident =
-            input.parse().map_err(|error| syn::Error::new(error.span(), "options are written `key = value`"))?;
+            input.parse().map_err(|error| syn::Error::new(error.span(), "write options as `key = value`"))?;
         let written = Written::parse(input)?;
         let name = key.to_string();
         let Some(known) = find(kind.options(), &name) else {
@@ -61,7 +61,7 @@ impl Options {
                 return Ok(());
             }
             (Form::List, Written::Value(_)) | (_, Written::List(_)) => {
-                mistakes.at(key.span(), format!("`{key}` is written {}", known.usage()));
+                mistakes.at(key.span(), format!("write `{key}` as {}", known.usage()));
                 return Ok(());
             }
         };
@@ -84,7 +84,7 @@ impl Options {
         self.setting().map(|(field, value)| fill(target, &field, &quote!(#value), shown_at(value))).collect()
     }
 
-    /// A closure that sets the fields of what it is lent, to values that are made where the closure is.
+    /// A closure that sets the fields of its argument. The values are computed where the closure is created.
     pub(crate) fn setter(&self, kind: &TokenStream) -> TokenStream {
         let lent = internal("lent");
         let (made, filled): (Vec<_>, Vec<_>) = self
@@ -108,17 +108,17 @@ impl Options {
     }
 }
 
-/// The field takes what the value can become; a value of a wrong type is rustc's own error at the value.
+/// The field accepts any value that converts into it. A value of a wrong type is rustc's own error at the value.
 fn fill(target: &Ident, field: &Ident, value: &TokenStream, at: Span) -> TokenStream {
     quote_spanned!(at=> ::arrakis::__private::Fill::fill(&mut #target.#field, #value);)
 }
 
-/// Our own code, shown where the user's is.
+/// Our generated code, with the span of the user's.
 fn shown_at(value: &Expr) -> Span {
     Span::mixed_site().located_at(value.span())
 }
 
-/// What stands after a key.
+/// What follows a key.
 enum Written {
     Nothing,
     Value(Box<Expr>),
@@ -187,7 +187,7 @@ mod tests {
             [
                 "`sed` is not an option of `#[log_experiment]`; did you mean `seed = ..`?",
                 "`name` needs a value: `name = ..`",
-                "`tags` is written `tags = ..`",
+                "write `tags` as `tags = ..`",
                 "`seed` is given twice",
                 "`colour` is not an option of `#[log_experiment]`; the options are `bench = ..`, `name = ..`, `seed = ..` and `tags = ..`",
             ]
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn what_is_not_an_option_at_all_is_said() {
-        assert_eq!(read(Kind::Plot, "\"Heads\"").1, ["options are written `key = value`"]);
-        assert_eq!(read(Kind::Hypothesis, "args = 3").1, ["`args` is written `args(..)`"]);
+        assert_eq!(read(Kind::Plot, "\"Heads\"").1, ["write options as `key = value`"]);
+        assert_eq!(read(Kind::Hypothesis, "args = 3").1, ["write `args` as `args(..)`"]);
         assert_eq!(read(Kind::Profile, "bench = b").1, [] as [String; 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! The function that is written: its own signature, and one call of the runtime around its own body.
+//! The generated function: its own signature, and one call of the runtime around its own body.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -55,7 +55,7 @@ fn bench(bench: &BenchFrom) -> TokenStream {
     }
 }
 
-/// Shown before the body runs, which may move them.
+/// The arguments, written before the body runs, because the body may move them.
 fn inputs(shown: &[Ident]) -> TokenStream {
     let each = shown.iter().map(|name| {
         let text = name.to_string();
@@ -64,7 +64,7 @@ fn inputs(shown: &[Ident]) -> TokenStream {
     quote!(::std::vec![#(#each),*])
 }
 
-/// Where the function is, and what each attribute was told.
+/// Where the function is, and the options of each attribute.
 fn call(function: &Function, attributes: &Attributes, source: &Source) -> TokenStream {
     let private = quote!(::arrakis::__private);
     let (name, Source { text, tokens, line }) = (function.sig.ident.to_string(), source);
@@ -103,7 +103,7 @@ fn call(function: &Function, attributes: &Attributes, source: &Source) -> TokenS
     }
 }
 
-/// The body in a closure that is given the tools and the figure.
+/// The body as a closure that receives the tools and the figure.
 fn body(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let body = &function.body;
     let named = attributes.tools.iter().flat_map(|tools| &tools.tools);
@@ -116,7 +116,7 @@ fn body(function: &Function, attributes: &Attributes, arguments: &Arguments) -> 
     quote!(|(#(#pats,)*): (#(#types,)*), #figure| #output #body)
 }
 
-/// The closure's return type; left to inference for `impl Trait`, which cannot be written there.
+/// The closure's return type. It is inferred for `impl Trait`, which cannot be written there.
 fn output(output: &ReturnType) -> TokenStream {
     match output {
         ReturnType::Default => quote!(-> ()),
@@ -125,8 +125,8 @@ fn output(output: &ReturnType) -> TokenStream {
     }
 }
 
-/// The way out for our own errors, at the return type where it can be written: it is then known even
-/// when the body is not.
+/// The exit for our own errors, with the return type where it can be written: it is then known even if the body's type
+/// is not.
 fn fail(output: &ReturnType) -> TokenStream {
     let fail = quote!(::arrakis::__private::Fail);
     match output {
@@ -153,7 +153,7 @@ fn tool_types(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream
     named.chain(arguments.tools.iter().map(|(_, ty)| quote!(#ty))).collect()
 }
 
-/// Makes the tools, each at its own type so that a type that is no tool is reported there.
+/// Builds the tools, each at the span of its type, so that a type that is not a tool is reported there.
 fn tools(attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let bench = internal("bench");
     let made =

@@ -1,4 +1,4 @@
-//! The text of a function as it stands in its file, comments included, and its normalised tokens.
+//! The text of a function as it is in its file, with comments, and its normalised tokens.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use super::kind::Kind;
 
 /// What a record keeps of the source.
 pub(crate) struct Source {
-    /// The lines of the item with its attributes and comments; its tokens where the file cannot be read.
+    /// The lines of the item with its attributes and comments; its tokens if the file cannot be read.
     pub(crate) text: String,
-    /// Every token of the signature and body, one space between: no comment, no layout, no attribute of ours.
+    /// Every token of the signature and body, separated by one space, without comments, layout and our attributes.
     pub(crate) tokens: String,
     /// Line of the `fn`, counted from 1.
     pub(crate) line: usize,
@@ -27,7 +27,7 @@ impl Source {
     }
 }
 
-/// Attributes of others can change what a function does, so they count; ours and docs do not.
+/// Other crates' attributes can change what a function does, so they count. Ours and docs do not.
 fn normalised(function: &Function) -> String {
     let mut words = Vec::new();
     for attr in &function.attrs {
@@ -43,7 +43,7 @@ fn normalised(function: &Function) -> String {
 fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
     let mut glued = false;
     for token in tokens {
-        // `a & &b` is not `a && b`: signs that touch stay together.
+        // `a & &b` differs from `a && b`, so joint punctuation stays together.
         let joint = matches!(&token, TokenTree::Punct(sign) if sign.spacing() == Spacing::Joint);
         match (token, words.last_mut()) {
             (TokenTree::Punct(sign), Some(last)) if glued => last.push(sign.as_char()),
@@ -86,7 +86,7 @@ fn in_file(code: &TokenStream, item: &TokenStream, attribute: Span) -> Option<St
     Some(dedented(lines.get(first - 1..last)?))
 }
 
-/// Whether every word is in the file at its place, in order: not so where a `macro_rules` put them together.
+/// Whether every word is in the file at its place, in order. It is not if a `macro_rules` put the words together.
 fn stands_in(lines: &[&str], path: &PathBuf, tokens: TokenStream, reached: &mut (usize, usize)) -> bool {
     tokens.into_iter().all(|token| {
         let start = token.span().unwrap().start();

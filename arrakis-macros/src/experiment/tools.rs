@@ -1,4 +1,4 @@
-//! The words inside `#[use_tools("logit_lens", mine = MyTool)]`: a variable and its type each.
+//! The options of `#[use_tools("logit_lens", mine = MyTool)]`: a variable and its type for each tool.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -8,7 +8,7 @@ use syn::{Expr, Ident, LitStr, PathArguments, Token, Type};
 use super::options::comma_or_end;
 use crate::options::{self, nearest, unknown};
 
-/// The tools to make, in order.
+/// The tools to build, in order.
 #[derive(Default)]
 pub(crate) struct Tools {
     pub(crate) tools: Vec<(Ident, TokenStream)>,
@@ -69,7 +69,7 @@ impl Parse for Tools {
 
 const USAGE: &str = "`#[use_tools]` takes registered names, `\"logit_lens\"`, and types, `mine = MyTool`";
 
-/// Whether this is `MyTool` rather than a value or a call, which can be read as a type.
+/// Whether this is a type such as `MyTool`, and not a value or a call that also parses as a type.
 fn names_a_type(kind: &Type) -> bool {
     let Type::Path(path) = kind else { return false };
     path.path.segments.last().is_some_and(|last| {
@@ -78,7 +78,7 @@ fn names_a_type(kind: &Type) -> bool {
     })
 }
 
-/// A registered name is a type alias in one module of `arrakis`: rustc names the nearest for a typo.
+/// A registered name is a type alias in one module of `arrakis`, so that rustc suggests the nearest for a typo.
 fn registered(text: &str, span: Span) -> syn::Result<(Ident, TokenStream)> {
     let ident = syn::parse_str::<Ident>(text).map_err(|_| {
         syn::Error::new(span, format!("`{text}` is not the name of a tool: names are like `logit_lens`"))

@@ -1,4 +1,4 @@
-//! What `#[hooked]` can sit on, and which names it can be given.
+//! Where `#[hooked]` can be used, and which names it accepts.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use syn::{Expr, FnArg, Ident, ImplItemFn, Local, Pat};
 use super::options::Options;
 use super::place::{is_variable, variables};
 
-/// A method with a body, neither `async` nor `const`.
+/// A method with a body that is neither `async` nor `const`.
 pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
     let method: ImplItemFn = syn::parse2(item).map_err(|error| {
         syn::Error::new(
@@ -27,7 +27,7 @@ pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
     if let Some(token) = &method.sig.constness {
         return Err(syn::Error::new(
             token.span,
-            "`#[hooked]` cannot go on a `const` method: sites are looked up when it runs; drop the `const`",
+            "`#[hooked]` cannot go on a `const` method: sites are looked up at run time; drop the `const`",
         ));
     }
     if !matches!(method.sig.inputs.first(), Some(FnArg::Receiver(_))) {
@@ -38,7 +38,7 @@ pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
     Ok(method)
 }
 
-/// Every name in `inputs(..)` is an argument, every name in `skip(..)` a variable.
+/// Checks that every name in `inputs(..)` is an argument, and every name in `skip(..)` a variable.
 pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()> {
     let arguments: Vec<String> =
         method.sig.inputs.iter().flat_map(argument).map(|name| name.unraw().to_string()).collect();
@@ -62,7 +62,7 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
     Ok(())
 }
 
-/// The names a `let` with a value makes sites of. Lengths of axes are no tensors, however they are taken apart.
+/// The names that a `let` with a value makes sites. The lengths of axes are not tensors, however they are destructured.
 pub(crate) fn site_names(local: &Local) -> Vec<Ident> {
     let Some(init) = &local.init else { return Vec::new() };
     match &*init.expr {
@@ -85,7 +85,7 @@ pub(crate) fn names_of(pat: &Pat) -> Vec<Ident> {
     }
 }
 
-/// The names of an argument, by which it can be made a site.
+/// The names of an argument that can become sites.
 fn argument(arg: &FnArg) -> Vec<Ident> {
     match arg {
         FnArg::Typed(typed) => names_of(&typed.pat),

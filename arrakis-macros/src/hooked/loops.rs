@@ -1,34 +1,34 @@
-//! `for` loops over the modules of a list: each item's path has its index.
+//! `for` loops over the modules of a list: the path of each item has its index.
 
 use quote::format_ident;
 use syn::{Expr, ExprForLoop, Ident, Pat, parse_quote};
 
 use super::place::{Names, Place, Segment};
 
-/// Methods after `enumerate()` that leave index and item together.
+/// Methods after `enumerate()` that keep index and item together.
 const AFTER_ENUMERATE: [&str; 7] = ["rev", "skip", "take", "step_by", "filter", "skip_while", "take_while"];
 
 /// What a loop runs over.
-#[allow(clippy::large_enum_variant, reason = "one a loop, never moved about")]
+#[allow(clippy::large_enum_variant, reason = "one per loop, rarely moved")]
 pub(crate) enum Looped {
-    /// A list's items, which are counted for it by a variable of ours.
+    /// The items of a list. We add a variable that counts them.
     Counted(Segment, Ident),
-    /// A list's items, counted by the loop itself; ours is a copy its body cannot shadow.
+    /// The items of a list that the loop itself counts. Our variable is a copy that the body cannot shadow.
     Enumerated { segment: Segment, index: Ident, ours: Ident, item: Pat },
-    /// Items of a list that have lost their index.
+    /// Items of a list whose index is lost.
     Indexless(Place),
-    /// No list of `self`.
+    /// Not a list of `self`.
     Other,
 }
 
-/// What to say of a list whose items lost their index.
+/// The error for a list whose items lost their index.
 pub(crate) fn needs_index(list: &str) -> String {
     format!(
         "the path of a site needs the index in `{list}`: write `for (i, item) in self.{list}.iter().enumerate()`, with `skip`, `take` or `rev` after it"
     )
 }
 
-/// What a loop runs over, by its expression and pattern.
+/// What a loop iterates over, from its expression and pattern.
 pub(crate) fn over(names: &Names, node: &ExprForLoop) -> Looped {
     let Some((list, methods)) = chain(names, &node.expr) else { return Looped::Other };
     let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
@@ -66,7 +66,7 @@ impl Looped {
         }
     }
 
-    /// Adds what counts to the loop.
+    /// Adds the counting to the loop.
     pub(crate) fn count(&self, node: &mut ExprForLoop) {
         match self {
             Self::Counted(_, ours) => {
@@ -94,7 +94,7 @@ fn chain(names: &Names, expr: &Expr) -> Option<(Segment, Vec<String>)> {
             methods.push(call.method.to_string());
             Some((list, methods))
         }
-        // A part of a list counts from elsewhere.
+        // A part of a list is counted from elsewhere.
         Expr::Index(index) if matches!(&*index.index, Expr::Range(_)) => {
             let (list, mut methods) = chain(names, &index.expr)?;
             methods.push("index".into());

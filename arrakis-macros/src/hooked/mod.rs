@@ -1,4 +1,4 @@
-//! `#[hooked]`: names the tensors of a forward function; the values pass through the runtime untouched.
+//! `#[hooked]` names the tensors of a forward function. Their values pass through the runtime unchanged.
 
 mod check;
 mod loops;
@@ -30,7 +30,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
     let statements = std::mem::take(&mut method.block.stmts);
     let body: syn::Block = syn::parse_quote!({ #(#inputs)* #(#statements)* });
     method.block = body;
-    // The rewritten `let` of a returned binding, and the tuples that fix evaluation order, are ours.
+    // The rewritten `let` of a returned binding, and the tuples that fix evaluation order, are our code.
     Ok(quote! {
         #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::match_single_binding, clippy::semicolon_if_nothing_returned)]
         #method

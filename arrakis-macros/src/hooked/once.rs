@@ -1,4 +1,4 @@
-//! One site, one tensor: a name that would mean several in one run is refused where it is bound.
+//! One tensor per site: a name that would mean several tensors in one run is refused where it is bound.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::check::site_names;
 use super::options::Options;
 use super::place::{is_mutable, variables};
 
-/// Refuses a site that is bound twice on one path, in what is repeated, without a value, or changed afterwards.
+/// Refuses a site that is bound twice on one path, in repeated code, without a value, or changed afterwards.
 pub(crate) fn check(options: &Options, method: &ImplItemFn) -> syn::Result<()> {
     let mut changed = Changed::default();
     changed.visit_block(&method.block);
@@ -39,7 +39,7 @@ impl Paths<'_> {
         let skip = format!("list it in `#[hooked(skip({plain}))]`");
         let problem = if let Some(repeated) = self.repeated {
             Some(format!(
-                "`{plain}` is bound in {repeated}, so the site `{plain}` would mean a tensor for each turn; {skip}, or bind it in a method of the module that is looped over"
+                "`{plain}` is bound in {repeated}, so the site `{plain}` would mean one tensor per iteration; {skip}, or bind it in a method of the module that is looped over"
             ))
         } else if self.seen.contains(&plain) {
             Some(format!(
@@ -47,7 +47,7 @@ impl Paths<'_> {
             ))
         } else if mutable && self.changed.contains(&plain) {
             Some(format!(
-                "`{plain}` is changed after it is bound, so the site `{plain}` would hold its first value alone; {skip}, and bind its last value to a name of its own"
+                "`{plain}` is changed after it is bound, so the site `{plain}` would hold its first value alone; {skip}, and bind its last value to another name"
             ))
         } else {
             None
@@ -62,7 +62,8 @@ impl Paths<'_> {
         self.error.get_or_insert(syn::Error::new(name.span(), problem));
     }
 
-    /// One of several ways on, of which a run takes one: what it saw, none where it leaves for good.
+    /// One of several branches, of which a run takes one. Returns the sites it bound, or `None` if it returns or
+    /// breaks.
     fn branch(&mut self, visit: impl FnOnce(&mut Self), leaves: bool) -> BTreeSet<String> {
         let before = self.seen.clone();
         visit(self);

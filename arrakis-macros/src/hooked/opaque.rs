@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::{Expr, ExprCall, Ident};
 
-/// An error for each `.forward..(` among a macro's tokens, which are not ours to rewrite.
+/// An error for each `.forward..(` among a macro's tokens, which we cannot rewrite.
 pub(crate) fn forwards_in(tokens: &TokenStream) -> Vec<syn::Error> {
     let mut errors = Vec::new();
     let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
@@ -16,8 +16,9 @@ pub(crate) fn forwards_in(tokens: &TokenStream) -> Vec<syn::Error> {
         let [TokenTree::Punct(dot), TokenTree::Ident(name), TokenTree::Group(arguments)] = three else { continue };
         let called = dot.as_char() == '.' && arguments.delimiter() == Delimiter::Parenthesis;
         if called && name.to_string().starts_with("forward") {
-            let message =
-                format!("a `{name}` inside a macro gives its sites no path: bind its result with a `let` before");
+            let message = format!(
+                "a `{name}` inside a macro gives its sites no path: bind its result with a `let` before the macro"
+            );
             errors.push(syn::Error::new(name.span(), message));
         }
     }

@@ -1,4 +1,4 @@
-//! The words inside `#[hooked(...)]`: `inputs(a, b)` and `skip(x)`.
+//! The options of `#[hooked(...)]`: `inputs(a, b)` and `skip(x)`.
 
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -24,7 +24,7 @@ impl Options {
         }
     }
 
-    /// Whether an argument is to be a site.
+    /// Whether an argument becomes a site.
     pub(crate) fn has_input(&self, name: &Ident) -> bool {
         self.inputs.iter().any(|input| input.unraw() == name.unraw())
     }
@@ -34,7 +34,7 @@ impl Options {
         !name.to_string().starts_with('_') && !self.skips(name)
     }
 
-    /// Whether a variable is left out by name.
+    /// Whether a variable is listed in `skip`.
     pub(crate) fn skips(&self, name: &Ident) -> bool {
         self.skip.iter().any(|skipped| skipped.unraw() == name.unraw())
     }

@@ -1,4 +1,4 @@
-//! Which part of `self` an expression is, and which variables stand for one.
+//! Which part of `self` an expression denotes, and which variables denote one.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{Expr, Ident, Index, Member, Pat};
 
-/// Methods whose result is the same part of `self`, for the path of a site.
+/// Methods whose result is the same part of `self`, as far as the path of a site is concerned.
 const TRANSPARENT: [&str; 7] = ["as_ref", "as_mut", "as_deref", "as_deref_mut", "unwrap", "expect", "clone"];
 
 /// What the receiver of a `forward` is.
@@ -16,15 +16,15 @@ pub(crate) enum Place {
     Own,
     /// A part of `self`, by its path.
     Part(Segment),
-    /// Made on the spot, no part of `self`: `Relu::new()`.
+    /// A new value that is not part of `self`: `Relu::new()`.
     Fresh,
-    /// An item of a list whose index is lost: the list's name, and where it was lost.
+    /// An item of a list whose index is lost: the list's name, and the place where it was lost.
     Indexless(String, Box<Expr>),
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
-/// A path such as `blocks.{}.attn`, with what goes into its holes.
+/// A path such as `blocks.{}.attn`, with the values for its holes.
 #[derive(Clone)]
 pub(crate) struct Segment {
     text: String,
@@ -38,7 +38,7 @@ impl Segment {
         quote!(::std::format_args!(#text #(, #holes)*))
     }
 
-    /// The path as it is written.
+    /// The path as the user writes it.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -74,7 +74,7 @@ impl Names {
         found.map_or(Place::Unknown, |(_, place)| place.clone())
     }
 
-    /// Which part of `self` an expression is.
+    /// Which part of `self` an expression denotes.
     pub(crate) fn place(&self, expr: &Expr) -> Place {
         match expr {
             Expr::Path(path) if path.path.is_ident("self") => Place::Own,
@@ -103,7 +103,7 @@ impl Names {
         }
     }
 
-    /// The variables of a pattern, which stand for what they are bound to.
+    /// The variables of a pattern, which denote what they are bound to.
     pub(crate) fn bind(&mut self, pat: &Pat, place: &Place) {
         match pat {
             Pat::Ident(ident) if is_variable(&ident.ident) => self.0.push((ident.ident.clone(), place.clone())),
@@ -127,7 +127,7 @@ impl Names {
         }
     }
 
-    /// The same, of a pattern and the expression it takes apart.
+    /// The same for a pattern and the expression that it destructures.
     pub(crate) fn bind_to(&mut self, pat: &Pat, expr: &Expr) {
         match (pat, expr) {
             (Pat::Tuple(pats), Expr::Tuple(exprs)) if pats.elems.len() == exprs.elems.len() => {
@@ -156,7 +156,7 @@ fn member(member: &Member) -> String {
     }
 }
 
-/// Whether an index can be written twice and mean the same.
+/// Whether an index can be written twice with the same meaning.
 fn is_steady(index: &Expr) -> bool {
     match index {
         Expr::Lit(_) | Expr::Path(_) => true,
@@ -167,7 +167,7 @@ fn is_steady(index: &Expr) -> bool {
     }
 }
 
-/// In a pattern, `None` and `LIMIT` are no variables.
+/// In a pattern, `None` and `LIMIT` are not variables.
 pub(crate) fn is_variable(name: &Ident) -> bool {
     !name.unraw().to_string().starts_with(char::is_uppercase)
 }

@@ -44,7 +44,7 @@ impl<'a> Rewrite<'a> {
         Self { options, names: Names::default(), errors: Vec::new() }
     }
 
-    /// All mistakes met on the way, as one error.
+    /// All mistakes found, as one error.
     pub(crate) fn finish(self) -> syn::Result<()> {
         match self.errors.into_iter().reduce(|mut all, next| {
             all.combine(next);
@@ -65,7 +65,7 @@ impl<'a> Rewrite<'a> {
             .collect()
     }
 
-    /// What is bound by the conditions of an `if` or `while`, each part seeing the ones before it.
+    /// What the conditions of an `if` or `while` bind. Each part sees the ones before it.
     fn condition(&mut self, condition: &mut Expr) {
         match condition {
             Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => {
@@ -81,7 +81,7 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// The segment a `forward` enters; none where it stays in this scope.
+    /// The segment that a `forward` enters; `None` if it stays in this scope.
     fn segment(&mut self, call: &ExprMethodCall) -> Option<Segment> {
         let name = match &*call.receiver {
             Expr::Path(path) => path.path.get_ident().cloned(),
@@ -96,7 +96,7 @@ impl<'a> Rewrite<'a> {
             Place::Unknown if name.as_ref().is_some_and(|name| self.options.skips(name)) => return None,
             Place::Unknown => {
                 let skip = name.map_or_else(String::new, |name| {
-                    format!("; if it is no part of `self`, list it in `#[hooked(skip({name}))]`")
+                    format!("; if it is not part of `self`, list it in `#[hooked(skip({name}))]`")
                 });
                 let message = format!(
                     "the path of a site needs to know which field of `self` this is: call `self.field.{}(..)`, or bind the field with `let`, `if let`, `match` or `for`{skip}",
@@ -197,7 +197,7 @@ impl VisitMut for Rewrite<'_> {
         let first = call.args.first().map(|first| self.names.place(first));
         if let (Some(Place::Part(part)), Some(name)) = (first, opaque::forward_by_path(call)) {
             let message =
-                format!("call it as a method, `self.{}.{name}(..)`: that is where a path comes from", part.text());
+                format!("call it as a method, `self.{}.{name}(..)`: the call gives its sites their path", part.text());
             self.errors.push(syn::Error::new_spanned(&call.func, message));
         }
         visit_mut::visit_expr_call_mut(self, call);
@@ -217,7 +217,7 @@ impl VisitMut for Rewrite<'_> {
 
 /// The call with its arguments evaluated first and its segment entered around it.
 ///
-/// Arguments that run nothing stay where they are: moving them would lose a reborrow or a closure's types.
+/// Arguments that run no module stay in place: moving them would lose a reborrow or a closure's types.
 fn entered(call: &ExprMethodCall, segment: &Segment) -> Expr {
     let (receiver, method, turbofish, segment) = (&call.receiver, &call.method, &call.turbofish, segment.tokens());
     let (mut names, mut values, mut arguments): (Vec<Ident>, Vec<&Expr>, Vec<Expr>) = Default::default();
