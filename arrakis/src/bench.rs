@@ -1,4 +1,4 @@
-//! The bench: a model, where its runs are kept, and the tools to look at it with.
+//! The bench: a model, the folder of its runs, and the tools to study it with.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,24 +15,24 @@ use crate::error::{Error, Result};
 use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
 use crate::tools::Tool;
 
-/// Where records go when no folder is named.
+/// The folder of records if none is named.
 const SAVE_DIR: &str = "experiments";
 
-/// A model and the folder its experiments are recorded in; what every experiment takes as `&Bench`.
+/// A model and the folder in which its experiments are recorded. Every experiment takes a `&Bench`.
 ///
-/// It can be shared by threads; the runs of each are recorded side by side.
+/// Threads can share it; the runs of all threads are recorded.
 pub struct Bench {
     model: HookedTransformer,
     store: Store,
     seed: u64,
     facts: OnceLock<ModelFacts>,
     last: Mutex<Option<Run>>,
-    /// A save folder that goes with the bench.
+    /// A temporary save folder that is removed with the bench.
     _own_folder: Option<TempDir>,
 }
 
 impl Bench {
-    /// A bench for this model, which saves to `experiments` and has seed 0.
+    /// A bench for this model. It saves to `experiments` and has seed 0.
     pub fn new(model: HookedTransformer) -> Self {
         Self {
             model,
@@ -44,8 +44,8 @@ impl Bench {
         }
     }
 
-    /// A bench for the model that ships with the crate, which saves to a folder that is removed with the bench:
-    /// for tests and first steps, with no file and no network.
+    /// A bench for the model that ships with the crate. It saves to a temporary folder that is removed with the bench.
+    /// Meant for tests and first steps: it needs no file and no network.
     ///
     /// # Errors
     ///
@@ -56,13 +56,13 @@ impl Bench {
         Ok(Self { _own_folder: Some(folder), ..bench })
     }
 
-    /// Saves records and figures below this folder, which is made when first needed.
+    /// Saves records and figures below this folder, which is created when first needed.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
         Self { store: Store::new(folder), ..self }
     }
 
-    /// The seed of experiments that name none of their own.
+    /// The seed of experiments that name no seed.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -83,34 +83,33 @@ impl Bench {
         &self.store
     }
 
-    /// The seed of the experiment that runs on this thread, else the bench's.
+    /// The seed of the experiment that runs on this thread, or else the bench's.
     pub fn current_seed(&self) -> u64 {
         context::current_seed().unwrap_or(self.seed)
     }
 
-    /// Random numbers from [`Bench::current_seed`]: the same ones each time it is called.
+    /// Random numbers seeded with [`Bench::current_seed`]: the same numbers on each call.
     pub fn rng(&self) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(self.current_seed())
     }
 
-    /// Makes a tool for the model.
+    /// Builds a tool for the model.
     ///
     /// # Errors
     ///
-    /// Where the model lacks what the tool needs.
+    /// An error if the model lacks something the tool needs.
     pub fn tool<T: Tool>(&self) -> Result<T> {
         T::new(&self.model)
     }
 
-    /// The versions of an experiment, oldest first: one for each combination of inputs it was run with.
+    /// The versions of an experiment, oldest first: one for each combination of inputs it ran with.
     ///
-    /// `name` is the function's name, or its full path. A name means a function of this program first; where two of
-    /// its own share it, give the path.
+    /// `name` is the function's name or its full path. A name means a function of this program first. If two of its
+    /// functions share the name, give the path.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownExperiment`], naming the nearest;
-    /// [`Error::AmbiguousExperiment`]; [`Error::Read`].
+    /// [`Error::UnknownExperiment`] naming the nearest, [`Error::AmbiguousExperiment`], [`Error::Read`].
     pub fn list_versions(&self, name: &str) -> Result<Vec<Version>> {
         Ok(self.readable(name)?.versions())
     }
@@ -129,20 +128,19 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or
-    /// [`Error::BadRecord`].
+    /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or [`Error::BadRecord`].
     pub fn runs(&self, name: &str, version: impl AsRef<str>) -> Result<Vec<Record>> {
         self.readable(name)?.of_version(name, version.as_ref())
     }
 
-    /// What the latest call on this bench left, of whichever thread: its record, figures, verdict and profile.
+    /// What the latest call on this bench left, on any thread: its record, figures, verdict and profile.
     ///
-    /// An experiment that calls others ends after them, and a call that only fills in tools leaves nothing.
+    /// An experiment that calls others ends after them. A call that only fills in tools leaves nothing.
     pub fn last(&self) -> Option<Run> {
         self.latest().clone()
     }
 
-    /// The runs of an experiment; files that are not read as records are named on stderr and left alone.
+    /// The runs of an experiment. Files that cannot be read as records are reported on stderr and left as they are.
     fn readable(&self, name: &str) -> Result<Runs> {
         let runs = self.store.runs(name)?;
         for file in &runs.unreadable {

@@ -1,7 +1,7 @@
-//! The calls that are running on this thread, outermost first.
+//! The running calls of this thread, outermost first.
 //!
-//! Attributes that could not be joined when they were expanded (one was imported under another name)
-//! are calls of one function inside each other: the inner one joins the frame of the outer one.
+//! An attribute imported under another name cannot be merged with the others when it is expanded. Both then become
+//! nested calls of one function, and the inner call joins the frame of the outer one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,9 +12,9 @@ use crate::experiment::{Record, Run};
 pub(crate) struct Frame {
     /// The function's full path.
     pub(crate) function: String,
-    /// Which attributes have joined, one bit each.
+    /// Which attributes have joined, one bit for each.
     pub(crate) attributes: u8,
-    /// The record as the call began it; written where the call is logged.
+    /// The record as of the start of the call; written if the call is logged.
     pub(crate) record: Option<Record>,
     pub(crate) logged: bool,
     /// What the call has left so far.
@@ -27,14 +27,14 @@ thread_local! {
     static FRAMES: RefCell<Vec<Rc<RefCell<Frame>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The frame of a call, and whether this call opened it; closed when dropped.
+/// The frame of a call, and whether this call opened it. Closed when dropped.
 pub(crate) struct Entered {
     pub(crate) frame: Rc<RefCell<Frame>>,
     pub(crate) opened: bool,
 }
 
 impl Entered {
-    /// Joins the innermost frame where it is this function's and has none of these attributes yet.
+    /// Joins the innermost frame if it belongs to this function and has none of these attributes yet.
     pub(crate) fn new(function: String, attributes: u8) -> Self {
         FRAMES.with_borrow_mut(|frames| {
             if let Some(top) = frames.last().filter(|top| joins(&top.borrow(), &function, attributes)) {

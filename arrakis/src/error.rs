@@ -1,4 +1,4 @@
-//! Everything that can go wrong in this crate: what, where, and how to fix it.
+//! Every error of this crate. Each says what is wrong, where, and how to fix it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use arrakis_models::ground::nearest::did_you_mean;
 
 use crate::fmt::short;
 
-/// The result of anything that can fail here; an attribute's own failures arrive as its error.
+/// The result of anything that can fail in this crate. An attribute's own failures use its error type too.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an experiment could not be run, recorded, drawn or judged.
+/// The reason why an experiment could not be run, recorded, drawn or judged.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The model, its run or its files.
+    /// An error of the model, a run or its files.
     #[error(transparent)]
     Models(#[from] arrakis_models::Error),
     /// A tool was asked for something it cannot do.
@@ -22,26 +22,26 @@ pub enum Error {
     Tool {
         /// The tool's registered name, such as `head_detector`.
         tool: &'static str,
-        /// What was asked, and what would be right.
+        /// What was asked, and what is valid.
         problem: String,
     },
-    /// A value of a type that is not a tool, made of things that do not fit together.
+    /// A value of a type that is not a tool, built from parts that do not fit together.
     #[error("`{of}`: {problem}")]
     Value {
         /// The type, such as `Metric`.
         of: &'static str,
-        /// What was given, and what would be right.
+        /// What was given, and what is valid.
         problem: String,
     },
-    /// No tool of that name.
+    /// No tool has that name.
     #[error("no tool `{asked}`{} `arrakis tools` lists them all", did_you_mean(nearest.as_deref(), ";"))]
     UnknownTool {
         /// What was asked for.
         asked: String,
-        /// The registered name most like it.
+        /// The registered name nearest to it.
         nearest: Option<String>,
     },
-    /// A tool met a number that is not finite, of which no answer can be made.
+    /// A tool met a number that is not finite, so it cannot give an answer.
     #[error("{tool}: {what} is {value} at {place}: {fix}")]
     NotFinite {
         /// The tool's name.
@@ -50,7 +50,7 @@ pub enum Error {
         what: String,
         /// NaN or an infinity.
         value: f64,
-        /// The first place it stands.
+        /// The first place where it occurs.
         place: String,
         /// What to do.
         fix: String,
@@ -60,9 +60,9 @@ pub enum Error {
     UnknownExperiment {
         /// What was asked for.
         asked: String,
-        /// Where it was looked for.
+        /// The folder that was searched.
         folder: PathBuf,
-        /// The recorded name most like it.
+        /// The recorded name nearest to it.
         nearest: Option<String>,
     },
     /// A name that two functions share.
@@ -80,7 +80,7 @@ pub enum Error {
         experiment: String,
         /// What was asked for.
         asked: String,
-        /// The recorded version most like it.
+        /// The recorded version nearest to it.
         nearest: Option<String>,
     },
     /// A text that cannot be the version of any experiment.
@@ -89,12 +89,12 @@ pub enum Error {
         /// The text.
         asked: String,
     },
-    /// A file among the records that is not read as one.
+    /// A file among the records that cannot be read as one.
     #[error("cannot read the record `{}`: {problem}", path.display())]
     BadRecord {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
     /// A value of a record that is not of the type asked for.
@@ -104,41 +104,41 @@ pub enum Error {
         what: String,
         /// The type.
         wanted: &'static str,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
     /// A file or folder that cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A file or folder that cannot be written.
     #[error("cannot write `{}`: {source}; is the folder there and writable?", path.display())]
     Write {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The save folder refused a record; the record is kept elsewhere.
+    /// The save folder could not be written; the record was saved elsewhere.
     #[error("cannot write the record to `{}`: {source}; the record is kept at `{}`: make the folder writable and move it there", folder.display(), kept.display())]
     RecordRescued {
-        /// Where it should have gone.
+        /// The folder it was meant for.
         folder: PathBuf,
-        /// Where it is.
+        /// The file it is in.
         kept: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A crate that `arrakis new` cannot write.
+    /// `arrakis new` cannot write the crate.
     #[error("cannot make the crate `{}`: {problem}", folder.display())]
     NewCrate {
-        /// Which was asked for.
+        /// The folder that was requested.
         folder: PathBuf,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is valid.
         problem: String,
     },
     /// A figure's parts do not fit together.
@@ -166,7 +166,7 @@ pub enum Error {
     FigureValue {
         /// The plot kind.
         kind: &'static str,
-        /// Which number, and what would be right.
+        /// Which number, and what is valid.
         problem: String,
     },
     /// A statistical test cannot use its sample.
@@ -176,47 +176,47 @@ pub enum Error {
         test: &'static str,
         /// What is wrong.
         problem: String,
-        /// What would be right.
+        /// How to fix it.
         fix: String,
     },
-    /// A sample without the spread a test needs.
+    /// A sample lacks the spread that a test needs.
     #[error("`{test}` is degenerate: {problem}; {fix}")]
     Degenerate {
         /// The test.
         test: &'static str,
         /// What does not vary.
         problem: String,
-        /// What would be right.
+        /// How to fix it.
         fix: String,
     },
-    /// A claim that cannot be judged as it stands.
+    /// A claim that cannot be judged as it is.
     #[error("claim `{statement}`: {problem}; {fix}")]
     Claim {
-        /// What is claimed.
+        /// The claim.
         statement: String,
         /// What is wrong.
         problem: String,
-        /// What would be right.
+        /// How to fix it.
         fix: String,
     },
     /// Too few null draws for any observation to support the claim.
     #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", short(*smallest), short(*alpha))]
     TooFewDraws {
-        /// Asked for, or given.
+        /// The number of draws that was requested or given.
         draws: usize,
-        /// The smallest p-value they can give.
+        /// The smallest p-value that they can give.
         smallest: f64,
-        /// The claim's α after its comparisons.
+        /// The claim's α, corrected for its comparisons.
         alpha: f64,
-        /// How many draws would do.
+        /// How many draws suffice.
         needed: usize,
     },
     /// A hypothesis that cannot be judged.
     #[error("the hypothesis of `{function}`: {problem}")]
     Hypothesis {
-        /// Whose.
+        /// The function.
         function: String,
-        /// What is missing, and what would be right.
+        /// What is missing, and what is valid.
         problem: String,
     },
 }

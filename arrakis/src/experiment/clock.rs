@@ -7,7 +7,7 @@ pub(super) fn now() -> String {
     stamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// The moment so long after 1970.
+/// The time this long after 1970.
 fn stamp(since_1970: Duration) -> String {
     let (days, seconds) = (since_1970.as_secs() / 86_400, since_1970.as_secs() % 86_400);
     let (year, month, day) = date(days);
@@ -15,7 +15,7 @@ fn stamp(since_1970: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since_1970.subsec_micros())
 }
 
-/// Without `-` and `:`, for file names; its order is the order in time.
+/// Without `-` and `:`, for file names. The names sort by time.
 pub(super) fn compact(stamp: &str) -> String {
     stamp.replace(['-', ':'], "")
 }

@@ -1,4 +1,4 @@
-//! What differs between two records: inputs, surroundings, outcome.
+//! The differences between two records: inputs, environment, outcome.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use super::Record;
 /// One value that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where in the record, such as `arguments.layer`.
+    /// Its path in the record, such as `arguments.layer`.
     pub path: String,
-    /// In the first record; `null` where absent.
+    /// The value in the first record; `null` if absent.
     pub before: Value,
-    /// In the second.
+    /// The value in the second record.
     pub after: Value,
 }
 
-/// Parts that differ between any two runs and say nothing.
+/// Parts that differ between any two runs and so say nothing.
 const OF_EVERY_RUN: [&str; 5] = ["id", "version", "started", "duration_secs", "digest"];
 
 /// Every value that differs, in the order of the first record's fields.

@@ -1,4 +1,4 @@
-//! What a run depends on beside its inputs: the commit, the lock file, the versions.
+//! What a run depends on besides its inputs: the commit, the lock file, the versions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json;
 
-/// The state of the git work tree a function was compiled from.
+/// The state of the git work tree that a function was compiled from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Git {
     /// The commit's hash.
@@ -18,18 +18,18 @@ pub struct Git {
     pub dirty: bool,
 }
 
-/// Looked up once a process for each package folder.
+/// Looked up once per process for each package folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) git: Option<Git>,
     /// SHA-256 of `Cargo.lock`, in hex.
     pub(crate) lock: Option<String>,
-    /// `arrakis`, `burn`, `rustc`.
+    /// The versions of `arrakis`, `burn` and `rustc`.
     pub(crate) versions: BTreeMap<String, String>,
 }
 
 impl Environment {
-    /// The environment of the package in `folder`, as it was when first asked for.
+    /// The environment of the package in `folder`, as it was when first requested.
     pub(crate) fn of(folder: &str) -> Self {
         static KNOWN: Mutex<BTreeMap<String, Environment>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

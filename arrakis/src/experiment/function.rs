@@ -1,6 +1,6 @@
-//! The function an experiment is, as it stands in its file.
+//! The function of an experiment, as it is in its file.
 
-/// A function under an attribute, as it stands in its file.
+/// A function under an attribute, as it is in its file.
 #[derive(Debug)]
 pub struct Function {
     /// `module_path!()`.

@@ -1,8 +1,8 @@
-//! The records of experiments: what was run, on what, and what came of it.
+//! The records of experiments: what was run, on what, and with which outcome.
 //!
-//! A [`Record`] is one call of a function under `#[log_experiment]`. Its version is a hash of the inputs
-//! alone, so equal inputs have equal versions and every run of them is kept beside the others. A
-//! [`Store`] is a folder of records, one write-once JSON file each.
+//! A [`Record`] is one call of a function under `#[log_experiment]`. Its version is a hash of the inputs alone, so
+//! equal inputs have equal versions, and every run of a version is kept. A [`Store`] is a folder of records, one
+//! write-once JSON file for each.
 
 mod clock;
 mod diff;

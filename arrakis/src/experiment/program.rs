@@ -1,4 +1,4 @@
-//! The crates of the running program: a name asked for in a program means a function of its own first.
+//! The crates of the running program. In a program, a name means one of its own functions first.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 
 static CALLED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-/// Notes that a function of this module was called: its crate is part of this program.
+/// Records that a function of this module was called: its crate is part of this program.
 pub(crate) fn note(module: &'static str) {
     CALLED.lock().unwrap_or_else(PoisonError::into_inner).insert(crate_of(module));
 }
 
-/// The crates whose experiments were called, and the one the executable is named for.
+/// The crates whose experiments were called, and the crate that the executable is named after.
 pub(super) fn own_crates() -> BTreeSet<String> {
     let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let executable = std::env::current_exe().ok().and_then(|path| crate_of_executable(&path));
@@ -25,7 +25,7 @@ fn crate_of(path: &str) -> &str {
     path.split("::").next().unwrap_or(path)
 }
 
-/// `name_movers` of `target/debug/name-movers`, and of a test's `name_movers-0123456789abcdef`.
+/// `name_movers` for `target/debug/name-movers`, and for a test's `name_movers-0123456789abcdef`.
 fn crate_of_executable(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let is_hash = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -33,13 +33,13 @@ fn crate_of_executable(path: &Path) -> Option<String> {
     Some(name.replace('-', "_"))
 }
 
-/// Keeps the runs of the function that a bare name means: the program's own, else the only one there is.
+/// Keeps the runs of the function that a bare name means: the program's own, or else the only one.
 ///
-/// A name that an attribute gives may be shared on purpose; a function's own name may not.
+/// A name given by an attribute may be shared on purpose; a function's own name may not.
 ///
 /// # Errors
 ///
-/// [`Error::AmbiguousExperiment`] where two functions of the program have the name, or none of its own and two others.
+/// [`Error::AmbiguousExperiment`] if two functions of the program have the name, or none of its own and two others.
 pub(super) fn keep_the_one_meant(asked: &str, records: &mut Vec<Record>, own: &BTreeSet<String>) -> Result<()> {
     let has_own_name = |record: &Record| record.function.rsplit("::").next() == Some(record.name.as_str());
     let functions: BTreeSet<String> =
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_executable_is_named_for_its_crate() {
+    fn an_executable_is_named_after_its_crate() {
         let name = |path: &str| crate_of_executable(Path::new(path)).unwrap();
         assert_eq!(name("target/debug/name-movers"), "name_movers");
         assert_eq!(name("target/debug/deps/attributes-5e0052857f36b2d9"), "attributes");

@@ -1,4 +1,4 @@
-//! One run of an experiment: its inputs, its surroundings, its outcome.
+//! One run of an experiment: its inputs, environment and outcome.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,15 +12,15 @@ use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The result; `null` for none. Read it as a type with [`Record::result`].
+    /// The result; `null` if there is none. Read it as a type with [`Record::result`].
     Ok(Value),
-    /// The function returned an error: its message.
+    /// The message of the error that the function returned.
     Error(String),
-    /// The function panicked: its message.
+    /// The message of the panic in the function.
     Panic(String),
 }
 
@@ -39,38 +39,38 @@ pub struct ModelFacts {
     pub fingerprint: String,
     /// SHA-256 of the config, in hex.
     pub config: String,
-    /// The device, as said aloud.
+    /// The device, with its details.
     pub device: String,
     /// The element type of the weights.
     pub dtype: String,
 }
 
 impl ModelFacts {
-    /// `cpu`, `gpu`, `cuda:0`: the device without its details.
+    /// The device without its details: `cpu`, `gpu`, `cuda:0`.
     pub fn device_kind(&self) -> &str {
         self.device.split(' ').next().unwrap_or_default()
     }
 }
 
-/// One run. Written once, never changed; [`Record::is_intact`] tells whether it was.
+/// One run. It is written once and never changed; [`Record::is_intact`] checks this.
 ///
-/// A field added here carries `#[serde(default)]`, so that records from before it can be read.
+/// A field added here gets `#[serde(default)]`, so that older records can be read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The format of its JSON, [`FORMAT`](super::FORMAT) where this code wrote it.
+    /// The format of its JSON; [`FORMAT`](super::FORMAT) if this code wrote it.
     #[serde(default = "super::seal::first_format")]
     pub format: u32,
     /// Unique to this run: version, time, and eight digits.
     pub id: String,
     /// The hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
     pub version: Version,
-    /// The experiment: the function's name, or the one the attribute gives.
+    /// The experiment: the function's name, or the name that the attribute gives.
     pub name: String,
     /// The function's full path.
     pub function: String,
     /// The function's text, with its comments and attributes.
     pub source: String,
-    /// SHA-256 of its tokens, layout and comments aside, in hex.
+    /// SHA-256 of its tokens, without layout and comments, in hex.
     pub source_hash: String,
     /// The file it is in.
     pub file: String,
@@ -80,11 +80,11 @@ pub struct Record {
     pub package: String,
     /// That package's version.
     pub package_version: String,
-    /// SHA-256 of `Cargo.lock`, where one was found.
+    /// SHA-256 of `Cargo.lock`, if one was found.
     pub lock: Option<String>,
     /// Versions of `arrakis`, `burn` and `rustc`.
     pub versions: BTreeMap<String, String>,
-    /// The commit, where there was one.
+    /// The commit, if there is one.
     pub git: Option<Git>,
     /// Arguments by name, in order; read one as a type with [`Record::argument`].
     pub arguments: Map<String, Value>,
@@ -94,32 +94,32 @@ pub struct Record {
     pub seed: u64,
     /// The attribute's tags.
     pub tags: Vec<String>,
-    /// Ids of the records that were open when this one was, outermost first.
+    /// Ids of the records whose calls were running when this one started, outermost first.
     pub parents: Vec<String>,
-    /// When the run began, UTC, RFC 3339.
+    /// The start of the run, UTC, RFC 3339.
     pub started: String,
     /// Wall-clock seconds in the function's body.
     pub duration_secs: f64,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What to know before trusting it: arguments that are in the version by their type alone, and what failed
-    /// after the body (a figure, the judging of the claim).
+    /// Warnings to read before trusting it: arguments of which only the type enters the version, and failures after the
+    /// body (a figure, the judging of the claim).
     pub problems: Vec<String>,
-    /// Files of its figures, relative to the save folder where they are inside it.
+    /// The files of its figures. Those inside the save folder have paths relative to it.
     pub figures: Vec<String>,
-    /// Where its time and memory went.
+    /// The time and memory it took, by scope and site.
     pub profile: Option<Profile>,
-    /// What became of its claim.
+    /// The verdict on its claim.
     pub verdict: Option<Verdict>,
     /// SHA-256 of its JSON without this field, in hex.
     pub digest: String,
-    /// The JSON it was read from, where this code would write it otherwise.
+    /// The JSON it was read from, if this code would write it differently.
     #[serde(skip)]
     pub(crate) written: Option<Box<Value>>,
 }
 
 impl Record {
-    /// A call of this function that begins now; what it was given and what comes of it are still to be said.
+    /// The record of a call that starts now. Inputs and outcome are filled in later.
     pub(crate) fn of(function: &Function) -> Self {
         let environment = Environment::of(function.folder);
         Self {
@@ -140,14 +140,14 @@ impl Record {
         }
     }
 
-    /// The record with the version its inputs have, and an id of its own.
+    /// The record with the version of its inputs and a unique id.
     pub(crate) fn with_version(mut self) -> Self {
         self.version = self.version_of_inputs();
         self.id = unique_id(&self.version, &self.started);
         self
     }
 
-    /// The hash of the inputs as they stand here: never of the time, the surroundings or the outcome.
+    /// The hash of the inputs. The time, environment and outcome do not enter it.
     pub fn version_of_inputs(&self) -> Version {
         let inputs = json!({
             "function": self.function,
@@ -161,11 +161,11 @@ impl Record {
         Version::of_inputs(&inputs)
     }
 
-    /// The result, as the type the function returned (inside its `Result`).
+    /// The result, as the type that the function returned (inside its `Result`).
     ///
     /// # Errors
     ///
-    /// [`Error::RecordValue`] where the run failed, or the result is of another type.
+    /// [`Error::RecordValue`] if the run failed, or the result is of another type.
     pub fn result<T: DeserializeOwned>(&self) -> Result<T> {
         let refuse =
             |problem: String| Error::RecordValue { what: "result".into(), wanted: std::any::type_name::<T>(), problem };
@@ -176,11 +176,11 @@ impl Record {
         }
     }
 
-    /// An argument, as the type the function took.
+    /// An argument, as the type that the function took.
     ///
     /// # Errors
     ///
-    /// [`Error::RecordValue`] where there is none of that name, or it is of another type.
+    /// [`Error::RecordValue`] if no argument has that name, or it is of another type.
     pub fn argument<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let refuse = |problem: String| Error::RecordValue {
             what: format!("argument `{name}`"),
@@ -193,7 +193,7 @@ impl Record {
     }
 }
 
-/// Version, moment, and digits that no other record of this or another process has.
+/// Version, time, and digits that no other record of this or another process has.
 fn unique_id(version: &Version, started: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -224,7 +224,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_version_is_of_the_inputs_and_the_id_of_the_run() {
+    fn the_version_depends_on_the_inputs_and_the_id_on_the_run() {
         let (first, second) = (record(0), record(0));
         assert_eq!(first.version, second.version);
         assert_ne!(first.id, second.id);

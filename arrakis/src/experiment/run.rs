@@ -1,4 +1,4 @@
-//! What one call left.
+//! What one call leaves.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use super::Record;
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
 
-/// What one call of an experiment left; [`Bench::last`](crate::Bench::last) has that of the latest.
+/// What one call of an experiment left. [`Bench::last`](crate::Bench::last) returns that of the latest call.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Run {
-    /// The record, where the call was under `#[log_experiment]`.
+    /// The record, if the call was under `#[log_experiment]`.
     pub record: Option<Record>,
     /// The files of its figures.
     pub figures: Vec<PathBuf>,

@@ -1,19 +1,19 @@
-//! How a record is sealed, and how code that is older or newer than the record reads it.
+//! How a record is sealed, and how older or newer code reads it.
 //!
-//! The digest covers the JSON in the file, not what the structs of this code make of it: a field that was
-//! added or removed since leaves it as it is. Fields that this code does not know are kept.
+//! The digest covers the JSON in the file, not the structs of this code. A field that was added or removed since then
+//! does not invalidate it, and fields that this code does not know are kept.
 
 use serde_json::Value;
 
 use super::format::FORMAT;
 use super::{Record, json as lossless};
 
-/// Records from before there was a number are of the first format.
+/// Records without a format number are of the first format.
 pub(super) fn first_format() -> u32 {
     1
 }
 
-/// Why a file among the records is not read as one.
+/// The reason why a file among the records cannot be read as one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -23,18 +23,16 @@ pub enum Problem {
         /// The format in the file.
         format: u64,
     },
-    /// Intact, with a value this code does not know.
-    #[error(
-        "it is as it was written, but this program does not know a value in it ({problem}); update Arrakis to read it"
-    )]
+    /// An intact record with a value that this code does not know.
+    #[error("it is intact, but this program does not know a value in it ({problem}); update Arrakis to read it")]
     NewerContents {
         /// The value, as serde names it.
         problem: String,
     },
-    /// The digest is another.
+    /// The digest differs.
     #[error("it was changed after it was written; restore the file, or move it away")]
     Changed,
-    /// Anything else: not JSON, not a record, not readable.
+    /// Any other problem: not JSON, not a record, not readable.
     #[error("it is not a record ({problem}); restore the file, or move it away")]
     NotARecord {
         /// What is wrong.
@@ -49,11 +47,11 @@ impl Problem {
 }
 
 impl Record {
-    /// The record in the JSON of a file, which may come from older or newer code.
+    /// Reads a record from the JSON of a file, which older or newer code may have written.
     ///
     /// # Errors
     ///
-    /// A [`Problem`] where it has a newer format, was changed, or is not a record.
+    /// A [`Problem`] if it has a newer format, was changed, or is not a record.
     pub fn from_json(json: &Value) -> Result<Self, Problem> {
         if let Some(format) = json["format"].as_u64().filter(|format| *format > u64::from(FORMAT)) {
             return Err(Problem::NewerFormat { format });
@@ -67,12 +65,12 @@ impl Record {
         }
     }
 
-    /// Whether the record is as it was written.
+    /// Whether the record is unchanged since it was written.
     pub fn is_intact(&self) -> bool {
         self.digest == digest_of(&self.to_json())
     }
 
-    /// The record as strict JSON: what it was read from, with what was changed since.
+    /// The record as strict JSON: the JSON it was read from, with later changes.
     pub fn to_json(&self) -> Value {
         let now = self.known();
         let Some(written) = &self.written else { return now };
@@ -86,7 +84,7 @@ impl Record {
         self
     }
 
-    /// Keeps the JSON it was read from where this code would write it otherwise.
+    /// Keeps the JSON it was read from, if this code would write it differently.
     fn keeping(mut self, json: &Value) -> Self {
         self.written = (self.known() != *json).then(|| Box::new(json.clone()));
         self
@@ -107,7 +105,7 @@ fn digest_of(json: &Value) -> String {
     lossless::digest(&lossless::canonical(&contents))
 }
 
-/// What was written, except where this code's view of it changed from `then` to `now`.
+/// The JSON as written, except where this code's view of it changed from `then` to `now`.
 fn merged(written: Option<&Value>, then: Option<&Value>, now: Option<&Value>) -> Option<Value> {
     match (written, then, now) {
         (written, then, now) if then == now => written.cloned(),
@@ -178,13 +176,13 @@ mod tests {
         );
         assert_eq!(
             problem(by_other_code(|json| json["outcome"] = json!({"skipped": "cached"}))),
-            "it is as it was written, but this program does not know a value in it \
+            "it is intact, but this program does not know a value in it \
              (unknown variant `skipped`, expected one of `ok`, `error`, `panic`); update Arrakis to read it"
         );
     }
 
     #[test]
-    fn what_was_changed_or_never_was_a_record_is_told_apart() {
+    fn changed_records_and_files_that_are_not_records_are_told_apart() {
         let mut changed = record(0).sealed().to_json();
         changed["seed"] = 1.into();
         assert_eq!(Record::from_json(&changed), Err(Problem::Changed));

@@ -1,4 +1,4 @@
-//! A folder of records: one folder an experiment, one write-once JSON file a run.
+//! A folder of records: one folder per experiment, one write-once JSON file per run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,18 +10,18 @@ use arrakis_models::ground::nearest::nearest_alike;
 use super::{Problem, Record, Version, program};
 use crate::error::{Error, Result};
 
-/// The records below one folder.
+/// The records below a folder.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
 }
 
-/// A file among the records that is not read as one. It is left as it is.
+/// A file among the records that cannot be read as one. It is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
-    /// Why not.
+    /// The reason.
     pub problem: Problem,
 }
 
@@ -45,17 +45,17 @@ impl Store {
         &self.folder
     }
 
-    /// Where the records of an experiment are.
+    /// The folder of an experiment's records.
     pub fn folder_of(&self, name: &str) -> PathBuf {
         self.folder.join(file_name(name))
     }
 
-    /// Writes a record aside, then gives it its name; a file of that name is never touched.
+    /// Writes a record under a temporary name, then renames it. An existing file is never touched.
     ///
     /// # Errors
     ///
-    /// [`Error::RecordRescued`] where the folder refuses: the record is then in the temporary folder.
-    /// [`Error::Write`], of the folder, where that refuses too.
+    /// [`Error::RecordRescued`] if the folder cannot be written: the record is then in the temporary folder.
+    /// [`Error::Write`], of the folder, if that cannot be written either.
     pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the folder is there and cannot be read.
+    /// [`Error::Read`] if the folder exists but cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names = BTreeSet::new();
         for path in entries(&self.folder)?.into_iter().filter(|path| path.is_dir()) {
@@ -80,13 +80,13 @@ impl Store {
 
     /// Every run of an experiment, by its name or its function's full path.
     ///
-    /// A name means a function of this program first: one in a crate whose experiments it called, or in the
-    /// crate its executable is named for. Else it means the only function of that name.
+    /// A name means a function of this program first: one in a crate whose experiments it called, or in the crate that
+    /// its executable is named after. Otherwise it means the only function of that name.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownExperiment`] where there is none, naming the nearest; [`Error::AmbiguousExperiment`]
-    /// where two functions of the program have the name, or none of its own and two others; [`Error::Read`].
+    /// [`Error::UnknownExperiment`] naming the nearest, [`Error::AmbiguousExperiment`] if two functions of the program
+    /// have the name, or none of its own and two others, and [`Error::Read`].
     pub fn runs(&self, asked: &str) -> Result<Runs> {
         let name = asked.rsplit("::").next().unwrap_or(asked);
         let mut runs = read_folder(&self.folder_of(name))?;
@@ -115,8 +115,7 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownVersion`] where there is none, naming the nearest; [`Error::BadRecord`] where there
-    /// is a file of it that cannot be read.
+    /// [`Error::UnknownVersion`] naming the nearest, [`Error::BadRecord`] if a file of the version cannot be read.
     pub fn of_version(self, experiment: &str, version: &str) -> Result<Vec<Record>> {
         let versions = self.versions();
         let found: Vec<Record> = self.records.into_iter().filter(|record| record.version.as_ref() == version).collect();
@@ -143,7 +142,7 @@ fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes a record into the temporary folder: into a folder of its own where the usual one is another user's.
+/// Writes a record into the temporary folder; into a new folder there if the usual one belongs to another user.
 fn rescue(record: &Record, text: &str) -> std::io::Result<PathBuf> {
     let name = file_name(&record.name);
     let usual = std::env::temp_dir().join("arrakis-rescued").join(&name);
@@ -153,7 +152,7 @@ fn rescue(record: &Record, text: &str) -> std::io::Result<PathBuf> {
     })
 }
 
-/// Names of files are letters, digits, `_`, `-` and `.`.
+/// File names consist of letters, digits, `_`, `-` and `.`.
 pub(crate) fn file_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' }
@@ -180,7 +179,7 @@ fn read(path: &Path) -> Result<Record, Problem> {
     Record::from_json(&serde_json::from_str(&text).map_err(|error| Problem::not_a_record(&error))?)
 }
 
-/// The paths in a folder, sorted; none where there is no folder.
+/// The paths in a folder, sorted; empty if the folder does not exist.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = |source| Error::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
@@ -194,7 +193,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The name that begins as the one asked for, as a version cut short does; else the one most like it, where one is like it at all.
+/// The name that starts with the given text, such as a shortened version; otherwise the most similar name, if one is
+/// similar.
 fn nearest(asked: &str, known: &[impl AsRef<str>]) -> Option<String> {
     let mut names = known.iter().map(AsRef::as_ref);
     if let Some(longer) = names.find(|name| !asked.is_empty() && name.starts_with(asked)) {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_neighbour_is_reported_and_harms_nothing() {
+    fn a_bad_file_is_reported_and_changes_nothing() {
         let (_folder, store) = store();
         let good = record(0).sealed();
         store.write(&good).unwrap();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_lead_to_the_nearest() {
+    fn unknown_names_suggest_the_nearest() {
         let (folder, store) = store();
         store.write(&record(0).sealed()).unwrap();
         let error = store.runs("swep").unwrap_err().to_string();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_refuses_is_named_and_the_record_is_kept() {
+    fn a_folder_that_cannot_be_written_is_named_and_the_record_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let blocked = folder.path().join("blocked");
         fs::write(&blocked, "a file, not a folder").unwrap();

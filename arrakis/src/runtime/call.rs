@@ -1,4 +1,4 @@
-//! One call of an experiment: its tools, its body, and all that is kept of it.
+//! One call of an experiment: its tools, its body, and everything that is kept of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::hypothesis::{Claim, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{self, Profile};
 
-/// Draws of the null where the attribute names no number: enough for α = 0.05.
+/// Number of null draws if the attribute gives none: enough for α = 0.05.
 const DRAWS: usize = 199;
 
 /// The bit of `#[use_tools]`.
@@ -29,7 +29,7 @@ const TOOLS: u8 = 1;
 pub struct PlotOptions {
     /// The figure's title.
     pub title: Option<String>,
-    /// Where its files go, instead of the save folder.
+    /// The folder of its files, instead of the save folder.
     pub dir: Option<PathBuf>,
 }
 
@@ -37,11 +37,11 @@ pub struct PlotOptions {
 pub struct Hypothesis<'a> {
     /// The claim.
     pub claim: Claim,
-    /// What it is compared with.
+    /// The null it is compared with.
     pub null: NullMaker<'a>,
 }
 
-/// The claim of a function before its attribute's options fill it.
+/// The claim of a function before the attribute's options are filled in.
 pub fn claim(metric: &str, null: &str) -> Claim {
     Claim { metric: metric.into(), null: null.into(), draws: DRAWS, ..Claim::default() }
 }
@@ -70,13 +70,13 @@ type Inputs = Vec<(&'static str, Shown)>;
 
 /// Runs a function's body with its tools and figure, and keeps what its attributes ask for.
 ///
-/// A body that returns an error or panics is recorded and its error or panic goes on. What fails after
-/// the body (an empty figure, a claim that cannot be judged, a record that cannot be saved) is an error
-/// here, except after a body that failed itself: then it is said on stderr, and the body's error goes on.
+/// A body that returns an error or panics is recorded, and its error or panic goes on. After the body, an empty figure,
+/// a claim that cannot be judged and a record that cannot be saved are errors. If the body itself failed, they are
+/// reported on stderr and the body's error goes on.
 ///
 /// # Errors
 ///
-/// No bench, a tool that cannot be made, and what fails after the body.
+/// No bench, a tool that cannot be built, and failures after the body.
 pub fn call<'a, T, R>(
     bench: Result<&'a Bench>,
     call: Call<'a>,
@@ -107,13 +107,13 @@ pub fn call<'a, T, R>(
     }
 }
 
-/// A call between its beginning and its end.
+/// A call between its start and its end.
 struct Running<'a> {
     bench: &'a Bench,
     call: Call<'a>,
     claim: Option<(Claim, Null<'a>)>,
     entered: Entered,
-    /// Where this experiment's files go.
+    /// The folder of this experiment's files.
     folder: PathBuf,
     id: String,
 }
@@ -149,7 +149,7 @@ impl<'a> Running<'a> {
         if !self.call.profile {
             return (body(), None);
         }
-        // A failure of the device shows where its result is read.
+        // A failure of the device appears where its result is read.
         let (output, profile) = profile::measure(body, || drop(self.bench.model().device().sync()));
         (output, Some(profile))
     }
@@ -163,7 +163,7 @@ impl<'a> Running<'a> {
         error
     }
 
-    /// Draws, judges, writes; the first failure is the error.
+    /// Draws, judges and writes. The first failure is the error.
     fn finish(mut self, seen: Seen, figure: Figure, profile: Option<Profile>, secs: f64) -> Result<()> {
         let good = matches!(seen.outcome, Outcome::Ok(_));
         let mut failures = Vec::new();
@@ -207,7 +207,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Leaves the run on the bench and writes its record, where this is the outermost attribute of the call.
+    /// Leaves the run on the bench and writes its record, if this is the outermost attribute of the call.
     fn close(self, outcome: Outcome, secs: f64) -> Result<()> {
         if !self.entered.opened {
             return Ok(());
@@ -221,14 +221,14 @@ impl<'a> Running<'a> {
             written = self.bench.store().write(&record).map(drop);
             run.record = Some(record);
         }
-        // Filling in tools leaves nothing.
+        // A call that only fills in tools leaves nothing.
         if frame.attributes != TOOLS {
             self.bench.keep(run);
         }
         written
     }
 
-    /// The record with what the call came to and what it left.
+    /// The record with the outcome of the call and what it left.
     fn completed(&self, record: Record, run: &Run, outcome: Outcome, duration_secs: f64) -> Record {
         let saved = |profile: &Profile| Profile { spans: Vec::new(), ..profile.clone() };
         Record {
@@ -243,7 +243,7 @@ impl<'a> Running<'a> {
     }
 }
 
-/// The record of a call as it begins, with the options of `#[log_experiment]`.
+/// The record of a call at its start, with the options of `#[log_experiment]`.
 fn begun(bench: &Bench, function: &Function, inputs: Inputs, fill: Option<SetOptions<'_>>) -> Result<Record> {
     let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
     let mut record = Record {
@@ -260,13 +260,13 @@ fn begun(bench: &Bench, function: &Function, inputs: Inputs, fill: Option<SetOpt
     Ok(record.with_version())
 }
 
-/// The claim and its null as they stand before anything is measured.
+/// The claim and its null, before anything is measured.
 fn registered<'a>(hypothesis: Hypothesis<'a>, bench: &'a Bench) -> Result<(Claim, Null<'a>)> {
     hypothesis.claim.validate()?;
     Ok((hypothesis.claim, (hypothesis.null.make)(bench)?))
 }
 
-/// Which attributes a call has, one bit each.
+/// Which attributes a call has, one bit for each.
 fn attributes(call: &Call<'_>) -> u8 {
     let present = [call.tools, call.log.is_some(), call.plot.is_some(), call.profile, call.hypothesis.is_some()];
     present.iter().enumerate().map(|(bit, present)| u8::from(*present) << bit).sum()
@@ -278,7 +278,7 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     Ok(files::write_whole(&path, text)?)
 }
 
-/// A path inside the save folder is kept relative to it: the folder can be moved.
+/// A path inside the save folder is stored relative to it, so that the folder can be moved.
 fn inside(folder: &Path, path: &Path) -> String {
     path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
 }

@@ -1,15 +1,16 @@
-//! Debug text that is the same in every process: the entries of sets and maps in order, and no addresses.
+//! Debug text that is the same in every process: entries of sets and maps are sorted, and addresses are refused.
 
-/// Where addresses begin: no system maps the first page.
+/// The lowest possible address: no system maps the first page.
 const FIRST_ADDRESS: u128 = 4096;
 
-/// The text, the entries of its sets and maps sorted: a hash map prints them in another order in each process.
+/// The text with the entries of its sets and maps sorted, because a hash map prints them in another order in each
+/// process.
 ///
-/// Why it cannot be given is the error: the text depends on the process in a way that sorting does not remove.
+/// The error is the reason why the text depends on the process in a way that sorting does not remove.
 pub(super) fn stable(text: &str) -> Result<String, &'static str> {
     let mut reader = Reader { rest: text.chars().collect(), at: 0, bare: String::new() };
     let sorted = reader.group(None).map(|parts| parts.join(","));
-    // Text that does not nest, written by hand: all of it is looked at, none of it is sorted.
+    // Hand-written text whose brackets do not match. All of it is checked, none of it is sorted.
     let (sorted, bare) = sorted.map_or((text.to_owned(), text), |sorted| (sorted, reader.bare.as_str()));
     if has_address(bare) {
         return Err("its debug text holds an address, which differs between processes");
@@ -20,7 +21,7 @@ pub(super) fn stable(text: &str) -> Result<String, &'static str> {
     Ok(sorted)
 }
 
-/// Whether there is a `0x..` that could be a place in memory.
+/// Whether the text has a `0x..` that could be an address.
 fn has_address(text: &str) -> bool {
     text.split("0x").skip(1).any(|after| {
         let digits: String = after.chars().take_while(char::is_ascii_hexdigit).collect();
@@ -42,7 +43,7 @@ impl Reader {
         next
     }
 
-    /// The parts between commas, up to the bracket that closes them; `None` where brackets do not match.
+    /// The parts between commas, up to the bracket that closes them; `None` if the brackets do not match.
     fn group(&mut self, close: Option<char>) -> Option<Vec<String>> {
         let mut parts = vec![String::new()];
         loop {
@@ -66,7 +67,7 @@ impl Reader {
         }
     }
 
-    /// A group with its brackets; sorted where it is a set or a map, whose brace has no name before it.
+    /// A group with its brackets. It is sorted if it is a set or a map, whose brace has no name before it.
     fn inner(&mut self, open: char, before: &str) -> Option<String> {
         let before = before.trim_end();
         let nameless = open == '{' && (before.is_empty() || before.ends_with(':'));
@@ -101,7 +102,7 @@ impl Reader {
         }
     }
 
-    /// Whether the `'` just read begins a character: in text written by hand it may be an apostrophe.
+    /// Whether the `'` just read begins a character. In hand-written text it may be an apostrophe.
     fn is_char(&self) -> bool {
         self.rest.get(self.at) == Some(&'\\') || self.rest.get(self.at + 1) == Some(&'\'')
     }

@@ -1,4 +1,4 @@
-//! What a call came to: its value or its error, and the sample a claim is about.
+//! The outcome of a call: its value or error, and the sample that a claim is about.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -11,11 +11,11 @@ use crate::hypothesis::Sample;
 
 /// A `Result` is its value or its error.
 pub trait SplitResult<'a> {
-    /// What a success holds.
+    /// The type of a success.
     type Value;
-    /// What a failure holds.
+    /// The type of a failure.
     type Error;
-    /// Which it is.
+    /// Splits it into one of the two.
     fn split(&self) -> Result<&'a Self::Value, &'a Self::Error>;
 }
 
@@ -29,9 +29,9 @@ impl<'a, T, E> SplitResult<'a> for &Probe<'a, Result<T, E>> {
 
 /// Any other value is a success.
 pub trait SplitPlain<'a> {
-    /// What a success holds.
+    /// The type of a success.
     type Value;
-    /// The value.
+    /// Returns the value.
     fn split(&self) -> Result<&'a Self::Value, &'a Infallible>;
 }
 
@@ -42,7 +42,7 @@ impl<'a, T> SplitPlain<'a> for Probe<'a, T> {
     }
 }
 
-/// An error's message and those of its causes that it does not repeat.
+/// An error's message, with the messages of its causes that it does not repeat.
 pub trait DisplayMessage {
     /// The message.
     fn message(&self) -> String;
@@ -66,7 +66,7 @@ impl<T: Debug> DebugMessage for &Probe<'_, T> {
     }
 }
 
-/// An error that says nothing.
+/// An error without message and debug text.
 pub trait OpaqueMessage {
     /// Its type.
     fn message(&self) -> String;
@@ -78,7 +78,7 @@ impl<T> OpaqueMessage for Probe<'_, T> {
     }
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Seen {
     pub(super) outcome: Outcome,
@@ -96,7 +96,7 @@ impl Seen {
         Self { outcome: Outcome::Error(message), sample: None }
     }
 
-    /// With what the claim is about.
+    /// Adds the sample that the claim is about.
     #[must_use]
     pub fn measured(self, sample: Result<Sample>) -> Self {
         Self { sample: Some(sample), ..self }
@@ -123,7 +123,7 @@ pub(super) fn with_causes(error: &dyn StdError) -> String {
     message
 }
 
-/// Writes a call's result down; measures it where a claim is about it.
+/// Describes a call's result, and measures it if a claim is about it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __see {

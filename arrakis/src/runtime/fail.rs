@@ -1,4 +1,4 @@
-//! How a failure of ours leaves a function of any return type.
+//! How our own errors leave a function with any return type.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ impl<R> Fail<R> {
     }
 }
 
-/// As the error of a `Result` that our error converts into.
+/// As the error of a `Result`, if our error converts into it.
 pub trait FailByResult {
     /// The return type.
     type Output;
@@ -30,7 +30,7 @@ impl<T, E: From<Error>> FailByResult for &Fail<Result<T, E>> {
     }
 }
 
-/// As a panic with the error's message, where the return type has no room for it.
+/// As a panic with the error's message, if the return type cannot hold the error.
 pub trait FailByPanic {
     /// The return type.
     type Output;

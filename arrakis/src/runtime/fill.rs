@@ -1,4 +1,4 @@
-//! How the value of an attribute's option becomes the field it sets.
+//! How the value of an attribute's option is written into a field.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The bench of a call, from whatever `bench = ..` evaluates to.
+//! The bench of a call, from the value of `bench = ..`.
 
 use std::borrow::Borrow;
 use std::cell::RefCell;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::bench::Bench;
 use crate::error::{Error, Result};
 
-/// What can be given as `bench = ..`.
+/// Any value that can be given as `bench = ..`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a bench",
     label = "give a `Bench`, `&Bench`, `Arc<Bench>`, or a `Result` of one"
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 pub trait BenchSource {
     /// What holds the bench.
     type Holder: Borrow<Bench>;
-    /// The holder, where there is one.
+    /// The holder, if there is one.
     fn hold(self) -> Result<Self::Holder>;
 }
 
@@ -47,7 +47,7 @@ impl<S: BenchSource, E: Into<Error>> BenchSource for Result<S, E> {
     }
 }
 
-/// A bench for the time of a call, or why there is none.
+/// A bench for the duration of a call, or the reason why there is none.
 pub struct Held<H> {
     bench: Option<H>,
     error: RefCell<Option<Error>>,
@@ -62,11 +62,11 @@ impl<H: Borrow<Bench>> Held<H> {
         }
     }
 
-    /// The bench; the error is given once.
+    /// The bench. The error is returned once.
     ///
     /// # Errors
     ///
-    /// Why there is no bench.
+    /// The reason why there is no bench.
     pub fn lend(&self) -> Result<&Bench> {
         self.bench.as_ref().map(Borrow::borrow).ok_or_else(|| self.error.take().expect("BUG: a bench is lent once"))
     }

@@ -1,4 +1,4 @@
-//! What `#[test_hypothesis]` writes: the null, the measurement, and the test.
+//! What `#[test_hypothesis]` generates: the null, the measurement and the test.
 
 use std::cell::RefCell;
 
@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 use crate::experiment::Outcome;
 use crate::hypothesis::{IntoSample, Null, Sample, Verdict};
 
-/// A null that waits for its bench.
+/// A null that needs its bench.
 pub struct NullMaker<'a> {
     pub(super) make: Box<dyn FnOnce(&'a Bench) -> Result<Null<'a>> + 'a>,
 }
 
 /// A number, a sample, or a function of bench and seed.
 ///
-/// `How` keeps the impls for values and for functions apart; it is always inferred.
+/// `How` separates the impls for values and for functions. It is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a null",
     label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`"
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// What one draw of the null gives.
+/// The result of one draw of the null.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a draw of a null",
     label = "return `f64`, `f32`, or `arrakis::Result` of one"
@@ -79,7 +79,7 @@ pub trait Draw {
     ///
     /// # Errors
     ///
-    /// Where the measurement failed.
+    /// An error if the measurement failed.
     fn draw(self) -> Result<f64>;
 }
 
@@ -106,7 +106,7 @@ pub fn null<'a, How>(value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
     NullMaker { make: Box::new(|bench| value.into_null(bench)) }
 }
 
-/// A null that is drawn by a closure; the bound tells the closure its arguments.
+/// A null that a closure draws. The bound gives the closure its argument types.
 pub fn draws<'a, D: Draw + 'a>(draw: impl FnMut(&Bench, u64) -> D + 'a) -> NullMaker<'a> {
     null(draw)
 }
@@ -120,7 +120,7 @@ pub fn measure<T: IntoSample + Clone>(value: &T) -> Result<Sample> {
     value.clone().into_sample()
 }
 
-/// What `statistic = ..` says of a result.
+/// The result, measured by `statistic = ..`.
 ///
 /// # Errors
 ///
@@ -133,16 +133,16 @@ thread_local! {
     static LAST: RefCell<Option<Verdict>> = const { RefCell::new(None) };
 }
 
-/// Keeps a verdict for the test that waits for it.
+/// Keeps a verdict for the generated test, which reads it after the call.
 pub(super) fn keep(verdict: &Verdict) {
     LAST.with_borrow_mut(|last| *last = Some(verdict.clone()));
 }
 
-/// Calls the function and fails where its claim does not hold; prints the verdict either way.
+/// Calls the function and fails if its claim does not hold. Prints the verdict in both cases.
 ///
 /// # Panics
 ///
-/// Where the claim does not hold, or the function fails.
+/// If the claim does not hold, or the function fails.
 pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Seen) {
     LAST.take();
     let held = Held::of(bench);
@@ -150,7 +150,7 @@ pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Benc
     if let Outcome::Error(message) = call(bench).outcome {
         panic!("`{name}` failed: {message}");
     }
-    let verdict = LAST.take().unwrap_or_else(|| panic!("`{name}` came to no verdict"));
+    let verdict = LAST.take().unwrap_or_else(|| panic!("`{name}` reached no verdict"));
     println!("{verdict}");
     assert!(verdict.holds, "the claim of `{name}` does not hold\n{verdict}");
 }

@@ -1,4 +1,4 @@
-//! What the attributes call: each expands to one of these ordinary functions.
+//! The runtime of the attributes: each expands to a call of one of these ordinary functions.
 
 mod call;
 mod debug_text;

@@ -1,11 +1,11 @@
-//! How a value of any type is written down: by `Serialize`, else `Debug`, else its type's name.
+//! How a value of any type is written: by `Serialize`, else by `Debug`, else as its type's name.
 //!
-//! Method lookup removes one `&` at a time, so in `(&&&Probe(x)).show()` the impl for `&&Probe` is tried
-//! before the one for `&Probe` and that before the one for `Probe`. The bounds of each impl decide where
-//! lookup stops; a value of a generic type has the bounds its function writes.
+//! Method lookup removes one `&` at a time. In `(&&&Probe(x)).show()` it tries the impl for `&&Probe` before the one
+//! for `&Probe`, and that before the one for `Probe`. The bounds of each impl decide where lookup stops. A value of a
+//! generic type has the bounds that its function writes.
 //!
-//! A version is made of what is shown here, so equal values must be shown alike in every process. A value
-//! that cannot be is shown by its type, with the problem beside it.
+//! Versions are computed from what is written here, so equal values must be written alike in every process. A value for
+//! which this is impossible is written as its type, with the problem.
 
 use std::any::type_name;
 use std::fmt::Debug;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::debug_text;
 use crate::experiment::json as lossless;
 
-/// A value to be written down.
+/// A value to be written.
 pub struct Probe<'a, T>(pub &'a T);
 
 /// A value as JSON.
@@ -24,11 +24,11 @@ pub struct Probe<'a, T>(pub &'a T);
 pub struct Shown {
     /// The JSON.
     pub value: Value,
-    /// Why that is the type alone, where it is.
+    /// The reason why only the type is written, if that is so.
     pub problem: Option<Opaque>,
 }
 
-/// A value that is shown by its type alone.
+/// A value written as its type alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opaque {
     kind: &'static str,
@@ -36,7 +36,7 @@ pub struct Opaque {
 }
 
 impl Opaque {
-    /// What the record of a call says about such an argument.
+    /// The warning in the record about such an argument.
     pub(super) fn of_argument(&self, name: &str) -> String {
         let Self { kind, why } = self;
         format!("the argument `{name}` is in the version by its type alone, `{kind}`: {why}")
@@ -89,7 +89,7 @@ pub trait ShowType {
 
 impl<T> ShowType for Probe<'_, T> {
     fn show(&self) -> Shown {
-        // A value without bytes is its type: a function, a closure that captures nothing.
+        // A value without bytes is written as its type: a function, or a closure that captures nothing.
         if size_of::<T>() == 0 {
             return json!({"type": type_name::<T>()}).into();
         }
@@ -97,7 +97,7 @@ impl<T> ShowType for Probe<'_, T> {
     }
 }
 
-/// Writes a value down.
+/// Writes a value.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __show {
@@ -123,7 +123,7 @@ mod tests {
     #[derive(Debug)]
     struct Printed(#[allow(dead_code, reason = "read by Debug")] u8);
 
-    struct Silent(#[allow(dead_code, reason = "takes its place")] u8);
+    struct Silent(#[allow(dead_code, reason = "only its size matters")] u8);
 
     #[test]
     fn the_best_way_to_write_a_value_is_found() {

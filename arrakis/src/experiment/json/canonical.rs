@@ -1,4 +1,4 @@
-//! JSON as one text, whatever the order of its keys.
+//! JSON as one text, independent of the order of its keys.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};

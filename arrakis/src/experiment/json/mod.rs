@@ -1,4 +1,4 @@
-//! Strict JSON that loses no number: NaN and the infinities are `{"$float": "NaN"}`.
+//! Strict JSON that keeps every number: NaN and the infinities are written as `{"$float": "NaN"}`.
 
 mod canonical;
 mod read;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Any serialisable value, NaN and infinities kept. Map keys that are not strings become their JSON text; the
-/// entries of hash sets and hash maps are sorted.
+/// Converts any serialisable value, keeping NaN and infinities. Map keys that are not strings become their JSON text.
+/// The entries of hash sets and hash maps are sorted.
 ///
 /// # Errors
 ///
-/// Only what the value's own `Serialize` refuses.
+/// Only the errors of the value's own `Serialize`.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
     write::written(value)
 }
@@ -24,7 +24,7 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::E
 ///
 /// # Errors
 ///
-/// Where the value is not of the type asked for.
+/// An error if the value is not of the requested type.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
     T::deserialize(read::Lossless(value))
 }

@@ -1,4 +1,4 @@
-//! A serde deserializer over JSON values that gives back NaN and the infinities.
+//! A serde deserializer over JSON values that reads back NaN and the infinities.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
@@ -16,7 +16,7 @@ impl IntoDeserializer<'_, Error> for Lossless<'_> {
     }
 }
 
-/// The number behind `{"$float": ..}`.
+/// The number inside `{"$float": ..}`.
 fn marked(value: &Value) -> Option<f64> {
     let map = value.as_object().filter(|map| map.len() == 1)?;
     map.get(super::write::FLOAT)?.as_str()?.parse().ok()
@@ -87,7 +87,7 @@ impl<'de> Deserializer<'de> for Lossless<'_> {
     }
 }
 
-/// Keys that are no strings were written as their JSON text.
+/// Keys that are not strings are stored as their JSON text.
 macro_rules! from_text {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -96,7 +96,7 @@ macro_rules! from_text {
     )*};
 }
 
-/// A key of a map, which may stand for a number.
+/// A key of a map, which may represent a number.
 struct Key<'a>(&'a str);
 
 impl IntoDeserializer<'_, Error> for Key<'_> {

@@ -6,7 +6,7 @@ use serde::ser::{
 };
 use serde_json::{Error, Map, Value};
 
-/// The key that marks a float strict JSON cannot write.
+/// The key that marks a float that strict JSON cannot represent.
 pub(super) const FLOAT: &str = "$float";
 
 /// The serializer.
@@ -14,7 +14,7 @@ pub(super) struct Lossless;
 
 type Written = Result<Value, Error>;
 
-/// How the names of types begin whose entries are in another order in every process.
+/// Name prefixes of types whose entries are in another order in every process.
 const HASHED: [&str; 4] = [
     "std::collections::hash::set::HashSet<",
     "std::collections::hash::map::HashMap<",
@@ -22,12 +22,12 @@ const HASHED: [&str; 4] = [
     "hashbrown::map::HashMap<",
 ];
 
-/// How the names of types begin that serialise as what they hold.
+/// Name prefixes of types that serialise as their content.
 const WRAPPERS: [&str; 5] = ["&", "mut ", "alloc::boxed::Box<", "alloc::rc::Rc<", "alloc::sync::Arc<"];
 
-/// A value of any type; the entries of a hash set or map are sorted, so that equal ones are written alike.
+/// Writes a value of any type. The entries of a hash set or map are sorted, so that equal ones are written alike.
 ///
-/// A set inside a `#[serde(transparent)]` struct is not seen as one: serde shows only the struct.
+/// A set inside a `#[serde(transparent)]` struct is not recognised, because serde shows only the struct.
 pub(super) fn written<T: Serialize + ?Sized>(value: &T) -> Written {
     let written = value.serialize(Lossless)?;
     Ok(if is_hashed(std::any::type_name::<T>()) { in_order(written) } else { written })
