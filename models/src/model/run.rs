@@ -99,8 +99,7 @@ impl HookedTransformer {
     /// logits.
     ///
     /// `start` is `(layer, resid_pre)` with `resid_pre` `[batch, pos, d_model]` as captured at
-    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none
-    /// does.
+    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none does.
     ///
     /// # Errors
     ///

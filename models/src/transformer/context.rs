@@ -191,7 +191,7 @@ fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -
     if differs_alone(rope, positions, longest) {
         warn_once(
             "all rows of a batch are rotated for the length of its longest row, as in transformers; a shorter row would be \
-             rotated differently alone: run rows within the context the rotation was trained for apart from longer ones",
+             rotated differently alone: do not mix rows within the context the rotation was trained for with longer ones",
         );
     }
     for row in positions {
