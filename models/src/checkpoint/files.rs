@@ -178,7 +178,7 @@ impl Store {
 /// The message about a tensor that does not hold weights.
 pub(super) fn not_float(name: &str, held: &Entry) -> String {
     format!(
-        "not readable as weights: `{name}` holds {}, but only F64, F32, F16 and BF16 are read; dequantise the checkpoint first",
+        "not readable as weights: `{name}` holds {}, but only F64, F32, F16 and BF16 are read; a quantised checkpoint must be widened first",
         held.stored_as
     )
 }

@@ -71,7 +71,7 @@ pub fn config(json: Value) -> Result<TransformerConfig> {
         "is_encoder_decoder",
         true,
         false,
-        "an encoder-decoder has two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
+        "an encoder-decoder with cross attention has two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
     )?;
     let config = (family(hf.family())?.config)(&hf)?;
     config.check()?;
