@@ -3,11 +3,11 @@
 use super::{Registered, TOOLS};
 use crate::error::{Error, Result};
 
-/// The tool of a name.
+/// Looks up a tool by name.
 ///
 /// # Errors
 ///
-/// [`Error::UnknownTool`], naming the nearest.
+/// [`Error::UnknownTool`], with the nearest name.
 pub fn find(name: &str) -> Result<Registered> {
     let known: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     let found = TOOLS.iter().find(|tool| tool.name == name).copied();

@@ -1,7 +1,8 @@
-//! Tools: one question about a model each, one file each, in rooms by what is done to the model.
+//! Tools. Each one answers one question about a model and has a file of its own. Folders group them by what is done to
+//! the model.
 //!
-//! A tool is a struct that is built from a model. `#[use_tools]` fills in the arguments of a function by their
-//! types; [`Bench::tool`](crate::Bench::tool) makes one by hand. A tool of your own needs no more than this:
+//! A tool is a struct that is built from a model. `#[use_tools]` fills in a function's tool arguments by type;
+//! [`Bench::tool`](crate::Bench::tool) builds one by hand. A tool of your own needs only this:
 //!
 //! ```
 //! use arrakis::prelude::*;

@@ -1,20 +1,24 @@
-//! The registration of tools: one line each.
+//! The list of tools, one line for each.
 
 /// A tool of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registered {
-    /// Its name, which is also that of its file.
+    /// The tool's name, which is also its file's name.
     pub name: &'static str,
-    /// Its type.
+    /// The tool's type.
     pub kind: &'static str,
     /// What is done to the model.
     pub room: &'static str,
 }
 
-/// Declares rooms of tools. A line is the file, which is also the tool's name, its type, and after `with` the types a
-/// user writes to call it. The line declares the module, names the tool for `#[use_tools("..")]`, lists it, and puts
-/// its types into the prelude.
+/// Declares the tools, room by room. A line gives the tool's name (which is also its file), its type, and after `with`
+/// the types that a user writes to call it. The line:
+///
+/// - declares the module,
+/// - names the tool for `#[use_tools("..")]`,
+/// - lists it in `TOOLS`,
+/// - puts its types into the prelude.
 macro_rules! tools {
     ($($(#[$about:meta])* $room:ident { $($name:ident $kind:ident $(with [$($input:ident),+])?,)* })*) => {
         $(
@@ -29,7 +33,7 @@ macro_rules! tools {
 
         $($(pub use $room::$name::$kind;)*)*
 
-        /// Every tool by the name `#[use_tools("..")]` knows it by.
+        /// Every tool under the name that `#[use_tools("..")]` takes.
         #[allow(non_camel_case_types, reason = "the names are those of variables")]
         pub mod by_name {
             $($(
@@ -38,7 +42,7 @@ macro_rules! tools {
             )*)*
         }
 
-        /// What the prelude takes: every tool's type, and the types a user writes to call it.
+        /// What the prelude exports: every tool's type, and the types that a user writes to call it.
         pub mod all {
             $($(pub use super::$room::$name::{$kind $($(, $input)+)?};)*)*
         }
@@ -52,7 +56,7 @@ macro_rules! tools {
         #[cfg(test)]
         const OWN_NAMES: &[&str] = &[$($(<$kind as Tool>::NAME),*),*];
 
-        /// Hands every registered tool over, as a type.
+        /// Calls a generic function with the type of every registered tool.
         #[cfg(test)]
         macro_rules! each_tool {
             ($check:ident) => { $($($check::<$crate::tools::$kind>();)*)* };
@@ -97,7 +101,7 @@ mod tests {
         found
     }
 
-    /// Finite numbers and a panel that can be drawn, or an error that blames no number.
+    /// Checks that a reading has finite numbers and a panel that can be drawn, or an error that is not about NaN.
     fn is_sound(tool: &str, reading: &Reading) {
         let what = format!("{tool}, {}", reading.name);
         match &reading.numbers {
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn no_tool_makes_an_answer_of_a_number_that_is_not_finite() {
+    fn no_tool_turns_a_number_that_is_not_finite_into_an_answer() {
         fn check<T: Readings>() {
             for reading in readings::<T>(&not_finite(), &Cases::new()) {
                 let problem = reading.numbers.expect_err(&format!("{}, {} answered", T::NAME, reading.name));
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn no_tool_makes_an_answer_of_a_tie() {
+    fn no_tool_turns_a_tie_into_an_answer_that_is_not_finite() {
         fn check<T: Readings>() {
             for reading in readings::<T>(&fixture("gpt2"), &Cases::tie()) {
                 is_sound(T::NAME, &reading);

@@ -4,7 +4,7 @@ use arrakis_models::HookedTransformer;
 
 use crate::error::Result;
 
-/// Something that is built from a model, to look at it with.
+/// A way to look at a model: a struct that is built from it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an arrakis tool",
     label = "not a tool",
@@ -14,10 +14,10 @@ pub trait Tool: Sized {
     /// The name in messages, and in `#[use_tools("..")]` for the tools of this crate.
     const NAME: &'static str;
 
-    /// Makes the tool. A model is a handle: cloning it copies no weights.
+    /// Builds the tool. A model is a handle, so cloning it copies no weights.
     ///
     /// # Errors
     ///
-    /// Where the model lacks what the tool needs.
+    /// A model that lacks what the tool needs.
     fn new(model: &HookedTransformer) -> Result<Self>;
 }

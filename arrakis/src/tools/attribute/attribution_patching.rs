@@ -1,4 +1,4 @@
-//! Activation patching, estimated for all activations at once by a gradient.
+//! Activation patching, estimated for all activations at once with a gradient.
 
 use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Plan, SweepWork, progress, site};
 use burn::tensor::Tensor;
@@ -14,20 +14,21 @@ use crate::tools::{Metric, ScoreTable, Scores, Tool};
 ///
 /// # What it tells you
 ///
-/// For every head, stream position or neuron at once, about what the metric of a target run would be if that one
-/// activation took its value from a source run: the target's metric plus `(a_source - a_target) · ∂metric/∂a`, summed
-/// over what the score covers. Two forwards and one backward take the place of one forward for each activation.
+/// For every head, stream position or neuron, an estimate of a target run's metric if that one activation had its value
+/// from a source run. It is the target's metric plus `(a_source - a_target) · ∂metric/∂a`, summed over the elements
+/// that the score covers. All scores together cost two forward passes and one backward pass; patching costs one forward
+/// pass for each.
 ///
 /// # How to read it
 ///
 /// - [`Scores::change`] estimates what [`ActivationPatching`](crate::tools::ActivationPatching) measures.
-/// - Positive means that the source's value pushes the metric up.
+/// - A positive change means that the source's value raises the metric.
 ///
 /// # When it misleads
 ///
-/// - It is a tangent: where the metric bends (saturated attention, the norms' effect on large patches of the stream) it
-///   can be far off or of the wrong sign. Early `resid_pre` is worst.
-/// - Confirm the top few by patching.
+/// - It is a linear approximation. Where the metric is not linear (saturated attention, norms under large patches of
+///   the stream) it can be far off or have the wrong sign. Early `resid_pre` is worst.
+/// - Confirm the highest scores by patching.
 ///
 /// # Example
 ///
@@ -63,19 +64,19 @@ impl Tool for AttributionPatching {
 }
 
 impl AttributionPatching {
-    /// The prompts that would be patched from; `.into(..)` names those patched into.
+    /// Takes the source prompts; `.into(..)` takes the target prompts.
     pub fn from(&self, source: impl IntoTokens) -> PatchFrom<'_, Self> {
         PatchFrom::new(self, &self.model, source)
     }
 }
 
-/// Each prompt of a batch counts equally; its own scores are kept.
+/// Each prompt of a batch counts equally, and its own scores are kept.
 impl PatchInto<'_, AttributionPatching> {
-    /// Heads (`attn.z`, summed over positions), `[layer][head]`.
+    /// Estimates patching each head (`attn.z`, summed over positions): `[layer][head]`.
     ///
     /// # Errors
     ///
-    /// A metric that does not fit or has no gradient, numbers that are not finite.
+    /// A metric that does not fit the prompts or has no gradient, numbers that are not finite.
     pub fn heads(&self, metric: &Metric) -> Result<Scores> {
         let heads = (0..self.model().config().n_heads).collect();
         self.scores(metric, site::z, self.layers(), heads, |scores, layer| {
@@ -83,7 +84,7 @@ impl PatchInto<'_, AttributionPatching> {
         })
     }
 
-    /// Heads at each position, `[layer and head][position]`.
+    /// Estimates patching each head at each position: `[layer and head][position]`.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl PatchInto<'_, AttributionPatching> {
         )
     }
 
-    /// The stream entering each block at each position, `[layer][position]`.
+    /// Estimates patching the stream entering each block at each position: `[layer][position]`.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl PatchInto<'_, AttributionPatching> {
         })
     }
 
-    /// Neurons (`mlp.post`, summed over positions), `[layer][neuron]`.
+    /// Estimates patching each neuron (`mlp.post`, summed over positions): `[layer][neuron]`.
     ///
     /// # Errors
     ///
@@ -136,7 +137,8 @@ impl PatchInto<'_, AttributionPatching> {
         (0..self.model().config().n_layers).collect()
     }
 
-    /// Scores at one site of every block; `read` gives those of a row, `[prompt][column]` in one list.
+    /// Scores at one site of every block. `read` returns the changes of one row of the table, `[prompt][column]` in one
+    /// list.
     fn scores<P: Place>(
         &self,
         metric: &Metric,
@@ -149,7 +151,7 @@ impl PatchInto<'_, AttributionPatching> {
         let (prompts, width) = (self.target.batch(), columns.len());
         let mut per_prompt = Vec::with_capacity(rows.len() * width);
         for row in &rows {
-            // The metric is a mean over prompts: a prompt's own share of it is as many times larger.
+            // The gradient is that of the mean over prompts: a prompt's own change is `prompts` times larger.
             let changes = read(&scores, row)?;
             let cell = |column: usize| {
                 let change = |prompt: usize| changes[prompt * width + column] * prompts as f64;
@@ -178,7 +180,7 @@ impl PatchInto<'_, AttributionPatching> {
         Ok((Elementwise { source, target: outcome.cache, gradients }, baseline))
     }
 
-    /// Two forwards, whatever the number of scores; the backward counts as none.
+    /// Two forward passes for any number of scores; the backward pass is not counted.
     fn work(&self, scores: usize) -> SweepWork {
         let one = self.layers().len() * self.target.batch() * self.target.pos();
         SweepWork {
@@ -194,7 +196,7 @@ fn units(metric: &Metric) -> String {
     format!("estimated {}", metric.units())
 }
 
-/// Two runs' activations and a gradient, multiplied where asked for.
+/// Two runs' activations and the gradient, multiplied on demand.
 struct Elementwise {
     source: ActivationCache,
     target: ActivationCache,
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_patch_moves_the_metric_as_told() {
+    fn a_small_patch_moves_the_metric_as_estimated() {
         let model = fixture("llama");
         let (metric, step) = (Metric::logit_diff(63, 25), 0.01f32);
         let tool = AttributionPatching::new(&model).unwrap();

@@ -21,21 +21,21 @@ use crate::tools::{Layer, Metric, ScoreTable, Tool};
 ///
 /// # What it tells you
 ///
-/// How much the embeddings, each head, each MLP and the biases write along the direction the unembedding reads, with the
-/// final norm's scale frozen at this run's. Its weight and bias, and the norms some models put on what a block adds, are
-/// included.
+/// How much the embeddings, each head, each MLP and the biases write along the direction that the unembedding reads,
+/// with the final norm's scale frozen at this run's value. The final norm's weight and bias are included, and so are
+/// the norms that some models apply to the output of attention and MLP.
 ///
 /// # How to read it
 ///
-/// - Contributions are in nats and add up to the logit: it is an error if they do not.
-/// - Positive pushes the answer up.
-/// - Where logits are capped, contributions are to the logit before the cap ([`Attribution::before_softcap`]).
+/// - Contributions are in nats and add up to the logit. If they do not, the tool returns an error.
+/// - A positive contribution raises the answer's logit.
+/// - If the model caps its logits, contributions are to the logit before the cap ([`Attribution::before_softcap`]).
 ///
 /// # When it misleads
 ///
-/// - It sees direct paths only: a head that matters through later heads shows nothing.
-/// - What one part writes another may erase (MLP 0 and the last MLPs).
-/// - For a single logit a push on all tokens alike counts, which a difference removes.
+/// - It sees direct paths only. A head that acts through later heads scores near zero.
+/// - A later part may erase what an earlier one wrote (MLP 0 and the last MLPs).
+/// - A single logit also counts a push on all tokens alike. A difference of two logits removes it.
 ///
 /// # Example
 ///
@@ -64,13 +64,13 @@ pub struct DirectLogitAttribution {
 /// A logit, or a difference of two, taken apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
-    /// The logit or logit difference, in nats; the mean over prompts where there are several.
+    /// The logit or logit difference in nats, averaged over prompts.
     pub total: f64,
-    /// For each prompt, `[prompt]`.
+    /// The same for each prompt, in nats: `[prompt]`.
     pub total_per_prompt: Vec<f64>,
     /// Whether the model caps its logits, so that `total` is the value before the cap.
     pub before_softcap: bool,
-    /// In the order the model computes them; their sum is `total`.
+    /// The contributions in the order the model computes them, `[component]`; their sum is `total`.
     pub components: Vec<Contribution>,
 }
 
@@ -85,7 +85,7 @@ impl Tool for DirectLogitAttribution {
 impl DirectLogitAttribution {
     /// Every component's contribution to [`Metric::logit`] or [`Metric::logit_diff`], at the metric's position.
     ///
-    /// Every prompt has its own final norm, and is run alone.
+    /// Each prompt has its own scale of the final norm, so it is run alone.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl DirectLogitAttribution {
         })
     }
 
-    /// Each head's contribution, `[layer][head]`.
+    /// Each head's contribution in nats: `[layer][head]`.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl DirectLogitAttribution {
         self.components(prompts, metric)?.heads()
     }
 
-    /// Each neuron's contribution in one layer, `[layer][neuron]` of one row. The MLP's output bias belongs to no neuron.
+    /// Each neuron's contribution in one layer, in nats: `[1][neuron]`. The MLP's output bias belongs to no neuron.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl DirectLogitAttribution {
         ScoreTable::of_prompts(Self::NAME, UNITS, vec![layer], neurons, per_prompt)
     }
 
-    /// Takes a reading of each prompt, run alone.
+    /// Runs each prompt alone and collects what `read` makes of the run.
     fn each<T>(
         &self,
         tokens: &Tokens,
@@ -200,7 +200,7 @@ impl Attribution {
     ///
     /// # Errors
     ///
-    /// None for what [`DirectLogitAttribution::components`] gives.
+    /// None for an attribution from [`DirectLogitAttribution::components`].
     pub fn heads(&self) -> Result<ScoreTable> {
         let heads: Vec<&Contribution> =
             self.components.iter().filter(|part| part.layer.is_some() && part.head.is_some()).collect();

@@ -1,4 +1,4 @@
-//! The residual stream, taken apart.
+//! The residual stream as a sum of named parts.
 
 mod residuals;
 mod stack;
@@ -14,7 +14,7 @@ use crate::tools::Tool;
 use crate::tools::shared::stream::Stream;
 use crate::tools::shared::{common, finite};
 
-/// What was written into the residual stream, and by whom, as tensors.
+/// What each component writes into the residual stream, as tensors.
 ///
 /// # What it tells you
 ///
@@ -23,15 +23,15 @@ use crate::tools::shared::{common, finite};
 ///
 /// # How to read it
 ///
-/// - Every method of [`Residuals`] gives a [`ResidStack`], `[component, batch, pos, d_model]` with a label a component.
-/// - Decompositions sum to the stream exactly, so a projection of the parts is the parts of the projection.
-/// - A depth is a layer: the stream that enters it. `-1` is the stream that leaves the last block.
+/// - Decompositions are [`ResidStack`]s: `[component, batch, pos, d_model]`, with a label for each component.
+/// - They sum to the stream exactly, so a linear projection of the stream is the sum of its projected parts.
+/// - A depth is given as a layer and means the stream entering it. `-1` means the stream leaving the last block.
 ///
 /// # When it misleads
 ///
 /// - A large part may be cancelled by a later one.
-/// - [`Residuals::logit_attrs`] of raw weights leaves out the final norm's own weight, as `TransformerLens` does: fold it
-///   in first, or use [`DirectLogitAttribution`](crate::tools::DirectLogitAttribution).
+/// - [`Residuals::logit_attrs`] leaves out the final norm's own weight, as `TransformerLens` does. Fold it in first, or
+///   use [`DirectLogitAttribution`](crate::tools::DirectLogitAttribution).
 ///
 /// # Example
 ///
@@ -68,7 +68,7 @@ pub enum Parts {
     Mlp,
 }
 
-/// At which places [`Residuals::accumulated_resid`] reads the stream.
+/// Where [`Residuals::accumulated_resid`] reads the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depths {
     /// Before each block.
@@ -78,25 +78,25 @@ pub enum Depths {
     BlocksAndMiddles,
 }
 
-/// What [`Residuals::stack_head_results`] lists beside the heads.
+/// What [`Residuals::stack_head_results`] lists after the heads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Remainder {
     /// Nothing.
     #[default]
     Without,
-    /// A last component `remainder`, everything that is not a head.
+    /// A last component, `remainder`: everything that no head wrote.
     With,
 }
 
-/// The norm that [`Residuals::apply_ln`] passes components through.
+/// The norm that [`Residuals::apply_ln`] applies to components.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NormBefore {
-    /// The final norm, in front of the unembedding.
+    /// The final norm, before the unembedding.
     #[default]
     Unembedding,
-    /// The norm in front of a layer's attention.
+    /// The norm before a layer's attention.
     Attention(usize),
-    /// The norm in front of a layer's MLP.
+    /// The norm before a layer's MLP.
     Mlp(usize),
 }
 
@@ -113,7 +113,8 @@ impl ResidualDecomposition {
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, an architecture whose stream is not a sum (it says why), a stream that is not finite.
+    /// A prompt that does not fit the model, an architecture whose stream is not a sum (the error says why), a stream
+    /// that is not finite.
     pub fn run(&self, prompts: impl IntoTokens) -> Result<Residuals> {
         let tokens = prompts.into_tokens(&self.model)?;
         let stream = Stream::run(Self::NAME, &self.model, tokens, None)?;
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_moves_nowhere_from_a_point_to_itself() {
+    fn a_stream_does_not_move_between_a_site_and_itself() {
         let run = ResidualDecomposition::new(&fixture("llama")).unwrap().run(PROMPT).unwrap();
         assert_eq!(run.movement("blocks.0.resid_post", "blocks.1.resid_pre").unwrap(), [[0.0; 5]]);
         assert!(run.movement("blocks.0.resid_pre", "blocks.0.resid_post").unwrap()[0].iter().all(|moved| *moved > 0.0));

@@ -16,7 +16,7 @@ use crate::tools::{Layer, Metric, Scores, Tool};
 ///
 /// # What it tells you
 ///
-/// How much the metric needs a head (`attn.z`) or a neuron (`mlp.post`) on these prompts, all paths counted.
+/// How much the metric depends on a head (`attn.z`) or a neuron (`mlp.post`) on these prompts, over all paths.
 ///
 /// # How to read it
 ///
@@ -25,9 +25,9 @@ use crate::tools::{Layer, Metric, Scores, Tool};
 ///
 /// # When it misleads
 ///
-/// - Zero is far from anything the model ever sees, so zeroing also breaks what it should leave alone: prefer a mean or
-///   a resample.
-/// - Later parts may step in for a silenced one (backup heads), which makes it look idle.
+/// - Zero is far from any value the model sees, so zeroing also breaks unrelated computation. Prefer a mean or a
+///   resample.
+/// - Later parts may take over (backup heads), which makes the silenced part look unimportant.
 ///
 /// # Example
 ///
@@ -53,20 +53,20 @@ pub struct Ablation {
     model: HookedTransformer,
 }
 
-/// What takes the place of an activation.
+/// What an activation is replaced with.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum AblationKind {
     /// Zero.
     #[default]
     Zero,
-    /// Itself, times this.
+    /// The activation times this factor.
     Scale(f32),
-    /// Its mean over the real positions of its own row.
+    /// Its mean over the positions of its own row, without padding.
     Mean,
-    /// Its mean over the real positions of a data set.
+    /// Its mean over the positions of a data set, without padding.
     DatasetMean(Tokens),
-    /// The same position of a randomly drawn row of other prompts of the same length.
+    /// The activation at the same position of a randomly drawn prompt. All prompts have one length.
     Resample {
         /// The prompts drawn from.
         from: Tokens,
@@ -84,11 +84,12 @@ impl Tool for Ablation {
 }
 
 impl Ablation {
-    /// The metric with each head silenced in turn, `[layer][head]`. Each run starts at the head's own block.
+    /// The metric with each head silenced in turn: `[layer][head]`. Each run starts at the head's own block.
     ///
     /// # Errors
     ///
-    /// Prompts or a metric that do not fit, a resample of another length, numbers that are not finite.
+    /// Prompts that do not fit the model, a metric that does not fit the prompts, a resample from prompts of another
+    /// length, numbers that are not finite.
     #[allow(clippy::needless_pass_by_value, reason = "a kind is written at the call")]
     pub fn heads(&self, prompts: impl IntoTokens, metric: &Metric, kind: AblationKind) -> Result<Scores> {
         let (tokens, config) = (prompts.into_tokens(&self.model)?, self.model.config());
@@ -101,9 +102,9 @@ impl Ablation {
         })
     }
 
-    /// The metric with each of some neurons of a layer (`mlp.post`) silenced in turn, `[layer][neuron]` of one row.
+    /// The metric with each of the given neurons of one layer (`mlp.post`) silenced in turn: `[1][neuron]`.
     ///
-    /// Scaled, a neuron changes the layer's `mlp.out` by `(factor - 1) · activation · W_out[neuron]` and nothing else.
+    /// Scaling a neuron changes the layer's `mlp.out` by `(factor - 1) · activation · W_out[neuron]` and nothing else.
     ///
     /// # Errors
     ///
@@ -129,11 +130,11 @@ impl Ablation {
         })
     }
 
-    /// The ablation of a whole site as an intervention, which a record or a plan can keep.
+    /// The ablation of a whole site as an intervention, for a plan or a record.
     ///
     /// # Errors
     ///
-    /// Prompts that do not fit, an unknown site, a resample of another length.
+    /// Prompts that do not fit the model, an unknown site, a resample from prompts of another length.
     pub fn intervention(&self, prompts: impl IntoTokens, at: Site, kind: &AblationKind) -> Result<Intervention> {
         self.replace(&prompts.into_tokens(&self.model)?, at, kind)
     }
@@ -153,7 +154,7 @@ impl Ablation {
         }
     }
 
-    /// The mean over all real positions of a data set, `[1, 1, ..]`.
+    /// The mean over all positions of a data set without padding, `[1, 1, ..]`.
     fn mean(&self, data: &Tokens, at: Site) -> Result<Activation> {
         let (flat, mut dims) = self.values_at(data, at)?;
         let real: Vec<f32> = data.real().iter().flatten().map(|real| f32::from(u8::from(*real))).collect();
@@ -184,7 +185,7 @@ impl Ablation {
     }
 }
 
-/// Prompts that are resampled from one another have one length.
+/// Checks that all prompts have one length, as resampling needs.
 fn in_line(tokens: &Tokens, from: &Tokens) -> Result<()> {
     let alike = |real: &Vec<bool>| *real == tokens.real()[0];
     if tokens.real().iter().chain(from.real()).all(alike) {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn means_and_resamples_of_the_same_prompt() {
+    fn the_means_over_the_prompt_itself_agree_and_its_resample_changes_nothing() {
         let tool = Ablation::new(&fixture("gpt2")).unwrap();
         let heads = |kind| tool.heads(PROMPT, &Metric::loss(), kind).unwrap();
         let same = Tokens::new(vec![PROMPT.to_vec()]).unwrap();

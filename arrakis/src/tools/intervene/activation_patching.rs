@@ -1,4 +1,4 @@
-//! Activations of one run put into another, one at a time: which of them carry the answer.
+//! Puts activations of one run into another, one at a time, to find which of them carry the answer.
 
 use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, SweepCase, site};
 use serde::{Deserialize, Serialize};
@@ -10,23 +10,23 @@ use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
 use crate::tools::shared::scan::Scan;
 use crate::tools::{Metric, Scores, Tool};
 
-/// What each activation of one run does to another.
+/// The effect of each activation of one run on another run.
 ///
 /// # What it tells you
 ///
-/// The metric of a target run when one activation is replaced by that of a source run:
-/// `patching.from(SOURCE).into(TARGET)?`, then the places to patch.
+/// The metric of a target run when one activation is replaced with its value in a source run. Name the two runs with
+/// `patching.from(SOURCE).into(TARGET)?`, then call the method for what to patch.
 ///
 /// # How to read it
 ///
-/// - From a clean prompt into a corrupted one, high values are enough to bring the answer back (denoising).
-/// - From a corrupted prompt into a clean one, low values are needed for the answer (noising).
-/// - [`Scores::normalized`] is 0 where the target stays as it was and 1 where it becomes the source.
+/// - Clean into corrupted (denoising): a place with a high value is enough to restore the answer.
+/// - Corrupted into clean (noising): a place with a low value is needed for the answer.
+/// - [`Scores::normalized`] is 0 where the target's metric stays the same and 1 where it reaches the source's.
 ///
 /// # When it misleads
 ///
-/// - Values do not add up over places.
-/// - A head that acts through others shows here and not in direct attribution.
+/// - The effects of several places do not add up.
+/// - A head that acts through later heads shows here, but not in direct logit attribution.
 /// - Prompts must align token by token.
 ///
 /// # Example
@@ -65,9 +65,9 @@ pub enum StreamSite {
     ResidPre,
     /// The stream between attention and MLP.
     ResidMid,
-    /// What attention adds.
+    /// What attention adds to the stream.
     AttnOut,
-    /// What the MLP adds.
+    /// What the MLP adds to the stream.
     MlpOut,
 }
 
@@ -78,13 +78,13 @@ pub enum StreamSite {
 pub enum HeadSite {
     /// The head's output, `z`.
     Z,
-    /// Its queries.
+    /// The head's queries.
     Q,
-    /// Its keys: grouped heads once.
+    /// The head's keys; heads that share them are patched together.
     K,
-    /// Its values: grouped heads once.
+    /// The head's values; heads that share them are patched together.
     V,
-    /// Where it looks.
+    /// The head's attention pattern.
     Pattern,
 }
 
@@ -97,34 +97,35 @@ impl Tool for ActivationPatching {
 }
 
 impl ActivationPatching {
-    /// The prompts that are patched from; `.into(..)` names those patched into.
+    /// Takes the source prompts; `.into(..)` takes the target prompts.
     pub fn from(&self, source: impl IntoTokens) -> PatchFrom<'_, Self> {
         PatchFrom::new(self, &self.model, source)
     }
 }
 
-/// `TransformerLens` patches a corrupted run (the target) from the cache of a clean one (the source). Keys and values of
-/// grouped heads are patched once a group, in tables that wide, where `TransformerLens` pads with zeros.
+/// `TransformerLens` patches a corrupted run (the target) from the cache of a clean one (the source). With
+/// grouped-query attention, a table of keys or values has one column for each group; `TransformerLens` pads it with
+/// zeros.
 impl PatchInto<'_, ActivationPatching> {
-    /// The stream entering each block, `[layer][position]`.
+    /// Patches the stream entering each block, one position at a time: `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// A metric that does not fit, numbers that are not finite.
+    /// A metric that does not fit the prompts, numbers that are not finite.
     pub fn resid_pre(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
         self.positions(StreamSite::ResidPre, metric)
     }
 
-    /// The stream between attention and MLP, `[layer][position]`.
+    /// Patches the stream between attention and MLP, one position at a time: `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// Those of [`PatchInto::resid_pre`]; a model with parallel blocks has no such site.
+    /// Those of [`PatchInto::resid_pre`], or a model with parallel blocks, which has no such site.
     pub fn resid_mid(&self, metric: &Metric) -> Result<Scores<StreamPosition>> {
         self.positions(StreamSite::ResidMid, metric)
     }
 
-    /// What attention adds, `[layer][position]`.
+    /// Patches what attention adds to the stream, one position at a time: `[layer][position]`.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl PatchInto<'_, ActivationPatching> {
         self.positions(StreamSite::AttnOut, metric)
     }
 
-    /// What the MLP adds, `[layer][position]`.
+    /// Patches what the MLP adds to the stream, one position at a time: `[layer][position]`.
     ///
     /// # Errors
     ///
@@ -142,11 +143,11 @@ impl PatchInto<'_, ActivationPatching> {
         self.positions(StreamSite::MlpOut, metric)
     }
 
-    /// A site of the stream, one layer and position at a time: `[layer][position]`.
+    /// Patches a site of the stream, one layer and position at a time: `[layer][position]`.
     ///
     /// # Errors
     ///
-    /// A site the model lacks, a metric that does not fit, numbers that are not finite.
+    /// A site that the model lacks, a metric that does not fit the prompts, numbers that are not finite.
     pub fn positions(&self, at: StreamSite, metric: &Metric) -> Result<Scores<StreamPosition>> {
         let stored = self.stored(at.site())?;
         let (layers, positions) = (self.layers(), common::positions(self.model(), &self.target));
@@ -161,7 +162,7 @@ impl PatchInto<'_, ActivationPatching> {
         )
     }
 
-    /// Each head's output `z` at all positions, `[layer][head]`.
+    /// Patches each head's output `z` at all positions: `[layer][head]`.
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ impl PatchInto<'_, ActivationPatching> {
         self.heads_at(HeadSite::Z, metric)
     }
 
-    /// One tensor of each head at all positions, `[layer][head]`.
+    /// Patches one tensor of each head at all positions: `[layer][head]`.
     ///
     /// # Errors
     ///
@@ -184,7 +185,8 @@ impl PatchInto<'_, ActivationPatching> {
         })
     }
 
-    /// One tensor of each head at one position, `[layer and head][position]`; of a pattern the query's position.
+    /// Patches one tensor of each head at one position: `[layer and head][position]`. For a pattern, the position is
+    /// the query's.
     ///
     /// # Errors
     ///
@@ -199,7 +201,7 @@ impl PatchInto<'_, ActivationPatching> {
         })
     }
 
-    /// One weight of each head's pattern, `[layer, head and query][key]`.
+    /// Patches one weight of each head's pattern: `[layer, head and query][key]`.
     ///
     /// # Errors
     ///
@@ -317,7 +319,7 @@ mod tests {
         Metric::logit_diff(3, 7)
     }
 
-    /// The metric of the target with the source's numbers in these ranges of one site: one run, one edit.
+    /// The target's metric with the source's numbers in these ranges of one site, from one run with one edit.
     fn alone(model: &HookedTransformer, at: site::Site, ranges: [std::ops::Range<usize>; 4]) -> f64 {
         let (_, cache) = model.run_with_cache(SOURCE, [at]).unwrap();
         let patch = cache.get::<4>(at).unwrap().slice(ranges.clone());
@@ -372,14 +374,14 @@ mod tests {
             let ranges = [0..1, one(cell.head), one(cell.query), one(cell.key)];
             close(cell.value, alone(&model, site::pattern(cell.layer), ranges), 1e-4);
             let untouched = cell.value.to_bits() == found.baseline.to_bits();
-            assert!(cell.key <= cell.query || untouched, "the future has no weight");
+            assert!(cell.key <= cell.query || untouched, "a later key has no weight");
             moved += usize::from((cell.value - found.baseline).abs() > 1e-3);
         }
         assert!(moved > 10, "{moved}");
     }
 
     #[test]
-    fn grouped_keys_are_one_column_each_and_a_batch_is_its_prompts() {
+    fn a_group_of_keys_is_one_column_and_a_batch_keeps_its_prompts() {
         let tool = ActivationPatching::new(&model()).unwrap();
         let keys = tool.from(SOURCE).into(TARGET).unwrap().heads_at(HeadSite::K, &metric()).unwrap();
         assert_eq!(keys.values.columns, [0, 1]);

@@ -1,4 +1,4 @@
-//! What the model would say if it stopped here.
+//! What the model would predict if it stopped at each depth.
 
 use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Tokens, site};
 use burn::tensor::{Tensor, activation};
@@ -19,15 +19,15 @@ use crate::tools::{Answer, ScoreTable, Tool};
 ///
 /// # How to read it
 ///
-/// - Rows are `0_pre, 0_mid, 1_pre, …, final_post`, from the embedding to the model's own logits, which the last row
-///   equals to the bit.
-/// - A token that climbs to rank 0 has been decided there.
+/// - Rows are `0_pre, 0_mid, 1_pre, …, final_post`, from the embedding to the end of the last block. The last row
+///   equals the model's own logits, bit for bit.
+/// - Where a token first reaches rank 0, the stream favours it over all others.
 ///
 /// # When it misleads
 ///
 /// - Early streams are written in a basis the unembedding was not trained to read (worst on Gemma, BLOOM, OPT). The
 ///   tuned lens, <https://arxiv.org/abs/2303.08112>, corrects for it.
-/// - What is readable need not be what is used.
+/// - The model need not use what the lens can read.
 ///
 /// # Example
 ///
@@ -53,16 +53,16 @@ pub struct LogitLens {
     model: HookedTransformer,
 }
 
-/// A token and how likely it is at one point.
+/// A token and its likelihood at one point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Its id.
+    /// The token's id.
     pub token: u32,
-    /// Its text.
+    /// The token's text.
     pub text: String,
-    /// Its logit.
+    /// The token's logit, in nats.
     pub logit: f64,
-    /// Its log-probability, in nats.
+    /// The token's log-probability, in nats.
     pub log_prob: f64,
 }
 
@@ -75,16 +75,16 @@ pub struct Lens {
     pub entropy: ScoreTable<StepPosition>,
 }
 
-/// One token's standing at each point of the stream, the mean over prompts where there are several.
+/// One token's rank, logit and log-probability at each point of the stream, averaged over prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetLens {
     /// The token looked for.
     pub target: u32,
-    /// How many logits are strictly larger, `[step][pos]`; 0 is the favourite.
+    /// How many logits are strictly larger, `[step][pos]`; 0 for the likeliest token.
     pub rank: ScoreTable<StepPosition>,
-    /// `[step][pos]`
+    /// The logit in nats, `[step][pos]`.
     pub logit: ScoreTable<StepPosition>,
-    /// In nats, `[step][pos]`.
+    /// The log-probability in nats, `[step][pos]`.
     pub log_prob: ScoreTable<StepPosition>,
 }
 
@@ -97,11 +97,11 @@ impl Tool for LogitLens {
 }
 
 impl LogitLens {
-    /// The `k` likeliest tokens at each point; ties by id.
+    /// The `k` likeliest tokens at each point, `[step][pos][rank]`; ties by id.
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, more than one prompt, logits that are not numbers.
+    /// A prompt that does not fit the model, more than one prompt, logits that are NaN or plus infinity.
     pub fn top(&self, prompt: impl IntoTokens, k: usize) -> Result<Lens> {
         let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
         let (mut steps, mut top, mut entropies) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,12 +116,12 @@ impl LogitLens {
         Ok(Lens { top, entropy: ScoreTable::new(Self::NAME, "entropy (nats)", steps, positions, entropies)? })
     }
 
-    /// Rank, logit and log-probability of one token at each point, `[step][pos]`: means over prompts of one length.
+    /// Rank, logit and log-probability of one token at each point, averaged over prompts of one length: `[step][pos]`.
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, prompts of different lengths, an answer that is not one token of the model, logits
-    /// that are not numbers.
+    /// A prompt that does not fit the model, prompts of different lengths, an answer that is not one token of the
+    /// model, logits that are NaN or plus infinity.
     pub fn target(&self, prompts: impl IntoTokens, answer: impl Into<Answer>) -> Result<TargetLens> {
         let target = answer.into().id(&self.model)?;
         let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
@@ -146,11 +146,12 @@ impl LogitLens {
         })
     }
 
-    /// Logits `[batch, pos, d_vocab]` at each point, by label. All are kept: for long prompts use the other methods.
+    /// The logits at each point by label, each `[batch, pos, d_vocab]`. All of them are kept in memory, so use the
+    /// other methods for long prompts.
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit.
+    /// A prompt that does not fit the model.
     pub fn logits(&self, prompts: impl IntoTokens) -> Result<Vec<(String, Tensor<3>)>> {
         let tokens = prompts.into_tokens(&self.model)?;
         let steps = self.steps();
@@ -158,7 +159,7 @@ impl LogitLens {
         steps.into_iter().map(|(label, site)| Ok((label, self.unembedded(&cache, &site)?))).collect()
     }
 
-    /// Runs once, then hands over what one point after the other reads as.
+    /// Runs once, then passes the reading of each point to `take`, in order.
     fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Read) -> Result<()>) -> Result<()> {
         let steps = self.steps();
         let cache = self.model.capture(tokens, steps.iter().map(|(_, site)| site.clone()))?;
@@ -176,7 +177,7 @@ impl LogitLens {
         Ok(self.model.net().forward_unembed(cache.get(site)?))
     }
 
-    /// Labels and sites from the embedding to the end; the stream leaving a block is the one entering the next.
+    /// Labels and sites from the embedding to the end. The stream leaving a block is the one entering the next.
     fn steps(&self) -> Vec<(String, String)> {
         let n_layers = self.model.config().n_layers;
         let mid = common::has(&self.model, site::resid_mid);
@@ -202,7 +203,7 @@ impl LogitLens {
     }
 }
 
-/// What one point reads as, `[batch * pos][d_vocab]` each.
+/// The reading of one point, each field `[batch * pos][d_vocab]`.
 struct Read {
     logits: Vec<Vec<f64>>,
     log_probs: Vec<Vec<f64>>,
@@ -215,30 +216,30 @@ impl Read {
         Ok(Self { log_probs: common::rows(activation::log_softmax(logits.clone(), 1))?, logits: common::rows(logits)? })
     }
 
-    /// The first number that gives no distribution. A logit of minus infinity is a token that cannot come.
+    /// The first number that leaves no valid distribution. A logit of minus infinity is valid: that token cannot occur.
     fn fault(&self) -> Option<f64> {
         self.log_probs.iter().chain(&self.logits).flatten().copied().find(|x| x.is_nan() || *x == f64::INFINITY)
     }
 }
 
-/// How many are strictly larger.
+/// How many logits are strictly larger.
 fn rank(logits: &[f64], index: usize) -> f64 {
     logits.iter().filter(|logit| **logit > logits[index]).count() as f64
 }
 
-/// One number of each position, `[pos][prompt]`, from rows in the order of prompts.
+/// One number for each position, `[pos][prompt]`, from rows in the order of prompts.
 fn by_cell(tokens: &Tokens, rows: &[Vec<f64>], read: impl Fn(&[f64]) -> f64) -> Vec<Vec<f64>> {
     let pos = tokens.pos();
     (0..pos).map(|at| (0..tokens.batch()).map(|prompt| read(&rows[prompt * pos + at])).collect()).collect()
 }
 
-/// In nats; a token of probability zero adds nothing.
+/// The entropy in nats. A token of probability zero adds nothing.
 fn entropy(log_probs: &[f64]) -> f64 {
     -log_probs.iter().filter(|p| **p > f64::NEG_INFINITY).map(|log_prob| log_prob.exp() * log_prob).sum::<f64>()
 }
 
 impl Lens {
-    /// The likeliest token at each point, coloured by its probability: a panel for a figure.
+    /// The likeliest token at each point, coloured by its probability, as a panel for a figure.
     pub fn heatmap(&self) -> Heatmap {
         let best = |read: fn(&Candidate) -> f64| {
             let of_step = move |step: &Vec<Vec<Candidate>>| {
@@ -312,7 +313,7 @@ mod tests {
         close(best.iter().map(|candidate| candidate.log_prob.exp()).sum::<f64>(), 1.0, 1e-4);
         let entropy: f64 = best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum();
         close(entropy, lens.entropy.values[6][2], 1e-4);
-        assert_eq!((rank(&[1.0, 1.0], 0), rank(&[1.0, 1.0], 1)), (0.0, 0.0), "a tie is no loss for either");
+        assert_eq!((rank(&[1.0, 1.0], 0), rank(&[1.0, 1.0], 1)), (0.0, 0.0), "neither of two tied tokens loses rank");
     }
 
     #[test]
@@ -326,18 +327,18 @@ mod tests {
     }
 
     #[test]
-    fn logits_that_are_not_numbers_have_no_rank() {
+    fn logits_that_are_nan_have_no_rank() {
         let error = LogitLens::new(&not_finite()).unwrap().target([1, 2], 3).unwrap_err().to_string();
         assert!(
             error.starts_with(
-                "logit_lens: a logit of `0_mid` is NaN at the end of a run that is first not finite at `blocks.0."
+                "logit_lens: a logit of `0_mid` is NaN at the end of a run whose first site that is not finite is `blocks.0."
             ),
             "{error}"
         );
         let masked = Read { logits: vec![vec![0.0, f64::NEG_INFINITY]], log_probs: vec![vec![0.0, f64::NEG_INFINITY]] };
         assert!(
             masked.fault().is_none() && entropy(&masked.log_probs[0]) == 0.0,
-            "a token that cannot come is no fault"
+            "a token that cannot occur is not a fault"
         );
     }
 

@@ -14,18 +14,20 @@ use crate::tools::{Layer, Position, Score, ScoreTable, Tool};
 ///
 /// # What it tells you
 ///
-/// For each head and each query position, how its one unit of attention is spread over the positions it may see.
+/// For each head and each query position, how attention is divided among the positions that the query can see.
 ///
 /// # How to read it
 ///
 /// - A row of a pattern is a query and sums to 1.
 /// - Row `q`, column `k` is the weight of key `k` in what the head writes at `q`.
-/// - In a causal model a query sees itself and what comes before it; in an encoder it sees everything.
+/// - In a causal model a query sees itself and earlier positions. In an encoder it sees every position.
 ///
 /// # When it misleads
 ///
-/// - A weight says where a head reads, not what it moves or whether anything uses it: values can be small, or cancelled.
-/// - Weight on the first token is often a resting place (<https://arxiv.org/abs/2309.17453>).
+/// - A weight says where a head reads, not what it moves or whether anything uses it. Values can be small, or
+///   cancelled.
+/// - Weight on the first token often means that the head does nothing (an attention sink,
+///   <https://arxiv.org/abs/2309.17453>).
 ///
 /// # Example
 ///
@@ -55,11 +57,11 @@ pub struct AttentionPatterns {
 pub struct HeadPatterns {
     /// The layer.
     pub layer: usize,
-    /// The tokens, of the first prompt where there are several, `[pos]`.
+    /// The tokens, `[pos]`; in a batch, those of the first prompt.
     pub tokens: Vec<TokenAt>,
-    /// `[head][query][key]`, each row summing to 1; the mean over prompts where there are several.
+    /// `[head][query][key]`, averaged over prompts. Each row sums to 1.
     pub patterns: Vec<Vec<Vec<f64>>>,
-    /// Whether a query also sees what comes after it.
+    /// Whether a query also sees later positions.
     pub bidirectional: bool,
 }
 
@@ -72,11 +74,12 @@ impl Tool for AttentionPatterns {
 }
 
 impl AttentionPatterns {
-    /// The pattern of every head of a layer: the mean over prompts where there are several.
+    /// The patterns of a layer's heads, averaged over prompts: `[head][query][key]`.
     ///
     /// # Errors
     ///
-    /// A layer out of range, a prompt that does not fit, prompts of different lengths, weights that are not finite.
+    /// A layer out of range, a prompt that does not fit the model, prompts of different lengths, attention weights that
+    /// are not finite.
     pub fn patterns(&self, prompts: impl IntoTokens, layer: impl Into<Layer>) -> Result<HeadPatterns> {
         let layer = layer.into().index(self.model.config().n_layers)?;
         let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
@@ -108,8 +111,8 @@ impl HeadPatterns {
         ScoreTable::new(AttentionPatterns::NAME, units, self.tokens.clone(), self.tokens.clone(), pattern)
     }
 
-    /// The `k` keys a query attends to most, most first; ties by position. All that the query may see where there are
-    /// fewer: in a causal model none that comes after it.
+    /// The `k` keys that a query attends to most, largest weight first; ties by position: `[rank]`. Only keys that the
+    /// query can see are listed, so there may be fewer.
     ///
     /// # Errors
     ///
@@ -125,7 +128,7 @@ impl HeadPatterns {
         Ok(row.highest(k))
     }
 
-    /// As a panel for a figure.
+    /// The patterns as a panel for a figure.
     pub fn panel(&self) -> Attention {
         let empty = Attention::new(self.tokens.iter().map(|at| &at.token));
         let empty = if self.bidirectional { empty.bidirectional() } else { empty };
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_planted_heads_look_where_they_were_told_to() {
+    fn the_planted_heads_look_where_they_were_built_to() {
         let tool = AttentionPatterns::new(&induction_model()).unwrap();
         let prompt = [9, 3, 5, 7, 3];
         let first = tool.patterns(prompt, 0).unwrap();
@@ -220,7 +223,7 @@ mod tests {
         let padded = arrakis_models::Tokens::padded(&[vec![1, 2], vec![3]], arrakis_models::Side::Left, 0).unwrap();
         assert_eq!(
             tool.patterns(padded, 0).unwrap_err().to_string(),
-            "attention_patterns: a mean by position takes prompts of one length, and these are padded; call it once for each length"
+            "attention_patterns: a mean by position needs prompts of one length, and these are padded; call it once for each length"
         );
     }
 }

@@ -16,25 +16,28 @@ use crate::error::{Error, Result};
 use crate::tools::shared::{common, finite};
 use crate::tools::{ScoreTable, Tool};
 
-/// Previous-token, duplicate-token and induction heads, by their attention.
+/// Finds previous-token, duplicate-token and induction heads by their attention.
 ///
 /// # What it tells you
 ///
-/// For each head, how much of its attention lies where a head of that kind would look: one back; at an earlier copy of
-/// the token; at what followed that copy.
+/// For each head, how much of its attention lies where a perfect head of the kind would look:
+///
+/// - previous token: one position back,
+/// - duplicate token: at an earlier copy of the current token,
+/// - induction: at the token after that copy.
 ///
 /// # How to read it
 ///
-/// - [`HeadDetector::stripe`] is a mean weight between 0 and 1 on a random sequence repeated once: near 1 for a perfect
-///   head, near one over the number of visible positions for an indifferent one.
+/// - [`HeadDetector::stripe`] is a mean weight between 0 and 1 on a random sequence repeated once. It is near 1 for a
+///   perfect head, and near `1 / visible positions` for a head that attends evenly.
 /// - [`HeadDetector::detect`] scores prompts of your own.
 ///
 /// # When it misleads
 ///
-/// - Attention is not effect: confirm by ablation. A model can copy with no head above 0.1.
-/// - `Mul` averages over all queries, also those that have nothing to match, so that a perfect induction head on a
-///   once-repeated sequence scores about 0.5.
-/// - In an encoder a head may also look ahead, to a later copy, which none of these kinds counts.
+/// - Attention is not effect, so confirm by ablation. A model can copy although no head scores above 0.1.
+/// - [`ErrorMeasure::Mul`] averages over all queries, including those with nothing to match. A perfect induction head
+///   scores about 0.5 on a sequence repeated once.
+/// - In an encoder a head may also look ahead to a later copy. None of these kinds counts that.
 ///
 /// # Example
 ///
@@ -62,13 +65,13 @@ pub struct HeadDetector {
 /// A random sequence repeated once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
-    /// Tokens of the sequence, before it repeats.
+    /// The length of the sequence in tokens, before it repeats.
     pub length: usize,
-    /// Sequences the score is averaged over.
+    /// The number of sequences that the score is averaged over.
     pub batch: usize,
-    /// Seed of the tokens.
+    /// The seed of the random tokens.
     pub seed: u64,
-    /// A token put in front, such as the model's BOS.
+    /// A token before each sequence, such as the model's BOS.
     pub bos: Option<u32>,
 }
 
@@ -116,8 +119,8 @@ impl HeadDetector {
 
     /// Mean attention where a perfect head would look, over repeated random tokens: `[layer][head]`.
     ///
-    /// Keys are 1 (previous token), `length` (duplicate) or `length - 1` (induction) positions back. Of the last two,
-    /// only queries of the second copy count: those of the first have nothing to match yet.
+    /// Keys are 1 (previous token), `length` (duplicate) or `length - 1` (induction) positions back. For duplicate and
+    /// induction only queries in the second copy count, because those in the first have nothing to match.
     ///
     /// # Errors
     ///
@@ -127,7 +130,8 @@ impl HeadDetector {
         on_diagonal(&patterns, kind, repeated.length)
     }
 
-    /// [`HeadDetector::stripe`] of every kind, from one run: induction, previous token, duplicate token.
+    /// The scores of [`HeadDetector::stripe`] for induction, previous token and duplicate token, from one run: each
+    /// `[layer][head]`.
     ///
     /// # Errors
     ///
@@ -136,11 +140,12 @@ impl HeadDetector {
         self.stripes_of(self.repeated_tokens(repeated)?, repeated.length)
     }
 
-    /// The same on rows of your own: each ends in `length` tokens and the same tokens again.
+    /// The scores of [`HeadDetector::stripes`] on rows of your own, each `[layer][head]`. A row ends in `length` tokens
+    /// and the same tokens again.
     ///
     /// # Errors
     ///
-    /// A row that does not end so, is padded, or does not fit the model.
+    /// A row that does not end in this way, is padded, or does not fit the model.
     pub fn stripes_of(&self, rows: impl IntoTokens, length: usize) -> Result<Vec<(HeadKind, ScoreTable)>> {
         let tokens = rows.into_tokens(&self.model)?;
         unpadded(&tokens)?;
@@ -149,7 +154,7 @@ impl HeadDetector {
             start.is_some_and(|start| ids[start..start + length] == ids[start + length..])
         };
         if let Some(row) = tokens.ids().iter().position(|ids| !twice(ids)) {
-            let problem = format!("row {row} does not end in {length} tokens said twice");
+            let problem = format!("row {row} does not end in {length} tokens and the same tokens again");
             return Err(Error::Tool { tool: Self::NAME, problem });
         }
         let patterns = self.patterns(tokens)?;
@@ -157,7 +162,8 @@ impl HeadDetector {
         kinds.into_iter().map(|kind| Ok((kind, on_diagonal(&patterns, kind, length)?))).collect()
     }
 
-    /// Seeded random tokens, each row a sequence and its repetition, after the BOS where there is one.
+    /// Random tokens, `[batch, pos]`. Each row is `bos` if given, a sequence, and the sequence again. The same seed
+    /// gives the same tokens.
     ///
     /// # Errors
     ///
@@ -170,7 +176,7 @@ impl HeadDetector {
             return Err(Error::Tool {
                 tool: Self::NAME,
                 problem: format!(
-                    "cannot repeat {length} tokens in {batch} rows; the length goes from 2 to {most}, the batch from 1"
+                    "cannot repeat {length} tokens in {batch} rows; give a length from 2 to {most} and a batch of at least 1"
                 ),
             });
         }
@@ -183,12 +189,12 @@ impl HeadDetector {
         Ok(Tokens::new((0..batch).map(|_| row()).collect())?)
     }
 
-    /// How near each head's pattern on these prompts is to that of a perfect head of a kind: `[layer][head]`,
-    /// averaged over rows. The formulas are `TransformerLens`'s `detect_head`.
+    /// How similar each head's pattern on these prompts is to that of a perfect head of this kind, averaged over rows:
+    /// `[layer][head]`. The formulas are those of `TransformerLens`'s `detect_head`.
     ///
     /// # Errors
     ///
-    /// Prompts that do not fit, or are padded.
+    /// Prompts that do not fit the model, or are padded.
     pub fn detect(
         &self,
         prompts: impl IntoTokens,
@@ -201,10 +207,10 @@ impl HeadDetector {
         let each = |pattern: &[Vec<f64>], ids: &[u32]| {
             likeness::similarity(pattern, &detection_pattern(kind, ids), measure, exclude)
         };
-        self.patterns(tokens)?.score("likeness to a perfect head", each)
+        self.patterns(tokens)?.score("similarity to a perfect head", each)
     }
 
-    /// The pattern of every head on every row; no logits are computed.
+    /// The pattern of every head on every row. Logits are not computed.
     fn patterns(&self, tokens: Tokens) -> Result<Patterns> {
         let cache = self.model.capture(&tokens, [site::every(site::pattern)])?;
         let (heads, pos) = (self.model.config().n_heads, tokens.pos());
@@ -228,7 +234,7 @@ struct Patterns {
 }
 
 impl Patterns {
-    /// A score of each head's `[query][key]`, `[layer][head]`: the mean over rows, with each row's own kept.
+    /// Scores each head's pattern (`[query][key]`): `[layer][head]`, averaged over rows, with each row's score kept.
     fn score(&self, units: &str, each: impl Fn(&[Vec<f64>], &[u32]) -> f64) -> Result<ScoreTable> {
         let (heads, pos, batch) = (self.heads, self.tokens.pos(), self.tokens.batch());
         let by_head = |rows: &Vec<Vec<f64>>, head: usize| {
@@ -245,11 +251,11 @@ fn unpadded(tokens: &Tokens) -> Result<()> {
     if tokens.real().iter().flatten().all(|real| *real) {
         return Ok(());
     }
-    let problem = "padding has no attention to score; give rows of one length".into();
+    let problem = "padded rows cannot be scored; give rows of one length".into();
     Err(Error::Tool { tool: HeadDetector::NAME, problem })
 }
 
-/// Mean attention where a perfect head of a kind looks, of the queries that have something to look at.
+/// Mean attention where a perfect head of this kind looks, over the queries that have such a key.
 fn on_diagonal(patterns: &Patterns, kind: HeadKind, length: usize) -> Result<ScoreTable> {
     let second_copy = patterns.tokens.pos() - length;
     let (first, back) = match kind {
@@ -297,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_ones_own_score_as_drawn_ones_and_must_repeat() {
+    fn rows_of_your_own_score_as_drawn_ones_do_and_must_repeat() {
         let tool = HeadDetector::new(&induction_model()).unwrap();
         let repeated = Repeated { length: 8, batch: 2, seed: 1, bos: Some(0) };
         let drawn = tool.repeated_tokens(&repeated).unwrap();
@@ -306,7 +312,7 @@ mod tests {
         let (_, induction) = tool.stripes_of([once.clone(), once].concat(), VOCAB).unwrap().remove(0);
         assert!(induction.values[1][0] > 0.9, "every query has one token to match: {}", induction.values[1][0]);
         let error = tool.stripes_of([1, 2, 3, 1, 2, 4], 3).unwrap_err().to_string();
-        assert_eq!(error, "head_detector: row 0 does not end in 3 tokens said twice");
+        assert_eq!(error, "head_detector: row 0 does not end in 3 tokens and the same tokens again");
         assert!(tool.stripes_of([1, 1], 1).is_err() && tool.stripes_of([1, 2], 4).is_err());
     }
 
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn an_indifferent_head_scores_one_over_the_visible() {
+    fn a_head_that_attends_evenly_scores_one_over_the_visible_positions() {
         let tool = HeadDetector::new(&induction_model()).unwrap();
         let repeated = Repeated { length: 10, batch: 1, seed: 3, bos: None };
         let mean: f64 = (1..20).map(|query| 1.0 / f64::from(query + 1)).sum::<f64>() / 19.0;
@@ -339,7 +345,7 @@ mod tests {
         let error = tool.induction(&Repeated { length: 17, ..Repeated::default() }).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "head_detector: cannot repeat 17 tokens in 4 rows; the length goes from 2 to 16, the batch from 1"
+            "head_detector: cannot repeat 17 tokens in 4 rows; give a length from 2 to 16 and a batch of at least 1"
         );
     }
 }

@@ -8,22 +8,23 @@ use serde::{Deserialize, Serialize};
 use super::common;
 use crate::error::Result;
 
-/// A token that a metric asks for: its text, read by the tokenizer of the model it is used on, or its id.
+/// A token that a metric reads, as its text or its id. Texts are tokenized by the model that the metric is used on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// A text that is exactly one token, most often with a leading space: `" Mary"`.
     Text(String),
-    /// An id.
+    /// The token's id.
     Id(u32),
 }
 
 impl Answer {
-    /// The id in a model's vocabulary.
+    /// The token's id in a model's vocabulary.
     ///
     /// # Errors
     ///
-    /// A text of more than one token, with its pieces; an id out of range; a text without a tokenizer.
+    /// A text of more than one token (the error lists the pieces), an id out of range, a text for a model without a
+    /// tokenizer.
     pub fn id(&self, model: &HookedTransformer) -> Result<u32> {
         match self {
             Self::Text(text) => Ok(model.to_single_token(text)?),
@@ -77,7 +78,7 @@ mod tests {
     use arrakis_models::HookedAutoModel;
 
     #[test]
-    fn a_text_and_its_id_are_one_answer_and_two_tokens_are_none() {
+    fn a_text_and_its_id_are_the_same_answer_and_two_tokens_are_an_error() {
         let model = HookedAutoModel::embedded().unwrap();
         let mary = model.to_single_token(" Mary").unwrap();
         assert_eq!(Answer::from(" Mary").id(&model).unwrap(), mary);

@@ -1,4 +1,4 @@
-//! What the tools share: checks at the door, labels, numbers out of tensors.
+//! What the tools share: checks of arguments, labels, and reading numbers from tensors.
 
 use arrakis_models::{Error as ModelError, HookedTransformer, IntoTokens, Tokens, device, site};
 use burn::tensor::Tensor;
@@ -11,7 +11,7 @@ pub(crate) fn within(what: &'static str, asked: usize, length: usize) -> Result<
     if asked < length { Ok(()) } else { Err(ModelError::out_of_range(what, asked, length).into()) }
 }
 
-/// An index from either end of `length` things; fails with the valid range.
+/// Resolves an index that counts from the end if it is negative; fails with the valid range.
 pub(crate) fn index(what: &'static str, asked: isize, length: usize) -> Result<usize> {
     let index = if asked < 0 { asked.saturating_add_unsigned(length) } else { asked };
     match usize::try_from(index) {
@@ -20,7 +20,7 @@ pub(crate) fn index(what: &'static str, asked: isize, length: usize) -> Result<u
     }
 }
 
-/// Checks a token id of a model's vocabulary.
+/// Checks that a token id is in a model's vocabulary.
 pub(crate) fn check_token(model: &HookedTransformer, token: u32) -> Result<()> {
     within("token", token as usize, model.config().d_vocab)
 }
@@ -37,23 +37,23 @@ pub(crate) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
     })
 }
 
-/// Prompts of one length, whose positions are the same place in each: what a mean by position is taken over.
+/// Prompts of one length, as a mean by position needs.
 pub(crate) fn aligned(tool: &'static str, model: &HookedTransformer, prompts: impl IntoTokens) -> Result<Tokens> {
     let tokens = prompts.into_tokens(model)?;
     if tokens.real().iter().flatten().all(|real| *real) {
         return Ok(tokens);
     }
-    let problem = "a mean by position takes prompts of one length, and these are padded; call it once for each length";
+    let problem = "a mean by position needs prompts of one length, and these are padded; call it once for each length";
     Err(Error::Tool { tool, problem: problem.into() })
 }
 
-/// Each position and its token's text, in the first row; the id where the model has no tokenizer.
+/// Each position of the first row and its token's text, or the id if the model has no tokenizer.
 pub(crate) fn positions(model: &HookedTransformer, tokens: &Tokens) -> Vec<TokenAt> {
     let ids = tokens.ids()[0].iter().enumerate();
     ids.map(|(position, id)| TokenAt { position, token: label(model, *id) }).collect()
 }
 
-/// One token's own text; its id where the model has no tokenizer or the tokenizer has no such id.
+/// A token's text, or its id if the model has no tokenizer or the tokenizer has no such id.
 pub(crate) fn label(model: &HookedTransformer, id: u32) -> String {
     model.to_single_str_token(id).unwrap_or_else(|_| id.to_string())
 }
@@ -68,13 +68,13 @@ pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>> {
     Ok(device::read(tensor)?.into_iter().map(f64::from).collect())
 }
 
-/// A matrix as rows of numbers.
+/// A matrix as rows of numbers, `[row][column]`.
 pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f64>>> {
     let [_, columns] = matrix.dims();
     Ok(numbers(matrix)?.chunks(columns.max(1)).map(<[f64]>::to_vec).collect())
 }
 
-/// One number out of a tensor of one.
+/// The number of a tensor of one element.
 pub(crate) fn number(tensor: Tensor<1>) -> Result<f64> {
     Ok(f64::from(device::read(tensor)?[0]))
 }

@@ -1,4 +1,4 @@
-//! Products of thin matrices, never multiplied out.
+//! Products of thin matrices, kept in factors.
 
 use arrakis_models::{Svd, svd};
 use burn::tensor::Tensor;
@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 
 /// `a b` for each of `n` heads, `[n, l, k] × [n, k, r]` with a small `k`: `W_V W_O`, or `W_Q W_Kᵀ`.
 ///
-/// Norms and products cost `k²`, not `l r`: a head's `d_model × d_model` circuit is never made.
+/// A head's `d_model × d_model` circuit is never multiplied out, so norms and products cost `k²` and not `l r`.
+///
 /// Source: Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
 #[derive(Clone, Debug)]
 pub struct FactoredMatrix {
@@ -35,12 +36,12 @@ impl FactoredMatrix {
         })
     }
 
-    /// How many matrices there are.
+    /// The number of matrices.
     pub fn len(&self) -> usize {
         self.a.dims()[0]
     }
 
-    /// Whether there is no matrix.
+    /// Whether there are no matrices.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -71,7 +72,7 @@ impl FactoredMatrix {
         if n != m || r != l {
             return Err(Error::Value {
                 of: "FactoredMatrix",
-                problem: format!("{n} matrices with {r} columns do not multiply {m} with {l} rows"),
+                problem: format!("cannot multiply {n} matrices with {r} columns by {m} matrices with {l} rows"),
             });
         }
         let inner = self.b.clone().matmul(other.a.clone());
@@ -83,7 +84,7 @@ impl FactoredMatrix {
         self.a.clone().matmul(self.b.clone())
     }
 
-    /// Frobenius norm of each: `‖a b‖² = Σ (aᵀa) ∘ (b bᵀ)`.
+    /// The Frobenius norm of each matrix, `[n]`: `‖a b‖² = Σ (aᵀa) ∘ (b bᵀ)`.
     ///
     /// # Errors
     ///
@@ -93,18 +94,18 @@ impl FactoredMatrix {
         Ok(common::numbers(squares)?.into_iter().map(root).collect())
     }
 
-    /// Frobenius norm of every matrix of this stack times every one of another, `[n][n']`: with `m = b a'`,
+    /// The Frobenius norm of every matrix of this stack times every matrix of another, `[n][n']`: with `m = b a'`,
     /// `‖a m b'‖² = Σ (aᵀa m) ∘ (m b'b'ᵀ)`.
     ///
     /// # Errors
     ///
-    /// Columns of the one that are not the rows of the other.
+    /// Matrices whose number of columns is not the other's number of rows.
     pub fn product_norms(&self, other: &Self) -> Result<Vec<Vec<f64>>> {
         let ([n, k, r], [m, l, j]) = (self.b.dims(), other.a.dims());
         if r != l {
             return Err(Error::Value {
                 of: "FactoredMatrix",
-                problem: format!("matrices with {r} columns do not multiply matrices with {l} rows"),
+                problem: format!("cannot multiply matrices with {r} columns by matrices with {l} rows"),
             });
         }
         let middle = self
@@ -119,8 +120,13 @@ impl FactoredMatrix {
         Ok(common::rows(squares)?.into_iter().map(|row| row.into_iter().map(root).collect()).collect())
     }
 
-    /// The singular value decomposition of each, `u diag(s) vᵀ`: `u` `[n, l, m]`, `s` `[n, m]` falling, `v` `[n, r, m]`
-    /// (which TransformerLens calls `Vh`), with `m` the least of `l`, `k` and `r`. Signs are arbitrary.
+    /// The singular value decomposition of each matrix, `u diag(s) vᵀ`, with `m` the smallest of `l`, `k` and `r`:
+    ///
+    /// - `u` `[n, l, m]`,
+    /// - `s` `[n, m]`, largest first,
+    /// - `v` `[n, r, m]` (which TransformerLens calls `Vh`).
+    ///
+    /// Signs are arbitrary.
     ///
     /// # Errors
     ///
@@ -129,7 +135,7 @@ impl FactoredMatrix {
         Ok(svd(&self.a, &self.b)?)
     }
 
-    /// The singular values of each, largest first, `[n][m]`.
+    /// The singular values of each matrix, largest first: `[n][m]`.
     ///
     /// # Errors
     ///
@@ -138,7 +144,7 @@ impl FactoredMatrix {
         common::rows(self.svd()?.s)
     }
 
-    /// The same matrices in factors that share the singular values: `a = u √s`, `b = √s vᵀ`.
+    /// The same matrices with the singular values shared evenly by both factors: `a = u √s`, `b = √s vᵀ`.
     ///
     /// # Errors
     ///
@@ -160,7 +166,7 @@ impl FactoredMatrix {
     }
 }
 
-/// Rounding may leave a square a hair below zero. What is not a number stays so.
+/// The root of a square that rounding may leave slightly below zero. NaN stays NaN.
 fn root(square: f64) -> f64 {
     if square < 0.0 { 0.0 } else { square.sqrt() }
 }
@@ -184,7 +190,7 @@ mod tests {
         close(matrix.norms().unwrap()[0], 5.0f64.sqrt() * 5.0, 1e-5);
         assert_eq!(matrix.transposed().dense().dims(), [1, 3, 2]);
         let broken = FactoredMatrix::new(matrix.a * f32::NAN, matrix.b).unwrap();
-        assert!(broken.norms().unwrap()[0].is_nan(), "what is not a number has no norm");
+        assert!(broken.norms().unwrap()[0].is_nan(), "the norm of NaN is NaN");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Numbers that are not finite, refused where they first stand.
+//! Numbers that are not finite, refused with the place where they first occur.
 
 use arrakis_models::{Activation, HookedTransformer, Tokens};
 
@@ -12,7 +12,7 @@ pub(crate) fn error(tool: &'static str, what: &str, place: &str, value: f64) -> 
     Error::NotFinite { tool, what: what.to_owned(), value, place: place.to_owned(), fix: ADVICE.to_owned() }
 }
 
-/// A number of an untouched run: where it is not finite, the error names the first site that is not.
+/// Checks a number of an unedited run. If it is not finite, the error names the first site that is not.
 pub(crate) fn check(
     tool: &'static str,
     model: &HookedTransformer,
@@ -28,14 +28,14 @@ pub(crate) fn check(
             tool,
             what: what.to_owned(),
             value,
-            place: format!("the end of a run that is first not finite at {place}"),
+            place: format!("the end of a run whose first site that is not finite is {place}"),
             fix: "check the weights that site is computed from".to_owned(),
         },
-        None => error(tool, what, "the untouched run", value),
+        None => error(tool, what, "the end of the unedited run", value),
     })
 }
 
-/// The same of many numbers.
+/// Checks many numbers of an unedited run.
 pub(crate) fn check_all(
     tool: &'static str,
     model: &HookedTransformer,
@@ -47,7 +47,7 @@ pub(crate) fn check_all(
     bad.map_or(Ok(()), |value| check(tool, model, tokens, what, *value))
 }
 
-/// Weights of the model that a tool reads without a run, such as norms by head.
+/// Checks numbers that a tool computes from weights without a run, such as norms by head.
 pub(crate) fn check_weights(tool: &'static str, what: &str, values: &[f64]) -> Result<()> {
     match values.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
@@ -61,7 +61,7 @@ pub(crate) fn check_weights(tool: &'static str, what: &str, values: &[f64]) -> R
     }
 }
 
-/// The first site of an untouched run that is not finite, in the order they are computed, with its slot.
+/// The first site of an unedited run that is not finite, in the order of computation, and the index there.
 fn first(model: &HookedTransformer, tokens: &Tokens) -> Option<String> {
     let (_, cache) = model.run_with_cache(tokens, ["*"]).ok()?;
     cache.iter().find_map(|(site, activation)| {
@@ -70,12 +70,12 @@ fn first(model: &HookedTransformer, tokens: &Tokens) -> Option<String> {
     })
 }
 
-/// A masked score is minus infinity, by rights.
+/// Whether a value is wrong. Minus infinity is not: masked attention scores have it.
 fn is_fault(value: f32) -> bool {
     value.is_nan() || value == f32::INFINITY
 }
 
-/// The row and slot of an index of a tensor whose first two axes are those.
+/// Where a flat index lies along a tensor's first two axes.
 fn slot(activation: &Activation, index: usize) -> String {
     match activation.dims() {
         [_, pos, rest @ ..] => {
@@ -98,7 +98,9 @@ mod tests {
         let tokens = Tokens::new(vec![vec![1, 2, 3]]).unwrap();
         let error = check("test", &model, &tokens, "the metric", f64::NAN).unwrap_err().to_string();
         assert!(
-            error.starts_with("test: the metric is NaN at the end of a run that is first not finite at `blocks.0."),
+            error.starts_with(
+                "test: the metric is NaN at the end of a run whose first site that is not finite is `blocks.0."
+            ),
             "{error}"
         );
         assert!(error.ends_with("check the weights that site is computed from"), "{error}");

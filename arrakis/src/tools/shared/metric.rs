@@ -1,4 +1,4 @@
-//! What a run is judged by: one number from its logits, differentiable.
+//! A metric: one differentiable number from a run's logits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ enum Kind {
 
 /// One number from a run's logits, in nats unless it is a closure of your own. Cheap to clone.
 ///
-/// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it. Answers are texts
-/// of one token, or ids; texts are looked up in the model the metric is used on.
+/// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it. Answers are ids or
+/// texts of one token; texts are looked up in the model that the metric is used on.
 ///
 /// ```
 /// use arrakis::tools::Metric;
@@ -52,7 +52,7 @@ impl Metric {
         Self { name, kind, pos: Position::LAST }
     }
 
-    /// `logit(answer) - logit(wrong)` at the last token of every row.
+    /// `logit(answer) - logit(wrong)` in nats, at the last token of every row.
     pub fn logit_diff(answer: impl Into<Answer>, wrong: impl Into<Answer>) -> Self {
         let (answer, wrong) = (answer.into(), wrong.into());
         Self::of(
@@ -61,7 +61,7 @@ impl Metric {
         )
     }
 
-    /// The same with an answer and a wrong token for each row.
+    /// [`Metric::logit_diff`] with an answer and a wrong token for each row.
     pub fn logit_diffs<A: Into<Answer>, W: Into<Answer>>(
         answers: impl IntoIterator<Item = A>,
         wrong: impl IntoIterator<Item = W>,
@@ -69,45 +69,45 @@ impl Metric {
         Self::of("logit difference".into(), Kind::LogitDiff { answers: all(answers), wrong: all(wrong) })
     }
 
-    /// One token's logit at the last token of every row.
+    /// One token's logit in nats, at the last token of every row.
     pub fn logit(answer: impl Into<Answer>) -> Self {
         let answer = answer.into();
         Self::of(format!("logit({answer})"), Kind::Logit { answers: vec![answer] })
     }
 
-    /// One token's log-probability at the last token of every row.
+    /// One token's log-probability in nats, at the last token of every row.
     pub fn log_prob(answer: impl Into<Answer>) -> Self {
         let answer = answer.into();
         Self::of(format!("log p({answer})"), Kind::LogProb { answers: vec![answer] })
     }
 
-    /// The same with a token for each row.
+    /// [`Metric::log_prob`] with a token for each row.
     pub fn log_probs<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Self {
         Self::of("log-probability".into(), Kind::LogProb { answers: all(answers) })
     }
 
-    /// Mean cross entropy of each token given those before it.
+    /// The cross entropy of each token given those before it, in nats, averaged over tokens.
     pub fn loss() -> Self {
         Self::of("loss".into(), Kind::Loss)
     }
 
-    /// A closure over logits `[batch, pos, d_vocab]` and tokens; what it returns is averaged.
+    /// A closure over logits (`[batch, pos, d_vocab]`) and tokens. The numbers that it returns are averaged.
     pub fn new(name: &str, compute: impl Fn(&Tensor<3>, &Tokens) -> Result<Tensor<1>> + Send + Sync + 'static) -> Self {
         Self::of(name.to_owned(), Kind::Closure(Arc::new(compute)))
     }
 
-    /// Read at this position of every row instead of the last token. The loss and closures ignore it.
+    /// Reads the metric at this position of every row instead of the last. The loss and closures ignore it.
     #[must_use]
     pub fn at(self, position: impl Into<Position>) -> Self {
         Self { pos: position.into(), ..self }
     }
 
-    /// What it is called.
+    /// The metric's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What to write beside its numbers.
+    /// The name with its units, for tables and figures.
     pub fn units(&self) -> String {
         match self.kind {
             Kind::Closure(_) => self.name.clone(),
@@ -127,7 +127,7 @@ impl Metric {
         }
     }
 
-    /// The metric of each row, `[batch]` (for a closure, whatever it returns): a sample for a test.
+    /// The metric of each row, as a sample for a test: `[batch]`, or what a closure returns.
     ///
     /// # Errors
     ///
@@ -155,26 +155,26 @@ impl Metric {
         common::number(self.tensor(model, logits, tokens)?)
     }
 
-    /// The metric of each prompt of a batch under the untouched model: a sample for a test, `[batch]`.
+    /// The metric of each prompt under the unedited model, as a sample for a test: `[batch]`.
     ///
     /// # Errors
     ///
-    /// Those of the prompts, and of [`Metric::tensor`].
+    /// Prompts that do not fit the model, and the errors of [`Metric::tensor`].
     pub fn values(&self, model: &HookedTransformer, prompts: impl IntoTokens) -> Result<Vec<f64>> {
         let tokens = prompts.into_tokens(model)?;
         common::numbers(self.per_row(model, &model.forward(&tokens)?, &tokens)?)
     }
 
-    /// The metric of each prompt, from logits that are there: `[batch]`.
+    /// The metric of each prompt, from given logits: `[batch]`.
     pub(crate) fn of_each(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Vec<f64>> {
         common::numbers(self.each_row(model, logits, tokens)?)
     }
 
-    /// Runs a sweep of edits over prompts under this metric; only the logits it reads are computed.
+    /// Runs a sweep of edits over prompts under this metric. Only the logits that it reads are computed.
     ///
     /// # Errors
     ///
-    /// Those of the sweep, and a metric that gives other than one number a row.
+    /// Those of the sweep, and a metric that does not give one number for each row.
     pub fn sweep(
         &self,
         model: &HookedTransformer,
@@ -187,8 +187,8 @@ impl Metric {
         sweep.run(|logits| resolved.each_row(model, &logits, tokens))
     }
 
-    /// The tokens of a logit or a logit difference, each with its sign, one row of them or one for each prompt, and the
-    /// position they are read at: what is linear in the logits. Other metrics have none.
+    /// A metric that is linear in the logits, as signed tokens for each prompt and the position they are read at. None
+    /// for a metric that is not a logit or a logit difference.
     pub(crate) fn linear(&self, model: &HookedTransformer, batch: usize) -> Result<Option<Linear>> {
         let signed = match &self.kind {
             Kind::Logit { answers } => vec![(ids(model, answers)?, 1.0)],
@@ -200,7 +200,7 @@ impl Metric {
         Ok(Some(Linear { terms: (0..batch).map(of_row).collect(), position: self.pos }))
     }
 
-    /// The same with ids for texts, looked up once.
+    /// The same metric with texts replaced by ids, so that they are looked up once.
     fn resolved(&self, model: &HookedTransformer) -> Result<Self> {
         let known = |answers: &[Answer]| Ok(all(ids(model, answers)?)) as Result<_>;
         let kind = match &self.kind {
@@ -212,7 +212,7 @@ impl Metric {
         Ok(Self { kind, ..self.clone() })
     }
 
-    /// One number a row, `[batch]`: what is defined only for the batch as a whole stands in every row.
+    /// One number for each row, `[batch]`. A number that only the whole batch has is repeated in every row.
     fn each_row(&self, model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
         let even = tokens.real().iter().flatten().all(|real| *real);
         let whole = matches!(self.kind, Kind::Loss) && !even;
@@ -220,7 +220,7 @@ impl Metric {
         Ok(if rows.dims() == [1] { rows.expand([tokens.batch()]) } else { rows })
     }
 
-    /// Whether nothing but each row's last position is read.
+    /// Whether only each row's last position is read.
     fn reads_last_only(&self, tokens: &Tokens) -> bool {
         let known = !matches!(self.kind, Kind::Loss | Kind::Closure(_));
         known && self.pos == Position::LAST && tokens.last_positions().iter().all(|last| *last + 1 == tokens.pos())
@@ -250,7 +250,7 @@ impl Metric {
 pub(crate) struct Linear {
     /// Tokens with their signs, `[prompt][term]`.
     pub(crate) terms: Vec<Vec<(u32, f32)>>,
-    /// Where they are read.
+    /// The position they are read at.
     pub(crate) position: Position,
 }
 
@@ -266,15 +266,15 @@ fn ids(model: &HookedTransformer, answers: &[Answer]) -> Result<Vec<u32>> {
     answers.iter().map(|answer| answer.id(model)).collect()
 }
 
-/// One token serves every row, else there is one for each.
+/// Checks that there is one token for all rows, or one for each.
 fn fits(tokens: usize, batch: usize) -> Result<()> {
     if tokens == 1 || tokens == batch {
         return Ok(());
     }
-    Err(refuse(format!("got {tokens} tokens for {batch} rows; give one for all or one each")))
+    Err(refuse(format!("got {tokens} tokens for {batch} rows; give one for all rows or one for each")))
 }
 
-/// The number of each row at its token: `[batch, d_vocab]` to `[batch]`; one token serves every row.
+/// Each row's number at its token, `[batch, d_vocab]` to `[batch]`. A single token is used for every row.
 fn pick(rows: &Tensor<2>, ids: &[u32]) -> Result<Tensor<1>> {
     let [batch, d_vocab] = rows.dims();
     fits(ids.len(), batch)?;
@@ -284,7 +284,7 @@ fn pick(rows: &Tensor<2>, ids: &[u32]) -> Result<Tensor<1>> {
     Ok(rows.clone().gather(1, ids).reshape([batch]))
 }
 
-/// Mean loss of each row over its pairs of real tokens.
+/// The mean loss of each row over its pairs of tokens without padding, `[batch]`.
 fn row_losses(model: &HookedTransformer, logits: &Tensor<3>, tokens: &Tokens) -> Result<Tensor<1>> {
     let losses = model.loss_per_token(logits.clone(), tokens)?;
     let [batch, pairs] = losses.dims();
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(message(Metric::logit(1).at(2)), "position 2 is out of range: there are 2, numbered from 0");
         assert_eq!(
             message(Metric::log_probs(vec![1, 2, 3])),
-            "`Metric`: got 3 tokens for 1 rows; give one for all or one each"
+            "`Metric`: got 3 tokens for 1 rows; give one for all rows or one for each"
         );
     }
 

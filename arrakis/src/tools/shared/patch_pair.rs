@@ -1,11 +1,11 @@
-//! Two runs, one patched into the other: which is which is said in words.
+//! Two runs, one patched into the other. Source and target are named, so that they are not swapped by mistake.
 
 use arrakis_models::{HookedTransformer, IntoTokens, Tokens};
 
 use crate::error::{Error, Result};
 use crate::tools::Tool;
 
-/// The prompts that are patched from; [`PatchFrom::into`] names those patched into.
+/// The source prompts of a patching tool. [`PatchFrom::into`] takes the target prompts.
 #[derive(Debug)]
 pub struct PatchFrom<'a, T> {
     tool: &'a T,
@@ -13,7 +13,7 @@ pub struct PatchFrom<'a, T> {
     source: Result<Tokens>,
 }
 
-/// Two runs of a patching tool, checked to align token by token. The tool's own methods say what is patched.
+/// The source and target prompts of a patching tool, which align token by token. The tool's methods say what to patch.
 #[derive(Clone, Debug)]
 pub struct PatchInto<'a, T> {
     pub(crate) tool: &'a T,
@@ -26,11 +26,11 @@ impl<'a, T: Tool> PatchFrom<'a, T> {
         Self { tool, model, source: source.into_tokens(model).map_err(Error::from) }
     }
 
-    /// The prompts that are patched into.
+    /// Takes the target prompts.
     ///
     /// # Errors
     ///
-    /// Prompts the model cannot run on, and two that do not align token by token.
+    /// Prompts that the model cannot run on; source and target that do not align token by token.
     pub fn into(self, target: impl IntoTokens) -> Result<PatchInto<'a, T>> {
         let (source, target) = (self.source?, target.into_tokens(self.model)?);
         let (from, into) = ([source.batch(), source.pos()], [target.batch(), target.pos()]);
@@ -43,7 +43,7 @@ impl<'a, T: Tool> PatchFrom<'a, T> {
             from[1],
             into[0],
             into[1],
-            if from == into { ", padded in other places" } else { "" }
+            if from == into { ", padded in different places" } else { "" }
         );
         Err(Error::Tool { tool: T::NAME, problem })
     }

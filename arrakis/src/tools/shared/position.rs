@@ -21,7 +21,7 @@ macro_rules! from_either_end {
             }
         }
 
-        /// Of a literal, which is an `i32` where nothing else says what it is.
+        /// For literals, whose type is `i32` by default.
         impl From<i32> for $kind {
             fn from(index: i32) -> Self {
                 Self(index as isize)
@@ -51,11 +51,11 @@ impl Position {
     /// The last token.
     pub const LAST: Self = Self(-1);
 
-    /// The slot in each row of a batch, padding counted: `[batch]`.
+    /// The index in each row of a batch, padding counted: `[batch]`.
     ///
     /// # Errors
     ///
-    /// Out of range in some row, with the valid range.
+    /// A position that is out of range in some row; the error gives the valid range.
     pub fn of(self, tokens: &Tokens) -> Result<Vec<usize>> {
         let slot = |real: &Vec<bool>| {
             let own: Vec<usize> = (0..real.len()).filter(|slot| real[*slot]).collect();

@@ -1,4 +1,4 @@
-//! Pairs of prompts that differ in one thing: what a study of one answer runs on.
+//! Pairs of prompts that differ in one thing, for studies of one answer.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromptPair<S = String> {
-    /// What is asked.
+    /// The clean prompt.
     pub clean: S,
-    /// The same with one thing changed, as many tokens long.
+    /// The clean prompt with one thing changed and the same number of tokens.
     pub corrupted: S,
     /// The right next token of the clean prompt.
     pub answer: S,
@@ -39,9 +39,9 @@ impl<S> From<[S; 4]> for PromptPair<S> {
     }
 }
 
-/// Clean prompts, their corrupted twins, and the right and the wrong next token of each.
+/// Clean prompts, their corrupted versions, and the right and the wrong next token of each.
 ///
-/// Prompts of different lengths share a batch, padded in front; the results are those of each prompt alone.
+/// Prompts of different lengths share a batch, padded on the left. The results are those of each prompt alone.
 ///
 /// ```
 /// use arrakis::prelude::*;
@@ -61,23 +61,23 @@ impl<S> From<[S; 4]> for PromptPair<S> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptPairs {
-    /// What is asked.
+    /// The clean prompts, `[prompt, pos]`.
     pub clean: Tokens,
-    /// The same with the one thing changed, token by token in line with it.
+    /// The corrupted prompts, aligned with the clean ones token by token: `[prompt, pos]`.
     pub corrupted: Tokens,
-    /// The right next token of each clean prompt.
+    /// The right next token of each clean prompt, `[prompt]`.
     pub answers: Vec<u32>,
-    /// The wrong next token of each clean prompt.
+    /// The wrong next token of each clean prompt, `[prompt]`.
     pub wrong: Vec<u32>,
 }
 
 impl PromptPairs {
-    /// Pairs from texts.
+    /// Tokenizes pairs of texts.
     ///
     /// # Errors
     ///
-    /// A model without a tokenizer, no pair at all, prompts of a pair that differ in length, and an answer that is
-    /// not one token.
+    /// A model without a tokenizer, an empty list, prompts of a pair that differ in length, an answer that is not one
+    /// token.
     pub fn new<S: AsRef<str>>(model: &HookedTransformer, pairs: &[PromptPair<S>]) -> Result<Self> {
         let rows = |text: fn(&PromptPair<S>) -> &S| -> Result<Vec<Vec<u32>>> {
             pairs.iter().map(|pair| Ok(model.to_tokens(text(pair).as_ref())?)).collect()
@@ -89,7 +89,7 @@ impl PromptPairs {
         let apart = clean.iter().zip(&corrupted).position(|(clean, corrupted)| clean.len() != corrupted.len());
         if let Some(pair) = apart {
             let problem = format!(
-                "the prompts of pair {pair} have {} and {} tokens; change only words of as many tokens",
+                "the prompts of pair {pair} have {} and {} tokens; change only words that have the same number of tokens",
                 clean[pair].len(),
                 corrupted[pair].len()
             );
@@ -104,12 +104,12 @@ impl PromptPairs {
         })
     }
 
-    /// How many pairs.
+    /// The number of pairs.
     pub fn len(&self) -> usize {
         self.answers.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
@@ -119,12 +119,12 @@ impl PromptPairs {
         Metric::logit_diffs(self.answers.iter().copied(), self.wrong.iter().copied())
     }
 
-    /// The pairs of each length, shortest first: within one, a position is the same place of the sentence where the
-    /// prompts share a template.
+    /// The pairs of each length, shortest first. Within one length, and with one template, a position is the same place
+    /// of the sentence in every prompt.
     ///
     /// # Errors
     ///
-    /// None for pairs that [`PromptPairs::new`] made.
+    /// None for pairs from [`PromptPairs::new`].
     pub fn by_length(&self) -> Result<Vec<Self>> {
         let mut lengths: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, real) in self.clean.real().iter().enumerate() {
@@ -133,7 +133,7 @@ impl PromptPairs {
         lengths.values().map(|rows| self.rows(rows)).collect()
     }
 
-    /// Some of the pairs, without padding they do not need.
+    /// Some of the pairs, without unneeded padding.
     fn rows(&self, rows: &[usize]) -> Result<Self> {
         let tokens = |tokens: &Tokens| -> Result<Tokens, ModelError> {
             let own = rows.iter().map(|row| Ok(tokens.row(*row)?.ids()[0].clone()));
@@ -149,7 +149,7 @@ impl PromptPairs {
     }
 }
 
-/// As a record keeps it: the ids of each prompt without padding, and of the answers.
+/// The form that a record keeps: the ids of each prompt without padding, and those of the answers.
 impl Serialize for PromptPairs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let own = |tokens: &Tokens| -> Vec<Vec<u32>> {
@@ -178,7 +178,7 @@ mod tests {
     };
 
     #[test]
-    fn prompts_of_two_lengths_are_those_of_each_alone() {
+    fn prompts_of_two_lengths_give_the_results_of_each_alone() {
         let model = HookedAutoModel::embedded().unwrap();
         let both = PromptPairs::new(&model, &[LONG, SHORT]).unwrap();
         let together = both.metric().values(&model, &both.clean).unwrap();
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_pair_is_named() {
+    fn mistakes_are_named() {
         let model = HookedAutoModel::embedded().unwrap();
         let refused = |pair: PromptPair<&str>| PromptPairs::new(&model, &[SHORT, pair]).unwrap_err().to_string();
         assert_eq!(
             refused(PromptPair { corrupted: LONG.clean, ..SHORT }),
             format!(
-                "`PromptPairs`: the prompts of pair 1 have 15 and {} tokens; change only words of as many tokens",
+                "`PromptPairs`: the prompts of pair 1 have 15 and {} tokens; change only words that have the same number of tokens",
                 model.to_tokens(LONG.clean).unwrap().len()
             )
         );

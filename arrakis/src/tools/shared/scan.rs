@@ -1,4 +1,4 @@
-//! A scan: one edit for each place of a table, in one sweep, and the metric under each.
+//! A scan: one edit for each place of a table, in one sweep, and the metric under each edit.
 
 use arrakis_models::{HookedTransformer, SweepCase, Tokens};
 
@@ -9,7 +9,7 @@ use super::score_table::{ScoreTable, mean};
 use super::scores::Scores;
 use crate::error::Result;
 
-/// What is scanned: a model on prompts, under a metric, in the name of a tool.
+/// What is scanned: a model on prompts under a metric, for a tool.
 pub(crate) struct Scan<'a> {
     pub(crate) tool: &'static str,
     pub(crate) model: &'a HookedTransformer,
@@ -18,7 +18,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The metric under the edit of each place, row by row. `source` is the metric of the run patched from.
+    /// The metric under the edit of each place: `[row][column]`. `source` is the metric of the source run.
     pub(crate) fn run<P: Place>(
         &self,
         rows: Vec<P::Row>,
@@ -40,7 +40,7 @@ impl Scan<'_> {
         })
     }
 
-    /// The metric of these prompts, untouched.
+    /// The metric of these prompts without an edit.
     pub(crate) fn untouched(&self) -> Result<f64> {
         let value = self.metric.value(self.model, &self.model.forward(self.tokens)?, self.tokens)?;
         finite::check(self.tool, self.model, self.tokens, "the metric", value)?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::hypothesis::stats;
 use crate::plot::Heatmap;
 
-/// Scores by row and column: layers by heads unless it says otherwise.
+/// Scores by row and column, by default layers and heads.
 ///
 /// A score knows its place: `table.highest(1)[0].layer`, `.head`, `.position`, `.neuron`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,22 +22,22 @@ pub struct ScoreTable<P: Place = Head> {
     pub rows: Vec<P::Row>,
     /// What each column stands for, `[column]`.
     pub columns: Vec<P::Column>,
-    /// `[row][column]`; the mean over prompts where there are several.
+    /// `[row][column]`, averaged over prompts.
     pub values: Vec<Vec<f64>>,
-    /// The scores of each prompt, `[row * columns + column][prompt]`; empty where they are not a mean over prompts.
+    /// The scores of each prompt, `[row * columns + column][prompt]`; empty if the scores are not means over prompts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_prompt: Vec<Vec<f64>>,
 }
 
-/// One cell of a [`ScoreTable`]; the coordinates of its place are its own: `score.layer`.
+/// One cell of a [`ScoreTable`]. The coordinates of its place can be read from the score: `score.layer`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Score<P: Place = Head> {
-    /// `L9H6`
+    /// The name of the place, such as `L9H6`.
     pub label: String,
-    /// The number, in the table's units.
+    /// The score, in the table's units.
     pub value: f64,
-    /// What it belongs to.
+    /// The place.
     pub place: P,
 }
 
@@ -50,7 +50,7 @@ impl<P: Place> Deref for Score<P> {
 }
 
 impl ScoreTable {
-    /// A table of all heads from `[layer][head]`.
+    /// A table of all heads from values `[layer][head]`. `tool` is named in errors.
     ///
     /// # Errors
     ///
@@ -62,11 +62,12 @@ impl ScoreTable {
 }
 
 impl<P: Place> ScoreTable<P> {
-    /// A table from `[row][column]`, in the name of a tool.
+    /// A table from values `[row][column]`. `tool` is named in errors.
     ///
     /// # Errors
     ///
-    /// [`Error::Tool`] for rows that do not fit, [`Error::NotFinite`] naming the first number that is not finite.
+    /// [`Error::Tool`] for values of another shape; [`Error::NotFinite`] with the place of the first number that is not
+    /// finite.
     pub fn new(
         tool: &'static str,
         units: impl Into<String>,
@@ -79,7 +80,7 @@ impl<P: Place> ScoreTable<P> {
         Ok(table)
     }
 
-    /// A table of means over prompts, from `[row * columns + column][prompt]`.
+    /// A table of means over prompts, from values `[row * columns + column][prompt]`.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ impl<P: Place> ScoreTable<P> {
         self.index(place).map(|(row, column)| self.values[row][column])
     }
 
-    /// The score of a place for each prompt, a sample for a test: `[prompt]`.
+    /// The score of a place for each prompt, as a sample for a test: `[prompt]`.
     pub fn prompts(&self, place: &P) -> Option<&[f64]> {
         let (row, column) = self.index(place)?;
         self.per_prompt.get(row * self.columns.len() + column).map(Vec::as_slice)
@@ -135,12 +136,12 @@ impl<P: Place> ScoreTable<P> {
         })
     }
 
-    /// How many scores there are.
+    /// The number of scores.
     pub fn len(&self) -> usize {
         self.rows.len() * self.columns.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no scores.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -175,11 +176,11 @@ impl<P: Place> ScoreTable<P> {
         Self { values: self.values.iter().map(share).collect(), ..self.without_prompts(units) }
     }
 
-    /// Pearson's correlation with another table of the same shape, cell by cell, between -1 and 1.
+    /// Pearson's correlation with another table of the same shape over all cells, between -1 and 1.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] for tables of different shapes, and where a table has no spread.
+    /// [`Error::Value`] for tables of different shapes, and for a table whose numbers are all equal.
     pub fn pearson(&self, other: &Self) -> Result<f64> {
         if [self.rows.len(), self.columns.len()] != [other.rows.len(), other.columns.len()] {
             let problem = format!(
@@ -194,7 +195,7 @@ impl<P: Place> ScoreTable<P> {
         stats::pearson(&self.values.concat(), &other.values.concat())
     }
 
-    /// As a heatmap, ready for a figure.
+    /// The table as a heatmap for a figure.
     pub fn heatmap(&self) -> Heatmap {
         let [rows, columns] = P::AXES;
         Heatmap::new(self.values.iter().map(|row| row.iter().copied()))
@@ -203,7 +204,7 @@ impl<P: Place> ScoreTable<P> {
             .units(self.units.clone())
     }
 
-    /// `(value - offset) / scale`, the offset of each prompt its own.
+    /// `(value - offset) / scale`, with an offset for each prompt.
     pub(crate) fn moved(&self, units: &str, offset: f64, offsets: &[f64], scale: f64) -> Self {
         let values = self.values.iter().map(|row| row.iter().map(|value| (value - offset) / scale).collect());
         let of_prompts =
@@ -239,7 +240,7 @@ impl<P: Place> ScoreTable<P> {
     }
 }
 
-/// The mean of some numbers.
+/// The mean of some numbers; 0 for none.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_a_row_and_of_nothing() {
+    fn a_row_of_zeros_has_no_shares_and_stays() {
         let shares = table(vec![vec![1.0, 3.0], vec![0.0, 0.0]]).shares("share");
         assert_eq!(shares.values, [[0.25, 0.75], [0.0, 0.0]]);
     }
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_finite_is_refused_where_it_stands() {
+    fn a_number_that_is_not_finite_is_refused_with_its_place() {
         let error = ScoreTable::heads("test", "nats", vec![vec![1.0, f64::NAN]]).unwrap_err().to_string();
         assert!(error.starts_with("test: nats is NaN at L0H1: "), "{error}");
         let error = ScoreTable::<Head>::new("test", "nats", vec![0], vec![0, 1], vec![vec![1.0]]).unwrap_err();

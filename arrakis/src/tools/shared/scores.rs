@@ -7,48 +7,48 @@ use super::place::{Head, Place};
 use super::score_table::ScoreTable;
 use crate::error::{Error, Result};
 
-/// A metric with one place changed at a time: heads unless it says otherwise.
+/// A metric with one place changed at a time, by default one head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Scores<P: Place = Head> {
-    /// The metric with nothing changed: of the whole model, or of the run patched into.
+    /// The metric with nothing changed: that of the whole model, or of the target run.
     pub baseline: f64,
     /// The same for each prompt, `[prompt]`.
     pub baseline_per_prompt: Vec<f64>,
-    /// The metric of the run patched from, where there is one.
+    /// The metric of the source run, if the scan has one.
     pub source: Option<f64>,
-    /// The metric with each place changed, in its units.
+    /// The metric with each place changed, in the metric's units.
     pub values: ScoreTable<P>,
-    /// What was run, and what was saved.
+    /// How much was run, and how much was saved.
     pub work: SweepWork,
 }
 
-/// Two metrics closer than this share of the larger are the same number, up to rounding.
+/// Two metrics whose difference is at most this share of the larger are equal up to rounding.
 const TIE: f64 = 1e-6;
 
 impl<P: Place> Scores<P> {
-    /// What each place changes: its value minus the baseline, in the metric's units.
+    /// How much each place changes the metric: its value minus the baseline, in the metric's units.
     #[must_use]
     pub fn change(&self) -> ScoreTable<P> {
         let units = format!("change of {}", self.values.units);
         self.values.moved(&units, self.baseline, &self.baseline_per_prompt, 1.0)
     }
 
-    /// `(value - baseline) / (source - baseline)`: 0 where nothing moved, 1 where the source's metric is reached.
+    /// `(value - baseline) / (source - baseline)`: 0 if the metric does not change, 1 if it reaches the source's.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] for a scan without a source, such as an ablation, and where source and baseline are the same
-    /// number: there is no distance to take a share of.
+    /// [`Error::Value`] for a scan without a source run, such as an ablation, and if source and baseline are equal, so
+    /// that there is no difference to divide by.
     pub fn normalized(&self) -> Result<ScoreTable<P>> {
         let refuse = |problem: String| Error::Value { of: "Scores", problem };
         let source = self
             .source
-            .ok_or_else(|| refuse("there is no second run whose metric could be reached; use `change()`".to_owned()))?;
+            .ok_or_else(|| refuse("a scan without a source run cannot be normalized; use `change()`".to_owned()))?;
         let range = source - self.baseline;
         if range.abs() <= TIE * source.abs().max(self.baseline.abs()) {
             return Err(refuse(format!(
-                "the metric is {source} in the run patched from and {} in the run patched into, so there is no difference to take shares of; choose a metric or prompts that differ, or use `change()`",
+                "the metric is {source} in the source run and {} in the target run, so there is no difference to divide by; choose a metric or prompts that differ, or use `change()`",
                 self.baseline
             )));
         }
@@ -81,16 +81,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tie_has_no_shares() {
+    fn a_tie_cannot_be_normalized() {
         for source in [1.0, 1.0 + 1e-7] {
             let error = scores(Some(source)).normalized().unwrap_err().to_string();
             assert!(
-                error.starts_with(&format!("`Scores`: the metric is {source} in the run patched from and 1 in")),
+                error.starts_with(&format!("`Scores`: the metric is {source} in the source run and 1 in")),
                 "{error}"
             );
             assert!(error.ends_with("choose a metric or prompts that differ, or use `change()`"), "{error}");
         }
         let error = scores(None).normalized().unwrap_err().to_string();
-        assert_eq!(error, "`Scores`: there is no second run whose metric could be reached; use `change()`");
+        assert_eq!(error, "`Scores`: a scan without a source run cannot be normalized; use `change()`");
     }
 }

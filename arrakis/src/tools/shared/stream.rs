@@ -1,7 +1,7 @@
-//! The residual stream as the sum of what wrote it: one run, then every component by name.
+//! The residual stream of one run as a sum of named components.
 //!
-//! Where a block norms what it adds (Gemma 2, `OLMo` 2), each head's share passes that norm with its scale
-//! frozen at this run's, so that the shares still add up.
+//! If a block norms what it adds (Gemma 2, `OLMo` 2), each head's share passes that norm with the scale frozen at this
+//! run's value, so that the shares still add up.
 
 use arrakis_models::site::{self, Place, Site, SiteInfo};
 use arrakis_models::transformer::{Norm, NormKind};
@@ -21,7 +21,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Runs the model once, keeping one more site where asked.
+    /// Runs the model once. `also` is one more site to keep.
     pub(crate) fn run(
         tool: &'static str,
         model: &HookedTransformer,
@@ -53,7 +53,7 @@ impl Stream {
         Ok(Self { model: model.clone(), tokens, logits, cache })
     }
 
-    /// The same at one position alone, still with its position axis.
+    /// The run cut to one position; the position axis stays.
     pub(crate) fn at(&self, pos: usize) -> Result<Self> {
         Ok(Self { cache: self.cache.positions(pos..pos + 1)?, ..self.clone() })
     }
@@ -62,7 +62,7 @@ impl Stream {
         self.model.config().n_layers
     }
 
-    /// Every embedding there is (of tokens, their types, positions), by name: `[batch, pos, d_model]` each.
+    /// Every embedding of the model (tokens, token types, positions) by name, each `[batch, pos, d_model]`.
     pub(crate) fn embeddings(&self) -> Result<Vec<(String, Tensor<3>)>> {
         let there = site::rows(Place::Before).filter(|row| (row.present)(self.model.config()));
         there.map(|row| Ok((row.name.to_owned(), self.cache.get(row.name)?))).collect()
@@ -81,7 +81,7 @@ impl Stream {
         }
     }
 
-    /// What attention's biases add to the stream: `[batch, pos, d_model]`.
+    /// What attention's output bias adds to the stream: `[batch, pos, d_model]`.
     pub(crate) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
         let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
@@ -111,7 +111,7 @@ impl Stream {
         })
     }
 
-    /// Rows of `W_out` as the stream receives them, `[d_mlp, d_model]`; of a stream cut to one position of one row.
+    /// The rows of `W_out` as the stream receives them, `[d_mlp, d_model]`, for a run cut to one position of one row.
     pub(crate) fn neuron_directions(&self, layer: usize) -> Result<Tensor<2>> {
         let w_out = self.model.w_out(layer)?;
         match &self.model.block(layer)?.ln2_post {
@@ -129,7 +129,7 @@ fn post_scale(norm: &Norm, out: Tensor<3>) -> Tensor<3> {
     norm.scale(centred)
 }
 
-/// A norm without its bias whose scale is given: linear in `x`.
+/// Applies a norm without its bias, with a given scale, so that it is linear in `x`.
 pub(crate) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>) -> Tensor<D> {
     let out = norm.centre(x) / scale;
     match gain(norm) {
@@ -138,13 +138,14 @@ pub(crate) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>
     }
 }
 
-/// What a norm multiplies by, `[d]`.
+/// What a norm multiplies by, `[d_model]`.
 pub(crate) fn gain(norm: &Norm) -> Option<Tensor<1>> {
     let weight = norm.weight.as_ref()?.val();
     Some(if norm.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
 }
 
-/// What the unembedding reads a token's logit along, before the final norm's weight: `[token, d_model]`.
+/// The direction along which the unembedding reads each token's logit, without the final norm's weight:
+/// `[token, d_model]`.
 pub(crate) fn unembed_directions(model: &HookedTransformer, ids: &[u32]) -> Result<Tensor<2>> {
     ids.iter().try_for_each(|id| common::check_token(model, *id))?;
     let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();

@@ -17,7 +17,7 @@ use crate::tools::{Metric, ScoreTable, Tool};
 pub(crate) struct Cases {
     /// One prompt.
     pub(crate) prompt: Tokens,
-    /// One to patch from or to compare with.
+    /// A prompt to patch from or to compare with.
     pub(crate) other: Tokens,
     /// A difference of two logits at the last position.
     pub(crate) metric: Metric,
@@ -31,14 +31,14 @@ impl Cases {
         Self { prompt, other, metric: Metric::logit_diff(63, 25) }
     }
 
-    /// The same prompt twice: whatever compares them finds no difference.
+    /// The same prompt twice, so that there is no difference to find.
     pub(crate) fn tie() -> Self {
         let own = Self::new();
         Self { other: own.prompt.clone(), ..own }
     }
 }
 
-/// One answer of a tool: its numbers or what it says instead, and the panel it draws.
+/// One answer of a tool: its numbers or its error, and the panel it draws.
 pub(crate) struct Reading {
     pub(crate) name: &'static str,
     pub(crate) numbers: Result<Vec<f64>, String>,
@@ -63,8 +63,7 @@ impl Reading {
     }
 }
 
-/// Every answer a tool gives. A registered tool without them does not compile in tests: they are what the laws of
-/// `registry.rs` are checked on.
+/// Every answer of a tool, for the laws of `registry.rs`. A registered tool without them does not compile in tests.
 pub(crate) trait Readings: Tool {
     fn readings(&self, cases: &Cases) -> Vec<Reading>;
 }
@@ -74,12 +73,12 @@ pub(crate) fn fixture(name: &str) -> HookedTransformer {
     load(&format!("tl/{name}"))
 }
 
-/// A tiny encoder, whose positions see those after them.
+/// A tiny encoder, whose queries also see later positions.
 pub(crate) fn encoder() -> HookedTransformer {
     load("parity/bert")
 }
 
-/// A model with one weight of each attention matrix that is not a number.
+/// A model with a NaN in each attention matrix.
 pub(crate) fn not_finite() -> HookedTransformer {
     let model = fixture("gpt2");
     let mut net = model.net().clone();
@@ -136,7 +135,7 @@ const CONTEXT: usize = 24;
 /// Two layers of two heads that copy what followed a token's last occurrence: `L0H1` attends to the
 /// token before and writes it down, `L1H0` looks for where the current token was written and copies.
 ///
-/// Position 0 has none before it and writes down itself, so a first token also matches its own repetition.
+/// Position 0 has no token before it and writes down itself, so a first token also matches its own repetition.
 /// The stream is `[token one-hot | position one-hot | previous token]`; the other heads write nothing.
 pub(crate) fn induction_model() -> HookedTransformer {
     let (pos, prev, d_model) = (VOCAB, VOCAB + CONTEXT, VOCAB + CONTEXT + VOCAB);

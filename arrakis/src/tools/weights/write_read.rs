@@ -1,4 +1,4 @@
-//! Which heads write, which heads read, and who reads whom.
+//! Which heads write, which heads read, and which head reads which.
 
 mod span;
 
@@ -11,25 +11,24 @@ use crate::tools::place::{Head, HeadPair, QueryKey};
 use crate::tools::shared::{common, finite};
 use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 
-/// Heads as writers to and readers from the residual stream, by their weights; and how information flows.
+/// How heads write to and read from the residual stream, by their weights, and how information flows between them.
 ///
 /// # What it tells you
 ///
-/// - How strongly each head of a layer writes (`‖W_V W_O‖`) and chooses what to read (`‖W_Q W_Kᵀ‖`), and how much of that
-///   lies in a subspace of your own.
+/// - How strongly each head of a layer writes (`‖W_V W_O‖`) and selects what to read (`‖W_Q W_Kᵀ‖`), and how much of
+///   that lies in a subspace of your own.
 /// - How much of what an earlier head writes a later head's query, key or value reads (composition).
 ///
 /// # How to read it
 ///
 /// - Scores are Frobenius norms, comparable within a model.
-/// - Composition is `‖L R‖ / (‖L‖ ‖R‖)` between 0 and 1. Even unrelated heads score about `1/√d_model`: look for pairs
-///   that stand out.
+/// - Composition is `‖L R‖ / (‖L‖ ‖R‖)`, between 0 and 1. Even unrelated heads score about `1/√d_model`, so look for
+///   pairs that stand out.
 ///
 /// # When it misleads
 ///
-/// - Weights say what could flow, not what does on a prompt.
-/// - Raw weights leave out the norm in front of the reader: use a processed model (norms folded) where norm weights vary
-///   much.
+/// - Weights say what could flow, not what flows on a prompt.
+/// - Raw weights leave out the norm before the reader. If norm weights vary much, use a processed model (norms folded).
 ///
 /// # Example
 ///
@@ -58,13 +57,14 @@ pub struct WriteRead {
 /// How much of the heads' circuits lies in a subspace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InSubspace {
-    /// Norm of the part that lies in it, `[layer][head]` of one row.
+    /// The norm of the part inside the subspace, `[1][head]`.
     pub norm: ScoreTable,
-    /// That over the norm of the whole circuit, between 0 and 1; 0 for a head that writes nothing.
+    /// `norm` divided by the norm of the whole circuit, between 0 and 1: `[1][head]`. It is 0 for a head that writes
+    /// nothing.
     pub share: ScoreTable,
 }
 
-/// Which input of the later head a composition goes through.
+/// Which input of the later head reads what the earlier head writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Composition {
     /// The query: `‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖)`.
@@ -84,8 +84,8 @@ pub struct Flow {
     pub k: ScoreTable<HeadPair>,
     /// Through the reader's value, `[writer][reader]`.
     pub v: ScoreTable<HeadPair>,
-    /// The three summed, each writer's row divided by its sum: `[writer][reader]`. The row of a head that nothing reads
-    /// is zero.
+    /// The sum of the three, with each writer's row divided by its sum: `[writer][reader]`. The row of a writer that no
+    /// head reads is zero.
     pub share: ScoreTable<HeadPair>,
 }
 
@@ -98,7 +98,7 @@ impl Tool for WriteRead {
 }
 
 impl WriteRead {
-    /// How strongly the heads of a layer write, `‖W_V W_O‖`: `[layer][head]` of one row.
+    /// How strongly the heads of a layer write, `‖W_V W_O‖`: `[1][head]`.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl WriteRead {
         norms_of("norm of W_V W_O", layer, self.ov(layer)?.norms()?)
     }
 
-    /// How strongly the heads of a layer choose what to read, `‖W_Q W_Kᵀ‖`: `[layer][head]` of one row.
+    /// How strongly the heads of a layer select what to read, `‖W_Q W_Kᵀ‖`: `[1][head]`.
     ///
     /// # Errors
     ///
@@ -118,8 +118,8 @@ impl WriteRead {
         norms_of("norm of W_Q W_Kᵀ", layer, self.qk(layer)?.norms()?)
     }
 
-    /// How much the heads of a layer write into the span of `directions` `[n, d_model]`: `‖W_V W_O P‖` with `P` the
-    /// projection onto the span.
+    /// How much the heads of a layer write into the span of `directions` (`[n, d_model]`): `[1][head]` of
+    /// `‖W_V W_O P‖`, with `P` the projection onto the span.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl WriteRead {
         self.inside(layer, &self.ov(layer)?, directions)
     }
 
-    /// How much the queries of the heads of a layer read from the span of `directions` `[n, d_model]`:
-    /// `‖P W_Q W_Kᵀ‖`.
+    /// How much the queries of the heads of a layer read from the span of `directions` (`[n, d_model]`): `[1][head]` of
+    /// `‖P W_Q W_Kᵀ‖`, with `P` the projection onto the span.
     ///
     /// # Errors
     ///
@@ -140,11 +140,11 @@ impl WriteRead {
         self.inside(layer, &self.qk(layer)?.transposed(), directions)
     }
 
-    /// How the heads of `write_layer` compose with those of the later `read_layer`.
+    /// How the heads of `write_layer` compose with those of the later `read_layer`, in tables `[writer][reader]`.
     ///
     /// # Errors
     ///
-    /// Layers out of range, a reader that is not after the writer, weights that are not finite.
+    /// Layers out of range, a read layer that is not after the write layer, weights that are not finite.
     pub fn flow(&self, write_layer: impl Into<Layer>, read_layer: impl Into<Layer>) -> Result<Flow> {
         let (write_layer, read_layer) = (self.layer(write_layer)?, self.layer(read_layer)?);
         if write_layer >= read_layer {
@@ -171,8 +171,8 @@ impl WriteRead {
         })
     }
 
-    /// Composition of every pair of heads, `[writer][reader]` over all layers: zero unless the writer's layer is before
-    /// the reader's.
+    /// The composition of every pair of heads of all layers, `[writer][reader]`. It is zero unless the writer's layer
+    /// is before the reader's.
     ///
     /// # Errors
     ///
@@ -191,12 +191,14 @@ impl WriteRead {
         ScoreTable::new(Self::NAME, format!("{kind:?}-composition"), heads.clone(), heads, values)
     }
 
-    /// Attention rollout, `[query][key]`: how much of each position's final stream can be traced to each input position,
-    /// if attention and the residual connection carry half each. Rows sum to 1; the mean over prompts of one length.
+    /// Attention rollout, averaged over prompts of one length: `[query][key]`.
+    ///
+    /// How much of each position's final stream can be traced to each input position, if attention and the residual
+    /// connection carry half each. Rows sum to 1.
     ///
     /// # Errors
     ///
-    /// A prompt that does not fit, prompts of different lengths, attention that is not finite.
+    /// A prompt that does not fit the model, prompts of different lengths, attention weights that are not finite.
     pub fn rollout(&self, prompts: impl IntoTokens) -> Result<ScoreTable<QueryKey>> {
         let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
         let cache = self.model.capture(&tokens, [site::every(site::pattern)])?;
@@ -213,7 +215,7 @@ impl WriteRead {
         ScoreTable::new(Self::NAME, "rollout", positions.clone(), positions, values)
     }
 
-    /// `W_V W_O` of each head, `[head, d_model, d_model]` factored.
+    /// `W_V W_O` of each head, in factors: `[head, d_model, d_model]`.
     ///
     /// # Errors
     ///
@@ -223,7 +225,7 @@ impl WriteRead {
         FactoredMatrix::new(self.model.w_v(layer)?, self.model.w_o(layer)?)
     }
 
-    /// `W_Q W_Kᵀ` of each head, `[head, d_model, d_model]` factored.
+    /// `W_Q W_Kᵀ` of each head, in factors: `[head, d_model, d_model]`.
     ///
     /// # Errors
     ///
@@ -254,7 +256,7 @@ impl WriteRead {
         finite::check_weights(Self::NAME, "a composition", &seen)?;
         for (row, left) in scores.iter_mut().zip(&lefts) {
             for (score, right) in row.iter_mut().zip(&rights) {
-                // What writes or reads nothing composes with nothing.
+                // A head that writes or reads nothing has no composition.
                 *score = if left * right > 0.0 { *score / (left * right) } else { 0.0 };
             }
         }
@@ -321,7 +323,7 @@ mod tests {
         assert_eq!((pair.writer, pair.reader), (Head { layer: 0, head: 1 }, Head { layer: 1, head: 0 }));
         close(pair.value, 1.0 / 12.0f64.sqrt(), 1e-4);
         assert_eq!(flow.q.values[1][0], 0.0);
-        assert_eq!(flow.share.values[0], [0.0, 0.0], "a head that writes nothing is read by nobody");
+        assert_eq!(flow.share.values[0], [0.0, 0.0], "no head reads a head that writes nothing");
         let all = tool.composition(Composition::K).unwrap();
         assert_eq!(all.get(&pair), Some(pair.value));
     }
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_space_holds_everything_and_a_part_less() {
+    fn the_whole_space_has_the_whole_norm_and_a_subspace_less() {
         let model = fixture("gpt2");
         let tool = WriteRead::new(&model).unwrap();
         let eye = Tensor::<2>::eye(32, model.device());

@@ -1,22 +1,22 @@
-//! What contributes to a logit, and the name of the tool that tells.
+//! One component's contribution, and the tool's name.
 
 use serde::{Deserialize, Serialize};
 
-/// What the tool calls itself.
+/// The tool's name.
 pub(super) const NAME: &str = "direct_logit_attribution";
 
-/// What contributes to a logit.
+/// One component's contribution to a logit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
     /// `embed`, `pos_embed`, `L9H6`, `3_mlp_out`, `bias` (attention's output biases) or `unembed_bias` (of the
     /// final norm and the unembedding).
     pub label: String,
-    /// The block, where it is in one.
+    /// The layer; none for an embedding or a bias.
     pub layer: Option<usize>,
-    /// The head, where it is one.
+    /// The head in the layer; none for other components.
     pub head: Option<usize>,
-    /// In nats; the mean over prompts where there are several.
+    /// The contribution in nats, averaged over prompts.
     pub value: f64,
-    /// For each prompt, `[prompt]`.
+    /// The same for each prompt, in nats: `[prompt]`.
     pub per_prompt: Vec<f64>,
 }

@@ -1,4 +1,4 @@
-//! From a stream at one position to a logit, as the linear map it is once the final norm's scale is frozen.
+//! The map from the stream at one position to a logit, which is linear once the final norm's scale is frozen.
 
 use arrakis_models::site;
 use burn::tensor::Tensor;
@@ -11,7 +11,7 @@ use crate::tools::shared::stream::{self, Stream};
 /// The sum may differ from the logit by this share of the largest contribution (at least of 1 nat).
 const TOLERANCE: f64 = 1e-3;
 
-/// The linear map from a stream at one position to a target, the final norm's scale frozen.
+/// The linear map from the stream at one position to a signed sum of logits, with the final norm's scale frozen.
 pub(super) struct Readout {
     pub(super) stream: Stream,
     /// Tokens, each with its sign.
@@ -39,7 +39,7 @@ impl Readout {
         normed.matmul(self.direction.clone())
     }
 
-    /// What every component contributes, and what the biases after the stream do.
+    /// What every component contributes, and the biases after the stream.
     pub(super) fn components(&self) -> Result<Vec<Contribution>> {
         let stream = &self.stream;
         let d_model = stream.model.config().d_model;
@@ -76,7 +76,7 @@ impl Readout {
         Ok(components)
     }
 
-    /// Neurons and the output bias must add up to what the whole MLP contributes.
+    /// Checks that neurons and the output bias add up to what the whole MLP contributes.
     pub(super) fn check_neurons(&self, layer: usize, values: &[f64]) -> Result<()> {
         let d_model = self.stream.model.config().d_model;
         let both = vec![
@@ -99,7 +99,7 @@ impl Readout {
         }
     }
 
-    /// The target itself: from the model's logits, or from the stream where these are capped.
+    /// The sum of logits itself: from the model's logits, or from the stream if the model caps its logits.
     pub(super) fn total(&self, logits: Tensor<3>) -> Result<f64> {
         let model = &self.stream.model;
         if model.config().final_softcap.is_some() {
@@ -109,13 +109,13 @@ impl Readout {
         Ok(self.signed(&common::numbers(logits.narrow(1, self.pos, 1))?))
     }
 
-    /// The numbers of the tokens, added up by sign.
+    /// The sum of the tokens' numbers, each with its sign.
     fn signed(&self, of_vocabulary: &[f64]) -> f64 {
         self.terms.iter().map(|(token, sign)| f64::from(*sign) * of_vocabulary[*token as usize]).sum()
     }
 }
 
-/// The parts must add up to the whole.
+/// Checks that the parts add up to the whole.
 pub(super) fn check_sum(parts: &[f64], total: f64) -> Result<()> {
     let sum: f64 = parts.iter().sum();
     let scale = parts.iter().map(|part| part.abs()).fold(1.0, f64::max);

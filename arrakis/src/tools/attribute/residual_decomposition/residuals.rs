@@ -1,4 +1,4 @@
-//! One run's residual stream, taken apart.
+//! One run's residual stream, and its decompositions.
 
 use arrakis_models::site;
 use arrakis_models::transformer::Norm;
@@ -10,20 +10,22 @@ use crate::tools::shared::common;
 use crate::tools::shared::stream::{self, Stream};
 use crate::tools::{Answer, Layer};
 
-/// One run's residual stream, ready to be taken apart.
+/// One run's residual stream, ready to be decomposed.
 #[derive(Clone, Debug)]
 pub struct Residuals {
     pub(super) stream: Stream,
 }
 
 impl Residuals {
-    /// The model's logits of this run, `[batch, pos, d_vocab]`.
+    /// The logits of this run, `[batch, pos, d_vocab]`.
     pub fn logits(&self) -> Tensor<3> {
         self.stream.logits.clone()
     }
 
-    /// Embeddings, then attention and MLP output of each block before `layer`; with [`Parts::All`] they sum to the
-    /// stream entering that layer (`-1`: leaving the last block).
+    /// The embeddings, then the attention and MLP outputs of each block before `layer`:
+    /// `[component, batch, pos, d_model]`.
+    ///
+    /// With [`Parts::All`] they sum to the stream entering that layer (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
@@ -41,7 +43,8 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// The stream entering each block up to `layer` (`-1`: and leaving the last).
+    /// The stream entering each block up to `layer` (`-1`: also leaving the last block):
+    /// `[component, batch, pos, d_model]`.
     ///
     /// # Errors
     ///
@@ -61,12 +64,13 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// What each head of the blocks before `layer` adds, `L0H0, L0H1, …`; with the remainder they sum to the stream
-    /// entering that layer (`-1`: leaving the last block).
+    /// What each head of the blocks before `layer` adds, `L0H0, L0H1, …`: `[component, batch, pos, d_model]`.
+    ///
+    /// With the remainder they sum to the stream entering that layer (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
-    /// A layer out of range; layer 0 without a remainder, which has no component.
+    /// A layer out of range; layer 0 without the remainder, which leaves no component.
     pub fn stack_head_results(&self, layer: impl Into<Layer>, remainder: Remainder) -> Result<ResidStack> {
         let upto = self.upto(layer)?;
         let mut parts = self.heads(upto)?;
@@ -81,8 +85,10 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// Heads, MLPs, embeddings and one `bias` that gathers attention's output biases; they sum to the stream
-    /// entering `layer` (`-1`: leaving the last block).
+    /// Heads, MLPs, embeddings and one `bias` (the sum of attention's output biases):
+    /// `[component, batch, pos, d_model]`.
+    ///
+    /// They sum to the stream entering `layer` (`-1`: leaving the last block).
     ///
     /// # Errors
     ///
@@ -102,12 +108,13 @@ impl Residuals {
         Ok(ResidStack::new(parts))
     }
 
-    /// Each component as a norm would pass it: centred where the norm centres, divided by the scale **this run** had
-    /// there. The norm's own weight and bias are not applied.
+    /// Applies a norm to each component with the scale of **this run**: `[component, batch, pos, d_model]`.
+    ///
+    /// Components are centred if the norm centres. The norm's own weight and bias are not applied.
     ///
     /// # Errors
     ///
-    /// A layer out of range, or one without such a norm.
+    /// A layer out of range, or a layer without such a norm.
     pub fn apply_ln(&self, stack: &ResidStack, norm: NormBefore) -> Result<ResidStack> {
         let (norm, scale) = match (norm, &self.stream.model.net().ln_final) {
             (NormBefore::Attention(layer) | NormBefore::Mlp(layer), _) => self.block_norm(layer, norm)?,
@@ -118,8 +125,10 @@ impl Residuals {
         Ok(ResidStack { labels: stack.labels.clone(), values })
     }
 
-    /// Each component through the whole final norm by itself, scale computed anew, weight and bias included: for
-    /// streams at different depths, as [`Residuals::accumulated_resid`] gives them.
+    /// Applies the whole final norm to each component on its own: `[component, batch, pos, d_model]`.
+    ///
+    /// The scale is computed from the component, and weight and bias are included. Use it for the stream at different
+    /// depths ([`Residuals::accumulated_resid`]).
     pub fn apply_final_norm(&self, stack: &ResidStack) -> ResidStack {
         let values = match &self.stream.model.net().ln_final {
             Some(norm) => norm.apply(stack.values.clone()),
@@ -128,14 +137,14 @@ impl Residuals {
         ResidStack { labels: stack.labels.clone(), values }
     }
 
-    /// Each component's part of the answer's logit, in nats: `[component, batch, pos]`. One answer serves all rows, or
-    /// there is one a row.
+    /// Each component's share of the answer's logit, in nats: `[component, batch, pos]`. Give one answer for all rows,
+    /// or one for each row.
     ///
     /// The final norm's scale is frozen; its own weight and bias and the unembedding's bias are left out.
     ///
     /// # Errors
     ///
-    /// Answers that are not tokens of the model, or not as many as rows.
+    /// Answers that are not tokens of the model, or whose number is neither one nor that of the rows.
     pub fn logit_attrs<A: Into<Answer>>(
         &self,
         stack: &ResidStack,
@@ -145,7 +154,7 @@ impl Residuals {
         self.along(stack, directions)
     }
 
-    /// The same of the answer's logit minus the wrong token's.
+    /// Each component's share of the answer's logit minus the wrong token's, in nats: `[component, batch, pos]`.
     ///
     /// # Errors
     ///
@@ -160,11 +169,11 @@ impl Residuals {
         self.along(stack, directions)
     }
 
-    /// How far the stream moves between two sites, `‖b - a‖ / ‖a‖` for each prompt and position: `[prompt][pos]`.
+    /// How far the stream moves between two sites, `‖b - a‖ / ‖a‖` (a ratio): `[prompt][pos]`.
     ///
     /// # Errors
     ///
-    /// A site that is not one of the stream's, and a stream that is zero at the start.
+    /// A site that is not one of the stream's; a stream that is zero at `from`.
     pub fn movement(&self, from: impl AsRef<str>, to: impl AsRef<str>) -> Result<Vec<Vec<f64>>> {
         let (a, b) = (self.stream.cache.get::<3>(from.as_ref())?, self.stream.cache.get::<3>(to.as_ref())?);
         let norm = |x: Tensor<3>| (x.clone() * x).sum_dim(2).sqrt();
@@ -183,7 +192,7 @@ impl Residuals {
         Ok((normed * directions.reshape([1, batch, 1, d_model])).sum_dim(3).squeeze_dim(3))
     }
 
-    /// A depth of the stream: of `n` layers there are `n + 1`.
+    /// The index of a depth of the stream; `n` layers have `n + 1` depths.
     fn upto(&self, layer: impl Into<Layer>) -> Result<usize> {
         layer.into().index(self.stream.n_layers() + 1)
     }
@@ -216,13 +225,13 @@ impl Residuals {
         Ok((norm, self.stream.cache.get(scale)?))
     }
 
-    /// `[batch, d_model]`
+    /// The direction of each row's answer, `[batch, d_model]`.
     fn directions<A: Into<Answer>>(&self, answers: impl IntoIterator<Item = A>) -> Result<Tensor<2>> {
         let batch = self.stream.tokens.batch();
         let ids =
             answers.into_iter().map(|answer| answer.into().id(&self.stream.model)).collect::<Result<Vec<u32>>>()?;
         if ids.len() != 1 && ids.len() != batch {
-            return Err(refuse(format!("got {} tokens for {batch} rows; give one for all or one each", ids.len())));
+            return Err(refuse(format!("got {} tokens for {batch} rows; give one for all rows or one for each", ids.len())));
         }
         let ids: Vec<u32> = (0..batch).map(|row| ids[row % ids.len()]).collect();
         stream::unembed_directions(&self.stream.model, &ids)

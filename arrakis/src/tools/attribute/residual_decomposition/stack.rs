@@ -21,12 +21,12 @@ impl ResidStack {
         Self { labels, values: Tensor::stack(values, 0) }
     }
 
-    /// How many components there are.
+    /// The number of components.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is no component.
+    /// Whether there are no components.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -40,7 +40,7 @@ impl ResidStack {
     ///
     /// # Errors
     ///
-    /// A label that is not there; the nearest is named.
+    /// An unknown label; the error gives the nearest one.
     pub fn component(&self, label: &str) -> Result<Tensor<3>> {
         let index = self.labels.iter().position(|known| known == label);
         let index = index.ok_or_else(|| refuse(self.unknown(label)))?;

@@ -1,8 +1,8 @@
-//! How near a pattern is to that of a perfect head.
+//! How similar a pattern is to that of a perfect head.
 
 use super::measure::{ErrorMeasure, Exclude, HeadKind};
 
-/// Where a perfect head of a kind looks, `[query][key]` of zeros and ones; a row may have none or several.
+/// Where a perfect head of a kind looks, as zeros and ones: `[query][key]`. A row may have no ones, or several.
 pub fn detection_pattern(kind: HeadKind, ids: &[u32]) -> Vec<Vec<f64>> {
     let looks = |query: usize, key: usize| match kind {
         HeadKind::PreviousToken => key + 1 == query,

@@ -1,4 +1,4 @@
-//! What is looked for, and how likeness to it is measured.
+//! The kinds of heads, and how similarity to a perfect one is measured.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeadKind {
-    /// Looks at the position before.
+    /// Looks at the previous position.
     PreviousToken,
     /// Looks at earlier copies of the current token.
     DuplicateToken,
-    /// Looks at what followed earlier copies of the current token.
+    /// Looks at the token after each earlier copy of the current token.
     Induction,
 }
 
@@ -22,7 +22,7 @@ pub enum HeadKind {
 pub enum ErrorMeasure {
     /// The share of all attention that lies where the perfect head looks.
     Mul,
-    /// One minus the mean absolute difference a query, rounded to three decimals.
+    /// One minus the absolute difference, averaged over queries and rounded to three decimals.
     Abs,
 }
 

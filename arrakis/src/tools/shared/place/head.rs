@@ -9,7 +9,7 @@ use super::Place;
 pub struct Head {
     /// The layer, from 0.
     pub layer: usize,
-    /// The head in the layer, from 0; of keys and values the group.
+    /// The head in the layer, from 0; for keys and values, the group.
     pub head: usize,
 }
 

@@ -9,7 +9,7 @@ use super::{Head, Place, TokenAt};
 pub struct HeadPosition {
     /// The layer, from 0.
     pub layer: usize,
-    /// The head in the layer, from 0; of keys and values the group.
+    /// The head in the layer, from 0; for keys and values, the group.
     pub head: usize,
     /// The position, from 0, padding counted.
     pub position: usize,

@@ -28,9 +28,9 @@ pub trait Coordinate: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
 impl<T: Clone + Debug + PartialEq + Serialize + DeserializeOwned> Coordinate for T {}
 
-/// What the scores of a table belong to: heads, positions, neurons.
+/// What the scores of a table belong to, such as heads, positions or neurons.
 ///
-/// A scan over something else is a struct with one `impl Place`.
+/// For a scan over something else, write a struct with one `impl Place`.
 pub trait Place: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     /// What a row stands for.
     type Row: Coordinate;
@@ -52,12 +52,12 @@ pub trait Place: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
     fn label(&self) -> String;
 }
 
-/// A token and where it stands.
+/// A token and its position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenAt {
     /// The position, from 0, padding counted.
     pub position: usize,
-    /// The token's text, or its id without a tokenizer; of the first row where there are several.
+    /// The token's text, or its id without a tokenizer; in a batch, that of the first row.
     pub token: String,
 }
 

@@ -9,7 +9,7 @@ use super::{Head, Place, TokenAt};
 pub struct HeadQuery {
     /// The head.
     pub head: Head,
-    /// The position that looks.
+    /// The query's position and token.
     pub query: TokenAt,
 }
 
@@ -20,9 +20,9 @@ pub struct PatternWeight {
     pub layer: usize,
     /// The head in the layer, from 0.
     pub head: usize,
-    /// The position that looks, from 0.
+    /// The query's position, from 0, padding counted.
     pub query: usize,
-    /// The position looked at, from 0.
+    /// The key's position, from 0, padding counted.
     pub key: usize,
 }
 

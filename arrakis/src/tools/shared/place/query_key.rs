@@ -7,13 +7,13 @@ use super::{Place, TokenAt};
 /// A query and a key of an attention pattern. Its label is `14 to → 3 Mary`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryKey {
-    /// The position that looks, from 0.
+    /// The query's position, from 0, padding counted.
     pub query: usize,
-    /// The position looked at, from 0.
+    /// The key's position, from 0, padding counted.
     pub key: usize,
-    /// The token that looks.
+    /// The query's token.
     pub query_token: String,
-    /// The token looked at.
+    /// The key's token.
     pub key_token: String,
 }
 

@@ -1,15 +1,15 @@
-//! A position of the stream at one depth.
+//! A position of the residual stream at one depth.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Place, TokenAt};
 
-/// A position of the stream at one depth. Its label is `1_mid@7 Mary`.
+/// A position of the residual stream at one depth. Its label is `1_mid@7 Mary`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepPosition {
-    /// `0_pre, 0_mid, 1_pre, …, final_post`.
+    /// The depth: one of `0_pre, 0_mid, 1_pre, …, final_post`.
     pub step: String,
-    /// The position, from 0.
+    /// The position, from 0, padding counted.
     pub position: usize,
     /// The token there.
     pub token: String,

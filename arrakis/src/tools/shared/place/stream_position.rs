@@ -1,4 +1,4 @@
-//! A position of the stream in one layer.
+//! A position of the residual stream in one layer.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,12 +5,12 @@ use burn::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::tools::shared::common;
 
-/// An orthonormal basis of the span of `directions` `[n, d_model]`; errors name the tool.
+/// An orthonormal basis of the span of `directions` (`[n, d_model]`), `[basis][d_model]`. Errors name `tool`.
 pub(super) fn basis(tool: &'static str, directions: Tensor<2>, d_model: usize) -> Result<Vec<Vec<f32>>> {
     let refuse = |problem: String| Err(Error::Tool { tool, problem });
     let [_, width] = directions.dims();
     if width != d_model {
-        return refuse(format!("directions have {width} numbers each, the stream has {d_model}"));
+        return refuse(format!("directions have {width} numbers each and the stream has {d_model}; give `[n, d_model]`"));
     }
     let rows = common::rows(directions)?;
     if let Some(row) = rows.iter().position(|row| row.iter().any(|x| !x.is_finite())) {
@@ -23,7 +23,7 @@ pub(super) fn basis(tool: &'static str, directions: Tensor<2>, d_model: usize) -
     Ok(basis)
 }
 
-/// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy); dependent ones drop out.
+/// An orthonormal basis of the span of some vectors (Gram–Schmidt, twice for accuracy). Dependent vectors are dropped.
 fn orthonormal(vectors: &[Vec<f64>]) -> Vec<Vec<f32>> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut basis: Vec<Vec<f64>> = Vec::new();
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dependent_vectors_drop_out() {
+    fn dependent_vectors_are_dropped() {
         let basis = orthonormal(&[vec![3.0, 0.0], vec![-1.0, 0.0], vec![1.0, 2.0], vec![0.0, 0.0]]);
         assert_eq!(basis, [[1.0, 0.0], [0.0, 1.0]]);
     }
