@@ -27,14 +27,15 @@ pub struct Scores<P: Place = Head> {
 const TIE: f64 = 1e-6;
 
 impl<P: Place> Scores<P> {
-    /// How much each place changes the metric: its value minus the baseline, in the metric's units.
+    /// How much each place changes the metric, its value minus the baseline in the metric's units: `[row][column]`.
     #[must_use]
     pub fn change(&self) -> ScoreTable<P> {
         let units = format!("change of {}", self.values.units);
         self.values.moved(&units, self.baseline, &self.baseline_per_prompt, 1.0)
     }
 
-    /// `(value - baseline) / (source - baseline)`: 0 if the metric does not change, 1 if it reaches the source's.
+    /// `(value - baseline) / (source - baseline)`, `[row][column]`: 0 if the metric does not change, 1 if it reaches
+    /// the source's.
     ///
     /// # Errors
     ///

@@ -137,8 +137,8 @@ impl Residuals {
         ResidStack { labels: stack.labels.clone(), values }
     }
 
-    /// Each component's share of the answer's logit, in nats: `[component, batch, pos]`. Give one answer for all rows,
-    /// or one for each row.
+    /// Each component's contribution to the answer's logit, in nats: `[component, batch, pos]`. Give one answer for all
+    /// rows, or one for each row.
     ///
     /// The final norm's scale is frozen; its own weight and bias and the unembedding's bias are left out.
     ///
@@ -154,7 +154,7 @@ impl Residuals {
         self.along(stack, directions)
     }
 
-    /// Each component's share of the answer's logit minus the wrong token's, in nats: `[component, batch, pos]`.
+    /// Each component's contribution to the answer's logit minus the wrong token's, in nats: `[component, batch, pos]`.
     ///
     /// # Errors
     ///
