@@ -188,12 +188,12 @@ fn implausible(name: &str, axes: usize) -> Option<String> {
     let start: String = name.chars().take(40).collect();
     if name.len() > LONGEST_NAME || name.contains(char::is_control) {
         let length = name.len();
-        let problem = if length > LONGEST_NAME {
-            format!("has {length} bytes, more than any model's")
+        let what = if length > LONGEST_NAME {
+            format!("a name of {length} bytes, more than any model's")
         } else {
-            "has control characters".into()
+            "control characters in its name".into()
         };
-        return Some(format!("the tensor name that starts with `{}` {problem}", start.escape_debug()));
+        return Some(format!("a tensor has {what}, `{}`", start.escape_debug()));
     }
     (axes > MOST_AXES).then(|| format!("the tensor `{name}` has {axes} axes, more than any weight"))
 }
