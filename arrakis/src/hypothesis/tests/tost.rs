@@ -41,7 +41,7 @@ impl Equivalence {
 
 /// Tests whether the mean of `values`, approximately normal, lies strictly between `low` and `high`.
 ///
-/// For paired samples, test their [differences](super::paired_differences).
+/// For paired samples, test their [differences](crate::hypothesis::stats::paired_differences).
 ///
 /// # Errors
 ///
