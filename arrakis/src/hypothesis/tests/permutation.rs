@@ -24,7 +24,7 @@ const EXACT_UP_TO: f64 = 4096.0;
 ///
 /// The statistic is `mean(a) - mean(b)`; two-sided compares its magnitude. Up to 4096 relabellings are enumerated
 /// (`draws` and `seed` are then unused); above, `draws` random ones are taken. Samples of different spread are not
-/// exchangeable: if their lengths differ a lot as well, use [`welch`](super::welch).
+/// exchangeable: if their lengths differ a lot as well, use [`welch`](crate::hypothesis::stats::welch).
 ///
 /// # Errors
 ///

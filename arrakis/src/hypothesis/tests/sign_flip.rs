@@ -24,7 +24,7 @@ const EXACT_UP_TO: usize = 12;
 ///
 /// All flips are enumerated up to 12 values (`draws` and `seed` are then unused); above, `draws` random ones are taken.
 /// The statistic is the mean difference from `null`; two-sided compares its magnitude. For 0/1 values and a probability
-/// other than one half the null is not symmetric: use [`binomial`](super::binomial).
+/// other than one half the null is not symmetric: use [`binomial`](crate::hypothesis::stats::binomial).
 ///
 /// # Errors
 ///
