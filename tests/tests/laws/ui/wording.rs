@@ -12,7 +12,11 @@ const CLOSING: [&str; 4] = [
 
 /// The messages, where places in other files have no line numbers and no machine-specific folder.
 pub(super) fn tidy(said: &str, file: &Path) -> String {
-    let kept = said.lines().filter(|line| !CLOSING.iter().any(|closing| line.starts_with(closing)));
+    let mut listing = false;
+    let kept = said.lines().filter(|line| {
+        let listed = is_listed(line, &mut listing);
+        !listed && !CLOSING.iter().any(|closing| line.starts_with(closing))
+    });
     let mut elsewhere = false;
     let lines: Vec<String> = kept.map(|line| place(line, file, &mut elsewhere)).collect();
     let starts = lines.iter().enumerate().filter(|(_, line)| is_heading(line)).map(|(at, _)| at);
@@ -20,6 +24,13 @@ pub(super) fn tidy(said: &str, file: &Path) -> String {
     let messages = bounds.windows(2).map(|bound| narrow(&lines[bound[0]..bound[1]]));
     let tidied: Vec<String> = messages.flatten().collect();
     tidied.join("\n").trim_end().to_owned() + "\n"
+}
+
+/// Whether a line is one of the types that implement a trait: the list changes with every type that is added.
+fn is_listed(line: &str, listing: &mut bool) -> bool {
+    let listed = *listing && line.starts_with("            ");
+    *listing = listed || line.contains("the following other types implement trait");
+    listed
 }
 
 fn is_heading(line: &str) -> bool {
@@ -103,6 +114,13 @@ mod tests {
         );
         let tidied = "error: no\n --> tests/ui/a.rs:3:26\n  |\n3 | fn f() {}\n  |    ^ here\nnote: by this\n --> $WORKSPACE/b.rs\n  |\n  |     fn of()\n  |        ^^\n          and $N others\n";
         assert_eq!(tidy(&said, Path::new("tests/ui/a.rs")), tidied);
+    }
+
+    #[test]
+    fn the_list_of_types_that_implement_a_trait_is_left_out() {
+        let said = "error: no\n --> tests/tests/ui/a.rs:3:26\n  |\n3 | x\n  | ^\n  = help: the following other types implement trait `T`:\n            A\n            B\nnote: here\n";
+        let tidied = said.replace("            A\n            B\n", "").replace("tests/tests/", "tests/");
+        assert_eq!(tidy(said, Path::new("tests/ui/a.rs")), tidied);
     }
 
     #[test]
