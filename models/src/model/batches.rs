@@ -49,7 +49,7 @@ impl HookedTransformer {
         let stop_at_layer = self.cost_of(&tokens, plan).stop_at_layer.map(|layer| layer as isize);
         let options = RunOptions { stop_at_layer, last_only: false, capture_limit: None };
         let parts = self.parts(&tokens, plan, rows, &options)?;
-        ActivationCache::stacked(parts.into_iter().map(|part| part.cache).collect())
+        ActivationCache::stacked(&parts.into_iter().map(|part| part.cache).collect::<Vec<_>>())
     }
 
     /// Logits `[batch, pos, d_vocab]` and captures of a plan, `rows` rows of the batch at a time; see
@@ -66,8 +66,8 @@ impl HookedTransformer {
     ) -> Result<(Tensor<3>, ActivationCache)> {
         let tokens = prompt.into_tokens(self)?;
         let parts = self.parts(&tokens, plan, rows, &RunOptions::default())?;
-        let (logits, caches) = parts.into_iter().map(|part| (part.output, part.cache)).unzip();
-        Ok((Tensor::cat(logits, 0), ActivationCache::stacked(caches)?))
+        let (logits, caches): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| (part.output, part.cache)).unzip();
+        Ok((Tensor::cat(logits, 0), ActivationCache::stacked(&caches)?))
     }
 
     fn parts(
@@ -123,7 +123,7 @@ impl HookedTransformer {
             let cache = self.capture(&tokens, sites.iter().copied())?;
             for (site, value) in cache.iter() {
                 let statistics = found.entry(site.to_owned()).or_default();
-                statistics.add(site, value, tokens.real(), &self.sites)?;
+                statistics.add(site, value, tokens.real(), self.splices.sites())?;
             }
         }
         if found.is_empty() { Err(Error::EmptyPrompt) } else { Ok(found) }

@@ -6,7 +6,7 @@ use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
 use crate::ground::bytes::human_bytes;
-use crate::hooks::Plan;
+use crate::hooks::{At, Plan};
 use crate::site::{Extent, Place, SiteTable};
 use crate::tokens::Tokens;
 
@@ -62,7 +62,7 @@ impl HookedTransformer {
         let extent = Extent::new(tokens.batch(), tokens.pos());
         Cost {
             captures: self.capture_bytes(plan, &known, extent),
-            stop_at_layer: deepest(plan, &known, &self.sites),
+            stop_at_layer: deepest(plan, &known, self.splices.sites()),
             n_layers: self.config().n_layers,
             working: self.working_bytes(extent),
         }
@@ -70,11 +70,12 @@ impl HookedTransformer {
 
     fn capture_bytes(&self, plan: &Plan, known: &[String], extent: Extent) -> Vec<(String, u64)> {
         let bytes = |site: &String| {
-            let dims = self.sites.dims(self.config(), site, extent);
+            let dims = self.splices.sites().dims(self.config(), site, extent);
+            let at = At { table: self.splices.sites(), ..At::new(site) };
             let kept = plan.captures().filter(|capture| capture.sites().matches(site));
             // Several handles to the same whole tensor count once.
             let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
-            let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(site, &dims)).sum();
+            let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(&dims, &at)).sum();
             (numbers > 0).then(|| (site.clone(), 4 * numbers as u64))
         };
         known.iter().filter_map(bytes).collect()

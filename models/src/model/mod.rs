@@ -10,6 +10,7 @@ mod next_token;
 mod prompt;
 mod run;
 mod save;
+mod splice;
 mod text;
 mod weights;
 
@@ -27,8 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::checkpoint::HfFiles;
 use crate::error::Result;
-use crate::hooks::Activation;
-use crate::site::SiteTable;
+use crate::hooks::{Activation, Splices};
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Transformer, TransformerConfig};
 
@@ -41,7 +41,7 @@ pub struct HookedTransformer {
     device: Device,
     device_name: String,
     fingerprint: Arc<OnceLock<String>>,
-    sites: Arc<SiteTable>,
+    splices: Arc<Splices>,
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
 }
@@ -57,7 +57,7 @@ impl HookedTransformer {
             device: device.device.clone(),
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
-            sites: Arc::default(),
+            splices: Arc::default(),
             raw: None,
             hf_files: None,
         }
@@ -84,10 +84,11 @@ impl HookedTransformer {
         Self { raw: Some(Arc::new(self.unprocessed())), ..self.with_net(net) }
     }
 
-    /// The model as it was before any processing: the very same tensors.
+    /// The model as it was before any processing: the very same tensors, with what is spliced in now.
     #[must_use]
     pub fn unprocessed(&self) -> Self {
-        self.raw.as_ref().map_or_else(|| self.clone(), |raw| (**raw).clone())
+        let raw = self.raw.as_deref().unwrap_or(self).clone();
+        if Arc::ptr_eq(&raw.splices, &self.splices) { raw } else { raw.with_splices(Arc::clone(&self.splices)) }
     }
 
     /// The network: a Burn module.
@@ -98,11 +99,6 @@ impl HookedTransformer {
     /// The architecture.
     pub fn config(&self) -> &TransformerConfig {
         &self.net.config
-    }
-
-    /// Every site it has, with axes and places.
-    pub fn site_table(&self) -> Arc<SiteTable> {
-        Arc::clone(&self.sites)
     }
 
     /// The folder or Hub id it came from.
@@ -120,7 +116,7 @@ impl HookedTransformer {
         &self.device_name
     }
 
-    /// A digest of weights, architecture and tokenizer: 64 hexadecimal digits. Computed once.
+    /// A digest of weights, architecture, tokenizer and what is spliced in: 64 hexadecimal digits. Computed once.
     ///
     /// # Errors
     ///
@@ -138,6 +134,7 @@ impl HookedTransformer {
         if let Some(tokenizer) = &self.tokenizer {
             digest.update(tokenizer.to_json()?);
         }
+        self.hash_splices(&mut digest)?;
         let hex = format!("{:x}", digest.finalize());
         Ok(self.fingerprint.get_or_init(|| hex).clone())
     }

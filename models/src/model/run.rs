@@ -1,5 +1,7 @@
 //! Every way to run a model: inputs are checked, then one plan and one forward pass run.
 
+use std::sync::Arc;
+
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::HookedTransformer;
@@ -99,7 +101,8 @@ impl HookedTransformer {
     /// logits.
     ///
     /// `start` is `(layer, resid_pre)` with `resid_pre` `[batch, pos, d_model]` as captured at
-    /// `blocks.{layer}.resid_pre`; the blocks before it do not run. With `n_layers` and the last `resid_post`, none does.
+    /// `blocks.{layer}.resid_pre`; the blocks before it do not run, nor does what is spliced in at that site. With
+    /// `n_layers` and the last `resid_post`, no block runs.
     ///
     /// # Errors
     ///
@@ -129,6 +132,7 @@ impl HookedTransformer {
     ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, 0)?;
         let from = start.as_ref().map(|(layer, _)| *layer);
+        let plan = plan.with_splices(self.splices.entering(from));
         let stop = options.stop_at_layer.map(|stop| self.stop_layer(stop)).transpose()?;
         let layers = self.layers(from, stop)?;
         if let Some((_, resid)) = &start {
@@ -155,6 +159,7 @@ impl HookedTransformer {
         options: &RunOptions,
     ) -> Result<Outcome<Tensor<3>>> {
         self.check_tokens(tokens, cache.len())?;
+        let plan = plan.with_splices(Arc::clone(&self.splices));
         let rows = plan.rows(Rows::new(tokens, &cache.visible));
         self.check_plan(&plan, &self.sites_of_run(None, None), &rows, options)?;
         if cache.is_empty() {
@@ -190,7 +195,7 @@ impl HookedTransformer {
         let [batch, pos, _] = resid.dims();
         let ids = Tensor::zeros([batch, pos], &self.device);
         let layers = layer..self.config().n_layers;
-        plan.run(|| {
+        plan.with_splices(self.splices.entering(Some(layer))).run(|| {
             crate::hooks::set_rows(context.offset, None);
             self.pass(Some(resid), ids, layers, context, Some(cache), options)
         })
@@ -216,7 +221,7 @@ impl HookedTransformer {
 
     /// Every site of this model, in the order of a forward pass.
     pub fn sites(&self) -> Vec<String> {
-        self.sites.names(self.config())
+        self.splices.sites().names(self.config())
     }
 
     /// Checks everything about a plan that can be known before it runs.
@@ -224,12 +229,12 @@ impl HookedTransformer {
         plan.check(known)?;
         let pos = rows.ids().first().map_or(0, Vec::len);
         let extent = Extent { batch: rows.len(), pos, keys: rows.keys() };
-        plan.check_shapes(known, Some(rows), |site| self.sites.dims(self.config(), site, extent))?;
+        plan.check_shapes(known, Some(rows), |site| self.splices.sites().dims(self.config(), site, extent))?;
         self.check_captures(plan, known, extent, options)
     }
 
     pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
-        self.sites.names_of_run(self.config(), start, stop)
+        self.splices.sites().names_of_run(self.config(), start, stop)
     }
 
     /// Token ids as a tensor on the model's device, `[batch, pos]`.

@@ -1,20 +1,17 @@
 //! Weights by head, with TransformerLens's axes.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::HookedTransformer;
 use crate::error::{Error, Result};
-use crate::hooks::Activation;
+use crate::hooks::{Activation, parameters};
 use crate::transformer::{Block, Linear};
 
 impl HookedTransformer {
     /// Every parameter by path, in path order. Matrices are `[in, out]`.
     pub fn parameters(&self) -> Vec<(String, Activation)> {
-        let mut visitor = Parameters::default();
-        self.net.visit(&mut visitor);
-        visitor.found.sort_by(|a, b| a.0.cmp(&b.0));
-        visitor.found
+        parameters(&self.net)
     }
 
     /// The number of parameters.
@@ -207,30 +204,4 @@ fn by_head_in(linear: &Linear, heads: usize) -> Tensor<3> {
 fn bias(linear: &Linear) -> Tensor<1> {
     let weight = linear.matrix();
     linear.bias.as_ref().map_or_else(|| Tensor::zeros([weight.dims()[1]], &weight.device()), Param::val)
-}
-
-/// Collects parameters with their paths.
-#[derive(Default)]
-struct Parameters {
-    path: Vec<String>,
-    found: Vec<(String, Activation)>,
-}
-
-impl ModuleVisitor for Parameters {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push((self.path.join("."), Activation::new(param.val())));
-    }
-
-    /// An enum's variant is not part of the path: it is `blocks.0.mlp.w_in` for every kind of MLP.
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.push(name.to_owned());
-        }
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.pop();
-        }
-    }
 }

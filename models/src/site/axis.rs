@@ -104,7 +104,7 @@ impl fmt::Display for Axis {
 }
 
 /// Axes as a listing shows them: `[b, p, m]`.
-pub(super) fn list(axes: &[Axis]) -> String {
+pub(crate) fn list(axes: &[Axis]) -> String {
     let letters: Vec<String> = axes.iter().map(ToString::to_string).collect();
     format!("[{}]", letters.join(", "))
 }

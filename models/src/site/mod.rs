@@ -12,11 +12,12 @@ mod spelling;
 mod splice;
 mod table;
 
-pub(crate) use axis::Axes;
+pub(crate) use axis::{Axes, list};
 pub use axis::{Axis, Extent};
 pub use info::{Place, SiteInfo};
 pub use name::Site;
 pub use parts::layer_of;
 pub(crate) use spelling::{Ambiguous, canonical, in_module, rows_known_as};
+pub(crate) use splice::BUILT_IN;
 pub use splice::{AddedSite, SiteTable};
 pub use table::*;

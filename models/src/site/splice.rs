@@ -7,7 +7,7 @@ use super::info::Place;
 use super::name::Site;
 use super::parts::layer_of;
 use super::spelling::canonical;
-use super::table::SITES;
+use super::table::{SITES, resid_pre, row};
 use crate::config::TransformerConfig;
 use crate::error::{Error, Result};
 
@@ -29,6 +29,9 @@ pub struct AddedSite {
 pub struct SiteTable {
     added: Vec<AddedSite>,
 }
+
+/// The table alone, without added sites.
+pub(crate) static BUILT_IN: SiteTable = SiteTable { added: Vec::new() };
 
 impl SiteTable {
     /// The sites that were added.
@@ -72,29 +75,38 @@ impl SiteTable {
     }
 
     /// Names of the sites that a run meets when it enters at one block and stops before another. `None` means from the
-    /// embedding, or to the logits.
+    /// embedding, or to the logits. A stream that enters has already passed what is spliced into it, so those sites are
+    /// left out.
     pub fn names_of_run(&self, config: &TransformerConfig, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
         let layers = start.unwrap_or(0)..stop.unwrap_or(config.n_layers);
         let mut names = Vec::new();
         if start.is_none() {
-            self.extend(&mut names, of_model(config, Place::Before));
+            self.extend(&mut names, of_model(config, Place::Before), None);
         }
-        self.extend(&mut names, of_blocks(config, layers));
+        let entered = start.map(|layer| resid_pre(layer).to_string());
+        self.extend(&mut names, of_blocks(config, layers), entered.as_deref());
         if stop.is_none() {
-            self.extend(&mut names, of_model(config, Place::After));
+            self.extend(&mut names, of_model(config, Place::After), None);
         }
         names
     }
 
-    /// Adds each name after the sites that splices add at it.
-    fn extend(&self, names: &mut Vec<String>, hosts: impl Iterator<Item = String>) {
+    /// Adds each name after the sites that splices add at it, except at the site where the run enters.
+    fn extend(&self, names: &mut Vec<String>, hosts: impl Iterator<Item = String>, entered: Option<&str>) {
         for host in hosts {
-            names.extend(self.added.iter().filter(|site| site.host == host).map(|site| site.name.clone()));
+            let here = self.added.iter().filter(|site| site.host == host && entered != Some(&host));
+            names.extend(here.map(|site| site.name.clone()));
             names.push(host);
         }
     }
 
-    fn find(&self, name: &str) -> Option<&AddedSite> {
+    /// Whether a forward that enters at the site's block leaves it out: a splice adds it to the stream that enters there.
+    pub(crate) fn is_before_entry(&self, name: &str) -> bool {
+        let host = self.find(name).and_then(|site| Site::named(&site.host));
+        host.is_some_and(|host| host.row() == row(resid_pre))
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&AddedSite> {
         self.added.iter().find(|site| site.name == name)
     }
 
@@ -138,13 +150,6 @@ impl SiteTable {
         let last = name.rsplit('.').next().unwrap_or(name);
         let masks = SITES.iter().any(|row| row.masks && row.last() == last && row.axes.len() == rank);
         self.roles(name, rank).key.filter(|_| masks && self.find(name).is_none())
-    }
-}
-
-impl Axes {
-    /// Which axis of a tensor of these dims has which role, at a site of no particular model.
-    pub(crate) fn of(site: &str, dims: &[usize]) -> Self {
-        SiteTable::default().roles(site, dims.len())
     }
 }
 
@@ -195,6 +200,10 @@ mod tests {
         assert_eq!(table.dims(&config(), "blocks.1.sae.acts", Extent::new(2, 3)), [2, 3, 5]);
         let without = table.names_of_run(&config(), None, Some(1));
         assert!(!without.iter().any(|name| name.contains("sae")), "the run stops before the host's block");
+        table.add(acts("blocks.1.resid_pre", "blocks.1.first.acts")).unwrap();
+        let entered = table.names_of_run(&config(), Some(1), None);
+        assert!(!entered.iter().any(|name| name == "blocks.1.first.acts"), "the stream that enters has passed it");
+        assert!(entered.iter().any(|name| name == "blocks.1.sae.acts"));
     }
 
     #[test]

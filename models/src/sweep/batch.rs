@@ -76,7 +76,7 @@ enum FirstChange {
 /// The clean tensor at a site after the case's edit.
 fn edited(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<Activation> {
     let rows = Rows::new(tokens, &[]);
-    case.edits[0].1.apply(clean.at(site)?.clone(), &At { site, offset: 0, rows: Some(&rows) })
+    case.edits[0].1.apply(clean.at(site)?.clone(), &At { rows: Some(&rows), table: &clean.sites, ..At::new(site) })
 }
 
 fn first_change(clean: &Clean, case: &SweepCase, site: &str, tokens: &Tokens) -> Result<FirstChange> {

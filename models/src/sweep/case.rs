@@ -53,6 +53,7 @@ impl SweepCase {
         }
         let layer = |site: &String| match table.place(site) {
             (Place::Before, _) => None,
+            (Place::Block, Some(layer)) if table.is_before_entry(site) => layer.checked_sub(1),
             (Place::Block, layer) => layer,
             (Place::After, _) => Some(usize::MAX),
         };

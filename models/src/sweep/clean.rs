@@ -16,8 +16,8 @@ use crate::transformer::{KvCache, QkNorm};
 /// What a resumed forward needs: the stream entering each block, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
     pub(super) logits: Tensor<3>,
-    /// Whether a forward can start at a position. This requires that an edit leaves earlier positions as they were, and
-    /// that the kept keys are those that attention reads.
+    /// Whether a forward can start at a position. This requires that an edit leaves earlier positions as they were, that
+    /// the kept keys are those that attention reads, and that nothing is spliced in, which may need all positions.
     pub(super) resumes: bool,
     pub(super) n_layers: usize,
     cache: ActivationCache,
@@ -52,7 +52,7 @@ impl Clean {
         };
         let outcome = model.run(tokens, plan)?;
         let keys_as_read = rotates || config.qk_norm == QkNorm::None;
-        let resumes = !config.bidirectional && keys_as_read;
+        let resumes = !config.bidirectional && keys_as_read && !model.has_splices();
         Ok(Self {
             logits: outcome.output,
             resumes,

@@ -12,9 +12,12 @@ use super::norm::Norm;
 use super::source::Source;
 use crate::config::{BlockLayout, NormPlacement, TransformerConfig};
 use crate::hooks;
+use crate::site::{Place, rows};
 
-/// Sites whose edit gives each head its own input.
-const SPLIT_INPUTS: [&str; 4] = ["attn_in", "q_input", "k_input", "v_input"];
+/// Sites whose edit gives each head an input of its own: those of the block itself that are computed beside the forward.
+fn split_inputs_any(asked: fn(&str) -> bool) -> bool {
+    rows(Place::Block).filter(|row| row.side && !row.name.contains('.')).any(|row| asked(row.name))
+}
 
 /// The MLP of a block, or its experts.
 #[derive(Module, Debug)]
@@ -109,7 +112,7 @@ impl Block {
         context: &LayerContext<'_>,
         cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
-        let out = if SPLIT_INPUTS.into_iter().any(hooks::edited) {
+        let out = if split_inputs_any(hooks::edited) {
             let read = self.split_inputs(resid_pre).map(|x| self.before(x, self.ln1.as_ref()));
             self.attn.forward_split(read, context, cache)
         } else {
@@ -167,7 +170,7 @@ impl Block {
 
     /// Captures do not need a split: the copies are only passed to the hooks, and the block runs as usual.
     fn show_inputs(&self, resid_pre: &Tensor<3>) {
-        if SPLIT_INPUTS.into_iter().any(hooks::asked) {
+        if split_inputs_any(hooks::asked) {
             drop(self.split_inputs(resid_pre.clone()));
         }
     }

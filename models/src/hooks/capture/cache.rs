@@ -1,6 +1,7 @@
 //! What a run kept: tensors by site, in the order they were computed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::pattern::SitePattern;
 use crate::hooks::tensor::slice::Slice;
-use crate::site::Axes;
+use crate::site::SiteTable;
 
 /// Captured tensors, indexed by site name, TransformerLens name or shorthand ([`CacheKey`]). They keep the batch axis
 /// until [`ActivationCache::remove_batch_dim`].
@@ -21,11 +22,24 @@ pub struct ActivationCache {
     pub(in crate::hooks) n_layers: Option<usize>,
     /// Whether the batch axis has been removed.
     pub(in crate::hooks) without_batch: bool,
+    /// Every site of the model, with its axes.
+    table: Arc<SiteTable>,
 }
 
 impl ActivationCache {
     pub(crate) fn new(tensors: BTreeMap<String, Activation>, order: Vec<String>) -> Self {
-        Self { tensors, order, n_layers: None, without_batch: false }
+        Self { tensors, order, ..Self::default() }
+    }
+
+    /// The same, of a model with these sites.
+    pub(crate) fn with_table(self, table: Arc<SiteTable>) -> Self {
+        Self { table, ..self }
+    }
+
+    /// Other tensors of the same run.
+    fn with_tensors(&self, tensors: BTreeMap<String, Activation>, order: Vec<String>) -> Self {
+        let table = Arc::clone(&self.table);
+        Self { tensors, order, n_layers: self.n_layers, without_batch: self.without_batch, table }
     }
 
     /// The same cache, for a model with this many blocks.
@@ -87,7 +101,7 @@ impl ActivationCache {
     pub fn select(&self, pattern: impl Into<SitePattern>) -> Result<Self> {
         let order = pattern.into().select(self.sites())?;
         let tensors = order.iter().map(|site| (site.clone(), self.tensors[site].clone())).collect();
-        Ok(Self { tensors, order, n_layers: self.n_layers, without_batch: self.without_batch })
+        Ok(self.with_tensors(tensors, order))
     }
 
     /// Every tensor cut along its position axis (the query axis of `scores` and `pattern`). Takes a range, one position
@@ -104,7 +118,7 @@ impl ActivationCache {
             let batch = usize::from(self.without_batch);
             let mut dims = vec![1; batch];
             dims.extend(value.dims());
-            slice_axis(value, Axes::of(site, &dims).position - batch, "position", &slice)
+            slice_axis(value, self.table.roles(site, dims.len()).position - batch, "position", &slice)
         })
     }
 
@@ -166,18 +180,18 @@ impl ActivationCache {
     }
 
     /// Joins caches of the same sites along the batch axis.
-    pub(crate) fn stacked(parts: Vec<Self>) -> Result<Self> {
+    pub(crate) fn stacked(parts: &[Self]) -> Result<Self> {
+        let Some(first) = parts.first() else { return Ok(Self::default()) };
         if parts.len() == 1 {
-            return Ok(parts.into_iter().next().unwrap_or_default());
+            return Ok(first.clone());
         }
-        let order = parts.first().map(|part| part.order.clone()).unwrap_or_default();
+        let order = first.order.clone();
         let mut tensors = BTreeMap::new();
         for site in &order {
             let rows = parts.iter().map(|part| part.activation(site).cloned()).collect::<Result<Vec<_>>>()?;
             tensors.insert(site.clone(), Activation::cat(&rows)?);
         }
-        let n_layers = parts.first().and_then(|part| part.n_layers);
-        Ok(Self { tensors, order, n_layers, without_batch: false })
+        Ok(first.with_tensors(tensors, order))
     }
 
     /// All tensors on another device.
@@ -194,7 +208,7 @@ impl ActivationCache {
         for (site, value) in &self.tensors {
             tensors.insert(site.clone(), change(site, value)?);
         }
-        Ok(Self { tensors, order: self.order.clone(), n_layers: self.n_layers, without_batch: self.without_batch })
+        Ok(self.with_tensors(tensors, self.order.clone()))
     }
 }
 

@@ -92,7 +92,8 @@ impl ActivationCache {
         if !about.order.iter().eq(tensors.keys()) && !same_names(&about.order, &tensors) {
             return Err(Error::file(path, "its metadata lists other sites than the tensors it holds"));
         }
-        let cache = Self { tensors, order: about.order, n_layers: about.n_layers, without_batch: about.without_batch };
+        let mut cache = Self::new(tensors, about.order);
+        (cache.n_layers, cache.without_batch) = (about.n_layers, about.without_batch);
         Ok((cache, about.provenance))
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::pattern::SitePattern;
-use crate::site::{Axes, Site};
+use crate::site::Site;
 
 /// A capture of a plan. A name or a pattern alone keeps whole tensors on the device they are on.
 ///
@@ -98,14 +98,14 @@ impl Capture {
     }
 
     /// How many numbers of a tensor of these dims are kept.
-    pub(crate) fn numbers(&self, site: &str, dims: &[usize]) -> usize {
+    pub(crate) fn numbers(&self, dims: &[usize], at: &At<'_>) -> usize {
         let mut dims = dims.to_vec();
-        let axis = Axes::of(site, &dims).position;
+        let axis = at.axes(&dims).position;
         if let (Some(positions), Some(length)) = (&self.positions, dims.get_mut(axis)) {
             *length = positions.len();
         }
         match &self.reduction {
-            Some(reduction) => reduction.numbers(site, &dims),
+            Some(reduction) => reduction.numbers(&dims, at),
             None => dims.iter().product(),
         }
     }
@@ -116,7 +116,7 @@ fn picked(value: &Activation, positions: &[isize], at: &At<'_>) -> Result<Activa
     let dims = value.dims();
     let rows = at.rows_of(dims).ok_or_else(|| Error::no_tokens(at.site, dims))?;
     let slots = rows.slots(positions)?;
-    let axes = Axes::of(at.site, dims);
+    let axes = at.axes(dims);
     let (outer, pos, inner) = axes.around_position(dims);
     let per_row = outer / dims[0];
     let index = |part: usize| slots[part / per_row].iter().map(move |slot| (part * pos + slot) as i64);
@@ -157,7 +157,7 @@ mod tests {
     fn the_last_token_of_each_row_is_kept_under_either_padding() {
         let rows = Rows::new(&Tokens::padded(&[vec![1, 2, 3], vec![4]], Side::Right, 0).unwrap(), &[]);
         let value = Activation::from_vec((0..6).map(|x| x as f32).collect(), &[2, 3, 1], &Device::flex()).unwrap();
-        let at = At { site: "blocks.0.resid_pre", offset: 0, rows: Some(&rows) };
+        let at = At { rows: Some(&rows), ..At::new("blocks.0.resid_pre") };
         let kept = Capture::of("x").positions([-1, 0]).take(&value, &at).unwrap();
         assert_eq!((kept[0].0.as_str(), kept[0].1.dims()), ("blocks.0.resid_pre", &[2, 2, 1][..]));
         assert_eq!(kept[0].1.to_vec().unwrap(), [2.0, 0.0, 3.0, 3.0]);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn positions_need_a_run_on_tokens() {
         let value = Activation::from_vec(vec![1.0; 6], &[2, 3, 1], &Device::flex()).unwrap();
-        let at = At { site: "blocks.0.resid_pre", offset: 0, rows: None };
+        let at = At::new("blocks.0.resid_pre");
         let error = Capture::of("x").positions([-1]).take(&value, &at).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -185,7 +185,7 @@ mod tests {
     fn the_count_of_numbers_equals_what_is_kept() {
         let rows = Rows::new(&Tokens::new(vec![vec![1, 2, 3]]).unwrap(), &[]);
         let value = Activation::from_vec(vec![1.0; 12], &[1, 3, 4], &Device::flex()).unwrap();
-        let at = At { site: "blocks.0.resid_pre", offset: 0, rows: Some(&rows) };
+        let at = At { rows: Some(&rows), ..At::new("blocks.0.resid_pre") };
         for capture in [
             Capture::of("x"),
             Capture::of("x").positions([-1]),
@@ -196,7 +196,7 @@ mod tests {
         ] {
             let kept: usize =
                 capture.take(&value, &at).unwrap().iter().map(|(_, kept)| kept.dims().iter().product::<usize>()).sum();
-            assert_eq!(capture.numbers(at.site, value.dims()), kept, "{capture:?}");
+            assert_eq!(capture.numbers(value.dims(), &at), kept, "{capture:?}");
         }
     }
 }

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::mean::mean_over_positions;
-use crate::site::Axes;
 
 /// A reduction computed as the tensor passes, so that the whole tensor is never kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +41,7 @@ impl Reduction {
         };
         match self {
             Self::Mean => {
-                let axes = Axes::of(at.site, dims);
+                let axes = at.axes(dims);
                 let mean = mean_over_positions(value, &axes, at)?;
                 let mut dims = dims.to_vec();
                 dims[axes.position] = 1;
@@ -68,9 +67,7 @@ impl Reduction {
     pub(in crate::hooks) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         let width = dims.last().copied().unwrap_or(0);
         match self {
-            Self::Mean if dims.len() <= Axes::of(at.site, dims).position => {
-                Err(Error::no_axis(at.site, "position", dims))
-            }
+            Self::Mean if dims.len() <= at.axes(dims).position => Err(Error::no_axis(at.site, "position", dims)),
             Self::Project(directions) => {
                 let odd = directions.iter().find(|direction| direction.len() != width);
                 let empty = if directions.is_empty() { Some(0) } else { None };
@@ -88,11 +85,11 @@ impl Reduction {
     }
 
     /// How many numbers it keeps of a tensor of these dims.
-    pub(crate) fn numbers(&self, site: &str, dims: &[usize]) -> usize {
+    pub(crate) fn numbers(&self, dims: &[usize], at: &At<'_>) -> usize {
         let all: usize = dims.iter().product();
         let width = dims.last().copied().unwrap_or(1).max(1);
         match self {
-            Self::Mean => all / dims.get(Axes::of(site, dims).position).copied().unwrap_or(1).max(1),
+            Self::Mean => all / dims.get(at.axes(dims).position).copied().unwrap_or(1).max(1),
             Self::Norm => all / width,
             Self::Project(directions) => all / width * directions.len(),
             Self::TopK(k) => 2 * all / width * k,
@@ -116,7 +113,7 @@ mod tests {
     type Reduced = (&'static str, Vec<usize>, Vec<f32>);
 
     fn reduced(reduction: &Reduction, rows: Option<&Rows>) -> Result<Vec<Reduced>> {
-        let at = At { site: "blocks.0.resid_pre", offset: 0, rows };
+        let at = At { rows, ..At::new("blocks.0.resid_pre") };
         let found = reduction.apply(&value(), &at)?;
         found.into_iter().map(|(name, value)| Ok((name, value.dims().to_vec(), value.to_vec()?))).collect()
     }

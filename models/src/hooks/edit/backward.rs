@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
+use crate::site::SiteTable;
 
 /// What the gradient edits did in the run's one backward pass.
 #[derive(Debug, Default)]
@@ -86,6 +87,7 @@ pub(in crate::hooks) struct Hook {
     pub(in crate::hooks) site: Arc<str>,
     pub(in crate::hooks) offset: usize,
     pub(in crate::hooks) rows: Option<Arc<Rows>>,
+    pub(in crate::hooks) table: Arc<SiteTable>,
     pub(in crate::hooks) log: Arc<BackwardLog>,
     /// Index of the edit among the parts of the plan.
     pub(in crate::hooks) index: usize,
@@ -111,7 +113,7 @@ impl Hook {
     }
 
     fn edited(&self, gradient: &Activation) -> Result<Activation> {
-        let at = At { site: &self.site, offset: self.offset, rows: self.rows.as_deref() };
+        let at = At { site: &self.site, offset: self.offset, rows: self.rows.as_deref(), table: &self.table };
         self.edit.apply(gradient.clone(), &at)?.detached().to_device(gradient.device())
     }
 }

@@ -102,7 +102,7 @@ impl Intervention {
     ///
     /// [`Error::OutOfRange`] for a selection outside the tensor, [`Error::EditShape`] for a value that does not fit.
     pub fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
-        self.selection(dims, &Axes::of(at.site, dims), at)?;
+        self.selection(dims, &at.axes(dims), at)?;
         self.action.check(dims, at)
     }
 
@@ -113,7 +113,7 @@ impl Intervention {
     /// Those of [`Intervention::check`].
     pub fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation> {
         self.check(value.dims(), at)?;
-        let axes = Axes::of(at.site, value.dims());
+        let axes = at.axes(value.dims());
         let changed = self.action.apply(value, at)?;
         let Some(mask) = self.selection(value.dims(), &axes, at)?.mask(value.device()) else {
             return Ok(changed);

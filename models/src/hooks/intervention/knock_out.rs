@@ -7,7 +7,6 @@ use super::selection::{Selection, slots_without_rows};
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
-use crate::site::SiteTable;
 
 /// Masks attention from the selected queries to these keys, at `attn.scores`, where the scores become -inf. A query
 /// that no longer sees any key attends to nothing.
@@ -26,7 +25,7 @@ impl KnockOut {
 
     /// `[row][key]`: whether a key is knocked out.
     fn slots(&self, dims: &[usize], at: &At<'_>) -> Result<Vec<Vec<bool>>> {
-        let Some(axis) = SiteTable::default().masked_axis(at.site, dims.len()) else {
+        let Some(axis) = at.table.masked_axis(at.site, dims.len()) else {
             return Err(Error::Intervention {
                 action: "knock out attention at",
                 site: at.site.to_owned(),
@@ -69,7 +68,7 @@ mod tests {
     #[test]
     fn the_last_query_no_longer_sees_the_first_key() {
         let scores = Activation::from_vec(vec![1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 2], &Device::flex()).unwrap();
-        let at = At { site: "blocks.0.attn.scores", offset: 0, rows: None };
+        let at = At::new("blocks.0.attn.scores");
         let out = Intervention::knock_out([0]).positions([-1]).apply(&scores, &at).unwrap().to_vec().unwrap();
         assert_eq!(out, [1.0, 2.0, f32::NEG_INFINITY, 4.0]);
     }

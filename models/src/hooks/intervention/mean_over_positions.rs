@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::mean::mean_over_positions;
-use crate::site::Axes;
 
 /// Replaces each number by the mean over positions of the same row, excluding padding.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -23,14 +22,14 @@ impl Act for MeanOverPositions {
     const NAME: &'static str = "mean over positions";
 
     fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
-        if dims.len() > Axes::of(at.site, dims).position {
+        if dims.len() > at.axes(dims).position {
             return Ok(());
         }
         Err(Error::no_axis(at.site, "position", dims))
     }
 
     fn apply(&self, value: &Activation, at: &At<'_>) -> Result<Activation> {
-        let axes = Axes::of(at.site, value.dims());
+        let axes = at.axes(value.dims());
         let (outer, pos, inner) = axes.around_position(value.dims());
         let mean = mean_over_positions(value, &axes, at)?.expand([outer, pos, inner]);
         Activation::shaped(mean.reshape([outer * pos * inner]), value.dims())
@@ -55,7 +54,7 @@ mod tests {
     fn a_tensor_without_positions_is_refused() {
         let vector = Activation::from_vec(vec![1.0, 2.0], &[2], &Device::flex()).unwrap();
         for site in ["hidden", "my.scores"] {
-            let at = At { site, offset: 0, rows: None };
+            let at = At::new(site);
             let error = Intervention::mean_over_positions().apply(&vector, &at).unwrap_err().to_string();
             assert_eq!(error, format!("`{site}` has no position axis: its shape is [2]"));
         }

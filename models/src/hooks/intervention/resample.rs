@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn run(intervention: &Intervention, rows: Option<&Rows>) -> Result<Vec<f32>> {
-        intervention.apply(&three(), &At { site: "blocks.0.mlp_out", offset: 0, rows })?.to_vec()
+        intervention.apply(&three(), &At { rows, ..At::new("blocks.0.mlp_out") })?.to_vec()
     }
 
     #[test]

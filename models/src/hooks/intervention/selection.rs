@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_mask_is_expanded_over_axes_without_a_selection() {
-        let at = At { site: "blocks.0.attn.z", offset: 0, rows: None };
+        let at = At::new("blocks.0.attn.z");
         let mut selection = Selection::all(&[2, 2, 2, 1], &at);
         assert!(selection.mask(&Device::flex()).is_none());
         selection.only_slots(1, vec![vec![true, false], vec![false, true]]);

@@ -14,5 +14,5 @@ pub(super) fn four() -> Activation {
 
 /// The result of an intervention on a `z`.
 pub(super) fn run(intervention: &Intervention, z: &Activation) -> Result<Vec<f32>> {
-    intervention.apply(z, &At { site: "blocks.0.attn.z", offset: 0, rows: None })?.to_vec()
+    intervention.apply(z, &At::new("blocks.0.attn.z"))?.to_vec()
 }

@@ -10,6 +10,8 @@ use super::active::{Active, is_active};
 use super::observe;
 use super::path::{Root, full_name};
 use super::session::Session;
+use super::splices::Splices;
+use crate::error::Result;
 use crate::hooks::edit::effect::Pending;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
@@ -71,11 +73,25 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
         return tensor;
     }
     let full = full_name(name);
+    let Some(session) = innermost() else {
+        observe::passed(&full, &tensor);
+        return tensor;
+    };
+    let splices = Arc::clone(&session.borrow().splices);
+    let tensor = match spliced(&splices, &full, tensor.clone()) {
+        Ok(spliced) => spliced,
+        Err(error) => {
+            session.borrow_mut().fail(error);
+            return tensor;
+        }
+    };
     observe::passed(&full, &tensor);
-    let Some(session) = innermost() else { return tensor };
+    if !splices.shows(&full) {
+        return tensor;
+    }
     let due = session.borrow_mut().meet(&full);
     let (offset, rows) = (session.borrow().offset, session.borrow().rows.clone());
-    let at = At { site: &full, offset, rows: rows.as_deref() };
+    let at = At { site: &full, offset, rows: rows.as_deref(), table: splices.sites() };
     // The session is not borrowed while an edit runs, because an edit may itself run a model.
     let mut effects = Vec::new();
     let result = due.into_iter().try_fold(Activation::new(tensor.clone()), |value, (index, edit)| {
@@ -97,4 +113,12 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
         session.note(index, effect);
     }
     session.keep(&at, value).tensor().expect("BUG: edits keep the shape")
+}
+
+/// The tensor that the forward goes on with where modules are spliced in; they run while the session is not borrowed.
+fn spliced<const D: usize>(splices: &Splices, site: &str, tensor: Tensor<D>) -> Result<Tensor<D>> {
+    if splices.is_empty() {
+        return Ok(tensor);
+    }
+    splices.apply(site, Activation::new(tensor))?.tensor()
 }

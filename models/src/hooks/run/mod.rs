@@ -9,4 +9,6 @@ pub(super) mod path;
 pub(super) mod plan;
 mod session;
 pub(super) mod slot;
+pub(super) mod splice;
+pub(super) mod splices;
 pub(super) mod warnings;

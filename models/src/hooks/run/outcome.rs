@@ -12,6 +12,7 @@ use crate::hooks::capture::cache::ActivationCache;
 use crate::hooks::edit::backward::BackwardLog;
 use crate::hooks::edit::effect::Effect;
 use crate::hooks::tensor::activation::Activation;
+use crate::site::SiteTable;
 
 /// The output of a run and everything it gathered.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub struct Outcome<R> {
     pub(super) parts: Arc<[Part]>,
     pub(super) backward: Arc<BackwardLog>,
     pub(super) n_layers: Option<usize>,
+    pub(super) table: Arc<SiteTable>,
 }
 
 /// A leaf added to one tensor, to differentiate with respect to it.
@@ -71,7 +73,7 @@ impl<R> Outcome<R> {
             found.insert(site.clone(), summed(site, leaves, &grads)?);
         }
         let order = found.keys().cloned().collect();
-        let cache = ActivationCache::new(found, order);
+        let cache = ActivationCache::new(found, order).with_table(Arc::clone(&self.table));
         Ok(self.n_layers.into_iter().fold(cache, ActivationCache::of_layers))
     }
 

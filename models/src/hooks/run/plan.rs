@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::current;
 use super::outcome::Outcome;
 use super::part::{Part, What};
 use super::session::Session;
+use super::splices::Splices;
 use super::warnings::warn_unchanged;
 use crate::error::Result;
 use crate::hooks::capture::capture::Capture;
@@ -25,6 +27,7 @@ pub struct Plan {
     parts: Vec<Part>,
     prompt: Option<(Vec<usize>, usize)>,
     one_of_several: bool,
+    splices: Arc<Splices>,
 }
 
 impl Plan {
@@ -76,6 +79,11 @@ impl Plan {
         self
     }
 
+    /// The same plan in a run of a model with these splices.
+    pub(crate) fn with_splices(self, splices: Arc<Splices>) -> Self {
+        Self { splices, ..self }
+    }
+
     /// The tokens of a forward, as this plan counts them.
     pub(crate) fn rows(&self, rows: Rows) -> Rows {
         match &self.prompt {
@@ -121,7 +129,7 @@ impl Plan {
         dims: impl Fn(&str) -> Vec<usize>,
     ) -> Result<()> {
         for site in known.iter().map(AsRef::as_ref) {
-            let at = At { site, offset: 0, rows };
+            let at = At { rows, table: self.splices.sites(), ..At::new(site) };
             for part in self.parts.iter().filter(|part| part.sites.matches(site)) {
                 part.check(&dims(site), &at)?;
             }
@@ -139,7 +147,7 @@ impl Plan {
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
         self.patterns().try_for_each(SitePattern::check)?;
         let (edited, judged) = (self.edited(), !self.one_of_several);
-        let session = Rc::new(RefCell::new(Session::new(self.parts)));
+        let session = Rc::new(RefCell::new(Session::new(self.parts, self.splices)));
         let output = current::within(&session, body);
         let outcome = session.take().finish(output)?;
         if judged {

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use super::outcome::{Leaf, Outcome};
 use super::part::{Part, What};
+use super::splices::Splices;
 use crate::error::{Error, Result};
 use crate::ground::warnings::warn_once;
 use crate::hooks::capture::cache::ActivationCache;
@@ -22,6 +23,8 @@ use crate::hooks::tensor::rows::Rows;
 #[derive(Default)]
 pub(super) struct Session {
     parts: Arc<[Part]>,
+    /// What is spliced into the model that runs.
+    pub(super) splices: Arc<Splices>,
     /// How often each part fired.
     fired: Vec<usize>,
     /// How much each part changed in the forward pass, as tensors that are read when the run is over.
@@ -46,20 +49,21 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(parts: Vec<Part>) -> Self {
+    pub(super) fn new(parts: Vec<Part>, splices: Arc<Splices>) -> Self {
         let none = vec![0; parts.len()];
         let effects = parts.iter().map(|_| Vec::new()).collect();
-        Self { parts: parts.into(), fired: none.clone(), effects, tracked: none, ..Self::default() }
+        Self { parts: parts.into(), splices, fired: none.clone(), effects, tracked: none, ..Self::default() }
     }
 
-    /// Whether any part is for this site.
+    /// Whether any part or splice is for this site.
     pub(super) fn wants(&self, site: &str) -> bool {
-        self.parts.iter().any(|part| part.sites.matches(site))
+        self.splices.sits_at(site) || self.parts.iter().any(|part| part.sites.matches(site))
     }
 
-    /// Whether any part changes the tensor at this site or its graph.
+    /// Whether any part or splice changes the tensor at this site or its graph.
     pub(super) fn edits(&self, site: &str) -> bool {
-        self.parts.iter().any(|part| part.what.capture().is_none() && part.sites.matches(site))
+        let changes = |part: &Part| part.what.capture().is_none() && part.sites.matches(site);
+        self.splices.sits_at(site) || self.parts.iter().any(changes)
     }
 
     /// The parts of one kind that apply to a site, in the order they were added. Counts one firing of each.
@@ -107,8 +111,8 @@ impl Session {
     }
 
     fn hook(&self, edit: Edit, at: &At<'_>, index: usize) -> Hook {
-        let (rows, log) = (self.rows.clone(), Arc::clone(&self.backward));
-        Hook { edit, site: at.site.into(), offset: at.offset, rows, log, index }
+        let (rows, log, table) = (self.rows.clone(), Arc::clone(&self.backward), Arc::clone(self.splices.sites()));
+        Hook { edit, site: at.site.into(), offset: at.offset, rows, table, log, index }
     }
 
     /// Adds the gradient's leaf if one is requested, and stores what captures keep. The gradient of a site is taken
@@ -184,11 +188,12 @@ impl Session {
         for site in &self.met_again {
             warn_once(&format!("`{site}` was met more than once in one run: the cache keeps the last tensor"));
         }
-        let cache = ActivationCache::new(self.captured, self.order);
+        let table = Arc::clone(self.splices.sites());
+        let cache = ActivationCache::new(self.captured, self.order).with_table(Arc::clone(&table));
         let effects = self.parts.iter().zip(effects).filter(|(part, _)| part.what.edit().is_some());
         let effects = effects.map(|(_, effect)| effect).collect();
         let Self { parts, fired, leaves, backward, .. } = self;
-        Ok(Outcome { output, cache, fired, effects, leaves, parts, backward, n_layers: None })
+        Ok(Outcome { output, cache, fired, effects, leaves, parts, backward, n_layers: None, table })
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod activation;
 pub(super) mod at;
 pub(super) mod mean;
 pub(crate) mod numbers;
+pub(super) mod parameters;
 pub(super) mod pattern;
 pub(super) mod rows;
 pub(super) mod slice;

@@ -1,0 +1,137 @@
+//! A module spliced into a model's runs: it takes the tensor at a site, and its own sites join the model's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::path::enter;
+use crate::error::{Error, Result};
+use crate::hooks::tensor::activation::Activation;
+use crate::hooks::tensor::parameters::parameters;
+use crate::hooks::tensor::pattern::SitePattern;
+use crate::site::Axis;
+
+type Forward = dyn Fn(Activation) -> Result<Activation> + Send + Sync;
+
+/// A module that takes the tensor at each site that fits and gives the one that the forward goes on with.
+///
+/// Its forward runs in the scope of that site, under the splice's name. What `#[hooked]` names `acts` in the splice `sae`
+/// at `blocks.3.resid_post` is the site `blocks.3.sae.acts`, if [`Splice::site`] gives its axes. Other tensors of the
+/// module stay its own.
+///
+/// ```
+/// # extern crate arrakis_models as arrakis;
+/// use arrakis_macros::hooked;
+/// use arrakis_models::hooks::Splice;
+/// use arrakis_models::site::Axis;
+/// use arrakis_models::{HookedAutoModel, Intervention};
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Tensor, activation};
+///
+/// #[derive(Module, Debug)]
+/// struct Dictionary {
+///     encoder: Param<Tensor<2>>,
+/// }
+///
+/// impl Dictionary {
+///     #[hooked]
+///     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+///         let acts = activation::relu(x.matmul(self.encoder.val().unsqueeze()));
+///         acts.matmul(self.encoder.val().transpose().unsqueeze())
+///     }
+/// }
+///
+/// # fn main() -> arrakis_models::Result<()> {
+/// let model = HookedAutoModel::embedded()?;
+/// let encoder = Tensor::ones([model.config().d_model, 8], model.device());
+/// let dictionary = Dictionary { encoder: Param::from_tensor(encoder) };
+/// let latents = [Axis::Batch, Axis::Pos, Axis::Other { name: "latent", length: 8 }];
+/// let splice = Splice::new("sae", "blocks.0.resid_post", dictionary, Dictionary::forward);
+/// let model = model.spliced([splice.site("acts", &latents, "latents of the stream")])?;
+///
+/// let (_, cache) = model.run_with_cache([1, 2, 3], ["blocks.0.sae.acts"])?;
+/// assert_eq!(cache.get::<3>("blocks.0.sae.acts")?.dims(), [1, 3, 8]);
+/// let ablated = Intervention::zero().features([5]).positions([-1]);
+/// let logits = model.run_with_hooks([1, 2, 3], [("blocks.0.sae.acts", ablated)])?;
+/// # assert_eq!(logits.dims()[1], 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Splice {
+    pub(super) name: String,
+    pub(super) at: SitePattern,
+    /// Axes of the tensor it takes.
+    pub(super) rank: usize,
+    forward: Arc<Forward>,
+    pub(super) sites: Vec<OwnSite>,
+    parameters: Vec<(String, Activation)>,
+}
+
+/// A site of the module.
+#[derive(Clone)]
+pub(super) struct OwnSite {
+    /// Its path in the module.
+    pub(super) path: String,
+    pub(super) axes: Vec<Axis>,
+    pub(super) meaning: String,
+}
+
+impl Splice {
+    /// A module of this name at the sites that fit. `forward` keeps the shape and treats each row of the batch alone.
+    ///
+    /// The model's fingerprint covers the name, the places and the parameters. It does not cover the code of `forward`
+    /// or a setting that is not a parameter, such as the `k` of a top-k dictionary: put such a setting into the name.
+    pub fn new<M: Module + Send + Sync + 'static, const D: usize>(
+        name: &str,
+        at: impl Into<SitePattern>,
+        module: M,
+        forward: impl Fn(&M, Tensor<D>) -> Tensor<D> + Send + Sync + 'static,
+    ) -> Self {
+        let parameters = parameters(&module);
+        let forward = move |value: Activation| Ok(Activation::new(forward(&module, value.tensor::<D>()?)));
+        Self {
+            name: name.to_owned(),
+            at: at.into(),
+            rank: D,
+            forward: Arc::new(forward),
+            sites: Vec::new(),
+            parameters,
+        }
+    }
+
+    /// A site of the module, by its path in it, with its axes and what the tensor is.
+    #[must_use]
+    pub fn site(mut self, path: &str, axes: &[Axis], meaning: &str) -> Self {
+        self.sites.push(OwnSite { path: path.to_owned(), axes: axes.to_vec(), meaning: meaning.to_owned() });
+        self
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The parameters of the module by path.
+    pub(crate) fn parameters(&self) -> &[(String, Activation)] {
+        &self.parameters
+    }
+
+    pub(super) fn apply(&self, host: &str, value: Activation) -> Result<Activation> {
+        let expected = value.dims().to_vec();
+        let _scope = enter(format_args!("{}", self.name));
+        let new = (self.forward)(value)?;
+        if new.dims() == expected {
+            return Ok(new);
+        }
+        Err(Error::EditShape { site: host.to_owned(), expected, actual: new.dims().to_vec() })
+    }
+}
+
+impl fmt::Debug for Splice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Splice({} at {})", self.name, self.at)
+    }
+}
