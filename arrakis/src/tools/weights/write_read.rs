@@ -39,7 +39,8 @@ use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 /// let write_read: WriteRead = Bench::embedded()?.tool()?;
 /// let flow = write_read.flow(0, 1)?;
 /// for pair in flow.k.top(3) {
-///     println!("{} is read by the key of {}: {:.2}", pair.writer.label(), pair.reader.label(), pair.value);
+///     let (from, to) = (pair.writer, pair.reader);
+///     println!("L{}H{} is read by the keys of L{}H{}: {:.2}", from.layer, from.head, to.layer, to.head, pair.value);
 /// }
 /// # Ok(())
 /// # }
