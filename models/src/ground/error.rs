@@ -336,6 +336,19 @@ pub enum Error {
         /// Those tokens.
         pieces: String,
     },
+    /// A string that the tokenizer reads as its token for unknown text.
+    #[error(
+        "`{text}` is not in the vocabulary: the tokenizer reads it as `{unknown}`{}",
+        did_you_mean(nearest.as_deref(), "")
+    )]
+    UnknownToken {
+        /// The string.
+        text: String,
+        /// The token for unknown text.
+        unknown: String,
+        /// The token of the vocabulary most like the string.
+        nearest: Option<String>,
+    },
     /// A token does not occur in a prompt.
     #[error("the token `{token}` does not occur in the prompt{}", did_you_mean(nearest.as_deref(), ""))]
     TokenAbsent {

@@ -77,6 +77,18 @@ mod tests {
     }
 
     #[test]
+    fn a_word_outside_the_vocabulary_is_not_taken_for_the_unknown_token() {
+        let model = model();
+        let error = model.to_single_token(" Marry").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "` Marry` is not in the vocabulary: the tokenizer reads it as `<|unk|>`; did you mean ` Mary`?"
+        );
+        let unknown = model.to_single_token("<|unk|>").unwrap();
+        assert_eq!(model.to_single_str_token(unknown).unwrap(), "<|unk|>", "it can be asked for by its name");
+    }
+
+    #[test]
     fn a_text_starts_with_end_of_text_and_is_decoded_to_itself() {
         let model = model();
         let ids = model.to_tokens(MARY).unwrap();

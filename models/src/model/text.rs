@@ -56,7 +56,7 @@ impl HookedTransformer {
     ///
     /// # Errors
     ///
-    /// [`Error::NotOneToken`] with the tokens it consists of.
+    /// [`Error::NotOneToken`] with the tokens it consists of; [`Error::UnknownToken`] with the nearest token.
     pub fn to_single_token(&self, text: &str) -> Result<u32> {
         self.tokenizer()?.single(text)
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tokenizers::models::bpe::BPE;
 use tokenizers::{
-    DecoderWrapper, EncodeInput, Model as _, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
-    Tokenizer as Inner, TokenizerImpl,
+    DecoderWrapper, EncodeInput, Model as _, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    PreTokenizerWrapper, Tokenizer as Inner, TokenizerImpl,
 };
 
 use crate::error::{Error, Result};
@@ -218,13 +218,34 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::NotOneToken`] with the tokens it consists of.
+    /// [`Error::NotOneToken`] with the tokens it consists of; [`Error::UnknownToken`] with the nearest token.
     pub fn single(&self, text: &str) -> Result<u32> {
         let ids = self.encode(text, Bos::Omit)?;
+        let named = self.inner.token_to_id(text);
         match ids.as_slice() {
-            [id] => Ok(*id),
-            _ => self.inner.token_to_id(text).ok_or_else(|| self.not_one(text, &ids)),
+            [id] if named == Some(*id) || !self.is_unknown(*id) => Ok(*id),
+            [id] => named.ok_or_else(|| self.unknown(text, *id)),
+            _ => named.ok_or_else(|| self.not_one(text, &ids)),
         }
+    }
+
+    /// Whether an id stands for every text that the vocabulary lacks.
+    fn is_unknown(&self, id: u32) -> bool {
+        let name = match self.inner.get_model() {
+            ModelWrapper::BPE(model) => model.unk_token.as_deref(),
+            ModelWrapper::WordPiece(model) => Some(model.unk_token.as_str()),
+            ModelWrapper::WordLevel(model) => Some(model.unk_token.as_str()),
+            // This model keeps its id to itself. SentencePiece gives it this name.
+            ModelWrapper::Unigram(_) => Some("<unk>"),
+        };
+        name.is_some_and(|name| self.inner.token_to_id(name) == Some(id))
+    }
+
+    fn unknown(&self, text: &str, id: u32) -> Error {
+        let mut known: Vec<String> = self.inner.get_vocab(true).into_keys().collect();
+        known.sort();
+        let unknown = self.inner.id_to_token(id).unwrap_or_default();
+        Error::UnknownToken { text: text.to_owned(), unknown, nearest: nearest(text, &known) }
     }
 
     fn not_one(&self, text: &str, ids: &[u32]) -> Error {
