@@ -231,7 +231,10 @@ impl Residuals {
         let ids =
             answers.into_iter().map(|answer| answer.into().id(&self.stream.model)).collect::<Result<Vec<u32>>>()?;
         if ids.len() != 1 && ids.len() != batch {
-            return Err(refuse(format!("got {} tokens for {batch} rows; give one for all rows or one for each", ids.len())));
+            return Err(refuse(format!(
+                "got {} tokens for {batch} rows; give one for all rows or one for each",
+                ids.len()
+            )));
         }
         let ids: Vec<u32> = (0..batch).map(|row| ids[row % ids.len()]).collect();
         stream::unembed_directions(&self.stream.model, &ids)

@@ -10,7 +10,9 @@ pub(super) fn basis(tool: &'static str, directions: Tensor<2>, d_model: usize) -
     let refuse = |problem: String| Err(Error::Tool { tool, problem });
     let [_, width] = directions.dims();
     if width != d_model {
-        return refuse(format!("directions have {width} numbers each and the stream has {d_model}; give `[n, d_model]`"));
+        return refuse(format!(
+            "directions have {width} numbers each and the stream has {d_model}; give `[n, d_model]`"
+        ));
     }
     let rows = common::rows(directions)?;
     if let Some(row) = rows.iter().position(|row| row.iter().any(|x| !x.is_finite())) {
