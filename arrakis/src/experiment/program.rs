@@ -14,11 +14,13 @@ pub(crate) fn note(module: &'static str) {
     CALLED.lock().unwrap_or_else(PoisonError::into_inner).insert(crate_of(module));
 }
 
-/// The crates whose experiments were called, and the crate that the executable is named after.
-pub(super) fn own_crates() -> BTreeSet<String> {
+/// The crates whose experiments were called, then the crate that the executable is named after.
+///
+/// The executable's name counts second: doc tests of every crate run as `rust_out`.
+pub(super) fn own_crates() -> [BTreeSet<String>; 2] {
     let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let executable = std::env::current_exe().ok().and_then(|path| crate_of_executable(&path));
-    called.iter().map(ToString::to_string).chain(executable).collect()
+    [called.iter().map(ToString::to_string).collect(), executable.into_iter().collect()]
 }
 
 fn crate_of(path: &str) -> &str {
@@ -40,13 +42,14 @@ fn crate_of_executable(path: &Path) -> Option<String> {
 /// # Errors
 ///
 /// [`Error::AmbiguousExperiment`] if two functions of the program have the name, or none of its own and two others.
-pub(super) fn keep_the_one_meant(asked: &str, records: &mut Vec<Record>, own: &BTreeSet<String>) -> Result<()> {
+pub(super) fn keep_the_one_meant(asked: &str, records: &mut Vec<Record>, own: &[BTreeSet<String>]) -> Result<()> {
     let has_own_name = |record: &Record| record.function.rsplit("::").next() == Some(record.name.as_str());
     let functions: BTreeSet<String> =
         records.iter().filter(|record| has_own_name(record)).map(|record| record.function.clone()).collect();
-    let of_this_program = functions.iter().filter(|function| own.contains(crate_of(function)));
-    let of_this_program: BTreeSet<String> = of_this_program.cloned().collect();
-    let meant = if of_this_program.is_empty() { functions } else { of_this_program };
+    let of = |crates: &BTreeSet<String>| -> BTreeSet<String> {
+        functions.iter().filter(|function| crates.contains(crate_of(function))).cloned().collect()
+    };
+    let meant = own.iter().map(of).find(|found| !found.is_empty()).unwrap_or(functions.clone());
     if meant.len() > 1 {
         return Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: meant.into_iter().collect() });
     }
@@ -65,7 +68,8 @@ mod tests {
 
     fn meant(functions: &[&str], own: &[&str]) -> Result<Vec<String>> {
         let mut records = of(functions);
-        keep_the_one_meant("sweep", &mut records, &own.iter().map(ToString::to_string).collect())?;
+        let own: Vec<BTreeSet<String>> = own.iter().map(|name| BTreeSet::from([(*name).to_owned()])).collect();
+        keep_the_one_meant("sweep", &mut records, &own)?;
         Ok(records.into_iter().map(|record| record.function).collect())
     }
 
@@ -74,6 +78,8 @@ mod tests {
         let folder = ["study::sweep", "rust_out::sweep", "study::sweep"];
         assert_eq!(meant(&folder, &["study", "other"]).unwrap(), ["study::sweep", "study::sweep"]);
         assert_eq!(meant(&folder, &["rust_out"]).unwrap(), ["rust_out::sweep"]);
+        assert_eq!(meant(&folder, &["rust_out", "study"]).unwrap(), ["rust_out::sweep"], "called before named");
+        assert_eq!(meant(&folder, &["other", "rust_out"]).unwrap(), ["rust_out::sweep"]);
         assert_eq!(meant(&["rust_out::sweep"], &["study"]).unwrap(), ["rust_out::sweep"]);
     }
 
