@@ -10,12 +10,12 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     let folder = Path::new(&out).join("model");
     let code = fs::read_to_string(folder.join("block.rs")).expect("burn-onnx writes the file named after its input");
-    // The tests hold the one against the other.
+    // The tests compare the two.
     fs::write(folder.join("plain.rs"), &code).expect("the folder burn-onnx has just made");
     fs::write(folder.join("block.rs"), hooked(&code)).expect("the file burn-onnx has just written");
 }
 
-/// The attribute above the one `forward` there is.
+/// Puts the attribute above the only `forward`.
 fn hooked(code: &str) -> String {
     let signature = "pub fn forward(";
     assert_eq!(code.matches(signature).count(), 1, "burn-onnx writes one `{signature}`; look at {code}");

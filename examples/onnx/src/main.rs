@@ -1,13 +1,13 @@
-//! Hooks on a model that came as an ONNX file: its sites, where its head looks, what is left of it without its MLP.
+//! Hooks on an ONNX model: its sites, the pattern of its head, and its output without the MLP.
 //!
-//! `build.rs` lets `burn-onnx` write `model/block.onnx` as Burn code and puts `#[hooked]` above its `forward`. A site is
-//! called what its binding is: the operator and its number, in the order of the graph.
+//! In `build.rs`, `burn-onnx` turns `model/block.onnx` into Burn code, and `#[hooked]` is put above its `forward`. A site
+//! has the name of its binding: the operator and its number, in the order of the graph.
 
 use arrakis::models::device;
 use arrakis::prelude::*;
 use burn::tensor::Device;
 
-/// The code made of `model/block.onnx`.
+/// The code generated from `model/block.onnx`.
 #[allow(dead_code, reason = "burn-onnx also writes ways to load the weights that are not used here")]
 mod block {
     include!(concat!(env!("OUT_DIR"), "/model/block.rs"));
@@ -16,7 +16,7 @@ mod block {
 #[cfg(test)]
 mod tests;
 
-/// Where the head looks, `[batch, query, key]`.
+/// The attention pattern of the head, `[batch, query, key]`.
 const PATTERN: &str = "softmax1_out1";
 /// What the MLP adds, `[batch, pos, d_model]`.
 const MLP_OUT: &str = "linear5_out1";

@@ -1,4 +1,4 @@
-//! Who imports whom, and where that goes round.
+//! The graph of imports, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ impl Graph {
         Self::of(package, |place| package.modules.get(place)?.file.clone())
     }
 
-    /// The top-level modules by those they import from; what stands in the crate's root is a table of contents.
+    /// Top-level modules by the modules that they import from. The crate's root is a table of contents and has no edges.
     pub(super) fn of_folders(package: &Package) -> Self {
         Self::of(package, |place| place.first().cloned())
     }
@@ -54,7 +54,7 @@ impl Graph {
             .collect()
     }
 
-    /// Groups in which each leads to every other, told by one way round.
+    /// Groups of nodes in which each reaches every other.
     pub(super) fn cycles(&self) -> Vec<Vec<String>> {
         let mut left: BTreeSet<&String> = self.edges.keys().collect();
         let mut cycles = Vec::new();
@@ -68,7 +68,7 @@ impl Graph {
     }
 
     /// The imports inside a group, one a line.
-    pub(super) fn told(&self, group: &[String]) -> String {
+    pub(super) fn describe(&self, group: &[String]) -> String {
         let inside = |from: &String| {
             let tos = self.edges[from].iter().filter(|(to, _)| group.contains(to));
             tos.map(|(to, import)| format!("  {from} -> {to}: {import}\n")).collect::<Vec<_>>().concat()
@@ -80,7 +80,7 @@ impl Graph {
         self.edges.get(from)?.get(to)
     }
 
-    /// All a node leads to, itself where there is a way back.
+    /// Every node that a node reaches; the node itself if it is on a cycle.
     fn reached(&self, from: &str) -> BTreeSet<&String> {
         let (mut found, mut open) = (BTreeSet::new(), vec![from]);
         while let Some(node) = open.pop() {

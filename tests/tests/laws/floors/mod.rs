@@ -1,7 +1,7 @@
 //! Folders stand on floors: no arrow between them runs up, and no two files import each other.
 //!
-//! Read from the sources: every path in code, `use` statements included, is followed through re-exports to the file
-//! that defines what it names. Tests are left out, and so are re-exports, which are signs and not imports.
+//! The graph is read from the sources. Every path in code, `use` statements included, is followed through re-exports to
+//! the file that defines the item. Tests are left out. A re-export is not an import.
 
 mod graph;
 mod names;
@@ -23,11 +23,11 @@ fn read(package: &str) -> Package {
 fn no_arrow_between_folders_runs_up() {
     for name in PACKAGES {
         let folders = Graph::of_folders(&read(name));
-        let told: Vec<String> = folders.cycles().iter().map(|group| folders.told(group)).collect();
+        let described: Vec<String> = folders.cycles().iter().map(|group| folders.describe(group)).collect();
         assert!(
-            told.is_empty(),
+            described.is_empty(),
             "in `{name}` these import each other in a circle; cut one arrow:\n{}",
-            told.join("\n")
+            described.join("\n")
         );
     }
 }
@@ -88,7 +88,7 @@ fn what_is_not_an_import_is_not_counted() {
 }
 
 #[test]
-fn a_circle_of_three_is_told_arrow_by_arrow() {
+fn a_cycle_of_three_is_described_import_by_import() {
     let package = Package::of([
         ("a.rs", "use crate::b::B;\npub struct A;"),
         ("b.rs", "use crate::c::C;\npub struct B;"),
@@ -97,7 +97,7 @@ fn a_circle_of_three_is_told_arrow_by_arrow() {
     ]);
     let folders = Graph::of_folders(&package);
     assert_eq!(folders.cycles(), [["a", "b", "c"]]);
-    let told = folders.told(&folders.cycles()[0]);
-    assert!(told.contains("  c -> a: c.rs names `crate::a::A`\n"), "{told}");
+    let described = folders.describe(&folders.cycles()[0]);
+    assert!(described.contains("  c -> a: c.rs names `crate::a::A`\n"), "{described}");
     assert!(Graph::of_files(&package).pairs().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What a module's code defines, imports and names; its tests are left out.
+//! The names that a module's code defines, imports and uses. Its tests are left out.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use super::source::Place;
 /// One name brought in by a `use`.
 #[derive(Debug)]
 pub(super) struct Import {
-    /// What it is called here; none for a glob.
+    /// Its name in this module; `None` for a glob.
     pub(super) name: Option<String>,
     /// The path as written.
     pub(super) path: Place,
 }
 
-/// What the items of one module say.
+/// The names in the items of one module.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     pub(super) items: BTreeSet<String>,
     pub(super) imports: Vec<Import>,
     pub(super) paths: Vec<Place>,
-    /// Modules written out in this one.
+    /// Inline modules of this one.
     pub(super) inline: Vec<(String, Vec<syn::Item>)>,
-    /// Modules of files that are built for tests alone.
+    /// Modules in files that are only built for tests.
     pub(super) tests: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn named(items: &[syn::Item]) -> Named {
                 named.inline.extend(inner);
             }
             syn::Item::Use(import) => named.import(import),
-            // What a `macro_rules` writes stands where it is called.
+            // The code of a `macro_rules` belongs to its caller.
             syn::Item::Macro(rules) if rules.ident.is_some() => named.items.extend(defined(item)),
             item => {
                 named.items.extend(defined(item));
@@ -55,7 +55,7 @@ pub(super) fn named(items: &[syn::Item]) -> Named {
 }
 
 impl Named {
-    /// A re-export leads on to what it names and is no use of it.
+    /// A re-export is followed to its item, but does not count as a use of it.
     fn import(&mut self, import: &syn::ItemUse) {
         let mut leaves = Vec::new();
         flatten(&import.tree, &mut Vec::new(), &mut leaves);
@@ -123,7 +123,7 @@ impl<'ast> Visit<'ast> for Named {
         self.import(import);
     }
 
-    /// `pub(in super::super)` says who may use it, and uses nothing.
+    /// `pub(in super::super)` is a visibility, not a use.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 }
 

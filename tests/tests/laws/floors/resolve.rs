@@ -1,16 +1,16 @@
-//! Where a path leads: through modules and re-exports, to the file that defines what it names.
+//! Resolves a path through modules and re-exports to the file that defines the item.
 
 use super::source::{Module, Package, Place};
 
-/// Re-exports in a row; more would be a circle of them.
+/// The most re-exports in a row; a longer chain is a cycle.
 const HOPS: usize = 16;
 
 impl Package {
-    /// The place of the module that defines what a path names, as seen from a module; none for another crate's.
+    /// The module that defines the item of a path, as seen from a module; `None` for an item of another crate.
     pub(super) fn definer(&self, from: &Place, path: &[String]) -> Option<Place> {
         match self.follow(from, path, HOPS)? {
             Found::Item(place) => Some(place),
-            // A module alone is a way to its items, and no use of them.
+            // A path to a module alone does not use its items.
             Found::Module => None,
         }
     }
@@ -57,7 +57,7 @@ impl Package {
         let through = globs.map(|glob| [&glob.path[..], path].concat());
         let found =
             through.filter_map(|path| self.follow(&place, &path, hops)).find(|found| self.is_known(found, path));
-        // What no item is seen of is made by a macro there.
+        // An item that the parser does not see is made by a macro in that module.
         found.or(Some(Found::Item(place)))
     }
 
@@ -69,7 +69,7 @@ impl Package {
     }
 }
 
-/// What a name is brought in from.
+/// Where a name is imported from.
 fn exported<'a>(module: &'a Module, name: &str) -> Option<&'a Place> {
     let import = module.imports.iter().find(|import| import.name.as_deref() == Some(name))?;
     Some(&import.path)

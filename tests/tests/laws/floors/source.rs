@@ -11,15 +11,15 @@ pub(super) type Place = Vec<String>;
 /// One module.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    /// The file it stands in, relative to the package's sources; none for a folder without `mod.rs`.
+    /// Its file, relative to the package's sources; `None` for a folder without `mod.rs`.
     pub(super) file: Option<String>,
-    /// Modules right below it.
+    /// Its child modules.
     pub(super) children: BTreeSet<String>,
-    /// What it defines.
+    /// The names it defines.
     pub(super) items: BTreeSet<String>,
-    /// What it brings in.
+    /// The names it imports.
     pub(super) imports: Vec<Import>,
-    /// Paths its code names, imports included, as written.
+    /// The paths in its code, imports included, as written.
     pub(super) paths: Vec<Place>,
 }
 
@@ -66,7 +66,7 @@ impl Package {
         module.paths.extend(named.paths);
     }
 
-    /// Makes a module known to those above it.
+    /// Adds a module to its parents.
     fn link(&mut self, place: &Place) {
         let mut place = place.clone();
         while let Some(name) = place.pop() {
