@@ -28,7 +28,7 @@ pub use ground::read::{LastPosition, TensorRead};
 pub use ground::{dev_profile, device, error, files, progress};
 pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
-    Reduction, Rows, SitePattern, Vector,
+    Reduction, Rows, SitePattern, Splice, Vector,
 };
 pub use model::{
     Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, IntoTokens, LoadOptions, RunOptions, Statistics,

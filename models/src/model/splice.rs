@@ -12,18 +12,18 @@ use crate::site::SiteTable;
 impl HookedTransformer {
     /// The same model with modules spliced into its runs: see [`Splice`] for an example.
     ///
-    /// - Each sits at the sites it names; at one site later ones take what earlier ones give, and edits of the site come
-    ///   after them.
-    /// - The sites it adds are the model's: to list, capture, edit, differentiate and sweep.
-    /// - It acts in runs: what is read off [`HookedTransformer::net`] or saved is the network alone.
-    /// - While text is generated with a cache of keys and values, it sees the new tokens alone.
+    /// - A splice runs at every site that its pattern selects. Several at one site run in the order given, and edits of
+    ///   the site apply after them.
+    /// - Its sites are the model's: they can be listed, captured, edited, differentiated and swept.
+    /// - It acts in runs only. [`HookedTransformer::net`] and saved files hold the network without it.
+    /// - When text is generated with a key-value cache, it sees only the new tokens.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSite`](crate::Error::UnknownSite) where one fits no site, [`Error::Rank`](crate::Error::Rank) where
-    /// its forward takes another number of axes, [`Error::Setting`](crate::Error::Setting) for a site that the forward
-    /// does not read, [`Error::AddedSite`](crate::Error::AddedSite) for a name that is taken or cannot be, or axes without
-    /// a position.
+    /// - [`Error::UnknownSite`](crate::Error::UnknownSite): its pattern selects no site.
+    /// - [`Error::Rank`](crate::Error::Rank): its forward takes a tensor with another number of axes.
+    /// - [`Error::Setting`](crate::Error::Setting): the model's forward does not read the site.
+    /// - [`Error::AddedSite`](crate::Error::AddedSite): a name is taken or not valid, or the axes lack a position.
     pub fn spliced(&self, splices: impl IntoIterator<Item = Splice>) -> Result<Self> {
         let mut all = (*self.splices).clone();
         for splice in splices {
@@ -36,17 +36,17 @@ impl HookedTransformer {
         Self { splices, fingerprint: Arc::default(), ..self }
     }
 
-    /// Whether modules are spliced into its runs.
+    /// Whether the model has splices.
     pub fn has_splices(&self) -> bool {
         !self.splices.is_empty()
     }
 
-    /// Every site it has, with axes and places: those of the table and those that splices add.
+    /// Every site of the model with its axes and place: those of the built-in table and those that splices add.
     pub fn site_table(&self) -> Arc<SiteTable> {
         Arc::clone(self.splices.sites())
     }
 
-    /// Adds what is spliced in to a digest: nothing of a model without splices.
+    /// Adds the splices to a digest. A model without splices adds nothing.
     pub(super) fn hash_splices(&self, digest: &mut Sha256) -> Result<()> {
         for (host, splice) in self.splices.iter() {
             digest.update(format!("splice {} at {host}\n", splice.name()));

@@ -1,4 +1,4 @@
-//! A module spliced into a model's runs: it takes the tensor at a site, and its own sites join the model's.
+//! A module spliced into a model's runs. It replaces the tensor at a site, and its own sites join the model's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::site::Axis;
 
 type Forward = dyn Fn(Activation) -> Result<Activation> + Send + Sync;
 
-/// A module that takes the tensor at each site that fits and gives the one that the forward goes on with.
+/// A module that replaces the tensor at each site that its pattern selects by its own output.
 ///
-/// Its forward runs in the scope of that site, under the splice's name. What `#[hooked]` names `acts` in the splice `sae`
-/// at `blocks.3.resid_post` is the site `blocks.3.sae.acts`, if [`Splice::site`] gives its axes. Other tensors of the
-/// module stay its own.
+/// Its forward runs in the scope of that site, under the splice's name. In a splice `sae` at `blocks.3.resid_post`, the
+/// tensor `acts` of the `#[hooked]` forward is the site `blocks.3.sae.acts`, if [`Splice::site`] declares its axes. Other
+/// tensors of the module are not sites.
 ///
 /// ```
 /// # extern crate arrakis_models as arrakis;
@@ -63,7 +63,7 @@ type Forward = dyn Fn(Activation) -> Result<Activation> + Send + Sync;
 pub struct Splice {
     pub(super) name: String,
     pub(super) at: SitePattern,
-    /// Axes of the tensor it takes.
+    /// Number of axes of its input.
     pub(super) rank: usize,
     forward: Arc<Forward>,
     pub(super) sites: Vec<OwnSite>,
@@ -80,7 +80,8 @@ pub(super) struct OwnSite {
 }
 
 impl Splice {
-    /// A module of this name at the sites that fit. `forward` keeps the shape and treats each row of the batch alone.
+    /// A module with a name, at the sites that a pattern selects. `forward` keeps the shape and treats the rows of the
+    /// batch independently.
     ///
     /// The model's fingerprint covers the name, the places and the parameters. It does not cover the code of `forward`
     /// or a setting that is not a parameter, such as the `k` of a top-k dictionary: put such a setting into the name.
@@ -102,7 +103,7 @@ impl Splice {
         }
     }
 
-    /// A site of the module, by its path in it, with its axes and what the tensor is.
+    /// Declares a site of the module: its path in the module, its axes and its meaning.
     #[must_use]
     pub fn site(mut self, path: &str, axes: &[Axis], meaning: &str) -> Self {
         self.sites.push(OwnSite { path: path.to_owned(), axes: axes.to_vec(), meaning: meaning.to_owned() });

@@ -1,4 +1,4 @@
-//! All that is spliced into one model.
+//! All splices of one model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
 use crate::site::{AddedSite, Extent, Site, SiteTable, list, resid_pre};
 
-/// What is spliced into a model, by the site it sits at, with the sites all of it adds.
+/// The splices of a model by the site at which they run, and the sites that they add.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Splices {
     at: BTreeMap<String, Vec<Splice>>,
     sites: Arc<SiteTable>,
-    /// By added site the lengths of its axes that no prompt gives.
+    /// For each added site, the lengths of the axes that do not depend on the prompt.
     lengths: BTreeMap<String, Vec<Option<usize>>>,
 }
 
 impl Splices {
-    /// With one more, at sites of an architecture.
+    /// The same with one more splice.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Splices {
         Ok(Self { sites: Arc::new(sites), ..self })
     }
 
-    /// A module's tensors must not pass for those of another: its path is its own.
+    /// Refuses a path that another module has: the tensors of one would pass for those of the other.
     fn check_module(&self, module: &str, own: &[String]) -> Result<()> {
         let within =
             |name: &str| name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -56,7 +56,7 @@ impl Splices {
         Ok(())
     }
 
-    /// What acts in a run that enters at a block: the stream that enters has passed what is spliced into it.
+    /// The splices of a run that starts at a block. The stream that it starts from has already passed those at that site.
     pub(crate) fn entering(self: &Arc<Self>, layer: Option<usize>) -> Arc<Self> {
         match layer.map(|layer| resid_pre(layer).to_string()) {
             Some(entered) if self.at.contains_key(&entered) => {
@@ -68,12 +68,12 @@ impl Splices {
         }
     }
 
-    /// Whether nothing is spliced in.
+    /// Whether there are no splices.
     pub(crate) fn is_empty(&self) -> bool {
         self.at.is_empty()
     }
 
-    /// All of them with their hosts, in the order of hosts.
+    /// Every splice with its host, ordered by host.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Splice)> {
         self.at.iter().flat_map(|(host, splices)| splices.iter().map(move |splice| (host.as_str(), splice)))
     }
@@ -83,22 +83,22 @@ impl Splices {
         &self.sites
     }
 
-    /// Whether something sits at a site.
+    /// Whether a splice runs at a site.
     pub(super) fn sits_at(&self, site: &str) -> bool {
         self.at.contains_key(site)
     }
 
-    /// Whether a tensor is a site of the model; what a splice does not declare is not.
+    /// Whether a tensor is a site of the model. A tensor that a splice does not declare is not.
     pub(super) fn shows(&self, site: &str) -> bool {
         self.is_empty() || self.sites.axes(site).is_some()
     }
 
-    /// The tensor that the forward goes on with at a site, before any edit.
+    /// The tensor at a site after its splices and before its edits.
     ///
     /// # Errors
     ///
-    /// [`Error::EditShape`] where a module gives another shape; [`Error::AddedSite`] where a tensor at an added site does
-    /// not have the axes that were given.
+    /// [`Error::EditShape`] if a module changes the shape; [`Error::AddedSite`] if a tensor at an added site does not have
+    /// the declared axes.
     pub(super) fn apply(&self, site: &str, value: Activation) -> Result<Activation> {
         self.check(site, value.dims())?;
         let here = self.at.get(site).into_iter().flatten();
@@ -119,12 +119,12 @@ impl Splices {
     }
 }
 
-/// The path of a module at a site: beside the site's last segment.
+/// The path of a module at a site: it replaces the site's last segment.
 fn path_at(host: &str, name: &str) -> String {
     host.rsplit_once('.').map_or_else(|| name.to_owned(), |(scope, _)| format!("{scope}.{name}"))
 }
 
-/// A splice replaces what the forward reads, and takes a tensor of the host's axes.
+/// Checks that the forward reads the host, and that the splice takes as many axes as it has.
 fn check_host(splice: &Splice, host: &str, config: &TransformerConfig) -> Result<()> {
     let row = Site::named(host).expect("BUG: the table's own name").row();
     if row.side {
