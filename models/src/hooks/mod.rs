@@ -33,6 +33,7 @@ pub(crate) use run::warnings::warn_unchanged;
 pub use tensor::activation::Activation;
 pub use tensor::at::At;
 pub(crate) use tensor::numbers;
+pub use tensor::parameters::ParameterPath;
 pub(crate) use tensor::parameters::parameters;
 pub use tensor::pattern::SitePattern;
 pub use tensor::rows::Rows;

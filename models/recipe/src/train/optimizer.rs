@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrakis::models::device;
+use arrakis::models::hooks::ParameterPath;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -43,7 +44,7 @@ impl Optimizer {
         module.visit(&mut norms);
         let norm = norms.total()?;
         let scale = if norm > self.clip { self.clip / norm } else { 1.0 };
-        let mut step = Step { optimizer: self, grads, lr, scale, path: Vec::new() };
+        let mut step = Step { optimizer: self, grads, lr, scale, path: ParameterPath::default() };
         Ok((module.map(&mut step), norm))
     }
 
@@ -102,14 +103,14 @@ struct Step<'a> {
     grads: &'a Gradients,
     lr: f64,
     scale: f64,
-    path: Vec<String>,
+    path: ParameterPath,
 }
 
 impl Step<'_> {
     /// Adam is elementwise, so every parameter is updated as a vector.
     fn moved<const D: usize>(&mut self, value: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
         let (shape, count) = (value.shape(), value.shape().num_elements());
-        let path = self.path.join(".");
+        let path = self.path.joined();
         let adamw = if D > 1 { &self.optimizer.decayed } else { &self.optimizer.plain };
         let earlier = self.optimizer.moments.remove(&path);
         let (moved, state) = adamw.step(self.lr, value.reshape([count]), grad.reshape([count]) * self.scale, earlier);
@@ -121,17 +122,12 @@ impl Step<'_> {
 }
 
 impl ModuleMapper for Step<'_> {
-    /// The paths are those of [`arrakis::models::HookedTransformer::parameters`], which leave out an enum's variant.
     fn enter_module(&mut self, name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.push(name.to_owned());
-        }
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.pop();
-        }
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {

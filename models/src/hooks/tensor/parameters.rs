@@ -13,28 +13,50 @@ pub(crate) fn parameters(module: &impl Module) -> Vec<(String, Activation)> {
     visitor.found
 }
 
+/// The path of the module that a visitor or a mapper is in.
+///
+/// An enum's variant is not part of it: it is `blocks.0.mlp.w_in` for every kind of MLP.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterPath(Vec<String>);
+
+impl ParameterPath {
+    /// For `enter_module`.
+    pub fn enter(&mut self, name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// For `exit_module`.
+    pub fn exit(&mut self, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.0.pop();
+        }
+    }
+
+    /// The path, its segments joined with dots.
+    pub fn joined(&self) -> String {
+        self.0.join(".")
+    }
+}
+
 /// Collects parameters with their paths.
 #[derive(Default)]
 struct Parameters {
-    path: Vec<String>,
+    path: ParameterPath,
     found: Vec<(String, Activation)>,
 }
 
 impl ModuleVisitor for Parameters {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push((self.path.join("."), Activation::new(param.val())));
+        self.found.push((self.path.joined(), Activation::new(param.val())));
     }
 
-    /// An enum's variant is not part of the path: it is `blocks.0.mlp.w_in` for every kind of MLP.
     fn enter_module(&mut self, name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.push(name.to_owned());
-        }
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        if !container.starts_with("Enum:") {
-            self.path.pop();
-        }
+        self.path.exit(container);
     }
 }
