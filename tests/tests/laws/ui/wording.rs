@@ -51,7 +51,7 @@ fn margin(line: &str) -> Option<(&str, &str)> {
 fn place(line: &str, file: &Path, elsewhere: &mut bool) -> String {
     let Some((number, rest)) = margin(line) else {
         *elsewhere &= line == "..." && !is_heading(line);
-        return counted(line);
+        return line.trim_end().to_owned();
     };
     if rest.starts_with("-->") || rest.starts_with(":::") {
         let (arrow, place) = rest.split_at(4);
@@ -61,17 +61,7 @@ fn place(line: &str, file: &Path, elsewhere: &mut bool) -> String {
         return format!("{indent}{arrow}{}", here.map_or_else(|| portable(place), str::to_owned));
     }
     *elsewhere &= rest.starts_with('|');
-    if *elsewhere { line.replacen(number, &" ".repeat(number.len()), 1) } else { counted(line) }
-}
-
-/// Replaces `and 3 others` whatever the number.
-fn counted(line: &str) -> String {
-    let start = line.trim_start();
-    let number = start.strip_prefix("and ").and_then(|rest| rest.strip_suffix(" others"));
-    match number.filter(|number| number.parse::<usize>().is_ok()) {
-        Some(number) => line.replacen(number, "$N", 1),
-        None => line.trim_end().to_owned(),
-    }
+    if *elsewhere { line.replacen(number, &" ".repeat(number.len()), 1) } else { line.trim_end().to_owned() }
 }
 
 /// A place in another file (in the workspace or the standard library), without line and column.
@@ -110,9 +100,9 @@ mod tests {
     fn places_in_other_files_lose_their_numbers_and_the_margin_they_took() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().display();
         let said = format!(
-            "error: no\n   --> tests/tests/ui/a.rs:3:26\n    |\n  3 | fn f() {{}}\n    |    ^ here\nnote: by this\n   --> {workspace}/b.rs:185:7\n    |\n185 |     fn of()\n    |        ^^\n            and 3 others\n\nerror: aborting due to 1 previous error\n\n"
+            "error: no\n   --> tests/tests/ui/a.rs:3:26\n    |\n  3 | fn f() {{}}\n    |    ^ here\nnote: by this\n   --> {workspace}/b.rs:185:7\n    |\n185 |     fn of()\n    |        ^^\n\nerror: aborting due to 1 previous error\n\n"
         );
-        let tidied = "error: no\n --> tests/ui/a.rs:3:26\n  |\n3 | fn f() {}\n  |    ^ here\nnote: by this\n --> $WORKSPACE/b.rs\n  |\n  |     fn of()\n  |        ^^\n          and $N others\n";
+        let tidied = "error: no\n --> tests/ui/a.rs:3:26\n  |\n3 | fn f() {}\n  |    ^ here\nnote: by this\n --> $WORKSPACE/b.rs\n  |\n  |     fn of()\n  |        ^^\n";
         assert_eq!(tidy(&said, Path::new("tests/ui/a.rs")), tidied);
     }
 
