@@ -5,6 +5,7 @@ mod arguments;
 mod attributes;
 mod function;
 mod hypothesis;
+mod inputs;
 mod internal;
 mod kind;
 mod options;

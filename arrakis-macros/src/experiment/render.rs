@@ -3,12 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, ReturnType, Type};
+use syn::{ReturnType, Type};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
 use super::function::Function;
 use super::hypothesis;
+use super::inputs;
 use super::internal::internal;
 use super::source::Source;
 
@@ -20,7 +21,7 @@ pub(crate) fn render(
     source: &Source,
 ) -> TokenStream {
     let Function { attrs, vis, sig, .. } = function;
-    let (taken, bench, inputs) = (&attributes.taken, bench(&arguments.bench), inputs(&arguments.shown));
+    let (taken, bench, inputs) = (&attributes.taken, bench(&arguments.bench), inputs::inputs(arguments));
     let (body, tools) = (body(function, attributes, arguments), tools(attributes, arguments));
     let (call, value, fail) = (call(function, attributes, source), internal("value"), fail(&sig.output));
     let see = hypothesis::see(attributes.hypothesis.as_ref(), &value);
@@ -53,15 +54,6 @@ fn bench(bench: &BenchFrom) -> TokenStream {
         BenchFrom::Argument(name) => quote!(::arrakis::__private::Held::of(#name)),
         BenchFrom::Expression(expr) => quote_spanned!(expr.span()=> ::arrakis::__private::Held::of(#expr)),
     }
-}
-
-/// The arguments, written before the body runs, because the body may move them.
-fn inputs(shown: &[Ident]) -> TokenStream {
-    let each = shown.iter().map(|name| {
-        let text = name.to_string();
-        quote!((#text, ::arrakis::__show!(&#name)))
-    });
-    quote!(::std::vec![#(#each),*])
 }
 
 /// Where the function is, and the options of each attribute.
