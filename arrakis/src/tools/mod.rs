@@ -48,14 +48,14 @@ pub(crate) use shared::testing;
 registry::tools! {
     /// What a run contains, read as it is.
     observe {
-        attention_patterns AttentionPatterns,
+        attention_patterns AttentionPatterns known_as [attention],
         head_detector HeadDetector with [HeadKind, Repeated],
     }
     /// Which parts a number comes from.
     attribute {
         attribution_patching AttributionPatching,
-        direct_logit_attribution DirectLogitAttribution,
-        residual_decomposition ResidualDecomposition,
+        direct_logit_attribution DirectLogitAttribution known_as [logit],
+        residual_decomposition ResidualDecomposition known_as [decomposer, residual],
     }
     /// What changes when a part is changed.
     intervene {

@@ -10,17 +10,27 @@ pub struct Registered {
     pub kind: &'static str,
     /// What is done to the model.
     pub room: &'static str,
+    /// Other names that find the tool.
+    pub aliases: &'static [&'static str],
 }
 
-/// Declares the tools, room by room. A line gives the tool's name (which is also its file), its type, and after `with`
-/// the types that a user writes to call it. The line:
+impl Registered {
+    /// The tool's name and its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// Declares the tools, room by room. A line gives the tool's name (which is also its file), its type, after `known_as`
+/// other names for it, and after `with` the types that a user writes to call it. The line:
 ///
 /// - declares the module,
-/// - names the tool for `#[use_tools("..")]`,
+/// - names the tool for `#[use_tools("..")]`, under its name and its aliases,
 /// - lists it in `TOOLS`,
 /// - puts its types into the prelude.
 macro_rules! tools {
-    ($($(#[$about:meta])* $room:ident { $($name:ident $kind:ident $(with [$($input:ident),+])?,)* })*) => {
+    ($($(#[$about:meta])* $room:ident { $($name:ident $kind:ident $(known_as [$($alias:ident),+])?
+        $(with [$($input:ident),+])?,)* })*) => {
         $(
             $(#[$about])*
             pub mod $room {
@@ -39,6 +49,10 @@ macro_rules! tools {
             $($(
                 #[doc = concat!("[`", stringify!($kind), "`](super::", stringify!($kind), ").")]
                 pub type $name = super::$kind;
+                $($(
+                    #[doc = concat!("[`", stringify!($kind), "`](super::", stringify!($kind), ").")]
+                    pub type $alias = super::$kind;
+                )+)?
             )*)*
         }
 
@@ -49,7 +63,12 @@ macro_rules! tools {
 
         /// The registered tools, room by room.
         pub const TOOLS: &[Registered] = &[$($(
-            Registered { name: stringify!($name), kind: stringify!($kind), room: stringify!($room) }
+            Registered {
+                name: stringify!($name),
+                kind: stringify!($kind),
+                room: stringify!($room),
+                aliases: &[$($(stringify!($alias)),+)?],
+            }
         ),*),*];
 
         /// What each tool calls itself.
@@ -74,7 +93,7 @@ mod tests {
 
     use crate::plot::Figure;
     use crate::tools::testing::{Cases, Reading, Readings, encoder, fixture, not_finite};
-    use crate::tools::{OWN_NAMES, TOOLS, each_tool, find};
+    use crate::tools::{OWN_NAMES, Registered, TOOLS, each_tool, find};
 
     fn camel(name: &str) -> String {
         let word = |word: &str| word[..1].to_uppercase() + &word[1..];
@@ -89,8 +108,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_found_by_its_name_and_a_typo_names_the_nearest() {
+    fn no_name_or_alias_is_given_twice() {
+        let mut names: Vec<&str> = TOOLS.iter().flat_map(Registered::names).collect();
+        names.sort_unstable();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+
+    #[test]
+    fn a_tool_is_found_by_its_name_or_an_alias_and_a_typo_names_the_nearest() {
         assert_eq!(find("logit_lens").unwrap().kind, "LogitLens");
+        assert_eq!(find("decomposer").unwrap().name, "residual_decomposition");
+        let error = find("decomposr").unwrap_err().to_string();
+        assert_eq!(error, "no tool `decomposr`; did you mean `decomposer`? `arrakis tools` lists them all");
         let error = find("logit_lenz").unwrap_err().to_string();
         assert_eq!(error, "no tool `logit_lenz`; did you mean `logit_lens`? `arrakis tools` lists them all");
     }

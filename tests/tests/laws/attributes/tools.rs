@@ -19,10 +19,10 @@ fn several(_bench: &Bench, #[tool] Depth { n_layers }: Depth, twice: usize, #[to
     n_layers + second.n_layers
 }
 
-#[use_tools("logit_lens", write_read)]
-fn registered(bench: &Bench) -> (LogitLens, WriteRead) {
+#[use_tools("logit_lens", write_read, "attention")]
+fn registered(bench: &Bench) -> (LogitLens, WriteRead, AttentionPatterns) {
     let _ = bench;
-    (logit_lens, write_read)
+    (logit_lens, write_read, attention)
 }
 
 /// Imports used only by an attribute that another attribute removes still count as used.
@@ -55,7 +55,7 @@ fn tools_are_filled_in_and_not_passed() {
     assert_eq!(named(&bench), 2);
     assert_eq!(several(&bench, 3), 8);
     assert_eq!(imported::layers(&bench), 2);
-    let _: (LogitLens, WriteRead) = registered(&bench);
+    let _: (LogitLens, WriteRead, AttentionPatterns) = registered(&bench);
     assert_eq!(only_run(&bench, "typed").arguments.keys().collect::<Vec<_>>(), ["offset"]);
 }
 
