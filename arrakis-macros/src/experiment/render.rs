@@ -36,12 +36,12 @@ pub(crate) fn render(
             #call
             let __arrakis_body = #body;
             let __arrakis_fail = #fail::of(&__arrakis_body);
-            match ::arrakis::__private::call(__arrakis_bench.lend(), __arrakis_call, __arrakis_inputs, #tools, __arrakis_body, |#value| #see) {
+            match ::arrakis::__private::call(::arrakis::__private::Held::lend(&__arrakis_bench), __arrakis_call, __arrakis_inputs, #tools, __arrakis_body, |#value| #see) {
                 ::core::result::Result::Ok(__arrakis_value) => __arrakis_value,
                 ::core::result::Result::Err(__arrakis_error) => {
                     #[allow(unused_imports)]
                     use ::arrakis::__private::{FailByPanic as _, FailByResult as _};
-                    (&&__arrakis_fail).fail(__arrakis_error)
+                    (&&__arrakis_fail).arrakis_fail(__arrakis_error)
                 }
             }
         }
@@ -148,7 +148,8 @@ fn tool_types(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream
 /// Builds the tools, each at the span of its type, so that a type that is not a tool is reported there.
 fn tools(attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let bench = internal("bench");
-    let made =
-        tool_types(attributes, arguments).into_iter().map(|ty| quote_spanned!(ty.span()=> #bench.tool::<#ty>()?,));
+    let made = tool_types(attributes, arguments)
+        .into_iter()
+        .map(|ty| quote_spanned!(ty.span()=> ::arrakis::Bench::tool::<#ty>(#bench)?,));
     quote!(|#bench: &::arrakis::Bench| ::core::result::Result::Ok::<_, ::arrakis::Error>((#(#made)*)))
 }

@@ -27,7 +27,7 @@ pub(crate) fn rebind(name: &Ident, mutable: bool, attributes: &[Attribute]) -> T
         let #mutability #name = {
             #[allow(unused_imports)]
             use ::arrakis::__private::hooks::{PassAny as _, PassTensor as _};
-            (&mut ::arrakis::__private::hooks::Slot::new(#name)).pass(#text)
+            (&mut ::arrakis::__private::hooks::Slot::new(#name)).arrakis_pass(#text)
         };
     }
 }

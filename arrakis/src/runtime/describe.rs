@@ -16,13 +16,13 @@ pub trait SplitResult<'a> {
     /// The type of a failure.
     type Error;
     /// Splits it into one of the two.
-    fn split(&self) -> Result<&'a Self::Value, &'a Self::Error>;
+    fn arrakis_split(&self) -> Result<&'a Self::Value, &'a Self::Error>;
 }
 
 impl<'a, T, E> SplitResult<'a> for &Probe<'a, Result<T, E>> {
     type Value = T;
     type Error = E;
-    fn split(&self) -> Result<&'a T, &'a E> {
+    fn arrakis_split(&self) -> Result<&'a T, &'a E> {
         self.0.as_ref()
     }
 }
@@ -32,12 +32,12 @@ pub trait SplitPlain<'a> {
     /// The type of a success.
     type Value;
     /// Returns the value.
-    fn split(&self) -> Result<&'a Self::Value, &'a Infallible>;
+    fn arrakis_split(&self) -> Result<&'a Self::Value, &'a Infallible>;
 }
 
 impl<'a, T> SplitPlain<'a> for Probe<'a, T> {
     type Value = T;
-    fn split(&self) -> Result<&'a T, &'a Infallible> {
+    fn arrakis_split(&self) -> Result<&'a T, &'a Infallible> {
         Ok(self.0)
     }
 }
@@ -45,11 +45,11 @@ impl<'a, T> SplitPlain<'a> for Probe<'a, T> {
 /// An error's message, with the messages of its causes that it does not repeat.
 pub trait DisplayMessage {
     /// The message.
-    fn message(&self) -> String;
+    fn arrakis_message(&self) -> String;
 }
 
 impl<T: Display> DisplayMessage for &&Probe<'_, T> {
-    fn message(&self) -> String {
+    fn arrakis_message(&self) -> String {
         self.0.to_string()
     }
 }
@@ -57,11 +57,11 @@ impl<T: Display> DisplayMessage for &&Probe<'_, T> {
 /// An error without a message.
 pub trait DebugMessage {
     /// Its debug text.
-    fn message(&self) -> String;
+    fn arrakis_message(&self) -> String;
 }
 
 impl<T: Debug> DebugMessage for &Probe<'_, T> {
-    fn message(&self) -> String {
+    fn arrakis_message(&self) -> String {
         format!("{:?}", self.0)
     }
 }
@@ -69,11 +69,11 @@ impl<T: Debug> DebugMessage for &Probe<'_, T> {
 /// An error without message and debug text.
 pub trait OpaqueMessage {
     /// Its type.
-    fn message(&self) -> String;
+    fn arrakis_message(&self) -> String;
 }
 
 impl<T> OpaqueMessage for Probe<'_, T> {
-    fn message(&self) -> String {
+    fn arrakis_message(&self) -> String {
         format!("an error of type `{}`", std::any::type_name::<T>())
     }
 }
@@ -133,12 +133,12 @@ macro_rules! __see {
     (@ $value:expr, $seen:ident, $held:ident, $finish:expr) => {{
         #[allow(unused_imports)]
         use $crate::__private::{DebugMessage as _, DisplayMessage as _, OpaqueMessage as _, SplitPlain as _, SplitResult as _};
-        match (&&$crate::__private::Probe($value)).split() {
+        match (&&$crate::__private::Probe($value)).arrakis_split() {
             ::core::result::Result::Ok($held) => {
                 let $seen = $crate::__private::Seen::value($crate::__show!($held));
                 $finish
             }
-            ::core::result::Result::Err(error) => $crate::__private::Seen::error((&&&$crate::__private::Probe(error)).message()),
+            ::core::result::Result::Err(error) => $crate::__private::Seen::error((&&&$crate::__private::Probe(error)).arrakis_message()),
         }
     }};
 }

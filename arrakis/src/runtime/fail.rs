@@ -20,12 +20,12 @@ pub trait FailByResult {
     /// The return type.
     type Output;
     /// The error, converted.
-    fn fail(&self, error: Error) -> Self::Output;
+    fn arrakis_fail(&self, error: Error) -> Self::Output;
 }
 
 impl<T, E: From<Error>> FailByResult for &Fail<Result<T, E>> {
     type Output = Result<T, E>;
-    fn fail(&self, error: Error) -> Result<T, E> {
+    fn arrakis_fail(&self, error: Error) -> Result<T, E> {
         Err(error.into())
     }
 }
@@ -35,12 +35,12 @@ pub trait FailByPanic {
     /// The return type.
     type Output;
     /// Panics.
-    fn fail(&self, error: Error) -> Self::Output;
+    fn arrakis_fail(&self, error: Error) -> Self::Output;
 }
 
 impl<R> FailByPanic for Fail<R> {
     type Output = R;
-    fn fail(&self, error: Error) -> R {
+    fn arrakis_fail(&self, error: Error) -> R {
         panic!("{error}")
     }
 }

@@ -1,6 +1,6 @@
 //! How a value of any type is written: by `Serialize`, else by `Debug`, else as its type's name.
 //!
-//! Method lookup removes one `&` at a time. In `(&&&Probe(x)).show()` it tries the impl for `&&Probe` before the one
+//! Method lookup removes one `&` at a time. In `(&&&Probe(x)).arrakis_show()` it tries the impl for `&&Probe` before the one
 //! for `&Probe`, and that before the one for `Probe`. The bounds of each impl decide where lookup stops. A value of a
 //! generic type has the bounds that its function writes.
 //!
@@ -59,11 +59,11 @@ impl Shown {
 /// By `Serialize`.
 pub trait ShowSerialize {
     /// The value as JSON.
-    fn show(&self) -> Shown;
+    fn arrakis_show(&self) -> Shown;
 }
 
 impl<T: Serialize> ShowSerialize for &&Probe<'_, T> {
-    fn show(&self) -> Shown {
+    fn arrakis_show(&self) -> Shown {
         lossless::to_value(self.0).map_or_else(|error| Shown::by_type::<T>(&error), Shown::from)
     }
 }
@@ -71,11 +71,11 @@ impl<T: Serialize> ShowSerialize for &&Probe<'_, T> {
 /// By `Debug`.
 pub trait ShowDebug {
     /// The value's type and debug text.
-    fn show(&self) -> Shown;
+    fn arrakis_show(&self) -> Shown;
 }
 
 impl<T: Debug> ShowDebug for &Probe<'_, T> {
-    fn show(&self) -> Shown {
+    fn arrakis_show(&self) -> Shown {
         let written = |text| json!({"type": type_name::<T>(), "debug": text}).into();
         debug_text::stable(&format!("{:?}", self.0)).map_or_else(|why| Shown::by_type::<T>(&why), written)
     }
@@ -84,11 +84,11 @@ impl<T: Debug> ShowDebug for &Probe<'_, T> {
 /// By the type alone.
 pub trait ShowType {
     /// The value's type.
-    fn show(&self) -> Shown;
+    fn arrakis_show(&self) -> Shown;
 }
 
 impl<T> ShowType for Probe<'_, T> {
-    fn show(&self) -> Shown {
+    fn arrakis_show(&self) -> Shown {
         // A value without bytes is written as its type: a function, or a closure that captures nothing.
         if size_of::<T>() == 0 {
             return json!({"type": type_name::<T>()}).into();
@@ -104,7 +104,7 @@ macro_rules! __show {
     ($value:expr) => {{
         #[allow(unused_imports)]
         use $crate::__private::{ShowDebug as _, ShowSerialize as _, ShowType as _};
-        (&&&$crate::__private::Probe($value)).show()
+        (&&&$crate::__private::Probe($value)).arrakis_show()
     }};
 }
 

@@ -27,12 +27,12 @@ pub trait PassTensor {
     /// The value after the site.
     type Value;
     /// Passes the value through the site called `name` in the current scope.
-    fn pass(&mut self, name: &'static str) -> Self::Value;
+    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value;
 }
 
 impl<const D: usize> PassTensor for Slot<Tensor<D, Float>> {
     type Value = Tensor<D, Float>;
-    fn pass(&mut self, name: &'static str) -> Self::Value {
+    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value {
         current::site(name, self.take())
     }
 }
@@ -42,12 +42,12 @@ pub trait PassAny {
     /// The value after the site.
     type Value;
     /// Returns the value.
-    fn pass(&mut self, name: &'static str) -> Self::Value;
+    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value;
 }
 
 impl<T> PassAny for &mut Slot<T> {
     type Value = T;
-    fn pass(&mut self, _name: &'static str) -> T {
+    fn arrakis_pass(&mut self, _name: &'static str) -> T {
         self.take()
     }
 }
@@ -59,13 +59,13 @@ mod tests {
     #[test]
     fn a_value_that_is_not_a_tensor_passes_through() {
         let value = String::from("mask");
-        assert_eq!((&mut Slot::new(value)).pass("name"), "mask");
+        assert_eq!((&mut Slot::new(value)).arrakis_pass("name"), "mask");
     }
 
     #[test]
     fn a_tensor_without_a_run_passes_through() {
         let tensor = Tensor::<1>::from_floats([1.0, 2.0], &burn::tensor::Device::flex());
-        let passed = Slot::new(tensor).pass("name");
+        let passed = Slot::new(tensor).arrakis_pass("name");
         assert_eq!(crate::device::read(passed).unwrap(), [1.0, 2.0]);
     }
 }
