@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrakis_models::ground::warnings::warn;
@@ -10,7 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-use crate::context;
+use crate::context::{self, Handle};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
 use crate::tools::Tool;
@@ -24,7 +25,10 @@ const SAVE_DIR: &str = "experiments";
 pub struct Bench {
     model: HookedTransformer,
     store: Store,
-    seed: u64,
+    /// The seed that was set.
+    seed: Option<u64>,
+    /// Unique in this process.
+    id: u64,
     facts: OnceLock<ModelFacts>,
     last: Mutex<Option<Run>>,
     /// A temporary save folder that is removed with the bench.
@@ -34,10 +38,12 @@ pub struct Bench {
 impl Bench {
     /// A bench for this model. It saves to `experiments` and has seed 0.
     pub fn new(model: HookedTransformer) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
         Self {
             model,
             store: Store::new(SAVE_DIR),
-            seed: 0,
+            seed: None,
+            id: COUNT.fetch_add(1, Ordering::Relaxed),
             facts: OnceLock::new(),
             last: Mutex::default(),
             _own_folder: None,
@@ -62,10 +68,15 @@ impl Bench {
         Self { store: Store::new(folder), ..self }
     }
 
-    /// The seed of experiments that name no seed.
+    /// The seed of experiments that name no seed. An experiment inside another one on the same bench has the other's.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The experiment that runs on this thread, to be carried into threads that it starts.
+    pub fn handle(&self) -> Handle {
+        Handle::current()
     }
 
     /// The model.
@@ -85,7 +96,7 @@ impl Bench {
 
     /// The seed of the experiment that runs on this thread, or else the bench's.
     pub fn current_seed(&self) -> u64 {
-        context::current_seed().unwrap_or(self.seed)
+        self.seed_for(context::seed_here())
     }
 
     /// Random numbers seeded with [`Bench::current_seed`]: the same numbers on each call.
@@ -104,8 +115,8 @@ impl Bench {
 
     /// The versions of an experiment, oldest first: one for each combination of inputs it ran with.
     ///
-    /// `name` is the function's name or its full path. A name means a function of this program first. If two of its
-    /// functions share the name, give the path.
+    /// `name` is the function's name, or its path or the end of it: that of a method ends in `Sweep::run`. A name means
+    /// a function of this program first. If two of its functions share the name, give the path.
     ///
     /// # Errors
     ///
@@ -157,8 +168,18 @@ impl Bench {
         Ok(self.facts.get_or_init(|| facts).clone())
     }
 
-    pub(crate) fn own_seed(&self) -> u64 {
-        self.seed
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The seed inside a call, given as its bench and seed: the call's, unless this is another bench with a seed of its
+    /// own.
+    pub(crate) fn seed_for(&self, call: Option<(u64, u64)>) -> u64 {
+        match (call, self.seed) {
+            (Some((bench, _)), Some(own)) if bench != self.id => own,
+            (Some((_, seed)), _) => seed,
+            (None, own) => own.unwrap_or(0),
+        }
     }
 
     pub(crate) fn keep(&self, run: Run) {

@@ -22,6 +22,7 @@ pub mod tools;
 pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
 pub use arrakis_models as models;
 pub use bench::Bench;
+pub use context::Handle;
 pub use error::{Error, Result};
 pub use experiment::Record;
 pub use tools::Tool;

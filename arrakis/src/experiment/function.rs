@@ -22,10 +22,3 @@ pub struct Function {
     /// Its tokens.
     pub tokens: &'static str,
 }
-
-impl Function {
-    /// Module path and name.
-    pub fn path(&self) -> String {
-        format!("{}::{}", self.module, self.name)
-    }
-}

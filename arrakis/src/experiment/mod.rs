@@ -10,6 +10,7 @@ mod environment;
 mod format;
 mod function;
 pub mod json;
+mod place;
 pub(crate) mod program;
 mod record;
 mod run;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::place::Place;
 use super::{Environment, Function, Git, Version, clock, json as lossless};
 use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
@@ -62,12 +63,15 @@ pub struct Record {
     pub format: u32,
     /// Unique to this run: version, time, and eight digits.
     pub id: String,
-    /// The hash of the inputs: function, source, arguments, model, seed, device kind, dtype.
+    /// The hash of the inputs: function, generic arguments, source, arguments, model, seed, device kind, dtype.
     pub version: Version,
     /// The experiment: the function's name, or the name that the attribute gives.
     pub name: String,
-    /// The function's full path.
+    /// The function's full path. That of a method has its type: `heads::Sweep::run`, `heads::<Sweep as Scan>::run`.
     pub function: String,
+    /// The function's path with the generic arguments of the call, if it has any: `heads::Sweep<f32>::run<3>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The function's text, with its comments and attributes.
     pub source: String,
     /// SHA-256 of its tokens, without layout and comments, in hex.
@@ -120,12 +124,16 @@ pub struct Record {
 
 impl Record {
     /// The record of a call that starts now. Inputs and outcome are filled in later.
-    pub(crate) fn of(function: &Function) -> Self {
+    ///
+    /// `body` is the type name of a closure in the function's body.
+    pub(crate) fn of(function: &Function, body: &str) -> Self {
         let environment = Environment::of(function.folder);
+        let Place { function: path, instance } = Place::of(function.module, function.name, body);
         Self {
             format: super::format::FORMAT,
             name: function.name.to_owned(),
-            function: function.path(),
+            function: path,
+            instance,
             source: function.source.to_owned(),
             source_hash: lossless::digest(function.tokens),
             file: function.file.to_owned(),
@@ -149,7 +157,7 @@ impl Record {
 
     /// The hash of the inputs. The time, environment and outcome do not enter it.
     pub fn version_of_inputs(&self) -> Version {
-        let inputs = json!({
+        let mut inputs = json!({
             "function": self.function,
             "source": self.source_hash,
             "arguments": self.arguments,
@@ -158,6 +166,9 @@ impl Record {
             "device": self.model.device_kind(),
             "dtype": self.model.dtype,
         });
+        if let Some(instance) = &self.instance {
+            inputs["instance"] = instance.as_str().into();
+        }
         Version::of_inputs(&inputs)
     }
 
@@ -220,7 +231,7 @@ pub(super) mod tests {
     pub(in crate::experiment) fn record(layer: usize) -> Record {
         let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
         let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
-        Record { arguments, model, ..Record::of(&FUNCTION) }.with_version()
+        Record { arguments, model, ..Record::of(&FUNCTION, "probe::heads::sweep::{{closure}}") }.with_version()
     }
 
     #[test]

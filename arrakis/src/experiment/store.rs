@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrakis_models::files;
 use arrakis_models::ground::nearest::nearest_alike;
 
+use super::place::answers_to;
 use super::{Problem, Record, Version, program};
 use crate::error::{Error, Result};
 
@@ -78,7 +79,7 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
-    /// Every run of an experiment, by its name or its function's full path.
+    /// Every run of an experiment, by its name, or by its function's path or the end of it: `Sweep::run`.
     ///
     /// A name means a function of this program first: one in a crate whose experiments it called, or in the crate that
     /// its executable is named after. Otherwise it means the only function of that name.
@@ -90,9 +91,13 @@ impl Store {
     pub fn runs(&self, asked: &str) -> Result<Runs> {
         let name = asked.rsplit("::").next().unwrap_or(asked);
         let mut runs = read_folder(&self.folder_of(name))?;
-        if asked.contains("::") {
+        let is_whole = runs.records.iter().any(|record| record.function == asked);
+        if is_whole {
             runs.records.retain(|record| record.function == asked);
         } else {
+            if asked.contains("::") {
+                runs.records.retain(|record| answers_to(&record.function, asked));
+            }
             program::keep_the_one_meant(asked, &mut runs.records, &program::own_crates())?;
         }
         if runs.records.is_empty() && runs.unreadable.is_empty() {

@@ -85,7 +85,7 @@ pub fn call<'a, T, R>(
     body: impl FnOnce(T, &mut Figure) -> R,
     see: impl FnOnce(&R) -> Seen,
 ) -> Result<R> {
-    let running = Running::begin(bench?, call, inputs)?;
+    let running = Running::begin(bench?, call, inputs, std::any::type_name_of_val(&body))?;
     let tools = match tools(running.bench) {
         Ok(tools) => tools,
         Err(error) => return Err(running.failed_before(error)),
@@ -119,19 +119,19 @@ struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// Checks the claim, then opens the frame and the record.
-    fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Inputs) -> Result<Self> {
+    /// Checks the claim, then opens the frame and the record. `body` is the type name of the body.
+    fn begin(bench: &'a Bench, mut call: Call<'a>, inputs: Inputs, body: &'static str) -> Result<Self> {
         let attributes = attributes(&call);
         let claim = call.hypothesis.take().map(|hypothesis| registered(hypothesis, bench)).transpose()?;
         program::note(call.function.module);
-        let entered = Entered::new(call.function.path(), attributes);
+        let entered = Entered::new(body, attributes, bench.id());
         let fill = call.log.take();
-        let mut frame = entered.frame.borrow_mut();
+        let mut frame = entered.frame();
         frame.logged |= fill.is_some();
         if fill.is_some() || frame.record.is_none() {
             drop(frame);
-            let record = begun(bench, call.function, inputs, fill)?;
-            frame = entered.frame.borrow_mut();
+            let record = begun(bench, Record::of(call.function, body), inputs, fill)?;
+            frame = entered.frame();
             frame.record = Some(record);
         }
         let record = frame.record.as_ref().expect("BUG: a frame has a record");
@@ -176,7 +176,7 @@ impl<'a> Running<'a> {
         if let (Some((claim, null)), Some(sample)) = (self.claim.take(), seen.sample) {
             failures.extend(self.judge(&claim, null, sample).err());
         }
-        self.entered.frame.borrow_mut().problems.extend(failures.iter().map(|error| with_causes(error)));
+        self.entered.frame().problems.extend(failures.iter().map(|error| with_causes(error)));
         failures.extend(self.close(seen.outcome, secs).err());
         let mut failures = failures.into_iter();
         let first = if good { failures.next() } else { None };
@@ -187,7 +187,7 @@ impl<'a> Running<'a> {
     fn keep_profile(&self, profile: Profile) -> Result<()> {
         let folder = self.folder.join("profiles");
         let saved = write(&folder, &format!("{}.trace.json", self.id), &profile.to_chrome_trace());
-        self.entered.frame.borrow_mut().run.profile = Some(profile);
+        self.entered.frame().run.profile = Some(profile);
         saved
     }
 
@@ -196,14 +196,14 @@ impl<'a> Running<'a> {
         let folder = named.unwrap_or_else(|| self.folder.join("figures"));
         let stem = format!("{}-{}", self.id, file_name(&figure.title.to_lowercase().replace(' ', "_")));
         let files = figure.record(self.id.clone()).save(&folder, &stem)?;
-        self.entered.frame.borrow_mut().run.figures.extend(files);
+        self.entered.frame().run.figures.extend(files);
         Ok(())
     }
 
     fn judge(&self, claim: &Claim, null: Null<'_>, sample: Result<Sample>) -> Result<()> {
         let verdict = claim.judge(sample?, null)?;
         hypothesis::keep(&verdict);
-        self.entered.frame.borrow_mut().run.verdict = Some(verdict);
+        self.entered.frame().run.verdict = Some(verdict);
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl<'a> Running<'a> {
         if !self.entered.opened {
             return Ok(());
         }
-        let mut frame = self.entered.frame.borrow_mut();
+        let mut frame = self.entered.frame();
         let mut run = std::mem::take(&mut frame.run);
         let mut written = Ok(());
         if let Some(mut record) = frame.record.take().filter(|_| frame.logged) {
@@ -244,15 +244,15 @@ impl<'a> Running<'a> {
 }
 
 /// The record of a call at its start, with the options of `#[log_experiment]`.
-fn begun(bench: &Bench, function: &Function, inputs: Inputs, fill: Option<SetOptions<'_>>) -> Result<Record> {
+fn begun(bench: &Bench, function: Record, inputs: Inputs, fill: Option<SetOptions<'_>>) -> Result<Record> {
     let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
     let mut record = Record {
         problems: inputs.iter().filter_map(hidden).collect(),
         arguments: inputs.into_iter().map(|(name, shown)| (name.to_owned(), shown.value)).collect(),
         model: bench.facts()?,
-        seed: bench.own_seed(),
+        seed: bench.seed_for(context::seed_around()),
         parents: context::parents(),
-        ..Record::of(function)
+        ..function
     };
     if let Some(fill) = fill {
         fill(&mut record);

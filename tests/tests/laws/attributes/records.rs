@@ -1,5 +1,8 @@
 //! What a record holds, what its version depends on, and how to find it.
 
+mod identity;
+mod seeds;
+
 use std::process::Command;
 
 use arrakis::experiment::json::{canonical, digest};
