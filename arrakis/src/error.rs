@@ -199,6 +199,16 @@ pub enum Error {
         /// How to fix it.
         fix: String,
     },
+    /// A corpus that cannot be read.
+    #[error("cannot read the corpus `{}`{place}: {problem}", path.display())]
+    Corpus {
+        /// The file.
+        path: PathBuf,
+        /// The place in it, such as `, line 3`; may be empty.
+        place: String,
+        /// What is wrong there, and what is valid.
+        problem: String,
+    },
     /// Too few null draws for any observation to support the claim.
     #[error("{draws} null draws cannot give a p-value below {}, and the claim needs {} or less; use `draws = {needed}` or more", short(*smallest), short(*alpha))]
     TooFewDraws {

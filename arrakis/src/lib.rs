@@ -6,6 +6,7 @@ extern crate self as arrakis;
 pub mod bench;
 pub mod cli;
 mod context;
+pub mod corpus;
 pub mod error;
 pub mod experiment;
 mod fmt;

@@ -1,7 +1,7 @@
 //! What nearly every experiment needs: `use arrakis::prelude::*;`.
 //!
-//! Plot kinds and the words of a claim are in their modules, [`plot`] and [`hypothesis`], which are here:
-//! `plot::Line::new(..)`, `hypothesis::Sample`. So words such as `Line`, `Test` and `Sample` stay yours.
+//! Plot kinds, the words of a claim and corpus passes are in their modules, [`plot`], [`hypothesis`] and [`corpus`],
+//! which are here: `plot::Line::new(..)`, `hypothesis::Sample`, `corpus::Pass`. So words such as `Line`, `Test` and `Sample` stay yours.
 
 pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
 pub use arrakis_models::{
@@ -16,7 +16,7 @@ pub use crate::error::{Error, Result};
 pub use crate::plot::Figure;
 pub use crate::tools::all::*;
 pub use crate::tools::{Metric, Position, PromptPair, PromptPairs, ScoreTable, Scores, Tool};
-pub use crate::{hypothesis, plot};
+pub use crate::{corpus, hypothesis, plot};
 
 #[cfg(test)]
 mod tests {

@@ -6,5 +6,6 @@ mod write;
 
 pub(crate) use json::read_config;
 pub use json::read_json;
-pub(crate) use open::{is_there, open, pointer_length, text};
+pub use open::open;
+pub(crate) use open::{is_there, pointer_length, text};
 pub use write::{write_new, write_whole, write_whole_with};

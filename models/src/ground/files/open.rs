@@ -46,7 +46,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
 /// # Errors
 ///
 /// [`Error::Read`] if it cannot be opened, [`Error::File`] if it is not a regular file.
-pub(crate) fn open(path: &Path) -> Result<File> {
+pub fn open(path: &Path) -> Result<File> {
     is_there(path)?;
     File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }

@@ -9,6 +9,7 @@ mod encoders;
 mod gradients;
 mod identities;
 mod isolation;
+mod passes;
 mod runs;
 mod sites;
 mod sweeps;

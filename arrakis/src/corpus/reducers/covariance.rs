@@ -1,0 +1,162 @@
+//! Mean and covariance of a site, streamed.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{canonical, some};
+use crate::corpus::batch::Batch;
+use crate::corpus::reducer::Reducer;
+use crate::corpus::state::State;
+use crate::error::{Error, Result};
+
+/// The mean and the covariance matrix of a site over tokens.
+///
+/// Batches are centred on their own means on the device, and joined in double precision (Chan et al. 1979, "Updating formulae and a pairwise algorithm for computing sample variances"). It holds `8 (d² + d)` bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Covariance {
+    site: String,
+    count: u64,
+    mean: Vec<f64>,
+    /// Sum of products of deviations from the mean, `[d * d]`.
+    scatter: Vec<f64>,
+}
+
+impl Covariance {
+    /// Of a site; the axes after the position are taken as one, of length `d`.
+    pub fn new(site: &str) -> Self {
+        Self { site: canonical(site), count: 0, mean: Vec::new(), scatter: Vec::new() }
+    }
+
+    /// Number of tokens.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean, `[d]`, in the units of the site.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The sample covariance (divided by the count minus one), `[d][d]`, in squared units of the site.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than two tokens.
+    pub fn covariance(&self) -> Result<Vec<Vec<f64>>> {
+        some("Covariance", self.count.saturating_sub(1))?;
+        let scale = self.count as f64 - 1.0;
+        let rows = self.scatter.chunks(self.mean.len().max(1));
+        Ok(rows.map(|row| row.iter().map(|sum| sum / scale).collect()).collect())
+    }
+
+    /// Takes in the rows of `[token, d]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for rows of another width or numbers that are not finite; a device that fails.
+    pub fn add(&mut self, rows: Tensor<2>) -> Result<()> {
+        let [count, width] = rows.dims();
+        if self.count == 0 {
+            (self.mean, self.scatter) = (vec![0.0; width], vec![0.0; width * width]);
+        }
+        if width != self.mean.len() {
+            let problem = format!("rows of {width} numbers after rows of {}", self.mean.len());
+            return Err(Error::Value { of: "Covariance", problem });
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        let mean = rows.clone().mean_dim(0);
+        let centred = rows - mean.clone();
+        let scatter = numbers(centred.clone().transpose().matmul(centred))?;
+        self.join(count as u64, &numbers(mean)?, &scatter)
+    }
+
+    /// Joins the mean and the scatter of other tokens.
+    fn join(&mut self, count: u64, mean: &[f64], scatter: &[f64]) -> Result<()> {
+        if let Some(value) = mean.iter().chain(scatter).find(|value| !value.is_finite()) {
+            let problem = format!("`{}` has the number {value}; look for the token with `Firing`", self.site);
+            return Err(Error::Value { of: "Covariance", problem });
+        }
+        let (before, total) = (self.count as f64, (self.count + count) as f64);
+        let width = self.mean.len();
+        let shift: Vec<f64> = mean.iter().zip(&self.mean).map(|(new, old)| new - old).collect();
+        let weight = before * count as f64 / total;
+        for (at, sum) in self.scatter.iter_mut().enumerate() {
+            *sum += scatter[at] + shift[at / width] * shift[at % width] * weight;
+        }
+        self.mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean += shift * count as f64 / total);
+        self.count += count;
+        Ok(())
+    }
+}
+
+fn numbers(tensor: Tensor<2>) -> Result<Vec<f64>> {
+    Ok(arrakis_models::device::read(tensor)?.into_iter().map(f64::from).collect())
+}
+
+impl Reducer for Covariance {
+    fn name(&self) -> String {
+        format!("covariance of {}", self.site)
+    }
+
+    fn sites(&self) -> Vec<String> {
+        vec![self.site.clone()]
+    }
+
+    fn update(&mut self, batch: &Batch<'_>) -> Result<()> {
+        self.add(batch.tensor(&self.site)?)
+    }
+
+    fn state(&self) -> Result<State> {
+        let plain = State::of(&(&self.site, self.count))?;
+        Ok(plain.array("mean", self.mean.clone()).array("scatter", self.scatter.clone()))
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<()> {
+        (self.site, self.count) = state.data()?;
+        (self.mean, self.scatter) = (state.take("mean")?, state.take("scatter")?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn rows(values: &[[f32; 2]]) -> Tensor<2> {
+        let flat: Vec<f32> = values.concat();
+        Tensor::<1>::from_floats(flat.as_slice(), &Device::flex()).reshape([values.len(), 2])
+    }
+
+    #[test]
+    fn by_hand_and_in_any_pieces() {
+        let all = [[1.0, 2.0], [3.0, 0.0], [5.0, 4.0], [7.0, 2.0]];
+        for pieces in [vec![4], vec![1, 3], vec![2, 2], vec![1, 1, 1, 1]] {
+            let (mut found, mut from) = (Covariance::new("embed"), 0);
+            for length in pieces {
+                found.add(rows(&all[from..from + length])).unwrap();
+                from += length;
+            }
+            assert_eq!((found.count(), found.mean()), (4, &[4.0, 2.0][..]));
+            // Deviations (-3, 0), (-1, -2), (1, 2), (3, 0): sums of products 20, 4, 8, over 3.
+            let expected = [[20.0 / 3.0, 4.0 / 3.0], [4.0 / 3.0, 8.0 / 3.0]];
+            for (row, expected) in found.covariance().unwrap().iter().zip(expected) {
+                assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let mut found = Covariance::new("embed");
+        let error = found.covariance().unwrap_err().to_string();
+        assert_eq!(error, "`Covariance`: it has seen no token; run a pass with it first");
+        found.add(rows(&[[1.0, 2.0]])).unwrap();
+        let wide = Tensor::<2>::zeros([1, 3], &Device::flex());
+        let error = found.add(wide).unwrap_err().to_string();
+        assert_eq!(error, "`Covariance`: rows of 3 numbers after rows of 2");
+        assert!(found.add(rows(&[[f32::NAN, 0.0]])).is_err() && found.covariance().is_err());
+    }
+}
