@@ -76,14 +76,17 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Compares the result with a null, by a test chosen beforehand.
 ///
 /// `claim = ".."` and `null = ..` are required. The null is a number, a sample (`Vec<f64>`) or draws (`|bench, seed| ->
-/// f64` or `-> Result<f64>`). The options `alternative = Greater`, `alpha = 0.05`, `test = Auto`, `draws = 199`, `seed
+/// f64` or `-> Result<f64>`). The options `alternative = Greater`, `alpha = 0.05`, `test = Auto`, `draws = 999`, `seed
 /// = 0`, `comparisons = 1`, `family = ".."`, `metric = ".."` and `null_name = ".."` are those of `hypothesis::Claim`.
 /// `statistic = |result| ..` measures a result that is not itself a number or sample. `margin = 0.1` claims that the
 /// result equals the null within that distance (`test = Tost`). `groups = [".."]` names the group of each value, if
-/// values of one group are not independent (`test = ClusterBootstrap`).
+/// values of one group are not independent (`test = ClusterBootstrap`). In the values of `test` and `alternative`, the
+/// variants of `hypothesis::Test` and `hypothesis::Alternative` come before other names that are in scope.
 ///
 /// With `bench = expr`, `cargo test` runs `<name>__holds`, which calls the function with `args(..)` and fails if the
-/// claim does not hold. Without it no test is generated, because a claim is about one model.
+/// claim does not hold. Without it no test is generated, because a claim is about one model. The test has the
+/// function's `#[ignore]`, `#[should_panic]` and `#[cfg(..)]`. It needs a function in a module, whose type parameters
+/// its arguments determine.
 #[proc_macro_attribute]
 pub fn test_hypothesis(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Hypothesis, args, &item), args, item)

@@ -41,7 +41,7 @@ impl Bench {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self {
             model,
-            store: Store::new(SAVE_DIR),
+            store: Store::new(absolute(Path::new(SAVE_DIR))),
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
             facts: OnceLock::new(),
@@ -62,10 +62,11 @@ impl Bench {
         Ok(Self { _own_folder: Some(folder), ..bench })
     }
 
-    /// Saves records and figures below this folder, which is created when first needed.
+    /// Saves records and figures below this folder, which is created when first needed. A relative path starts at the
+    /// folder that is the current one now, also if the program changes it later.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
-        Self { store: Store::new(folder), ..self }
+        Self { store: Store::new(absolute(&folder.into())), ..self }
     }
 
     /// The seed of experiments that name no seed. An experiment inside another one on the same bench has the other's.
@@ -201,6 +202,12 @@ impl fmt::Debug for Bench {
     }
 }
 
+/// The path from the root. It stays as it is if there is no current folder.
+fn absolute(folder: &Path) -> PathBuf {
+    let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    std::path::absolute(named).unwrap_or_else(|_| folder.to_owned())
+}
+
 fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
     let config = json::to_value(model.config()).expect("BUG: a config is plain data");
     let dtype = model.parameters().first().map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
@@ -211,4 +218,18 @@ fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
         device: model.device_name().to_owned(),
         dtype: dtype.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_save_folder_is_fixed_when_the_bench_is_made() {
+        let model = HookedAutoModel::embedded().unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(Bench::new(model.clone()).folder(), here.join("experiments"));
+        assert_eq!(Bench::new(model.clone()).save_dir("runs/a").folder(), here.join("runs/a"));
+        assert_eq!(Bench::new(model).save_dir("").folder(), here);
+    }
 }

@@ -167,7 +167,7 @@ fn is_bench(ty: &Type) -> bool {
 }
 
 /// The names a pattern binds, without those that begin with `_`.
-fn names(pat: &Pat) -> Vec<Ident> {
+pub(super) fn names(pat: &Pat) -> Vec<Ident> {
     #[derive(Default)]
     struct Names(Vec<Ident>);
     impl<'ast> Visit<'ast> for Names {

@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Meta};
+use syn::{Attribute, Expr, Ident, Meta};
 
+use super::carried;
 use super::kind::Kind;
 use super::options::Options;
 use super::tools::Tools;
@@ -20,6 +21,8 @@ pub(crate) struct Attributes {
     pub(crate) hypothesis: Option<Options>,
     /// Stands in for the removed attributes. Without it rustc would call their imports unused.
     pub(crate) taken: Vec<TokenStream>,
+    /// `#[ignore]`, `#[should_panic]` and `#[cfg(..)]`, for the generated test.
+    pub(crate) on_test: Vec<Attribute>,
     /// The attribute that was expanded first, for messages.
     pub(crate) first: Option<Kind>,
 }
@@ -44,6 +47,9 @@ impl Attributes {
             let path = attr.path();
             attributes.taken.push(quote!(#[#path(__arrakis_taken)] const _: () = ();));
         }
+        if let Some(hypothesis) = &attributes.hypothesis {
+            attributes.on_test = carried::take(hypothesis, attrs, mistakes);
+        }
         attributes
     }
 
@@ -60,7 +66,7 @@ impl Attributes {
     fn add(&mut self, kind: Kind, args: TokenStream, mistakes: &mut Mistakes) {
         let slot = match kind {
             Kind::Tools => {
-                self.tools = Some(mistakes.catch(syn::parse2(args)).unwrap_or_default());
+                self.tools = Some(Tools::read(args, mistakes));
                 return;
             }
             Kind::Log => &mut self.log,
@@ -73,15 +79,40 @@ impl Attributes {
 
     /// The expression after `bench =`, in whichever attribute gives it.
     pub(crate) fn bench(&self) -> syn::Result<Option<&Expr>> {
-        let tools = self.tools.as_ref().and_then(|tools| tools.bench.as_ref());
-        let options = [&self.log, &self.plot, &self.profile, &self.hypothesis];
-        let mut given = options.into_iter().flatten().filter_map(|options| options.get("bench")).chain(tools);
+        let mut given = self.benches();
         let first = given.next();
         match given.next() {
-            Some(second) => {
+            Some((_, second, _)) => {
                 Err(syn::Error::new(second.span(), "`bench` is given in two attributes; keep one, it applies to all"))
             }
-            None => Ok(first),
+            None => Ok(first.map(|(_, _, bench)| bench)),
+        }
+    }
+
+    /// Every `bench = expr`, with its attribute and the word `bench`.
+    fn benches(&self) -> impl Iterator<Item = (Kind, &Ident, &Expr)> {
+        let options = [
+            (Kind::Log, &self.log),
+            (Kind::Plot, &self.plot),
+            (Kind::Profile, &self.profile),
+            (Kind::Hypothesis, &self.hypothesis),
+        ];
+        let given = options.into_iter().filter_map(|(kind, options)| {
+            let options = options.as_ref()?;
+            Some((kind, options.key("bench")?, options.get("bench")?))
+        });
+        let tools = self.tools.iter().filter_map(|tools| tools.bench.as_ref());
+        given.chain(tools.map(|(key, bench)| (Kind::Tools, key, bench)))
+    }
+
+    /// Refuses a `bench = expr` that is not used, because the function has a bench as an argument. The one of
+    /// `#[test_hypothesis]` is used by the generated test.
+    pub(crate) fn check_bench(&self, argument: &Ident, mistakes: &mut Mistakes) {
+        for (_, key, _) in self.benches().filter(|(kind, ..)| *kind != Kind::Hypothesis) {
+            let message = format!(
+                "this bench would not be used, because the function has the argument `{argument}`: remove it here, or remove the argument"
+            );
+            mistakes.at(key.span(), message);
         }
     }
 }
@@ -135,6 +166,17 @@ mod tests {
                 "write the options in brackets: `(key = value)`",
             ]
         );
+    }
+
+    #[test]
+    fn a_bench_that_would_not_be_used_is_refused() {
+        let unused = |args, item| {
+            let mut mistakes = Mistakes::default();
+            take(args, item).0.check_bench(&quote::format_ident!("b"), &mut mistakes);
+            mistakes.finish().map_or_else(|error| messages(&error).len(), |()| 0)
+        };
+        let item = "#[use_tools(bench = a)] #[test_hypothesis(bench = c)] fn f(b: &Bench) {}";
+        assert_eq!((unused("bench = a", item), unused("", item), unused("", "fn f(b: &Bench) {}")), (2, 1, 0));
     }
 
     #[test]

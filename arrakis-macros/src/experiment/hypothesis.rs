@@ -1,13 +1,16 @@
 //! `#[test_hypothesis(..)]`: the claim as a struct, and the test that `cargo test` runs.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::{Expr, Ident};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Expr, GenericParam, Ident, Signature};
 
 use super::arguments::{Arguments, BenchFrom};
+use super::attributes::Attributes;
 use super::function::Function;
 use super::internal::internal;
 use super::options::Options;
+use super::place::Place;
+use super::source::words;
 use crate::mistakes::Mistakes;
 
 /// The options that are required, and how to write them.
@@ -24,7 +27,7 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
             mistakes.at(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}"));
         }
     }
-    match options.get("bench") {
+    match tested_on(options, arguments) {
         Some(bench) => check_call(bench, options, function, arguments, mistakes),
         None => {
             if let Some((key, _)) = options.list("args") {
@@ -35,11 +38,18 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
     }
 }
 
+/// The bench of the generated test. In a method without a bench argument, `bench = self.bench` only says where the bench
+/// is.
+fn tested_on<'a>(options: &'a Options, arguments: &Arguments) -> Option<&'a Expr> {
+    let only_where = arguments.method && matches!(arguments.bench, BenchFrom::Expression(_));
+    options.get("bench").filter(|_| !only_where)
+}
+
 /// Whether the test can call the function.
 fn check_call(bench: &Expr, options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {
-    if arguments.method {
-        let message = "the generated test cannot call a function that takes `self`: leave `bench` out, or make it a free function";
-        mistakes.add(syn::Error::new_spanned(bench, message));
+    if let Some((at, problem)) = uncallable(bench, function, arguments) {
+        let fix = "remove `bench` here and write a test that calls the function, or make it a free function";
+        mistakes.add(syn::Error::new_spanned(at, format!("{problem}: {fix}")));
         return;
     }
     let args = options.list("args");
@@ -55,13 +65,43 @@ fn check_call(bench: &Expr, options: &Options, function: &Function, arguments: &
     }
 }
 
-/// The claim, filled with the options, with its enums in scope.
+/// What keeps a test next to the function from calling it, and where.
+fn uncallable(bench: &Expr, function: &Function, arguments: &Arguments) -> Option<(TokenStream, String)> {
+    let sig = &function.sig;
+    if arguments.method {
+        return Some((quote!(#bench), "the generated test cannot call a function that takes `self`".into()));
+    }
+    if let Some(token) = &sig.unsafety {
+        return Some((quote!(#token), "the generated test cannot call an `unsafe` function".into()));
+    }
+    if let Some(param) = unknown_parameter(sig) {
+        let problem = format!("the generated test cannot know `{param}`, which no argument has");
+        return Some((quote!(#param), problem));
+    }
+    match Place::of(function)? {
+        Place::Free => None,
+        Place::Associated => Some((quote!(#bench), "a test cannot be generated inside an `impl` or a trait".into())),
+        Place::Local => Some((quote!(#bench), "a test inside a function is never run".into())),
+    }
+}
+
+/// A type or constant that the arguments do not determine.
+fn unknown_parameter(sig: &Signature) -> Option<&Ident> {
+    let inputs = words(sig.inputs.to_token_stream());
+    let known = |name: &Ident| inputs.iter().any(|word| name == word);
+    let parameters = sig.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    });
+    parameters.into_iter().find(|name| !known(name))
+}
+
+/// The claim, filled with the options.
 pub(crate) fn claim(options: &Options, function: &Function) -> TokenStream {
     let (claim, metric) = (internal("claim"), function.sig.ident.to_string());
-    let (null, filled) = (options.get("null").map(words), options.set(&claim));
+    let (null, filled) = (options.get("null").map(in_words), options.set(&claim));
     quote!({
-        #[allow(unused_imports)]
-        use ::arrakis::hypothesis::{Alternative, Alternative::*, Test, Test::*};
         let mut #claim = ::arrakis::__private::claim(#metric, #null);
         #filled
         #claim
@@ -78,7 +118,7 @@ pub(crate) fn null(options: &Options) -> TokenStream {
 }
 
 /// The null in words: as written, if it is a value.
-fn words(null: &Expr) -> String {
+fn in_words(null: &Expr) -> String {
     match null {
         Expr::Closure(_) => "draws of the null".to_owned(),
         value => quote!(#value).to_string(),
@@ -95,19 +135,25 @@ pub(crate) fn see(hypothesis: Option<&Options>, value: &Ident) -> TokenStream {
 }
 
 /// `#[test] fn name__holds()`, if there is a bench to run it on.
-pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments) -> TokenStream {
-    let Some(bench) = options.get("bench") else {
+pub(crate) fn test(
+    options: &Options,
+    attributes: &Attributes,
+    function: &Function,
+    arguments: &Arguments,
+) -> TokenStream {
+    let Some(bench) = tested_on(options, arguments) else {
         return TokenStream::new();
     };
     let name = &function.sig.ident;
     let test = format_ident!("{name}__holds");
     let args = options.list("args").map_or(&[][..], |(_, values)| values);
     let lent = matches!(arguments.bench, BenchFrom::Argument(_)).then(|| quote!(__arrakis_bench,));
-    let text = name.to_string();
+    let (text, on_test) = (name.to_string(), &attributes.on_test);
     quote! {
         #[cfg(test)]
         #[test]
-        #[allow(non_snake_case)]
+        #(#on_test)*
+        #[allow(non_snake_case, deprecated)]
         fn #test() {
             ::arrakis::__private::assert_holds(#text, #bench, |__arrakis_bench| {
                 let __arrakis_value = #name(#lent #(#args),*);
@@ -119,7 +165,6 @@ pub(crate) fn test(options: &Options, function: &Function, arguments: &Arguments
 
 #[cfg(test)]
 mod tests {
-    use super::super::attributes::Attributes;
     use super::super::kind::Kind;
     use super::*;
     use crate::mistakes::tests::messages;
@@ -166,6 +211,25 @@ mod tests {
             mistakes(&format!("{claim}, args(1)"), "fn f(bench: &Bench, x: u8) {}")[0]
                 .starts_with("`args(..)` belongs to")
         );
-        assert!(mistakes(&format!("{claim}, bench = b"), "fn f(&self, bench: &Bench) {}")[0].contains("takes `self`"));
+    }
+
+    #[test]
+    fn a_method_may_name_its_bench_and_has_no_test() {
+        let claim = "claim = \"c\", null = 0.0, bench = self.bench";
+        assert_eq!(mistakes(claim, "fn f(&self) {}"), [] as [String; 0]);
+        assert!(mistakes(&format!("{claim}, args(1)"), "fn f(&self, x: u8) {}")[0].starts_with("`args(..)` belongs"));
+    }
+
+    #[test]
+    fn a_function_that_a_test_cannot_call_is_refused() {
+        let said = |item| mistakes("claim = \"c\", null = 0.0, bench = b", item).join(" / ");
+        let fix = "remove `bench` here and write a test that calls the function, or make it a free function";
+        let refused = |problem: &str| format!("the generated test cannot {problem}: {fix}");
+        assert_eq!(said("fn f(&self, bench: &Bench) {}"), refused("call a function that takes `self`"));
+        assert_eq!(said("unsafe fn f(bench: &Bench) {}"), refused("call an `unsafe` function"));
+        assert_eq!(said("fn f<T>(bench: &Bench) {}"), refused("know `T`, which no argument has"));
+        assert_eq!(said("fn f<const N: usize>(bench: &Bench) {}"), refused("know `N`, which no argument has"));
+        let determined = "fn f<'a, T, const N: usize>(bench: &'a Bench, x: &'a [T; N]) {}";
+        assert_eq!(mistakes("claim = \"c\", null = 0.0, bench = b, args(&[1])", determined), [] as [String; 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use syn::Path;
 
-use crate::options::{self, Known};
+use crate::options::{self, Attribute};
 
 /// One of the five attributes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,25 +17,19 @@ pub(crate) enum Kind {
 const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
 
 impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name and options.
+    pub(crate) fn attribute(self) -> &'static Attribute {
         match self {
-            Self::Log => "log_experiment",
-            Self::Tools => "use_tools",
-            Self::Plot => "plot_results",
-            Self::Profile => "profile_model",
-            Self::Hypothesis => "test_hypothesis",
+            Self::Log => &options::LOG,
+            Self::Tools => &options::TOOLS,
+            Self::Plot => &options::PLOT,
+            Self::Profile => &options::PROFILE,
+            Self::Hypothesis => &options::HYPOTHESIS,
         }
     }
 
-    /// The options that it takes.
-    pub(crate) fn options(self) -> &'static [Known] {
-        match self {
-            Self::Log => options::LOG,
-            Self::Tools => options::TOOLS,
-            Self::Plot => options::PLOT,
-            Self::Profile => options::PROFILE,
-            Self::Hypothesis => options::HYPOTHESIS,
-        }
+    pub(crate) fn name(self) -> &'static str {
+        self.attribute().name
     }
 
     /// The attribute that a path names, by its last segment.

@@ -3,12 +3,15 @@
 
 mod arguments;
 mod attributes;
+mod carried;
 mod function;
 mod hypothesis;
 mod inputs;
 mod internal;
 mod kind;
+mod marks;
 mod options;
+mod place;
 mod render;
 mod source;
 mod tools;
@@ -16,7 +19,7 @@ mod tools;
 use proc_macro2::{Span, TokenStream};
 use syn::{FnArg, ImplItemFn};
 
-use arguments::Arguments;
+use arguments::{Arguments, BenchFrom};
 use attributes::Attributes;
 use function::Function;
 pub(crate) use kind::Kind;
@@ -35,7 +38,14 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
     let source = source::Source::of(&function, item, Span::call_site());
     let mut mistakes = Mistakes::default();
     let attributes = Attributes::take(kind, args, &mut function.attrs, &mut mistakes);
+    marks::check(&function, &mut mistakes);
+    if let Some(tools) = &attributes.tools {
+        tools.check(&function, &mut mistakes);
+    }
     let arguments = Arguments::of(&mut function, &attributes, &mut mistakes);
+    if let Some(BenchFrom::Argument(argument)) = arguments.as_ref().map(|arguments| &arguments.bench) {
+        attributes.check_bench(argument, &mut mistakes);
+    }
     if let (Some(options), Some(arguments)) = (&attributes.hypothesis, &arguments) {
         hypothesis::check(options, &function, arguments, &mut mistakes);
     }
@@ -51,9 +61,11 @@ pub(crate) fn stripped(item: TokenStream) -> TokenStream {
     };
     function.attrs.retain(|attr| Kind::of(attr.path()).is_none());
     for arg in &mut function.sig.inputs {
-        if let FnArg::Typed(typed) = arg {
-            typed.attrs.retain(|attr| !arguments::is_helper(attr));
-        }
+        let attrs = match arg {
+            FnArg::Receiver(receiver) => &mut receiver.attrs,
+            FnArg::Typed(typed) => &mut typed.attrs,
+        };
+        attrs.retain(|attr| !marks::is_meant(attr));
     }
     quote::quote!(#function)
 }

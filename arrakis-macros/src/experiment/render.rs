@@ -25,7 +25,7 @@ pub(crate) fn render(
     let (body, tools) = (body(function, attributes, arguments), tools(attributes, arguments));
     let (call, value, fail) = (call(function, attributes, source), internal("value"), fail(&sig.output));
     let see = hypothesis::see(attributes.hypothesis.as_ref(), &value);
-    let test = attributes.hypothesis.as_ref().map(|options| hypothesis::test(options, function, arguments));
+    let test = attributes.hypothesis.as_ref().map(|options| hypothesis::test(options, attributes, function, arguments));
     quote! {
         #(#attrs)*
         #vis #sig {

@@ -40,6 +40,13 @@ fn normalised(function: &Function) -> String {
     words.join(" ")
 }
 
+/// Every token, without layout and comments.
+pub(super) fn words(tokens: TokenStream) -> Vec<String> {
+    let mut words = Vec::new();
+    flatten(tokens, &mut words);
+    words
+}
+
 fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
     let mut glued = false;
     for token in tokens {

@@ -18,7 +18,7 @@ use rewrite::Rewrite;
 
 /// Parses the options and the method, checks both, and rewrites the body.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    let options: Options = syn::parse2(args)?;
+    let options = Options::read(args)?;
     let mut method = check::method(item)?;
     check::options(&options, &method)?;
     once::check(&options, &method)?;

@@ -1,12 +1,13 @@
 //! The options of `#[hooked(...)]`: `inputs(a, b)` and `skip(x)`.
 
+use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
-use syn::{Ident, Token, parenthesized};
+use syn::{Ident, Token};
 
 use crate::mistakes::Mistakes;
-use crate::options::{HOOKED, find, unknown};
+use crate::options::{Content, Given, HOOKED, read};
 
 /// What the user asked for, each name with its span.
 #[derive(Default)]
@@ -16,12 +17,17 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn list(&mut self, name: &str) -> Option<&mut Vec<Ident>> {
-        match name {
-            "inputs" => Some(&mut self.inputs),
-            "skip" => Some(&mut self.skip),
-            _ => None,
+    /// Reads what is written inside the attribute.
+    pub(crate) fn read(args: TokenStream) -> syn::Result<Self> {
+        let (mut options, mut mistakes) = (Self::default(), Mistakes::default());
+        for given in read(&HOOKED, args, &mut mistakes) {
+            let names = mistakes.catch(names(&given)).unwrap_or_default();
+            match given.known.name {
+                "inputs" => options.inputs = names,
+                _ => options.skip = names,
+            }
         }
+        mistakes.finish().map(|()| options)
     }
 
     /// Whether an argument becomes a site.
@@ -40,32 +46,15 @@ impl Options {
     }
 }
 
-impl Parse for Options {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
-        let (mut options, mut mistakes) = (Self::default(), Mistakes::default());
-        while !input.is_empty() {
-            let key: Ident = input.parse()?;
-            let name = key.to_string();
-            if find(HOOKED, &name).is_none() {
-                mistakes.at(key.span(), unknown(&name, "hooked", HOOKED));
-                if !input.peek(syn::token::Paren) {
-                    break;
-                }
-            }
-            let content;
-            parenthesized!(content in input);
-            let names = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
-            match options.list(&name) {
-                Some(list) if list.is_empty() => list.extend(names),
-                Some(_) => mistakes.at(key.span(), format!("`{key}` is given twice; write all names in one list")),
-                None => {}
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        mistakes.finish().map(|()| options)
+fn names(given: &Given) -> syn::Result<Vec<Ident>> {
+    let Given { key, content: Content::List(list), .. } = given else { unreachable!("BUG: `#[hooked]` takes lists") };
+    let usage = format!("`{key}` takes names of variables: `{key}(x, y)`");
+    if list.is_empty() {
+        return Err(syn::Error::new(key.span(), usage));
     }
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone());
+    let names = names.map_err(|error| syn::Error::new(error.span(), usage))?;
+    Ok(names.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -73,9 +62,13 @@ mod tests {
     use super::*;
     use crate::mistakes::tests::messages;
 
+    fn options(text: &str) -> Result<Options, Vec<String>> {
+        Options::read(text.parse().unwrap()).map_err(|error| messages(&error))
+    }
+
     #[test]
     fn names_are_read_and_underscores_are_left_out() {
-        let options: Options = syn::parse_str("inputs(x, y), skip(z)").unwrap();
+        let options = options("inputs(x, y), skip(z)").unwrap();
         let site = |name| options.is_site(&quote::format_ident!("{name}"));
         assert_eq!((options.inputs.len(), site("q"), site("z"), site("_q")), (2, true, false, false));
         assert!(options.has_input(&quote::format_ident!("y")));
@@ -83,12 +76,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let problems = |text| messages(&syn::parse_str::<Options>(text).err().unwrap());
-        let unknown = "`input` is not an option of `#[hooked]`; did you mean `inputs(..)`?";
-        assert_eq!(problems("input = x"), [unknown]);
+        let problems = |text| options(text).err().unwrap();
         assert_eq!(
-            problems("input(x), skip(x), skip(y)"),
-            [unknown, "`skip` is given twice; write all names in one list"]
+            problems("input(x), skip(x), skip(y), inputs(self.x)"),
+            [
+                "`input` is not an option of `#[hooked]`; did you mean `inputs(..)`?",
+                "`skip` is given twice",
+                "`inputs` takes names of variables: `inputs(x, y)`",
+            ]
         );
+        for text in ["skip()", "skip(\"x\")", "skip(x y)", "skip(1)"] {
+            assert_eq!(problems(text), ["`skip` takes names of variables: `skip(x, y)`"], "{text}");
+        }
     }
 }

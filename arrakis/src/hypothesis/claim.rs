@@ -9,6 +9,9 @@ use super::statistic::Statistic;
 use super::{Alternative, Sample, Test};
 use crate::error::{Error, Result};
 
+/// The number of draws if none is given: a p-value can reach 0.001.
+const DRAWS: usize = 999;
+
 /// A claim and everything that decides whether it holds, except the data.
 ///
 /// The default is two-sided at α = 0.05, one comparison, 999 null draws with seed 0, and [`Test::Auto`]. Its statement
@@ -55,7 +58,7 @@ impl Default for Claim {
             test: Test::Auto,
             alternative: Alternative::TwoSided,
             alpha: 0.05,
-            draws: 999,
+            draws: DRAWS,
             seed: 0,
             comparisons: 1,
             family: None,
@@ -89,8 +92,8 @@ impl Claim {
     /// # Errors
     ///
     /// - [`Error::Claim`] for an empty statement, an α outside `(0, 1)`, no comparisons, or a margin that is not
-    ///   positive; for an option that the test needs and does not have, or would not use; and for a direction if the
-    ///   test has none.
+    ///   positive; for an option that the test needs and does not have, or would not use, such as `draws` for a test
+    ///   that draws nothing; and for a direction if the test has none.
     /// - [`Error::TooFewDraws`] if the smallest p-value that the draws can give is above the corrected α. It names the
     ///   number of draws needed.
     pub fn validate(&self) -> Result<()> {
@@ -124,7 +127,12 @@ impl Claim {
         }
         match statistics().filter_map(|statistic| statistic.tails(self.alternative)).max() {
             Some(tails) => self.terms().check_draws(self.draws, tails),
-            None => Ok(()),
+            None if self.draws == DRAWS => Ok(()),
+            None => {
+                let names: Vec<String> = candidates.iter().map(|test| format!("`{test}`")).collect();
+                let problem = format!("`draws` is {}, and the test {} draws nothing", self.draws, names.join(", "));
+                Err(self.refuse(problem, "leave `draws` out, or use a test that draws, such as `test = Auto`"))
+            }
         }
     }
 
@@ -212,10 +220,16 @@ mod tests {
     }
 
     #[test]
-    fn tests_that_draw_nothing_need_no_draws() {
-        assert!(Claim { test: Test::Welch, draws: 0, ..claim() }.validate().is_ok());
-        let equal = Claim { margin: Some(0.1), draws: 0, alternative: Alternative::TwoSided, ..claim() };
+    fn tests_that_draw_nothing_take_no_draws() {
+        assert!(Claim { test: Test::Welch, ..claim() }.validate().is_ok());
+        let equal = Claim { margin: Some(0.1), alternative: Alternative::TwoSided, ..claim() };
         assert!(equal.validate().is_ok());
+        assert_eq!(
+            Claim { draws: 50, ..equal }.validate().unwrap_err().to_string(),
+            "claim `heads copy`: `draws` is 50, and the test `tost` draws nothing; leave `draws` out, or use a test \
+             that draws, such as `test = Auto`"
+        );
+        assert!(Claim { test: Test::Welch, draws: 0, ..claim() }.validate().is_err());
     }
 
     #[test]

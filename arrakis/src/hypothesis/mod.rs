@@ -41,6 +41,7 @@ mod testing;
 pub use claim::{Claim, Null};
 pub use effects::EffectSize;
 pub use sample::{IntoSample, Sample, Summary};
+pub(crate) use sample::{Number, with_numbers};
 pub use stats::{Alternative, Correction, Interval};
 pub use suite::{Corrected, Suite};
 pub use tests::Test;

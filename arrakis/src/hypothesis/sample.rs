@@ -115,21 +115,31 @@ impl IntoSample for Sample {
 }
 
 /// A number, or a truth value as 0 or 1.
-trait Number: Copy {
+pub(crate) trait Number: Copy {
     fn number(self) -> f64;
 }
 
-impl Number for f64 {
-    fn number(self) -> f64 {
-        self
-    }
+/// Calls a macro with every type of numbers.
+macro_rules! with_numbers {
+    ($macro:ident) => {
+        $macro!(f64, f32, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+    };
 }
 
-impl Number for f32 {
-    fn number(self) -> f64 {
-        f64::from(self)
-    }
+pub(crate) use with_numbers;
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Number for $number {
+            #[allow(clippy::cast_lossless, reason = "not every type converts without loss")]
+            fn number(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
 }
+
+with_numbers!(numbers);
 
 impl Number for bool {
     fn number(self) -> f64 {
@@ -175,7 +185,8 @@ macro_rules! into_sample {
     )*};
 }
 
-into_sample!(f64, f32, bool);
+with_numbers!(into_sample);
+into_sample!(bool);
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +200,8 @@ mod tests {
         let slice: &[f32] = &[1.0, 0.0];
         assert!(slice.into_sample().unwrap().is_binary());
         assert_eq!(true.into_sample().unwrap().summary().sd, None);
+        assert_eq!([3_usize, 4].into_sample().unwrap().values(), [3.0, 4.0]);
+        assert_eq!((-3).into_sample().unwrap().single(), Some(-3.0));
     }
 
     #[test]

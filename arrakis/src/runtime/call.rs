@@ -18,9 +18,6 @@ use crate::hypothesis::{Claim, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{self, Profile};
 
-/// Number of null draws if the attribute gives none: enough for α = 0.05.
-const DRAWS: usize = 199;
-
 /// The bit of `#[use_tools]`.
 const TOOLS: u8 = 1;
 
@@ -43,7 +40,7 @@ pub struct Hypothesis<'a> {
 
 /// The claim of a function before the attribute's options are filled in.
 pub fn claim(metric: &str, null: &str) -> Claim {
-    Claim { metric: metric.into(), null: null.into(), draws: DRAWS, ..Claim::default() }
+    Claim { metric: metric.into(), null: null.into(), ..Claim::default() }
 }
 
 /// Sets the fields of a record that the options of `#[log_experiment]` name.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::hypothesis::{Alternative, Test};
+use crate::hypothesis::{Alternative, Number as _, Test, with_numbers};
 
 /// A field that takes a value of type `V`.
 #[diagnostic::on_unimplemented(
@@ -24,13 +24,26 @@ macro_rules! as_it_is {
     )*};
 }
 
-as_it_is!(bool, f64, u64, usize, Alternative, Test);
+as_it_is!(bool, u64, usize, Alternative, Test);
 
-impl Fill<f64> for Option<f64> {
-    fn fill(&mut self, value: f64) {
-        *self = Some(value);
-    }
+/// A whole number is a number.
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Fill<$number> for f64 {
+            fn fill(&mut self, value: $number) {
+                *self = value.number();
+            }
+        }
+
+        impl Fill<$number> for Option<f64> {
+            fn fill(&mut self, value: $number) {
+                *self = Some(value.number());
+            }
+        }
+    )*};
 }
+
+with_numbers!(numbers);
 
 macro_rules! whatever_becomes {
     ($($type:ty),*) => {$(
@@ -78,6 +91,8 @@ mod tests {
         alpha.fill(0.01);
         assert_eq!((text.as_str(), maybe.as_deref(), folder), ("claim", Some("claim"), Some("figures".into())));
         assert_eq!((words.len(), seed, alpha), (2, 42, 0.01));
+        alpha.fill(1);
+        assert_eq!(alpha, 1.0);
         words.fill(&["c"]);
         words.fill(vec!["d".to_owned()]);
         assert_eq!(words, ["d"]);

@@ -7,7 +7,7 @@ use super::held::{BenchSource, Held};
 use crate::bench::Bench;
 use crate::error::{Error, Result};
 use crate::experiment::Outcome;
-use crate::hypothesis::{IntoSample, Null, Sample, Verdict};
+use crate::hypothesis::{IntoSample, Null, Number as _, Sample, Verdict, with_numbers};
 
 /// A null that needs its bench.
 pub struct NullMaker<'a> {
@@ -30,18 +30,6 @@ pub trait IntoNull<'a, How> {
     fn into_null(self, bench: &'a Bench) -> Result<Null<'a>>;
 }
 
-impl<'a> IntoNull<'a, f64> for f64 {
-    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-        Ok(Null::Value(self))
-    }
-}
-
-impl<'a> IntoNull<'a, f32> for f32 {
-    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-        Ok(Null::Value(self.into()))
-    }
-}
-
 macro_rules! samples {
     ($($type:ty),*) => {$(
         impl<'a> IntoNull<'a, Sample> for $type {
@@ -52,13 +40,34 @@ macro_rules! samples {
     )*};
 }
 
-samples!(Sample, Vec<f64>, Vec<f32>, &Vec<f64>, &Vec<f32>, &[f64], &[f32]);
+samples!(Sample);
 
-impl<'a, const N: usize> IntoNull<'a, Sample> for [f64; N] {
-    fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-        self.into_sample().map(Null::Sample)
-    }
+/// A number is a null, several are one, and a number is a draw.
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl<'a> IntoNull<'a, f64> for $number {
+            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+                Ok(Null::Value(self.number()))
+            }
+        }
+
+        samples!(Vec<$number>, &Vec<$number>, &[$number]);
+
+        impl<'a, const N: usize> IntoNull<'a, Sample> for [$number; N] {
+            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
+                self.into_sample().map(Null::Sample)
+            }
+        }
+
+        impl Draw for $number {
+            fn draw(self) -> Result<f64> {
+                Ok(self.number())
+            }
+        }
+    )*};
 }
+
+with_numbers!(numbers);
 
 impl<'a, F, D: Draw> IntoNull<'a, (D,)> for F
 where
@@ -72,7 +81,7 @@ where
 /// The result of one draw of the null.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a draw of a null",
-    label = "return `f64`, `f32`, or `arrakis::Result` of one"
+    label = "return a number, or `arrakis::Result` of one"
 )]
 pub trait Draw {
     /// The value drawn.
@@ -81,18 +90,6 @@ pub trait Draw {
     ///
     /// An error if the measurement failed.
     fn draw(self) -> Result<f64>;
-}
-
-impl Draw for f64 {
-    fn draw(self) -> Result<f64> {
-        Ok(self)
-    }
-}
-
-impl Draw for f32 {
-    fn draw(self) -> Result<f64> {
-        Ok(self.into())
-    }
 }
 
 impl<D: Draw> Draw for Result<D, Error> {

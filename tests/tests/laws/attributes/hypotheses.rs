@@ -113,7 +113,9 @@ fn the_verdict_is_on_the_bench_and_in_the_record() {
     row_sums(&bench, 1, 0.001).unwrap();
     let verdict = bench.last().unwrap().verdict.unwrap();
     assert!(
-        verdict.holds && verdict.claim.test == hypothesis::Test::OneSampleT && verdict.claim.draws == 199,
+        verdict.holds
+            && verdict.claim.test == hypothesis::Test::OneSampleT
+            && verdict.claim.draws == hypothesis::Claim::default().draws,
         "{verdict}"
     );
     assert_eq!((verdict.claim.metric.as_str(), verdict.claim.null.as_str()), ("row_sums", "0.5"));
@@ -154,7 +156,7 @@ fn a_null_can_be_drawn_by_a_function() {
     let (_folder, bench) = bench();
     against_draws(&bench);
     let verdict = bench.last().unwrap().verdict.unwrap();
-    assert_eq!((verdict.holds, verdict.null_values.len()), (true, 199));
+    assert_eq!((verdict.holds, verdict.null_values.len()), (true, verdict.claim.draws));
 }
 
 #[test]
@@ -178,4 +180,61 @@ fn a_result_that_cannot_be_measured_is_an_error_and_is_recorded() {
     let record = only_run(&bench, "not_a_number");
     assert!(record.result::<Vec<f64>>().unwrap()[0].is_nan());
     assert_eq!(record.problems, [error]);
+}
+
+#[test_hypothesis(claim = "a whole number is a number", null = 3, alternative = Greater, test = OneSampleT)]
+fn counts(_bench: &Bench) -> Vec<usize> {
+    vec![4, 5, 6, 5, 4, 6]
+}
+
+/// Names of a user that equal ours.
+mod same_names {
+    use super::*;
+
+    pub(super) enum Test {
+        Welch,
+    }
+
+    #[allow(non_upper_case_globals)]
+    const Greater: f64 = 0.01;
+
+    impl Test {
+        pub(super) const SEED: u64 = 5;
+    }
+
+    #[test_hypothesis(
+        claim = "ours are meant where a test or an alternative is",
+        null = [0.1, 0.2, 0.3],
+        test = Test::Welch, alternative = Greater, alpha = Greater, seed = Test::SEED
+    )]
+    pub(super) fn seen(_bench: &Bench) -> Vec<f64> {
+        let _ = Test::Welch;
+        vec![1.0, 1.1, 1.2]
+    }
+}
+
+/// Its test is one of the tests of this binary.
+#[test_hypothesis(claim = "a mean of zeros is not positive", null = 0.0, alternative = Greater, bench = Ok(bench().1))]
+#[should_panic(expected = "does not hold")]
+#[cfg(test)]
+fn expected_to_fail(_bench: &Bench) -> [f64; 4] {
+    [0.0; 4]
+}
+
+#[test]
+fn whole_numbers_are_measured_and_compared() {
+    let (_folder, bench) = bench();
+    assert_eq!(counts(&bench).len(), 6);
+    let verdict = bench.last().unwrap().verdict.unwrap();
+    assert!(verdict.holds && verdict.observed.mean == 5.0, "{verdict}");
+    assert_eq!(verdict.null, hypothesis::NullSummary::Value(3.0));
+}
+
+#[test]
+fn names_of_tests_and_alternatives_are_ours() {
+    let (_folder, bench) = bench();
+    same_names::seen(&bench);
+    let claim = bench.last().unwrap().verdict.unwrap().claim;
+    assert_eq!((claim.test, claim.alternative), (hypothesis::Test::Welch, hypothesis::Alternative::Greater));
+    assert_eq!((claim.alpha, claim.seed), (0.01, 5));
 }

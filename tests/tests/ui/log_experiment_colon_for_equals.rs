@@ -1,0 +1,8 @@
+use arrakis::prelude::*;
+
+#[log_experiment(seed: 7)]
+fn sweep(_bench: &Bench) -> f64 {
+    1.0
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use arrakis::prelude::*;
+
+#[test_hypothesis(claim = "it is large", null = 0.0)]
+#[ignore = "slow"]
+fn sweep(_bench: &Bench) -> f64 {
+    1.0
+}
+
+fn main() {}
