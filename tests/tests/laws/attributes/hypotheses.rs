@@ -214,7 +214,7 @@ mod same_names {
 }
 
 /// Its test is one of the tests of this binary.
-#[test_hypothesis(claim = "a mean of zeros is not positive", null = 0.0, alternative = Greater, bench = Ok(bench().1))]
+#[test_hypothesis(claim = "a mean of zeros is not positive", null = 0.0, alternative = Greater, bench = Bench::embedded())]
 #[should_panic(expected = "does not hold")]
 #[cfg(test)]
 fn expected_to_fail(_bench: &Bench) -> [f64; 4] {
