@@ -1,6 +1,8 @@
 use arrakis::prelude::*;
 
-#[log_experiment(bench = 3)]
+const THREE: u64 = 3;
+
+#[log_experiment(bench = THREE)]
 fn sweep() {}
 
 fn main() {}

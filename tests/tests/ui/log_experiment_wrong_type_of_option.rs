@@ -1,6 +1,8 @@
 use arrakis::prelude::*;
 
-#[log_experiment(seed = "seven")]
+const SEVEN: &str = "seven";
+
+#[log_experiment(seed = SEVEN)]
 fn sweep(bench: &Bench) {}
 
 fn main() {}
