@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrakis_models::ground::warnings::warn;
 use arrakis_models::{HookedAutoModel, HookedTransformer};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::context::{self, Handle};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
+use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
 /// The folder of records if none is named.
@@ -29,6 +30,7 @@ pub struct Bench {
     seed: Option<u64>,
     /// Unique in this process.
     id: u64,
+    plotter: Arc<dyn Plotter>,
     facts: OnceLock<ModelFacts>,
     last: Mutex<Option<Run>>,
     /// A temporary save folder that is removed with the bench.
@@ -44,6 +46,7 @@ impl Bench {
             store: Store::new(absolute(Path::new(SAVE_DIR))),
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
+            plotter: Arc::new(Pictures),
             facts: OnceLock::new(),
             last: Mutex::default(),
             _own_folder: None,
@@ -67,6 +70,12 @@ impl Bench {
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
         Self { store: Store::new(absolute(&folder.into())), ..self }
+    }
+
+    /// Draws the figures of experiments with this plotter: [`Pictures`] (the default), [`Html`](crate::plot::Html),
+    /// [`Terminal`](crate::plot::Terminal), or one of your own.
+    pub fn set_plotting_lib(&mut self, plotter: impl Plotter + 'static) {
+        self.plotter = Arc::new(plotter);
     }
 
     /// The seed of experiments that name no seed. An experiment inside another one on the same bench has the other's.
@@ -181,6 +190,10 @@ impl Bench {
             (Some((_, seed)), _) => seed,
             (None, own) => own.unwrap_or(0),
         }
+    }
+
+    pub(crate) fn plotter(&self) -> &dyn Plotter {
+        &*self.plotter
     }
 
     pub(crate) fn keep(&self, run: Run) {

@@ -6,13 +6,13 @@ use super::{
     Panel,
     colour::Colour,
     kinds::builders,
+    pack::Packing,
     scene::{Align, Area, LINE_PITCH, Scene},
     text,
 };
 use crate::{Error, Result};
 
 const MARGIN: f64 = 18.0;
-const GUTTER: f64 = 28.0;
 const TITLE: f64 = 16.0;
 const SUBTITLE: f64 = 11.5;
 const PANEL_TITLE: f64 = 13.0;
@@ -34,7 +34,7 @@ pub struct Figure {
     /// The id of the experiment record, in small print at the bottom.
     #[serde(default)]
     pub record: Option<String>,
-    /// The number of panels in a row; `None` chooses it from the number of panels.
+    /// The number of panels in a row; `None` packs them by their sizes.
     #[serde(default)]
     pub columns: Option<usize>,
     /// The panels, row by row.
@@ -90,8 +90,7 @@ impl Figure {
             return Err(Error::EmptyFigure { kind: "figure", problem: "it has no panels".into() });
         }
         self.panels.iter().try_for_each(|panel| panel.plot().validate())?;
-        let grid = Grid::of(self);
-        let (wide, high) = (grid.width(), grid.height());
+        let Packing { width: wide, height: high, .. } = self.packing();
         if wide * high <= MOST_PIXELS {
             return Ok(());
         }
@@ -101,15 +100,24 @@ impl Figure {
 
     /// The figure in pixels, with its width and height. The figure must be valid.
     pub(super) fn scene(&self) -> (Scene, (f64, f64)) {
-        let grid = Grid::of(self);
-        let wide = grid.width().max(LEAST_WIDTH);
+        let packing = self.packing();
+        let wide = packing.width.max(LEAST_WIDTH);
         let mut scene = Scene::default();
         let below = self.draw_head(&mut scene, wide);
-        for (index, panel) in self.panels.iter().enumerate() {
-            draw_panel(&mut scene, panel, grid.place(index, MARGIN, below));
+        for (panel, place) in self.panels.iter().zip(&packing.places) {
+            draw_panel(&mut scene, panel, Area { x: place.x + MARGIN, y: place.y + below, ..*place });
         }
-        let bottom = self.draw_foot(&mut scene, wide, below + grid.height());
+        let bottom = self.draw_foot(&mut scene, wide, below + packing.height);
         (scene, (wide + 2.0 * MARGIN, bottom + MARGIN))
+    }
+
+    fn packing(&self) -> Packing {
+        let size = |panel: &Panel| {
+            let (wide, high) = panel.plot().size();
+            let title = if panel.plot().title().is_empty() { 0.0 } else { PANEL_TITLE_ROOM };
+            (wide, high + title)
+        };
+        Packing::of(&self.panels.iter().map(size).collect::<Vec<_>>(), self.columns)
     }
 
     /// Draws title and subtitle; returns the `y` at which the panels begin.
@@ -142,60 +150,10 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, mut area: Area) {
     plot.draw(scene, area);
 }
 
-/// Panels in rows and columns, each as wide and high as its largest panel.
-struct Grid {
-    widths: Vec<f64>,
-    heights: Vec<f64>,
-}
-
-impl Grid {
-    fn of(figure: &Figure) -> Self {
-        let count = figure.panels.len();
-        let columns = figure.columns.unwrap_or_else(|| (count as f64).sqrt().ceil() as usize).clamp(1, count);
-        let mut grid = Self { widths: vec![0.0; columns], heights: vec![0.0; count.div_ceil(columns)] };
-        for (index, panel) in figure.panels.iter().enumerate() {
-            let (wide, high) = panel.plot().size();
-            let title = if panel.plot().title().is_empty() { 0.0 } else { PANEL_TITLE_ROOM };
-            let (row, column) = (index / columns, index % columns);
-            grid.widths[column] = grid.widths[column].max(wide);
-            grid.heights[row] = grid.heights[row].max(high + title);
-        }
-        grid
-    }
-
-    fn width(&self) -> f64 {
-        self.widths.iter().sum::<f64>() + GUTTER * (self.widths.len() - 1) as f64
-    }
-
-    fn height(&self) -> f64 {
-        self.heights.iter().sum::<f64>() + GUTTER * (self.heights.len() - 1) as f64
-    }
-
-    fn place(&self, index: usize, left: f64, top: f64) -> Area {
-        let (row, column) = (index / self.widths.len(), index % self.widths.len());
-        let before = |sizes: &[f64], n: usize| sizes[..n].iter().map(|size| size + GUTTER).sum::<f64>();
-        Area {
-            x: left + before(&self.widths, column),
-            y: top + before(&self.heights, row),
-            w: self.widths[column],
-            h: self.heights[row],
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Bars, Heatmap};
     use super::*;
-
-    #[test]
-    fn panels_fill_a_grid_row_by_row() {
-        let figure = (0..3).fold(Figure::new("t"), |figure, _| figure.heatmap(Heatmap::new([[1.0, 2.0]])));
-        let grid = Grid::of(&figure);
-        assert_eq!((grid.widths.len(), grid.heights.len()), (2, 2));
-        let (first, third) = (grid.place(0, 0.0, 0.0), grid.place(2, 0.0, 0.0));
-        assert_eq!((third.x, third.y), (first.x, first.h + GUTTER));
-    }
 
     #[test]
     fn a_figure_without_panels_says_so() {

@@ -99,7 +99,7 @@ impl Figure {
 }
 
 /// Checks that a stem names files in the given folder, not elsewhere.
-fn check_stem(stem: &str) -> Result<()> {
+pub(super) fn check_stem(stem: &str) -> Result<()> {
     let forbidden = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
     if !stem.is_empty() && !stem.starts_with('.') && !stem.contains(forbidden) && stem.len() <= 200 {
         return Ok(());

@@ -3,7 +3,7 @@
 use super::{colour::Colour, text};
 
 /// A rectangle in pixels; `y` grows downwards.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Area {
     /// Left edge.
     pub x: f64,

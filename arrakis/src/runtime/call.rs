@@ -192,7 +192,7 @@ impl<'a> Running<'a> {
         let named = self.call.plot.as_ref().and_then(|plot| plot.dir.clone());
         let folder = named.unwrap_or_else(|| self.folder.join("figures"));
         let stem = format!("{}-{}", self.id, file_name(&figure.title.to_lowercase().replace(' ', "_")));
-        let files = figure.record(self.id.clone()).save(&folder, &stem)?;
+        let files = self.bench.plotter().plot(&figure.record(self.id.clone()), &folder, &stem)?;
         self.entered.frame().run.figures.extend(files);
         Ok(())
     }

@@ -160,7 +160,8 @@ impl PatchInto<'_, AttributionPatching> {
             per_prompt.extend((0..width).map(cell));
         }
         let work = self.work(rows.len() * width);
-        let values = ScoreTable::of_prompts(AttributionPatching::NAME, units(metric), rows, columns, per_prompt)?;
+        let units = format!("estimated {}", metric.units(self.model()));
+        let values = ScoreTable::of_prompts(AttributionPatching::NAME, units, rows, columns, per_prompt)?;
         Ok(Scores { baseline: mean(&baseline), baseline_per_prompt: baseline, source: None, values, work })
     }
 
@@ -190,10 +191,6 @@ impl PatchInto<'_, AttributionPatching> {
             block_tokens_alone: one * (scores + 1),
         }
     }
-}
-
-fn units(metric: &Metric) -> String {
-    format!("estimated {}", metric.units())
 }
 
 /// Two runs' activations and the gradient, multiplied on demand.

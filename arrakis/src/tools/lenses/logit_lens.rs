@@ -124,6 +124,7 @@ impl LogitLens {
     /// model, logits that are NaN or plus infinity.
     pub fn target(&self, prompts: impl IntoTokens, answer: impl Into<Answer>) -> Result<TargetLens> {
         let target = answer.into().id(&self.model)?;
+        let name = Answer::from(target).label(&self.model);
         let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
         let index = target as usize;
         let (mut steps, mut ranks, mut logits, mut log_probs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -140,9 +141,9 @@ impl LogitLens {
         };
         Ok(TargetLens {
             target,
-            rank: table(format!("rank of {target}"), ranks)?,
-            logit: table(format!("logit({target})"), logits)?,
-            log_prob: table(format!("log p({target}) (nats)"), log_probs)?,
+            rank: table(format!("rank of {name}"), ranks)?,
+            logit: table(format!("logit({name})"), logits)?,
+            log_prob: table(format!("log p({name}) (nats)"), log_probs)?,
         })
     }
 

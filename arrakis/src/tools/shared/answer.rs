@@ -31,6 +31,14 @@ impl Answer {
             Self::Id(id) => common::check_token(model, *id).map(|()| *id),
         }
     }
+
+    /// The token's text in quotes, or its id if the model has no text for it.
+    pub fn label(&self, model: &HookedTransformer) -> String {
+        match self {
+            Self::Text(_) => self.to_string(),
+            Self::Id(id) => model.to_single_str_token(*id).map_or_else(|_| id.to_string(), |text| format!("{text:?}")),
+        }
+    }
 }
 
 impl fmt::Display for Answer {
@@ -86,5 +94,9 @@ mod tests {
         let error = Answer::from(" Mary and").id(&model).unwrap_err().to_string();
         assert!(error.starts_with("` Mary and` is 2 tokens ("), "{error}");
         assert!(Answer::from(u32::MAX).id(&model).is_err());
+        assert_eq!(
+            [Answer::from(mary), " Mary".into(), u32::MAX.into()].map(|answer| answer.label(&model)),
+            ["\" Mary\"".to_owned(), "\" Mary\"".to_owned(), u32::MAX.to_string()]
+        );
     }
 }

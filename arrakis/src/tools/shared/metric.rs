@@ -19,7 +19,7 @@ enum Kind {
     Logit { answers: Vec<Answer> },
     LogProb { answers: Vec<Answer> },
     Loss,
-    Closure(Arc<Compute>),
+    Closure { name: String, compute: Arc<Compute> },
 }
 
 /// One number from a run's logits, in nats unless it is a closure of your own. Cheap to clone.
@@ -36,29 +36,25 @@ enum Kind {
 /// ```
 #[derive(Clone)]
 pub struct Metric {
-    name: String,
     kind: Kind,
     pos: Position,
 }
 
 impl fmt::Debug for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Metric({}, {:?})", self.name, self.pos)
+        write!(f, "Metric({}, {:?})", self.name(), self.pos)
     }
 }
 
 impl Metric {
-    fn of(name: String, kind: Kind) -> Self {
-        Self { name, kind, pos: Position::LAST }
+    fn of(kind: Kind) -> Self {
+        Self { kind, pos: Position::LAST }
     }
 
     /// `logit(answer) - logit(wrong)` in nats, at the last token of every row.
     pub fn logit_diff(answer: impl Into<Answer>, wrong: impl Into<Answer>) -> Self {
-        let (answer, wrong) = (answer.into(), wrong.into());
-        Self::of(
-            format!("logit({answer}) - logit({wrong})"),
-            Kind::LogitDiff { answers: vec![answer], wrong: vec![wrong] },
-        )
+        let (answers, wrong) = (vec![answer.into()], vec![wrong.into()]);
+        Self::of(Kind::LogitDiff { answers, wrong })
     }
 
     /// [`Metric::logit_diff`] with an answer and a wrong token for each row.
@@ -66,34 +62,32 @@ impl Metric {
         answers: impl IntoIterator<Item = A>,
         wrong: impl IntoIterator<Item = W>,
     ) -> Self {
-        Self::of("logit difference".into(), Kind::LogitDiff { answers: all(answers), wrong: all(wrong) })
+        Self::of(Kind::LogitDiff { answers: all(answers), wrong: all(wrong) })
     }
 
     /// One token's logit in nats, at the last token of every row.
     pub fn logit(answer: impl Into<Answer>) -> Self {
-        let answer = answer.into();
-        Self::of(format!("logit({answer})"), Kind::Logit { answers: vec![answer] })
+        Self::of(Kind::Logit { answers: vec![answer.into()] })
     }
 
     /// One token's log-probability in nats, at the last token of every row.
     pub fn log_prob(answer: impl Into<Answer>) -> Self {
-        let answer = answer.into();
-        Self::of(format!("log p({answer})"), Kind::LogProb { answers: vec![answer] })
+        Self::of(Kind::LogProb { answers: vec![answer.into()] })
     }
 
     /// [`Metric::log_prob`] with a token for each row.
     pub fn log_probs<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Self {
-        Self::of("log-probability".into(), Kind::LogProb { answers: all(answers) })
+        Self::of(Kind::LogProb { answers: all(answers) })
     }
 
     /// The cross entropy of each token given those before it, in nats, averaged over tokens.
     pub fn loss() -> Self {
-        Self::of("loss".into(), Kind::Loss)
+        Self::of(Kind::Loss)
     }
 
     /// A closure over logits (`[batch, pos, d_vocab]`) and tokens. The numbers that it returns are averaged.
     pub fn new(name: &str, compute: impl Fn(&Tensor<3>, &Tokens) -> Result<Tensor<1>> + Send + Sync + 'static) -> Self {
-        Self::of(name.to_owned(), Kind::Closure(Arc::new(compute)))
+        Self::of(Kind::Closure { name: name.to_owned(), compute: Arc::new(compute) })
     }
 
     /// Reads the metric at this position of every row instead of the last. The loss and closures ignore it.
@@ -102,16 +96,32 @@ impl Metric {
         Self { pos: position.into(), ..self }
     }
 
-    /// The metric's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// The metric's name. Tokens are named as they were given, by text or id.
+    pub fn name(&self) -> String {
+        self.described(&Answer::to_string)
     }
 
-    /// The name with its units, for tables and figures.
-    pub fn units(&self) -> String {
-        match self.kind {
-            Kind::Closure(_) => self.name.clone(),
-            _ => format!("{} (nats)", self.name),
+    /// The name with its units, for tables and figures. Tokens are named by their texts in this model.
+    pub fn units(&self, model: &HookedTransformer) -> String {
+        let name = self.described(&|answer| answer.label(model));
+        if matches!(self.kind, Kind::Closure { .. }) { name } else { format!("{name} (nats)") }
+    }
+
+    fn described(&self, token: &dyn Fn(&Answer) -> String) -> String {
+        match &self.kind {
+            Kind::LogitDiff { answers, wrong } => match (&answers[..], &wrong[..]) {
+                ([answer], [wrong]) => format!("logit({}) - logit({})", token(answer), token(wrong)),
+                _ => "logit difference".into(),
+            },
+            Kind::Logit { answers } => {
+                answers.first().map(|answer| format!("logit({})", token(answer))).unwrap_or_default()
+            }
+            Kind::LogProb { answers } => match &answers[..] {
+                [answer] => format!("log p({})", token(answer)),
+                _ => "log-probability".into(),
+            },
+            Kind::Loss => "loss".into(),
+            Kind::Closure { name, .. } => name.clone(),
         }
     }
 
@@ -142,7 +152,7 @@ impl Metric {
             Kind::Logit { answers } => of_rows(self.rows(logits, tokens)?, answers),
             Kind::LogProb { answers } => of_rows(activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
             Kind::Loss => row_losses(model, logits, tokens),
-            Kind::Closure(compute) => compute(logits, tokens),
+            Kind::Closure { compute, .. } => compute(logits, tokens),
         }
     }
 
@@ -222,7 +232,7 @@ impl Metric {
 
     /// Whether only each row's last position is read.
     fn reads_last_only(&self, tokens: &Tokens) -> bool {
-        let known = !matches!(self.kind, Kind::Loss | Kind::Closure(_));
+        let known = !matches!(self.kind, Kind::Loss | Kind::Closure { .. });
         known && self.pos == Position::LAST && tokens.last_positions().iter().all(|last| *last + 1 == tokens.pos())
     }
 
@@ -316,6 +326,19 @@ mod tests {
         close(value(Metric::logit(0)), 1.5, 1e-6);
         let log_prob = -(1.0f64 + (-3.0f64).exp()).ln() - (1.0 + 1.0f64.exp()).ln();
         close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
+    }
+
+    #[test]
+    fn units_name_tokens_by_their_texts() {
+        let (embedded, without_texts) = (HookedAutoModel::embedded().unwrap(), fixture("gpt2"));
+        let ids = [" Mary", " John"].map(|text| embedded.to_single_token(text).unwrap());
+        let by_id = Metric::logit_diff(ids[0], ids[1]);
+        assert_eq!(by_id.units(&embedded), "logit(\" Mary\") - logit(\" John\") (nats)");
+        assert_eq!(Metric::logit_diff(" Mary", " John").units(&embedded), by_id.units(&embedded));
+        assert_eq!(by_id.name(), format!("logit({}) - logit({})", ids[0], ids[1]));
+        assert_eq!(Metric::log_prob(3).units(&without_texts), "log p(3) (nats)");
+        assert_eq!(Metric::logit_diffs([1, 2], [3, 4]).units(&without_texts), "logit difference (nats)");
+        assert_eq!(Metric::new("mean", |logits, _| Ok(logits.clone().mean())).units(&embedded), "mean");
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Scan<'_> {
             baseline: mean(&found.clean),
             baseline_per_prompt: found.clean,
             source,
-            values: ScoreTable::of_prompts(self.tool, self.metric.units(), rows, columns, found.values)?,
+            values: ScoreTable::of_prompts(self.tool, self.metric.units(self.model), rows, columns, found.values)?,
             work: found.work,
         })
     }
