@@ -15,15 +15,22 @@ use experiment::Kind;
 /// Makes every named tensor in the `forward` of a Burn module readable, editable and differentiable.
 ///
 /// Each `let name = expr;` that binds a float tensor becomes a site called `name`. A call `self.field.forward(..)` adds
-/// the field to the path, so a site of a transformer is called `blocks.3.attn.pattern`. The call may also go through a
-/// `let`, `if let`, `match` or `for` over the field, and the method's name need only begin with `forward`. The
-/// signature does not change. Without the attribute the plain module computes the same bits.
+/// the field to the path, so a site of a transformer is called `blocks.3.attn.pattern`. The method's name need only begin
+/// with `forward`. The signature does not change. Without the attribute the plain module computes the same bits.
 ///
-/// Anything that would give a site a wrong path or two meanings is a compile error at its place:
+/// **Names.** A site has the name that the module binds, whatever it is. Other spellings (`z3`, `hook_z`) exist only in
+/// Arrakis's own models.
 ///
-/// - a `forward` of something that is not a known field, inside a macro, or called by its type's path
-/// - a name bound twice on one path, in a loop or a closure, or without a value
-/// - a name that is changed after it is bound
+/// **Paths.** A path is fixed where the module is bound: by a field, an index, a map's key, a `let`, `if let`, `match` or
+/// `for`. The index is read there and not again. An enum variant with one module has the path of its field (`kind`);
+/// tuple structs and other variants have numbers (`w.0`), `Some` and `Box` have nothing. A closure that runs a module of
+/// `self` keeps the path of its method. A module that is handed to another function has the path of the caller.
+///
+/// **Values.** Only float tensors are sites; all other values pass. A tensor bound with `mut`, in a loop, without a value
+/// or twice under one name is a compile error. If only the run can tell that two `let`s of one name both ran, the run
+/// fails and names their lines. `#[cfg]` is respected everywhere.
+///
+/// Anything that would give a site a wrong path or two meanings is a compile error at its place, with the fix.
 ///
 /// Options: `inputs(a, b)` makes arguments sites as well. `skip(x)` leaves a binding out, or says that `x.forward(..)`
 /// is not part of `self`. A binding whose name starts with `_` is never a site.

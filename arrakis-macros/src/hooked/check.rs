@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Expr, FnArg, Ident, ImplItemFn, Local, Pat};
+use syn::{Attribute, FieldPat, FnArg, Ident, ImplItemFn, Local, Pat, Token};
 
+use super::names::{is_variable, variables};
 use super::options::Options;
-use super::place::{is_variable, variables};
+use super::steady::is_no_tensor;
 
 /// A method with a body that is neither `async` nor `const`.
 pub(crate) fn method(item: TokenStream) -> syn::Result<ImplItemFn> {
@@ -62,33 +64,81 @@ pub(crate) fn options(options: &Options, method: &ImplItemFn) -> syn::Result<()>
     Ok(())
 }
 
-/// The names that a `let` with a value makes sites. The lengths of axes are not tensors, however they are destructured.
-pub(crate) fn site_names(local: &Local) -> Vec<Ident> {
+/// The variables of a `let` that may be sites, with the attributes they are bound under.
+pub(crate) fn site_names(options: &Options, local: &Local) -> Vec<(Ident, Vec<Attribute>)> {
     let Some(init) = &local.init else { return Vec::new() };
-    match &*init.expr {
-        Expr::MethodCall(call) if call.method == "dims" || call.method == "shape" => Vec::new(),
-        _ => names_of(&local.pat),
+    if matches!(plain(&local.pat), Pat::Ident(_)) && is_no_tensor(&init.expr) {
+        return Vec::new();
+    }
+    let names = names_of(&local.pat, &local.attrs).into_iter();
+    names.filter(|(name, _)| options.is_site(name) && !is_mutable(&local.pat, name)).collect()
+}
+
+/// The variables of a `let` that the compiler must refuse if they are tensors: bound with `mut`, with their attributes.
+pub(crate) fn mutable_names(options: &Options, local: &Local) -> Vec<(Ident, Vec<Attribute>)> {
+    if local.init.as_ref().is_none_or(|init| matches!(plain(&local.pat), Pat::Ident(_)) && is_no_tensor(&init.expr)) {
+        return Vec::new();
+    }
+    let names = names_of(&local.pat, &local.attrs).into_iter();
+    names.filter(|(name, _)| options.is_site(name) && is_mutable(&local.pat, name)).collect()
+}
+
+/// The arguments listed in `inputs(..)`, in the order of the signature.
+pub(crate) fn input_names(options: &Options, method: &ImplItemFn) -> Vec<(Ident, Vec<Attribute>)> {
+    let typed = method.sig.inputs.iter().filter_map(|arg| match arg {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    let names = typed.flat_map(|typed| names_of(&typed.pat, &typed.attrs));
+    names.filter(|(name, _)| options.has_input(name)).collect()
+}
+
+fn plain(pat: &Pat) -> &Pat {
+    match pat {
+        Pat::Type(typed) => plain(&typed.pat),
+        Pat::Paren(inner) => plain(&inner.pat),
+        other => other,
     }
 }
 
-/// The names a pattern binds to values of its own.
-pub(crate) fn names_of(pat: &Pat) -> Vec<Ident> {
+/// The names a pattern binds to values of its own, with the attributes they are bound under.
+fn names_of(pat: &Pat, attributes: &[Attribute]) -> Vec<(Ident, Vec<Attribute>)> {
+    let each = |pats: &Punctuated<Pat, Token![,]>| pats.iter().flat_map(|pat| names_of(pat, attributes)).collect();
     match pat {
-        Pat::Ident(ident) if ident.by_ref.is_none() && is_variable(&ident.ident) => vec![ident.ident.clone()],
-        Pat::Type(typed) => names_of(&typed.pat),
-        Pat::Paren(inner) => names_of(&inner.pat),
-        Pat::Tuple(tuple) => tuple.elems.iter().flat_map(names_of).collect(),
-        Pat::Slice(slice) => slice.elems.iter().flat_map(names_of).collect(),
-        Pat::TupleStruct(tuple) => tuple.elems.iter().flat_map(names_of).collect(),
-        Pat::Struct(fields) => fields.fields.iter().flat_map(|field| names_of(&field.pat)).collect(),
+        Pat::Ident(ident) if ident.by_ref.is_none() && is_variable(&ident.ident) => {
+            vec![(ident.ident.clone(), attributes.to_vec())]
+        }
+        Pat::Type(typed) => names_of(&typed.pat, attributes),
+        Pat::Paren(inner) => names_of(&inner.pat, attributes),
+        Pat::Tuple(tuple) => each(&tuple.elems),
+        Pat::Slice(slice) => each(&slice.elems),
+        Pat::TupleStruct(tuple) => each(&tuple.elems),
+        Pat::Struct(fields) => {
+            let of = |field: &FieldPat| names_of(&field.pat, &[attributes, &field.attrs].concat());
+            fields.fields.iter().flat_map(of).collect()
+        }
         _ => Vec::new(),
     }
+}
+
+/// Whether a pattern binds a name with `mut`.
+pub(crate) fn is_mutable(pat: &Pat, name: &Ident) -> bool {
+    struct Find<'a>(&'a Ident, bool);
+    impl<'ast> Visit<'ast> for Find<'_> {
+        fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+            self.1 |= pat.ident == *self.0 && pat.mutability.is_some();
+            visit::visit_pat_ident(self, pat);
+        }
+    }
+    let mut find = Find(name, false);
+    find.visit_pat(pat);
+    find.1
 }
 
 /// The names of an argument that can become sites.
 fn argument(arg: &FnArg) -> Vec<Ident> {
     match arg {
-        FnArg::Typed(typed) => names_of(&typed.pat),
+        FnArg::Typed(typed) => names_of(&typed.pat, &[]).into_iter().map(|(name, _)| name).collect(),
         FnArg::Receiver(_) => Vec::new(),
     }
 }

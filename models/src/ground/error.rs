@@ -51,6 +51,20 @@ pub enum Error {
         /// The name.
         site: String,
     },
+    /// Two tensors were bound to one site in one call of a hooked method.
+    #[error(
+        "two tensors are bound to the site `{site}`, at {first} and at {second}: rename one, or list it in `#[hooked(skip({name}))]`"
+    )]
+    BoundTwice {
+        /// Its full name.
+        site: String,
+        /// The variable.
+        name: &'static str,
+        /// File, line and column of the first.
+        first: String,
+        /// File, line and column of the second.
+        second: String,
+    },
     /// A run would need more memory than it may take.
     #[error(
         "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {fix}",

@@ -20,13 +20,21 @@ pub use edit::gradient::GradientEdit;
 pub use intervention::intervention::Intervention;
 pub use intervention::vector::Vector;
 pub use intervention::{Action, action_types};
+#[doc(hidden)]
+pub use run::call::{Call, call, enter_in};
 pub(crate) use run::current::set_rows;
 pub use run::current::{asked, edited};
+#[doc(hidden)]
+pub use run::items::ItemsAny;
+#[doc(hidden)]
+pub use run::key::{Key, key};
 pub use run::observe::{Observer, observe};
 pub use run::outcome::Outcome;
 pub use run::path::enter;
 pub use run::plan::Plan;
-pub use run::slot::{PassAny, PassTensor, Slot};
+#[doc(hidden)]
+pub use run::refuse::{AcceptAny, Seen};
+pub use run::slot::{PassAny, Slot};
 pub use run::splice::Splice;
 pub(crate) use run::splices::Splices;
 pub(crate) use run::warnings::warn_unchanged;

@@ -8,11 +8,11 @@ use burn::tensor::{Device, Tensor};
 use super::cache_key::CacheKey;
 use crate::error::{Error, Result};
 use crate::hooks::tensor::activation::Activation;
-use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::pattern::{SitePattern, Vocabulary};
 use crate::hooks::tensor::slice::Slice;
 use crate::site::SiteTable;
 
-/// Captured tensors, indexed by site name, TransformerLens name or shorthand ([`CacheKey`]). They keep the batch axis
+/// Captured tensors, indexed by site name; those of a model also by TransformerLens name or shorthand ([`CacheKey`]). They keep the batch axis
 /// until [`ActivationCache::remove_batch_dim`].
 #[derive(Clone, Debug, Default)]
 pub struct ActivationCache {
@@ -80,8 +80,16 @@ impl ActivationCache {
     /// [`Error::NotCaptured`] naming the nearest captured site, [`Error::OutOfRange`] for a layer that does not exist.
     #[allow(clippy::needless_pass_by_value, reason = "a key is a name or a tuple, made for the call")]
     pub fn activation(&self, site: impl CacheKey) -> Result<&Activation> {
-        let name = site.site(self.n_layers)?;
+        let mut name = site.literal(self.n_layers)?;
+        if self.vocabulary() == Vocabulary::Table && !self.tensors.contains_key(&name) {
+            name = site.site(self.n_layers)?;
+        }
         self.tensors.get(&name).ok_or_else(|| Error::not_captured(&name, &self.order))
+    }
+
+    /// Only a run of a model knows how many blocks there are.
+    fn vocabulary(&self) -> Vocabulary {
+        if self.n_layers.is_some() { Vocabulary::Table } else { Vocabulary::Own }
     }
 
     /// The tensor at a site, with the axes the site table gives: `cache.get::<4>(("pattern", -1))`.
@@ -99,7 +107,7 @@ impl ActivationCache {
     ///
     /// [`Error::UnknownSite`] when no site fits.
     pub fn select(&self, pattern: impl Into<SitePattern>) -> Result<Self> {
-        let order = pattern.into().select(self.sites())?;
+        let order = pattern.into().select_in(self.sites(), self.vocabulary())?;
         let tensors = order.iter().map(|site| (site.clone(), self.tensors[site].clone())).collect();
         Ok(self.with_tensors(tensors, order))
     }

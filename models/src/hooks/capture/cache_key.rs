@@ -3,21 +3,32 @@
 use crate::error::{Error, Result};
 use crate::site::{Site, canonical, in_module};
 
-/// A key of an [`crate::hooks::ActivationCache`]: a site, a name in any spelling, `("q", 3)`, or `("scale", 3, "ln1")`.
-/// A negative layer counts from the end.
+/// A key of an [`crate::hooks::ActivationCache`]: a site, a name, `("q", 3)`, or `("scale", 3, "ln1")`. A negative layer
+/// counts from the end. The cache of a model accepts any spelling of a site.
 pub trait CacheKey {
-    /// The full name of the site in a model of this many blocks, if the number is known.
+    /// The name as written, in a model of this many blocks, if the number is known.
     ///
     /// # Errors
     ///
-    /// [`Error::AmbiguousSite`] for a name that means several sites, [`Error::OutOfRange`] for a layer that does not
-    /// exist, [`Error::UnknownDepth`] for a negative layer where the number of layers is unknown.
+    /// [`Error::OutOfRange`] for a layer that does not exist, [`Error::UnknownDepth`] for a negative layer where the number
+    /// of layers is unknown.
+    fn literal(&self, n_layers: Option<usize>) -> Result<String>;
+
+    /// The full name of the site of a model that it is a spelling of.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CacheKey::literal`], and [`Error::AmbiguousSite`] for a name that means several sites.
     fn site(&self, n_layers: Option<usize>) -> Result<String>;
 }
 
 macro_rules! names {
     ($($name:ty),*) => {
         $(impl CacheKey for $name {
+            fn literal(&self, _: Option<usize>) -> Result<String> {
+                Ok(self.trim().to_owned())
+            }
+
             fn site(&self, _: Option<usize>) -> Result<String> {
                 Ok(canonical(self.as_ref())?)
             }
@@ -30,6 +41,10 @@ names!(&str, String, &String);
 macro_rules! sites {
     ($($name:ty),*) => {
         $(impl CacheKey for $name {
+            fn literal(&self, _: Option<usize>) -> Result<String> {
+                Ok(self.to_string())
+            }
+
             fn site(&self, _: Option<usize>) -> Result<String> {
                 Ok(self.to_string())
             }
@@ -40,12 +55,20 @@ macro_rules! sites {
 sites!(Site, &Site);
 
 impl CacheKey for (&str, isize) {
+    fn literal(&self, n_layers: Option<usize>) -> Result<String> {
+        Ok(format!("blocks.{}.{}", layer(self.1, n_layers)?, self.0))
+    }
+
     fn site(&self, n_layers: Option<usize>) -> Result<String> {
         Ok(in_module(layer(self.1, n_layers)?, "block", self.0)?)
     }
 }
 
 impl CacheKey for (&str, isize, &str) {
+    fn literal(&self, n_layers: Option<usize>) -> Result<String> {
+        Ok(format!("blocks.{}.{}.{}", layer(self.1, n_layers)?, self.2, self.0))
+    }
+
     fn site(&self, n_layers: Option<usize>) -> Result<String> {
         Ok(in_module(layer(self.1, n_layers)?, self.2, self.0)?)
     }

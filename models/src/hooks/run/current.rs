@@ -1,12 +1,14 @@
 //! The active runs of this thread, which hooked modules ask and report to.
 
 use std::cell::RefCell;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
 use super::active::{Active, is_active};
+use super::call::Call;
 use super::observe;
 use super::path::{Root, full_name};
 use super::session::Session;
@@ -64,6 +66,13 @@ pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
         let mut session = session.borrow_mut();
         session.offset = offset;
         session.rows = rows.map(Arc::new);
+    }
+}
+
+/// Notes that a call of a hooked method binds a tensor to `name`. The run fails if it has done so before.
+pub(super) fn bind_once(name: &'static str, call: Call, place: &'static Location<'static>) {
+    if let Some(session) = innermost() {
+        session.borrow_mut().bind_once(full_name(name), name, call, place);
     }
 }
 

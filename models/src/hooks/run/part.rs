@@ -5,7 +5,7 @@ use crate::hooks::capture::capture::Capture;
 use crate::hooks::edit::edit::Edit;
 use crate::hooks::edit::gradient::GradientEdit;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::pattern::{SitePattern, Vocabulary};
 
 /// A part of a plan.
 #[derive(Clone, Debug)]
@@ -53,6 +53,11 @@ impl What {
 }
 
 impl Part {
+    /// Whether it is for a site.
+    pub(super) fn is_at(&self, site: &str, vocabulary: Vocabulary) -> bool {
+        self.sites.matches_in(site, vocabulary)
+    }
+
     /// Checks that it fits a tensor of these dims, as far as that is known before it runs.
     pub(super) fn check(&self, dims: &[usize], at: &At<'_>) -> Result<()> {
         match &self.what {

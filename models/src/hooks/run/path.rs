@@ -12,23 +12,37 @@ thread_local! {
 
 /// Leaves the scope when dropped, also on a panic.
 #[derive(Debug)]
-pub struct Scope {
-    length_before: Option<usize>,
+pub struct Scope(Outer);
+
+/// What the path was before.
+#[derive(Debug)]
+enum Outer {
+    /// No run is active.
+    Idle,
+    /// This much of the path.
+    Length(usize),
+    /// Another path.
+    Path(String),
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        if let Some(length) = self.length_before {
-            tell(observe::left);
-            PATH.with_borrow_mut(|path| path.truncate(length));
+        if matches!(self.0, Outer::Idle) {
+            return;
         }
+        tell(observe::left);
+        PATH.with_borrow_mut(|path| match &mut self.0 {
+            Outer::Idle => {}
+            Outer::Length(length) => path.truncate(*length),
+            Outer::Path(outer) => *path = std::mem::take(outer),
+        });
     }
 }
 
 /// Enters one segment of the path. Costs one thread-local read when no run is active.
 pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
     if !is_active() {
-        return Scope { length_before: None };
+        return Scope(Outer::Idle);
     }
     let length = PATH.with_borrow_mut(|path| {
         let length = path.len();
@@ -39,7 +53,19 @@ pub fn enter(segment: fmt::Arguments<'_>) -> Scope {
         length
     });
     tell(observe::entered);
-    Scope { length_before: Some(length) }
+    Scope(Outer::Length(length))
+}
+
+/// Enters a whole path, whichever module is executing.
+pub(super) fn enter_absolute(path: String) -> Scope {
+    let outer = PATH.replace(path);
+    tell(observe::entered);
+    Scope(Outer::Path(outer))
+}
+
+/// The path of the module that is executing.
+pub(super) fn current_path() -> String {
+    PATH.with_borrow(Clone::clone)
 }
 
 /// The path is not borrowed while an observer is notified, because the observer may run a model itself.

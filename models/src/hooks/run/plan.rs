@@ -15,7 +15,7 @@ use crate::hooks::capture::capture::Capture;
 use crate::hooks::edit::edit::Edit;
 use crate::hooks::edit::gradient::GradientEdit;
 use crate::hooks::tensor::at::At;
-use crate::hooks::tensor::pattern::SitePattern;
+use crate::hooks::tensor::pattern::{SitePattern, Vocabulary};
 use crate::hooks::tensor::rows::Rows;
 
 /// The captures, edits and gradients of one run.
@@ -28,6 +28,7 @@ pub struct Plan {
     prompt: Option<(Vec<usize>, usize)>,
     one_of_several: bool,
     splices: Arc<Splices>,
+    vocabulary: Vocabulary,
 }
 
 impl Plan {
@@ -79,9 +80,9 @@ impl Plan {
         self
     }
 
-    /// The same plan in a run of a model with these splices.
+    /// The same plan in a run of a model with these splices, whose sites have other spellings.
     pub(crate) fn with_splices(self, splices: Arc<Splices>) -> Self {
-        Self { splices, ..self }
+        Self { splices, vocabulary: Vocabulary::Table, ..self }
     }
 
     /// The tokens of a forward, as this plan counts them.
@@ -137,7 +138,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Runs `body`, whose hooked modules report to this plan.
+    /// Runs `body`, whose hooked modules report to this plan. The sites have the names that the modules bind.
     ///
     /// # Errors
     ///
@@ -145,9 +146,11 @@ impl Plan {
     /// [`Error::NeverFired`](crate::Error::NeverFired) when a part of the plan met no tensor, an edit's own error, or
     /// [`Error::EditShape`](crate::Error::EditShape) when an edit changed a shape.
     pub fn run<R>(self, body: impl FnOnce() -> R) -> Result<Outcome<R>> {
-        self.patterns().try_for_each(SitePattern::check)?;
+        if self.vocabulary == Vocabulary::Table {
+            self.patterns().try_for_each(SitePattern::check)?;
+        }
         let (edited, judged) = (self.edited(), !self.one_of_several);
-        let session = Rc::new(RefCell::new(Session::new(self.parts, self.splices)));
+        let session = Rc::new(RefCell::new(Session::new(self.parts, self.splices, self.vocabulary)));
         let output = current::within(&session, body);
         let outcome = session.take().finish(output)?;
         if judged {

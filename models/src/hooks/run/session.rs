@@ -1,10 +1,12 @@
 //! A run in progress: what it meets and what it collects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use super::call::Call;
 use super::outcome::{Leaf, Outcome};
 use super::part::{Part, What};
 use super::splices::Splices;
@@ -17,6 +19,7 @@ use crate::hooks::edit::edit::Edit;
 use crate::hooks::edit::effect::{self, Pending};
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
+use crate::hooks::tensor::pattern::Vocabulary;
 use crate::hooks::tensor::rows::Rows;
 
 /// What one run wants and what it has met so far.
@@ -25,6 +28,8 @@ pub(super) struct Session {
     parts: Arc<[Part]>,
     /// What is spliced into the model that runs.
     pub(super) splices: Arc<Splices>,
+    /// Whether the sites are a model's or a module's own.
+    vocabulary: Vocabulary,
     /// How often each part fired.
     fired: Vec<usize>,
     /// How much each part changed in the forward pass, as tensors that are read when the run is over.
@@ -36,6 +41,8 @@ pub(super) struct Session {
     leaves: BTreeMap<String, Vec<Leaf>>,
     seen: Vec<String>,
     first_error: Option<Error>,
+    /// Where each call of a hooked method bound a name that it can bind in several places.
+    bound: BTreeMap<(u64, &'static str), &'static Location<'static>>,
     /// Captured sites that were met more than once, because modules share weights or run several times.
     met_again: BTreeSet<String>,
     /// Which capture keeps each name. Two captures that would keep different things under one name are refused.
@@ -49,27 +56,36 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(parts: Vec<Part>, splices: Arc<Splices>) -> Self {
+    pub(super) fn new(parts: Vec<Part>, splices: Arc<Splices>, vocabulary: Vocabulary) -> Self {
         let none = vec![0; parts.len()];
         let effects = parts.iter().map(|_| Vec::new()).collect();
-        Self { parts: parts.into(), splices, fired: none.clone(), effects, tracked: none, ..Self::default() }
+        Self {
+            parts: parts.into(),
+            splices,
+            vocabulary,
+            fired: none.clone(),
+            effects,
+            tracked: none,
+            ..Self::default()
+        }
     }
 
     /// Whether any part or splice is for this site.
     pub(super) fn wants(&self, site: &str) -> bool {
-        self.splices.sits_at(site) || self.parts.iter().any(|part| part.sites.matches(site))
+        self.splices.sits_at(site) || self.parts.iter().any(|part| part.is_at(site, self.vocabulary))
     }
 
     /// Whether any part or splice changes the tensor at this site or its graph.
     pub(super) fn edits(&self, site: &str) -> bool {
-        let changes = |part: &Part| part.what.capture().is_none() && part.sites.matches(site);
+        let changes = |part: &Part| part.what.capture().is_none() && part.is_at(site, self.vocabulary);
         self.splices.sits_at(site) || self.parts.iter().any(changes)
     }
 
     /// The parts of one kind that apply to a site, in the order they were added. Counts one firing of each.
     fn due<'a, T>(&mut self, parts: &'a [Part], site: &str, kind: fn(&'a What) -> Option<T>) -> Vec<(usize, T)> {
         let of_kind = parts.iter().enumerate().filter_map(|(index, part)| Some((index, part, kind(&part.what)?)));
-        let due = of_kind.filter(|(_, part, _)| part.sites.matches(site)).map(|(index, _, what)| (index, what));
+        let due =
+            of_kind.filter(|(_, part, _)| part.is_at(site, self.vocabulary)).map(|(index, _, what)| (index, what));
         let due: Vec<_> = due.collect();
         for (index, _) in &due {
             self.fired[*index] += 1;
@@ -151,6 +167,24 @@ impl Session {
             self.order.push(name);
         } else if keeper == index {
             self.met_again.insert(name);
+        }
+    }
+
+    /// Records where a call binds a tensor to a name.
+    pub(super) fn bind_once(
+        &mut self,
+        site: String,
+        name: &'static str,
+        call: Call,
+        place: &'static Location<'static>,
+    ) {
+        // A call that began before the run has no number of its own.
+        if call.number == 0 {
+            return;
+        }
+        if let Some(first) = self.bound.insert((call.number, name), place) {
+            let (first, second) = (first.to_string(), place.to_string());
+            self.fail(Error::BoundTwice { site, name, first, second });
         }
     }
 

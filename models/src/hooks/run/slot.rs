@@ -1,39 +1,32 @@
 //! How `#[hooked]` tells a float tensor from any other value without type information.
 //!
-//! Method lookup tries a receiver as it is before it tries a borrow of it. [`PassTensor`] is implemented for
-//! `Slot<Tensor<D>>` and [`PassAny`] for `&mut Slot<T>`, so a tensor finds the first and every other value the second.
+//! Method lookup prefers a type's own methods to those of traits. `Slot<Tensor<D>>` has its own, and every other slot those
+//! of [`PassAny`].
+
+use std::panic::Location;
 
 use burn::tensor::{Float, Tensor};
 
+use super::call::Call;
 use super::current;
 
 /// A value on its way through a site.
 #[derive(Debug)]
-pub struct Slot<T>(Option<T>);
-
-impl<T> Slot<T> {
-    /// Holds the value until it passes.
-    pub fn new(value: T) -> Self {
-        Self(Some(value))
-    }
-
-    fn take(&mut self) -> T {
-        self.0.take().expect("BUG: a slot passes once")
-    }
-}
+pub struct Slot<T>(pub T);
 
 /// A float tensor reports to the run, which may replace it.
-pub trait PassTensor {
-    /// The value after the site.
-    type Value;
+impl<const D: usize> Slot<Tensor<D, Float>> {
     /// Passes the value through the site called `name` in the current scope.
-    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value;
-}
+    pub fn arrakis_pass(self, name: &'static str) -> Tensor<D, Float> {
+        current::site(name, self.0)
+    }
 
-impl<const D: usize> PassTensor for Slot<Tensor<D, Float>> {
-    type Value = Tensor<D, Float>;
-    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value {
-        current::site(name, self.take())
+    /// The same, for a name that several `let`s bind: the run fails if one call binds two tensors to it.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn arrakis_pass_once(self, name: &'static str, call: Call) -> Tensor<D, Float> {
+        current::bind_once(name, call, Location::caller());
+        current::site(name, self.0)
     }
 }
 
@@ -42,13 +35,19 @@ pub trait PassAny {
     /// The value after the site.
     type Value;
     /// Returns the value.
-    fn arrakis_pass(&mut self, name: &'static str) -> Self::Value;
+    fn arrakis_pass(self, name: &'static str) -> Self::Value;
+    /// Returns the value.
+    #[doc(hidden)]
+    fn arrakis_pass_once(self, name: &'static str, call: Call) -> Self::Value;
 }
 
-impl<T> PassAny for &mut Slot<T> {
+impl<T> PassAny for Slot<T> {
     type Value = T;
-    fn arrakis_pass(&mut self, _name: &'static str) -> T {
-        self.take()
+    fn arrakis_pass(self, _name: &'static str) -> T {
+        self.0
+    }
+    fn arrakis_pass_once(self, _name: &'static str, _call: Call) -> T {
+        self.0
     }
 }
 
@@ -59,13 +58,13 @@ mod tests {
     #[test]
     fn a_value_that_is_not_a_tensor_passes_through() {
         let value = String::from("mask");
-        assert_eq!((&mut Slot::new(value)).arrakis_pass("name"), "mask");
+        assert_eq!(Slot(value).arrakis_pass("name"), "mask");
     }
 
     #[test]
     fn a_tensor_without_a_run_passes_through() {
         let tensor = Tensor::<1>::from_floats([1.0, 2.0], &burn::tensor::Device::flex());
-        let passed = Slot::new(tensor).arrakis_pass("name");
+        let passed = Slot(tensor).arrakis_pass("name");
         assert_eq!(crate::device::read(passed).unwrap(), [1.0, 2.0]);
     }
 }

@@ -9,55 +9,101 @@ use crate::site::{Ambiguous, Site, SiteInfo, canonical, rows_known_as};
 
 /// A pattern over site names. A leading or trailing `*` stands for one or more whole segments, one in the middle for a
 /// single segment, and one inside a segment for any text. Compiled once; matching allocates nothing.
+///
+/// A name is taken literally first. In a model of the site table it may also be another spelling of a site. A module of
+/// the user's own has the names it binds, and no others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct SitePattern {
     text: String,
-    /// Canonical names and globs, of which one must fit; or the reason why the text is ambiguous.
+    forms: Vec<Form>,
+}
+
+/// One of the patterns between braces.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Form {
+    /// As written.
+    literal: String,
+    /// The table's names and globs that it is a spelling of, or the reason why it is ambiguous.
     names: Result<Vec<String>, Ambiguous>,
+}
+
+/// Which names a pattern selects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Vocabulary {
+    /// Those that are written: the sites of a user's own module.
+    #[default]
+    Own,
+    /// Also those that it is a spelling of: the sites of a model.
+    Table,
 }
 
 impl SitePattern {
     /// Parses a name, a TransformerLens name (`blocks.8.hook_resid_pre`) or a pattern.
     pub fn new(text: &str) -> Self {
-        let expanded = alternatives(text.trim());
-        let names = expanded.iter().map(|one| named(one)).collect::<Result<Vec<_>, _>>().map(|names| names.concat());
-        let text = match names.as_deref() {
-            Ok([only]) => only.clone(),
-            _ => text.trim().to_owned(),
-        };
-        Self { text, names }
+        let text = text.trim();
+        let forms = alternatives(text).into_iter().map(|literal| Form { names: named(&literal), literal });
+        Self { text: text.to_owned(), forms: forms.collect() }
     }
 
-    /// The canonical name, or the text as written if it stands for several.
+    /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether a site's full name fits.
+    /// Whether a site's full name fits, literally or as another spelling.
     pub fn matches(&self, name: &str) -> bool {
-        self.names.iter().flatten().any(|glob| wild(glob.as_bytes(), name.as_bytes()))
+        self.matches_in(name, Vocabulary::Own) || self.matches_in(name, Vocabulary::Table)
     }
 
-    /// Checks that the text has one meaning.
+    /// Whether a site's full name fits in a run of a module or of a model. A model's names are spellings of themselves.
+    pub(in crate::hooks) fn matches_in(&self, name: &str, vocabulary: Vocabulary) -> bool {
+        let fits = |glob: &String| wild(glob.as_bytes(), name.as_bytes());
+        match vocabulary {
+            Vocabulary::Own => self.text == name || self.forms.iter().any(|form| fits(&form.literal)),
+            Vocabulary::Table => self.forms.iter().flat_map(|form| &form.names).flatten().any(fits),
+        }
+    }
+
+    /// Checks that the text has one meaning in a model.
     ///
     /// # Errors
     ///
     /// [`Error::AmbiguousSite`] naming the sites it could mean.
     pub fn check(&self) -> Result<()> {
-        self.names.as_ref().map(drop).map_err(|ambiguous| ambiguous.clone().into())
+        let mut meanings = self.forms.iter().map(|form| &form.names);
+        meanings.try_for_each(|names| names.as_ref().map(drop).map_err(|ambiguous| ambiguous.clone().into()))
     }
 
-    /// The names among `known` that fit, in the order of `known`.
+    /// The names among `known` that fit, in the order of `known`. Other spellings count only if no name fits literally.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownSite`] with the nearest name when none fits, [`Error::AmbiguousSite`] when the text could mean
     /// several sites.
     pub fn select<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
-        self.check()?;
+        self.select_in(known, Vocabulary::Table)
+    }
+
+    /// As [`SitePattern::select`], in a run of a module or of a model.
+    pub(in crate::hooks) fn select_in<'a>(
+        &self,
+        known: impl IntoIterator<Item = &'a str>,
+        vocabulary: Vocabulary,
+    ) -> Result<Vec<String>> {
         let known: Vec<&str> = known.into_iter().collect();
-        let found: Vec<String> = known.iter().filter(|name| self.matches(name)).map(ToString::to_string).collect();
+        let mut globs: Vec<&str> = vec![];
+        for form in &self.forms {
+            let literal = known.iter().any(|name| wild(form.literal.as_bytes(), name.as_bytes()));
+            match (&form.names, vocabulary) {
+                (Ok(names), Vocabulary::Table) if !literal => globs.extend(names.iter().map(String::as_str)),
+                (Err(ambiguous), Vocabulary::Table) if !literal => return Err(ambiguous.clone().into()),
+                _ => globs.push(&form.literal),
+            }
+        }
+        let fits =
+            |name: &&&str| **name == self.text || globs.iter().any(|glob| wild(glob.as_bytes(), name.as_bytes()));
+        let found: Vec<String> = known.iter().filter(fits).map(ToString::to_string).collect();
         if found.is_empty() {
             return Err(Error::unknown_site(&self.text, &known));
         }
@@ -98,7 +144,7 @@ impl From<&String> for SitePattern {
 impl From<Site> for SitePattern {
     fn from(site: Site) -> Self {
         let text = site.to_string();
-        Self { names: Ok(vec![text.clone()]), text }
+        Self { forms: vec![Form { names: Ok(vec![text.clone()]), literal: text.clone() }], text }
     }
 }
 
@@ -203,6 +249,23 @@ mod tests {
             error.to_string(),
             "no site fits `blocks.0.attn.patern`; did you mean `blocks.0.attn.pattern`? `sites()` lists them all"
         );
+    }
+
+    #[test]
+    fn a_name_is_taken_literally_first() {
+        let own = ["q1", "blocks.1.attn.q", "blocks.1.q"];
+        assert_eq!(SitePattern::new("q1").select(own).unwrap(), ["q1"]);
+        assert_eq!(SitePattern::new("blocks.1.q").select(own).unwrap(), ["blocks.1.q"]);
+        assert_eq!(SitePattern::new("{q1, blocks.1.hook_q}").select(own).unwrap(), ["q1", "blocks.1.attn.q"]);
+        let scale = ["blocks.0.scale", "blocks.0.ln1.scale"];
+        assert_eq!(
+            SitePattern::new("blocks.0.scale").select(scale).unwrap(),
+            ["blocks.0.scale"],
+            "it is not ambiguous"
+        );
+        let pattern = SitePattern::new("q1");
+        assert!(pattern.matches_in("q1", Vocabulary::Own) && !pattern.matches_in("blocks.1.attn.q", Vocabulary::Own));
+        assert!(pattern.matches_in("blocks.1.attn.q", Vocabulary::Table));
     }
 
     #[test]

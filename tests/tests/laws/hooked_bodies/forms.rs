@@ -1,8 +1,6 @@
 //! The forms of `forward` a user may write: every site has the path of its module, and the attribute changes nothing
 //! else.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
-
 use arrakis::models::device::read;
 use arrakis::models::hooks::{Edit, Plan};
 use arrakis::prelude::*;

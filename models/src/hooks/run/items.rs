@@ -1,0 +1,76 @@
+//! The items of a list that a hooked `for` loop counts. What has no index is refused by its type.
+
+use std::collections::{BTreeMap, HashMap, btree_map, hash_map};
+
+use super::slot::Slot;
+
+/// Nothing implements it.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the items of a map or an option have no index, which the path of a site needs",
+    label = "not a list",
+    note = "loop over the keys and call `self.map[key].forward(..)`, or write `if let Some(item) = &self.option`"
+)]
+pub trait List {}
+
+/// Anything that can be looped over, except what the macro below lists.
+#[doc(hidden)]
+pub trait ItemsAny {
+    type Items;
+    fn arrakis_items(self) -> Self::Items;
+}
+
+impl<I> ItemsAny for Slot<I> {
+    type Items = I;
+    fn arrakis_items(self) -> I {
+        self.0
+    }
+}
+
+macro_rules! without_index {
+    ($([$($generics:tt)*] $items:ty;)*) => {
+        $(#[doc(hidden)]
+        impl<$($generics)*> Slot<$items> {
+            pub fn arrakis_items(self) -> $items
+            where
+                Self: List,
+            {
+                self.0
+            }
+        })*
+    };
+}
+
+without_index! {
+    ['a, K, V, S] &'a HashMap<K, V, S>;
+    ['a, K, V, S] &'a mut HashMap<K, V, S>;
+    [K, V, S] HashMap<K, V, S>;
+    ['a, K, V] hash_map::Iter<'a, K, V>;
+    ['a, K, V] hash_map::IterMut<'a, K, V>;
+    [K, V] hash_map::IntoIter<K, V>;
+    ['a, K, V] &'a BTreeMap<K, V>;
+    ['a, K, V] &'a mut BTreeMap<K, V>;
+    [K, V] BTreeMap<K, V>;
+    ['a, K, V] btree_map::Iter<'a, K, V>;
+    ['a, K, V] btree_map::IterMut<'a, K, V>;
+    [K, V] btree_map::IntoIter<K, V>;
+    ['a, T] &'a Option<T>;
+    ['a, T] &'a mut Option<T>;
+    [T] Option<T>;
+    ['a, T] std::option::Iter<'a, T>;
+    ['a, T] std::option::IterMut<'a, T>;
+    [T] std::option::IntoIter<T>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_looped_over_as_it_is() {
+        let list = vec![3, 4];
+        assert_eq!(Slot(&list).arrakis_items().iter().copied().collect::<Vec<i32>>(), [3, 4]);
+        assert_eq!(Slot(list.iter().rev()).arrakis_items().copied().collect::<Vec<i32>>(), [4, 3]);
+        assert_eq!(Slot([1, 2]).arrakis_items(), [1, 2]);
+    }
+}

@@ -1,0 +1,28 @@
+use arrakis::prelude::*;
+
+struct Leaf;
+
+impl Leaf {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x
+    }
+}
+
+struct Net {
+    a: Leaf,
+    b: Leaf,
+}
+
+impl Net {
+    #[hooked]
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let m = if x.dims()[0] > 1 { &self.a } else { &self.b };
+        let n = match x.dims()[1] {
+            1 => &self.a,
+            _ => &self.b,
+        };
+        n.forward(m.forward(x))
+    }
+}
+
+fn main() {}

@@ -1,0 +1,29 @@
+use arrakis::prelude::*;
+
+struct Leaf;
+
+impl Leaf {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x
+    }
+}
+
+struct Net {
+    a: Leaf,
+    b: Leaf,
+}
+
+impl Net {
+    #[hooked]
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let m;
+        if x.dims()[0] > 1 {
+            m = &self.a;
+        } else {
+            m = &self.b;
+        }
+        m.forward(x)
+    }
+}
+
+fn main() {}
