@@ -50,7 +50,7 @@ pub(crate) fn aligned(tool: &'static str, model: &HookedTransformer, prompts: im
 /// Each position of the first row and its token's text, or the id if the model has no tokenizer.
 pub(crate) fn positions(model: &HookedTransformer, tokens: &Tokens) -> Vec<TokenAt> {
     let ids = tokens.ids()[0].iter().enumerate();
-    ids.map(|(position, id)| TokenAt { position, token: label(model, *id) }).collect()
+    ids.map(|(position, id)| TokenAt { position, id: *id, token: label(model, *id) }).collect()
 }
 
 /// A token's text, or its id if the model has no tokenizer or the tokenizer has no such id.

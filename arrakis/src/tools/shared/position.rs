@@ -64,6 +64,11 @@ impl Position {
         tokens.real().iter().map(slot).collect()
     }
 
+    /// The index as it was given, negative if it counts from the end.
+    pub(crate) fn offset(self) -> isize {
+        self.0
+    }
+
     /// The index among `length` tokens.
     pub(crate) fn index(self, length: usize) -> Result<usize> {
         common::index("position", self.0, length)

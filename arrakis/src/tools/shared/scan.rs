@@ -29,6 +29,17 @@ impl Scan<'_> {
         let case = |row: &P::Row, column: &P::Column| edit(row, column, P::at(row, column).label());
         let cases: Vec<SweepCase> =
             rows.iter().flat_map(|row| columns.iter().map(|column| case(row, column)).collect::<Vec<_>>()).collect();
+        self.cases(rows, columns, source, cases)
+    }
+
+    /// The same for cases that are already made, row by row.
+    pub(crate) fn cases<P: Place>(
+        &self,
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        source: Option<f64>,
+        cases: Vec<SweepCase>,
+    ) -> Result<Scores<P>> {
         let found = self.metric.sweep(self.model, self.tokens, cases)?;
         finite::check_all(self.tool, self.model, self.tokens, "the metric", &found.clean)?;
         Ok(Scores {

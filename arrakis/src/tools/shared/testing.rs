@@ -1,9 +1,12 @@
 //! Models for tests: checkpoints with other people's numbers, and one built by hand.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use arrakis_models::device::{self, Chosen};
+use arrakis_models::hooks::{Observer, observe};
 use arrakis_models::model::LoadOptions;
 use arrakis_models::transformer::{Init, Source, Transformer};
 use arrakis_models::{HookedAutoModel, HookedTransformer, Tokens, TransformerConfig};
@@ -99,6 +102,24 @@ fn load(name: &str) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
     let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
+}
+
+/// Runs a body and counts the blocks it evaluates, per token: blocks × rows × positions.
+pub(crate) fn block_tokens<R>(body: impl FnOnce() -> R) -> (R, usize) {
+    struct Count(usize);
+    impl Observer for Count {
+        fn entered(&mut self, _: &str) {}
+        fn left(&mut self, _: &str) {}
+        fn passed(&mut self, site: &str, dims: &[usize], _: usize) {
+            if site.ends_with(".resid_pre") {
+                self.0 += dims[0] * dims[1];
+            }
+        }
+    }
+    let count = Rc::new(RefCell::new(Count(0)));
+    let found = observe(Rc::clone(&count) as Rc<RefCell<dyn Observer>>, body);
+    let counted = count.borrow().0;
+    (found, counted)
 }
 
 /// Fails unless two numbers are within `tolerance` of each other.

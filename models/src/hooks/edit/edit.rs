@@ -87,9 +87,10 @@ impl Edit {
         }
     }
 
-    /// The same edit without measuring its effect, for edits that are measured elsewhere.
+    /// The same closure without measuring its effect, and so without a warning if it changes nothing: for edits that are
+    /// measured elsewhere, or that hold a tensor where it is. An intervention stays measured.
     #[must_use]
-    pub(crate) fn unmeasured(self) -> Self {
+    pub fn unmeasured(self) -> Self {
         match self {
             Self::Closure(closure) => Self::Closure(closure.unmeasured()),
             Self::Named(_) => self,

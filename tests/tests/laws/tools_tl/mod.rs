@@ -12,6 +12,7 @@ mod activations;
 mod families;
 mod heads;
 mod patching;
+mod paths;
 mod residual;
 mod weights;
 

@@ -3,7 +3,9 @@
 mod head;
 mod head_pair;
 mod head_position;
+mod merged_heads;
 mod neuron;
+mod path;
 mod pattern_weight;
 mod query_key;
 mod step_position;
@@ -12,7 +14,9 @@ mod stream_position;
 pub use head::Head;
 pub use head_pair::HeadPair;
 pub use head_position::HeadPosition;
+pub use merged_heads::MergedHeads;
 pub use neuron::Neuron;
+pub use path::Path;
 pub use pattern_weight::{HeadQuery, PatternWeight};
 pub use query_key::QueryKey;
 pub use step_position::StepPosition;
@@ -57,6 +61,9 @@ pub trait Place: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 pub struct TokenAt {
     /// The position, from 0, padding counted.
     pub position: usize,
+    /// The token's id; in a batch, that of the first row.
+    #[serde(default)]
+    pub id: u32,
     /// The token's text, or its id without a tokenizer; in a batch, that of the first row.
     pub token: String,
 }
@@ -67,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_place_says_where_it_is() {
-        let at = |position: usize, token: &str| TokenAt { position, token: token.into() };
+        let at = |position: usize, token: &str| TokenAt { position, id: 0, token: token.into() };
         let head = Head { layer: 9, head: 6 };
         let weight = HeadQuery { head, query: at(4, " to") };
         assert_eq!(head.label(), "L9H6");
@@ -77,6 +84,8 @@ mod tests {
         assert_eq!(QueryKey::at(&at(4, " to"), &at(3, " Mary")).label(), "4 to → 3 Mary");
         assert_eq!(PatternWeight::at(&weight, &at(3, " Mary")).label(), "L9H6 4 → 3");
         assert_eq!(HeadPair::at(&Head { layer: 0, head: 1 }, &head).label(), "L0H1 → L9H6");
+        assert_eq!(MergedHeads::at(&head, &Head { layer: 9, head: 9 }).label(), "L9H6 + L9H9");
+        assert_eq!(Path::at(&"L0H1".into(), &"L1H0.k".into()).label(), "L0H1 → L1H0.k");
         assert_eq!(StepPosition::at(&"1_mid".into(), &at(7, " Mary")).label(), "1_mid@7 Mary");
     }
 }

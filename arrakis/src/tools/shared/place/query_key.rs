@@ -11,6 +11,12 @@ pub struct QueryKey {
     pub query: usize,
     /// The key's position, from 0, padding counted.
     pub key: usize,
+    /// The query's token, as its id.
+    #[serde(default)]
+    pub query_id: u32,
+    /// The key's token, as its id.
+    #[serde(default)]
+    pub key_id: u32,
     /// The query's token.
     pub query_token: String,
     /// The key's token.
@@ -26,6 +32,8 @@ impl Place for QueryKey {
         Self {
             query: row.position,
             key: column.position,
+            query_id: row.id,
+            key_id: column.id,
             query_token: row.token.clone(),
             key_token: column.token.clone(),
         }
