@@ -69,6 +69,7 @@ registry::tools! {
     }
     /// What the weights say without a prompt.
     weights {
+        composer Composer with [Composition, RandomBaseline],
         write_read WriteRead,
     }
 }

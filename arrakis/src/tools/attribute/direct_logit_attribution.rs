@@ -166,7 +166,8 @@ impl DirectLogitAttribution {
         let one = |(row, terms): (usize, Vec<(u32, f32)>)| {
             let tokens = tokens.row(row)?;
             let slot = position.of(&tokens)?[0];
-            let whole = Stream::run(Self::NAME, &self.model, tokens, neurons.map(site::mlp_post))?;
+            let whole =
+                Stream::run(Self::NAME, &self.model, tokens, neurons.map(|layer| site::mlp_post(layer).to_string()))?;
             let found = read(Readout::new(&whole, terms, slot)?, whole)?;
             bar.inc(1);
             Ok(found)

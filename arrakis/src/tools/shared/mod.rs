@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 pub(super) mod common;
+pub(super) mod composition;
 pub(super) mod factored_matrix;
 pub(super) mod finite;
 pub(super) mod metric;

@@ -21,12 +21,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Runs the model once. `also` is one more site to keep.
+    /// Runs the model once. `also` names one more site, or several by a pattern.
     pub(crate) fn run(
         tool: &'static str,
         model: &HookedTransformer,
         tokens: Tokens,
-        also: Option<Site>,
+        also: Option<String>,
     ) -> Result<Self> {
         if !model.net().is_additive() {
             let problem = "this architecture norms the stream after each addition, so the stream is not a sum of what was written; use ablation or patching instead";
@@ -48,7 +48,7 @@ impl Stream {
             in_blocks.map(site::row).into_iter().chain(site::rows(Place::Before)).chain([site::ln_final_scale().row()]);
         let there = wanted.filter(|row| (row.present)(model.config()));
         let mut sites: Vec<String> = there.map(SiteInfo::pattern).collect();
-        sites.extend(also.map(|site| site.to_string()));
+        sites.extend(also);
         let (logits, cache) = model.run_with_cache(&tokens, sites)?;
         Ok(Self { model: model.clone(), tokens, logits, cache })
     }
@@ -70,15 +70,27 @@ impl Stream {
 
     /// What each head of a layer adds to the stream, without biases: `[batch, pos, head, d_model]`.
     pub(crate) fn head_results(&self, layer: usize) -> Result<Tensor<4>> {
-        let block = self.model.block(layer)?;
-        let results = block.attn.head_results(self.cache.get(site::z(layer))?);
-        match &block.ln1_post {
-            Some(norm) => {
-                let scale = post_scale(norm, self.cache.get(site::attn_out_unnormed(layer))?);
-                Ok(frozen(norm, results, scale.unsqueeze_dim(2)))
-            }
-            None => Ok(results),
-        }
+        let results = self.model.block(layer)?.attn.head_results(self.cache.get(site::z(layer))?);
+        self.as_attention(layer, results)
+    }
+
+    /// What the stream receives of vectors that attention writes, without biases: `[batch, pos, n, d_model]` to the same.
+    pub(crate) fn as_attention(&self, layer: usize, written: Tensor<4>) -> Result<Tensor<4>> {
+        let Some(norm) = &self.model.block(layer)?.ln1_post else { return Ok(written) };
+        let scale = post_scale(norm, self.cache.get(site::attn_out_unnormed(layer))?);
+        Ok(frozen(norm, written, scale.unsqueeze_dim(2)))
+    }
+
+    /// What attention reads of parts of the stream, without the norm's bias: `[batch, pos, n, d_model]` to the same.
+    pub(crate) fn read_by_attention(&self, layer: usize, parts: Tensor<4>) -> Result<Tensor<4>> {
+        let Some(norm) = &self.model.block(layer)?.ln1 else { return Ok(parts) };
+        Ok(frozen(norm, parts, self.cache.get::<3>(site::ln1_scale(layer))?.unsqueeze_dim(2)))
+    }
+
+    /// What the final norm passes on of parts of the stream, without its bias: `[batch, pos, n, d_model]` to the same.
+    pub(crate) fn read_by_unembedding(&self, parts: Tensor<4>) -> Result<Tensor<4>> {
+        let Some(norm) = &self.model.net().ln_final else { return Ok(parts) };
+        Ok(frozen(norm, parts, self.cache.get::<3>(site::ln_final_scale())?.unsqueeze_dim(2)))
     }
 
     /// What attention's output bias adds to the stream: `[batch, pos, d_model]`.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::tools::place::{Head, HeadPair, QueryKey};
+use crate::tools::shared::composition::{self, Composition};
 use crate::tools::shared::{common, finite};
 use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 
@@ -17,13 +18,13 @@ use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 ///
 /// - How strongly each head of a layer writes (`‖W_V W_O‖`) and selects what to read (`‖W_Q W_Kᵀ‖`), and how much of
 ///   that lies in a subspace of your own.
-/// - How much of what an earlier head writes a later head's query, key or value reads (composition).
+/// - How much of what the heads of one layer write a later layer's queries, keys and values read.
 ///
 /// # How to read it
 ///
 /// - Scores are Frobenius norms, comparable within a model.
-/// - Composition is `‖L R‖ / (‖L‖ ‖R‖)`, between 0 and 1. Even unrelated heads score about `1/√d_model`, so look for
-///   pairs that stand out.
+/// - A flow is a composition score, between 0 and 1; see [`Composer`](crate::tools::Composer), which has all layers and a
+///   random baseline.
 ///
 /// # When it misleads
 ///
@@ -63,17 +64,6 @@ pub struct InSubspace {
     /// `norm` divided by the norm of the whole circuit, between 0 and 1: `[1][head]`. It is 0 for a head that writes
     /// nothing.
     pub share: ScoreTable,
-}
-
-/// Which input of the later head reads what the earlier head writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Composition {
-    /// The query: `‖W_OV W_QK‖ / (‖W_OV‖ ‖W_QK‖)`.
-    Q,
-    /// The key: `‖W_OV W_QKᵀ‖ / (‖W_OV‖ ‖W_QK‖)`.
-    K,
-    /// The value: `‖W_OV W_OV'‖ / (‖W_OV‖ ‖W_OV'‖)`.
-    V,
 }
 
 /// How heads of one layer compose with those of a later one.
@@ -154,7 +144,7 @@ impl WriteRead {
             );
             return Err(Error::Tool { tool: Self::NAME, problem });
         }
-        let between = |kind: Composition| self.between(kind, write_layer, read_layer);
+        let between = |kind| composition::between(Self::NAME, &self.model, kind, [write_layer, read_layer]);
         let (q, k, v) = (between(Composition::Q)?, between(Composition::K)?, between(Composition::V)?);
         let sum = |writer: usize| {
             let readers = 0..self.model.config().n_heads;
@@ -170,26 +160,6 @@ impl WriteRead {
             k: table("K-composition", k)?,
             v: table("V-composition", v)?,
         })
-    }
-
-    /// The composition of every pair of heads of all layers, `[writer][reader]`. It is zero unless the writer's layer
-    /// is before the reader's.
-    ///
-    /// # Errors
-    ///
-    /// Weights that are not finite, a device that fails.
-    pub fn composition(&self, kind: Composition) -> Result<ScoreTable<HeadPair>> {
-        let (n_layers, n_heads) = (self.model.config().n_layers, self.model.config().n_heads);
-        let heads: Vec<Head> = (0..n_layers).flat_map(|layer| self.heads(layer)).collect();
-        let mut values = vec![vec![0.0; heads.len()]; heads.len()];
-        for writer in 0..n_layers {
-            for reader in writer + 1..n_layers {
-                for (head, row) in self.between(kind, writer, reader)?.into_iter().enumerate() {
-                    values[writer * n_heads + head][reader * n_heads..][..n_heads].copy_from_slice(&row);
-                }
-            }
-        }
-        ScoreTable::new(Self::NAME, format!("{kind:?}-composition"), heads.clone(), heads, values)
     }
 
     /// Attention rollout, averaged over prompts of one length: `[query][key]`.
@@ -222,8 +192,7 @@ impl WriteRead {
     ///
     /// A layer out of range.
     pub fn ov(&self, layer: impl Into<Layer>) -> Result<FactoredMatrix> {
-        let layer = self.layer(layer)?;
-        FactoredMatrix::new(self.model.w_v(layer)?, self.model.w_o(layer)?)
+        composition::ov(&self.model, self.layer(layer)?)
     }
 
     /// `W_Q W_Kᵀ` of each head, in factors: `[head, d_model, d_model]`.
@@ -232,8 +201,7 @@ impl WriteRead {
     ///
     /// A layer out of range.
     pub fn qk(&self, layer: impl Into<Layer>) -> Result<FactoredMatrix> {
-        let layer = self.layer(layer)?;
-        FactoredMatrix::new(self.model.w_q(layer)?, self.model.w_k(layer)?.swap_dims(1, 2))
+        composition::qk(&self.model, self.layer(layer)?)
     }
 
     fn layer(&self, layer: impl Into<Layer>) -> Result<usize> {
@@ -242,26 +210,6 @@ impl WriteRead {
 
     fn heads(&self, layer: usize) -> Vec<Head> {
         (0..self.model.config().n_heads).map(|head| Head { layer, head }).collect()
-    }
-
-    fn between(&self, kind: Composition, first: usize, second: usize) -> Result<Vec<Vec<f64>>> {
-        let left = self.ov(first)?;
-        let right = match kind {
-            Composition::Q => self.qk(second)?,
-            Composition::K => self.qk(second)?.transposed(),
-            Composition::V => self.ov(second)?,
-        };
-        let (lefts, rights) = (left.norms()?, right.norms()?);
-        let mut scores = left.product_norms(&right)?;
-        let seen = [lefts.clone(), rights.clone(), scores.concat()].concat();
-        finite::check_weights(Self::NAME, "a composition", &seen)?;
-        for (row, left) in scores.iter_mut().zip(&lefts) {
-            for (score, right) in row.iter_mut().zip(&rights) {
-                // A head that writes or reads nothing has no composition.
-                *score = if left * right > 0.0 { *score / (left * right) } else { 0.0 };
-            }
-        }
-        Ok(scores)
     }
 
     /// Norms of circuits whose output is projected onto a span.
@@ -304,7 +252,6 @@ mod tests {
                 Reading::table("write_heads_into", self.write_heads_into(0, eye).map(|found| found.share)),
                 Reading::table("flow q", flow.as_ref().map(|flow| flow.q.clone())),
                 Reading::table("flow share", flow.map(|flow| flow.share)),
-                Reading::table("composition", self.composition(Composition::K)),
                 Reading::table("rollout", self.rollout(&cases.prompt)),
             ]
         }
@@ -325,8 +272,6 @@ mod tests {
         close(pair.value, 1.0 / 12.0f64.sqrt(), 1e-4);
         assert_eq!(flow.q.values[1][0], 0.0);
         assert_eq!(flow.share.values[0], [0.0, 0.0], "no head reads a head that writes nothing");
-        let all = tool.composition(Composition::K).unwrap();
-        assert_eq!(all.get(&pair), Some(pair.value));
     }
 
     #[test]

@@ -4,18 +4,18 @@ use arrakis::tools::Tool;
 use arrakis::tools::intervene::ablation::{Ablation, AblationKind};
 use arrakis::tools::observe::attention_patterns::AttentionPatterns;
 use arrakis::tools::observe::head_detector::{ErrorMeasure, Exclude, HeadDetector, HeadKind, detection_pattern};
-use arrakis::tools::weights::write_read::{Composition, WriteRead};
+use arrakis::tools::weights::composer::{Composer, Composition};
 
 use super::case::{Case, singles};
 
 #[test]
 fn composition_scores_agree() {
     Case::each(|case| {
-        let tool = WriteRead::new(&case.model).unwrap();
+        let tool = Composer::new(&case.model).unwrap();
         for (name, kind) in
             [("composition.Q", Composition::Q), ("composition.K", Composition::K), ("composition.V", Composition::V)]
         {
-            case.equal_table(name, &tool.composition(kind).unwrap());
+            case.equal_table(name, &tool.scores(kind).unwrap());
         }
     });
 }
