@@ -61,6 +61,7 @@ registry::tools! {
     intervene {
         ablation Ablation with [AblationKind],
         activation_patching ActivationPatching with [HeadSite, StreamSite],
+        merge_heads MergeHeads,
         path_patching PathPatching with [HeadInput, Receiver, Sender, Through],
     }
     /// The residual stream, read as tokens.

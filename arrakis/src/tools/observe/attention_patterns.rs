@@ -1,5 +1,9 @@
 //! Where heads look.
 
+mod statistics;
+
+pub use self::statistics::AttentionStatistics;
+
 use arrakis_models::{HookedTransformer, IntoTokens, site};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -14,12 +18,14 @@ use crate::tools::{Layer, Position, Score, ScoreTable, Tool};
 ///
 /// # What it tells you
 ///
-/// For each head and each query position, how attention is divided among the positions that the query can see.
+/// For each head and each query position, how attention is divided among the positions that the query can see. For all
+/// heads at once, how they spread it ([`AttentionPatterns::statistics`]).
 ///
 /// # How to read it
 ///
 /// - A row of a pattern is a query and sums to 1.
 /// - Row `q`, column `k` is the weight of key `k` in what the head writes at `q`.
+/// - [`Ablation`](crate::tools::Ablation) and [`MergeHeads`](crate::tools::MergeHeads) tell whether a head matters.
 /// - In a causal model a query sees itself and earlier positions. In an encoder it sees every position.
 ///
 /// # When it misleads
@@ -96,6 +102,16 @@ impl AttentionPatterns {
             bidirectional: self.model.config().bidirectional,
         })
     }
+
+    /// How every head spreads its attention, in tables `[layer][head]`, with the numbers of each prompt. Prompts may have
+    /// different lengths. One forward.
+    ///
+    /// # Errors
+    ///
+    /// A prompt of one token or one that does not fit the model, attention weights that are not finite.
+    pub fn statistics(&self, prompts: impl IntoTokens) -> Result<AttentionStatistics> {
+        statistics::of(Self::NAME, &self.model, &prompts.into_tokens(&self.model)?)
+    }
 }
 
 impl HeadPatterns {
@@ -111,8 +127,9 @@ impl HeadPatterns {
         ScoreTable::new(AttentionPatterns::NAME, units, self.tokens.clone(), self.tokens.clone(), pattern)
     }
 
-    /// The `k` keys that a query attends to most, largest weight first; ties by position: `[rank]`. Only keys that the
-    /// query can see are listed, so there may be fewer.
+    /// The `k` keys that a query attends to most, largest weight first; ties by position: `[rank]`. Each has its position
+    /// (`key`), its token (`key_id`, `key_token`) and its weight (`value`). Only keys that the query can see are listed, so
+    /// there may be fewer.
     ///
     /// # Errors
     ///
@@ -147,7 +164,10 @@ mod tests {
     impl Readings for AttentionPatterns {
         fn readings(&self, cases: &Cases) -> Vec<Reading> {
             let heads = self.patterns(&cases.prompt, 0);
+            let spread = self.statistics(&cases.prompt).map_err(|error| error.to_string());
             vec![
+                Reading::table("entropy", spread.as_ref().map(|found| found.entropy.clone())),
+                Reading::table("distance", spread.map(|found| found.distance)),
                 Reading::panel("panel", heads.as_ref().map(HeadPatterns::panel)),
                 Reading::table(
                     "head",
@@ -170,12 +190,40 @@ mod tests {
         let prompt = [9, 3, 5, 7, 3];
         let first = tool.patterns(prompt, 0).unwrap();
         let previous = first.top(1, 4, 1).unwrap().remove(0);
-        assert_eq!((previous.key, previous.key_token.as_str()), (3, "7"));
+        assert_eq!((previous.key, previous.key_id, previous.key_token.as_str()), (3, 7, "7"));
         close(previous.value, 1.0, 1e-3);
         assert_eq!(tool.patterns(prompt, -1).unwrap().top(0, -1, 1).unwrap()[0].key, 2);
         let silent = first.top(0, 2, 9).unwrap();
         assert_eq!(silent.iter().map(|seen| seen.key).collect::<Vec<_>>(), [0, 1, 2]);
         close(silent[2].value, 1.0 / 3.0, 1e-6);
+    }
+
+    #[test]
+    fn the_planted_heads_have_the_statistics_of_what_they_do() {
+        let tool = AttentionPatterns::new(&induction_model()).unwrap();
+        let found = tool.statistics([9, 3, 5, 7, 3]).unwrap();
+        close(found.previous.values[0][1], 1.0, 1e-3);
+        close(found.distance.values[0][1], 1.0, 1e-3);
+        close(found.entropy.values[0][1], 0.0, 1e-2);
+        // A head without weights looks at all of the 2, 3, 4 and 5 keys alike.
+        close(found.entropy.values[0][0], (2..=5).map(|keys| f64::from(keys).ln()).sum::<f64>() / 4.0, 1e-5);
+        close(found.first.values[0][0], (2..=5).map(|keys| 1.0 / f64::from(keys)).sum::<f64>() / 4.0, 1e-5);
+        close(found.own.values[0][0], found.first.values[0][0], 1e-6);
+    }
+
+    #[test]
+    fn the_statistics_of_a_padded_batch_are_those_of_its_prompts() {
+        let tool = AttentionPatterns::new(&fixture("llama")).unwrap();
+        let rows = [vec![34, 17, 29, 49], vec![5, 6]];
+        for side in [arrakis_models::Side::Left, arrakis_models::Side::Right] {
+            let both = tool.statistics(arrakis_models::Tokens::padded(&rows, side, 0).unwrap()).unwrap();
+            for (prompt, row) in rows.iter().enumerate() {
+                let alone = tool.statistics(row.as_slice()).unwrap();
+                for (both, alone) in [(&both.entropy, &alone.entropy), (&both.distance, &alone.distance)] {
+                    alone.cells().for_each(|cell| close(both.prompts(&cell).unwrap()[prompt], cell.value, 1e-5));
+                }
+            }
+        }
     }
 
     #[test]
@@ -220,6 +268,10 @@ mod tests {
         let message = |head, query| found.top(head, query, 1).unwrap_err().to_string();
         assert_eq!(message(4, 0), "head 4 is out of range: there are 4, numbered from 0");
         assert_eq!(message(0, 2), "position 2 is out of range: there are 2, numbered from 0");
+        assert_eq!(
+            tool.statistics([1]).unwrap_err().to_string(),
+            "attention_patterns: a prompt of one token has no query after the first; give at least two tokens"
+        );
         let padded = arrakis_models::Tokens::padded(&[vec![1, 2], vec![3]], arrakis_models::Side::Left, 0).unwrap();
         assert_eq!(
             tool.patterns(padded, 0).unwrap_err().to_string(),
