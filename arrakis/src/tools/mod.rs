@@ -71,6 +71,7 @@ registry::tools! {
     /// What the weights say without a prompt.
     weights {
         composer Composer with [Composition, RandomBaseline],
+        kg_extractor KgExtractor with [Circuit, CircuitSide],
         write_read WriteRead,
     }
 }

@@ -16,3 +16,4 @@ pub(super) mod scores;
 pub(super) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(super) mod vocabulary;
