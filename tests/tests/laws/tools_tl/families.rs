@@ -6,7 +6,12 @@ use arrakis::tools::attribute::attribution_patching::AttributionPatching;
 use arrakis::tools::attribute::direct_logit_attribution::DirectLogitAttribution;
 use arrakis::tools::attribute::residual_decomposition::{Depths, Parts, Remainder, ResidualDecomposition};
 use arrakis::tools::intervene::ablation::{Ablation, AblationKind};
+use arrakis::tools::intervene::merge_heads::MergeHeads;
+use arrakis::tools::intervene::path_patching::{HeadInput, PathPatching, Receiver, Sender, Through};
 use arrakis::tools::lenses::logit_lens::LogitLens;
+use arrakis::tools::observe::attention_patterns::AttentionPatterns;
+use arrakis::tools::weights::composer::{Composer, Composition};
+use arrakis::tools::weights::kg_extractor::{Circuit, CircuitSide, KgExtractor};
 use arrakis::tools::weights::write_read::WriteRead;
 use arrakis::tools::{Metric, Tool};
 
@@ -77,6 +82,60 @@ fn the_last_lens_equals_the_models_logits_to_the_bit_in_every_family() {
         let (_, last) = LogitLens::new(model).unwrap().logits(PROMPT).unwrap().pop().unwrap();
         let bits = |logits: Tensor<3>| device::read(logits).unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
         assert!(bits(last) == bits(model.forward(PROMPT).unwrap()), "{name}");
+    });
+}
+
+#[test]
+fn everything_sent_straight_to_the_logits_is_the_source_run_in_every_family() {
+    each_family(|name, model| {
+        let (config, paths) = (model.config(), PathPatching::new(model).unwrap());
+        let heads =
+            (0..config.n_layers).flat_map(|layer| (0..config.n_heads).map(move |head| Sender::head(layer, head)));
+        let all = heads.chain((0..config.n_layers).map(Sender::mlp)).chain([Sender::resid(0)]);
+        let pair = paths.from([34, 17, config.d_vocab as u32 - 1, 49, 82]).into(PROMPT).unwrap();
+        let found = pair.together(all, [Receiver::logits()], Through::Stream, &Metric::log_prob(63)).unwrap();
+        let (value, source) = (found.values.values[0][0], found.source.unwrap());
+        assert!((value - source).abs() <= 1e-4 * source.abs().max(1.0), "{name}: {value} for {source}");
+        assert!((found.baseline - source).abs() > 1e-4, "{name}: the prompts do not differ");
+    });
+}
+
+#[test]
+fn paths_composed_heads_and_relations_run_in_every_family() {
+    each_family(|name, model| {
+        let metric = Metric::logit_diff(63, 25);
+        let paths = PathPatching::new(model).unwrap();
+        let pair = paths.from([34, 17, 30, 49, 82]).into(PROMPT).unwrap();
+        let composer = Composer::new(model).unwrap();
+        let composed = composer.composed_logits(PROMPT, &metric);
+        assert_eq!(composed.is_ok(), model.net().is_additive(), "{name}: {composed:?}");
+        let mut tables = vec![composer.scores(Composition::K).unwrap().values.concat()];
+        tables.extend(composed.ok().map(|found| found.values.concat()));
+        let reads = |input| Receiver::head(-1, 0, input);
+        let receivers = [reads(HeadInput::Query), reads(HeadInput::Value), Receiver::mlp(-1)];
+        tables.push(pair.heads(receivers, Through::Mlps, &metric).unwrap().change().values.concat());
+        tables.push(pair.head_pairs(HeadInput::Key, Through::Stream, &metric).unwrap().change().values.concat());
+        tables.push(pair.head_pairs(HeadInput::All, Through::Stream, &metric).unwrap().change().values.concat());
+        let extractor = KgExtractor::new(model).unwrap();
+        for circuit in [Circuit::Qk, Circuit::Ov] {
+            let subspaces = extractor.subspaces(-1, circuit, 3).unwrap();
+            let batch = vec![PROMPT.to_vec(), vec![82, 49, 29, 17, 34]];
+            let projected = extractor.project_tokens(batch.clone(), &subspaces, CircuitSide::Left).unwrap();
+            assert_eq!(projected.dims(), [2, 5, model.config().n_heads, 3], "{name}");
+            let found = extractor.relations(batch, &subspaces, f64::MIN, 50, 0);
+            let readable = circuit == Circuit::Qk || model.net().transform.is_none();
+            assert_eq!(found.is_ok(), readable, "{name}: {found:?}");
+            tables.extend(found.ok().map(|found| found.iter().map(|relation| relation.z).collect()));
+        }
+        let merged = MergeHeads::new(model).unwrap().pairs(PROMPT, 0, 0.5, &metric).unwrap();
+        tables.push(merged.change().values.concat());
+        tables.push(AttentionPatterns::new(model).unwrap().statistics(PROMPT).unwrap().entropy.values.concat());
+        for values in tables {
+            assert!(
+                values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value != 0.0),
+                "{name}: {values:?}"
+            );
+        }
     });
 }
 
