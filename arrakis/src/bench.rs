@@ -9,9 +9,10 @@ use arrakis_models::ground::warnings::warn;
 use arrakis_models::{HookedAutoModel, HookedTransformer};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use tempfile::TempDir;
 
-use crate::context::{self, Handle};
+use crate::context::{self, Calls, Handle};
 use crate::error::{Error, Result};
 use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
 use crate::plot::{Pictures, Plotter};
@@ -22,7 +23,8 @@ const SAVE_DIR: &str = "experiments";
 
 /// A model and the folder in which its experiments are recorded. Every experiment takes a `&Bench`.
 ///
-/// Threads can share it; the runs of all threads are recorded.
+/// Threads can share it; the runs of all threads are recorded. A thread that an experiment starts belongs to it inside
+/// [`Bench::handle`].
 pub struct Bench {
     model: HookedTransformer,
     store: Store,
@@ -33,6 +35,7 @@ pub struct Bench {
     plotter: Arc<dyn Plotter>,
     facts: OnceLock<ModelFacts>,
     last: Mutex<Option<Run>>,
+    calls: Calls,
     /// A temporary save folder that is removed with the bench.
     _own_folder: Option<TempDir>,
 }
@@ -49,6 +52,7 @@ impl Bench {
             plotter: Arc::new(Pictures),
             facts: OnceLock::new(),
             last: Mutex::default(),
+            calls: Calls::default(),
             _own_folder: None,
         }
     }
@@ -91,6 +95,7 @@ impl Bench {
 
     /// The model.
     pub fn model(&self) -> &HookedTransformer {
+        self.calls.used();
         &self.model
     }
 
@@ -106,6 +111,7 @@ impl Bench {
 
     /// The seed of the experiment that runs on this thread, or else the bench's.
     pub fn current_seed(&self) -> u64 {
+        self.calls.used();
         self.seed_for(context::seed_here())
     }
 
@@ -120,7 +126,7 @@ impl Bench {
     ///
     /// An error if the model lacks something the tool needs.
     pub fn tool<T: Tool>(&self) -> Result<T> {
-        T::new(&self.model)
+        T::new(self.model())
     }
 
     /// The versions of an experiment, oldest first: one for each combination of inputs it ran with.
@@ -178,6 +184,11 @@ impl Bench {
         Ok(self.facts.get_or_init(|| facts).clone())
     }
 
+    /// Its calls that are running.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -205,13 +216,21 @@ impl Bench {
     }
 }
 
+/// What it is as an input: its model by its contents, and the seed that was set. The folder is no input.
+#[allow(clippy::missing_fields_in_debug, reason = "the others are no input")]
 impl fmt::Debug for Bench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bench")
-            .field("model", &self.model.name())
-            .field("store", &self.store)
-            .field("seed", &self.seed)
-            .finish_non_exhaustive()
+        f.debug_struct("Bench").field("model", &self.model).field("seed", &self.seed).finish()
+    }
+}
+
+/// As its `Debug`.
+impl Serialize for Bench {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Bench", 2)?;
+        fields.serialize_field("model", &self.model)?;
+        fields.serialize_field("seed", &self.seed)?;
+        fields.end()
     }
 }
 
@@ -223,13 +242,12 @@ fn absolute(folder: &Path) -> PathBuf {
 
 fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
     let config = json::to_value(model.config()).expect("BUG: a config is plain data");
-    let dtype = model.parameters().first().map(|(_, tensor)| format!("{:?}", tensor.dtype()).to_lowercase());
     Ok(ModelFacts {
         name: model.name().to_owned(),
         fingerprint: model.fingerprint()?,
         config: json::digest(&json::canonical(&config)),
         device: model.device_name().to_owned(),
-        dtype: dtype.unwrap_or_default(),
+        dtype: model.dtype(),
     })
 }
 

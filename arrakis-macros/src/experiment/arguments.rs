@@ -16,10 +16,12 @@ pub(crate) struct Arguments {
     pub(crate) tools: Vec<(Pat, Type)>,
     /// The `#[figure]` argument.
     pub(crate) figure: Option<(Pat, Type)>,
-    /// Names of the inputs a record keeps.
+    /// Names of the inputs a record keeps, besides `self`.
     pub(crate) shown: Vec<Ident>,
     /// How many arguments a caller passes besides the bench.
     pub(crate) passed: usize,
+    /// How many of them come before the bench.
+    pub(crate) before_bench: usize,
     /// Whether there is a `self`.
     pub(crate) method: bool,
 }
@@ -66,6 +68,7 @@ impl Arguments {
             figure: sorted.figure,
             shown: sorted.shown,
             passed: sorted.passed,
+            before_bench: sorted.before_bench,
             method: sorted.method,
         })
     }
@@ -85,6 +88,7 @@ struct Sorted {
     figure: Option<(Pat, Type)>,
     shown: Vec<Ident>,
     passed: usize,
+    before_bench: usize,
     method: bool,
 }
 
@@ -139,9 +143,9 @@ impl Sorted {
         Ok(())
     }
 
-    /// An argument that the caller passes: the bench, or an input.
+    /// An argument that the caller passes: the bench, or an input. Every bench but the first is an input.
     fn plain(&mut self, typed: &PatType) -> syn::Result<()> {
-        if !is_bench(&typed.ty) {
+        if self.bench.is_some() || !is_bench(&typed.ty) {
             self.passed += 1;
             self.shown.extend(names(&typed.pat));
             return Ok(());
@@ -152,7 +156,8 @@ impl Sorted {
         let Pat::Ident(pat) = &*typed.pat else {
             return Err(syn::Error::new_spanned(&typed.pat, "give the bench a name: `bench: &Bench`"));
         };
-        self.bench.get_or_insert_with(|| pat.ident.clone());
+        self.bench = Some(pat.ident.clone());
+        self.before_bench = self.passed;
         Ok(())
     }
 }
@@ -212,6 +217,17 @@ mod tests {
             (vec!["a", "c"].into_iter().map(|n| quote::format_ident!("{n}")).collect(), 2)
         );
         assert_eq!(signature, "& self , bench : & arrakis :: Bench , (a , _b) : (u8 , u8) , mut c : u8");
+    }
+
+    #[test]
+    fn every_bench_but_the_first_is_an_input() {
+        let (arguments, _) = of("fn f(x: u8, bench: &Bench, other: &Bench, _hidden: &Bench, owned: Bench) {}").unwrap();
+        assert!(matches!(&arguments.bench, BenchFrom::Argument(name) if name == "bench"));
+        let shown: Vec<String> = arguments.shown.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (shown, arguments.passed, arguments.before_bench),
+            (vec!["x".into(), "other".into(), "owned".into()], 4, 1)
+        );
     }
 
     #[test]

@@ -147,7 +147,10 @@ pub(crate) fn test(
     let name = &function.sig.ident;
     let test = format_ident!("{name}__holds");
     let args = options.list("args").map_or(&[][..], |(_, values)| values);
-    let lent = matches!(arguments.bench, BenchFrom::Argument(_)).then(|| quote!(__arrakis_bench,));
+    let mut passed: Vec<TokenStream> = args.iter().map(|arg| quote!(#arg)).collect();
+    if matches!(arguments.bench, BenchFrom::Argument(_)) {
+        passed.insert(arguments.before_bench.min(passed.len()), quote!(__arrakis_bench));
+    }
     let (text, on_test) = (name.to_string(), &attributes.on_test);
     quote! {
         #[cfg(test)]
@@ -156,7 +159,7 @@ pub(crate) fn test(
         #[allow(non_snake_case, deprecated)]
         fn #test() {
             ::arrakis::__private::assert_holds(#text, #bench, |__arrakis_bench| {
-                let __arrakis_value = #name(#lent #(#args),*);
+                let __arrakis_value = #name(#(#passed),*);
                 ::arrakis::__see!(&__arrakis_value)
             });
         }

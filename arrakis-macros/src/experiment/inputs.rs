@@ -5,11 +5,13 @@ use quote::quote;
 
 use super::arguments::Arguments;
 
-/// The arguments by name, written before the body runs, because the body may move them.
+/// `self` and the arguments by name, written before the body runs, because the body may move them.
 pub(super) fn inputs(arguments: &Arguments) -> TokenStream {
+    let this = arguments.method.then(|| quote!(("self", ::arrakis::__show!(&self))));
     let each = arguments.shown.iter().map(|name| {
         let text = name.to_string();
         quote!((#text, ::arrakis::__show!(&#name)))
     });
-    quote!(::std::vec![#(#each),*])
+    let inputs = this.into_iter().chain(each);
+    quote!(::std::vec![#(#inputs),*])
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::json::Blobs;
 use super::place::Place;
 use super::{Environment, Function, Git, Version, clock, json as lossless};
 use crate::error::{Error, Result};
@@ -106,8 +107,8 @@ pub struct Record {
     pub duration_secs: f64,
     /// The outcome.
     pub outcome: Outcome,
-    /// Warnings to read before trusting it: arguments of which only the type enters the version, and failures after the
-    /// body (a figure, the judging of the claim).
+    /// Warnings to read before trusting it: arguments that do not enter the version by their whole value, work on other
+    /// threads that is not part of it, and failures after the body (a figure, the judging of the claim).
     pub problems: Vec<String>,
     /// The files of its figures. Those inside the save folder have paths relative to it.
     pub figures: Vec<String>,
@@ -120,6 +121,9 @@ pub struct Record {
     /// The JSON it was read from, if this code would write it differently.
     #[serde(skip)]
     pub(crate) written: Option<Box<Value>>,
+    /// The large arrays of its arguments and its outcome.
+    #[serde(skip)]
+    pub(crate) blobs: Blobs,
 }
 
 impl Record {
@@ -172,16 +176,19 @@ impl Record {
         Version::of_inputs(&inputs)
     }
 
-    /// The result, as the type that the function returned (inside its `Result`).
+    /// The result, as the type that the function returned (inside its `Result`). A path that is not text is an `OsString`.
     ///
     /// # Errors
     ///
-    /// [`Error::RecordValue`] if the run failed, or the result is of another type.
+    /// [`Error::RecordValue`] if the run failed, the result is of another type, or the file of a large array is missing or
+    /// was changed.
     pub fn result<T: DeserializeOwned>(&self) -> Result<T> {
         let refuse =
             |problem: String| Error::RecordValue { what: "result".into(), wanted: std::any::type_name::<T>(), problem };
         match &self.outcome {
-            Outcome::Ok(value) => lossless::from_value(value).map_err(|error| refuse(error.to_string())),
+            Outcome::Ok(value) => {
+                lossless::from_value_and_blobs(value, &self.blobs).map_err(|error| refuse(error.to_string()))
+            }
             Outcome::Error(message) => Err(refuse(format!("the run returned an error: {message}"))),
             Outcome::Panic(message) => Err(refuse(format!("the run panicked: {message}"))),
         }
@@ -191,7 +198,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Error::RecordValue`] if no argument has that name, or it is of another type.
+    /// [`Error::RecordValue`] if no argument has that name, it is of another type, or the file of a large array is missing
+    /// or was changed.
     pub fn argument<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let refuse = |problem: String| Error::RecordValue {
             what: format!("argument `{name}`"),
@@ -200,7 +208,7 @@ impl Record {
         };
         let names = || self.arguments.keys().cloned().collect::<Vec<_>>().join(", ");
         let value = self.arguments.get(name).ok_or_else(|| refuse(format!("the arguments are: {}", names())))?;
-        lossless::from_value(value).map_err(|error| refuse(error.to_string()))
+        lossless::from_value_and_blobs(value, &self.blobs).map_err(|error| refuse(error.to_string()))
     }
 }
 

@@ -32,6 +32,12 @@ pub enum Problem {
     /// The digest differs.
     #[error("it was changed after it was written; restore the file, or move it away")]
     Changed,
+    /// The file of a large array is missing, or its digest differs.
+    #[error("{problem}")]
+    Array {
+        /// Names the file.
+        problem: String,
+    },
     /// Any other problem: not JSON, not a record, not readable.
     #[error("it is not a record ({problem}); restore the file, or move it away")]
     NotARecord {
@@ -68,6 +74,18 @@ impl Record {
     /// Whether the record is unchanged since it was written.
     pub fn is_intact(&self) -> bool {
         self.digest == digest_of(&self.to_json())
+    }
+
+    /// Checks the record and the files of its large arrays against their digests.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Changed`], [`Problem::Array`].
+    pub fn verify(&self) -> Result<(), Problem> {
+        if !self.is_intact() {
+            return Err(Problem::Changed);
+        }
+        self.blobs.check(&self.to_json()).map_err(|problem| Problem::Array { problem })
     }
 
     /// The record as strict JSON: the JSON it was read from, with later changes.

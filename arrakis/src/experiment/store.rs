@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrakis_models::files;
 use arrakis_models::ground::nearest::nearest_alike;
 
+use super::json::Blobs;
 use super::place::answers_to;
 use super::{Problem, Record, Version, program};
 use crate::error::{Error, Result};
@@ -60,7 +61,7 @@ impl Store {
     pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
-        write_new(&folder, &record.id, &text).map_err(|source| match rescue(record, &text) {
+        write_new(&folder, record, &text).map_err(|source| match rescue(record, &text) {
             Ok(kept) => Error::RecordRescued { folder, kept, source },
             Err(_) => Error::Write { path: folder, source },
         })
@@ -140,9 +141,11 @@ impl Runs {
     }
 }
 
-fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
+/// Writes the large arrays of a record, then the record.
+fn write_new(folder: &Path, record: &Record, text: &str) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{id}.json"));
+    record.blobs.save(folder)?;
+    let path = folder.join(format!("{}.json", record.id));
     files::write_new(&path, text.as_bytes())?;
     Ok(path)
 }
@@ -151,9 +154,9 @@ fn write_new(folder: &Path, id: &str, text: &str) -> std::io::Result<PathBuf> {
 fn rescue(record: &Record, text: &str) -> std::io::Result<PathBuf> {
     let name = file_name(&record.name);
     let usual = std::env::temp_dir().join("arrakis-rescued").join(&name);
-    write_new(&usual, &record.id, text).or_else(|_| {
+    write_new(&usual, record, text).or_else(|_| {
         let own = tempfile::Builder::new().prefix("arrakis-rescued-").tempdir()?.keep();
-        write_new(&own.join(name), &record.id, text)
+        write_new(&own.join(name), record, text)
     })
 }
 
@@ -181,7 +184,9 @@ fn read_folder(folder: &Path) -> Result<Runs> {
 
 fn read(path: &Path) -> Result<Record, Problem> {
     let text = fs::read_to_string(path).map_err(|error| Problem::not_a_record(&error))?;
-    Record::from_json(&serde_json::from_str(&text).map_err(|error| Problem::not_a_record(&error))?)
+    let json = serde_json::from_str(&text).map_err(|error| Problem::not_a_record(&error))?;
+    let blobs = Blobs::beside(path.parent().unwrap_or(path));
+    Ok(Record { blobs, ..Record::from_json(&json)? })
 }
 
 /// The paths in a folder, sorted; empty if the folder does not exist.

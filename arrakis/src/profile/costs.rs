@@ -58,6 +58,9 @@ pub struct Share {
 pub struct Profile {
     /// Seconds from the call to its return, with the device's queue finished.
     pub wall_secs: f64,
+    /// The seconds that scopes took on other threads. Their self times are in [`Profile::scopes`] as well; the wall time
+    /// passed once for all threads.
+    pub other_threads_secs: f64,
     /// Every scope, by path.
     pub scopes: Vec<ScopeCost>,
     /// The share of every outermost scope, in the order they were first entered.
@@ -84,10 +87,12 @@ pub struct Span {
     pub start: Duration,
     /// How long it took.
     pub duration: Duration,
+    /// The thread: 1 is that of the call.
+    pub thread: u32,
 }
 
 impl Profile {
-    /// The seconds in hooked modules: the self times of all scopes.
+    /// The seconds in hooked modules: the self times of all scopes, on all threads.
     pub fn scopes_secs(&self) -> f64 {
         self.scopes.iter().map(|scope| scope.self_secs).sum()
     }
@@ -95,7 +100,7 @@ impl Profile {
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outside = self.wall_secs - self.scopes_secs();
+        let outside = self.wall_secs - (self.scopes_secs() - self.other_threads_secs);
         writeln!(f, "wall {}, outside hooked modules {}", time(self.wall_secs), time(outside.max(0.0)))?;
         let peak = self.peak_rss_bytes.map_or_else(|| "unknown".to_owned(), human_bytes);
         writeln!(f, "activations {}, peak memory of the process {peak}", human_bytes(self.activation_bytes))?;

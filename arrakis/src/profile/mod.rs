@@ -7,6 +7,7 @@
 mod costs;
 mod memory;
 mod spans;
+mod threads;
 mod trace;
 
 use std::cell::RefCell;
@@ -18,10 +19,16 @@ use arrakis_models::hooks::{Observer, observe};
 pub use costs::{Profile, ScopeCost, Share, SiteCost, Span};
 pub(crate) use memory::peak_rss_bytes;
 use spans::Recorder;
+pub(crate) use threads::Threads;
 
 /// Runs `body` and measures it; `finish` waits for the device. It stops observing at the end, even after a panic.
 pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
-    let recorder = Rc::new(RefCell::new(Recorder::new(Instant::now())));
+    measure_with(&Threads::new(), body, finish)
+}
+
+/// As [`measure`], with what other threads record for the call.
+pub(crate) fn measure_with<R>(threads: &Threads, body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
+    let recorder = Rc::new(RefCell::new(Recorder::new(threads.origin)));
     let observer: Rc<RefCell<dyn Observer>> = recorder.clone();
     let started = Instant::now();
     let output = observe(observer, || {
@@ -30,7 +37,11 @@ pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profil
         output
     });
     let wall = started.elapsed();
-    let profile = recorder.borrow_mut().profile(wall);
+    let mut recorder = recorder.borrow_mut();
+    for (other, thread) in threads.take().into_iter().zip(2..) {
+        recorder.absorb(other, thread);
+    }
+    let profile = recorder.profile(wall);
     (output, profile)
 }
 

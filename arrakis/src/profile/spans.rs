@@ -1,6 +1,7 @@
 //! The clock of scopes: which were entered and left, and which sites were reached in between.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use arrakis_models::hooks::Observer;
@@ -28,6 +29,8 @@ struct Total {
 /// Collects the costs of one call.
 pub(super) struct Recorder {
     origin: Instant,
+    /// The time in scopes on other threads.
+    elsewhere: Duration,
     /// The time of the latest event.
     latest: Instant,
     open: Vec<Open>,
@@ -42,7 +45,8 @@ impl Recorder {
     pub(super) fn new(origin: Instant) -> Self {
         Self {
             origin,
-            latest: origin,
+            elsewhere: Duration::ZERO,
+            latest: Instant::now(),
             open: Vec::new(),
             scopes: BTreeMap::new(),
             outermost: Vec::new(),
@@ -70,7 +74,7 @@ impl Recorder {
             None => self.add_outermost(&scope.path, duration),
         }
         if self.spans.len() < MOST_SPANS {
-            self.spans.push(Span { path: scope.path, start: scope.start - self.origin, duration });
+            self.spans.push(Span { path: scope.path, start: scope.start - self.origin, duration, thread: 1 });
         } else {
             self.left_out += 1;
         }
@@ -83,6 +87,34 @@ impl Recorder {
         }
     }
 
+    /// Adds what another thread recorded for the same call.
+    pub(super) fn absorb(&mut self, other: Self, thread: u32) {
+        for (path, added) in other.scopes {
+            self.elsewhere += added.own;
+            let total = self.scopes.entry(path).or_default();
+            total.calls += added.calls;
+            total.inclusive += added.inclusive;
+            total.own += added.own;
+        }
+        for (path, duration) in other.outermost {
+            self.add_outermost(&path, duration);
+        }
+        for (site, added) in other.sites {
+            match self.sites.entry(site) {
+                Entry::Vacant(entry) => drop(entry.insert(added)),
+                Entry::Occupied(mut entry) => entry.get_mut().add(added),
+            }
+        }
+        self.left_out += other.left_out;
+        for span in other.spans {
+            if self.spans.len() < MOST_SPANS {
+                self.spans.push(Span { thread, ..span });
+            } else {
+                self.left_out += 1;
+            }
+        }
+    }
+
     /// Everything collected so far.
     pub(super) fn profile(&mut self, wall: Duration) -> Profile {
         let all: Duration = self.outermost.iter().map(|(_, total)| *total).sum();
@@ -90,6 +122,7 @@ impl Recorder {
         let sites: Vec<SiteCost> = self.sites.values().cloned().collect();
         Profile {
             wall_secs: wall.as_secs_f64(),
+            other_threads_secs: self.elsewhere.as_secs_f64(),
             scopes: self.scopes.iter().map(|(path, total)| cost(path, total)).collect(),
             shares: self
                 .outermost
@@ -102,6 +135,15 @@ impl Recorder {
             spans: std::mem::take(&mut self.spans),
             spans_left_out: self.left_out,
         }
+    }
+}
+
+impl SiteCost {
+    fn add(&mut self, other: Self) {
+        self.passes += other.passes;
+        self.bytes += other.bytes;
+        self.self_secs += other.self_secs;
+        self.dims = other.dims;
     }
 }
 
@@ -180,6 +222,25 @@ mod tests {
         let profile = by_hand();
         assert_eq!((profile.sites[0].passes, profile.sites[0].bytes, profile.activation_bytes), (2, 144, 144));
         assert_eq!(profile.sites[0].dims, [1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn another_thread_adds_its_time_and_the_wall_time_passes_once() {
+        let origin = Instant::now();
+        let at = |ms| origin + Duration::from_millis(ms);
+        let mut recorders = [Recorder::new(origin), Recorder::new(origin)];
+        for recorder in &mut recorders {
+            recorder.enter("blocks.0", at(0));
+            recorder.passed("blocks.0.resid_pre", &[1, 2], 8);
+            recorder.leave(at(80));
+        }
+        let [mut own, other] = recorders;
+        own.absorb(other, 2);
+        let profile = own.profile(Duration::from_millis(100));
+        assert_eq!((profile.scopes_secs(), profile.other_threads_secs, profile.shares[0].share), (0.16, 0.08, 1.0));
+        assert_eq!((profile.scopes[0].calls, profile.sites[0].passes, profile.activation_bytes), (2, 2, 16));
+        assert_eq!(profile.spans.iter().map(|span| span.thread).collect::<Vec<_>>(), [1, 2]);
+        assert!(profile.to_string().starts_with("wall 100.000ms, outside hooked modules 20.000ms"), "{profile}");
     }
 
     #[test]

@@ -13,10 +13,11 @@ use super::show::Shown;
 use crate::bench::Bench;
 use crate::context::{self, Entered};
 use crate::error::{Error, Result};
+use crate::experiment::json::Blobs;
 use crate::experiment::{Function, Outcome, Record, Run, file_name, program};
 use crate::hypothesis::{Claim, Null, Sample};
 use crate::plot::Figure;
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, Threads};
 
 /// The bit of `#[use_tools]`.
 const TOOLS: u8 = 1;
@@ -97,7 +98,7 @@ pub fn call<'a, T, R>(
             running.finish(seen, figure, profile, secs).map(|()| value)
         }
         Err(panic) => {
-            let seen = Seen { outcome: Outcome::Panic(panic_message(&*panic)), sample: None };
+            let seen = Seen { outcome: Outcome::Panic(panic_message(&*panic)), sample: None, blobs: Blobs::default() };
             running.finish(seen, figure, profile, secs).unwrap_or_else(|error| say(&error));
             resume_unwind(panic)
         }
@@ -110,6 +111,7 @@ struct Running<'a> {
     call: Call<'a>,
     claim: Option<(Claim, Null<'a>)>,
     entered: Entered,
+    _open: Option<context::Running<'a>>,
     /// The folder of this experiment's files.
     folder: PathBuf,
     id: String,
@@ -129,12 +131,13 @@ impl<'a> Running<'a> {
             drop(frame);
             let record = begun(bench, Record::of(call.function, body), inputs, fill)?;
             frame = entered.frame();
-            frame.record = Some(record);
+            frame.begin(record);
         }
         let record = frame.record.as_ref().expect("BUG: a frame has a record");
         let (folder, id) = (bench.store().folder_of(&record.name), record.id.clone());
         drop(frame);
-        Ok(Self { bench, call, claim, entered, folder, id })
+        let open = bench.calls().begin(&entered);
+        Ok(Self { bench, call, claim, entered, _open: open, folder, id })
     }
 
     fn title(&self) -> String {
@@ -147,7 +150,10 @@ impl<'a> Running<'a> {
             return (body(), None);
         }
         // A failure of the device appears where its result is read.
-        let (output, profile) = profile::measure(body, || drop(self.bench.model().device().sync()));
+        let threads = Threads::new();
+        self.entered.frame().threads = Some(threads.clone());
+        let (output, profile) = profile::measure_with(&threads, body, || drop(self.bench.model().device().sync()));
+        self.entered.frame().threads = None;
         (output, Some(profile))
     }
 
@@ -172,6 +178,9 @@ impl<'a> Running<'a> {
         }
         if let (Some((claim, null)), Some(sample)) = (self.claim.take(), seen.sample) {
             failures.extend(self.judge(&claim, null, sample).err());
+        }
+        if let Some(record) = &mut self.entered.frame().record {
+            record.blobs.extend(seen.blobs);
         }
         self.entered.frame().problems.extend(failures.iter().map(|error| with_causes(error)));
         failures.extend(self.close(seen.outcome, secs).err());
@@ -212,10 +221,12 @@ impl<'a> Running<'a> {
         let mut frame = self.entered.frame();
         let mut run = std::mem::take(&mut frame.run);
         let mut written = Ok(());
-        if let Some(mut record) = frame.record.take().filter(|_| frame.logged) {
-            record.problems.append(&mut frame.problems);
-            let record = self.completed(record, &run, outcome, secs);
+        if let Some(record) = frame.end().filter(|_| frame.logged) {
+            let mut record = self.completed(record, &run, outcome, secs);
             written = self.bench.store().write(&record).map(drop);
+            if written.is_ok() {
+                record.blobs = Blobs::beside(&self.folder);
+            }
             run.record = Some(record);
         }
         // A call that only fills in tools leaves nothing.
@@ -242,9 +253,14 @@ impl<'a> Running<'a> {
 
 /// The record of a call at its start, with the options of `#[log_experiment]`.
 fn begun(bench: &Bench, function: Record, inputs: Inputs, fill: Option<SetOptions<'_>>) -> Result<Record> {
-    let hidden = |(name, shown): &(&str, Shown)| Some(shown.problem.as_ref()?.of_argument(name));
+    let hidden = |(name, shown): &(&str, Shown)| Some(shown.hidden.as_ref()?.of_argument(name));
+    let mut blobs = Blobs::default();
+    for (_, shown) in &inputs {
+        blobs.extend(shown.blobs.clone());
+    }
     let mut record = Record {
         problems: inputs.iter().filter_map(hidden).collect(),
+        blobs,
         arguments: inputs.into_iter().map(|(name, shown)| (name.to_owned(), shown.value)).collect(),
         model: bench.facts()?,
         seed: bench.seed_for(context::seed_around()),

@@ -7,6 +7,7 @@ use std::fmt::{Debug, Display};
 use super::show::{Probe, Shown};
 use crate::error::Result;
 use crate::experiment::Outcome;
+use crate::experiment::json::Blobs;
 use crate::hypothesis::Sample;
 
 /// A `Result` is its value or its error.
@@ -83,17 +84,19 @@ impl<T> OpaqueMessage for Probe<'_, T> {
 pub struct Seen {
     pub(super) outcome: Outcome,
     pub(super) sample: Option<Result<Sample>>,
+    /// The large arrays of the outcome.
+    pub(super) blobs: Blobs,
 }
 
 impl Seen {
     /// A success, as JSON.
     pub fn value(shown: Shown) -> Self {
-        Self { outcome: Outcome::Ok(shown.value), sample: None }
+        Self { outcome: Outcome::Ok(shown.value), sample: None, blobs: shown.blobs }
     }
 
     /// A failure, as its message.
     pub fn error(message: String) -> Self {
-        Self { outcome: Outcome::Error(message), sample: None }
+        Self { outcome: Outcome::Error(message), sample: None, blobs: Blobs::default() }
     }
 
     /// Adds the sample that the claim is about.

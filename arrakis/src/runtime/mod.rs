@@ -1,7 +1,6 @@
 //! The runtime of the attributes: each expands to a call of one of these ordinary functions.
 
 mod call;
-mod debug_text;
 mod describe;
 mod fail;
 mod fill;
@@ -16,4 +15,6 @@ pub use fail::{Fail, FailByPanic, FailByResult};
 pub use fill::Fill;
 pub use held::{BenchSource, Held};
 pub use hypothesis::{Draw, IntoNull, NullMaker, assert_holds, draws, measure, measure_by, null};
-pub use show::{Opaque, Probe, ShowDebug, ShowSerialize, ShowType, Shown};
+pub use show::{
+    Counted, Hidden, Known, Probe, ShowCounted, ShowDebug, ShowEither, ShowKnown, ShowSerialize, ShowType, Shown,
+};

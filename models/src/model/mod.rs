@@ -10,6 +10,7 @@ mod next_token;
 mod prompt;
 mod run;
 mod save;
+mod shown;
 mod splice;
 mod text;
 mod weights;
@@ -33,7 +34,7 @@ use crate::tokenizer::Tokenizer;
 use crate::transformer::{Transformer, TransformerConfig};
 
 /// A transformer whose every named tensor can be read, edited and differentiated. Cloning copies handles.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HookedTransformer {
     net: Transformer,
     tokenizer: Option<Arc<Tokenizer>>,

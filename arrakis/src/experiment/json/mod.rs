@@ -1,8 +1,14 @@
-//! Strict JSON that keeps every number: NaN and the infinities are written as `{"$float": "NaN"}`.
+//! Strict JSON that keeps every number: NaN and the infinities are written as `{"$float": "NaN"}`. What a record keeps
+//! has its large arrays in files beside the JSON, where `{"$blob": ..}` stands for each.
 
+mod blobs;
 mod canonical;
+mod mark;
+mod numbers;
 mod read;
 mod write;
+
+pub(crate) use blobs::Blobs;
 
 pub use canonical::{canonical, digest};
 
@@ -15,9 +21,18 @@ use serde_json::Value;
 ///
 /// # Errors
 ///
-/// Only the errors of the value's own `Serialize`.
+/// The errors of the value's own `Serialize`, and two keys of a map with the same JSON.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::Error> {
-    write::written(value)
+    Ok(write::written(value, write::Writing::whole())?.0)
+}
+
+/// Converts an input or a result, within bounds, with its large arrays beside it.
+///
+/// # Errors
+///
+/// Those of [`to_value`], a value beyond the bounds, and a lock, which writing it would wait for.
+pub(crate) fn to_value_and_blobs<T: Serialize + ?Sized>(value: &T) -> Result<(Value, Blobs), serde_json::Error> {
+    write::written(value, write::Writing::bounded())
 }
 
 /// The inverse of [`to_value`].
@@ -26,7 +41,16 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, serde_json::E
 ///
 /// An error if the value is not of the requested type.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, serde_json::Error> {
-    T::deserialize(read::Lossless(value))
+    from_value_and_blobs(value, &Blobs::default())
+}
+
+/// The inverse of [`to_value_and_blobs`].
+///
+/// # Errors
+///
+/// An error if the value is not of the requested type, or one of its arrays is missing or was changed.
+pub(crate) fn from_value_and_blobs<T: DeserializeOwned>(value: &Value, blobs: &Blobs) -> Result<T, serde_json::Error> {
+    T::deserialize(read::Lossless { value, blobs })
 }
 
 #[cfg(test)]

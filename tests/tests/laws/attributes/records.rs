@@ -1,7 +1,11 @@
 //! What a record holds, what its version depends on, and how to find it.
 
 mod identity;
+mod inputs;
+mod processes;
 mod seeds;
+mod threads;
+mod values;
 
 use std::process::Command;
 

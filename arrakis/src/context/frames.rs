@@ -1,13 +1,15 @@
-//! The running calls of a thread, outermost first, and the handle that carries them into other threads.
+//! The running calls of a thread, outermost first.
 //!
 //! An attribute imported under another name cannot be merged with the others when it is expanded. Both then become
 //! nested calls of one function, and the inner call joins the frame of the outer one.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use crate::experiment::{Record, Run};
+use crate::profile::Threads;
 
 /// One call of one function.
 #[derive(Default)]
@@ -20,14 +22,26 @@ pub(crate) struct Frame {
     bench: u64,
     /// The record as of the start of the call; written if the call is logged.
     pub(crate) record: Option<Record>,
+    /// The seed of the call.
+    seed: Option<u64>,
+    /// The id of the record.
+    id: String,
     pub(crate) logged: bool,
     /// What the call has left so far.
     pub(crate) run: Run,
     /// What failed after the body.
     pub(crate) problems: Vec<String>,
+    /// The profiles of other threads, while the call is profiled.
+    pub(crate) threads: Option<Threads>,
+    /// The threads that entered the call by a handle.
+    pub(super) inside: Vec<ThreadId>,
+    /// What other threads did during the call and not as a part of it.
+    pub(super) beside: BTreeSet<String>,
+    /// Whether the call has ended.
+    pub(super) ended: bool,
 }
 
-type Shared = Arc<Mutex<Frame>>;
+pub(super) type Shared = Arc<Mutex<Frame>>;
 
 thread_local! {
     static FRAMES: RefCell<Vec<Shared>> = const { RefCell::new(Vec::new()) };
@@ -54,6 +68,16 @@ impl Entered {
         })
     }
 
+    /// Whether there is no call around this one.
+    pub(super) fn is_outermost(&self) -> bool {
+        FRAMES.with_borrow(|frames| frames.first().is_some_and(|first| Arc::ptr_eq(first, &self.frame)))
+    }
+
+    /// The frame, to be shared with other threads.
+    pub(super) fn shared(&self) -> Shared {
+        Arc::clone(&self.frame)
+    }
+
     /// The frame.
     pub(crate) fn frame(&self) -> MutexGuard<'_, Frame> {
         lock(&self.frame)
@@ -61,6 +85,33 @@ impl Entered {
 }
 
 impl Frame {
+    /// Sets the record as of the start of the call.
+    pub(crate) fn begin(&mut self, record: Record) {
+        self.seed = Some(record.seed);
+        self.id.clone_from(&record.id);
+        self.record = Some(record);
+    }
+
+    /// Takes the record at the end of the call, with what other threads did during it.
+    pub(crate) fn end(&mut self) -> Option<Record> {
+        self.ended = true;
+        let mut record = self.record.take()?;
+        record.problems.append(&mut self.problems);
+        record.problems.extend(std::mem::take(&mut self.beside));
+        let this = std::thread::current().id();
+        if self.inside.iter().any(|thread| *thread != this) {
+            record
+                .problems
+                .push("a thread inside the call went on after its end: what it did since is not covered".into());
+        }
+        Some(record)
+    }
+
+    /// The function, for messages.
+    pub(super) fn function(&self) -> &'static str {
+        self.body.trim_end_matches("::{{closure}}")
+    }
+
     /// Adds these attributes if the body stands inside this frame's body, with nothing but closures in between.
     fn joined(&mut self, body: &'static str, attributes: u8) -> bool {
         let between = body.strip_prefix(self.body).map(|rest| rest.replace("::{{closure}}", ""));
@@ -81,65 +132,13 @@ impl Drop for Entered {
     }
 }
 
-/// The experiment that runs on this thread, to be carried into other threads: they then have its seed, and what they
-/// record names it as a parent.
-///
-/// ```
-/// # use arrakis::prelude::*;
-/// #[log_experiment(seed = 7)]
-/// fn seeds(bench: &Bench) -> Vec<u64> {
-///     let here = bench.handle();
-///     std::thread::scope(|scope| {
-///         let threads = [0, 1].map(|_| scope.spawn(|| here.within(|| bench.current_seed())));
-///         threads.map(|thread| thread.join().expect("no panic")).into()
-///     })
-/// }
-///
-/// assert_eq!(seeds(&Bench::embedded()?), [7, 7]);
-/// # Ok::<(), arrakis::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Handle {
-    frames: Vec<Shared>,
-}
-
-impl Handle {
-    /// The experiment that runs on this thread, with those around it.
-    pub fn current() -> Self {
-        Self { frames: FRAMES.with_borrow(Clone::clone) }
-    }
-
-    /// Runs `body` inside the experiment, on any thread.
-    pub fn within<R>(&self, body: impl FnOnce() -> R) -> R {
-        let before = FRAMES.replace(self.frames.clone());
-        let _back = Back(before);
-        body()
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bodies: Vec<&str> = self.frames.iter().map(|frame| lock(frame).body).collect();
-        f.debug_tuple("Handle").field(&bodies).finish()
-    }
-}
-
-/// Restores a thread's own frames, also after a panic.
-struct Back(Vec<Shared>);
-
-impl Drop for Back {
-    fn drop(&mut self) {
-        FRAMES.set(std::mem::take(&mut self.0));
-    }
-}
-
-fn lock(frame: &Shared) -> MutexGuard<'_, Frame> {
+pub(super) fn lock(frame: &Shared) -> MutexGuard<'_, Frame> {
     frame.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ids of the records of the logged calls around the innermost one, outermost first.
 pub(crate) fn parents() -> Vec<String> {
-    around(|frame| frame.record.as_ref().filter(|_| frame.logged).map(|record| record.id.clone()))
+    around(|frame| Some(frame.id.clone()).filter(|id| frame.logged && !id.is_empty()))
 }
 
 /// Bench and seed of the call around the innermost one.
@@ -154,8 +153,18 @@ pub(crate) fn seed_here() -> Option<(u64, u64)> {
 
 impl Frame {
     fn seed(&self) -> Option<(u64, u64)> {
-        self.record.as_ref().map(|record| (self.bench, record.seed))
+        self.seed.map(|seed| (self.bench, seed))
     }
+}
+
+/// The frames of this thread, replaced by these; returns those before.
+pub(super) fn replace(frames: Vec<Shared>) -> Vec<Shared> {
+    FRAMES.replace(frames)
+}
+
+/// The frames of this thread.
+pub(super) fn here() -> Vec<Shared> {
+    FRAMES.with_borrow(Clone::clone)
 }
 
 /// What `of` finds in the frames around the innermost one, outermost first.
@@ -182,21 +191,5 @@ mod tests {
         assert!(Arc::ptr_eq(&outer.frame, &inner.frame));
         drop((nested, generic, recursion, inner, outer));
         assert!(FRAMES.with_borrow(Vec::is_empty));
-    }
-
-    #[test]
-    fn a_handle_carries_the_frames_into_a_thread_and_leaves_its_own() {
-        let call = Entered::new("m::f::{{closure}}", 1, 3);
-        call.frame().record = Some(Record { seed: 7, ..Record::default() });
-        let here = Handle::current();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let own = Entered::new("m::g::{{closure}}", 1, 0);
-                assert_eq!(here.within(seed_here), Some((3, 7)));
-                assert_eq!(seed_here(), None);
-                drop(own);
-            });
-        });
-        assert_eq!(format!("{here:?}"), "Handle([\"m::f::{{closure}}\"])");
     }
 }

@@ -3,22 +3,57 @@
 /// The lowest possible address: no system maps the first page.
 const FIRST_ADDRESS: u128 = 4096;
 
+/// Debug text that is the same in every process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) text: String,
+    /// The reason why it is not the whole value, if it says so itself.
+    pub(super) part: Option<&'static str>,
+}
+
+/// Texts that belong to a process or a moment, or that stand for a value which is not written.
+const REFUSED: [(&str, &str); 9] = [
+    ("Instant {", "its debug text holds an `Instant`, which differs between processes"),
+    ("ThreadId(", "its debug text holds a `ThreadId`, which differs between processes"),
+    ("ParamId(", "its debug text holds a `ParamId`, which differs between processes"),
+    ("{ fd: ", "its debug text holds a file descriptor, which differs between processes"),
+    (", fd: ", "its debug text holds a file descriptor, which differs between processes"),
+    ("Param: ", "it holds a Burn `Param`, whose debug text is a random id"),
+    ("<locked>", "it holds a lock that is taken"),
+    ("<borrowed>", "it holds a `RefCell` that is borrowed"),
+    ("(Weak)", "it holds a `Weak`, whose value is not written"),
+];
+
 /// The text with the entries of its sets and maps sorted, because a hash map prints them in another order in each
 /// process.
 ///
-/// The error is the reason why the text depends on the process in a way that sorting does not remove.
-pub(super) fn stable(text: &str) -> Result<String, &'static str> {
+/// The error is the reason why the text is not the value, or depends on the process in a way that sorting does not
+/// remove.
+pub(super) fn stable(text: &str) -> Result<Text, String> {
     let mut reader = Reader { rest: text.chars().collect(), at: 0, bare: String::new() };
     let sorted = reader.group(None).map(|parts| parts.join(","));
     // Hand-written text whose brackets do not match. All of it is checked, none of it is sorted.
     let (sorted, bare) = sorted.map_or((text.to_owned(), text), |sorted| (sorted, reader.bare.as_str()));
     if has_address(bare) {
-        return Err("its debug text holds an address, which differs between processes");
+        return Err("its debug text holds an address, which differs between processes".into());
     }
-    if bare.contains("Instant {") {
-        return Err("its debug text holds an `Instant`, which differs between processes");
+    // A taken lock prints a text in place of its value. Inside another text its quotes would have backslashes.
+    if text.contains("data: \"<locked>\"") {
+        return Err("it holds a lock that is taken".into());
     }
-    Ok(sorted)
+    if let Some((_, why)) = REFUSED.iter().find(|(sign, _)| bare.contains(sign)) {
+        return Err((*why).to_owned());
+    }
+    Ok(Text { text: sorted, part: leaves_out(bare).then_some("its debug text leaves fields out (`..`)") })
+}
+
+/// Whether a struct says that it has more fields than it shows. A lock says so too, but shows its value.
+fn leaves_out(bare: &str) -> bool {
+    let is_lock = |before: &str| before.ends_with("poisoned: false, ") || before.ends_with("poisoned: true, ");
+    bare.match_indices(".. }").any(|(at, _)| {
+        let before = &bare[..at];
+        (before.ends_with(", ") || before.ends_with("{ ")) && !is_lock(before)
+    })
 }
 
 /// Whether the text has a `0x..` that could be an address.
@@ -110,8 +145,10 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::collections::{BTreeMap, HashMap, HashSet};
     use std::rc::Rc;
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -133,25 +170,53 @@ mod tests {
             map: BTreeMap::from([(1, "}"), (2, "")]),
         };
         let text = format!("{plain:?}");
-        assert_eq!(stable(&text).as_deref(), Ok(text.as_str()));
-        assert_eq!(stable("it's {half done").as_deref(), Ok("it's {half done"));
+        assert_eq!(stable(&text), whole(&text));
+        assert_eq!(stable("it's {half done"), whole("it's {half done"));
+    }
+
+    /// All of a value.
+    fn whole(text: &str) -> Result<Text, String> {
+        Ok(Text { text: text.to_owned(), part: None })
     }
 
     #[test]
     fn sets_and_maps_are_in_order() {
         let set: HashSet<u32> = (0..9).collect();
-        assert_eq!(stable(&format!("{:?}", Some(set))).unwrap(), "Some({0, 1, 2, 3, 4, 5, 6, 7, 8})");
+        assert_eq!(stable(&format!("{:?}", Some(set))), whole("Some({0, 1, 2, 3, 4, 5, 6, 7, 8})"));
         let map: HashMap<&str, HashSet<char>> = HashMap::from([("b", ['y', 'x'].into()), ("a", [','].into())]);
-        assert_eq!(stable(&format!("{map:?}")).unwrap(), "{\"a\": {','}, \"b\": {'x', 'y'}}");
+        assert_eq!(stable(&format!("{map:?}")), whole("{\"a\": {','}, \"b\": {'x', 'y'}}"));
     }
 
     #[test]
     fn an_address_is_refused_and_a_small_hexadecimal_number_is_not() {
         let (function, number) = (char::is_alphabetic as fn(char) -> bool, Rc::new(3));
-        let address = Err("its debug text holds an address, which differs between processes");
-        assert_eq!(stable(&format!("{function:?}")), address.map(|()| String::new()));
-        assert_eq!(stable(&format!("Node({:?})", Rc::as_ptr(&number))), address.map(|()| String::new()));
-        assert_eq!(stable("Mask(0x1f)").as_deref(), Ok("Mask(0x1f)"));
-        assert!(stable(&format!("{:?}", std::time::Instant::now())).unwrap_err().contains("`Instant`"));
+        let address = Err("its debug text holds an address, which differs between processes".to_owned());
+        assert_eq!(stable(&format!("{function:?}")), address);
+        assert_eq!(stable(&format!("Node({:?})", Rc::as_ptr(&number))), address);
+        assert_eq!(stable("Mask(0x1f)"), whole("Mask(0x1f)"));
+    }
+
+    #[test]
+    fn what_belongs_to_a_process_or_is_not_written_is_refused() {
+        let (lock, cell, rc) = (Mutex::new(1), RefCell::new(2), Rc::new(3));
+        let (_guard, _borrow) = (lock.lock(), cell.borrow_mut());
+        for (text, why) in [
+            (format!("{:?}", std::time::Instant::now()), "an `Instant`"),
+            (format!("{:?}", std::thread::current().id()), "a `ThreadId`"),
+            (format!("{:?}", std::fs::File::open("Cargo.toml").unwrap()), "a file descriptor"),
+            (format!("{lock:?}"), "a lock that is taken"),
+            (format!("{cell:?}"), "a `RefCell` that is borrowed"),
+            (format!("{:?}", Rc::downgrade(&rc)), "a `Weak`"),
+        ] {
+            assert!(stable(&text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_leaves_fields_out_is_a_part() {
+        assert_eq!(stable(&format!("{:?}", Some(Mutex::new(1)))).unwrap().part, None);
+        assert_eq!(stable(&format!("{:?}", Some((0.., ..)))).unwrap().part, None);
+        let sender = format!("{:?}", std::sync::mpsc::channel::<u8>().0);
+        assert_eq!(stable(&sender).unwrap().part, Some("its debug text leaves fields out (`..`)"));
     }
 }
