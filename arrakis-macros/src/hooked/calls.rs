@@ -66,7 +66,7 @@ impl Rewrite<'_> {
                     );
                 }
                 if !enter::is_steady_path(&call.receiver, &segment) {
-                    self.error(&call.receiver, "the path of a site keeps the index of this module: bind it first, `let i = ..;`, and index with `i`");
+                    self.error(&call.receiver, "the path of a site keeps the index of this module: bind it to a name of its own first, `let at = ..;`, and index with `at`");
                 }
                 self.names.uses(&segment);
                 self.needs.call |= self.in_closure;

@@ -37,6 +37,13 @@ pub(crate) fn of(block: &Block) -> BTreeMap<String, TokenStream> {
     changes.0
 }
 
+/// The same in a condition.
+pub(crate) fn of_condition(condition: &Expr) -> BTreeMap<String, TokenStream> {
+    let mut changes = Changes(BTreeMap::new());
+    changes.visit_expr(condition);
+    changes.0
+}
+
 struct Changes(BTreeMap<String, TokenStream>);
 
 impl Changes {

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Expr, Ident, parse_quote};
 
+use super::changes;
 use super::names::Names;
 use super::place::{Place, Segment};
 use super::steady::{is_fixed, is_steady};
@@ -32,29 +33,39 @@ impl Names {
         used.map(|tokens| parse_quote!(#tokens)).collect()
     }
 
-    /// Replaces indices in the paths of the variables bound since a depth by variables that keep them. `before`: the
-    /// statements are placed before the variables are bound, and not after.
-    pub(crate) fn keep(&mut self, from: usize, before: bool) -> Vec<Kept> {
+    /// Replaces indices in the paths of the variables bound since a depth by variables that keep them. The statements are
+    /// placed before the variables are bound.
+    pub(crate) fn keep(&mut self, from: usize) -> Vec<Kept> {
+        self.keep_unless(from, |_, _| Vec::new())
+    }
+
+    /// The same with statements that are placed after the condition that binds the variables, where another variable may
+    /// have an index's name, or the condition may have changed the index.
+    pub(crate) fn keep_after(&mut self, from: usize, condition: &Expr) -> Vec<Kept> {
+        let changed: Vec<String> = changes::of_condition(condition).into_keys().collect();
+        self.keep_unless(from, |names, at| {
+            let later = names.variables[at..].iter().map(|later| later.name.to_string());
+            later.chain(changed.iter().cloned()).collect()
+        })
+    }
+
+    fn keep_unless(&mut self, from: usize, lost: impl Fn(&Self, usize) -> Vec<String>) -> Vec<Kept> {
         let mut kept = Vec::new();
         for at in from..self.variables.len() {
             let Place::Part(segment) = self.variables[at].place.clone() else { continue };
-            let shadows: Vec<String> = if before {
-                Vec::new()
-            } else {
-                self.variables[at..].iter().map(|later| later.name.to_string()).collect()
-            };
-            self.variables[at].place = self.kept_segment(segment, &shadows, &mut kept);
+            let lost = lost(self, at);
+            self.variables[at].place = self.kept_segment(segment, &lost, &mut kept);
         }
         kept
     }
 
-    fn kept_segment(&mut self, mut segment: Segment, shadows: &[String], kept: &mut Vec<Kept>) -> Place {
+    fn kept_segment(&mut self, mut segment: Segment, lost: &[String], kept: &mut Vec<Kept>) -> Place {
         for hole in &mut segment.holes {
             if is_fixed(hole) {
                 continue;
             }
-            if !is_steady(hole) || mentions(hole, shadows) {
-                let why = "the path of a site keeps this index: bind it first, `let i = ..;`, and index with `i`";
+            if !is_steady(hole) || mentions(hole, lost) {
+                let why = "the path of a site keeps this index: bind it to a name of its own first, `let at = ..;`, and index with `at`";
                 return Place::lost(why, hole);
             }
             let text = hole.to_token_stream().to_string();

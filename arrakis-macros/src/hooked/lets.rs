@@ -65,7 +65,7 @@ impl Rewrite<'_> {
                 }
             }
         }
-        (self.names.keep(depth, true), self.sites_after(local))
+        (self.names.keep(depth), self.sites_after(local))
     }
 
     /// An assignment to a variable without a value. It is no tensor, or the compiler refuses it.

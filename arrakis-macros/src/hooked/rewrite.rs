@@ -96,8 +96,9 @@ impl<'a> Rewrite<'a> {
     /// A condition and the block that runs under it.
     fn conditional_block(&mut self, condition: &mut Expr, block: &mut Block) {
         let depth = self.names.depth();
+        let written = condition.clone();
         self.condition(condition);
-        let kept = self.names.keep(depth, false);
+        let kept = self.names.keep_after(depth, &written);
         self.visit_block_mut(block);
         block.stmts.splice(0..0, self.names.kept(&kept, &[]));
         self.names.leave(depth);
@@ -120,7 +121,7 @@ impl<'a> Rewrite<'a> {
         for arm in &mut node.arms {
             let depth = self.names.depth();
             self.names.bind_to(&arm.pat, &matched, How { always, conditional: false });
-            all.extend(self.names.keep(depth, true));
+            all.extend(self.names.keep(depth));
             if let Some((_, guard)) = &mut arm.guard {
                 self.condition(guard);
             }

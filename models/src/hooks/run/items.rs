@@ -13,7 +13,21 @@ use super::slot::Slot;
 )]
 pub trait List {}
 
-/// Anything that can be looped over, except what the macro below lists.
+/// A map or an option, by value, by reference or as an iterator.
+#[doc(hidden)]
+pub trait WithoutIndex {}
+
+#[doc(hidden)]
+impl<I: WithoutIndex> Slot<I> {
+    pub fn arrakis_items(self) -> I
+    where
+        Self: List,
+    {
+        self.0
+    }
+}
+
+/// Anything else that can be looped over.
 #[doc(hidden)]
 pub trait ItemsAny {
     type Items;
@@ -29,36 +43,28 @@ impl<I> ItemsAny for Slot<I> {
 
 macro_rules! without_index {
     ($([$($generics:tt)*] $items:ty;)*) => {
-        $(#[doc(hidden)]
-        impl<$($generics)*> Slot<$items> {
-            pub fn arrakis_items(self) -> $items
-            where
-                Self: List,
-            {
-                self.0
-            }
-        })*
+        $(impl<$($generics)*> WithoutIndex for $items {})*
     };
 }
 
 without_index! {
-    ['a, K, V, S] &'a HashMap<K, V, S>;
-    ['a, K, V, S] &'a mut HashMap<K, V, S>;
+    [K, V, S] &HashMap<K, V, S>;
+    [K, V, S] &mut HashMap<K, V, S>;
     [K, V, S] HashMap<K, V, S>;
-    ['a, K, V] hash_map::Iter<'a, K, V>;
-    ['a, K, V] hash_map::IterMut<'a, K, V>;
+    [K, V] hash_map::Iter<'_, K, V>;
+    [K, V] hash_map::IterMut<'_, K, V>;
     [K, V] hash_map::IntoIter<K, V>;
-    ['a, K, V] &'a BTreeMap<K, V>;
-    ['a, K, V] &'a mut BTreeMap<K, V>;
+    [K, V] &BTreeMap<K, V>;
+    [K, V] &mut BTreeMap<K, V>;
     [K, V] BTreeMap<K, V>;
-    ['a, K, V] btree_map::Iter<'a, K, V>;
-    ['a, K, V] btree_map::IterMut<'a, K, V>;
+    [K, V] btree_map::Iter<'_, K, V>;
+    [K, V] btree_map::IterMut<'_, K, V>;
     [K, V] btree_map::IntoIter<K, V>;
-    ['a, T] &'a Option<T>;
-    ['a, T] &'a mut Option<T>;
+    [T] &Option<T>;
+    [T] &mut Option<T>;
     [T] Option<T>;
-    ['a, T] std::option::Iter<'a, T>;
-    ['a, T] std::option::IterMut<'a, T>;
+    [T] std::option::Iter<'_, T>;
+    [T] std::option::IterMut<'_, T>;
     [T] std::option::IntoIter<T>;
 }
 

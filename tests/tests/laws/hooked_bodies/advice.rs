@@ -42,7 +42,7 @@ impl Net {
         self.two[2 - 1].forward(y)
     }
 
-    /// "bind it first, `let i = ..;`, and index with `i`"
+    /// "bind it to a name of its own first, `let at = ..;`, and index with `at`"
     #[hooked]
     fn index_bound_first(&self, x: Tensor<2>) -> Tensor<2> {
         let mut calls = 0;
@@ -50,9 +50,11 @@ impl Net {
             calls += 1;
             calls
         };
-        let i = next();
-        let m = &self.d[i];
-        m.forward(x)
+        let at = next();
+        let m = &self.d[at];
+        let i = 1;
+        let at = i;
+        if let Some(i) = &self.maybe[at] { i.forward(m.forward(x)) } else { x }
     }
 
     /// "give this module a `let` of its own"
@@ -177,7 +179,7 @@ fn what_an_error_advises_leads_to_the_right_path() {
         enumerated ["d.0.h": 10, "outer.list.0.h": 1670, "d.1.h": 1690, "outer.list.1.h": 1130, "d.2.h": 1170]
         option_of_a_closure ["n.h": 3]
         indexed ["d.0.h": 10, "d.2.h": 50, "y": 50, "two.1.h": 250]
-        index_bound_first ["d.1.h": 20]
+        index_bound_first ["d.1.h": 20, "maybe.1.h": 52]
         module_bound_alone ["d.0.h": 10]
         patterns_without_rest ["two.0.h": 100, "kinds.2.0.h": 3100, "y": 3100, "w.0.h": 3104]
         an_arm_for_each ["n.h": 3]
