@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_list_is_looped_over_as_it_is() {
         let list = vec![3, 4];
-        assert_eq!(Slot(&list).arrakis_items().iter().copied().collect::<Vec<i32>>(), [3, 4]);
+        assert_eq!(Slot(&list).arrakis_items(), &list);
         assert_eq!(Slot(list.iter().rev()).arrakis_items().copied().collect::<Vec<i32>>(), [4, 3]);
         assert_eq!(Slot([1, 2]).arrakis_items(), [1, 2]);
     }
