@@ -82,15 +82,7 @@ fn in_a_process() {
     std::thread::spawn(move || {
         let other = Bench::embedded().unwrap();
         let nonnull = NonNull::from(&*Box::leak(Box::new(3_u8)));
-        handles(
-            &bench,
-            nonnull,
-            &|| before as u8,
-            &file,
-            std::thread::current().id(),
-            &Rc::downgrade(&Rc::new(1)),
-            &other,
-        );
+        handles(&bench, nonnull, &|| before as u8, &file, std::thread::current().id(), &Watching(Weak::new()), &other);
     })
     .join()
     .unwrap();
