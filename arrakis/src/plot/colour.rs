@@ -1,6 +1,6 @@
 //! Colours that a colour-blind reader can tell apart, and the map from a value to one of them.
 //!
-//! Sources: viridis (Smith and van der Walt, matplotlib 2015); `RdBu` (Brewer, `ColorBrewer` 2);
+//! Sources: viridis (Smith and van der Walt, matplotlib 2015); `RdBu`, `Purples`, `Greens` and `Reds` (Brewer, `ColorBrewer` 2);
 //! the eight categorical colours of Okabe and Ito, "Color Universal Design" (2008).
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,42 @@ const RED_BLUE: [(u8, u8, u8); 11] = [
     (5, 48, 97),
 ];
 
+const PURPLES: [(u8, u8, u8); 9] = [
+    (252, 251, 253),
+    (239, 237, 245),
+    (218, 218, 235),
+    (188, 189, 220),
+    (158, 154, 200),
+    (128, 125, 186),
+    (106, 81, 163),
+    (84, 39, 143),
+    (63, 0, 125),
+];
+
+const GREENS: [(u8, u8, u8); 9] = [
+    (247, 252, 245),
+    (229, 245, 224),
+    (199, 233, 192),
+    (161, 217, 155),
+    (116, 196, 118),
+    (65, 171, 93),
+    (35, 139, 69),
+    (0, 109, 44),
+    (0, 68, 27),
+];
+
+const REDS: [(u8, u8, u8); 9] = [
+    (255, 245, 240),
+    (254, 224, 210),
+    (252, 187, 161),
+    (252, 146, 114),
+    (251, 106, 74),
+    (239, 59, 44),
+    (203, 24, 29),
+    (165, 15, 21),
+    (103, 0, 13),
+];
+
 const OKABE_ITO: [(u8, u8, u8); 8] = [
     (0, 114, 178),
     (213, 94, 0),
@@ -93,9 +129,10 @@ pub(super) fn series(index: usize, count: usize) -> Colour {
     Colour(r, g, b, 1.0)
 }
 
-fn blend(stops: &[(u8, u8, u8); 11], at: f64) -> Colour {
-    let place = at.clamp(0.0, 1.0) * 10.0;
-    let index = (place as usize).min(9);
+/// The colour at a part of the way along evenly spaced stops.
+fn blend(stops: &[(u8, u8, u8)], at: f64) -> Colour {
+    let place = at.clamp(0.0, 1.0) * (stops.len() - 1) as f64;
+    let index = (place as usize).min(stops.len() - 2);
     let part = place - index as f64;
     let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * part).round() as u8;
     let (a, b) = (stops[index], stops[index + 1]);
@@ -113,13 +150,21 @@ pub enum Scale {
     Sequential,
     /// Red below zero, blue above it, pale at zero: the limits are symmetric.
     Diverging,
+    /// Pale to dark purple from the smallest to the largest value.
+    Purples,
+    /// Pale to dark green.
+    Greens,
+    /// Pale to dark red.
+    Reds,
 }
 
 /// A scale fitted to data: it gives each value a colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ColourScale {
-    /// Red to blue around zero, instead of viridis.
+    /// Red to blue around zero, instead of one direction from low to high.
     pub diverging: bool,
+    /// The family of colours that was asked for.
+    pub family: Scale,
     /// The value of the first colour.
     pub low: f64,
     /// The value of the last colour.
@@ -138,22 +183,23 @@ impl ColourScale {
         let [low, high] = limits.or(range).unwrap_or([0.0, 1.0]);
         let diverging = match scale {
             Scale::Auto => low < 0.0 && high > 0.0,
-            Scale::Sequential => false,
             Scale::Diverging => true,
+            Scale::Sequential | Scale::Purples | Scale::Greens | Scale::Reds => false,
         };
-        if diverging { Self::symmetric(low.abs().max(high.abs())) } else { Self::sequential(low, high) }
+        let fitted = if diverging { Self::symmetric(low.abs().max(high.abs())) } else { Self::sequential(low, high) };
+        Self { family: scale, ..fitted }
     }
 
     fn symmetric(bound: f64) -> Self {
         let bound = if bound > f64::MIN_POSITIVE * 1e6 { bound } else { 1.0 };
-        Self { diverging: true, low: -bound, high: bound }
+        Self { diverging: true, family: Scale::Diverging, low: -bound, high: bound }
     }
 
     fn sequential(low: f64, high: f64) -> Self {
         // Rounding error is not a range.
         let spread = high - low > high.abs().max(low.abs()) * 1e-9;
         let high = if spread { high } else { low + low.abs().max(1.0) };
-        Self { diverging: false, low, high }
+        Self { diverging: false, family: Scale::Sequential, low, high }
     }
 
     /// The colour of `value`: clamped to the limits, grey if not finite.
@@ -162,7 +208,17 @@ impl ColourScale {
             return Colour::MISSING;
         }
         let at = (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0);
-        blend(if self.diverging { &RED_BLUE } else { &VIRIDIS }, at)
+        blend(self.stops(), at)
+    }
+
+    fn stops(&self) -> &'static [(u8, u8, u8)] {
+        match self.family {
+            Scale::Purples => &PURPLES,
+            Scale::Greens => &GREENS,
+            Scale::Reds => &REDS,
+            _ if self.diverging => &RED_BLUE,
+            _ => &VIRIDIS,
+        }
     }
 
     /// How much `value` stands out: its magnitude on a diverging scale, the value itself on a sequential one.
@@ -178,7 +234,7 @@ mod tests {
     #[test]
     fn zero_is_the_middle_of_signed_data() {
         let scale = ColourScale::fit(Scale::Auto, None, &[-1.0, 0.25, 4.0, f64::NAN]);
-        assert_eq!(scale, ColourScale { diverging: true, low: -4.0, high: 4.0 });
+        assert_eq!((scale.diverging, scale.low, scale.high), (true, -4.0, 4.0));
         assert_eq!(scale.colour(0.0), Colour(247, 247, 247, 1.0));
         assert_eq!(scale.colour(-4.0), Colour(103, 0, 31, 1.0));
         assert_eq!(scale.colour(9.0), Colour(5, 48, 97, 1.0));
@@ -190,6 +246,19 @@ mod tests {
         assert_eq!((scale.diverging, scale.low, scale.high), (false, -3.0, -1.0));
         assert_eq!(scale.colour(f64::NAN), Colour::MISSING);
         assert_eq!(scale.colour(f64::NEG_INFINITY), Colour::MISSING);
+    }
+
+    #[test]
+    fn one_colour_goes_from_pale_to_dark() {
+        for (family, darkest) in
+            [(Scale::Purples, (63, 0, 125)), (Scale::Greens, (0, 68, 27)), (Scale::Reds, (103, 0, 13))]
+        {
+            let scale = ColourScale::fit(family, None, &[-1.0, 3.0]);
+            let Colour(r, g, b, _) = scale.colour(3.0);
+            assert_eq!((scale.diverging, (r, g, b)), (false, darkest));
+            let Colour(r, g, b, _) = scale.colour(-1.0);
+            assert!(r.min(g).min(b) >= 240, "{family:?} starts at {r} {g} {b}");
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn rest(count: usize, what: &str) -> String {
     if more == 0 { String::new() } else { format!("... and {more} more {what}\n") }
 }
 
-fn shade(value: Option<f64>, ColourScale { diverging, low, high }: ColourScale) -> String {
+fn shade(value: Option<f64>, ColourScale { diverging, low, high, .. }: ColourScale) -> String {
     let Some(value) = value else { return "  ".to_owned() };
     if !value.is_finite() {
         return "??".to_owned();

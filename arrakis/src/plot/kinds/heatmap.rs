@@ -112,6 +112,12 @@ impl Heatmap {
         Self { scale: Scale::Sequential, ..self }
     }
 
+    /// Sets the family of colours.
+    #[must_use]
+    pub fn coloured(self, scale: Scale) -> Self {
+        Self { scale, ..self }
+    }
+
     /// Sets the values of the first and the last colour.
     #[must_use]
     pub fn limits(self, low: f64, high: f64) -> Self {
