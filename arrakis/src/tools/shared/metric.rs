@@ -18,11 +18,12 @@ enum Kind {
     LogitDiff { answers: Vec<Answer>, wrong: Vec<Answer> },
     Logit { answers: Vec<Answer> },
     LogProb { answers: Vec<Answer> },
+    Prob { answers: Vec<Answer> },
     Loss,
     Closure { name: String, compute: Arc<Compute> },
 }
 
-/// One number from a run's logits, in nats unless it is a closure of your own. Cheap to clone.
+/// One number from a run's logits, in nats unless it is a probability or a closure of your own. Cheap to clone.
 ///
 /// Batches are averaged over rows. Everything is computed on tensors, so gradients flow through it. Answers are ids or
 /// texts of one token; texts are looked up in the model that the metric is used on.
@@ -80,6 +81,16 @@ impl Metric {
         Self::of(Kind::LogProb { answers: all(answers) })
     }
 
+    /// One token's probability, at the last token of every row.
+    pub fn prob(answer: impl Into<Answer>) -> Self {
+        Self::of(Kind::Prob { answers: vec![answer.into()] })
+    }
+
+    /// [`Metric::prob`] with a token for each row.
+    pub fn probs<A: Into<Answer>>(answers: impl IntoIterator<Item = A>) -> Self {
+        Self::of(Kind::Prob { answers: all(answers) })
+    }
+
     /// The cross entropy of each token given those before it, in nats, averaged over tokens.
     pub fn loss() -> Self {
         Self::of(Kind::Loss)
@@ -104,7 +115,7 @@ impl Metric {
     /// The name with its units, for tables and figures. Tokens are named by their texts in this model.
     pub fn units(&self, model: &HookedTransformer) -> String {
         let name = self.described(&|answer| answer.label(model));
-        if matches!(self.kind, Kind::Closure { .. }) { name } else { format!("{name} (nats)") }
+        if matches!(self.kind, Kind::Prob { .. } | Kind::Closure { .. }) { name } else { format!("{name} (nats)") }
     }
 
     fn described(&self, token: &dyn Fn(&Answer) -> String) -> String {
@@ -119,6 +130,10 @@ impl Metric {
             Kind::LogProb { answers } => match &answers[..] {
                 [answer] => format!("log p({})", token(answer)),
                 _ => "log-probability".into(),
+            },
+            Kind::Prob { answers } => match &answers[..] {
+                [answer] => format!("p({})", token(answer)),
+                _ => "probability".into(),
             },
             Kind::Loss => "loss".into(),
             Kind::Closure { name, .. } => name.clone(),
@@ -151,6 +166,7 @@ impl Metric {
             }
             Kind::Logit { answers } => of_rows(self.rows(logits, tokens)?, answers),
             Kind::LogProb { answers } => of_rows(activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
+            Kind::Prob { answers } => of_rows(activation::softmax(self.rows(logits, tokens)?, 1), answers),
             Kind::Loss => row_losses(model, logits, tokens),
             Kind::Closure { compute, .. } => compute(logits, tokens),
         }
@@ -212,11 +228,24 @@ impl Metric {
 
     /// The same metric with texts replaced by ids, so that they are looked up once.
     fn resolved(&self, model: &HookedTransformer) -> Result<Self> {
-        let known = |answers: &[Answer]| Ok(all(ids(model, answers)?)) as Result<_>;
+        self.with_answers(|answers| Ok(all(ids(model, answers)?)))
+    }
+
+    /// The same metric for a batch with every row `times` times, as [`Tokens::repeated`] orders them.
+    pub(crate) fn repeated(&self, times: usize) -> Self {
+        let each = |answers: &[Answer]| {
+            let times = if answers.len() == 1 { 1 } else { times };
+            Ok(std::iter::repeat_n(answers, times).flatten().cloned().collect())
+        };
+        self.with_answers(each).expect("BUG: repeating answers does not fail")
+    }
+
+    fn with_answers(&self, map: impl Fn(&[Answer]) -> Result<Vec<Answer>>) -> Result<Self> {
         let kind = match &self.kind {
-            Kind::LogitDiff { answers, wrong } => Kind::LogitDiff { answers: known(answers)?, wrong: known(wrong)? },
-            Kind::Logit { answers } => Kind::Logit { answers: known(answers)? },
-            Kind::LogProb { answers } => Kind::LogProb { answers: known(answers)? },
+            Kind::LogitDiff { answers, wrong } => Kind::LogitDiff { answers: map(answers)?, wrong: map(wrong)? },
+            Kind::Logit { answers } => Kind::Logit { answers: map(answers)? },
+            Kind::LogProb { answers } => Kind::LogProb { answers: map(answers)? },
+            Kind::Prob { answers } => Kind::Prob { answers: map(answers)? },
             other => other.clone(),
         };
         Ok(Self { kind, ..self.clone() })
@@ -326,6 +355,12 @@ mod tests {
         close(value(Metric::logit(0)), 1.5, 1e-6);
         let log_prob = -(1.0f64 + (-3.0f64).exp()).ln() - (1.0 + 1.0f64.exp()).ln();
         close(value(Metric::log_prob(1)), log_prob / 2.0, 1e-6);
+        let probs = [1.0 / (1.0 + (-3.0f64).exp()), 1.0 / (1.0 + 1.0f64.exp())];
+        close(value(Metric::prob(1)), probs.iter().sum::<f64>() / 2.0, 1e-6);
+        assert_eq!(
+            (Metric::prob(1).units(&model), Metric::probs([1, 0]).name()),
+            ("p(1)".into(), "probability".into())
+        );
     }
 
     #[test]
