@@ -61,6 +61,7 @@ registry::tools! {
     intervene {
         ablation Ablation with [AblationKind],
         activation_patching ActivationPatching with [HeadSite, StreamSite],
+        causal_tracing CausalTracing known_as [causal] with [Restored],
         merge_heads MergeHeads,
         path_patching PathPatching with [HeadInput, Receiver, Sender, Through],
     }
