@@ -68,6 +68,7 @@ registry::tools! {
     /// The residual stream, read as tokens.
     lenses {
         logit_lens LogitLens,
+        tuned_lens TunedLens with [Training],
     }
     /// What the weights say without a prompt.
     weights {

@@ -1,14 +1,14 @@
 //! What the model would predict if it stopped at each depth.
 
-use arrakis_models::{ActivationCache, HookedTransformer, IntoTokens, Tokens, site};
-use burn::tensor::{Tensor, activation};
-use serde::{Deserialize, Serialize};
+use arrakis_models::{HookedTransformer, IntoTokens, site};
+use burn::tensor::Tensor;
+
+pub use crate::tools::shared::lens::{Candidate, Lens, TargetLens};
 
 use crate::error::Result;
-use crate::plot::Heatmap;
-use crate::tools::place::{StepPosition, TokenAt};
-use crate::tools::shared::{common, finite};
-use crate::tools::{Answer, ScoreTable, Tool};
+use crate::tools::shared::common;
+use crate::tools::shared::lens::LensReader;
+use crate::tools::{Answer, Tool};
 
 /// The residual stream before, inside and after every block, read as logits.
 ///
@@ -26,7 +26,7 @@ use crate::tools::{Answer, ScoreTable, Tool};
 /// # When it misleads
 ///
 /// - Early streams are written in a basis the unembedding was not trained to read (worst on Gemma, BLOOM, OPT). The
-///   tuned lens, <https://arxiv.org/abs/2303.08112>, corrects for it.
+///   tuned lens ([`TunedLens`](crate::tools::TunedLens)) corrects for it.
 /// - The model need not use what the lens can read.
 ///
 /// # Example
@@ -53,41 +53,6 @@ pub struct LogitLens {
     model: HookedTransformer,
 }
 
-/// A token and its likelihood at one point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The token's id.
-    pub token: u32,
-    /// The token's text.
-    pub text: String,
-    /// The token's logit, in nats.
-    pub logit: f64,
-    /// The token's log-probability, in nats.
-    pub log_prob: f64,
-}
-
-/// The likeliest tokens at each point of the stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Lens {
-    /// `[step][pos][rank]`, likeliest first.
-    pub top: Vec<Vec<Vec<Candidate>>>,
-    /// Entropy of the distribution in nats, `[step][pos]`.
-    pub entropy: ScoreTable<StepPosition>,
-}
-
-/// One token's rank, logit and log-probability at each point of the stream, averaged over prompts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TargetLens {
-    /// The token looked for.
-    pub target: u32,
-    /// How many logits are strictly larger, `[step][pos]`; 0 for the likeliest token.
-    pub rank: ScoreTable<StepPosition>,
-    /// The logit in nats, `[step][pos]`.
-    pub logit: ScoreTable<StepPosition>,
-    /// The log-probability in nats, `[step][pos]`.
-    pub log_prob: ScoreTable<StepPosition>,
-}
-
 impl Tool for LogitLens {
     const NAME: &'static str = "logit_lens";
 
@@ -103,17 +68,7 @@ impl LogitLens {
     ///
     /// A prompt that does not fit the model, more than one prompt, logits that are NaN or plus infinity.
     pub fn top(&self, prompt: impl IntoTokens, k: usize) -> Result<Lens> {
-        let tokens = common::one_row(Self::NAME, &self.model, prompt)?;
-        let (mut steps, mut top, mut entropies) = (Vec::new(), Vec::new(), Vec::new());
-        self.each_step(&tokens, |step, read| {
-            let at = |(logits, log_probs): (&Vec<f64>, &Vec<f64>)| self.candidates(logits, log_probs, k);
-            top.push(read.logits.iter().zip(&read.log_probs).map(at).collect());
-            entropies.push(read.log_probs.iter().map(|row| entropy(row)).collect());
-            steps.push(step);
-            Ok(())
-        })?;
-        let positions = common::positions(&self.model, &tokens);
-        Ok(Lens { top, entropy: ScoreTable::new(Self::NAME, "entropy (nats)", steps, positions, entropies)? })
+        self.reader().top(prompt, k)
     }
 
     /// Rank, logit and log-probability of one token at each point, averaged over prompts of one length: `[step][pos]`.
@@ -123,28 +78,7 @@ impl LogitLens {
     /// A prompt that does not fit the model, prompts of different lengths, an answer that is not one token of the
     /// model, logits that are NaN or plus infinity.
     pub fn target(&self, prompts: impl IntoTokens, answer: impl Into<Answer>) -> Result<TargetLens> {
-        let target = answer.into().id(&self.model)?;
-        let name = Answer::from(target).label(&self.model);
-        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
-        let index = target as usize;
-        let (mut steps, mut ranks, mut logits, mut log_probs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        self.each_step(&tokens, |step, read| {
-            ranks.extend(by_cell(&tokens, &read.logits, |row| rank(row, index)));
-            logits.extend(by_cell(&tokens, &read.logits, |row| row[index]));
-            log_probs.extend(by_cell(&tokens, &read.log_probs, |row| row[index]));
-            steps.push(step);
-            Ok(())
-        })?;
-        let positions = common::positions(&self.model, &tokens);
-        let table = |units: String, cells: Vec<Vec<f64>>| {
-            ScoreTable::of_prompts(Self::NAME, units, steps.clone(), positions.clone(), cells)
-        };
-        Ok(TargetLens {
-            target,
-            rank: table(format!("rank of {name}"), ranks)?,
-            logit: table(format!("logit({name})"), logits)?,
-            log_prob: table(format!("log p({name}) (nats)"), log_probs)?,
-        })
+        self.reader().target(prompts, answer)
     }
 
     /// The logits at each point by label, each `[batch, pos, d_vocab]`. All of them are kept in memory, so use the
@@ -154,28 +88,12 @@ impl LogitLens {
     ///
     /// A prompt that does not fit the model.
     pub fn logits(&self, prompts: impl IntoTokens) -> Result<Vec<(String, Tensor<3>)>> {
-        let tokens = prompts.into_tokens(&self.model)?;
-        let steps = self.steps();
-        let cache = self.model.capture(&tokens, steps.iter().map(|(_, site)| site.clone()))?;
-        steps.into_iter().map(|(label, site)| Ok((label, self.unembedded(&cache, &site)?))).collect()
+        self.reader().logits(prompts)
     }
 
-    /// Runs once, then passes the reading of each point to `take`, in order.
-    fn each_step(&self, tokens: &Tokens, mut take: impl FnMut(String, Read) -> Result<()>) -> Result<()> {
-        let steps = self.steps();
-        let cache = self.model.capture(tokens, steps.iter().map(|(_, site)| site.clone()))?;
-        for (label, site) in steps {
-            let read = Read::of(self.unembedded(&cache, &site)?)?;
-            if let Some(value) = read.fault() {
-                finite::check(Self::NAME, &self.model, tokens, &format!("a logit of `{label}`"), value)?;
-            }
-            take(label, read)?;
-        }
-        Ok(())
-    }
-
-    fn unembedded(&self, cache: &ActivationCache, site: &str) -> Result<Tensor<3>> {
-        Ok(self.model.net().forward_unembed(cache.get(site)?))
+    fn reader(&self) -> LensReader<'_, impl Fn(usize, Tensor<3>) -> Tensor<3>> {
+        let decode = |_, resid| self.model.net().forward_unembed(resid);
+        LensReader { tool: Self::NAME, model: &self.model, steps: self.steps(), decode }
     }
 
     /// Labels and sites from the embedding to the end. The stream leaving a block is the one entering the next.
@@ -191,73 +109,6 @@ impl LogitLens {
         }
         steps.push(("final_post".to_owned(), site::resid_post(n_layers - 1).to_string()));
         steps
-    }
-
-    fn candidates(&self, logits: &[f64], log_probs: &[f64], k: usize) -> Vec<Candidate> {
-        let candidate = |id: usize| Candidate {
-            token: id as u32,
-            text: common::label(&self.model, id as u32),
-            logit: logits[id],
-            log_prob: log_probs[id],
-        };
-        common::largest(logits, k).into_iter().map(candidate).collect()
-    }
-}
-
-/// The reading of one point, each field `[batch * pos][d_vocab]`.
-struct Read {
-    logits: Vec<Vec<f64>>,
-    log_probs: Vec<Vec<f64>>,
-}
-
-impl Read {
-    fn of(logits: Tensor<3>) -> Result<Self> {
-        let [batch, pos, d_vocab] = logits.dims();
-        let logits = logits.reshape([batch * pos, d_vocab]);
-        Ok(Self { log_probs: common::rows(activation::log_softmax(logits.clone(), 1))?, logits: common::rows(logits)? })
-    }
-
-    /// The first number that leaves no valid distribution. A logit of minus infinity is valid: that token cannot occur.
-    fn fault(&self) -> Option<f64> {
-        self.log_probs.iter().chain(&self.logits).flatten().copied().find(|x| x.is_nan() || *x == f64::INFINITY)
-    }
-}
-
-/// How many logits are strictly larger.
-fn rank(logits: &[f64], index: usize) -> f64 {
-    logits.iter().filter(|logit| **logit > logits[index]).count() as f64
-}
-
-/// One number for each position, `[pos][prompt]`, from rows in the order of prompts.
-fn by_cell(tokens: &Tokens, rows: &[Vec<f64>], read: impl Fn(&[f64]) -> f64) -> Vec<Vec<f64>> {
-    let pos = tokens.pos();
-    (0..pos).map(|at| (0..tokens.batch()).map(|prompt| read(&rows[prompt * pos + at])).collect()).collect()
-}
-
-/// The entropy in nats. A token of probability zero adds nothing.
-fn entropy(log_probs: &[f64]) -> f64 {
-    -log_probs.iter().filter(|p| **p > f64::NEG_INFINITY).map(|log_prob| log_prob.exp() * log_prob).sum::<f64>()
-}
-
-impl Lens {
-    /// The likeliest token at each point, coloured by its probability, as a panel for a figure.
-    pub fn heatmap(&self) -> Heatmap {
-        let best = |read: fn(&Candidate) -> f64| {
-            let of_step = move |step: &Vec<Vec<Candidate>>| {
-                step.iter().map(|top| top.first().map_or(f64::NAN, read)).collect::<Vec<_>>()
-            };
-            self.top.iter().map(of_step).collect::<Vec<_>>()
-        };
-        let texts = self.top.iter().map(|step| {
-            step.iter().map(|top| top.first().map(|best| best.text.clone()).unwrap_or_default()).collect::<Vec<_>>()
-        });
-        let table = ScoreTable { values: best(|best| best.log_prob.exp()), ..self.entropy.clone() };
-        table.heatmap().units("probability of the likeliest token").sequential().cell_text(texts)
-    }
-
-    /// The tokens, `[pos]`.
-    pub fn tokens(&self) -> &[TokenAt] {
-        &self.entropy.columns
     }
 }
 
@@ -314,7 +165,6 @@ mod tests {
         close(best.iter().map(|candidate| candidate.log_prob.exp()).sum::<f64>(), 1.0, 1e-4);
         let entropy: f64 = best.iter().map(|candidate| -candidate.log_prob * candidate.log_prob.exp()).sum();
         close(entropy, lens.entropy.values[6][2], 1e-4);
-        assert_eq!((rank(&[1.0, 1.0], 0), rank(&[1.0, 1.0], 1)), (0.0, 0.0), "neither of two tied tokens loses rank");
     }
 
     #[test]
@@ -335,11 +185,6 @@ mod tests {
                 "logit_lens: a logit of `0_mid` is NaN at the end of a run whose first site that is not finite is `blocks.0."
             ),
             "{error}"
-        );
-        let masked = Read { logits: vec![vec![0.0, f64::NEG_INFINITY]], log_probs: vec![vec![0.0, f64::NEG_INFINITY]] };
-        assert!(
-            masked.fault().is_none() && entropy(&masked.log_probs[0]) == 0.0,
-            "a token that cannot occur is not a fault"
         );
     }
 

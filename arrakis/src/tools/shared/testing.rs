@@ -182,3 +182,19 @@ pub(crate) fn induction_model() -> HookedTransformer {
         }
     })
 }
+
+/// How often a site is met while `body` runs: how many forwards reach it.
+pub(crate) fn passes<R>(site: &'static str, body: impl FnOnce() -> R) -> (R, usize) {
+    struct Passes(&'static str, usize);
+    impl Observer for Passes {
+        fn entered(&mut self, _: &str) {}
+        fn left(&mut self, _: &str) {}
+        fn passed(&mut self, site: &str, _: &[usize], _: usize) {
+            self.1 += usize::from(site == self.0);
+        }
+    }
+    let counted = Rc::new(RefCell::new(Passes(site, 0)));
+    let result = observe(Rc::clone(&counted) as Rc<RefCell<dyn Observer>>, body);
+    let count = counted.borrow().1;
+    (result, count)
+}
