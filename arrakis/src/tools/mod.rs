@@ -50,6 +50,7 @@ registry::tools! {
     observe {
         attention_patterns AttentionPatterns known_as [attention],
         head_detector HeadDetector with [HeadKind, Repeated],
+        k_prober KProber with [Ranking],
     }
     /// Which parts a number comes from.
     attribute {

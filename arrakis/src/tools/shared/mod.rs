@@ -5,6 +5,7 @@ pub(super) mod common;
 pub(super) mod composition;
 pub(super) mod factored_matrix;
 pub(super) mod finite;
+pub(super) mod lbfgs;
 pub(super) mod lens;
 pub(super) mod metric;
 pub(super) mod patch_pair;
