@@ -51,6 +51,7 @@ registry::tools! {
         attention_patterns AttentionPatterns known_as [attention],
         head_detector HeadDetector with [HeadKind, Repeated],
         k_prober KProber with [Ranking],
+        polysemanticity Polysemanticity,
     }
     /// Which parts a number comes from.
     attribute {
