@@ -57,6 +57,7 @@ registry::tools! {
     attribute {
         attribution_patching AttributionPatching,
         direct_logit_attribution DirectLogitAttribution known_as [logit],
+        knowledge_neurons KnowledgeNeurons known_as [knowledge],
         residual_decomposition ResidualDecomposition known_as [decomposer, residual],
     }
     /// What changes when a part is changed.
