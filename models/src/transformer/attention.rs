@@ -187,7 +187,7 @@ impl Attention {
     }
 
     /// Each key or value head repeated for the query heads it serves: `[batch, pos, n_heads, d_head]`.
-    fn per_query_head(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn per_query_head(&self, x: Tensor<4>) -> Tensor<4> {
         if self.n_kv_heads == self.n_heads {
             return x;
         }

@@ -10,7 +10,7 @@ pub use self::contribution::Contribution;
 use self::contribution::NAME;
 use self::readout::{Readout, check_sum};
 use crate::error::{Error, Result};
-use crate::tools::place::Neuron;
+use crate::tools::place::{Neuron, StreamPosition};
 use crate::tools::shared::metric::Linear;
 use crate::tools::shared::score_table::mean;
 use crate::tools::shared::stream::Stream;
@@ -93,7 +93,7 @@ impl DirectLogitAttribution {
     /// not finite.
     pub fn components(&self, prompts: impl IntoTokens, metric: &Metric) -> Result<Attribution> {
         let tokens = prompts.into_tokens(&self.model)?;
-        let found = self.each(&tokens, metric, None, |readout, whole| {
+        let found = self.each(&tokens, metric, &[], |readout, whole| {
             let (components, total) = (readout.components()?, readout.total(whole.logits)?);
             let values: Vec<f64> = components.iter().map(|component| component.value).collect();
             finite::check(Self::NAME, &self.model, &whole.tokens, "the logit", total)?;
@@ -136,7 +136,7 @@ impl DirectLogitAttribution {
         let layer = layer.into().index(self.model.config().n_layers)?;
         self.model.w_out(layer)?;
         let tokens = prompts.into_tokens(&self.model)?;
-        let found = self.each(&tokens, metric, Some(layer), |readout, whole| {
+        let found = self.each(&tokens, metric, &[site::mlp_post(layer).to_string()], |readout, whole| {
             let activations = common::numbers(readout.stream.cache.get::<3>(site::mlp_post(layer))?)?;
             let each = common::numbers(readout.along(readout.stream.neuron_directions(layer)?))?;
             let values: Vec<f64> = activations.iter().zip(&each).map(|(activation, each)| activation * each).collect();
@@ -149,12 +149,41 @@ impl DirectLogitAttribution {
         ScoreTable::of_prompts(Self::NAME, UNITS, vec![layer], neurons, per_prompt)
     }
 
+    /// What each layer's attention moves from each position to the metric's position, as a direct contribution in nats:
+    /// `[layer][position]`. Prompts have one length.
+    ///
+    /// The output of a head at the metric's position is a sum over the positions it attends to, each pattern weight times
+    /// that position's value. Each term is read like a head's output, and the heads of a layer are added up. A layer's
+    /// row adds up to its heads ([`DirectLogitAttribution::heads`]). Information that a later layer moves on, or that an
+    /// MLP rewrites, is not followed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DirectLogitAttribution::components`], and prompts of different lengths.
+    pub fn sources(&self, prompts: impl IntoTokens, metric: &Metric) -> Result<ScoreTable<StreamPosition>> {
+        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
+        let kept = [site::pattern, site::v].map(site::every);
+        let layers: Vec<usize> = (0..self.model.config().n_layers).collect();
+        let found = self.each(&tokens, metric, &kept, |readout, whole| {
+            let of_layer = |layer: &usize| {
+                let moved = common::numbers(readout.along(whole.sources(*layer, readout.pos)?))?;
+                finite::check_all(Self::NAME, &self.model, &whole.tokens, "a position's contribution", &moved)?;
+                readout.check_sources(*layer, &moved)?;
+                Ok(moved)
+            };
+            Ok(layers.iter().map(of_layer).collect::<Result<Vec<_>>>()?.concat())
+        })?;
+        let per_prompt = (0..found[0].len()).map(|cell| found.iter().map(|values| values[cell]).collect()).collect();
+        let positions = common::positions(&self.model, &tokens);
+        ScoreTable::of_prompts(Self::NAME, UNITS, layers.clone(), positions, per_prompt)
+    }
+
     /// Runs each prompt alone and collects what `read` makes of the run.
     fn each<T>(
         &self,
         tokens: &Tokens,
         metric: &Metric,
-        neurons: Option<usize>,
+        also: &[String],
         read: impl Fn(Readout, Stream) -> Result<T>,
     ) -> Result<Vec<T>> {
         let Some(Linear { terms, position }) = metric.linear(&self.model, tokens.batch())? else {
@@ -166,8 +195,7 @@ impl DirectLogitAttribution {
         let one = |(row, terms): (usize, Vec<(u32, f32)>)| {
             let tokens = tokens.row(row)?;
             let slot = position.of(&tokens)?[0];
-            let whole =
-                Stream::run(Self::NAME, &self.model, tokens, neurons.map(|layer| site::mlp_post(layer).to_string()))?;
+            let whole = Stream::run(Self::NAME, &self.model, tokens, also.to_vec())?;
             let found = read(Readout::new(&whole, terms, slot)?, whole)?;
             bar.inc(1);
             Ok(found)
@@ -228,6 +256,7 @@ mod tests {
                 Reading::numbers("components", found.map(|found| vec![found.total, found.sum()])),
                 Reading::table("heads", self.heads(&cases.prompt, &cases.metric)),
                 Reading::table("neurons", self.neurons(&cases.prompt, -1, &cases.metric)),
+                Reading::table("sources", self.sources(&cases.prompt, &cases.metric)),
             ]
         }
     }
@@ -238,6 +267,28 @@ mod tests {
         let found = tool.components([3, 5, 7, 3], &Metric::logit_diff(5, 7)).unwrap();
         assert_eq!(found.heads().unwrap().top(1)[0].label, "L1H0");
         assert!(found.top(1)[0].value > 0.9 * found.total);
+    }
+
+    #[test]
+    fn the_planted_answer_is_moved_from_where_it_stands() {
+        let tool = DirectLogitAttribution::new(&induction_model()).unwrap();
+        let found = tool.sources([3, 5, 7, 3], &Metric::logit_diff(5, 7)).unwrap();
+        let (best, whole) = (found.top(1).remove(0), tool.heads([3, 5, 7, 3], &Metric::logit_diff(5, 7)).unwrap());
+        assert_eq!((best.layer, best.position), (1, 1), "the token after the last occurrence");
+        assert!(best.value > 0.9 * whole.values[1][0]);
+    }
+
+    #[test]
+    fn sources_add_up_to_the_heads_of_a_layer() {
+        for name in ["gpt2", "gpt_neo", "gpt_neox", "llama"] {
+            let tool = DirectLogitAttribution::new(&fixture(name)).unwrap();
+            let metric = Metric::logit_diff(63, 25).at(2);
+            let (found, heads) = (tool.sources([34, 17, 29, 49], &metric), tool.heads([34, 17, 29, 49], &metric));
+            for (sources, heads) in found.unwrap().values.iter().zip(&heads.unwrap().values) {
+                close(sources.iter().sum::<f64>(), heads.iter().sum::<f64>(), 1e-4);
+                close(sources[3], 0.0, 0.0);
+            }
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl ResidualDecomposition {
     /// that is not finite.
     pub fn run(&self, prompts: impl IntoTokens) -> Result<Residuals> {
         let tokens = prompts.into_tokens(&self.model)?;
-        let stream = Stream::run(Self::NAME, &self.model, tokens, None)?;
+        let stream = Stream::run(Self::NAME, &self.model, tokens, [])?;
         let last: Tensor<3> = stream.cache.get(site::resid_post(stream.n_layers() - 1))?;
         finite::check(Self::NAME, &self.model, &stream.tokens, "the stream", common::number(last.abs().sum())?)?;
         Ok(Residuals { stream })

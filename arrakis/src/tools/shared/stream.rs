@@ -21,12 +21,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Runs the model once. `also` names one more site, or several by a pattern.
+    /// Runs the model once. `also` names more sites to keep.
     pub(crate) fn run(
         tool: &'static str,
         model: &HookedTransformer,
         tokens: Tokens,
-        also: Option<String>,
+        also: impl IntoIterator<Item = String>,
     ) -> Result<Self> {
         if !model.net().is_additive() {
             let problem = "this architecture norms the stream after each addition, so the stream is not a sum of what was written; use ablation or patching instead";
@@ -91,6 +91,19 @@ impl Stream {
     pub(crate) fn read_by_unembedding(&self, parts: Tensor<4>) -> Result<Tensor<4>> {
         let Some(norm) = &self.model.net().ln_final else { return Ok(parts) };
         Ok(frozen(norm, parts, self.cache.get::<3>(site::ln_final_scale())?.unsqueeze_dim(2)))
+    }
+
+    /// What attention adds to the stream at position `query` from each position, over all heads and without biases:
+    /// `[pos, d_model]`. The run has one row and keeps `attn.pattern` and `attn.v`.
+    pub(crate) fn sources(&self, layer: usize, query: usize) -> Result<Tensor<2>> {
+        let block = self.model.block(layer)?;
+        let pattern: Tensor<4> = self.cache.get(site::pattern(layer))?;
+        let weights = pattern.narrow(2, query, 1).swap_dims(1, 3).swap_dims(2, 3);
+        let values = block.attn.per_query_head(self.cache.get(site::v(layer))?);
+        let results = block.attn.head_results(values * weights).sum_dim(2);
+        let [_, pos, _, d_model] = results.dims();
+        let written = self.at(query)?.as_attention(layer, results.reshape([1, 1, pos, d_model]))?;
+        Ok(written.reshape([pos, d_model]))
     }
 
     /// What attention's output bias adds to the stream: `[batch, pos, d_model]`.

@@ -17,10 +17,10 @@ use arrakis::tools::{Metric, Tool};
 
 use super::case::{fixtures, load};
 
-const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
+pub(super) const PROMPT: [u32; 5] = [34, 17, 29, 49, 82];
 
 /// Every checkpoint of `tests/fixtures/parity` with a vocabulary the prompt fits.
-fn each_family(check: impl Fn(&str, &HookedTransformer)) {
+pub(super) fn each_family(check: impl Fn(&str, &HookedTransformer)) {
     let mut folders: Vec<_> = std::fs::read_dir(fixtures("parity"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -53,6 +53,8 @@ fn contributions_add_up_to_the_logit_in_every_family() {
         // The tool itself checks that neurons and bias add up to the whole MLP.
         let neurons = DirectLogitAttribution::new(model).unwrap().neurons(PROMPT, 0, &Metric::logit(63));
         assert_eq!(neurons.is_ok(), model.config().experts.is_none(), "{name}: {neurons:?}");
+        // As well as that the positions of a layer add up to its heads.
+        DirectLogitAttribution::new(model).unwrap().sources(PROMPT, &Metric::logit(63)).unwrap();
     });
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Readout {
     pub(super) stream: Stream,
     /// Tokens, each with its sign.
     terms: Vec<(u32, f32)>,
-    pos: usize,
+    pub(super) pos: usize,
     /// `[d_model, 1]`
     direction: Tensor<2>,
 }
@@ -85,6 +85,13 @@ impl Readout {
         ];
         let both = common::numbers(self.along(Tensor::cat(both, 0)))?;
         check_sum(&[values, &both[..1]].concat(), both[1])
+    }
+
+    /// Checks that the positions attended to add up to what the layer's heads contribute.
+    pub(super) fn check_sources(&self, layer: usize, values: &[f64]) -> Result<()> {
+        let config = self.stream.model.config();
+        let heads = self.stream.head_results(layer)?.reshape([config.n_heads, config.d_model]);
+        check_sum(values, common::numbers(self.along(heads))?.iter().sum())
     }
 
     /// What the final norm's and the unembedding's biases contribute.
