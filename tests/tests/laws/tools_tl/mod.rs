@@ -14,6 +14,7 @@ mod heads;
 mod patching;
 mod paths;
 mod residual;
+mod tracing;
 mod weights;
 
 /// Analyses by name that the modules compare. A `*` stands for any ending.
