@@ -7,6 +7,7 @@ use proc_macro::TokenStream;
 
 mod experiment;
 mod hooked;
+mod krate;
 mod mistakes;
 mod options;
 
@@ -36,7 +37,11 @@ use experiment::Kind;
 /// is not part of `self`. A binding whose name starts with `_` is never a site.
 #[proc_macro_attribute]
 pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand(hooked::expand, args, item)
+    let together = |args, item| match experiment::below(&args, &item) {
+        Some(below) => Ok(below),
+        None => hooked::expand(args, item),
+    };
+    expand(together, args, item)
 }
 
 /// Keeps a record of every call: source, arguments, model, result or error.
@@ -44,6 +49,9 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The bench is the function's `&Bench` argument, or `bench = expr`. Options: `name = ".."` (by default the function's
 /// name), `seed = 7`, `tags = ["ioi"]`. Arguments that implement `Serialize` are stored as JSON, others as their debug
 /// text or type. An argument whose name starts with `_` is left out.
+///
+/// An `async` function is recorded when its future ends. A future that is dropped before it ends is recorded with that
+/// outcome; one that was never polled is not a call.
 ///
 /// The five attributes of an experiment can be stacked in any order. If a record cannot be saved, the function returns
 /// the error if its `Result` converts from `arrakis::Error`, and panics otherwise. The message says where the record

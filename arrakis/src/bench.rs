@@ -24,20 +24,21 @@ const SAVE_DIR: &str = "experiments";
 /// A model and the folder in which its experiments are recorded. Every experiment takes a `&Bench`.
 ///
 /// Threads can share it; the runs of all threads are recorded. A thread that an experiment starts belongs to it inside
-/// [`Bench::handle`].
+/// [`Bench::handle`]. A clone is the same bench: it shares the model and the latest run.
+#[derive(Clone)]
 pub struct Bench {
-    model: HookedTransformer,
+    model: Arc<HookedTransformer>,
     store: Store,
     /// The seed that was set.
     seed: Option<u64>,
     /// Unique in this process.
     id: u64,
     plotter: Arc<dyn Plotter>,
-    facts: OnceLock<ModelFacts>,
-    last: Mutex<Option<Run>>,
-    calls: Calls,
-    /// A temporary save folder that is removed with the bench.
-    _own_folder: Option<TempDir>,
+    facts: Arc<OnceLock<ModelFacts>>,
+    last: Arc<Mutex<Option<Run>>>,
+    calls: Arc<Calls>,
+    /// A temporary save folder that is removed with the last clone.
+    _own_folder: Option<Arc<TempDir>>,
 }
 
 impl Bench {
@@ -45,14 +46,14 @@ impl Bench {
     pub fn new(model: HookedTransformer) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self {
-            model,
+            model: Arc::new(model),
             store: Store::new(absolute(Path::new(SAVE_DIR))),
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
             plotter: Arc::new(Pictures),
-            facts: OnceLock::new(),
-            last: Mutex::default(),
-            calls: Calls::default(),
+            facts: Arc::default(),
+            last: Arc::default(),
+            calls: Arc::default(),
             _own_folder: None,
         }
     }
@@ -66,7 +67,7 @@ impl Bench {
     pub fn embedded() -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
         let bench = Self::new(HookedAutoModel::embedded()?).save_dir(folder.path());
-        Ok(Self { _own_folder: Some(folder), ..bench })
+        Ok(Self { _own_folder: Some(Arc::new(folder)), ..bench })
     }
 
     /// Saves records and figures below this folder, which is created when first needed. A relative path starts at the
@@ -185,7 +186,7 @@ impl Bench {
     }
 
     /// Its calls that are running.
-    pub(crate) fn calls(&self) -> &Calls {
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
         &self.calls
     }
 
@@ -228,7 +229,7 @@ impl fmt::Debug for Bench {
 impl Serialize for Bench {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Bench", 2)?;
-        fields.serialize_field("model", &self.model)?;
+        fields.serialize_field("model", &*self.model)?;
         fields.serialize_field("seed", &self.seed)?;
         fields.end()
     }

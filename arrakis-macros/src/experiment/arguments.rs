@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, FnArg, Ident, Pat, PatIdent, PatType, Type};
 
 use super::attributes::Attributes;
 use super::function::Function;
+use super::inputs::{Input, is_condition};
 use super::kind::Kind;
 use crate::mistakes::Mistakes;
 
@@ -16,8 +17,8 @@ pub(crate) struct Arguments {
     pub(crate) tools: Vec<(Pat, Type)>,
     /// The `#[figure]` argument.
     pub(crate) figure: Option<(Pat, Type)>,
-    /// Names of the inputs a record keeps, besides `self`.
-    pub(crate) shown: Vec<Ident>,
+    /// The inputs that a record keeps, besides `self`.
+    pub(crate) inputs: Vec<Input>,
     /// How many arguments a caller passes besides the bench.
     pub(crate) passed: usize,
     /// How many of them come before the bench.
@@ -66,7 +67,7 @@ impl Arguments {
             bench,
             tools: sorted.tools,
             figure: sorted.figure,
-            shown: sorted.shown,
+            inputs: sorted.inputs,
             passed: sorted.passed,
             before_bench: sorted.before_bench,
             method: sorted.method,
@@ -86,7 +87,7 @@ struct Sorted {
     bench: Option<Ident>,
     tools: Vec<(Pat, Type)>,
     figure: Option<(Pat, Type)>,
-    shown: Vec<Ident>,
+    inputs: Vec<Input>,
     passed: usize,
     before_bench: usize,
     method: bool,
@@ -101,8 +102,12 @@ impl Sorted {
         };
         let helpers: Vec<Attribute> = typed.attrs.iter().filter(|attr| is_helper(attr)).cloned().collect();
         typed.attrs.retain(|attr| !is_helper(attr));
+        if let (Some(_), Some(condition)) = (helpers.first(), typed.attrs.iter().find(|attr| is_condition(attr))) {
+            let message = "a tool and the figure are always made: put the condition on the function";
+            return Err(syn::Error::new_spanned(condition, message));
+        }
         match helpers.as_slice() {
-            [] => self.plain(&typed)?,
+            [] => self.plain(&mut typed)?,
             [helper] if helper.path().is_ident("tool") => return self.tool(helper, typed, attributes).map(|()| None),
             [helper] => return self.figure(helper, typed, attributes).map(|()| None),
             [_, second, ..] => {
@@ -144,10 +149,10 @@ impl Sorted {
     }
 
     /// An argument that the caller passes: the bench, or an input. Every bench but the first is an input.
-    fn plain(&mut self, typed: &PatType) -> syn::Result<()> {
+    fn plain(&mut self, typed: &mut PatType) -> syn::Result<()> {
         if self.bench.is_some() || !is_bench(&typed.ty) {
             self.passed += 1;
-            self.shown.extend(names(&typed.pat));
+            self.inputs.extend(Input::take(&mut typed.pat, &mut typed.attrs));
             return Ok(());
         }
         if !matches!(&*typed.ty, Type::Reference(reference) if reference.mutability.is_none()) {
@@ -213,17 +218,17 @@ mod tests {
         assert!(matches!(&arguments.bench, BenchFrom::Argument(name) if name == "bench"));
         assert_eq!((arguments.tools.len(), arguments.figure.is_some(), arguments.method), (1, true, true));
         assert_eq!(
-            (arguments.shown, arguments.passed),
-            (vec!["a", "c"].into_iter().map(|n| quote::format_ident!("{n}")).collect(), 2)
+            (arguments.inputs.iter().map(|input| input.name.to_string()).collect(), arguments.passed),
+            (vec!["a".to_owned(), "c".to_owned()], 2)
         );
-        assert_eq!(signature, "& self , bench : & arrakis :: Bench , (a , _b) : (u8 , u8) , mut c : u8");
+        assert_eq!(signature, "& self , bench : & arrakis :: Bench , (a , _b) : (u8 , u8) , c : u8");
     }
 
     #[test]
     fn every_bench_but_the_first_is_an_input() {
         let (arguments, _) = of("fn f(x: u8, bench: &Bench, other: &Bench, _hidden: &Bench, owned: Bench) {}").unwrap();
         assert!(matches!(&arguments.bench, BenchFrom::Argument(name) if name == "bench"));
-        let shown: Vec<String> = arguments.shown.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = arguments.inputs.iter().map(|input| input.name.to_string()).collect();
         assert_eq!(
             (shown, arguments.passed, arguments.before_bench),
             (vec!["x".into(), "other".into(), "owned".into()], 4, 1)
@@ -234,6 +239,14 @@ mod tests {
     fn the_bench_can_be_an_expression() {
         let (arguments, _) = of("#[use_tools(bench = shared())] fn f(x: u8) {}").unwrap();
         assert!(matches!(arguments.bench, BenchFrom::Expression(_)));
+    }
+
+    #[test]
+    fn a_tool_has_no_condition() {
+        assert_eq!(
+            of("#[use_tools] fn f(bench: &Bench, #[cfg(a)] #[tool] lens: LogitLens) {}").err().unwrap(),
+            ["a tool and the figure are always made: put the condition on the function"]
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Which of our attributes a function has, and the options of each.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, Meta};
+use syn::{Attribute, Expr, Ident, Meta, Path};
 
 use super::carried;
-use super::kind::Kind;
+use super::kind::{ALL, Kind};
 use super::options::Options;
 use super::tools::Tools;
 use crate::mistakes::Mistakes;
@@ -19,8 +19,8 @@ pub(crate) struct Attributes {
     pub(crate) plot: Option<Options>,
     pub(crate) profile: Option<Options>,
     pub(crate) hypothesis: Option<Options>,
-    /// Stands in for the removed attributes. Without it rustc would call their imports unused.
-    pub(crate) taken: Vec<TokenStream>,
+    /// The paths of the removed attributes. Without a use of them, rustc would call their imports unused.
+    pub(crate) taken: Vec<Path>,
     /// `#[ignore]`, `#[should_panic]` and `#[cfg(..)]`, for the generated test.
     pub(crate) on_test: Vec<Attribute>,
     /// The attribute that was expanded first, for messages.
@@ -44,8 +44,7 @@ impl Attributes {
             }
             let args = mistakes.catch(written_inside(&attr)).unwrap_or_default();
             attributes.add(kind, args, mistakes);
-            let path = attr.path();
-            attributes.taken.push(quote!(#[#path(__arrakis_taken)] const _: () = ();));
+            attributes.taken.push(attr.path().clone());
         }
         if let Some(hypothesis) = &attributes.hypothesis {
             attributes.on_test = carried::take(hypothesis, attrs, mistakes);
@@ -63,6 +62,11 @@ impl Attributes {
         }
     }
 
+    /// A bit for each attribute.
+    pub(crate) fn bits(&self) -> u8 {
+        ALL.into_iter().filter(|kind| self.has(*kind)).map(Kind::bit).sum()
+    }
+
     fn add(&mut self, kind: Kind, args: TokenStream, mistakes: &mut Mistakes) {
         let slot = match kind {
             Kind::Tools => {
@@ -75,6 +79,14 @@ impl Attributes {
             Kind::Hypothesis => &mut self.hypothesis,
         };
         *slot = Some(Options::read(kind, args, mistakes));
+    }
+
+    /// Everything that the attributes read when the function is called.
+    pub(crate) fn read(&self) -> TokenStream {
+        let options = [&self.log, &self.plot, &self.profile, &self.hypothesis].into_iter().flatten();
+        let values = options.flat_map(Options::values);
+        let bench = self.tools.iter().filter_map(|tools| tools.bench.as_ref()).map(|(_, bench)| bench);
+        values.chain(bench).map(ToTokens::to_token_stream).collect()
     }
 
     /// The expression after `bench =`, in whichever attribute gives it.

@@ -2,15 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::{Expr, GenericParam, Ident, Signature};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
 use super::function::Function;
+use super::inputs::{Input, moving, with_kept, with_own};
 use super::internal::internal;
 use super::options::Options;
 use super::place::Place;
 use super::source::words;
+use crate::krate::krate;
 use crate::mistakes::Mistakes;
 
 /// The options that are required, and how to write them.
@@ -97,41 +100,35 @@ fn unknown_parameter(sig: &Signature) -> Option<&Ident> {
     parameters.into_iter().find(|name| !known(name))
 }
 
-/// The claim, filled with the options.
-pub(crate) fn claim(options: &Options, function: &Function) -> TokenStream {
-    let (claim, metric) = (internal("claim"), function.sig.ident.to_string());
-    let (null, filled) = (options.get("null").map(in_words), options.set(&claim));
-    quote!({
-        let mut #claim = ::arrakis::__private::claim(#metric, #null);
-        #filled
-        #claim
-    })
+/// `.claim(|claim| ..)`
+pub(crate) fn claim(options: &Options, inputs: &[Input]) -> TokenStream {
+    let claim = internal("to");
+    let filled = options.set(&claim, inputs);
+    let null = options.get("null").map(|null| match moving(null) {
+        null @ Expr::Closure(_) => quote!(__arrakis::draws(#null)),
+        null => {
+            let words = quote!(#null).to_string();
+            quote!(__arrakis::null(#words, #null))
+        }
+    });
+    let null = null.map(|null| with_own(inputs, null));
+    quote!(.claim(|#claim| { #(#filled;)* #null }))
 }
 
-/// The null that the result is compared with.
-pub(crate) fn null(options: &Options) -> TokenStream {
-    match options.get("null") {
-        None => TokenStream::new(),
-        Some(null @ Expr::Closure(_)) => quote!(::arrakis::__private::draws(#null)),
-        Some(null) => quote!(::arrakis::__private::null(#null)),
-    }
-}
-
-/// The null in words: as written, if it is a value.
-fn in_words(null: &Expr) -> String {
-    match null {
-        Expr::Closure(_) => "draws of the null".to_owned(),
-        value => quote!(#value).to_string(),
-    }
-}
-
-/// How the result is described and measured.
-pub(crate) fn see(hypothesis: Option<&Options>, value: &Ident) -> TokenStream {
-    match hypothesis.map(|options| options.get("statistic")) {
-        None => quote!(::arrakis::__see!(#value)),
-        Some(None) => quote!(::arrakis::__see!(#value, measured)),
-        Some(Some(statistic)) => quote!(::arrakis::__see!(#value, by #statistic)),
-    }
+/// How the result is described and measured, and the inputs of its own that this needs.
+pub(crate) fn see(hypothesis: Option<&Options>, inputs: &[Input]) -> (TokenStream, TokenStream) {
+    let (value, error) = (internal("value"), internal("error"));
+    let shown = quote!((&&&&&&__arrakis::Probe(#value)).arrakis_shown());
+    let (kept, success) = match hypothesis.map(|options| options.get("statistic")) {
+        None => (TokenStream::new(), shown),
+        Some(None) => (TokenStream::new(), quote!((#shown, __arrakis::measure(#value)))),
+        Some(Some(statistic)) => {
+            let (kept, statistic) = with_kept(inputs, moving(statistic).into_token_stream());
+            (kept, quote!((#shown, __arrakis::measure_by(#value, #statistic))))
+        }
+    };
+    let failure = quote!((&&&&&__arrakis::Probe(#error)).arrakis_message());
+    (kept, quote!(|#value| (&&__arrakis::Probe(#value)).arrakis_split(|#value| #success, |#error| #failure)))
 }
 
 /// `#[test] fn name__holds()`, if there is a bench to run it on.
@@ -147,20 +144,25 @@ pub(crate) fn test(
     let name = &function.sig.ident;
     let test = format_ident!("{name}__holds");
     let args = options.list("args").map_or(&[][..], |(_, values)| values);
+    let (lent, error, krate) = (internal("bench"), internal("error"), krate());
     let mut passed: Vec<TokenStream> = args.iter().map(|arg| quote!(#arg)).collect();
     if matches!(arguments.bench, BenchFrom::Argument(_)) {
-        passed.insert(arguments.before_bench.min(passed.len()), quote!(__arrakis_bench));
+        passed.insert(arguments.before_bench.min(passed.len()), quote!(#lent));
     }
-    let (text, on_test) = (name.to_string(), &attributes.on_test);
+    let called = quote!(#name(#(#passed),*));
+    let called = if function.sig.asyncness.is_some() { quote!(__arrakis::block_on(#called)) } else { called };
+    let (text, on_test) = (name.unraw().to_string(), &attributes.on_test);
     quote! {
         #[cfg(test)]
         #[test]
         #(#on_test)*
         #[allow(non_snake_case, deprecated)]
         fn #test() {
-            ::arrakis::__private::assert_holds(#text, #bench, |__arrakis_bench| {
-                let __arrakis_value = #name(#(#passed),*);
-                ::arrakis::__see!(&__arrakis_value)
+            #[allow(unused_imports)]
+            use #krate::__private::{self as __arrakis, traits::*};
+            __arrakis::assert_holds(#text, #bench, |#lent| {
+                (&&__arrakis::Probe(&#called))
+                    .arrakis_split(|_| (), |#error| (&&&&&__arrakis::Probe(#error)).arrakis_message())
             });
         }
     }

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::Ident;
 
-/// A name of ours inside a user's function that cannot equal any of theirs.
+/// A variable of ours inside a user's function. It equals none of theirs, whatever its name: each macro has its own.
 pub(super) fn internal(name: &str) -> Ident {
-    Ident::new(&format!("__arrakis_{name}"), Span::mixed_site())
+    Ident::new(name, Span::mixed_site())
 }

@@ -5,7 +5,7 @@ use syn::Path;
 use crate::options::{self, Attribute};
 
 /// One of the five attributes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Log,
     Tools,
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
     Hypothesis,
 }
 
-const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
+pub(crate) const ALL: [Kind; 5] = [Kind::Log, Kind::Tools, Kind::Plot, Kind::Profile, Kind::Hypothesis];
 
 impl Kind {
     /// Its name and options.
@@ -30,6 +30,11 @@ impl Kind {
 
     pub(crate) fn name(self) -> &'static str {
         self.attribute().name
+    }
+
+    /// Its bit in what the runtime is told. `runtime/call.rs` has the same.
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     /// The attribute that a path names, by its last segment.

@@ -1,9 +1,11 @@
-//! The attributes of an experiment. The first one removes the others from the function, and all expand to one call of
-//! `__private::call`. So their order never changes what happens.
+//! The attributes of an experiment. The first one removes the others from the function, and all expand to one use of
+//! `__private::Call`. So their order never changes what happens.
 
 mod arguments;
 mod attributes;
 mod carried;
+#[cfg(test)]
+mod expansion;
 mod function;
 mod hypothesis;
 mod inputs;
@@ -12,8 +14,11 @@ mod kind;
 mod marks;
 mod options;
 mod place;
+mod question;
+mod recursion;
 mod render;
 mod source;
+mod together;
 mod tools;
 
 use proc_macro2::{Span, TokenStream};
@@ -23,21 +28,16 @@ use arguments::{Arguments, BenchFrom};
 use attributes::Attributes;
 use function::Function;
 pub(crate) use kind::Kind;
+pub(crate) use together::below;
 
 use crate::mistakes::Mistakes;
 
-/// The item that replaces a removed attribute, so that its import is used.
-const TAKEN: &str = "__arrakis_taken";
-
 /// Expands one of the attributes together with every other one on the function.
 pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::Result<TokenStream> {
-    if args.to_string() == TAKEN {
-        return Ok(TokenStream::new());
-    }
     let mut function = Function::parse(kind, item)?;
     let source = source::Source::of(&function, item, Span::call_site());
     let mut mistakes = Mistakes::default();
-    let attributes = Attributes::take(kind, args, &mut function.attrs, &mut mistakes);
+    let mut attributes = Attributes::take(kind, args, &mut function.attrs, &mut mistakes);
     marks::check(&function, &mut mistakes);
     if let Some(tools) = &attributes.tools {
         tools.check(&function, &mut mistakes);
@@ -50,7 +50,11 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
         hypothesis::check(options, &function, arguments, &mut mistakes);
     }
     mistakes.finish()?;
+    let function = together::rewritten(function, &mut attributes)?;
     let arguments = arguments.expect("BUG: arguments without a bench are a mistake");
+    if question::is_misplaced(&function) {
+        return Ok(render::plain(&function, &attributes, &arguments));
+    }
     Ok(render::render(&function, &attributes, &arguments, &source))
 }
 

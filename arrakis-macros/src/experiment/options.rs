@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Token};
 
-use super::internal::internal;
+use super::inputs::{Input, with_own};
 use super::kind::Kind;
 use crate::mistakes::Mistakes;
 use crate::options::{Content, Form, Known, Takes, read};
@@ -61,24 +61,15 @@ impl Options {
         self.given(name).map(|given| &given.key)
     }
 
-    /// `target.field = value` for each option that sets one.
-    pub(crate) fn set(&self, target: &Ident) -> TokenStream {
-        self.setting().map(|(field, value, at)| fill(target, &field, &value, at)).collect()
+    /// Every value.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Expr> {
+        self.0.iter().flat_map(|given| &given.values)
     }
 
-    /// A closure that sets the fields of its argument. The values are computed where the closure is created.
-    pub(crate) fn setter(&self, kind: &TokenStream) -> TokenStream {
-        let lent = internal("lent");
-        let (made, filled): (Vec<_>, Vec<_>) = self
-            .setting()
-            .map(|(field, value, at)| {
-                let mut made = internal(&field.to_string());
-                made.set_span(at);
-                (quote!(let #made = #value;), fill(&lent, &field, &quote!(#made), at))
-            })
-            .unzip();
-        let lent = if made.is_empty() { quote!(_) } else { quote!(#lent) };
-        quote!({ #(#made)* ::std::boxed::Box::new(move |#lent: &mut #kind| { #(#filled)* }) })
+    /// `target.field = value` for each option that sets one.
+    pub(crate) fn set(&self, target: &Ident, inputs: &[Input]) -> Vec<TokenStream> {
+        let set = |(field, value, at)| fill(target, &field, &with_own(inputs, value), at);
+        self.setting().map(set).collect()
     }
 
     /// The fields to set, each at its option's key, their values, and where our code for them is shown.
@@ -98,16 +89,28 @@ impl Options {
 fn in_scope(known: &Known, value: &Expr) -> TokenStream {
     let Takes::VariantOf(kind) = known.takes else { return quote!(#value) };
     let kind = Ident::new(kind, Span::call_site());
-    quote!({
-        #[allow(unused_imports)]
-        use ::arrakis::hypothesis::{#kind, #kind::*};
-        #value
-    })
+    match value {
+        Expr::Path(path) if path.path.get_ident().is_some_and(is_variant) => quote!(__arrakis::#kind::#value),
+        Expr::Path(path) if path.path.segments.len() == 2 && path.path.segments[0].ident == kind => {
+            quote!(__arrakis::#value)
+        }
+        _ => quote!({
+            #[allow(unused_imports)]
+            use __arrakis::{#kind, #kind::*};
+            #value
+        }),
+    }
+}
+
+/// Whether this is written as variants are: `Greater`, and not `ALPHA` or `alpha`.
+fn is_variant(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)
 }
 
 /// The field accepts any value that converts into it. A value of a wrong type is rustc's own error at the value.
 fn fill(target: &Ident, field: &Ident, value: &TokenStream, at: Span) -> TokenStream {
-    quote_spanned!(at=> ::arrakis::__private::Fill::fill(&mut #target.#field, #value);)
+    quote_spanned!(at=> __arrakis::fill(&mut #target.#field, #value))
 }
 
 /// Our generated code, with the span of the user's.
@@ -140,17 +143,12 @@ mod tests {
     fn an_option_fills_its_field() {
         let (options, _) = options(Kind::Hypothesis, "bench = b, claim = \"it is\", test = Welch, alpha = 0.01");
         assert_eq!(
-            options.set(&format_ident!("claim")).to_string(),
-            quote! {
-                ::arrakis::__private::Fill::fill(&mut claim.statement, "it is");
-                ::arrakis::__private::Fill::fill(&mut claim.test, {
-                    #[allow(unused_imports)]
-                    use ::arrakis::hypothesis::{Test, Test::*};
-                    Welch
-                });
-                ::arrakis::__private::Fill::fill(&mut claim.alpha, 0.01);
-            }
-            .to_string()
+            options.set(&format_ident!("claim"), &[]).iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                quote!(__arrakis::fill(&mut claim.statement, "it is")).to_string(),
+                quote!(__arrakis::fill(&mut claim.test, __arrakis::Test::Welch)).to_string(),
+                quote!(__arrakis::fill(&mut claim.alpha, 0.01)).to_string(),
+            ]
         );
     }
 

@@ -1,19 +1,24 @@
-//! The generated function: its own signature, and one call of the runtime around its own body.
+//! The generated function: its own signature, and one use of the runtime around its own body.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
-use syn::{ReturnType, Type};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Path, ReturnType, Type};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
 use super::function::Function;
 use super::hypothesis;
-use super::inputs;
+use super::inputs::{Input, body_with};
 use super::internal::internal;
+use super::options::Options;
+use super::recursion;
 use super::source::Source;
+use crate::krate::krate;
 
-/// `fn name(..) -> R { match call(.., || body) { Ok(value) => value, Err(error) => fail(error) } }`
+/// `fn name(..) -> R { Call::of(.., bench).inputs(..).run(tools, |tools, figure| body, see).unwrap_or_else(fail) }`
 pub(crate) fn render(
     function: &Function,
     attributes: &Attributes,
@@ -21,123 +26,132 @@ pub(crate) fn render(
     source: &Source,
 ) -> TokenStream {
     let Function { attrs, vis, sig, .. } = function;
-    let (taken, bench, inputs) = (&attributes.taken, bench(&arguments.bench), inputs::inputs(arguments));
-    let (body, tools) = (body(function, attributes, arguments), tools(attributes, arguments));
-    let (call, value, fail) = (call(function, attributes, source), internal("value"), fail(&sig.output));
-    let see = hypothesis::see(attributes.hypothesis.as_ref(), &value);
+    let (taken, krate) = (taken(&attributes.taken), krate());
+    let begun = internal("call");
+    let (call, inputs) = (call(function, attributes, arguments, source), inputs(arguments));
+    let steps = inputs.into_iter().chain(options(attributes, &arguments.inputs));
+    let (kept, see) = hypothesis::see(attributes.hypothesis.as_ref(), &arguments.inputs);
+    let (tools, body) = (tools(attributes, arguments), body(function, attributes, arguments));
+    let recursion = recursion::unconditional(function);
+    let run = if sig.asyncness.is_some() {
+        quote!(.run_async(#tools, async #body, #see).await)
+    } else {
+        quote!(.run(#tools, #body, #see))
+    };
+    // The bench is used here, whatever its name.
+    let lint = matches!(&arguments.bench, BenchFrom::Argument(name) if name.to_string().starts_with('_'))
+        .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+    let (fail, error) = (internal("fail"), internal("error"));
     let test = attributes.hypothesis.as_ref().map(|options| hypothesis::test(options, attributes, function, arguments));
     quote! {
         #(#attrs)*
         #vis #sig {
-            #(#taken)*
-            #[allow(clippy::used_underscore_binding)]
-            let __arrakis_bench = #bench;
-            let __arrakis_inputs = #inputs;
-            #call
-            let __arrakis_body = #body;
-            let __arrakis_fail = #fail::of(&__arrakis_body);
-            match ::arrakis::__private::call(::arrakis::__private::Held::lend(&__arrakis_bench), __arrakis_call, __arrakis_inputs, #tools, __arrakis_body, |#value| #see) {
-                ::core::result::Result::Ok(__arrakis_value) => __arrakis_value,
-                ::core::result::Result::Err(__arrakis_error) => {
-                    #[allow(unused_imports)]
-                    use ::arrakis::__private::{FailByPanic as _, FailByResult as _};
-                    (&&__arrakis_fail).arrakis_fail(__arrakis_error)
-                }
-            }
+            use #krate::__private::{self as __arrakis, traits::*};
+            #taken
+            #recursion
+            #kept
+            #lint
+            let #begun = #call;
+            #begun
+                #(#steps)*
+                #run
+                .unwrap_or_else(|(#fail, #error)| (&&#fail).arrakis_fail(#error))
         }
         #test
     }
 }
 
-fn bench(bench: &BenchFrom) -> TokenStream {
-    match bench {
-        BenchFrom::Argument(name) => quote!(::arrakis::__private::Held::of(#name)),
-        BenchFrom::Expression(expr) => quote_spanned!(expr.span()=> ::arrakis::__private::Held::of(#expr)),
-    }
+/// The function with its own body alone, for a mistake that rustc reports.
+pub(crate) fn plain(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
+    let Function { attrs, vis, sig, .. } = function;
+    let (taken, body) = (taken(&attributes.taken), body_with(&arguments.inputs, &function.body, &attributes.read()));
+    let figure = arguments.figure.iter().map(|(pat, ty)| (quote!(#pat), quote!(#ty)));
+    let (pats, types): (Vec<_>, Vec<_>) =
+        tool_pats(attributes, arguments).into_iter().zip(tool_types(attributes, arguments)).chain(figure).unzip();
+    let krate = krate();
+    let given = quote!(let (#(#pats,)*): (#(#types,)*) = #krate::__private::given(););
+    let mut block = Group::new(Delimiter::Brace, quote!(#taken #given #body));
+    block.set_span(body.span());
+    quote!(#(#attrs)* #vis #sig #block)
 }
 
-/// Where the function is, and the options of each attribute.
-fn call(function: &Function, attributes: &Attributes, source: &Source) -> TokenStream {
-    let private = quote!(::arrakis::__private);
-    let (name, Source { text, tokens, line }) = (function.sig.ident.to_string(), source);
-    let line = u32::try_from(*line).unwrap_or(0);
-    let none = || quote!(::core::option::Option::None);
-    let some = |options: Option<TokenStream>| {
-        options.map_or_else(none, |options| quote!(::core::option::Option::Some(#options)))
+/// A use of each attribute that this one has removed, so that its import is not unused.
+fn taken(paths: &[Path]) -> TokenStream {
+    if paths.is_empty() { TokenStream::new() } else { quote!(#[allow(unused_imports)] use {#(#paths as _),*};) }
+}
+
+/// What is known about the function, its bench and its attributes.
+fn call(function: &Function, attributes: &Attributes, arguments: &Arguments, source: &Source) -> TokenStream {
+    let (name, Source { text, tokens, line }) = (function.sig.ident.unraw().to_string(), source);
+    let (line, bits) = (u32::try_from(*line).unwrap_or(0), attributes.bits());
+    let bench = match &arguments.bench {
+        BenchFrom::Argument(name) => quote!(#name),
+        BenchFrom::Expression(expr) => quote!(#expr),
     };
-    let log = some(attributes.log.as_ref().map(|options| options.setter(&quote!(::arrakis::Record))));
-    let plot = some(attributes.plot.as_ref().map(|options| {
-        let plot = internal("plot");
-        let filled = options.set(&plot);
-        quote!({ #[allow(unused_mut)] let mut #plot = #private::PlotOptions::default(); #filled #plot })
-    }));
-    let hypothesis = some(attributes.hypothesis.as_ref().map(|options| {
-        let (claim, null) = (hypothesis::claim(options, function), hypothesis::null(options));
-        quote!(#private::Hypothesis { claim: #claim, null: #null })
-    }));
-    let profile = attributes.profile.is_some();
-    let tools = attributes.tools.is_some();
-    quote! {
-        let __arrakis_call = #private::Call {
-            function: &#private::Function {
-                module: ::core::module_path!(),
-                name: #name,
-                package: ::core::env!("CARGO_PKG_NAME"),
-                package_version: ::core::env!("CARGO_PKG_VERSION"),
-                folder: ::core::env!("CARGO_MANIFEST_DIR"),
-                file: ::core::file!(),
-                line: #line,
-                source: #text,
-                tokens: #tokens,
-            },
-            log: #log, tools: #tools, plot: #plot, profile: #profile, hypothesis: #hypothesis,
-        };
+    quote!(__arrakis::call!(#name, #line, #text, #tokens, #bench, #bits))
+}
+
+/// `self` and the inputs, written before the body runs, because the body may move them.
+fn inputs(arguments: &Arguments) -> Option<TokenStream> {
+    let this = arguments.method.then(|| quote!(("self", (&&&&&&__arrakis::Probe(&self)).arrakis_shown())));
+    let each: Vec<TokenStream> = this.into_iter().chain(arguments.inputs.iter().map(Input::shown)).collect();
+    (!each.is_empty()).then(|| quote!(.inputs(|| [#(#each),*])))
+}
+
+/// The options of the attributes.
+fn options(attributes: &Attributes, inputs: &[Input]) -> impl Iterator<Item = TokenStream> {
+    let log = attributes.log.as_ref().and_then(|options| filled(options, inputs));
+    let plot = attributes.plot.as_ref().and_then(|options| filled(options, inputs));
+    let claim = attributes.hypothesis.as_ref().map(|options| hypothesis::claim(options, inputs));
+    let (log, plot) = (log.map(|log| quote!(.log(#log))), plot.map(|plot| quote!(.plot(#plot))));
+    [log, plot, claim].into_iter().flatten()
+}
+
+/// A closure that writes the options into its argument.
+fn filled(options: &Options, inputs: &[Input]) -> Option<TokenStream> {
+    let lent = internal("to");
+    match options.set(&lent, inputs).as_slice() {
+        [] => None,
+        [one] => Some(quote!(|#lent| #one)),
+        several => Some(quote!(|#lent| { #(#several;)* })),
     }
 }
 
 /// The body as a closure that receives the tools and the figure.
 fn body(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
-    let body = &function.body;
-    let named = attributes.tools.iter().flat_map(|tools| &tools.tools);
-    let mut pats: Vec<TokenStream> = named.clone().map(|(name, _)| quote!(#name)).collect();
-    pats.extend(arguments.tools.iter().map(|(pat, _)| quote!(#pat)));
+    let body = body_with(&arguments.inputs, &function.body, &attributes.read());
+    let pats = tool_pats(attributes, arguments);
     let types = tool_types(attributes, arguments);
-    let unused = || quote!(_: &mut ::arrakis::plot::Figure);
+    let unused = || quote!(_);
     let figure = arguments.figure.as_ref().map_or_else(unused, |(pat, ty)| quote!(#pat: #ty));
     let output = output(&function.sig.output);
     quote!(|(#(#pats,)*): (#(#types,)*), #figure| #output #body)
 }
 
-/// The closure's return type. It is inferred for `impl Trait`, which cannot be written there.
+/// The closure's return type. An `impl Trait`, which cannot be written there, is inferred.
 fn output(output: &ReturnType) -> TokenStream {
-    match output {
-        ReturnType::Default => quote!(-> ()),
-        ReturnType::Type(_, ty) if mentions_impl(ty) => TokenStream::new(),
-        ReturnType::Type(..) => quote!(#output),
-    }
-}
-
-/// The exit for our own errors, with the return type where it can be written: it is then known even if the body's type
-/// is not.
-fn fail(output: &ReturnType) -> TokenStream {
-    let fail = quote!(::arrakis::__private::Fail);
-    match output {
-        ReturnType::Default => quote!(#fail::<()>),
-        ReturnType::Type(_, ty) if mentions_impl(ty) || matches!(**ty, Type::Never(_)) => fail,
-        ReturnType::Type(_, ty) => quote!(#fail::<#ty>),
-    }
-}
-
-fn mentions_impl(ty: &Type) -> bool {
-    struct Finder(bool);
-    impl<'ast> syn::visit::Visit<'ast> for Finder {
-        fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
-            self.0 = true;
+    struct Inferred;
+    impl VisitMut for Inferred {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if matches!(ty, Type::ImplTrait(_)) {
+                *ty = syn::parse_quote!(_);
+            }
+            visit_mut::visit_type_mut(self, ty);
         }
     }
-    let mut finder = Finder(false);
-    syn::visit::Visit::visit_type(&mut finder, ty);
-    finder.0
+    match output {
+        ReturnType::Default => quote!(-> ()),
+        ReturnType::Type(arrow, ty) => {
+            let mut ty = ty.clone();
+            Inferred.visit_type_mut(&mut ty);
+            quote!(#arrow #ty)
+        }
+    }
+}
+
+fn tool_pats(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream> {
+    let named = attributes.tools.iter().flat_map(|tools| &tools.tools).map(|(name, _)| quote!(#name));
+    named.chain(arguments.tools.iter().map(|(pat, _)| quote!(#pat))).collect()
 }
 
 fn tool_types(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream> {
@@ -147,9 +161,10 @@ fn tool_types(attributes: &Attributes, arguments: &Arguments) -> Vec<TokenStream
 
 /// Builds the tools, each at the span of its type, so that a type that is not a tool is reported there.
 fn tools(attributes: &Attributes, arguments: &Arguments) -> TokenStream {
-    let bench = internal("bench");
-    let made = tool_types(attributes, arguments)
-        .into_iter()
-        .map(|ty| quote_spanned!(ty.span()=> ::arrakis::Bench::tool::<#ty>(#bench)?,));
-    quote!(|#bench: &::arrakis::Bench| ::core::result::Result::Ok::<_, ::arrakis::Error>((#(#made)*)))
+    let (types, bench) = (tool_types(attributes, arguments), internal("bench"));
+    if types.is_empty() {
+        return quote!(__arrakis::no_tools);
+    }
+    let made = types.into_iter().map(|ty| quote_spanned!(ty.span()=> __arrakis::tool::<#ty>(#bench)?,));
+    quote!(|#bench| __arrakis::Ok((#(#made)*)))
 }

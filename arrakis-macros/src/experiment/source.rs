@@ -7,6 +7,7 @@ use quote::ToTokens;
 
 use super::function::Function;
 use super::kind::Kind;
+use super::together;
 
 /// What a record keeps of the source.
 pub(crate) struct Source {
@@ -32,7 +33,7 @@ fn normalised(function: &Function) -> String {
     let mut words = Vec::new();
     for attr in &function.attrs {
         if Kind::of(attr.path()).is_none() && !attr.path().is_ident("doc") {
-            flatten(attr.to_token_stream(), &mut words);
+            flatten(together::named_plainly(attr).to_token_stream(), &mut words);
         }
     }
     flatten(function.sig.to_token_stream(), &mut words);

@@ -8,6 +8,7 @@ use syn::{Expr, FnArg, Ident, LitStr, PathArguments, Token, Type};
 
 use super::arguments::names;
 use super::function::Function;
+use crate::krate::krate;
 use crate::mistakes::Mistakes;
 use crate::options::{TOOLS, end_of_option, skip_to_next, unknown};
 
@@ -137,7 +138,8 @@ fn registered(text: &str, span: Span) -> syn::Result<(Ident, TokenStream)> {
     })?;
     let alias = Ident::new(&ident.to_string(), span);
     let variable = Ident::new(&ident.to_string(), span.resolved_at(Span::call_site()));
-    Ok((variable, quote!(::arrakis::tools::by_name::#alias)))
+    let krate = krate();
+    Ok((variable, quote!(#krate::tools::by_name::#alias)))
 }
 
 #[cfg(test)]

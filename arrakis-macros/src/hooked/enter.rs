@@ -7,6 +7,7 @@ use syn::{Expr, ExprMethodCall, Ident, parse_quote};
 use super::patterns::is_conditional;
 use super::place::Segment;
 use super::steady::{is_fixed, is_steady, runs_nothing};
+use crate::krate::hooks;
 
 /// The call with its arguments evaluated first and its segment entered around it.
 ///
@@ -47,12 +48,8 @@ pub(crate) fn entered(call: &mut ExprMethodCall, mut segment: Segment, in_closur
 
 /// A closure may run in the scope of another module, so it enters the whole path.
 fn scope(segment: &Segment, in_closure: bool) -> TokenStream {
-    let path = segment.tokens();
-    if in_closure {
-        quote!(::arrakis::__private::hooks::enter_in(__arrakis_call, #path))
-    } else {
-        quote!(::arrakis::__private::hooks::enter(#path))
-    }
+    let (path, hooks) = (segment.tokens(), hooks());
+    if in_closure { quote!(#hooks::enter_in(__arrakis_call, #path)) } else { quote!(#hooks::enter(#path)) }
 }
 
 /// Replaces the indices of a receiver by variables, in the receiver and in its path.

@@ -10,6 +10,7 @@ use super::changes;
 use super::names::Names;
 use super::place::{Place, Segment};
 use super::steady::{is_fixed, is_steady};
+use crate::krate::hooks_at;
 
 /// The index of a module, kept where the module is bound: `let key = hooks::key(&index);`
 pub(crate) struct Kept {
@@ -19,9 +20,9 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn tokens(&self, conditions: &[Attribute]) -> TokenStream {
-        let Self { name, index } = self;
+        let (Self { name, index }, hooks) = (self, hooks_at(self.index.span()));
         // An index that cannot be shown is an error at its place.
-        let key = quote_spanned!(index.span()=> ::arrakis::__private::hooks::key(&(#index)));
+        let key = quote_spanned!(index.span()=> #hooks::key(&(#index)));
         quote!(#(#conditions)* let #name = #key;)
     }
 }

@@ -8,6 +8,7 @@ use super::kept::Kept;
 use super::names::Names;
 use super::patterns::How;
 use super::place::{Place, Segment};
+use crate::krate::hooks_at;
 
 /// Methods after `enumerate()` that keep index and item together.
 const AFTER_ENUMERATE: [&str; 7] = ["rev", "skip", "take", "step_by", "filter", "skip_while", "take_while"];
@@ -118,7 +119,8 @@ impl Looped {
 
 /// The same items, which the compiler refuses for what has no index.
 fn listed(items: &Expr) -> Expr {
-    let listed = quote_spanned!(items.span()=> ::arrakis::__private::hooks::Slot(#items).arrakis_items());
+    let hooks = hooks_at(items.span());
+    let listed = quote_spanned!(items.span()=> #hooks::Slot(#items).arrakis_items());
     parse_quote!(#listed)
 }
 

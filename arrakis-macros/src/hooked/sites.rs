@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 
 use super::bindings::Binding;
 use super::patterns::is_conditional;
+use crate::krate::hooks;
 
 /// What the method's first statements must provide.
 #[derive(Default)]
@@ -22,7 +23,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// The statements at the start of the method.
     pub(crate) fn tokens(&self) -> TokenStream {
-        let hooks = quote!(::arrakis::__private::hooks);
+        let hooks = hooks();
         let traits = self.traits.then(|| {
             quote! {
                 #[allow(unused_imports)]
@@ -80,7 +81,8 @@ fn passed(name: &Ident, shared: bool, attributes: &[Attribute], needs: &mut Need
 }
 
 fn slot(value: &TokenStream) -> TokenStream {
-    quote!(::arrakis::__private::hooks::Slot(#value))
+    let hooks = hooks();
+    quote!(#hooks::Slot(#value))
 }
 
 /// The same code at the place of a name, so that an error or a line number is the user's.

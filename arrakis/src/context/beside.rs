@@ -14,14 +14,14 @@ pub(crate) struct Calls {
 }
 
 /// One of the running calls, until dropped.
-pub(crate) struct Running<'a> {
-    calls: &'a Calls,
+pub(crate) struct Running {
+    calls: Arc<Calls>,
     frame: Shared,
 }
 
 impl Calls {
     /// Adds an outermost call. Running calls of other functions on other threads note that it is no part of them.
-    pub(crate) fn begin(&self, entered: &Entered) -> Option<Running<'_>> {
+    pub(crate) fn begin(self: &Arc<Self>, entered: &Entered) -> Option<Running> {
         if !entered.opened || !entered.is_outermost() {
             return None;
         }
@@ -34,7 +34,7 @@ impl Calls {
         running.push(Arc::clone(&frame));
         self.count.store(running.len(), Ordering::Relaxed);
         drop(running);
-        Some(Running { calls: self, frame })
+        Some(Running { calls: Arc::clone(self), frame })
     }
 
     /// Notes that the bench is used on this thread, in running calls that it is not a part of.
@@ -54,7 +54,7 @@ impl Calls {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         let mut running = self.calls.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|frame| !Arc::ptr_eq(frame, &self.frame));
@@ -69,8 +69,8 @@ mod tests {
     use crate::experiment::Record;
 
     /// The problems of a call `m::f` while another thread does this.
-    fn problems(other: impl FnOnce(&Calls, &Handle) + Send) -> Vec<String> {
-        let calls = Calls::default();
+    fn problems(other: impl FnOnce(&Arc<Calls>, &Handle) + Send) -> Vec<String> {
+        let calls = Arc::new(Calls::default());
         let call = Entered::new("m::f::{{closure}}", 1, 0);
         call.frame().begin(Record::default());
         let _running = calls.begin(&call);
@@ -79,7 +79,7 @@ mod tests {
         call.frame().end().unwrap().problems
     }
 
-    fn run(calls: &Calls, body: &'static str) {
+    fn run(calls: &Arc<Calls>, body: &'static str) {
         let call = Entered::new(body, 1, 0);
         let _running = calls.begin(&call);
     }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_other_threads_do_without_a_handle_is_noted_once() {
         let note = "it is not a part of this record; if it belongs to the call, run it in `bench.handle().within(..)`";
-        let used = |calls: &Calls, _: &Handle| (0..3).for_each(|_| calls.used());
+        let used = |calls: &Arc<Calls>, _: &Handle| (0..3).for_each(|_| calls.used());
         assert_eq!(problems(used), [format!("another thread used the bench during the call: {note}")]);
         let ran = problems(|calls, _| run(calls, "m::g::{{closure}}"));
         assert_eq!(ran, [format!("`m::g` ran on another thread during the call: {note}")]);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_call_and_another_call_of_its_function_are_not_noted() {
-        let inside = |calls: &Calls, handle: &Handle| {
+        let inside = |calls: &Arc<Calls>, handle: &Handle| {
             handle.within(|| {
                 calls.used();
                 run(calls, "m::g::{{closure}}");

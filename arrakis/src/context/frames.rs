@@ -68,6 +68,21 @@ impl Entered {
         })
     }
 
+    /// Takes the frame off this thread. [`Entered::step`] puts it back for a step.
+    pub(crate) fn leave(&self) {
+        if self.opened {
+            take_off(&self.frame);
+        }
+    }
+
+    /// The frame is on this thread until the guard is dropped. A frame that this call only joined is there already.
+    pub(crate) fn step(&self) -> Step {
+        if self.opened {
+            FRAMES.with_borrow_mut(|frames| frames.push(Arc::clone(&self.frame)));
+        }
+        Step(self.opened.then(|| Arc::clone(&self.frame)))
+    }
+
     /// Whether there is no call around this one.
     pub(super) fn is_outermost(&self) -> bool {
         FRAMES.with_borrow(|frames| frames.first().is_some_and(|first| Arc::ptr_eq(first, &self.frame)))
@@ -126,10 +141,21 @@ impl Frame {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if self.opened {
-            FRAMES.with_borrow_mut(|frames| frames.retain(|frame| !Arc::ptr_eq(frame, &self.frame)));
-        }
+        self.leave();
     }
+}
+
+/// A step of a call on this thread.
+pub(crate) struct Step(Option<Shared>);
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.0.iter().for_each(take_off);
+    }
+}
+
+fn take_off(frame: &Shared) {
+    FRAMES.with_borrow_mut(|frames| frames.retain(|other| !Arc::ptr_eq(other, frame)));
 }
 
 pub(super) fn lock(frame: &Shared) -> MutexGuard<'_, Frame> {
@@ -138,12 +164,11 @@ pub(super) fn lock(frame: &Shared) -> MutexGuard<'_, Frame> {
 
 /// Ids of the records of the logged calls around the innermost one, outermost first.
 pub(crate) fn parents() -> Vec<String> {
-    around(|frame| Some(frame.id.clone()).filter(|id| frame.logged && !id.is_empty()))
-}
-
-/// Bench and seed of the call around the innermost one.
-pub(crate) fn seed_around() -> Option<(u64, u64)> {
-    around(Frame::seed).pop()
+    let id = |frame: &Frame| Some(frame.id.clone()).filter(|id| frame.logged && !id.is_empty());
+    FRAMES.with_borrow(|frames| {
+        let around = &frames[..frames.len().saturating_sub(1)];
+        around.iter().filter_map(|frame| id(&lock(frame))).collect()
+    })
 }
 
 /// Bench and seed of the innermost call.
@@ -167,14 +192,6 @@ pub(super) fn here() -> Vec<Shared> {
     FRAMES.with_borrow(Clone::clone)
 }
 
-/// What `of` finds in the frames around the innermost one, outermost first.
-fn around<T>(of: impl Fn(&Frame) -> Option<T>) -> Vec<T> {
-    FRAMES.with_borrow(|frames| {
-        let around = &frames[..frames.len().saturating_sub(1)];
-        around.iter().filter_map(|frame| of(&lock(frame))).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +208,20 @@ mod tests {
         assert!(Arc::ptr_eq(&outer.frame, &inner.frame));
         drop((nested, generic, recursion, inner, outer));
         assert!(FRAMES.with_borrow(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_frame_that_has_left_is_on_the_thread_for_a_step_alone() {
+        let call = Entered::new("m::f::{{closure}}", 1, 0);
+        call.leave();
+        let other = Entered::new("m::g::{{closure}}", 1, 0);
+        let on_thread = || here().iter().map(|frame| lock(frame).body).collect::<Vec<_>>();
+        assert_eq!(on_thread(), ["m::g::{{closure}}"]);
+        let step = call.step();
+        assert_eq!(on_thread(), ["m::g::{{closure}}", "m::f::{{closure}}"]);
+        drop(step);
+        assert_eq!(on_thread(), ["m::g::{{closure}}"]);
+        drop((call, other));
+        assert!(on_thread().is_empty());
     }
 }

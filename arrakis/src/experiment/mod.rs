@@ -22,7 +22,7 @@ pub use diff::{Change, diff};
 pub(crate) use environment::Environment;
 pub use environment::Git;
 pub use format::FORMAT;
-pub use function::Function;
+pub use function::{Function, Here};
 pub use record::{ModelFacts, Outcome, Record};
 pub use run::Run;
 pub use seal::Problem;

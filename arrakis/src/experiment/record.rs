@@ -127,23 +127,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a call that starts now. Inputs and outcome are filled in later.
-    ///
-    /// `body` is the type name of a closure in the function's body.
-    pub(crate) fn of(function: &Function, body: &str) -> Self {
-        let environment = Environment::of(function.folder);
-        let Place { function: path, instance } = Place::of(function.module, function.name, body);
+    /// The record of a call that starts now. Its place, inputs and outcome are filled in later.
+    pub(crate) fn of(function: &Function) -> Self {
+        let environment = Environment::of(function.here.folder);
         Self {
             format: super::format::FORMAT,
             name: function.name.to_owned(),
-            function: path,
-            instance,
             source: function.source.to_owned(),
             source_hash: lossless::digest(function.tokens),
-            file: function.file.to_owned(),
+            file: function.here.file.to_owned(),
             line: function.line,
-            package: function.package.to_owned(),
-            package_version: function.package_version.to_owned(),
+            package: function.here.package.to_owned(),
+            package_version: function.here.package_version.to_owned(),
             lock: environment.lock,
             versions: environment.versions,
             git: environment.git,
@@ -157,6 +152,12 @@ impl Record {
         self.version = self.version_of_inputs();
         self.id = unique_id(&self.version, &self.started);
         self
+    }
+
+    /// Names the place of the function by `body`, the type name of a closure in its body.
+    pub(crate) fn located(self, function: &Function, body: &str) -> Self {
+        let Place { function, instance } = Place::of(function.here.module, function.name, body);
+        Self { function, instance, ..self }
     }
 
     /// The hash of the inputs. The time, environment and outcome do not enter it.
@@ -222,24 +223,22 @@ fn unique_id(version: &Version, started: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::Here;
     use super::*;
 
-    const FUNCTION: Function = Function {
-        module: "probe::heads",
-        name: "sweep",
-        package: "probe",
-        package_version: "0.1.0",
-        folder: env!("CARGO_MANIFEST_DIR"),
-        file: "src/heads.rs",
-        line: 3,
-        source: "fn sweep() {} // all heads",
-        tokens: "fn sweep ( ) { }",
-    };
+    const FUNCTION: Function = Function::new(
+        Here::of("probe::heads", "src/heads.rs", ["probe", "0.1.0", env!("CARGO_MANIFEST_DIR")]),
+        "sweep",
+        3,
+        "fn sweep() {} // all heads",
+        "fn sweep ( ) { }",
+    );
 
     pub(in crate::experiment) fn record(layer: usize) -> Record {
         let arguments = Map::from_iter([("layer".to_owned(), layer.into())]);
         let model = ModelFacts { name: "toy".into(), device: "cpu (flex, 2 threads)".into(), ..ModelFacts::default() };
-        Record { arguments, model, ..Record::of(&FUNCTION, "probe::heads::sweep::{{closure}}") }.with_version()
+        Record { arguments, model, ..Record::of(&FUNCTION).located(&FUNCTION, "probe::heads::sweep::{{closure}}") }
+            .with_version()
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod trace;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrakis_models::hooks::{Observer, observe};
 
@@ -21,28 +21,54 @@ pub(crate) use memory::peak_rss_bytes;
 use spans::Recorder;
 pub(crate) use threads::Threads;
 
-/// Runs `body` and measures it; `finish` waits for the device. It stops observing at the end, even after a panic.
-pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
-    measure_with(&Threads::new(), body, finish)
+/// The cost of a call, measured in one step or in several, with what other threads record for it.
+pub(crate) struct Measuring {
+    threads: Threads,
+    recorder: Recorder,
+    wall: Duration,
 }
 
-/// As [`measure`], with what other threads record for the call.
-pub(crate) fn measure_with<R>(threads: &Threads, body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
-    let recorder = Rc::new(RefCell::new(Recorder::new(threads.origin)));
-    let observer: Rc<RefCell<dyn Observer>> = recorder.clone();
-    let started = Instant::now();
-    let output = observe(observer, || {
-        let output = body();
-        finish();
-        output
-    });
-    let wall = started.elapsed();
-    let mut recorder = recorder.borrow_mut();
-    for (other, thread) in threads.take().into_iter().zip(2..) {
-        recorder.absorb(other, thread);
+impl Measuring {
+    pub(crate) fn new() -> Self {
+        let threads = Threads::new();
+        Self { recorder: Recorder::new(threads.origin), threads, wall: Duration::ZERO }
     }
-    let profile = recorder.profile(wall);
-    (output, profile)
+
+    /// Where other threads record for the call.
+    pub(crate) fn threads(&self) -> Threads {
+        self.threads.clone()
+    }
+
+    /// Runs and measures a step; `finish` waits for the device. It stops observing at the end, even after a panic.
+    pub(crate) fn step<R>(&mut self, body: impl FnOnce() -> R, finish: impl FnOnce()) -> R {
+        let started = Instant::now();
+        self.recorder.resume(started);
+        let idle = Recorder::new(started);
+        let recorder = Rc::new(RefCell::new(std::mem::replace(&mut self.recorder, idle)));
+        let observer: Rc<RefCell<dyn Observer>> = recorder.clone();
+        let output = observe(observer, || {
+            let output = body();
+            finish();
+            output
+        });
+        self.recorder = Rc::into_inner(recorder).expect("BUG: nobody observes after the step").into_inner();
+        self.wall += started.elapsed();
+        output
+    }
+
+    pub(crate) fn profile(mut self) -> Profile {
+        for (other, thread) in self.threads.take().into_iter().zip(2..) {
+            self.recorder.absorb(other, thread);
+        }
+        self.recorder.profile(self.wall)
+    }
+}
+
+/// Runs `body` and measures it; `finish` waits for the device. It stops observing at the end, even after a panic.
+pub fn measure<R>(body: impl FnOnce() -> R, finish: impl FnOnce()) -> (R, Profile) {
+    let mut measuring = Measuring::new();
+    let output = measuring.step(body, finish);
+    (output, measuring.profile())
 }
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ impl Recorder {
         }
     }
 
+    /// The time until now belongs to no site.
+    pub(super) fn resume(&mut self, now: Instant) {
+        self.latest = now;
+    }
+
     fn enter(&mut self, path: &str, now: Instant) {
         self.latest = now;
         self.open.push(Open { path: path.to_owned(), start: now, inside: Duration::ZERO });

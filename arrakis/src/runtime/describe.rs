@@ -1,8 +1,11 @@
 //! The outcome of a call: its value or error, and the sample that a claim is about.
+//!
+//! Method lookup chooses as in [`show`](super::show).
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt::{Debug, Display};
+use std::ops::Deref;
 
 use super::show::{Probe, Shown};
 use crate::error::Result;
@@ -13,39 +16,82 @@ use crate::hypothesis::Sample;
 /// A `Result` is its value or its error.
 pub trait SplitResult<'a> {
     /// The type of a success.
-    type Value;
+    type Value: 'a;
     /// The type of a failure.
-    type Error;
-    /// Splits it into one of the two.
-    fn arrakis_split(&self) -> Result<&'a Self::Value, &'a Self::Error>;
+    type Error: 'a;
+    /// Describes the one that it is.
+    fn arrakis_split<S>(
+        &self,
+        success: impl FnOnce(&'a Self::Value) -> S,
+        failure: impl FnOnce(&'a Self::Error) -> String,
+    ) -> Described<S>;
 }
 
 impl<'a, T, E> SplitResult<'a> for &Probe<'a, Result<T, E>> {
     type Value = T;
     type Error = E;
-    fn arrakis_split(&self) -> Result<&'a T, &'a E> {
-        self.0.as_ref()
+    fn arrakis_split<S>(
+        &self,
+        success: impl FnOnce(&'a T) -> S,
+        failure: impl FnOnce(&'a E) -> String,
+    ) -> Described<S> {
+        match self.0 {
+            Ok(value) => Ok(success(value)),
+            Err(error) => Err(failure(error)),
+        }
     }
 }
 
 /// Any other value is a success.
 pub trait SplitPlain<'a> {
     /// The type of a success.
-    type Value;
-    /// Returns the value.
-    fn arrakis_split(&self) -> Result<&'a Self::Value, &'a Infallible>;
+    type Value: 'a;
+    /// Describes the value.
+    fn arrakis_split<S>(
+        &self,
+        success: impl FnOnce(&'a Self::Value) -> S,
+        failure: impl FnOnce(&'a Infallible) -> String,
+    ) -> Described<S>;
 }
 
 impl<'a, T> SplitPlain<'a> for Probe<'a, T> {
     type Value = T;
-    fn arrakis_split(&self) -> Result<&'a T, &'a Infallible> {
-        Ok(self.0)
+    fn arrakis_split<S>(
+        &self,
+        success: impl FnOnce(&'a T) -> S,
+        _failure: impl FnOnce(&'a Infallible) -> String,
+    ) -> Described<S> {
+        Ok(success(self.0))
     }
 }
 
 /// An error's message, with the messages of its causes that it does not repeat.
-pub trait DisplayMessage {
+pub trait ErrorMessage {
     /// The message.
+    fn arrakis_message(&self) -> String;
+}
+
+impl<T: StdError> ErrorMessage for &&&&Probe<'_, T> {
+    fn arrakis_message(&self) -> String {
+        with_causes(self.0)
+    }
+}
+
+/// A pointer to an error, such as `Box<dyn Error>`.
+pub trait PointerMessage {
+    /// The message of the error, with its causes.
+    fn arrakis_message(&self) -> String;
+}
+
+impl<T: Deref<Target: StdError>> PointerMessage for &&&Probe<'_, T> {
+    fn arrakis_message(&self) -> String {
+        with_causes(&**self.0)
+    }
+}
+
+/// A text.
+pub trait DisplayMessage {
+    /// The text.
     fn arrakis_message(&self) -> String;
 }
 
@@ -79,9 +125,12 @@ impl<T> OpaqueMessage for Probe<'_, T> {
     }
 }
 
-/// The outcome of a call.
+/// A success, or the message of a failure.
+pub type Described<S> = std::result::Result<S, String>;
+
+/// The outcome of a call, with the sample that its claim is about.
 #[derive(Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     pub(super) outcome: Outcome,
     pub(super) sample: Option<Result<Sample>>,
     /// The large arrays of the outcome.
@@ -89,31 +138,35 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// A success, as JSON.
-    pub fn value(shown: Shown) -> Self {
-        Self { outcome: Outcome::Ok(shown.value), sample: None, blobs: shown.blobs }
-    }
-
-    /// A failure, as its message.
-    pub fn error(message: String) -> Self {
-        Self { outcome: Outcome::Error(message), sample: None, blobs: Blobs::default() }
-    }
-
-    /// Adds the sample that the claim is about.
-    #[must_use]
-    pub fn measured(self, sample: Result<Sample>) -> Self {
-        Self { sample: Some(sample), ..self }
+    pub(super) fn of(described: Described<impl Success>) -> Self {
+        let failed = |message| Self { outcome: Outcome::Error(message), sample: None, blobs: Blobs::default() };
+        described.map_or_else(failed, |success| {
+            let (shown, sample) = success.parts();
+            Self { outcome: Outcome::Ok(shown.value), sample, blobs: shown.blobs }
+        })
     }
 }
 
-/// The message of a panic.
-pub(super) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+/// A result as JSON, with or without its sample.
+pub trait Success {
+    /// Both.
+    fn parts(self) -> (Shown, Option<Result<Sample>>);
+}
+
+impl Success for Shown {
+    fn parts(self) -> (Shown, Option<Result<Sample>>) {
+        (self, None)
+    }
+}
+
+impl Success for (Shown, Result<Sample>) {
+    fn parts(self) -> (Shown, Option<Result<Sample>>) {
+        (self.0, Some(self.1))
+    }
 }
 
 /// A chain of causes in one line.
-pub(super) fn with_causes(error: &dyn StdError) -> String {
+pub(super) fn with_causes<E: StdError + ?Sized>(error: &E) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -126,56 +179,63 @@ pub(super) fn with_causes(error: &dyn StdError) -> String {
     message
 }
 
-/// Describes a call's result, and measures it if a claim is about it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __see {
-    ($value:expr) => { $crate::__see!(@ $value, seen, _value, seen) };
-    ($value:expr, measured) => { $crate::__see!(@ $value, seen, value, seen.measured($crate::__private::measure(value))) };
-    ($value:expr, by $statistic:expr) => { $crate::__see!(@ $value, seen, value, seen.measured($crate::__private::measure_by(value, $statistic))) };
-    (@ $value:expr, $seen:ident, $held:ident, $finish:expr) => {{
-        #[allow(unused_imports)]
-        use $crate::__private::{DebugMessage as _, DisplayMessage as _, OpaqueMessage as _, SplitPlain as _, SplitResult as _};
-        match (&&$crate::__private::Probe($value)).arrakis_split() {
-            ::core::result::Result::Ok($held) => {
-                let $seen = $crate::__private::Seen::value($crate::__show!($held));
-                $finish
-            }
-            ::core::result::Result::Err(error) => $crate::__private::Seen::error((&&&$crate::__private::Probe(error)).arrakis_message()),
-        }
-    }};
-}
-
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
+    use std::num::ParseIntError;
+
     use serde_json::Value;
 
     use super::*;
-
-    #[derive(Serialize)]
-    struct Kept {
-        score: f64,
-    }
+    use crate::__private::traits::*;
 
     struct Opaque;
+
+    #[derive(Debug)]
+    struct Caused(ParseIntError);
+
+    impl Display for Caused {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bad layer")
+        }
+    }
+
+    impl StdError for Caused {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    macro_rules! described {
+        ($value:expr) => {
+            (&&Probe(&$value)).arrakis_split(
+                |value| (&&&&&&Probe(value)).arrakis_shown(),
+                |error| (&&&&&Probe(error)).arrakis_message(),
+            )
+        };
+    }
 
     #[test]
     fn results_split_and_everything_else_is_a_success() {
         let good: Result<u8, Opaque> = Ok(3);
-        let bad: Result<Opaque, String> = Err("no".into());
         let silent: Result<u8, Opaque> = Err(Opaque);
-        assert_eq!(__see!(&good).outcome, Outcome::Ok(3.into()));
-        assert_eq!(__see!(&bad).outcome, Outcome::Error("no".into()));
-        assert!(matches!(__see!(&silent).outcome, Outcome::Error(message) if message.ends_with("Opaque`")));
-        assert_eq!(__see!(&()).outcome, Outcome::Ok(Value::Null));
+        assert_eq!(Seen::of(described!(good)).outcome, Outcome::Ok(3.into()));
+        assert!(described!(silent).unwrap_err().ends_with("Opaque`"));
+        assert_eq!(Seen::of(described!(())).outcome, Outcome::Ok(Value::Null));
     }
 
     #[test]
-    fn a_measured_result_has_its_sample() {
-        let result: Result<Kept> = Ok(Kept { score: 0.5 });
-        let seen = __see!(&result, by | kept | kept.score);
-        assert_eq!(seen.sample.unwrap().unwrap().values(), [0.5]);
-        assert_eq!(__see!(&vec![1.0, 2.0], measured).sample.unwrap().unwrap().n(), 2);
+    fn an_error_keeps_its_causes_behind_any_pointer() {
+        let error = || Caused("x".parse::<u8>().unwrap_err());
+        let causes = Err("bad layer: invalid digit found in string".to_owned());
+        let plain: Result<Opaque, Caused> = Err(error());
+        let boxed: Result<Opaque, Box<dyn StdError>> = Err(Box::new(error()));
+        let sent: Result<Opaque, Box<dyn StdError + Send + Sync>> = Err(Box::new(error()));
+        let text: Result<Opaque, String> = Err("no".into());
+        let debug: Result<Opaque, [u8; 1]> = Err([3]);
+        assert_eq!(described!(plain).map(|_| ()), causes);
+        assert_eq!(described!(boxed).map(|_| ()), causes);
+        assert_eq!(described!(sent).map(|_| ()), causes);
+        assert_eq!(described!(text).map(|_| ()), Err("no".into()));
+        assert_eq!(described!(debug).map(|_| ()), Err("[3]".into()));
     }
 }

@@ -3,15 +3,14 @@
 use std::marker::PhantomData;
 
 use crate::error::Error;
-use crate::plot::Figure;
 
 /// Stands for the return type `R`.
 pub struct Fail<R>(PhantomData<fn() -> R>);
 
 impl<R> Fail<R> {
-    /// The return type of this body.
-    pub fn of<T>(_body: &impl FnOnce(T, &mut Figure) -> R) -> Self {
-        Self(PhantomData)
+    /// The error on its way out of a function that returns `R`.
+    pub(super) fn with(error: Error) -> (Self, Error) {
+        (Self(PhantomData), error)
     }
 }
 
@@ -40,6 +39,7 @@ pub trait FailByPanic {
 
 impl<R> FailByPanic for Fail<R> {
     type Output = R;
+    #[track_caller]
     fn arrakis_fail(&self, error: Error) -> R {
         panic!("{error}")
     }

@@ -14,6 +14,11 @@ pub trait Fill<V> {
     fn fill(&mut self, value: V);
 }
 
+/// Sets a field.
+pub fn fill<V>(field: &mut impl Fill<V>, value: V) {
+    field.fill(value);
+}
+
 macro_rules! as_it_is {
     ($($type:ty),*) => {$(
         impl Fill<$type> for $type {

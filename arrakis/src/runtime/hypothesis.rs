@@ -2,16 +2,70 @@
 
 use std::cell::RefCell;
 
-use super::describe::Seen;
-use super::held::{BenchSource, Held};
+use super::held::BenchSource;
 use crate::bench::Bench;
 use crate::error::{Error, Result};
-use crate::experiment::Outcome;
 use crate::hypothesis::{IntoSample, Null, Number as _, Sample, Verdict, with_numbers};
 
-/// A null that needs its bench.
-pub struct NullMaker<'a> {
-    pub(super) make: Box<dyn FnOnce(&'a Bench) -> Result<Null<'a>> + 'a>,
+/// What the result of a call is compared with. `D` draws it, if it is drawn.
+pub enum Against<D> {
+    /// A number.
+    Value(f64),
+    /// A sample.
+    Sample(Sample),
+    /// A function of bench and seed.
+    Draws(D),
+}
+
+impl<D: DrawNull> Against<D> {
+    /// The null on this bench.
+    pub(super) fn on<'a>(self, bench: &'a Bench) -> Null<'a>
+    where
+        D: 'a,
+    {
+        match self {
+            Self::Value(value) => Null::Value(value),
+            Self::Sample(sample) => Null::Sample(sample),
+            Self::Draws(mut draws) => Null::Draws(Box::new(move |seed| draws.draw_null(bench, seed))),
+        }
+    }
+}
+
+/// A null that is drawn.
+pub trait DrawNull {
+    /// The value under the null for a seed.
+    ///
+    /// # Errors
+    ///
+    /// An error if the measurement failed.
+    fn draw_null(&mut self, bench: &Bench, seed: u64) -> Result<f64>;
+}
+
+/// What draws a number or a sample: nothing.
+pub enum NoNull {}
+
+impl DrawNull for NoNull {
+    fn draw_null(&mut self, _bench: &Bench, _seed: u64) -> Result<f64> {
+        match *self {}
+    }
+}
+
+/// A closure of the attribute. It is not boxed, so that a call is `Send` if the closure is.
+pub struct Drawn<F>(F);
+
+impl<F: FnMut(&Bench, u64) -> D, D: Draw> DrawNull for Drawn<F> {
+    fn draw_null(&mut self, bench: &Bench, seed: u64) -> Result<f64> {
+        (self.0)(bench, seed).draw()
+    }
+}
+
+/// A function that is named. With this type, what is not a null is one error.
+pub type BoxedDraws<'a> = Box<dyn FnMut(&Bench, u64) -> Result<f64> + Send + 'a>;
+
+impl DrawNull for BoxedDraws<'_> {
+    fn draw_null(&mut self, bench: &Bench, seed: u64) -> Result<f64> {
+        self(bench, seed)
+    }
 }
 
 /// A number, a sample, or a function of bench and seed.
@@ -22,19 +76,19 @@ pub struct NullMaker<'a> {
     label = "give a number, a `Vec` of numbers, or `|bench, seed| ..`"
 )]
 pub trait IntoNull<'a, How> {
-    /// The null on this bench.
+    /// The null.
     ///
     /// # Errors
     ///
     /// As [`Sample::new`].
-    fn into_null(self, bench: &'a Bench) -> Result<Null<'a>>;
+    fn into_null(self) -> Result<Against<BoxedDraws<'a>>>;
 }
 
 macro_rules! samples {
     ($($type:ty),*) => {$(
         impl<'a> IntoNull<'a, Sample> for $type {
-            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-                self.into_sample().map(Null::Sample)
+            fn into_null(self) -> Result<Against<BoxedDraws<'a>>> {
+                self.into_sample().map(Against::Sample)
             }
         }
     )*};
@@ -46,16 +100,16 @@ samples!(Sample);
 macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl<'a> IntoNull<'a, f64> for $number {
-            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-                Ok(Null::Value(self.number()))
+            fn into_null(self) -> Result<Against<BoxedDraws<'a>>> {
+                Ok(Against::Value(self.number()))
             }
         }
 
         samples!(Vec<$number>, &Vec<$number>, &[$number]);
 
         impl<'a, const N: usize> IntoNull<'a, Sample> for [$number; N] {
-            fn into_null(self, _bench: &'a Bench) -> Result<Null<'a>> {
-                self.into_sample().map(Null::Sample)
+            fn into_null(self) -> Result<Against<BoxedDraws<'a>>> {
+                self.into_sample().map(Against::Sample)
             }
         }
 
@@ -69,12 +123,9 @@ macro_rules! numbers {
 
 with_numbers!(numbers);
 
-impl<'a, F, D: Draw> IntoNull<'a, (D,)> for F
-where
-    F: FnMut(&Bench, u64) -> D + 'a,
-{
-    fn into_null(mut self, bench: &'a Bench) -> Result<Null<'a>> {
-        Ok(Null::Draws(Box::new(move |seed| self(bench, seed).draw())))
+impl<'a, F: FnMut(&Bench, u64) -> D + Send + 'a, D: Draw> IntoNull<'a, (D,)> for F {
+    fn into_null(mut self) -> Result<Against<BoxedDraws<'a>>> {
+        Ok(Against::Draws(Box::new(move |bench, seed| self(bench, seed).draw())))
     }
 }
 
@@ -98,14 +149,17 @@ impl<D: Draw> Draw for Result<D, Error> {
     }
 }
 
-/// A null that is a number, a sample, or a named function.
-pub fn null<'a, How>(value: impl IntoNull<'a, How> + 'a) -> NullMaker<'a> {
-    NullMaker { make: Box::new(|bench| value.into_null(bench)) }
+/// A null that is a number, a sample, or a named function, with the words for it.
+pub fn null<'a, How>(
+    words: &'static str,
+    value: impl IntoNull<'a, How>,
+) -> (&'static str, Result<Against<BoxedDraws<'a>>>) {
+    (words, value.into_null())
 }
 
 /// A null that a closure draws. The bound gives the closure its argument types.
-pub fn draws<'a, D: Draw + 'a>(draw: impl FnMut(&Bench, u64) -> D + 'a) -> NullMaker<'a> {
-    null(draw)
+pub fn draws<F: FnMut(&Bench, u64) -> D, D: Draw>(draw: F) -> (&'static str, Result<Against<Drawn<F>>>) {
+    ("draws of the null", Ok(Against::Draws(Drawn(draw))))
 }
 
 /// A result that is itself a number or a sample.
@@ -140,14 +194,15 @@ pub(super) fn keep(verdict: &Verdict) {
 /// # Panics
 ///
 /// If the claim does not hold, or the function fails.
-pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Seen) {
+#[track_caller]
+pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Result<(), String>) {
     LAST.take();
-    let held = Held::of(bench);
-    let bench = held.lend().unwrap_or_else(|error| panic!("`{name}` has no bench: {error}"));
-    if let Outcome::Error(message) = call(bench).outcome {
-        panic!("`{name}` failed: {message}");
+    let called = bench.hold().map_err(|error| format!("`{name}` has no bench: {error}"));
+    let called = called.and_then(|bench| call(&bench).map_err(|message| format!("`{name}` failed: {message}")));
+    let verdict = called.and_then(|()| LAST.take().ok_or_else(|| format!("`{name}` reached no verdict")));
+    match verdict {
+        Ok(verdict) if verdict.holds => println!("{verdict}"),
+        Ok(verdict) => panic!("the claim of `{name}` does not hold\n{verdict}"),
+        Err(message) => panic!("{message}"),
     }
-    let verdict = LAST.take().unwrap_or_else(|| panic!("`{name}` reached no verdict"));
-    println!("{verdict}");
-    assert!(verdict.holds, "the claim of `{name}` does not hold\n{verdict}");
 }

@@ -1,20 +1,46 @@
-//! The runtime of the attributes: each expands to a call of one of these ordinary functions.
+//! The runtime of the attributes: each expands to one chain of calls of these ordinary functions.
 
+mod asked;
+mod awaited;
 mod call;
 mod describe;
 mod fail;
 mod fill;
+mod given;
 mod held;
 mod hypothesis;
+mod own;
+mod running;
 mod show;
+mod stop;
 
-pub use crate::experiment::Function;
-pub use call::{Call, Hypothesis, PlotOptions, call, claim};
-pub use describe::{DebugMessage, DisplayMessage, OpaqueMessage, Seen, SplitPlain, SplitResult};
-pub use fail::{Fail, FailByPanic, FailByResult};
-pub use fill::Fill;
-pub use held::{BenchSource, Held};
-pub use hypothesis::{Draw, IntoNull, NullMaker, assert_holds, draws, measure, measure_by, null};
-pub use show::{
-    Counted, Hidden, Known, Probe, ShowCounted, ShowDebug, ShowEither, ShowKnown, ShowSerialize, ShowType, Shown,
+pub use std::result::Result::Ok;
+
+pub use crate::__call as call;
+pub use crate::experiment::{Function, Here};
+pub use crate::hypothesis::{Alternative, Test};
+pub use asked::PlotOptions;
+pub use awaited::block_on;
+pub use call::{Call, no_tools, tool};
+pub use describe::{Described, Success};
+pub use fail::Fail;
+pub use fill::{Fill, fill};
+pub use given::given;
+pub use held::BenchSource;
+pub use hypothesis::{
+    Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNull, assert_holds, draws, measure, measure_by, null,
 };
+pub use show::{Counted, Hidden, Known, Probe, Shown};
+
+/// The traits whose methods an attribute calls. Their methods have names that no other trait has.
+pub mod traits {
+    pub use super::describe::{
+        DebugMessage as _, DisplayMessage as _, ErrorMessage as _, OpaqueMessage as _, PointerMessage as _,
+        SplitPlain as _, SplitResult as _,
+    };
+    pub use super::fail::{FailByPanic as _, FailByResult as _};
+    pub use super::own::{OwnBorrow as _, OwnClone as _, OwnTarget as _};
+    pub use super::show::{
+        ShowCounted as _, ShowDebug as _, ShowEither as _, ShowKnown as _, ShowSerialize as _, ShowType as _,
+    };
+}

@@ -168,17 +168,11 @@ impl<T> ShowType for Probe<'_, T> {
     }
 }
 
-/// Writes a value.
-#[doc(hidden)]
-#[macro_export]
+#[cfg(test)]
 macro_rules! __show {
-    ($value:expr) => {{
-        #[allow(unused_imports)]
-        use $crate::__private::{
-            ShowCounted as _, ShowDebug as _, ShowEither as _, ShowKnown as _, ShowSerialize as _, ShowType as _,
-        };
-        (&&&&&&$crate::__private::Probe($value)).arrakis_shown()
-    }};
+    ($value:expr) => {
+        (&&&&&&Probe($value)).arrakis_shown()
+    };
 }
 
 #[cfg(test)]

@@ -41,19 +41,37 @@ impl Compiler {
     /// What the compiler prints about a file it refuses; empty for a file that compiles. It runs where cargo compiles
     /// the workspace, so that it finds the sources it quotes.
     pub(super) fn refusal(&self, file: &Path) -> Option<String> {
-        let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        let output = self.command("arrakis", file).args(["--emit", "metadata"]).output().unwrap();
+        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// What the compiler prints about a file that uses `arrakis` under another name, with warnings; nothing is wanted.
+    pub(super) fn said_of_renamed(&self, name: &str, file: &Path) -> String {
+        let output = self.command(name, file).args(["--emit", "metadata", "--test"]).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// The source without its macros, as the compiler prints it.
+    pub(super) fn expanded(&self, file: &Path) -> String {
+        let mut command = self.command("arrakis", file);
+        let output = command.env("RUSTC_BOOTSTRAP", "1").arg("-Zunpretty=expanded").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn command(&self, name: &str, file: &Path) -> Command {
+        let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        command
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
-            .args(["--edition", "2024", "--crate-type", "bin", "--emit", "metadata", "--diagnostic-width", "140"])
+            .args(["--edition", "2024", "--crate-type", "bin", "--diagnostic-width", "140"])
             .arg("--extern")
-            .arg(format!("arrakis={}", self.arrakis.display()))
+            .arg(format!("{name}={}", self.arrakis.display()))
             .arg("-L")
             .arg(format!("dependency={}", self.arrakis.parent().unwrap().display()))
             .arg("--out-dir")
             .arg(self.out.path())
-            .arg(Path::new("tests").join(file))
-            .output()
-            .unwrap();
-        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+            .arg(Path::new("tests").join(file));
+        command
     }
 }
 

@@ -38,6 +38,24 @@ fn explained(compiler: &Compiler, mistake: &Path) -> Result<(), String> {
 }
 
 #[test]
+fn a_renamed_dependency_is_found() {
+    let said = Compiler::of_this_build().said_of_renamed("ark", Path::new("tests/accepted/renamed.rs"));
+    assert_eq!(said, "");
+}
+
+/// Lines of the function that an attribute is on, when everything in it is expanded.
+#[test]
+fn expansions_are_short() {
+    let compiler = Compiler::of_this_build();
+    for (file, function, most) in [("one", "fn next(", 30), ("five", "fn score(", 40)] {
+        let expanded = compiler.expanded(&Path::new("tests/expansion").join(file).with_extension("rs"));
+        let lines = expanded.lines().skip_while(|line| !line.starts_with(function)).take_while(|line| *line != "}");
+        let count = lines.count() + 1;
+        assert!((10..=most).contains(&count), "{count} lines\n{expanded}");
+    }
+}
+
+#[test]
 fn mistakes_are_explained() {
     let (compiler, mistakes, next) = (Compiler::of_this_build(), mistakes(), AtomicUsize::new(0));
     assert!(mistakes.len() > 40, "{mistakes:?}");

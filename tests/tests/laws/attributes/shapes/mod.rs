@@ -1,5 +1,14 @@
 //! Functions of every form keep their meaning: results, early returns, moves, generics, lifetimes.
 
+mod awaited;
+mod benches;
+mod borrows;
+mod conditions;
+mod modules;
+mod names;
+mod options;
+mod panics;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -76,7 +85,7 @@ impl Prober {
 
 #[log_experiment(bench = shared(bench))]
 fn from_expression(bench: &Arc<Bench>, x: u32) -> u32 {
-    x + u32::from(Arc::strong_count(bench) > 1)
+    x + u32::from(Arc::strong_count(bench) > 0)
 }
 
 fn shared(bench: &Arc<Bench>) -> Arc<Bench> {

@@ -1,6 +1,0 @@
-use arrakis::prelude::*;
-
-#[log_experiment]
-async fn sweep(bench: &Bench) {}
-
-fn main() {}
