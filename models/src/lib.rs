@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod model;
 pub mod processing;
 pub mod site;
+pub mod surgery;
 mod svd;
 pub mod sweep;
 pub mod tokenizer;
@@ -35,7 +36,7 @@ pub use model::{
     TopToken, TopTokens,
 };
 pub use processing::Step;
-pub use svd::{Svd, svd};
+pub use svd::{Svd, SvdOfColumns, svd, svd_of_columns};
 pub use sweep::{Shard, ShardResult, Sweep, SweepCase, SweepResult, SweepWork};
 pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
 pub use tokens::{Side, Tokens};

@@ -53,6 +53,13 @@ impl HfFiles {
         serde_json::from_slice(&self.0[CONFIG]).map_err(|error| Error::file(Path::new(CONFIG), error))
     }
 
+    /// The same files with another config.
+    pub(super) fn with_config(&self, config: &Value) -> Self {
+        let mut files = self.0.clone();
+        files.insert(CONFIG, format!("{config:#}\n").into_bytes());
+        Self(files)
+    }
+
     /// Every file, ready to go beside float32 weights: as read, except that a config that names another type is
     /// changed.
     pub(super) fn beside_f32(&self) -> Result<BTreeMap<&'static str, Vec<u8>>> {

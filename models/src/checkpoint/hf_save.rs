@@ -34,7 +34,7 @@ pub(crate) fn save_hf(
     if own.is_file() {
         return Err(Error::file(&own, "this folder holds a model in our own layout; save to another"));
     }
-    let described = families::config(files.config()?)?;
+    let (files, described) = describing(files, config)?;
     let map = (families::family(&described.family)?.weights)(&described);
     let parameters = parameters.into_iter().collect();
     let stored = fitting(&map, &parameters, &described, config)?;
@@ -44,6 +44,20 @@ pub(crate) fn save_hf(
         write_whole(&folder.join(name), bytes)?;
     }
     Ok(())
+}
+
+/// The files with a `config.json` that describes the model as far as the family's keys can, and what it describes.
+fn describing(files: &HfFiles, actual: &TransformerConfig) -> Result<(HfFiles, TransformerConfig)> {
+    let original = files.config()?;
+    let described = families::config(original.clone())?;
+    let edited = families::rewritten(&original, &described, actual);
+    if edited == original {
+        return Ok((files.clone(), described));
+    }
+    match families::config(edited.clone()) {
+        Ok(described) => Ok((files.with_config(&edited), described)),
+        Err(error) => Err(Error::Unsavable { family: described.family, problems: vec![error.to_string()] }),
+    }
 }
 
 /// The tensors of the file, if the parameters are exactly those of the architecture.

@@ -1,11 +1,13 @@
 //! Options of the one transformer. Every architecture is a choice among them. Plain data.
 
 mod kinds;
+mod layers;
 mod positions;
 
 use serde::{Deserialize, Serialize};
 
 pub use kinds::{ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, QkNorm};
+pub use layers::LayerSettings;
 pub use positions::{Positions, Rope, RopeScaling};
 
 /// The architecture of a transformer, in the field's names.

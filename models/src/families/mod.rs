@@ -8,6 +8,7 @@ mod decoder;
 mod family;
 mod hf_config;
 mod layers;
+mod rewrite;
 mod rope;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod weights;
 
 pub use family::Family;
 pub use hf_config::HfConfig;
+pub(crate) use rewrite::rewritten;
 pub use weights::{Cut, Weight, WeightMap};
 
 use serde_json::Value;

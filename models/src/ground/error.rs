@@ -408,6 +408,14 @@ pub enum Error {
         /// What in the model it does not fit.
         why: &'static str,
     },
+    /// An operation on layers, heads or neurons that would not give a model.
+    #[error("cannot {action}: {problem}")]
+    Surgery {
+        /// What it does: `remove heads`, `take layer 3`…
+        action: String,
+        /// Why it cannot, and what can be done instead.
+        problem: String,
+    },
     /// Numbers that are infinite or not a number.
     #[error("{what} needs finite numbers: a matrix holds NaN or infinity")]
     NotFinite {

@@ -7,6 +7,7 @@ mod embedded;
 mod gradients;
 mod loss;
 mod next_token;
+mod parameters;
 mod prompt;
 mod run;
 mod save;

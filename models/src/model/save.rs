@@ -12,6 +12,9 @@ impl HookedTransformer {
     /// `config.json`, the tokenizer and related files as they were read. Loading the folder, here or in transformers,
     /// gives the same bits. For a float32 checkpoint, every tensor has the bytes it was loaded from.
     ///
+    /// If the model has other layers, heads or neurons than its `config.json` says, their keys are rewritten. What the
+    /// family has no key for is refused.
+    ///
     /// Weights are always written as float32, because bfloat16 and float16 are widened on load; `dtype` (`torch_dtype`)
     /// in `config.json` then says float32. Tensors that transformers does not write are left out: tied unembeddings,
     /// mask buffers, rotary tables. Names get the prefix that some published files lack.

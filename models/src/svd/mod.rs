@@ -59,6 +59,35 @@ pub fn svd(a: &Tensor<3>, b: &Tensor<3>) -> Result<Svd> {
     })
 }
 
+/// `a = u diag(s) vᵀ` of one matrix in float64, column by column.
+#[derive(Clone, Debug)]
+pub struct SvdOfColumns {
+    /// The columns of `u`, orthonormal.
+    pub u: Vec<Vec<f64>>,
+    /// The singular values, largest first.
+    pub s: Vec<f64>,
+    /// The columns of `v`, orthonormal.
+    pub v: Vec<Vec<f64>>,
+}
+
+/// Decomposes one matrix given by its columns, in float64. For a symmetric matrix without negative eigenvalues, such as a
+/// covariance, `s` holds the eigenvalues and `u` their vectors. The time grows with the cube of the width.
+///
+/// # Errors
+///
+/// [`Error::Count`] for columns of different lengths, [`Error::NotFinite`] for numbers that are not finite.
+pub fn svd_of_columns(columns: Vec<Vec<f64>>) -> Result<SvdOfColumns> {
+    let len = columns.first().map_or(0, Vec::len);
+    if let Some(other) = columns.iter().find(|column| column.len() != len) {
+        return Err(Error::Count { what: "rows of a column".into(), expected: len, actual: other.len() });
+    }
+    if columns.iter().flatten().any(|value| !value.is_finite()) {
+        return Err(Error::NotFinite { what: "a singular value decomposition" });
+    }
+    let (u, s, v) = jacobi::svd(columns, len);
+    Ok(SvdOfColumns { u, s, v })
+}
+
 /// The results for `0..count`, in order, computed in one range a thread.
 fn in_parallel<T: Send>(count: usize, find: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -168,6 +197,20 @@ mod tests {
             let b = tensor((0..k * r).map(&mut entry).collect(), [1, k, r]);
             holds(&a, &b);
         }
+    }
+
+    #[test]
+    fn a_symmetric_matrix_has_its_eigenvalues_and_their_vectors() {
+        // [[2, 1], [1, 2]] has the eigenvalues 3 along (1, 1) and 1 along (1, -1).
+        let SvdOfColumns { u, s, v } = svd_of_columns(vec![vec![2.0, 1.0], vec![1.0, 2.0]]).unwrap();
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+        let pairs = [(s[0], 3.0), (s[1], 1.0), (u[0][0], u[0][1]), (u[1][0], -u[1][1])];
+        for (a, b) in pairs {
+            near(a, b);
+        }
+        u.iter().zip(&v).for_each(|(u, v)| near(u[0] * v[0] + u[1] * v[1], 1.0));
+        let error = svd_of_columns(vec![vec![1.0], vec![1.0, 2.0]]).unwrap_err();
+        assert_eq!(error.to_string(), "expected 1 rows of a column, got 2");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod rotary;
 mod source;
 
 pub use crate::config::{
-    ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling,
+    ActivationKind, BlockLayout, Experts, LayerSettings, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling,
     TransformerConfig,
 };
 pub use attention::Attention;

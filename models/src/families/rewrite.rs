@@ -1,0 +1,105 @@
+//! A `config.json` rewritten for a model that has other layers, heads or neurons than it says.
+
+use serde_json::{Value, json};
+
+use super::config;
+use crate::transformer::TransformerConfig;
+
+/// A key of several spellings, and the number that it is about.
+struct Key {
+    /// The names families use. A config that has none of them gets the first that its family knows.
+    names: &'static [&'static str],
+    of: fn(&TransformerConfig) -> Value,
+}
+
+const KEYS: [Key; 7] = [
+    Key { names: &["num_hidden_layers", "n_layer", "num_layers"], of: |config| json!(config.n_layers) },
+    Key { names: &["layer_types"], of: |config| json!(kinds(config, "full_attention", "sliding_attention")) },
+    Key { names: &["attention_types"], of: |config| json!([[kinds(config, "global", "local"), 1]]) },
+    Key { names: &["num_attention_heads", "n_head", "num_heads"], of: |config| json!(config.n_heads) },
+    Key { names: &["num_key_value_heads", "num_kv_heads"], of: |config| json!(config.n_kv_heads) },
+    Key { names: &["head_dim"], of: |config| json!(config.d_head) },
+    Key { names: &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"], of: |config| json!(config.d_mlp) },
+];
+
+/// The `config.json` of a family with the numbers of layers, heads and neurons and the kinds of layers of `wanted`, as far
+/// as the family has keys for them. Every other key stays. Whether it describes the model is for the caller to check.
+pub(crate) fn rewritten(original: &Value, described: &TransformerConfig, wanted: &TransformerConfig) -> Value {
+    let mut edited = original.clone();
+    for key in KEYS.iter().filter(|key| (key.of)(described) != (key.of)(wanted)) {
+        for name in names_in(original, described, key) {
+            edited[name] = (key.of)(wanted);
+        }
+    }
+    // GPT-Neo's list of layers is often written out beside the rule.
+    if original.get("attention_layers").is_some() && edited.get("attention_types") != original.get("attention_types") {
+        edited["attention_layers"] = json!(kinds(wanted, "global", "local"));
+    }
+    edited
+}
+
+/// Under which names a config gives a number: all it has, or the first that its family knows.
+fn names_in(original: &Value, described: &TransformerConfig, key: &Key) -> Vec<&'static str> {
+    let there: Vec<&str> = key.names.iter().copied().filter(|name| original.get(name).is_some()).collect();
+    if !there.is_empty() {
+        return there;
+    }
+    let knows = |name: &&&str| {
+        let mut tried = original.clone();
+        tried[**name] = (key.of)(described);
+        config(tried).is_ok_and(|read| read == *described)
+    };
+    key.names.iter().find(knows).into_iter().copied().collect()
+}
+
+/// The kind of each layer: whether it has a window.
+fn kinds(config: &TransformerConfig, full: &'static str, windowed: &'static str) -> Vec<&'static str> {
+    config.windows.iter().map(|window| if window.is_some() { windowed } else { full }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(original: &Value, change: impl Fn(&mut TransformerConfig)) -> (Value, TransformerConfig) {
+        let described = config(original.clone()).unwrap();
+        let mut wanted = described.clone();
+        change(&mut wanted);
+        (rewritten(original, &described, &wanted), wanted)
+    }
+
+    #[test]
+    fn the_keys_that_a_config_has_are_rewritten_and_no_other() {
+        let original = json!({ "model_type": "gpt2", "n_layer": 3, "n_embd": 8, "n_head": 2, "n_inner": null });
+        let (edited, wanted) = changed(&original, |config| {
+            *config = config.with_layers(&[config.layer_settings(0).unwrap()]);
+            config.d_mlp = 5;
+        });
+        assert_eq!(edited, json!({ "model_type": "gpt2", "n_layer": 1, "n_embd": 8, "n_head": 2, "n_inner": 5 }));
+        assert_eq!(config(edited).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_default_is_written_out_under_the_name_the_family_knows() {
+        let original = json!({ "model_type": "gemma2", "num_hidden_layers": 2, "sliding_window": 4 });
+        let (edited, wanted) = changed(&original, |config| {
+            *config = config.with_layers(&[1, 0, 1].map(|layer| config.layer_settings(layer).unwrap()));
+        });
+        assert_eq!(edited["layer_types"], json!(["full_attention", "sliding_attention", "full_attention"]));
+        assert_eq!(config(edited).unwrap(), wanted);
+    }
+
+    #[test]
+    fn gpt_neos_two_lists_agree() {
+        let original = json!({
+            "model_type": "gpt_neo", "num_layers": 2, "attention_types": [[["global", "local"], 1]],
+            "attention_layers": ["global", "local"]
+        });
+        let (edited, wanted) = changed(&original, |config| {
+            *config = config.with_layers(&[1, 1, 0].map(|layer| config.layer_settings(layer).unwrap()));
+        });
+        assert_eq!(edited["attention_types"], json!([[["local", "local", "global"], 1]]));
+        assert_eq!(edited["attention_layers"], json!(["local", "local", "global"]));
+        assert_eq!(config(edited).unwrap(), wanted);
+    }
+}
