@@ -34,6 +34,7 @@ pub use registry::Registered;
 pub use shared::answer::Answer;
 pub use shared::factored_matrix::FactoredMatrix;
 pub use shared::metric::Metric;
+pub use shared::metric_change::MetricChange;
 pub use shared::patch_pair::{PatchFrom, PatchInto};
 pub use shared::place;
 pub use shared::position::{Layer, Position};
@@ -68,10 +69,19 @@ registry::tools! {
         merge_heads MergeHeads,
         path_patching PathPatching with [HeadInput, Receiver, Sender, Through],
     }
+    /// What the parts of a layer stand for, and how they share its dimensions.
+    features {
+        sparsity Sparsity with [PruneScope],
+        superposition Superposition,
+    }
     /// The residual stream, read as tokens.
     lenses {
         logit_lens LogitLens,
         tuned_lens TunedLens with [Training],
+    }
+    /// The model itself, changed.
+    surgery {
+        model_surgery ModelSurgery known_as [surgery],
     }
     /// What the weights say without a prompt.
     weights {

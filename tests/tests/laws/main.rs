@@ -8,6 +8,7 @@ mod attributes;
 mod broken;
 mod conformance;
 mod dtypes;
+mod every_family;
 mod five_hundred_runs;
 mod floors;
 mod generation;
@@ -20,6 +21,7 @@ mod parity;
 mod sites_table;
 #[cfg(feature = "smollm2")]
 mod smollm2;
+mod surgery;
 mod tokenizers;
 mod tools_tl;
 mod ui;

@@ -27,6 +27,11 @@ impl Covariance {
         Self { site: canonical(site), count: 0, mean: Vec::new(), scatter: Vec::new() }
     }
 
+    /// The site.
+    pub fn site(&self) -> &str {
+        &self.site
+    }
+
     /// Number of tokens.
     pub fn count(&self) -> u64 {
         self.count

@@ -1,5 +1,6 @@
 //! The residual stream as a sum of named parts.
 
+mod feature_attribution;
 mod residuals;
 mod stack;
 
@@ -25,6 +26,7 @@ use crate::tools::shared::{common, finite};
 ///
 /// - Decompositions are [`ResidStack`]s: `[component, batch, pos, d_model]`, with a label for each component.
 /// - They sum to the stream exactly, so a linear projection of the stream is the sum of its projected parts.
+/// - [`ResidualDecomposition::feature_attribution`] is the gradient of a metric times the stream, feature by feature.
 /// - A depth is given as a layer and means the stream entering it. `-1` means the stream leaving the last block.
 ///
 /// # When it misleads
@@ -145,7 +147,13 @@ mod tests {
                 let moved = run.movement("blocks.0.resid_pre", "blocks.0.resid_post");
                 moved.map(|moved| moved.concat()).map_err(|error| error.to_string())
             });
-            vec![Reading::numbers("movement", moved), Reading::numbers("full_decomposition", stack(run))]
+            let features = self.feature_attribution(&cases.prompt, &cases.metric);
+            let features = features.and_then(|found| common::numbers(found.values));
+            vec![
+                Reading::numbers("movement", moved),
+                Reading::numbers("full_decomposition", stack(run)),
+                Reading::numbers("feature_attribution", features),
+            ]
         }
     }
 

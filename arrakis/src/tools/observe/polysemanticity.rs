@@ -4,6 +4,7 @@ use arrakis_models::{HookedTransformer, IntoTokens, Tokens, site};
 
 use crate::error::{Error, Result};
 use crate::tools::place::Neuron;
+use crate::tools::shared::effective_number::effective_number;
 use crate::tools::shared::{common, finite};
 use crate::tools::{Layer, Position, ScoreTable, Tool};
 
@@ -84,7 +85,7 @@ impl Polysemanticity {
             let of_class = |rows_of: &Vec<usize>| {
                 rows_of.iter().map(|row| rows[*row][neuron].max(0.0)).sum::<f64>() / rows_of.len() as f64
             };
-            effective(&members.iter().map(of_class).collect::<Vec<f64>>())
+            effective_number(members.iter().map(of_class))
         };
         let neurons: Vec<usize> = (0..self.model.config().d_mlp).collect();
         let values = neurons.iter().map(|neuron| count(*neuron)).collect();
@@ -118,17 +119,6 @@ fn members(tokens: &Tokens, classes: &[usize]) -> Result<Vec<Vec<usize>>> {
     Ok(named.iter().map(|class| (0..classes.len()).filter(|row| classes[*row] == *class).collect()).collect())
 }
 
-/// The exponential of the entropy of the shares; 0 if all are zero.
-fn effective(means: &[f64]) -> f64 {
-    let sum: f64 = means.iter().sum();
-    if sum == 0.0 {
-        return 0.0;
-    }
-    let entropy: f64 =
-        means.iter().map(|mean| mean / sum).filter(|share| *share > 0.0).map(|share| -share * share.ln()).sum();
-    entropy.exp()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,11 +135,11 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        close(effective(&[3.0, 0.0]), 1.0, 1e-12);
-        close(effective(&[2.0, 2.0, 2.0]), 3.0, 1e-12);
+        close(effective_number([3.0, 0.0]), 1.0, 1e-12);
+        close(effective_number([2.0, 2.0, 2.0]), 3.0, 1e-12);
         let shares = [0.75_f64, 0.25];
-        close(effective(&[3.0, 1.0]), (-shares.iter().map(|p| p * p.ln()).sum::<f64>()).exp(), 1e-12);
-        close(effective(&[0.0, 0.0]), 0.0, 0.0);
+        close(effective_number([3.0, 1.0]), (-shares.iter().map(|p| p * p.ln()).sum::<f64>()).exp(), 1e-12);
+        close(effective_number([0.0, 0.0]), 0.0, 0.0);
     }
 
     /// Neuron 0 reads token 1, neuron 1 reads tokens 1 and 3, neuron 2 reads all four, neuron 3 none.

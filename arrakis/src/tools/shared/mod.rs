@@ -3,11 +3,13 @@
 pub(super) mod answer;
 pub(super) mod common;
 pub(super) mod composition;
+pub(super) mod effective_number;
 pub(super) mod factored_matrix;
 pub(super) mod finite;
 pub(super) mod lbfgs;
 pub(super) mod lens;
 pub(super) mod metric;
+pub(super) mod metric_change;
 pub(super) mod patch_pair;
 pub mod place;
 pub(super) mod position;
@@ -18,4 +20,5 @@ pub(super) mod scores;
 pub(super) mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(super) mod token_rows;
 pub(super) mod vocabulary;

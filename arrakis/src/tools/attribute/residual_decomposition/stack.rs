@@ -5,6 +5,8 @@ use burn::tensor::Tensor;
 
 use super::refuse;
 use crate::error::Result;
+use crate::tools::Position;
+use crate::tools::shared::common;
 
 /// Vectors of the residual stream by component.
 #[derive(Clone, Debug)]
@@ -45,6 +47,28 @@ impl ResidStack {
         let index = self.labels.iter().position(|known| known == label);
         let index = index.ok_or_else(|| refuse(self.unknown(label)))?;
         Ok(self.values.clone().narrow(0, index, 1).squeeze_dim(0))
+    }
+
+    /// The `k` features of the stream furthest from zero in a component, at one position of one row, furthest first:
+    /// pairs of a feature (an index of `d_model`) and its number.
+    ///
+    /// # Errors
+    ///
+    /// An unknown label, a row or position out of range. Positions count padding.
+    pub fn top_features(
+        &self,
+        label: &str,
+        row: usize,
+        position: impl Into<Position>,
+        k: usize,
+    ) -> Result<Vec<(usize, f64)>> {
+        let component = self.component(label)?;
+        let [batch, pos, _] = component.dims();
+        common::within("row", row, batch)?;
+        let position = position.into().index(pos)?;
+        let values = common::numbers(component.narrow(0, row, 1).narrow(1, position, 1))?;
+        let sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
+        Ok(common::largest(&sizes, k).into_iter().map(|feature| (feature, values[feature])).collect())
     }
 
     fn unknown(&self, label: &str) -> String {
