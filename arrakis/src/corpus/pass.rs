@@ -1,9 +1,10 @@
 //! A pass: the corpus cut into windows, run in batches, and shown to reducers.
 
+mod saved;
+
 use std::path::{Path, PathBuf};
 
 use arrakis_models::{Bos, HookedTransformer, Plan, Tokens, progress};
-use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::documents::{Content, Stream};
@@ -12,8 +13,8 @@ use super::report::PassReport;
 use super::settings::{Settings, refuse};
 use super::shelf::{Row, Shelf};
 use super::source::Corpus;
-use super::state::{self, State};
 use crate::error::Result;
+use saved::Saved;
 
 /// A pass of a model over a corpus.
 ///
@@ -31,24 +32,6 @@ pub struct Pass<'a> {
     bos: Bos,
     saved: Option<(PathBuf, usize)>,
     quiet: bool,
-}
-
-/// What a saved pass was of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Key {
-    corpus: String,
-    model: String,
-    device: String,
-    settings: Settings,
-    reducers: Vec<String>,
-}
-
-/// How far a saved pass came.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Saved {
-    key: Key,
-    report: PassReport,
-    done: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -145,8 +128,10 @@ impl<'a> Pass<'a> {
     pub fn run(&self, reducers: &mut [&mut dyn Reducer]) -> Result<PassReport> {
         self.settings.check(self.model)?;
         let sites = self.sites(reducers)?;
-        let key = self.key(reducers)?;
-        let mut saved = self.resumed(key, reducers)?;
+        let mut saved = match &self.saved {
+            Some((path, _)) => Saved::resumed(path, self.model, self.corpus, &self.settings, reducers)?,
+            None => Saved::default(),
+        };
         if saved.done {
             return Ok(saved.report);
         }
@@ -161,15 +146,17 @@ impl<'a> Pass<'a> {
                 bar.set_position(stream.done() / 1000);
             }
             unsaved += saved.report.tokens - before;
-            if self.saved.as_ref().is_some_and(|(_, every)| unsaved >= *every) {
-                self.save(&saved, reducers)?;
+            if let Some((path, _)) = self.saved.as_ref().filter(|(_, every)| unsaved >= *every) {
+                saved.write(path, reducers)?;
                 unsaved = 0;
             }
         }
         bar.finish_and_clear();
         counted(&saved.report)?;
         saved.done = true;
-        self.save(&saved, reducers)?;
+        if let Some((path, _)) = &self.saved {
+            saved.write(path, reducers)?;
+        }
         Ok(saved.report)
     }
 
@@ -232,63 +219,6 @@ impl<'a> Pass<'a> {
         report.padding += row.tokens.batch() * row.tokens.pos() - run;
         report.forwards += 1;
         Ok(())
-    }
-
-    /// What identifies the pass; computed only if it is saved, because it reads the whole corpus.
-    fn key(&self, reducers: &[&mut dyn Reducer]) -> Result<Option<Key>> {
-        let of = |_: &(PathBuf, usize)| {
-            Ok(Key {
-                corpus: self.corpus.fingerprint()?,
-                model: self.model.fingerprint()?,
-                device: self.model.device_name().to_owned(),
-                settings: self.settings.clone(),
-                reducers: reducers.iter().map(|reducer| reducer.name()).collect(),
-            })
-        };
-        self.saved.as_ref().map(of).transpose()
-    }
-
-    /// The state to go on from: the saved one, or none.
-    fn resumed(&self, key: Option<Key>, reducers: &mut [&mut dyn Reducer]) -> Result<Saved> {
-        let none = Key {
-            corpus: String::new(),
-            model: String::new(),
-            device: String::new(),
-            settings: self.settings.clone(),
-            reducers: Vec::new(),
-        };
-        let fresh = Saved { key: key.unwrap_or(none), report: PassReport::default(), done: false };
-        let Some((path, _)) = &self.saved else { return Ok(fresh) };
-        let Some((pass, states)) = state::read(path)? else { return Ok(fresh) };
-        let saved: Saved = serde_json::from_str(&pass)
-            .map_err(|error| refuse(format!("the state in `{}` cannot be read: {error}", path.display())))?;
-        same(&saved.key, &fresh.key, path)?;
-        reducers.iter_mut().zip(states).try_for_each(|(reducer, state)| reducer.restore(state))?;
-        Ok(saved)
-    }
-
-    fn save(&self, saved: &Saved, reducers: &[&mut dyn Reducer]) -> Result<()> {
-        let Some((path, _)) = &self.saved else { return Ok(()) };
-        let states: Vec<State> = reducers.iter().map(|reducer| reducer.state()).collect::<Result<_>>()?;
-        state::write(path, &serde_json::to_string(saved).expect("BUG: a pass is plain data"), &states)
-    }
-}
-
-/// Checks that a saved pass is this one.
-fn same(saved: &Key, own: &Key, path: &Path) -> Result<()> {
-    let differs = [
-        ("corpus", saved.corpus != own.corpus),
-        ("model", saved.model != own.model),
-        ("device", saved.device != own.device),
-        ("windows or limits", saved.settings != own.settings),
-        ("reducers", saved.reducers != own.reducers),
-    ];
-    match differs.iter().find(|(_, differs)| *differs) {
-        None => Ok(()),
-        Some((what, _)) => Err(refuse(format!(
-            "the state in `{}` is of a pass with another {what}; delete it to start again, or name another file",
-            path.display()
-        ))),
     }
 }
 

@@ -41,6 +41,7 @@ pub use shared::position::{Layer, Position};
 pub use shared::prompt_pairs::{PromptPair, PromptPairs};
 pub use shared::score_table::{Score, ScoreTable};
 pub use shared::scores::Scores;
+pub use shared::tested::{PromptTest, Tested, TestedPlace};
 pub use tool::Tool;
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ registry::tools! {
     }
     /// What changes when a part is changed.
     intervene {
-        ablation Ablation with [AblationKind],
+        ablation Ablation with [AblationKind, OptimalConstant],
         activation_patching ActivationPatching with [HeadSite, StreamSite],
         causal_tracing CausalTracing known_as [causal] with [Restored],
         merge_heads MergeHeads,
@@ -71,6 +72,7 @@ registry::tools! {
     }
     /// What the parts of a layer stand for, and how they share its dimensions.
     features {
+        feature_viz FeatureViz with [Dream, EmbeddingSearch, Examples],
         sparsity Sparsity with [PruneScope],
         superposition Superposition,
     }

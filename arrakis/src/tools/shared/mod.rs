@@ -18,6 +18,7 @@ pub(super) mod scan;
 pub(super) mod score_table;
 pub(super) mod scores;
 pub(super) mod stream;
+pub(super) mod tested;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(super) mod token_rows;

@@ -73,12 +73,12 @@ pub(crate) trait Readings: Tool {
 
 /// A tiny checkpoint of `tests/fixtures/tl`.
 pub(crate) fn fixture(name: &str) -> HookedTransformer {
-    load(&format!("tl/{name}"))
+    checkpoint(&format!("tl/{name}"))
 }
 
 /// A tiny encoder, whose queries also see later positions.
 pub(crate) fn encoder() -> HookedTransformer {
-    load("parity/bert")
+    checkpoint("parity/bert")
 }
 
 /// A model with a NaN in each attention matrix.
@@ -98,7 +98,8 @@ pub(crate) fn not_finite() -> HookedTransformer {
     model.with_net(net)
 }
 
-fn load(name: &str) -> HookedTransformer {
+/// A tiny checkpoint of `tests/fixtures`.
+pub(crate) fn checkpoint(name: &str) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name);
     let options = LoadOptions::new().device("cpu").quiet();
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()

@@ -122,7 +122,15 @@ impl Activation {
     }
 
     /// A flat tensor reshaped to the given dims.
-    pub(crate) fn shaped(flat: Tensor<1>, dims: &[usize]) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rank`] for a rank outside 1 to 6, [`Error::Count`] when the number of values does not fit the dims.
+    pub fn shaped(flat: Tensor<1>, dims: &[usize]) -> Result<Self> {
+        let ([actual], expected) = (flat.dims(), dims.iter().product());
+        if actual != expected {
+            return Err(Error::Count { what: format!("values for an activation of shape {dims:?}"), expected, actual });
+        }
         macro_rules! by_rank {
             ($($rank:literal)*) => {
                 match dims.len() {

@@ -13,6 +13,7 @@ mod passes;
 mod runs;
 mod sites;
 mod sweeps;
+mod units;
 
 use arrakis::models::device::read;
 use arrakis::models::families::FAMILIES;

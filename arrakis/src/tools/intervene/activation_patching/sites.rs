@@ -36,7 +36,7 @@ pub enum HeadSite {
 }
 
 impl StreamSite {
-    pub(super) fn site(self) -> fn(usize) -> site::Site {
+    pub(crate) fn site(self) -> fn(usize) -> site::Site {
         match self {
             Self::ResidPre => site::resid_pre,
             Self::ResidMid => site::resid_mid,

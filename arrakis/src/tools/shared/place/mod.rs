@@ -1,5 +1,6 @@
 //! What a score belongs to: typed coordinates.
 
+mod expert;
 mod head;
 mod head_pair;
 mod head_position;
@@ -10,7 +11,9 @@ mod pattern_weight;
 mod query_key;
 mod step_position;
 mod stream_position;
+mod sublayer;
 
+pub use expert::Expert;
 pub use head::Head;
 pub use head_pair::HeadPair;
 pub use head_position::HeadPosition;
@@ -21,6 +24,7 @@ pub use pattern_weight::{HeadQuery, PatternWeight};
 pub use query_key::QueryKey;
 pub use step_position::StepPosition;
 pub use stream_position::StreamPosition;
+pub use sublayer::{Sublayer, SublayerPart};
 
 use std::fmt::Debug;
 
@@ -79,6 +83,8 @@ mod tests {
         let weight = HeadQuery { head, query: at(4, " to") };
         assert_eq!(head.label(), "L9H6");
         assert_eq!(Neuron { layer: 3, neuron: 117 }.label(), "L3N117");
+        assert_eq!(Expert { layer: 3, expert: 5 }.label(), "L3E5");
+        assert_eq!(Sublayer { layer: 3, part: SublayerPart::Mlp }.label(), "L3 mlp");
         assert_eq!(StreamPosition::at(&3, &at(7, " Mary")).label(), "L3@7 Mary");
         assert_eq!(HeadPosition::at(&head, &at(4, " to")).label(), "L9H6@4 to");
         assert_eq!(QueryKey::at(&at(4, " to"), &at(3, " Mary")).label(), "4 to → 3 Mary");
