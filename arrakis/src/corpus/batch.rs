@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use arrakis_models::{Activation, ActivationCache, HookedTransformer, SitePattern, Tokens, device};
+use arrakis_models::{Activation, ActivationCache, HookedTransformer, Tokens, device};
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::unit::Unit;
@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
     ///
     /// A site that the reducer did not ask for.
     pub fn activation(&self, site: &str) -> Result<&Activation> {
-        Ok(self.cache.activation(SitePattern::new(site).as_str())?)
+        Ok(self.cache.activation(site)?)
     }
 
     /// How many numbers a site has for a token.

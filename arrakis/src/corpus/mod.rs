@@ -31,6 +31,7 @@ mod reducers;
 mod report;
 mod settings;
 mod shelf;
+mod site_name;
 mod source;
 mod state;
 mod unit;

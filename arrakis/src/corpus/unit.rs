@@ -7,6 +7,7 @@ use arrakis_models::{Activation, HookedTransformer, SitePattern};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::site_name::full_name;
 use crate::error::{Error, Result};
 
 /// A neuron, a head, a direction, or an entry of any site: one number for each token.
@@ -40,13 +41,13 @@ impl Unit {
     /// The product of a site with a vector, such as a direction of the residual stream. The vector is as long as the axes
     /// after the position together and is used as it is: make it a unit vector to read a projection.
     pub fn direction(site: impl Display, vector: impl Into<Vec<f32>>) -> Self {
-        Self { site: canonical(&site), reading: Reading::Direction(vector.into()) }
+        Self { site: full_name(&site.to_string()), reading: Reading::Direction(vector.into()) }
     }
 
     /// An entry of any site, such as a latent of a dictionary that is spliced in. Axes after the position count
     /// row-major.
     pub fn entry(site: impl Display, index: usize) -> Self {
-        Self { site: canonical(&site), reading: Reading::Entry(index) }
+        Self { site: full_name(&site.to_string()), reading: Reading::Entry(index) }
     }
 
     /// The site it is read from.
@@ -129,11 +130,6 @@ impl Unit {
         };
         Ok(read.reshape([dims[0], dims[1]]))
     }
-}
-
-/// The full name of a site, whichever spelling was used.
-fn canonical(site: &impl Display) -> String {
-    SitePattern::new(&site.to_string()).as_str().to_owned()
 }
 
 fn neuron_layer(site: &str) -> Option<&str> {

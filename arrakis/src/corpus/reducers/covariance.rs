@@ -3,9 +3,10 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{canonical, some};
+use super::some;
 use crate::corpus::batch::Batch;
 use crate::corpus::reducer::Reducer;
+use crate::corpus::site_name::full_name;
 use crate::corpus::state::State;
 use crate::error::{Error, Result};
 
@@ -24,7 +25,7 @@ pub struct Covariance {
 impl Covariance {
     /// Of a site; the axes after the position are taken as one, of length `d`.
     pub fn new(site: &str) -> Self {
-        Self { site: canonical(site), count: 0, mean: Vec::new(), scatter: Vec::new() }
+        Self { site: full_name(site), count: 0, mean: Vec::new(), scatter: Vec::new() }
     }
 
     /// The site.

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{canonical, some};
+use super::some;
 use crate::corpus::batch::Batch;
 use crate::corpus::reducer::Reducer;
+use crate::corpus::site_name::full_name;
 use crate::corpus::state::State;
 use crate::error::Result;
 
@@ -27,7 +28,7 @@ impl Firing {
     pub fn new(site: &str) -> Self {
         let none = Vec::new();
         let (sum, sum_active, max) = (none.clone(), none.clone(), none);
-        Self { site: canonical(site), threshold: 0.0, count: 0, active: Vec::new(), sum, sum_active, max }
+        Self { site: full_name(site), threshold: 0.0, count: 0, active: Vec::new(), sum, sum_active, max }
     }
 
     /// Calls an entry active above this, in the units of the site.

@@ -14,14 +14,7 @@ pub use loss::Loss;
 pub use samples::{Drawn, Samples};
 pub use top_activations::{Example, Quantile, TopActivations, UnitExamples};
 
-use arrakis_models::SitePattern;
-
 use crate::error::{Error, Result};
-
-/// The full name of a site, whichever spelling was used.
-fn canonical(site: &str) -> String {
-    SitePattern::new(site).as_str().to_owned()
-}
 
 /// Fails if a reducer has seen no token.
 fn some(of: &'static str, count: u64) -> Result<()> {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{canonical, some};
+use super::some;
 use crate::corpus::batch::Batch;
 use crate::corpus::draw::lot;
 use crate::corpus::reducer::Reducer;
+use crate::corpus::site_name::full_name;
 use crate::corpus::state::State;
 use crate::error::{Error, Result};
 
@@ -40,7 +41,7 @@ pub struct Drawn {
 impl Samples {
     /// At most `most` tokens at a site.
     pub fn new(site: &str, most: usize, seed: u64) -> Self {
-        Self { site: canonical(site), most, seed, seen: 0, width: 0, kept: BTreeMap::new() }
+        Self { site: full_name(site), most, seed, seen: 0, width: 0, kept: BTreeMap::new() }
     }
 
     /// How many tokens were drawn from.
