@@ -105,21 +105,21 @@ fn a_path_that_is_not_text_comes_back() {
 #[test]
 fn a_value_that_serde_cannot_write_is_written_by_debug() {
     #[derive(Debug, Serialize)]
-    struct Fails(#[serde(serialize_with = "fail")] u8);
-    fn fail<S: serde::Serializer>(_: &u8, _: S) -> Result<S::Ok, S::Error> {
+    struct Fails(#[serde(serialize_with = "fail")] (u64, u64));
+    fn fail<S: serde::Serializer>(_: &(u64, u64), _: S) -> Result<S::Ok, S::Error> {
         Err(serde::ser::Error::custom("it has no JSON"))
     }
-    assert_eq!(__show!(&Fails(3)).value["debug"], "Fails(3)");
+    assert_eq!(__show!(&Fails((3, 4))).value["debug"], "Fails((3, 4))");
 }
 
 #[test]
 fn a_taken_lock_is_not_waited_for() {
+    #[derive(Serialize)]
+    struct Holds<'a>(Option<&'a Mutex<Vec<i32>>>);
     let lock = Mutex::new(vec![1]);
     assert_eq!(__show!(&lock).value["debug"], "Mutex { data: [1], poisoned: false, .. }");
     let guard = lock.lock().unwrap();
     assert!(warning(__show!(&&lock)).contains("it holds a lock"));
-    #[derive(Serialize)]
-    struct Holds<'a>(Option<&'a Mutex<Vec<i32>>>);
     assert!(warning(__show!(&Holds(Some(&lock)))).contains("which writing it would wait for"));
     drop(guard);
 }
@@ -128,11 +128,6 @@ fn a_taken_lock_is_not_waited_for() {
 fn a_value_without_end_is_cut() {
     #[derive(Debug)]
     struct Node(#[allow(dead_code, reason = "read by Debug")] RefCell<Option<Rc<Node>>>);
-    let node = Rc::new(Node(RefCell::default()));
-    *node.0.borrow_mut() = Some(Rc::clone(&node));
-    assert!(warning(__show!(&node)).ends_with("it is nested too deeply, or holds itself"));
-    *node.0.borrow_mut() = None;
-
     struct Endless;
     impl Debug for Endless {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -141,14 +136,18 @@ fn a_value_without_end_is_cut() {
             }
         }
     }
-    assert!(warning(__show!(&Endless)).ends_with("its debug text is longer than 16 MiB"));
-
     struct Counts;
     impl Serialize for Counts {
         fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
             to.collect_seq(std::iter::repeat("and so on, ".repeat(1 << 16)))
         }
     }
+
+    let node = Rc::new(Node(RefCell::default()));
+    *node.0.borrow_mut() = Some(Rc::clone(&node));
+    assert!(warning(__show!(&node)).ends_with("it is nested too deeply, or holds itself"));
+    *node.0.borrow_mut() = None;
+    assert!(warning(__show!(&Endless)).ends_with("its debug text is longer than 16 MiB"));
     assert!(warning(__show!(&Counts)).ends_with("it is larger than 256 MiB"));
 }
 
