@@ -71,10 +71,27 @@ pub fn use_tools(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Tools, args, &item), args, item)
 }
 
-/// Passes a figure to the body, `#[figure] fig: &mut Figure`, and saves what the body drew.
+/// Draws plots, passes the figure to the body, `#[figure] fig: &mut Figure`, and saves it with what the body added.
 ///
-/// PNG, SVG and the data go to `<save_dir>/<function>/figures/<record id>-<title>.*`. Options: `name = ".."` (the
-/// title), `dir = ".."`. An empty figure is an error.
+/// Each plot is a name, the sites that it draws, and options: `attention("blocks.1.attn.pattern", title = "..")`. Without
+/// sites it draws its own. All plots are drawn from one run on the function's prompt, before the body: the argument
+/// called `prompt`, `prompts`, `tokens` or `text`, or `prompt = expr`. An unknown site is an error before the run.
+///
+/// | plot | shows | options |
+/// | --- | --- | --- |
+/// | `attention` | the pattern of each head, `[query, key]` | `heads` |
+/// | `qk` | the scores of each head before the softmax, in nats | `heads` |
+/// | `attention_stats` | entropy, distance and weight on the first token, `[layer, head]` | `heads` |
+/// | `induction` | the mean of the induction stripe, `[layer, head]` | `heads` |
+/// | `neuron_activations` | the distribution of the ten strongest neurons over tokens | `neurons` |
+/// | `neuron_trajectories` | the five strongest neurons from token to token | `neurons` |
+/// | `residual_norms` | the norm of the stream, `[layer, pos]` | |
+/// | `layer_norms` | what each norm divides by, `[norm, pos]` | |
+/// | `heatmap` | the numbers of any site, which must be named | `heads` |
+///
+/// The bench's plotter (`bench.set_plotting_lib(..)`) draws the figure, by default as PNG, SVG and the data, into
+/// `<save_dir>/<function>/figures/<record id>-<title>.*`. Options: `name = ".."` (the title), `dir = ".."`. An empty
+/// figure is an error.
 #[proc_macro_attribute]
 pub fn plot_results(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Plot, args, &item), args, item)

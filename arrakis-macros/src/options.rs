@@ -10,7 +10,7 @@ mod tests;
 mod values;
 
 pub(crate) use names::{likest, unknown};
-pub(crate) use read::{Content, Given, end_of_option, read, skip_to_next};
+pub(crate) use read::{Content, Given, end_of_option, read, read_call, skip_to_next};
 
 /// An attribute.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) struct Attribute {
     /// The word inside `#[..]`.
     pub(crate) name: &'static str,
     pub(crate) options: &'static [Known],
+    /// Whether a word with a bracket that is not an option names a plot.
+    pub(crate) plots: bool,
 }
 
 /// An option of an attribute.
@@ -38,6 +40,8 @@ pub(crate) enum Form {
     Value,
     /// `name(a, b)`, which the macro expands itself.
     List,
+    /// `name(a, b)`, where the runtime knows the name.
+    Plot,
 }
 
 /// Which literals an option takes. Other expressions are left to rustc.
@@ -49,6 +53,7 @@ pub(crate) enum Takes {
     Bench,
     Text,
     Texts,
+    Wholes,
     /// A whole number that is not negative.
     Whole,
     Number,
@@ -81,19 +86,35 @@ pub(crate) const LOG: Attribute = Attribute {
         sets("seed", "seed", Takes::Whole),
         sets("tags", "tags", Takes::Texts),
     ],
+    plots: false,
 };
 
 /// `#[use_tools]`, besides the tools themselves.
-pub(crate) const TOOLS: Attribute = Attribute { name: "use_tools", options: &[BENCH] };
+pub(crate) const TOOLS: Attribute = Attribute { name: "use_tools", options: &[BENCH], plots: false };
 
 /// `#[plot_results]`: fields of `PlotOptions`.
 pub(crate) const PLOT: Attribute = Attribute {
     name: "plot_results",
-    options: &[BENCH, sets("name", "title", Takes::Text), sets("dir", "dir", Takes::Text)],
+    options: &[BENCH, sets("name", "title", Takes::Text), sets("dir", "dir", Takes::Text), value("prompt")],
+    plots: true,
+};
+
+/// A plot inside `#[plot_results(..)]`, whatever its name.
+pub(crate) const A_PLOT: Known = Known { name: "", form: Form::Plot, takes: Takes::Anything };
+
+/// The options of a plot: methods of the runtime's `PlotSpec`.
+pub(crate) const OF_A_PLOT: Attribute = Attribute {
+    name: "plot",
+    options: &[
+        sets("title", "title", Takes::Text),
+        sets("heads", "heads", Takes::Wholes),
+        sets("neurons", "neurons", Takes::Wholes),
+    ],
+    plots: false,
 };
 
 /// `#[profile_model]`.
-pub(crate) const PROFILE: Attribute = Attribute { name: "profile_model", options: &[BENCH] };
+pub(crate) const PROFILE: Attribute = Attribute { name: "profile_model", options: &[BENCH], plots: false };
 
 /// `#[test_hypothesis]`: fields of `Claim`.
 pub(crate) const HYPOTHESIS: Attribute = Attribute {
@@ -116,10 +137,12 @@ pub(crate) const HYPOTHESIS: Attribute = Attribute {
         sets("margin", "margin", Takes::Number),
         sets("groups", "groups", Takes::Texts),
     ],
+    plots: false,
 };
 
 /// `#[hooked]`.
-pub(crate) const HOOKED: Attribute = Attribute { name: "hooked", options: &[list("inputs"), list("skip")] };
+pub(crate) const HOOKED: Attribute =
+    Attribute { name: "hooked", options: &[list("inputs"), list("skip")], plots: false };
 
 /// Every attribute.
 pub(crate) const ALL: [&Attribute; 6] = [&LOG, &TOOLS, &PLOT, &PROFILE, &HYPOTHESIS, &HOOKED];
@@ -129,13 +152,18 @@ impl Attribute {
     pub(crate) fn find(&self, name: &str) -> Option<&'static Known> {
         self.options.iter().find(|known| known.name == name)
     }
+
+    /// As messages name it.
+    pub(crate) fn shown(&self) -> String {
+        if *self == OF_A_PLOT { "a plot".to_owned() } else { format!("`#[{}]`", self.name) }
+    }
 }
 
 impl Known {
     /// As users write it: `seed = ..`, `args(..)`.
     pub(crate) fn usage(&self) -> String {
         match self.form {
-            Form::List => format!("`{}(..)`", self.name),
+            Form::List | Form::Plot => format!("`{}(..)`", self.name),
             Form::Sets(_) | Form::Value => format!("`{} = ..`", self.name),
         }
     }

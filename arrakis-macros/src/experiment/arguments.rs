@@ -7,6 +7,7 @@ use super::attributes::Attributes;
 use super::function::Function;
 use super::inputs::{Input, is_condition};
 use super::kind::Kind;
+use super::plots;
 use crate::mistakes::Mistakes;
 
 /// The arguments by kind. Those that the caller does not pass are removed from the signature.
@@ -17,6 +18,8 @@ pub(crate) struct Arguments {
     pub(crate) tools: Vec<(Pat, Type)>,
     /// The `#[figure]` argument.
     pub(crate) figure: Option<(Pat, Type)>,
+    /// What the plots of `#[plot_results(..)]` are drawn on, if there are any.
+    pub(crate) prompt: Option<Expr>,
     /// The inputs that a record keeps, besides `self`.
     pub(crate) inputs: Vec<Input>,
     /// How many arguments a caller passes besides the bench.
@@ -48,10 +51,12 @@ impl Arguments {
                 function.sig.inputs.push(kept);
             }
         }
-        if attributes.plot.is_some() && sorted.figure.is_none() && mistakes.is_empty() {
-            let message = "`#[plot_results]` needs something to draw on: add an argument `#[figure] fig: &mut Figure`; the caller does not pass it";
+        let nothing_drawn = attributes.plot.as_ref().is_some_and(|plot| plot.specs().is_empty());
+        if nothing_drawn && sorted.figure.is_none() && mistakes.is_empty() {
+            let message = "`#[plot_results]` needs something to draw: name plots, such as `heatmap(\"blocks.*.resid_post\")`, or add an argument `#[figure] fig: &mut Figure` that the body draws on; the caller does not pass it";
             mistakes.at(function.sig.ident.span(), message);
         }
+        let prompt = attributes.plot.as_ref().and_then(|plot| plots::prompt(plot, function, mistakes));
         let bench = match (sorted.bench, mistakes.catch(attributes.bench())?) {
             (Some(argument), _) => BenchFrom::Argument(argument),
             (None, Some(expression)) => BenchFrom::Expression(Box::new(expression.clone())),
@@ -67,6 +72,7 @@ impl Arguments {
             bench,
             tools: sorted.tools,
             figure: sorted.figure,
+            prompt,
             inputs: sorted.inputs,
             passed: sorted.passed,
             before_bench: sorted.before_bench,

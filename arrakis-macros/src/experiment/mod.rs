@@ -14,10 +14,12 @@ mod kind;
 mod marks;
 mod options;
 mod place;
+mod plots;
 mod question;
 mod recursion;
 mod render;
 mod source;
+mod spec;
 mod together;
 mod tools;
 

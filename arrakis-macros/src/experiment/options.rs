@@ -9,12 +9,13 @@ use syn::{Expr, Ident, Token};
 
 use super::inputs::{Input, with_own};
 use super::kind::Kind;
+use super::spec::Spec;
 use crate::mistakes::Mistakes;
 use crate::options::{Content, Form, Known, Takes, read};
 
 /// The options written inside one attribute.
 #[derive(Default)]
-pub(crate) struct Options(Vec<Given>);
+pub(crate) struct Options(Vec<Given>, Vec<Spec>);
 
 /// One given option.
 struct Given {
@@ -30,6 +31,10 @@ impl Options {
         let mut options = Self::default();
         for given in read(kind.attribute(), args, mistakes) {
             let values = match given.content {
+                Content::List(inside) if given.known.form == Form::Plot => {
+                    options.1.push(Spec::read(given.key, inside, mistakes));
+                    continue;
+                }
                 Content::Value(value) => vec![*value],
                 Content::List(list) => {
                     let listed = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(list);
@@ -56,6 +61,11 @@ impl Options {
         self.given(name).map(|given| (&given.key, given.values.as_slice()))
     }
 
+    /// The plots.
+    pub(crate) fn specs(&self) -> &[Spec] {
+        &self.1
+    }
+
     /// The word before the `=` or the bracket.
     pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
         self.given(name).map(|given| &given.key)
@@ -63,7 +73,7 @@ impl Options {
 
     /// Every value.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Expr> {
-        self.0.iter().flat_map(|given| &given.values)
+        self.0.iter().flat_map(|given| &given.values).chain(self.1.iter().flat_map(Spec::values))
     }
 
     /// `target.field = value` for each option that sets one.
@@ -80,7 +90,7 @@ impl Options {
                 let field = Ident::new(field, given.key.span());
                 Some((field, in_scope(given.known, value), shown_at(value)))
             }
-            Form::Value | Form::List => None,
+            Form::Value | Form::List | Form::Plot => None,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::hypothesis;
 use super::inputs::{Input, body_with};
 use super::internal::internal;
 use super::options::Options;
+use super::plots;
 use super::recursion;
 use super::source::Source;
 use crate::krate::krate;
@@ -29,7 +30,7 @@ pub(crate) fn render(
     let (taken, krate) = (taken(&attributes.taken), krate());
     let begun = internal("call");
     let (call, inputs) = (call(function, attributes, arguments, source), inputs(arguments));
-    let steps = inputs.into_iter().chain(options(attributes, &arguments.inputs));
+    let steps = inputs.into_iter().chain(options(attributes, arguments));
     let (kept, see) = hypothesis::see(attributes.hypothesis.as_ref(), &arguments.inputs);
     let (tools, body) = (tools(attributes, arguments), body(function, attributes, arguments));
     let recursion = recursion::unconditional(function);
@@ -64,7 +65,8 @@ pub(crate) fn render(
 /// The function with its own body alone, for a mistake that rustc reports.
 pub(crate) fn plain(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
     let Function { attrs, vis, sig, .. } = function;
-    let (taken, body) = (taken(&attributes.taken), body_with(&arguments.inputs, &function.body, &attributes.read()));
+    let (taken, body) =
+        (taken(&attributes.taken), body_with(&arguments.inputs, &function.body, &read(attributes, arguments)));
     let figure = arguments.figure.iter().map(|(pat, ty)| (quote!(#pat), quote!(#ty)));
     let (pats, types): (Vec<_>, Vec<_>) =
         tool_pats(attributes, arguments).into_iter().zip(tool_types(attributes, arguments)).chain(figure).unzip();
@@ -99,12 +101,21 @@ fn inputs(arguments: &Arguments) -> Option<TokenStream> {
 }
 
 /// The options of the attributes.
-fn options(attributes: &Attributes, inputs: &[Input]) -> impl Iterator<Item = TokenStream> {
+fn options(attributes: &Attributes, arguments: &Arguments) -> impl Iterator<Item = TokenStream> {
+    let inputs = &arguments.inputs;
     let log = attributes.log.as_ref().and_then(|options| filled(options, inputs));
     let plot = attributes.plot.as_ref().and_then(|options| filled(options, inputs));
     let claim = attributes.hypothesis.as_ref().map(|options| hypothesis::claim(options, inputs));
     let (log, plot) = (log.map(|log| quote!(.log(#log))), plot.map(|plot| quote!(.plot(#plot))));
-    [log, plot, claim].into_iter().flatten()
+    let plots = attributes.plot.as_ref().zip(arguments.prompt.as_ref());
+    let plots = plots.map(|(options, prompt)| plots::step(options, prompt, inputs));
+    [log, plot, plots, claim].into_iter().flatten()
+}
+
+/// What the attributes read: their options, and the prompt of the plots.
+fn read(attributes: &Attributes, arguments: &Arguments) -> TokenStream {
+    let (options, prompt) = (attributes.read(), &arguments.prompt);
+    quote!(#options #prompt)
 }
 
 /// A closure that writes the options into its argument.
@@ -119,7 +130,7 @@ fn filled(options: &Options, inputs: &[Input]) -> Option<TokenStream> {
 
 /// The body as a closure that receives the tools and the figure.
 fn body(function: &Function, attributes: &Attributes, arguments: &Arguments) -> TokenStream {
-    let body = body_with(&arguments.inputs, &function.body, &attributes.read());
+    let body = body_with(&arguments.inputs, &function.body, &read(attributes, arguments));
     let pats = tool_pats(attributes, arguments);
     let types = tool_types(attributes, arguments);
     let unused = || quote!(_);

@@ -9,15 +9,15 @@ use super::{ALL, Attribute, Form, Known};
 /// - the nearest option
 /// - all options
 pub(crate) fn unknown(name: &str, attribute: &Attribute) -> String {
-    let here = attribute.name;
+    let here = attribute.shown();
     if let Some(other) = ALL.iter().find(|other| other.name == name) {
         let name = other.name;
-        return format!("`{name}` is an attribute: write `#[{name}]` above the function, not inside `#[{here}]`");
+        return format!("`{name}` is an attribute: write `#[{name}]` above the function, not inside {here}");
     }
     let elsewhere: Vec<String> =
-        ALL.iter().filter(|other| other.find(name).is_some()).map(|other| format!("`#[{}]`", other.name)).collect();
+        ALL.iter().filter(|other| other.find(name).is_some()).map(|other| other.shown()).collect();
     if !elsewhere.is_empty() {
-        return format!("`{name}` is an option of {}, not of `#[{here}]`", joined(&elsewhere));
+        return format!("`{name}` is an option of {}, not of {here}", joined(&elsewhere));
     }
     let fix = match (nearest(name, attribute), attribute.options) {
         (Some(known), _) => format!("did you mean {}?", known.usage()),
@@ -26,7 +26,13 @@ pub(crate) fn unknown(name: &str, attribute: &Attribute) -> String {
             format!("the options are {}", joined(&options.iter().map(Known::usage).collect::<Vec<String>>()))
         }
     };
-    format!("`{name}` is not an option of `#[{here}]`; {fix}")
+    format!("`{name}` is not an option of {here}; {fix}")
+}
+
+/// Whether a name that is not an option of the attribute is known or nearly known, so that it is not that of a plot.
+pub(super) fn is_known(name: &str, attribute: &Attribute) -> bool {
+    let elsewhere = ALL.iter().any(|other| other.name == name || other.find(name).is_some());
+    elsewhere || nearest(name, attribute).is_some()
 }
 
 /// The option of the attribute that is meant by a misspelt name, if one is similar. The name of the field that an

@@ -5,7 +5,8 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Ident, LitStr, Token, parenthesized};
 
-use super::{Attribute, Form, Known, unknown, values};
+use super::names::is_known;
+use super::{A_PLOT, Attribute, Form, Known, unknown, values};
 use crate::mistakes::Mistakes;
 
 /// One given option.
@@ -30,7 +31,7 @@ pub(crate) fn read(attribute: &Attribute, args: TokenStream, mistakes: &mut Mist
     let read = |input: ParseStream| {
         while !input.is_empty() {
             match one(attribute, input) {
-                Ok(given) if options.iter().any(|other| other.known == given.known) => {
+                Ok(given) if given.known.form != Form::Plot && is_given(&options, &given) => {
                     mistakes.at(given.key.span(), format!("`{}` is given twice", given.key));
                 }
                 Ok(given) => options.push(given),
@@ -53,6 +54,33 @@ pub(crate) fn read(attribute: &Attribute, args: TokenStream, mistakes: &mut Mist
     options
 }
 
+fn is_given(options: &[Given], given: &Given) -> bool {
+    options.iter().any(|other| other.known == given.known)
+}
+
+/// The values and options inside the bracket of a plot: `"blocks.*.attn.pattern", title = ".."`.
+pub(crate) fn read_call(attribute: &Attribute, args: TokenStream, mistakes: &mut Mistakes) -> (Vec<Expr>, Vec<Given>) {
+    let mut values = Vec::new();
+    let mut named = TokenStream::new();
+    let read = |input: ParseStream| {
+        while !input.is_empty() && !is_named(input) {
+            values.push(input.parse()?);
+            end_of_option(input)?;
+        }
+        named = input.parse()?;
+        Ok(())
+    };
+    let read: syn::Result<()> = read.parse2(args);
+    mistakes.catch(read);
+    (values, self::read(attribute, named, mistakes))
+}
+
+/// Whether an option with a name follows, however it is written.
+fn is_named(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    ahead.call(Ident::parse_any).is_ok() && (ahead.peek(Token![=]) || ahead.peek(Token![:]) && !ahead.peek(Token![::]))
+}
+
 fn one(attribute: &Attribute, input: ParseStream) -> syn::Result<Given> {
     if !input.peek(Ident::peek_any) {
         return Err(unnamed(attribute, input));
@@ -60,6 +88,11 @@ fn one(attribute: &Attribute, input: ParseStream) -> syn::Result<Given> {
     let key = Ident::parse_any(input)?;
     let name = key.unraw().to_string();
     let Some(known) = attribute.find(&name) else {
+        if attribute.plots && input.peek(syn::token::Paren) && !is_known(&name, attribute) {
+            let inside;
+            parenthesized!(inside in input);
+            return Ok(Given { key, known: &A_PLOT, content: Content::List(inside.parse()?) });
+        }
         if is_assignment(input) {
             // Commas inside the value are passed over.
             input.parse::<Token![=]>().and_then(|_| input.parse::<Expr>()).ok();
@@ -72,8 +105,7 @@ fn one(attribute: &Attribute, input: ParseStream) -> syn::Result<Given> {
 /// Something that has no key.
 fn unnamed(attribute: &Attribute, input: ParseStream) -> syn::Error {
     if input.peek(Token![#]) {
-        let name = attribute.name;
-        return input.error(format!("write this attribute above the function, not inside `#[{name}]`"));
+        return input.error(format!("write this attribute above the function, not inside {}", attribute.shown()));
     }
     let meant = input.fork().parse::<LitStr>().ok().and_then(|text| values::text_option(attribute.options, &text));
     let [first, ..] = attribute.options else { unreachable!("BUG: an attribute has options") };

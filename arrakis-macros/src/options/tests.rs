@@ -23,7 +23,9 @@ fn mistake(attribute: &Attribute, text: &str) -> String {
 
 /// Every option with its attribute.
 fn every() -> impl Iterator<Item = (&'static Attribute, &'static Known)> {
-    ALL.into_iter().flat_map(|attribute| attribute.options.iter().map(move |known| (attribute, known)))
+    ALL.into_iter()
+        .chain([&OF_A_PLOT])
+        .flat_map(|attribute| attribute.options.iter().map(move |known| (attribute, known)))
 }
 
 /// The option as it is right.
@@ -33,6 +35,7 @@ fn right(known: &Known) -> String {
         Takes::Anything | Takes::Bench => "x",
         Takes::Text => "\"x\"",
         Takes::Texts => "[\"x\"]",
+        Takes::Wholes => "[1]",
         Takes::Whole => "3",
         Takes::Number => "-1.5",
         Takes::Probability => "0.5",
@@ -93,7 +96,7 @@ fn every_option_is_the_nearest_to_its_misspellings() {
 #[test]
 fn every_option_of_another_attribute_is_told_its_attribute() {
     let mut told = 0;
-    for (owner, known) in every() {
+    for (owner, known) in every().filter(|(owner, _)| **owner != OF_A_PLOT) {
         for attribute in ALL.into_iter().filter(|attribute| attribute.find(known.name).is_none()) {
             let words = mistake(attribute, &right(known));
             assert!(words.starts_with(&format!("`{}` is an option of `#[", known.name)), "{words}");
@@ -138,7 +141,7 @@ fn every_literal_is_read_or_refused_with_one_that_is_read() {
         let taken: Vec<&str> = LITERALS.into_iter().filter(|literal| !refused.contains(literal)).collect();
         let expected: &[&str] = match known.takes {
             Takes::Anything => &LITERALS,
-            Takes::Bench | Takes::Texts | Takes::VariantOf(_) => &[],
+            Takes::Bench | Takes::Texts | Takes::Wholes | Takes::VariantOf(_) => &[],
             Takes::Text => &["\"x\""],
             Takes::Whole => &["3", "0"],
             Takes::Number => &["3", "-3", "0.5", "(0.5)", "1e3", "-1e3", "7.5", "0"],
@@ -180,7 +183,7 @@ fn unknown_names_are_told_what_fits_first() {
     );
     assert_eq!(
         unknown("colour", &PLOT),
-        "`colour` is not an option of `#[plot_results]`; the options are `bench = ..`, `name = ..` and `dir = ..`"
+        "`colour` is not an option of `#[plot_results]`; the options are `bench = ..`, `name = ..`, `dir = ..` and `prompt = ..`"
     );
     assert_eq!(
         unknown("deep", &PROFILE),
@@ -207,4 +210,34 @@ fn all_mistakes_are_reported_and_what_is_right_is_kept() {
             unknown("wobble", all),
         ]
     );
+}
+
+#[test]
+fn a_word_with_a_bracket_is_a_plot_unless_it_is_like_an_option() {
+    let text = "heatmap(\"a\"), heatmap(\"b\", title = \"t\"), name = \"n\"";
+    assert_eq!(said(&PLOT, text), (vec!["heatmap".to_owned(), "heatmap".to_owned(), "name".to_owned()], vec![]));
+    assert_eq!(mistake(&PLOT, "nam(\"x\")"), "`nam` is not an option of `#[plot_results]`; did you mean `name = ..`?");
+    assert_eq!(
+        mistake(&PLOT, "seed(3)").split(',').next().unwrap(),
+        "`seed` is an option of `#[log_experiment]` and `#[test_hypothesis]`"
+    );
+}
+
+#[test]
+fn a_plot_has_values_first_and_then_options() {
+    let call = |text: &str| {
+        let mut mistakes = Mistakes::default();
+        let (values, given) = read_call(&OF_A_PLOT, text.parse().unwrap(), &mut mistakes);
+        let said = mistakes.finish().map_or_else(|error| messages(&error), |()| Vec::new());
+        (values.len(), given.len(), said)
+    };
+    assert_eq!(call("\"a\", site::pattern(1), title = \"t\", heads = [0],"), (2, 2, vec![]));
+    assert_eq!(call(""), (0, 0, vec![]));
+    let all = "`colour` is not an option of a plot; the options are `title = ..`, `heads = ..` and `neurons = ..`";
+    assert_eq!(call("\"a\", colour = 3"), (1, 0, vec![all.to_owned()]));
+    assert_eq!(call("title: \"t\""), (0, 0, vec!["write `title` as `title = ..`".to_owned()]));
+    assert_eq!(call("head = 3").2, ["`head` is not an option of a plot; did you mean `heads = ..`?"]);
+    assert_eq!(call("heads = 3").2, ["`heads` is a list of whole numbers: `heads = [0]`"]);
+    assert_eq!(call("\"a\" \"b\"").2, ["separate options with commas: one is missing before this"]);
+    assert_eq!(call("title = \"t\", \"a\"").2, ["write options with their name, such as `title = \"a\"`"]);
 }

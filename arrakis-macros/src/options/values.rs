@@ -13,6 +13,7 @@ pub(super) fn check(known: &Known, value: &Expr) -> syn::Result<()> {
         Takes::Bench => Some(("a bench", "Bench::embedded()".into())),
         Takes::Text => (!matches!(literal, Lit::Str(_))).then(|| ("a text", "\"..\"".into())),
         Takes::Texts => Some(("a list of texts", "[\"..\"]".into())),
+        Takes::Wholes => Some(("a list of whole numbers", "[0]".into())),
         Takes::Whole => whole(literal, negative),
         Takes::Number => number(literal).is_none().then(|| ("a number", "0.1".into())),
         Takes::Probability => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::specs::Plots;
 use crate::experiment::{Function, Record};
 
 /// The bits of the attributes. `Kind::bit` in `arrakis-macros` has the same.
@@ -27,6 +28,8 @@ pub(super) struct Asked {
     /// The inputs, and the options of `#[log_experiment]`.
     pub(super) record: Record,
     pub(super) plot: PlotOptions,
+    /// The plots that `#[plot_results(..)]` draws before the body adds its own.
+    pub(super) plots: Option<Plots>,
 }
 
 impl Asked {

@@ -32,8 +32,8 @@ impl<N: DrawNull> Call<N> {
         body: impl AsyncFnOnce(T, &mut Figure) -> R,
         see: impl FnOnce(&R) -> Described<S>,
     ) -> Result<R, (Fail<R>, Error)> {
-        let (mut running, claim, tools) = self.begin(tools, std::any::type_name_of_val(&body)).map_err(Fail::with)?;
-        let mut figure = running.figure();
+        let begun = self.begin(tools, std::any::type_name_of_val(&body)).map_err(Fail::with)?;
+        let (mut running, claim, tools, mut figure) = begun;
         running.leave();
         let mut unfinished = Unfinished(Some(running));
         let value = {

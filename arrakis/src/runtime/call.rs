@@ -1,5 +1,7 @@
 //! One call of an experiment: what its attributes ask for, and the body.
 
+use arrakis_models::IntoTokens;
+
 use super::asked::{Asked, PlotOptions};
 use super::describe::{Described, Seen, Success};
 use super::fail::Fail;
@@ -7,6 +9,7 @@ use super::held::BenchSource;
 use super::hypothesis::{Against, DrawNull, NoNull};
 use super::running::Running;
 use super::show::Shown;
+use super::specs::{PlotSpec, Plots};
 use super::stop::{Stop, caught};
 use crate::bench::Bench;
 use crate::context;
@@ -37,7 +40,7 @@ impl Call {
             (record.model, record.seed) = (bench.facts()?, bench.seed_for(context::seed_here()));
             Ok(bench)
         });
-        let asked = Asked { function, attributes, record, plot: PlotOptions::default() };
+        let asked = Asked { function, attributes, record, plot: PlotOptions::default(), plots: None };
         Self { bench, asked, claim: None }
     }
 }
@@ -63,6 +66,15 @@ impl<N> Call<N> {
     #[must_use]
     pub fn log(mut self, options: impl FnOnce(&mut Record)) -> Self {
         options(&mut self.asked.record);
+        self
+    }
+
+    /// The plots of `#[plot_results(..)]`, drawn on a copy of the prompt, because the body may move it.
+    #[must_use]
+    pub fn plots<P: IntoTokens + Clone>(mut self, plots: impl IntoIterator<Item = PlotSpec>, prompt: &P) -> Self {
+        if let Ok(bench) = &self.bench {
+            self.asked.plots = Some(Plots::new(plots, prompt, bench.model()));
+        }
         self
     }
 
@@ -118,22 +130,21 @@ impl<N: DrawNull> Call<N> {
         body: impl FnOnce(T, &mut Figure) -> R,
         see: impl FnOnce(&R) -> Described<S>,
     ) -> Result<R> {
-        let (mut running, claim, tools) = self.begin(tools, std::any::type_name_of_val(&body))?;
-        let mut figure = running.figure();
+        let (mut running, claim, tools, mut figure) = self.begin(tools, std::any::type_name_of_val(&body))?;
         let value = running.step(|| body(tools, &mut figure));
         end(running, value, figure, claim, see)
     }
 
-    /// Opens the call and builds the tools. `body` is the type name of the body.
+    /// Opens the call, builds the tools and draws the plots of the attribute. `body` is the type name of the body.
     pub(super) fn begin<T>(
         self,
         tools: impl FnOnce(&Bench) -> Result<T>,
         body: &'static str,
-    ) -> Result<(Running, Option<Claimed<N>>, T)> {
+    ) -> Result<(Running, Option<Claimed<N>>, T, Figure)> {
         let Self { bench, asked, claim } = self;
-        let running = Running::begin(bench?, asked, body);
-        match running.tools(tools) {
-            Ok(tools) => Ok((running, claim, tools)),
+        let mut running = Running::begin(bench?, asked, body);
+        match running.tools(tools).and_then(|tools| Ok((tools, running.figure()?))) {
+            Ok((tools, figure)) => Ok((running, claim, tools, figure)),
             Err(stop) => Err(running.stopped(stop)),
         }
     }

@@ -12,6 +12,7 @@ mod hypothesis;
 mod own;
 mod running;
 mod show;
+mod specs;
 mod stop;
 
 pub use std::result::Result::Ok;
@@ -31,6 +32,8 @@ pub use hypothesis::{
     Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNull, assert_holds, draws, measure, measure_by, null,
 };
 pub use show::{Counted, Hidden, Known, Probe, Shown};
+pub use specs::PlotSpec;
+pub use specs::by_name as plots;
 
 /// The traits whose methods an attribute calls. Their methods have names that no other trait has.
 pub mod traits {

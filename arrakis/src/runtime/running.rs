@@ -68,10 +68,13 @@ impl Running {
         Ok(caught(|| tools(&self.bench))??)
     }
 
-    /// The figure before the body draws on it.
-    pub(super) fn figure(&self) -> Figure {
+    /// The figure with the plots of the attribute, before the body draws on it.
+    pub(super) fn figure(&mut self) -> Result<Figure, Stop> {
         let title = self.asked.plot.title.clone();
-        Figure::new(title.unwrap_or_else(|| self.asked.function.name.replace('_', " ")))
+        let figure = Figure::new(title.unwrap_or_else(|| self.asked.function.name.replace('_', " ")));
+        let Some(plots) = self.asked.plots.take() else { return Ok(figure) };
+        let panels = caught(|| plots.panels(self.bench.model()))??;
+        Ok(panels.into_iter().fold(figure, Figure::with))
     }
 
     /// Runs the body, or a part of it, and adds its time and its profile.

@@ -5,6 +5,10 @@ use crate::error::Result;
 use crate::tokens::{Side, Tokens};
 
 /// What a model can be run on: token ids, text, or rows of either.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a prompt",
+    label = "give a text, token ids, or rows of either"
+)]
 pub trait IntoTokens {
     /// The rows of tokens that a model runs on.
     ///

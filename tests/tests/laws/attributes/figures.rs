@@ -70,3 +70,78 @@ fn a_folder_can_be_named() {
         .collect();
     assert!(names.iter().any(|name| name.contains("-mine.")), "{names:?}");
 }
+
+#[log_experiment]
+#[plot_results(
+    name = "Norms",
+    residual_norms(),
+    attention("blocks.1.attn.pattern", heads = [1], title = format!("layer {layer}")),
+    induction("blocks.{0,1}.attn.pattern")
+)]
+fn drawn_by_the_attribute(_bench: &Bench, prompt: Vec<u32>, layer: usize, #[figure] fig: &mut Figure) -> Result<usize> {
+    let before = fig.panels.len();
+    fig.push(plot::Heatmap::new([[1.0, 2.0]]));
+    Ok(before * 100 + layer + prompt.len())
+}
+
+#[plot_results(residual_norms("blocks.9.resid_post"))]
+fn of_an_unknown_site(_bench: &Bench, tokens: &[u32]) -> Result<()> {
+    panic!("sites are checked before the body runs: {tokens:?}")
+}
+
+#[plot_results(residual_norms(), prompt = [1, 2, bench.model().config().n_layers as u32])]
+fn without_a_figure_argument(bench: &Bench) {}
+
+/// Keeps what it was given, as a plotter that a user wrote.
+#[derive(Clone, Default)]
+struct Kept(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl plot::Plotter for Kept {
+    fn plot(&self, figure: &Figure, folder: &std::path::Path, stem: &str) -> Result<Vec<std::path::PathBuf>> {
+        self.0.lock().unwrap().push(figure.title.clone());
+        Ok(vec![folder.join(stem)])
+    }
+}
+
+#[test]
+fn plots_of_the_attribute_come_first_and_the_body_adds_its_own() {
+    let (folder, bench) = bench();
+    assert_eq!(drawn_by_the_attribute(&bench, vec![1, 2, 3, 1, 2], 7).unwrap(), 312);
+    let record = bench.last().unwrap().record.unwrap();
+    let data = record.figures.iter().find(|file| file.ends_with(".json")).unwrap();
+    let figure = Figure::from_json(&std::fs::read_to_string(folder.path().join(data)).unwrap()).unwrap();
+    let kinds: Vec<&str> = figure.panels.iter().map(|panel| panel.plot().name()).collect();
+    assert_eq!(kinds, ["heatmap", "attention", "heatmap", "heatmap"]);
+    let titles: Vec<&str> = figure.panels.iter().map(|panel| panel.plot().title()).collect();
+    assert_eq!(titles, ["norm of the residual stream", "layer 7", "induction stripe", ""]);
+    assert_eq!((record.result::<usize>().unwrap(), figure.title.as_str()), (312, "Norms"));
+}
+
+#[test]
+fn a_plot_that_cannot_be_drawn_is_the_functions_error_before_the_body() {
+    let (_folder, bench) = bench();
+    let error = of_an_unknown_site(&bench, &[1, 2]).unwrap_err().to_string();
+    assert!(error.starts_with("no site fits `blocks.9.resid_post`; did you mean"), "{error}");
+}
+
+#[test]
+fn plots_alone_need_no_figure_argument_and_any_prompt_may_be_named() {
+    let (_folder, bench) = bench();
+    without_a_figure_argument(&bench);
+    assert_eq!(bench.last().unwrap().figures.len(), 4);
+}
+
+#[test]
+fn a_plotter_of_a_user_draws_every_figure() {
+    let (folder, mut bench) = bench();
+    let kept = Kept::default();
+    bench.set_plotting_lib(kept.clone());
+    draws(&bench, 0.25).unwrap();
+    let run = bench.last().unwrap();
+    assert_eq!(*kept.0.lock().unwrap(), ["Head effects"]);
+    assert!(run.figures[0].starts_with(folder.path()) && run.figures.len() == 1, "{run:?}");
+    bench.set_plotting_lib(plot::Html);
+    draws(&bench, 0.25).unwrap();
+    let [page] = &bench.last().unwrap().figures[..] else { panic!("one page") };
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("<!DOCTYPE html>"));
+}

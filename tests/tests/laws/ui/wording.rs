@@ -28,7 +28,7 @@ pub(super) fn tidy(said: &str, file: &Path) -> String {
 
 /// Whether a line is one of the types that implement a trait: the list changes with every type that is added.
 fn is_listed(line: &str, listing: &mut bool) -> bool {
-    let listed = *listing && line.starts_with("            ");
+    let listed = *listing && line.starts_with("          ");
     *listing = listed || line.contains("the following other types implement trait");
     listed
 }
@@ -108,8 +108,10 @@ mod tests {
 
     #[test]
     fn the_list_of_types_that_implement_a_trait_is_left_out() {
-        let said = "error: no\n --> tests/tests/ui/a.rs:3:26\n  |\n3 | x\n  | ^\n  = help: the following other types implement trait `T`:\n            A\n            B\nnote: here\n";
-        let tidied = said.replace("            A\n            B\n", "").replace("tests/tests/", "tests/");
+        let said = "error: no\n --> tests/tests/ui/a.rs:3:26\n  |\n3 | x\n  | ^\n  = help: the following other types implement trait `T`:\n            A\n            B\n          and 5 others\nnote: here\n";
+        let tidied = said
+            .replace("            A\n            B\n          and 5 others\n", "")
+            .replace("tests/tests/", "tests/");
         assert_eq!(tidy(said, Path::new("tests/ui/a.rs")), tidied);
     }
 

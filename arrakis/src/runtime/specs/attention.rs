@@ -1,0 +1,53 @@
+//! `attention`: the pattern of every head, tokens on both axes.
+
+use arrakis_models::site::Axis;
+
+use super::captured::Captured;
+use super::spec::{PlotSpec, Spec};
+use crate::error::Result;
+use crate::plot::{self, Panel};
+
+/// One panel for each layer, with every head.
+pub(super) struct Attention;
+
+impl Spec for Attention {
+    fn sites(&self) -> &'static [&'static str] {
+        &["blocks.*.attn.pattern"]
+    }
+
+    fn draws(&self, axes: &[Axis]) -> bool {
+        axes == AXES
+    }
+
+    fn axes(&self) -> &'static str {
+        LISTED
+    }
+
+    fn options(&self) -> &'static [&'static str] {
+        &["heads"]
+    }
+
+    fn panels(&self, asked: &PlotSpec, run: &Captured<'_>) -> Result<Vec<Panel>> {
+        by_layer(asked, run, "attention weight")
+    }
+}
+
+/// The axes of patterns and scores.
+pub(super) const AXES: &[Axis] = &[Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
+
+/// [`AXES`] in words.
+pub(super) const LISTED: &str = "[b, h, q, k]";
+
+/// One panel for each site, with the chosen heads.
+pub(super) fn by_layer(asked: &PlotSpec, run: &Captured<'_>, units: &str) -> Result<Vec<Panel>> {
+    let names = super::labels::labels(&asked.sites);
+    let panel = |(site, name): (&String, &String)| {
+        let heads = run.only(site)?.parts();
+        let shown = plot::Attention::new(run.texts()).units(units).titled(asked.titled(site));
+        let shown = if run.model.config().bidirectional { shown.bidirectional() } else { shown };
+        let chosen = asked.chosen_heads(heads.len())?;
+        let add = |shown: plot::Attention, head: usize| shown.head(format!("{name}H{head}"), heads[head].rows());
+        Ok(chosen.into_iter().fold(shown, add).into())
+    };
+    asked.sites.iter().zip(&names).map(panel).collect()
+}

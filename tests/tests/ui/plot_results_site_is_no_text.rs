@@ -1,0 +1,6 @@
+use arrakis::prelude::*;
+
+#[plot_results(attention(0))]
+fn sweep(_bench: &Bench, prompt: &str) {}
+
+fn main() {}
