@@ -105,7 +105,8 @@ fn the_parts_that_a_head_moves_add_up_to_its_output_without_biases() {
         let reader = head(1, 2);
         let whole: Tensor<3> = stream.cache.get(site::resid_pre(1)).unwrap();
         let moved = VirtualHead { stream: &stream, reader }.moved(whole.unsqueeze_dim(2)).unwrap();
-        let bias = model.block(1).unwrap().ln1.as_ref().and_then(|norm| norm.bias.as_ref()).map(|bias| bias.val());
+        let bias =
+            model.block(1).unwrap().ln1.as_ref().and_then(|norm| norm.bias.as_ref()).map(burn::module::Param::val);
         let own = |w: Tensor<3>| {
             let [_, rows, columns] = w.dims();
             w.narrow(0, 2, 1).reshape([rows, columns])
@@ -131,11 +132,10 @@ fn two_back() -> HookedTransformer {
     planted(&config, |name, row, column| {
         let one = |on: bool, value: f32| if on { value } else { 0.0 };
         match name {
-            "embed.weight" => one(row == column, 1.0),
+            "embed.weight" | "blocks.0.attn.w_v.weight" => one(row == column, 1.0),
             "pos_embed.weight" => one(column == pos + row, 1.0),
             "blocks.0.attn.w_q.weight" | "blocks.1.attn.w_q.weight" => one(row == pos + column, 30.0),
             "blocks.0.attn.w_k.weight" | "blocks.1.attn.w_k.weight" => one(column > 0 && row + 1 == pos + column, 30.0),
-            "blocks.0.attn.w_v.weight" => one(row == column, 1.0),
             "blocks.0.attn.w_o.weight" => one(column == written + row, 1.0),
             "blocks.1.attn.w_v.weight" => one(row == written + column, 1.0),
             "blocks.1.attn.w_o.weight" => one(column == row, 1.0),

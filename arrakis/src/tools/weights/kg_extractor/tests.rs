@@ -23,17 +23,17 @@ impl Readings for KgExtractor {
 #[test]
 fn the_planted_copy_head_writes_each_token_itself() {
     let tool = KgExtractor::new(&induction_model()).unwrap();
-    let (found, ran) = block_tokens(|| {
+    let ((relations, subspaces), ran) = block_tokens(|| {
         let subspaces = tool.subspaces(1, Circuit::Ov, 12).unwrap();
         (tool.relations([3, 5, 7, 3], &subspaces, 2.0, 200, 0).unwrap(), subspaces)
     });
-    let ((relations, subspaces), ran) = (found, ran);
     assert_eq!(ran, 0, "no block runs");
     let mut pairs: Vec<_> = relations.iter().map(|found| (found.label.as_str(), found.source, found.target)).collect();
     pairs.sort_unstable();
     assert_eq!(pairs, [("L1H0", 3, 3), ("L1H0", 5, 5), ("L1H0", 7, 7)]);
-    relations.iter().for_each(|found| close(found.score, 3.0, 1e-5));
-    subspaces.values[0].iter().for_each(|value| close(*value, 3.0, 1e-5));
+    for value in relations.iter().map(|found| found.score).chain(subspaces.values[0].iter().copied()) {
+        close(value, 3.0, 1e-5);
+    }
     assert_eq!(subspaces.values[1], [0.0; 12], "the other head writes nothing");
     assert!(tool.relations([3, 5], &subspaces, 5.0, 200, 0).unwrap().is_empty());
 }
