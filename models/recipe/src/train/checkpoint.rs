@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use arrakis::models::checkpoint::net_from_bytes;
 use arrakis::models::device::Chosen;
 use arrakis::models::files::{read_json, write_whole};
-use arrakis::models::ground::dtype::widen;
 use arrakis::models::{Error, HookedAutoConfig};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::disk::{broken, read};
 use super::settings::Settings;
 use super::trainer::Trainer;
 use crate::error::Result;
+
+/// The file of the optimizer's moments.
+const OPTIMIZER: &str = "optimizer.safetensors";
 
 /// The content of a checkpoint other than tensors.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl Trainer {
         }
         let partial = done.with_extension("partial");
         self.model().save_own(&partial)?;
-        write_whole(&partial.join("optimizer.safetensors"), self.moments(&partial)?)?;
+        self.optimizer.save(&partial.join(OPTIMIZER))?;
         let state = State { step: self.step, settings: self.settings };
         let state = serde_json::to_string_pretty(&state).expect("BUG: settings are plain data");
         write_whole(&partial.join("training.json"), state)?;
@@ -61,39 +62,8 @@ impl Trainer {
         let weights = latest.join("model.safetensors");
         trainer.net = net_from_bytes(&weights, &read(&weights)?, &config, &trainer.device)?;
         trainer.step = step;
-        trainer.restore(&latest.join("optimizer.safetensors"))?;
+        trainer.optimizer.load(&latest.join(OPTIMIZER), &trainer.net, step, &chosen.device)?;
         Ok(Some(trainer))
-    }
-
-    /// Restores the moments of `AdamW`: two per parameter, each as long as the parameter.
-    fn restore(&mut self, path: &Path) -> Result<()> {
-        let bytes = read(path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(path, error))?;
-        let (step, device) = (self.step, self.chosen.device.clone());
-        for (parameter, tensor) in self.model().parameters() {
-            let length: usize = tensor.dims().iter().product();
-            let moment = |which: &str| {
-                let name = format!("{parameter}.{which}");
-                let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));
-                values
-                    .filter(|values| values.len() == length)
-                    .ok_or_else(|| broken(path, format!("it has no float tensor `{name}` of length {length}")))
-            };
-            let moments = [moment("moment_1")?, moment("moment_2")?];
-            self.optimizer.restore(&parameter, step, moments, &device);
-        }
-        Ok(())
-    }
-
-    fn moments(&self, path: &Path) -> Result<Vec<u8>> {
-        let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
-        let raw: Vec<(String, Vec<u8>)> =
-            self.optimizer.moments()?.into_iter().map(|(name, values)| (name, bytes(values))).collect();
-        let view =
-            |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
-        let views: Result<Vec<_>, _> = raw.iter().map(|(name, bytes)| (name, bytes.as_slice())).map(view).collect();
-        let views = views.map_err(|error| broken(path, error))?;
-        Ok(safetensors::serialize(views, None).map_err(|error| broken(path, error))?)
     }
 }
 
@@ -102,14 +72,6 @@ fn latest(folder: &Path) -> Option<PathBuf> {
     let names = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.file_name());
     let steps = names.filter_map(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
     steps.max().map(|step| folder.join(format!("step-{step:08}")))
-}
-
-fn broken(path: &Path, problem: impl std::fmt::Display) -> Error {
-    Error::File { path: path.to_owned(), problem: problem.to_string() }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -153,8 +115,8 @@ mod tests {
         logs(&mut run, 2);
         let saved = run.save(folder.path()).unwrap();
         std::fs::write(
-            saved.join("optimizer.safetensors"),
-            safetensors::serialize(Vec::<(&str, TensorView<'_>)>::new(), None).unwrap(),
+            saved.join(OPTIMIZER),
+            safetensors::serialize(Vec::<(&str, safetensors::tensor::TensorView<'_>)>::new(), None).unwrap(),
         )
         .unwrap();
         let message = Trainer::resume(folder.path(), &cpu()).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Training of small models: a seeded, resumable loop.
 
 mod checkpoint;
+mod disk;
 mod init;
 mod loss;
 mod optimizer;

@@ -1,13 +1,20 @@
 //! `AdamW` over a module: gradients clipped by one global norm, no decay of vectors, moments stored by parameter path.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use arrakis::models::device;
+use arrakis::models::files::write_whole;
+use arrakis::models::ground::dtype::widen;
 use arrakis::models::hooks::ParameterPath;
+use arrakis::models::{Error, device};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::disk::{broken, read};
 use super::settings::Settings;
 use crate::error::Result;
 
@@ -48,28 +55,73 @@ impl Optimizer {
         Ok((module.map(&mut step), norm))
     }
 
-    /// The moments as flat vectors: `{parameter}.moment_1` and `.moment_2`, in path order.
+    /// Writes the moments as flat tensors, `{parameter}.moment_1` and `.moment_2`.
     ///
     /// # Errors
     ///
-    /// `arrakis::models::Error::Device` if they cannot be read.
-    pub(super) fn moments(&self) -> Result<Vec<(String, Vec<f32>)>> {
-        let mut found = Vec::new();
-        for (path, state) in &self.moments {
-            found.push((format!("{path}.moment_1"), device::read(state.momentum.moment_1.clone())?));
-            found.push((format!("{path}.moment_2"), device::read(state.momentum.moment_2.clone())?));
+    /// `arrakis::models::Error::Device` if they cannot be read, `Write` if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut raw = Vec::new();
+        for (name, state) in &self.moments {
+            let moments = [(1, &state.momentum.moment_1), (2, &state.momentum.moment_2)];
+            for (which, moment) in moments {
+                let values = device::read(moment.clone())?;
+                let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+                raw.push((format!("{name}.moment_{which}"), bytes));
+            }
         }
-        Ok(found)
+        let view =
+            |(name, bytes)| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).map(|view| (name, view));
+        let views: Result<Vec<_>, _> = raw.iter().map(|(name, bytes)| (name, bytes.as_slice())).map(view).collect();
+        let file = views.and_then(|views| safetensors::serialize(views, None));
+        Ok(write_whole(path, file.map_err(|error| broken(path, error))?)?)
     }
 
-    /// Restores the moments of one parameter after `step` steps.
-    pub(super) fn restore(&mut self, path: &str, step: u64, [first, second]: [Vec<f32>; 2], device: &Device) {
-        let tensor = |values: Vec<f32>| {
-            let length = values.len();
-            Tensor::<1>::from_data(TensorData::new(values, [length]), device)
-        };
-        let momentum = AdaptiveMomentumState::new(step as usize, tensor(first), tensor(second));
-        self.moments.insert(path.to_owned(), AdamWState { momentum });
+    /// Restores the moments of a module's parameters after `step` steps.
+    ///
+    /// # Errors
+    ///
+    /// `arrakis::models::Error::Read` or `File`, which name what is missing or broken.
+    pub fn load(&mut self, path: &Path, module: &impl Module, step: u64, device: &Device) -> Result<()> {
+        let bytes = read(path)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(path, error))?;
+        let mut lengths = Lengths::default();
+        module.visit(&mut lengths);
+        for (parameter, length) in lengths.found {
+            let moment = |which: &str| {
+                let name = format!("{parameter}.{which}");
+                let values = file.tensor(&name).ok().and_then(|view| widen(view.dtype(), view.data()));
+                let values = values
+                    .filter(|values| values.len() == length)
+                    .ok_or_else(|| broken(path, format!("it has no float tensor `{name}` of length {length}")))?;
+                Ok::<_, Error>(Tensor::<1>::from_data(TensorData::new(values, [length]), device))
+            };
+            let (first, second) = (moment("moment_1")?, moment("moment_2")?);
+            let momentum = AdaptiveMomentumState::new(step as usize, first, second);
+            self.moments.insert(parameter, AdamWState { momentum });
+        }
+        Ok(())
+    }
+}
+
+/// Parameters by path, with their number of elements.
+#[derive(Default)]
+struct Lengths {
+    path: ParameterPath,
+    found: Vec<(String, usize)>,
+}
+
+impl ModuleVisitor for Lengths {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.push((self.path.joined(), param.val().shape().num_elements()));
+    }
+
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 }
 
