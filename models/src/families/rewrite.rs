@@ -26,7 +26,10 @@ const KEYS: [Key; 7] = [
 /// as the family has keys for them. Every other key stays. Whether it describes the model is for the caller to check.
 pub(crate) fn rewritten(original: &Value, described: &TransformerConfig, wanted: &TransformerConfig) -> Value {
     let mut edited = original.clone();
-    for key in KEYS.iter().filter(|key| (key.of)(described) != (key.of)(wanted)) {
+    // A width of heads that a config leaves out follows from their number.
+    let heads = described.n_heads != wanted.n_heads;
+    let changed = |key: &&Key| (key.of)(described) != (key.of)(wanted) || (heads && key.names == ["head_dim"]);
+    for key in KEYS.iter().filter(changed) {
         for name in names_in(original, described, key) {
             edited[name] = (key.of)(wanted);
         }
@@ -86,6 +89,15 @@ mod tests {
             *config = config.with_layers(&[1, 0, 1].map(|layer| config.layer_settings(layer).unwrap()));
         });
         assert_eq!(edited["layer_types"], json!(["full_attention", "sliding_attention", "full_attention"]));
+        assert_eq!(config(edited).unwrap(), wanted);
+    }
+
+    #[test]
+    fn fewer_heads_keep_their_width() {
+        let original =
+            json!({ "model_type": "qwen2", "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 4 });
+        let (edited, wanted) = changed(&original, |config| (config.n_heads, config.n_kv_heads) = (3, 3));
+        assert_eq!((&edited["num_attention_heads"], &edited["head_dim"]), (&json!(3), &json!(8)));
         assert_eq!(config(edited).unwrap(), wanted);
     }
 
