@@ -105,7 +105,9 @@ pub(super) fn principal(covariance: &Covariance, components: usize) -> Result<Ba
     }
     let matrix = covariance.covariance()?;
     let variance: f64 = (0..d).map(|d| matrix[d][d]).sum();
-    if variance <= 0.0 {
+    // Float32 rounds a mean, so what is the same everywhere seems to vary by that much.
+    let rounding: f64 = covariance.mean().iter().map(|mean| (mean * f64::from(f32::EPSILON)).powi(2)).sum();
+    if variance <= rounding {
         return Err(refuse(format!("`{}` is the same at every token, so it has no components", covariance.site())));
     }
     // A covariance is symmetric and has no negative eigenvalues: its singular values are those.
