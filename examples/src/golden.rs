@@ -113,7 +113,7 @@ mod tests {
         assert!(good.holds());
         assert_eq!(
             good.to_string(),
-            "t\n      published  ours     holds if    verdict\nloss  2.4e-7     1.00e-6  ≤ 1.00e-4  yes\n"
+            "t\n      published  ours     holds if   verdict\nloss  2.4e-7     1.00e-6  ≤ 1.00e-4  yes\n"
         );
         for (ours, expect) in
             [(2.0, Expect::Near(1.0, 0.5)), (0.5, Expect::AtLeast(1.0)), (6.0, Expect::Between(3.0, 5.0))]

@@ -12,6 +12,7 @@ use crate::tools::testing::{VOCAB, close, encoder, fixture, induction_model, not
 
 const IDS: [u32; 6] = [5, 6, 7, 5, 6, 8];
 
+#[allow(clippy::needless_pass_by_value, reason = "made for the call")]
 fn panels(specs: Vec<PlotSpec>, tokens: Tokens, model: &HookedTransformer) -> Result<Vec<Panel>> {
     Plots::new(specs, &tokens, model).panels(model)
 }
@@ -29,6 +30,7 @@ fn refused(spec: PlotSpec, model: &HookedTransformer) -> String {
 }
 
 /// The rows, columns and values of the only heatmap.
+#[allow(clippy::needless_pass_by_value, reason = "made for the call")]
 fn only_map(panels: Vec<Panel>) -> (Vec<String>, Vec<String>, Vec<Vec<f64>>) {
     let [Panel::Heatmap(map)] = &panels[..] else { panic!("not one heatmap: {panels:?}") };
     (map.rows.clone(), map.columns.clone(), map.values.clone())
@@ -192,7 +194,7 @@ fn a_plot_of_numbers_that_are_not_finite_says_so() {
     let model = not_finite();
     let figure = panels(vec![by_name::residual_norms()], tokens(), &model).unwrap();
     let figure = figure.into_iter().fold(Figure::new("t"), Figure::with);
-    let seen = figure.to_svg().map_or_else(|error| error.to_string(), |svg| svg);
+    let seen = figure.to_svg().unwrap_or_else(|error| error.to_string());
     assert!(seen.contains("NaN") || seen.contains("not finite") || seen.contains("not\u{a0}finite"), "{seen}");
 }
 

@@ -108,7 +108,11 @@ fn plots_of_the_attribute_come_first_and_the_body_adds_its_own() {
     let (folder, bench) = bench();
     assert_eq!(drawn_by_the_attribute(&bench, vec![1, 2, 3, 1, 2], 7).unwrap(), 312);
     let record = bench.last().unwrap().record.unwrap();
-    let data = record.figures.iter().find(|file| file.ends_with(".json")).unwrap();
+    let data = record
+        .figures
+        .iter()
+        .find(|file| std::path::Path::new(file).extension().is_some_and(|end| end == "json"))
+        .unwrap();
     let figure = Figure::from_json(&std::fs::read_to_string(folder.path().join(data)).unwrap()).unwrap();
     let kinds: Vec<&str> = figure.panels.iter().map(|panel| panel.plot().name()).collect();
     assert_eq!(kinds, ["heatmap", "attention", "heatmap", "heatmap"]);

@@ -132,13 +132,12 @@ fn two_back() -> HookedTransformer {
     planted(&config, |name, row, column| {
         let one = |on: bool, value: f32| if on { value } else { 0.0 };
         match name {
-            "embed.weight" | "blocks.0.attn.w_v.weight" => one(row == column, 1.0),
+            "embed.weight" | "blocks.0.attn.w_v.weight" | "blocks.1.attn.w_o.weight" => one(row == column, 1.0),
             "pos_embed.weight" => one(column == pos + row, 1.0),
             "blocks.0.attn.w_q.weight" | "blocks.1.attn.w_q.weight" => one(row == pos + column, 30.0),
             "blocks.0.attn.w_k.weight" | "blocks.1.attn.w_k.weight" => one(column > 0 && row + 1 == pos + column, 30.0),
             "blocks.0.attn.w_o.weight" => one(column == written + row, 1.0),
             "blocks.1.attn.w_v.weight" => one(row == written + column, 1.0),
-            "blocks.1.attn.w_o.weight" => one(column == row, 1.0),
             _ => 0.0,
         }
     })

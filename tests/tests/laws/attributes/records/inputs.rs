@@ -83,6 +83,7 @@ struct Pair<'a> {
 }
 
 #[log_experiment]
+#[allow(clippy::too_many_arguments, reason = "every way to pass a bench")]
 fn compared(
     _bench: &Bench,
     other: &Bench,

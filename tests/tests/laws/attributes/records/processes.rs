@@ -31,7 +31,7 @@ impl Serialize for Mapped {
 }
 
 #[derive(Debug)]
-#[allow(dead_code, reason = "read by Debug")]
+#[allow(dead_code, clippy::type_complexity, reason = "read by Debug, nested as users nest")]
 struct Debugged {
     sets: Vec<HashSet<String>>,
     maps: (HashMap<String, u32>, Option<Rc<HashMap<u32, u32>>>),

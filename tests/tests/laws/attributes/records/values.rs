@@ -27,7 +27,7 @@ struct Difficult {
     floats: Vec<f32>,
     maybe: Vec<Option<f64>>,
     tuples: BTreeMap<(u8, Option<bool>), u128>,
-    enums: BTreeMap<Key, ()>,
+    enums: BTreeMap<Key, bool>,
     wide_keys: BTreeMap<i128, char>,
     os: OsString,
 }
@@ -41,7 +41,7 @@ fn difficult() -> Difficult {
         floats: vec![0.1, f32::INFINITY, -0.0, f32::MIN_POSITIVE],
         maybe: vec![Some(0.1), None, Some(f64::NEG_INFINITY)],
         tuples: BTreeMap::from([((1, None), u128::MAX), ((1, Some(true)), 3)]),
-        enums: BTreeMap::from([(Key::Plain, ()), (Key::Pair(3, -4), ()), (Key::Named { at: Some('x') }, ())]),
+        enums: BTreeMap::from([(Key::Plain, true), (Key::Pair(3, -4), false), (Key::Named { at: Some('x') }, true)]),
         wide_keys: BTreeMap::from([(i128::MAX, 'a'), (-1, 'b')]),
         os: "é".into(),
     }
