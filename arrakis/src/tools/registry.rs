@@ -115,6 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_of_arrakis_mi_find_a_tool() {
+        let keys = "attention composer causal feature_viz kg_extractor knowledge k_prober logit logit_lens surgery write_read \
+                    decomposer residual sparsity superposition";
+        for key in keys.split(' ') {
+            assert!(find(key).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
     fn a_tool_is_found_by_its_name_or_an_alias_and_a_typo_names_the_nearest() {
         assert_eq!(find("logit_lens").unwrap().kind, "LogitLens");
         assert_eq!(find("decomposer").unwrap().name, "residual_decomposition");
