@@ -1,9 +1,8 @@
 //! `attention`: the pattern of every head, tokens on both axes.
 
-use arrakis_models::site::Axis;
-
 use super::captured::Captured;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{self, Panel};
 
@@ -15,12 +14,8 @@ impl Spec for Attention {
         &["blocks.*.attn.pattern"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        axes == AXES
-    }
-
-    fn axes(&self) -> &'static str {
-        LISTED
+    fn takes(&self) -> Takes {
+        Takes::Attention
     }
 
     fn options(&self) -> &'static [&'static str] {
@@ -31,12 +26,6 @@ impl Spec for Attention {
         by_layer(asked, run, "attention weight")
     }
 }
-
-/// The axes of patterns and scores.
-pub(super) const AXES: &[Axis] = &[Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
-
-/// [`AXES`] in words.
-pub(super) const LISTED: &str = "[b, h, q, k]";
 
 /// One panel for each site, with the chosen heads.
 pub(super) fn by_layer(asked: &PlotSpec, run: &Captured<'_>, units: &str) -> Result<Vec<Panel>> {

@@ -1,14 +1,13 @@
 //! `attention_stats`: how spread, how far and how much on the first token each head attends.
 
-use arrakis_models::site::Axis;
-
 use super::array::{Array, mean};
-use super::attention::{AXES, LISTED};
 use super::captured::Captured;
 use super::labels::labels;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{Heatmap, Panel};
+use crate::tools::observe::attention_patterns::statistics::{Statistic, distance, entropy, first, over_queries};
 
 /// Three panels, each `[layer][head]`, averaged over prompts and over the queries after the first, which in a causal
 /// model can only attend to itself:
@@ -23,12 +22,8 @@ impl Spec for AttentionStats {
         &["blocks.*.attn.pattern"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        axes == AXES
-    }
-
-    fn axes(&self) -> &'static str {
-        LISTED
+    fn takes(&self) -> Takes {
+        Takes::Attention
     }
 
     fn options(&self) -> &'static [&'static str] {
@@ -44,16 +39,12 @@ impl Spec for AttentionStats {
             return Err(asked.refuse("every prompt needs at least 2 tokens"));
         }
         let statistics: [(&str, &str, Statistic); 3] = [
-            ("entropy", "entropy (nats)", |_, weights| weights.iter().map(|p| entropy_of(*p)).sum()),
-            ("distance", "distance (tokens)", |query, weights| {
-                weights.iter().enumerate().map(|(key, p)| p * query.abs_diff(key) as f64).sum()
-            }),
-            ("weight on the first token", "attention weight", |_, weights| weights[0]),
+            ("entropy", "entropy (nats)", entropy),
+            ("distance", "distance (tokens)", distance),
+            ("weight on the first token", "attention weight", first),
         ];
         let panel = |(what, units, statistic): (&str, &str, Statistic)| {
-            let values = by_head(asked, run, |pattern, _| {
-                mean(pattern.rows().iter().enumerate().skip(1).map(|(query, weights)| statistic(query, weights)))
-            })?;
+            let values = by_head(asked, run, |pattern, _| Some(over_queries(&pattern.rows(), statistic)))?;
             let title = asked.title.as_ref().map_or_else(|| what.to_owned(), |title| format!("{title}: {what}"));
             head_map(asked, run, values, title, units)
         };
@@ -61,24 +52,17 @@ impl Spec for AttentionStats {
     }
 }
 
-/// A number of one query's weights, `[key]`.
-type Statistic = fn(usize, &[f64]) -> f64;
-
-fn entropy_of(p: f64) -> f64 {
-    if p > 0.0 { -p * p.ln() } else { 0.0 }
-}
-
-/// A number of each head's pattern, averaged over prompts: `[site][head]`.
+/// A number of each head's pattern, averaged over the prompts that have it: `[site][head]`.
 pub(super) fn by_head(
     asked: &PlotSpec,
     run: &Captured<'_>,
-    number: impl Fn(&Array, &[u32]) -> f64,
+    number: impl Fn(&Array, &[u32]) -> Option<f64>,
 ) -> Result<Vec<Vec<f64>>> {
     let row = |site: &String| {
         let prompts: Vec<Vec<Array>> = run.prompts(site)?.iter().map(Array::parts).collect();
         let of_head = |head: usize| {
-            let each = prompts.iter().enumerate().map(|(prompt, heads)| number(&heads[head], &run.ids(prompt)));
-            mean(each.filter(|number| !number.is_nan()))
+            let each = prompts.iter().enumerate();
+            mean(each.filter_map(|(prompt, heads)| number(&heads[head], &run.ids(prompt))))
         };
         Ok(asked.chosen_heads(prompts[0].len())?.into_iter().map(of_head).collect())
     };

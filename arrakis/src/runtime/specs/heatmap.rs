@@ -5,6 +5,7 @@ use arrakis_models::site::Axis;
 use super::array::Array;
 use super::captured::Captured;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{Heatmap, Panel};
 
@@ -16,12 +17,8 @@ impl Spec for AnySite {
         &[]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        heads_of(axes).is_some()
-    }
-
-    fn axes(&self) -> &'static str {
-        "[b, p, ..], [b, p, h, ..] or [b, h, q, k]"
+    fn takes(&self) -> Takes {
+        Takes::Matrices
     }
 
     fn options(&self) -> &'static [&'static str] {
@@ -45,26 +42,10 @@ impl Spec for AnySite {
     }
 }
 
-/// Where the heads of a site are among its axes without the batch.
-#[derive(Clone, Copy)]
-enum Heads {
-    Nowhere,
-    At(usize),
-}
-
-/// `None` for axes that are not drawn.
-fn heads_of(axes: &[Axis]) -> Option<Heads> {
-    match axes {
-        [Axis::Batch, Axis::Pos, _] => Some(Heads::Nowhere),
-        [Axis::Batch, Axis::Pos, Axis::Head | Axis::KvHead, _] => Some(Heads::At(1)),
-        [Axis::Batch, Axis::Head, Axis::Query, Axis::Key] => Some(Heads::At(0)),
-        _ => None,
-    }
-}
-
 /// The matrix of each head, or the only matrix.
 fn matrices(asked: &PlotSpec, axes: &[Axis], whole: Array) -> Result<Vec<(Option<usize>, Array)>> {
-    let Some(Heads::At(axis)) = heads_of(axes) else {
+    let heads = axes.iter().skip(1).position(|axis| matches!(axis, Axis::Head | Axis::KvHead));
+    let Some(axis) = heads.filter(|_| axes.len() == 4) else {
         return match asked.heads {
             Some(_) => Err(asked.refuse("the site has no heads; leave `heads` out")),
             None => Ok(vec![(None, whole)]),

@@ -1,12 +1,10 @@
 //! `induction`: how much each head attends to what followed the current token before.
 
-use arrakis_models::site::Axis;
-
 use super::array::mean;
-use super::attention::{AXES, LISTED};
 use super::attention_stats::{by_head, head_map};
 use super::captured::Captured;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::Panel;
 use crate::tools::observe::head_detector::{HeadKind, detection_pattern};
@@ -19,12 +17,8 @@ impl Spec for Induction {
         &["blocks.*.attn.pattern"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        axes == AXES
-    }
-
-    fn axes(&self) -> &'static str {
-        LISTED
+    fn takes(&self) -> Takes {
+        Takes::Attention
     }
 
     fn options(&self) -> &'static [&'static str] {
@@ -44,7 +38,10 @@ impl Spec for Induction {
         }
         let values = by_head(asked, run, |pattern, ids| {
             let queries = pattern.rows().into_iter().zip(stripe(ids)).filter(|(_, looks)| looks.contains(&1.0));
-            mean(queries.map(|(weights, looks)| weights.iter().zip(looks).map(|(weight, look)| weight * look).sum()))
+            let mut on_stripe = queries
+                .map(|(weights, looks)| weights.iter().zip(looks).map(|(weight, look)| weight * look).sum())
+                .peekable();
+            on_stripe.peek().is_some().then(|| mean(on_stripe))
         })?;
         let title = asked.joint_title("induction stripe");
         Ok(vec![head_map(asked, run, values, title, "mean attention weight")?])

@@ -1,10 +1,9 @@
 //! `layer_norms`: what each norm divides by, at each token.
 
-use arrakis_models::site::Axis;
-
 use super::captured::Captured;
 use super::residual_norms::by_token;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::Panel;
 
@@ -16,12 +15,8 @@ impl Spec for LayerNorms {
         &["*.scale"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        matches!(axes, [Axis::Batch, Axis::Pos, Axis::One])
-    }
-
-    fn axes(&self) -> &'static str {
-        "[b, p, 1]"
+    fn takes(&self) -> Takes {
+        Takes::Scales
     }
 
     fn panels(&self, asked: &PlotSpec, run: &Captured<'_>) -> Result<Vec<Panel>> {

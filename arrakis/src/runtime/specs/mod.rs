@@ -8,6 +8,7 @@ mod captured;
 mod labels;
 mod plots;
 mod spec;
+mod takes;
 
 pub(super) use plots::Plots;
 pub use spec::PlotSpec;

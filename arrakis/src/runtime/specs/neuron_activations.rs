@@ -1,10 +1,9 @@
 //! `neuron_activations`: the distribution of the most active neurons over tokens.
 
-use arrakis_models::site::Axis;
-
 use super::array::{Array, mean};
 use super::captured::Captured;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{Panel, Violin};
 
@@ -20,12 +19,8 @@ impl Spec for NeuronActivations {
         &["blocks.*.mlp.post"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        is_vectors(axes)
-    }
-
-    fn axes(&self) -> &'static str {
-        VECTORS
+    fn takes(&self) -> Takes {
+        Takes::Vectors
     }
 
     fn options(&self) -> &'static [&'static str] {
@@ -45,14 +40,6 @@ impl Spec for NeuronActivations {
         };
         asked.sites.iter().map(panel).collect()
     }
-}
-
-/// The axes that [`is_vectors`] accepts, in words.
-pub(super) const VECTORS: &str = "[b, p, ..]";
-
-/// One vector for each token.
-pub(super) fn is_vectors(axes: &[Axis]) -> bool {
-    matches!(axes, [Axis::Batch, Axis::Pos, _])
 }
 
 /// The mean magnitude of each neuron, from `[token][neuron]`.

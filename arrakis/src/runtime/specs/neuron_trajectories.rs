@@ -1,10 +1,9 @@
 //! `neuron_trajectories`: the most active neurons from token to token.
 
-use arrakis_models::site::Axis;
-
 use super::captured::Captured;
-use super::neuron_activations::{VECTORS, is_vectors, strengths};
+use super::neuron_activations::strengths;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{Line, Panel, Series};
 
@@ -20,12 +19,8 @@ impl Spec for NeuronTrajectories {
         &["blocks.*.mlp.post"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        is_vectors(axes)
-    }
-
-    fn axes(&self) -> &'static str {
-        VECTORS
+    fn takes(&self) -> Takes {
+        Takes::Vectors
     }
 
     fn options(&self) -> &'static [&'static str] {

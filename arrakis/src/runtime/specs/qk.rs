@@ -1,10 +1,9 @@
 //! `qk`: the attention scores of every head before the softmax, tokens on both axes.
 
-use arrakis_models::site::Axis;
-
-use super::attention::{AXES, LISTED, by_layer};
+use super::attention::by_layer;
 use super::captured::Captured;
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::Panel;
 
@@ -16,12 +15,8 @@ impl Spec for Qk {
         &["blocks.*.attn.scores"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        axes == AXES
-    }
-
-    fn axes(&self) -> &'static str {
-        LISTED
+    fn takes(&self) -> Takes {
+        Takes::Attention
     }
 
     fn options(&self) -> &'static [&'static str] {

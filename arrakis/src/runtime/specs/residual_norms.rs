@@ -1,11 +1,9 @@
 //! `residual_norms`: how large the residual stream is, at each layer and token.
 
-use arrakis_models::site::Axis;
-
 use super::captured::Captured;
 use super::labels::labels;
-use super::neuron_activations::{VECTORS, is_vectors};
 use super::spec::{PlotSpec, Spec};
+use super::takes::Takes;
 use crate::error::Result;
 use crate::plot::{Heatmap, Panel};
 
@@ -17,12 +15,8 @@ impl Spec for ResidualNorms {
         &["blocks.*.resid_post"]
     }
 
-    fn draws(&self, axes: &[Axis]) -> bool {
-        is_vectors(axes)
-    }
-
-    fn axes(&self) -> &'static str {
-        VECTORS
+    fn takes(&self) -> Takes {
+        Takes::Vectors
     }
 
     fn panels(&self, asked: &PlotSpec, run: &Captured<'_>) -> Result<Vec<Panel>> {

@@ -1,9 +1,9 @@
 //! One plot as a function asks for it, and the trait of all plots.
 
-use arrakis_models::site::Axis;
 use arrakis_models::{HookedTransformer, SitePattern};
 
 use super::captured::Captured;
+use super::takes::Takes;
 use crate::error::{Error, Result};
 use crate::plot::Panel;
 
@@ -12,11 +12,8 @@ pub trait Spec: Sync {
     /// The sites that are drawn if none are named. Without any, a site must be named.
     fn sites(&self) -> &'static [&'static str];
 
-    /// Whether it can draw a site with these axes.
-    fn draws(&self, axes: &[Axis]) -> bool;
-
-    /// Those axes in words.
-    fn axes(&self) -> &'static str;
+    /// The sites that it can draw.
+    fn takes(&self) -> Takes;
 
     /// The options that it uses besides `title`.
     fn options(&self) -> &'static [&'static str] {
@@ -102,11 +99,11 @@ impl PlotSpec {
         }
         for name in &wanted {
             let axes = table.axes(name).unwrap_or_default();
-            if !self.kind.draws(axes) {
+            if !self.kind.takes().draws(axes) {
                 let listed: Vec<String> = axes.iter().map(ToString::to_string).collect();
                 let problem = format!(
                     "it draws sites with the axes {}, and `{name}` has [{}]",
-                    self.kind.axes(),
+                    self.kind.takes().axes(),
                     listed.join(", ")
                 );
                 return Err(self.refuse(problem));

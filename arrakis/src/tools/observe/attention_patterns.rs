@@ -1,6 +1,6 @@
 //! Where heads look.
 
-mod statistics;
+pub(crate) mod statistics;
 
 pub use self::statistics::AttentionStatistics;
 

@@ -24,16 +24,27 @@ pub struct AttentionStatistics {
 }
 
 /// One number of one query, from its weights on the prompt's own tokens, `[key]`, and its place among them.
-type Statistic = fn(&[f64], usize) -> f64;
+pub(crate) type Statistic = fn(&[f64], usize) -> f64;
+
+/// Entropy in nats. A weight that is not a number is kept, so that the entropy is not one either.
+pub(crate) fn entropy(weights: &[f64], _query: usize) -> f64 {
+    -weights.iter().map(|w| if *w == 0.0 { 0.0 } else { w * w.ln() }).sum::<f64>()
+}
+
+/// Mean distance in tokens.
+pub(crate) fn distance(weights: &[f64], query: usize) -> f64 {
+    weights.iter().enumerate().map(|(key, weight)| weight * query.abs_diff(key) as f64).sum()
+}
+
+/// Weight on the first token.
+pub(crate) fn first(weights: &[f64], _query: usize) -> f64 {
+    weights[0]
+}
 
 const STATISTICS: [(&str, Statistic); 5] = [
-    ("entropy of attention (nats)", |weights, _| {
-        -weights.iter().map(|w| if *w > 0.0 { w * w.ln() } else { 0.0 }).sum::<f64>()
-    }),
-    ("mean distance of attention (tokens)", |weights, query| {
-        weights.iter().enumerate().map(|(key, weight)| weight * query.abs_diff(key) as f64).sum()
-    }),
-    ("attention to the first token", |weights, _| weights[0]),
+    ("entropy of attention (nats)", entropy),
+    ("mean distance of attention (tokens)", distance),
+    ("attention to the first token", first),
     ("attention to the query itself", |weights, query| weights[query]),
     ("attention to the token before", |weights, query| weights[query - 1]),
 ];
@@ -62,7 +73,8 @@ pub(super) fn of(tool: &'static str, model: &HookedTransformer, tokens: &Tokens)
     Ok(AttentionStatistics { entropy: next()?, distance: next()?, first: next()?, own: next()?, previous: next()? })
 }
 
-fn over_queries(pattern: &[Vec<f64>], statistic: Statistic) -> f64 {
+/// The mean over a pattern's queries, `[query][key]`, without the first.
+pub(crate) fn over_queries(pattern: &[Vec<f64>], statistic: Statistic) -> f64 {
     let of: Vec<f64> = pattern.iter().enumerate().skip(1).map(|(query, weights)| statistic(weights, query)).collect();
     mean(&of)
 }
@@ -103,5 +115,6 @@ mod tests {
         let (two, three) = (2f64.ln(), 0.5 * 4f64.ln() + 0.5 * 2f64.ln());
         assert!((entropy - f64::midpoint(two, three)).abs() < 1e-12);
         assert_eq!([distance, first, own, previous], [0.75, 0.375, 0.375, 0.5]);
+        assert!(STATISTICS.iter().take(2).all(|(_, statistic)| statistic(&[0.5, f64::NAN], 1).is_nan()));
     }
 }
