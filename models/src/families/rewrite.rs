@@ -10,26 +10,36 @@ struct Key {
     /// The names families use. A config that has none of them gets the first that its family knows.
     names: &'static [&'static str],
     of: fn(&TransformerConfig) -> Value,
+    /// The number that its default follows from, if it has such a default.
+    default_of: Option<fn(&TransformerConfig) -> usize>,
+}
+
+impl Key {
+    const fn new(names: &'static [&'static str], of: fn(&TransformerConfig) -> Value) -> Self {
+        Self { names, of, default_of: None }
+    }
+
+    /// Whether the key must be written: its number is another one, or its default would be.
+    fn changes(&self, described: &TransformerConfig, wanted: &TransformerConfig) -> bool {
+        (self.of)(described) != (self.of)(wanted) || self.default_of.is_some_and(|of| of(described) != of(wanted))
+    }
 }
 
 const KEYS: [Key; 7] = [
-    Key { names: &["num_hidden_layers", "n_layer", "num_layers"], of: |config| json!(config.n_layers) },
-    Key { names: &["layer_types"], of: |config| json!(kinds(config, "full_attention", "sliding_attention")) },
-    Key { names: &["attention_types"], of: |config| json!([[kinds(config, "global", "local"), 1]]) },
-    Key { names: &["num_attention_heads", "n_head", "num_heads"], of: |config| json!(config.n_heads) },
-    Key { names: &["num_key_value_heads", "num_kv_heads"], of: |config| json!(config.n_kv_heads) },
-    Key { names: &["head_dim"], of: |config| json!(config.d_head) },
-    Key { names: &["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"], of: |config| json!(config.d_mlp) },
+    Key::new(&["num_hidden_layers", "n_layer", "num_layers"], |config| json!(config.n_layers)),
+    Key::new(&["layer_types"], |config| json!(kinds(config, "full_attention", "sliding_attention"))),
+    Key::new(&["attention_types"], |config| json!([[kinds(config, "global", "local"), 1]])),
+    Key::new(&["num_attention_heads", "n_head", "num_heads"], |config| json!(config.n_heads)),
+    Key::new(&["num_key_value_heads", "num_kv_heads"], |config| json!(config.n_kv_heads)),
+    Key { names: &["head_dim"], of: |config| json!(config.d_head), default_of: Some(|config| config.n_heads) },
+    Key::new(&["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"], |config| json!(config.d_mlp)),
 ];
 
 /// The `config.json` of a family with the numbers of layers, heads and neurons and the kinds of layers of `wanted`, as far
 /// as the family has keys for them. Every other key stays. Whether it describes the model is for the caller to check.
 pub(crate) fn rewritten(original: &Value, described: &TransformerConfig, wanted: &TransformerConfig) -> Value {
     let mut edited = original.clone();
-    // A width of heads that a config leaves out follows from their number.
-    let heads = described.n_heads != wanted.n_heads;
-    let changed = |key: &&Key| (key.of)(described) != (key.of)(wanted) || (heads && key.names == ["head_dim"]);
-    for key in KEYS.iter().filter(changed) {
+    for key in KEYS.iter().filter(|key| key.changes(described, wanted)) {
         for name in names_in(original, described, key) {
             edited[name] = (key.of)(wanted);
         }
