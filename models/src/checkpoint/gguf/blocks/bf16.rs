@@ -1,0 +1,9 @@
+//! The upper half of single precision.
+
+pub(super) const NUMBERS: usize = 1;
+pub(super) const BYTES: usize = 2;
+
+/// Widens one block.
+pub(super) fn widen(block: &[u8], out: &mut [f32]) {
+    out[0] = f32::from_le_bytes([0, 0, block[0], block[1]]);
+}
