@@ -1,0 +1,233 @@
+//! `HookedTransformer`'s own checkpoints (`TransformerLens` 2 and 3): its config as JSON, its names of weights. They have
+//! no `model_type`.
+
+use serde_json::{Map, Value, json};
+
+use super::{Family, HfConfig, WeightMap};
+use crate::error::Result;
+use crate::transformer::{
+    ActivationKind, BlockLayout, NormKind, NormPlacement, Positions, Rope, RopeScaling, TransformerConfig,
+};
+
+/// Not in the list of architectures, because no `config.json` of Hugging Face names it.
+pub(crate) const HOOKED_TRANSFORMER: Family = Family { model_types: &[MODEL_TYPE], config, weights };
+
+const MODEL_TYPE: &str = "hooked_transformer";
+
+/// Keys about how a model was made or trained, or which hooks it has.
+const HARMLESS: &[&str] = &[
+    "attn_only",
+    "checkpoint_index",
+    "checkpoint_label_type",
+    "checkpoint_value",
+    "d_mlp",
+    "default_prepend_bos",
+    "device",
+    "from_checkpoint",
+    "init_mode",
+    "init_weights",
+    "model_name",
+    "n_devices",
+    "n_params",
+    "original_architecture",
+    "seed",
+    "tokenizer_name",
+    "tokenizer_prepends_bos",
+    "ungroup_grouped_query_attention",
+    "use_attn_in",
+    "use_attn_result",
+    "use_hook_mlp_in",
+    "use_hook_tokens",
+    "use_split_qkv_input",
+    "load_in_4bit",
+    "relative_attention_max_distance",
+    "relative_attention_num_buckets",
+    "NTK_by_parts_factor",
+    "NTK_by_parts_high_freq_factor",
+    "NTK_by_parts_low_freq_factor",
+    "NTK_original_ctx_len",
+    "tie_word_embeddings",
+    "experts_per_token",
+];
+
+/// A config of `HookedTransformer` with the `model_type` that it lacks; any other config as it is.
+pub(super) fn named(json: Value) -> Value {
+    match json {
+        Value::Object(mut keys) if is_hooked_transformer(&keys) => {
+            keys.insert("model_type".into(), MODEL_TYPE.into());
+            keys.into()
+        }
+        other => other,
+    }
+}
+
+/// Whether a config is one of `HookedTransformer`.
+pub(crate) fn is_hooked_transformer(keys: &Map<String, Value>) -> bool {
+    !keys.contains_key("model_type")
+        && ["n_layers", "d_model", "d_head", "n_ctx"].iter().all(|key| keys.contains_key(*key))
+}
+
+fn config(hf: &HfConfig) -> Result<TransformerConfig> {
+    let (n_layers, d_model, d_head) = (hf.layers_by(&["n_layers"], 1)?, hf.count("d_model")?, hf.count("d_head")?);
+    let heads = hf.value("n_heads").is_some_and(|heads| *heads != json!(-1));
+    let n_heads = if heads { hf.count("n_heads")? } else { (d_model / d_head).max(1) };
+    let d_vocab = hf.count("d_vocab")?;
+    let mut config = TransformerConfig::plain(MODEL_TYPE, n_layers, d_model, n_heads, d_vocab, hf.count("n_ctx")?);
+    config = config.with_d_head(d_head);
+    config.n_kv_heads = hf.optional_count("n_key_value_heads")?.unwrap_or(n_heads);
+    (config.tied, config.unembed_bias) = (false, true);
+    config.norm_eps = hf.number_or("eps", 1e-5)?;
+    neurons(hf, &mut config)?;
+    norms(hf, &mut config)?;
+    positions(hf, &mut config)?;
+    scores(hf, &mut config)?;
+    refused(hf, d_vocab)?;
+    hf.finish(HARMLESS)?;
+    Ok(config)
+}
+
+/// A model of attention alone has one neuron whose weights are zero.
+fn neurons(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
+    // Its bias is added after the product there.
+    hf.refuse_if(
+        "gated_mlp",
+        true,
+        false,
+        "a gated MLP is not supported in this format; give the model's checkpoint of Hugging Face",
+    )?;
+    if hf.flag_or("attn_only", false)? {
+        (config.d_mlp, config.activation) = (1, ActivationKind::Identity);
+        return hf.word_or("act_fn", "").map(drop);
+    }
+    config.d_mlp = hf.optional_count("d_mlp")?.unwrap_or(4 * config.d_model);
+    config.activation = match hf.word_or("act_fn", "")?.as_str() {
+        "relu" => ActivationKind::Relu,
+        "gelu" => ActivationKind::Gelu,
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => ActivationKind::GeluTanh,
+        "silu" => ActivationKind::Silu,
+        "solu" => ActivationKind::Solu,
+        _ => {
+            let known = "this activation is not supported; supported are relu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, silu and solu";
+            return Err(hf.problem("act_fn", known));
+        }
+    };
+    Ok(())
+}
+
+/// `LNPre` and `RMSPre` are norms whose weights are folded into the matrices that read them.
+fn norms(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
+    config.norm = match hf.word_or("normalization_type", "absent")?.as_str() {
+        "LN" | "LNPre" => NormKind::LayerNorm,
+        "RMS" | "RMSPre" => NormKind::Rms,
+        _ => {
+            let known = "a model without norms is not supported; supported are LN, LNPre, RMS and RMSPre";
+            return Err(hf.problem("normalization_type", known));
+        }
+    };
+    config.norm_bias = config.norm == NormKind::LayerNorm;
+    if hf.flag_or("use_normalization_before_and_after", false)? {
+        config.norm_placement = NormPlacement::Sandwich;
+    }
+    if hf.flag_or("parallel_attn_mlp", false)? {
+        config.block_layout = BlockLayout::Parallel;
+    }
+    Ok(())
+}
+
+fn positions(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
+    config.positions = match hf.word_or("positional_embedding_type", "standard")?.as_str() {
+        "standard" => Positions::Learned { offset: 0 },
+        "rotary" => {
+            let rope = Rope {
+                theta: hf.number_or("rotary_base", 10_000.0)?,
+                dims: hf.optional_count("rotary_dim")?.unwrap_or(config.d_head),
+                interleaved: hf.flag_or("rotary_adjacent_pairs", false)?,
+                scaling: RopeScaling::Default,
+            };
+            Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] }
+        }
+        _ => {
+            let known = "positions of this type are not supported; supported are standard and rotary";
+            return Err(hf.problem("positional_embedding_type", known));
+        }
+    };
+    for key in ["rotary_base", "rotary_dim", "rotary_adjacent_pairs", "rotary_scaling_factor"] {
+        hf.value(key);
+    }
+    hf.refuse_if(
+        "use_NTK_by_parts_rope",
+        true,
+        false,
+        "this scaling of the rotation is not supported; it must be false",
+    )
+}
+
+fn scores(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
+    let given = hf.optional_number("attn_scale")?.filter(|scale| *scale > 0.0);
+    if !hf.flag_or("use_attn_scale", true)? {
+        config.attn_scales = vec![1.0; config.n_layers];
+    } else if let Some(scale) = given {
+        config.attn_scales = vec![scale.recip(); config.n_layers];
+    }
+    if hf.flag_or("scale_attn_by_inverse_layer_idx", false)? {
+        for (layer, scale) in config.attn_scales.iter_mut().enumerate() {
+            *scale /= (layer + 1) as f64;
+        }
+    }
+    let cap = |key: &str| hf.optional_number(key).map(|cap| cap.filter(|cap| *cap > 0.0));
+    (config.attn_softcap, config.final_softcap) = (cap("attn_scores_soft_cap")?, cap("output_logits_soft_cap")?);
+    if hf.flag_or("use_local_attn", false)? {
+        let (kinds, window) = (hf.optional_words("attn_types")?.unwrap_or_default(), hf.count("window_size")?);
+        config.windows = kinds.iter().map(|kind| (kind == "local").then_some(window)).collect();
+    }
+    hf.optional_words("attn_types")?;
+    hf.optional_count("window_size")?;
+    Ok(())
+}
+
+fn refused(hf: &HfConfig, d_vocab: usize) -> Result<()> {
+    hf.must_be("attention_dir", &json!("causal"), "only causal attention is supported")?;
+    for key in ["post_embedding_ln", "rmsnorm_uses_offset", "use_qk_norm"] {
+        hf.refuse_if(key, true, false, "this is not supported in this format; it must be false")?;
+    }
+    hf.must_be("d_vocab_out", &json!(d_vocab), "it must be d_vocab: a model's outputs are its tokens")?;
+    hf.must_be("num_experts", &Value::Null, "experts are not supported in this format")?;
+    hf.flag_or("final_rms", false).map(drop)
+}
+
+/// Every tensor under its own name, in the shape that `checkpoint/hooked.rs` gives it.
+fn weights(config: &TransformerConfig) -> WeightMap {
+    let buffers = ["attn.mask", "attn.IGNORE", "attn.rotary_sin", "attn.rotary_cos", "attn.alibi"];
+    let mut map = WeightMap::new("").ignoring(&buffers).ignoring(&["ln1.b", "ln2.b", "ln_final.b"]);
+    let mut pair = |ours: &str, theirs: &str, weight: &str, bias: Option<&str>| {
+        map.same(format!("{ours}.weight"), format!("{theirs}.{weight}"));
+        if let Some(bias) = bias {
+            map.same(format!("{ours}.bias"), format!("{theirs}.{bias}"));
+        }
+    };
+    let norm_bias = config.norm_bias.then_some("b");
+    for layer in 0..config.n_layers {
+        let block = format!("blocks.{layer}");
+        let mut norms = vec!["ln1", "ln2"];
+        if config.norm_placement == NormPlacement::Sandwich {
+            norms.extend(["ln1_post", "ln2_post"]);
+        }
+        for norm in norms {
+            pair(&format!("{block}.{norm}"), &format!("{block}.{norm}"), "w", norm_bias);
+        }
+        for (ours, theirs) in [("w_q", "Q"), ("w_k", "K"), ("w_v", "V"), ("w_o", "O")] {
+            let attn = format!("{block}.attn");
+            pair(&format!("{attn}.{ours}"), &attn, &format!("W_{theirs}"), Some(&format!("b_{theirs}")));
+        }
+        let mlp = format!("{block}.mlp");
+        pair(&format!("{mlp}.w_in"), &mlp, "W_in", Some("b_in"));
+        pair(&format!("{mlp}.w_out"), &mlp, "W_out", Some("b_out"));
+    }
+    pair("ln_final", "ln_final", "w", norm_bias);
+    pair("unembed", "unembed", "W_U", Some("b_U"));
+    map.same("embed.weight", "embed.W_E");
+    if matches!(config.positions, Positions::Learned { .. }) {
+        map.same("pos_embed.weight", "pos_embed.W_pos");
+    }
+    map
+}
