@@ -125,7 +125,7 @@ impl HookedTransformer {
         how.check(self.config().d_vocab)?;
         // The last token is chosen but not run.
         let longest = tokens.pos() + how.max_new_tokens.saturating_sub(1);
-        let n_ctx = self.config().max_positions();
+        let n_ctx = self.config().position_limit();
         if longest > n_ctx { Err(Error::TooLong { tokens: longest, n_ctx }) } else { Ok(()) }
     }
 

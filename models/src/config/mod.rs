@@ -160,7 +160,17 @@ impl TransformerConfig {
         }
     }
 
-    /// The most positions a sequence may have. More than `n_ctx` only if the rotation stretches with the sequence.
+    /// The most positions a sequence may have: those of [`TransformerConfig::max_positions`], or any number if the rotation
+    /// stretches with the sequence.
+    pub fn position_limit(&self) -> usize {
+        let stretches = |rope: &Rope| matches!(rope.scaling, RopeScaling::Dynamic { .. });
+        match &self.positions {
+            Positions::Rotary { ropes, .. } if ropes.iter().any(stretches) => i64::MAX as usize,
+            _ => self.max_positions(),
+        }
+    }
+
+    /// The most positions the model is meant for. More than `n_ctx` only if the rotation stretches with the sequence.
     pub fn max_positions(&self) -> usize {
         let stretch = match &self.positions {
             Positions::Rotary { ropes, .. } => ropes.iter().map(|rope| match rope.scaling {

@@ -280,12 +280,12 @@ impl HookedTransformer {
 
     fn check_tokens(&self, tokens: &Tokens, earlier: usize) -> Result<()> {
         let config: &TransformerConfig = self.config();
-        if tokens.pos() + earlier > config.max_positions() {
-            return Err(Error::TooLong { tokens: tokens.pos() + earlier, n_ctx: config.max_positions() });
+        if tokens.pos() + earlier > config.position_limit() {
+            return Err(Error::TooLong { tokens: tokens.pos() + earlier, n_ctx: config.position_limit() });
         }
-        let far = tokens.positions().iter().flatten().find(|position| **position >= config.max_positions() as i64);
+        let far = tokens.positions().iter().flatten().find(|position| **position >= config.position_limit() as i64);
         if let Some(position) = far {
-            return Err(Error::out_of_range("position", *position, config.max_positions()));
+            return Err(Error::out_of_range("position", *position, config.position_limit()));
         }
         self.check_types(tokens)?;
         let unknown = tokens.ids().iter().flatten().find(|id| **id as usize >= config.d_vocab);

@@ -137,6 +137,23 @@ fn a_cache_starts_again_where_the_rotation_changes() {
     }
 }
 
+/// A rotation that stretches with the sequence has no last position (`fixtures/dynamic_rope/make_longer.py`).
+#[test]
+fn a_dynamic_rotation_goes_on_beyond_its_factor() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dynamic_rope/longer.safetensors");
+    let bytes = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let ids = file.tensor("input_ids").unwrap().data().chunks_exact(8);
+    let ids: Vec<u32> = ids.map(|id| i64::from_le_bytes(id.try_into().unwrap()) as u32).collect();
+    let model = loaded("llama_dynamic", &config("llama_dynamic", "config.json"));
+    assert!(ids.len() > model.config().max_positions());
+    let logits: Vec<f32> = arrakis::models::device::read(model.forward(ids).unwrap()).unwrap();
+    let wanted = file.tensor("logits").unwrap().data().chunks_exact(4);
+    let wanted = wanted.map(|value| f32::from_le_bytes(value.try_into().unwrap()));
+    let far = logits.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-4, "{far:e} from transformers' logits");
+}
+
 /// Runs the command. Returns its exit status, stdout and stderr.
 fn command(args: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
