@@ -249,6 +249,7 @@ fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
         config: json::digest(&json::canonical(&config)),
         device: model.device_name().to_owned(),
         dtype: model.dtype(),
+        commit: model.commit().map(str::to_owned),
     })
 }
 

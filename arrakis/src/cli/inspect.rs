@@ -134,7 +134,8 @@ impl Inspection {
     /// Loads the model with its tokenizer, and drops both.
     fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<TokenizerInfo>> {
         let start = Instant::now();
-        let options = LoadOptions { device: device.map(str::to_owned), quiet: false, keep_half: args.keep_half };
+        let options =
+            LoadOptions { device: device.map(str::to_owned), keep_half: args.keep_half, ..LoadOptions::new() };
         let model = HookedAutoModel::load(&args.model, &options)?;
         device::sync(model.device())?;
         self.loaded = Some(Loaded {

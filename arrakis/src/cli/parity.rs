@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let reference = Reference::open(&reference_path(args, &folder)?)?;
     let model = HookedAutoModel::load(
         &args.model,
-        &LoadOptions { device: device.map(str::to_owned), quiet: args.json, keep_half: false },
+        &LoadOptions { device: device.map(str::to_owned), quiet: args.json, ..LoadOptions::new() },
     )?;
     let report = compare(&model, &reference, ParityOptions { tolerance: args.tolerance })?;
     let text = if args.json { json(&report) } else { report_text(&report) };

@@ -45,6 +45,9 @@ pub struct ModelFacts {
     pub device: String,
     /// The element type of the weights.
     pub dtype: String,
+    /// The commit of the Hub's repository, if the model came from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 impl ModelFacts {

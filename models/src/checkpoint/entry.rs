@@ -18,6 +18,11 @@ pub struct Entry {
 impl Entry {
     /// Whether weights can be read from it.
     pub fn is_float(&self) -> bool {
-        self.dtype.is_some_and(|dtype| dtype.is_float())
+        self.float().is_some()
+    }
+
+    /// Its element type, if weights can be read from it.
+    pub(super) fn float(&self) -> Option<DType> {
+        self.dtype.filter(DType::is_float)
     }
 }

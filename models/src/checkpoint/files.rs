@@ -1,16 +1,21 @@
-//! The weight files of a folder: safetensors or PyTorch, whole or in shards, read lazily.
+//! The weight files of a model: safetensors or PyTorch, whole or in shards, or GGUF; read lazily.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::{DType, TensorData};
 
+use super::adapter::Change;
 use super::entry::Entry;
+use super::gguf::{GgufFile, is_gguf};
+use super::hooked::{self, Made};
+use super::language::{reads_no_text, text_name};
+use super::located::weight_files;
 use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
-use crate::ground::files::{is_there, read_json};
 
 /// Limits on a tensor's name, in bytes, and on its axes. No architecture exceeds them.
 const LONGEST_NAME: usize = 1_000;
@@ -26,11 +31,16 @@ pub struct Checkpoint {
     index: BTreeMap<String, (usize, Entry)>,
     /// The shard in which the index says each tensor is.
     promised: BTreeMap<String, String>,
+    /// Tensors that an adapter changes, with their entries after that.
+    changes: BTreeMap<String, (Entry, Arc<Change>)>,
+    /// Tensors that are read from another of the file, by its name.
+    repeated: BTreeMap<String, String>,
 }
 
 enum Store {
     Safetensors(SafetensorsFile),
     Pytorch(PytorchFile),
+    Gguf(GgufFile),
 }
 
 impl std::fmt::Debug for Checkpoint {
@@ -40,15 +50,36 @@ impl std::fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the weight files of a folder. Only headers are read.
+    /// Opens the weight files of a folder, or a GGUF file. Only headers are read.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if there are none, a shard is missing or outside the folder, or a header is broken.
     pub fn open(folder: &Path) -> Result<Self> {
+        if is_gguf(folder) {
+            return Self::of_file(folder);
+        }
         let (files, promised) = weight_files(folder)?;
-        let mut checkpoint = Self { folder: folder.to_owned(), stores: Vec::new(), index: BTreeMap::new(), promised };
+        Self::of(folder, &files, promised)
+    }
+
+    /// Opens one weight file. Only its header is read.
+    pub(super) fn of_file(path: &Path) -> Result<Self> {
+        Self::of(path, &[path.to_owned()], BTreeMap::new())
+    }
+
+    fn of(folder: &Path, files: &[PathBuf], promised: BTreeMap<String, String>) -> Result<Self> {
+        let mut checkpoint = Self {
+            folder: folder.to_owned(),
+            stores: Vec::new(),
+            index: BTreeMap::new(),
+            promised,
+            changes: BTreeMap::new(),
+            repeated: BTreeMap::new(),
+        };
         files.iter().try_for_each(|path| checkpoint.add(path))?;
+        checkpoint.keep_text();
+        checkpoint.lay_heads_out()?;
         Ok(checkpoint)
     }
 
@@ -59,12 +90,37 @@ impl Checkpoint {
 
     /// Every tensor by name, with its entry in the header.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.index.iter().map(|(name, (_, held))| (name.as_str(), held))
+        let changed = |name: &str| self.changes.get(name).map(|(held, _)| held);
+        self.index.iter().map(move |(name, (_, held))| (name.as_str(), changed(name).unwrap_or(held)))
     }
 
     /// The header's entry for a tensor, if there is one of that name.
     pub fn tensor(&self, name: &str) -> Option<&Entry> {
-        self.index.get(name).map(|(_, held)| held)
+        let changed = self.changes.get(name).map(|(held, _)| held);
+        changed.or_else(|| self.index.get(name).map(|(_, held)| held))
+    }
+
+    /// Changes a tensor whenever it is read. It is in single precision then.
+    pub(super) fn change(&mut self, name: &str, change: Change) {
+        let Some((_, held)) = self.index.get(name) else { return };
+        let bytes = 4 * held.shape.iter().product::<usize>() as u64;
+        let entry = Entry { shape: held.shape.clone(), dtype: Some(DType::F32), stored_as: "F32".into(), bytes };
+        self.changes.insert(name.to_owned(), (entry, Arc::new(change)));
+    }
+
+    /// Adds a tensor that is read from another.
+    pub(super) fn repeat(&mut self, name: &str, again: &str) {
+        let Some(held) = self.index.get(name).cloned() else { return };
+        let stored = self.repeated.get(name).map_or(name, String::as_str).to_owned();
+        self.index.insert(again.to_owned(), held);
+        self.repeated.insert(again.to_owned(), stored);
+    }
+
+    /// Whether a matrix of a GGUF file is `[out, in]`, though transformers has `[in, out]`.
+    pub(super) fn is_turned(&self, name: &str) -> bool {
+        let stored = self.repeated.get(name).map_or(name, String::as_str);
+        let file = self.index.get(name).map(|(file, _)| &self.stores[*file].1);
+        matches!(file, Some(Store::Gguf(file)) if file.is_turned(stored))
     }
 
     /// The shard in which the index says a tensor is.
@@ -78,15 +134,15 @@ impl Checkpoint {
     ///
     /// [`Error::File`] if it is missing, is not a float tensor, or its bytes are broken.
     pub fn read(&mut self, name: &str) -> Result<TensorData> {
-        let shape = self.held(name)?.1.shape.clone();
+        let shape = self.entry(name)?.shape.clone();
         let (bytes, _, dtype) = self.part(name, 0..shape.iter().product())?.into_parts();
         Ok(TensorData::from_bytes(bytes, shape, dtype))
     }
 
     /// Whether two float tensors have the same shape and, as `f32`, the same numbers.
     pub(super) fn are_equal(&mut self, one: &str, other: &str) -> Result<bool> {
-        let shape = self.held(one)?.1.shape.clone();
-        if self.held(other)?.1.shape != shape {
+        let shape = self.entry(one)?.shape.clone();
+        if self.entry(other)?.shape != shape {
             return Ok(false);
         }
         let count: usize = shape.iter().product();
@@ -109,11 +165,42 @@ impl Checkpoint {
         Ok(TensorData::from_bytes_vec(bytes, [elements.len()], dtype).convert::<f32>())
     }
 
-    /// Fills the bytes with a float tensor's elements as they are stored, in row-major order from element `first`.
+    /// Fills the bytes with a float tensor's elements, in row-major order from element `first`: as they are stored, or
+    /// as an adapter makes them.
     pub(super) fn read_into(&mut self, name: &str, first: usize, bytes: &mut [u8]) -> Result<()> {
-        let (dtype, (file, _)) = (self.float(name)?, self.held(name)?);
+        let Some(change) = self.changes.get(name).map(|(_, change)| Arc::clone(change)) else {
+            return self.stored_into(name, first, bytes);
+        };
+        let mut values = vec![0.0; bytes.len() / size_of::<f32>()];
+        if change.reads_base() {
+            self.stored_values(name, first, &mut values)?;
+        }
+        change.apply(first, &mut values);
+        bytes.copy_from_slice(bytemuck::cast_slice(&values));
+        Ok(())
+    }
+
+    /// A row of a matrix as it is stored, as `f32`.
+    pub(super) fn stored_row(&mut self, name: &str, row: usize, values: &mut [f32]) -> Result<()> {
+        self.stored_values(name, row * values.len(), values)
+    }
+
+    fn stored_values(&mut self, name: &str, first: usize, values: &mut [f32]) -> Result<()> {
+        let (_, held) = self.held(name)?;
+        let dtype = held.float().ok_or_else(|| Error::file(&self.folder, not_float(name, held)))?;
+        let mut bytes = vec![0; values.len() * dtype.size()];
+        self.stored_into(name, first, &mut bytes)?;
+        let data = TensorData::from_bytes_vec(bytes, [values.len()], dtype).convert::<f32>();
+        values.copy_from_slice(data.as_slice().expect("BUG: it was converted"));
+        Ok(())
+    }
+
+    fn stored_into(&mut self, name: &str, first: usize, bytes: &mut [u8]) -> Result<()> {
+        let (file, held) = self.held(name)?;
+        let dtype = held.float().ok_or_else(|| Error::file(&self.folder, not_float(name, held)))?;
+        let stored = self.repeated.get(name).map_or(name, String::as_str);
         let (path, store) = &mut self.stores[file];
-        store.read_into(name, first * dtype.size(), bytes).map_err(|problem| Error::file(path, problem))?;
+        store.read_into(stored, first * dtype.size(), bytes).map_err(|problem| Error::file(path, problem))?;
         if cfg!(target_endian = "big") {
             bytes.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
         }
@@ -122,14 +209,64 @@ impl Checkpoint {
 
     /// A tensor's element type, which must be a float type.
     fn float(&self, name: &str) -> Result<DType> {
-        let (_, held) = self.held(name)?;
-        let float = held.dtype.filter(DType::is_float);
-        float.ok_or_else(|| Error::file(&self.folder, not_float(name, held)))
+        let held = self.entry(name)?;
+        held.float().ok_or_else(|| Error::file(&self.folder, not_float(name, held)))
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry> {
+        self.tensor(name).ok_or_else(|| self.lacks(name))
     }
 
     fn held(&self, name: &str) -> Result<(usize, &Entry)> {
         let found = self.index.get(name).map(|(file, held)| (*file, held));
-        found.ok_or_else(|| Error::file(&self.folder, format!("no tensor `{name}`")))
+        found.ok_or_else(|| self.lacks(name))
+    }
+
+    fn lacks(&self, name: &str) -> Error {
+        Error::file(&self.folder, format!("no tensor `{name}`"))
+    }
+
+    /// Of a model that also reads images, the language model alone is kept, under the names it has alone.
+    fn keep_text(&mut self) {
+        self.index.retain(|name, _| !reads_no_text(name));
+        let inner: Vec<String> = self.index.keys().filter(|name| text_name(name).is_some()).cloned().collect();
+        for name in inner {
+            let Some(alone) = text_name(&name) else { continue };
+            if !self.index.contains_key(&alone) {
+                self.repeat(&name, &alone);
+                self.index.remove(&name);
+            }
+        }
+    }
+
+    /// Of a checkpoint of `HookedTransformer`, the tensors are laid out as matrices.
+    fn lay_heads_out(&mut self) -> Result<()> {
+        let held: BTreeMap<String, Entry> =
+            self.tensors().map(|(name, held)| (name.to_owned(), held.clone())).collect();
+        let made = hooked::made(&held);
+        let mut results = Vec::new();
+        for (name, entry, how) in made {
+            let mut values = vec![0.0; entry.shape.iter().product()];
+            match how {
+                Made::Constant(value) => values.fill(value),
+                Made::Reshaped(from) => self.stored_values(&from, 0, &mut values)?,
+                Made::SideBySide(from) => {
+                    self.stored_values(&from, 0, &mut values)?;
+                    if let [heads, d_model, d_head] = *held[&from].shape {
+                        values = hooked::side_by_side(&values, [heads, d_model, d_head]);
+                    }
+                }
+            }
+            results.push((name, entry, values));
+        }
+        if !results.is_empty() {
+            self.index.retain(|name, _| !name.contains(".attn._"));
+        }
+        for (name, entry, values) in results {
+            self.index.insert(name.clone(), (0, entry.clone()));
+            self.changes.insert(name, (entry, Arc::new(Change::Replaced(values))));
+        }
+        Ok(())
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
@@ -157,6 +294,9 @@ impl Store {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
             return Ok(Self::Safetensors(SafetensorsFile::open(path)?));
         }
+        if is_gguf(path) {
+            return Ok(Self::Gguf(GgufFile::open(path)?));
+        }
         Ok(Self::Pytorch(PytorchFile::open(path)?))
     }
 
@@ -164,6 +304,7 @@ impl Store {
         match self {
             Self::Safetensors(file) => file.list(),
             Self::Pytorch(file) => file.list(),
+            Self::Gguf(file) => file.list(),
         }
     }
 
@@ -171,6 +312,7 @@ impl Store {
         match self {
             Self::Safetensors(file) => file.read_into(name, offset, bytes),
             Self::Pytorch(file) => file.read_into(name, offset, bytes),
+            Self::Gguf(file) => file.read_into(name, offset, bytes),
         }
     }
 }
@@ -196,61 +338,4 @@ fn implausible(name: &str, axes: usize) -> Option<String> {
         return Some(format!("a tensor has {what}, `{}`", start.escape_debug()));
     }
     (axes > MOST_AXES).then(|| format!("the tensor `{name}` has {axes} axes, more than any weight"))
-}
-
-/// The files that hold a folder's weights, and where an index says each tensor is.
-type Located = (Vec<PathBuf>, BTreeMap<String, String>);
-
-/// One file, or the shards an index names.
-fn weight_files(folder: &Path) -> Result<Located> {
-    for single in ["model.safetensors", "pytorch_model.bin"] {
-        let (path, index) = (folder.join(single), folder.join(format!("{single}.index.json")));
-        if is_there(&path)? {
-            return Ok((vec![path], BTreeMap::new()));
-        }
-        if is_there(&index)? {
-            return shards(folder, &index);
-        }
-    }
-    Err(Error::file(
-        folder,
-        "no weights here: it needs model.safetensors, model.safetensors.index.json with its shards, or pytorch_model.bin",
-    ))
-}
-
-/// The distinct files of an index, which must all exist.
-fn shards(folder: &Path, index: &Path) -> Result<Located> {
-    let promised = promised(index)?;
-    let names: BTreeSet<&String> = promised.values().collect();
-    let mut files = Vec::new();
-    for name in names {
-        let path = folder.join(name);
-        if !is_there(&path)? {
-            return Err(Error::file(index, format!("the shard `{name}` is missing; download it beside the index")));
-        }
-        files.push(path);
-    }
-    Ok((files, promised))
-}
-
-/// The `weight_map` of an index, from tensors to files. The names of the files must be plain.
-pub(super) fn promised(index: &Path) -> Result<BTreeMap<String, String>> {
-    let value = read_json(index)?;
-    let map = value
-        .get("weight_map")
-        .and_then(|map| map.as_object())
-        .ok_or_else(|| Error::file(index, "it has no `weight_map` from tensors to files; download it again"))?;
-    let pairs = map.iter().map(|(tensor, file)| {
-        let name = file.as_str().filter(|name| is_plain(name)).ok_or_else(|| {
-            Error::file(index, format!("it says that `{tensor}` is in {file}, which is not a file of this folder"))
-        })?;
-        Ok((tensor.clone(), name.to_owned()))
-    });
-    pairs.collect()
-}
-
-/// Whether a name stays in its folder on every operating system.
-fn is_plain(name: &str) -> bool {
-    let within = !name.contains(['/', '\\']) && !name.contains(char::is_control);
-    within && Path::new(name).file_name().is_some_and(|last| last == name)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::{Device, Tensor};
 
 use super::files::{Checkpoint, not_float};
+use super::quantised::quantised;
 use crate::families::{Cut, Weight, WeightMap};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
@@ -32,6 +33,13 @@ pub struct Fit {
 impl Fit {
     /// Compares what an architecture needs with what a checkpoint's headers say.
     pub fn of(checkpoint: &Checkpoint, map: &WeightMap, config: &TransformerConfig) -> Self {
+        if let Some(problem) = quantised(checkpoint) {
+            return Self {
+                n_params: config.parameters().unwrap_or_default(),
+                misfits: vec![problem],
+                ..Self::default()
+            };
+        }
         let held = checkpoint.tensors().count();
         if config.n_layers > held {
             return Self::too_few(held, config);
@@ -78,6 +86,8 @@ impl Fit {
         let Some((weight, theirs)) = found else {
             return self.misfits.push(missing(checkpoint, map, weight));
         };
+        let turned_here = theirs.iter().any(|name| checkpoint.is_turned(name));
+        let weight = &Weight { out_in: weight.out_in || turned_here, ..weight.clone() };
         let quoted = format!("`{}`", theirs.join("` + `"));
         let stored: Vec<&[usize]> =
             theirs.iter().filter_map(|name| checkpoint.tensor(name)).map(|held| held.shape.as_slice()).collect();
@@ -115,7 +125,7 @@ fn names(checkpoint: &Checkpoint, map: &WeightMap, weight: &Weight) -> Option<Ve
 }
 
 /// Tries the name as it is, without the prefix, and with one more prefix.
-fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
+pub(super) fn named(checkpoint: &Checkpoint, map: &WeightMap, name: &str) -> Option<String> {
     let bare = name.strip_prefix(map.prefix).unwrap_or(name).to_owned();
     [name.to_owned(), bare, format!("{}{name}", map.prefix)].into_iter().find(|name| checkpoint.tensor(name).is_some())
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::families;
 
 const CONFIG: &str = "config.json";
 
@@ -41,16 +42,38 @@ impl HfFiles {
                 files.insert(name, std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
             }
         }
-        Ok(files.contains_key(CONFIG).then_some(Self(files)))
+        if !files.contains_key(CONFIG) {
+            return Ok(None);
+        }
+        let files = Self(files);
+        // A checkpoint of `HookedTransformer` cannot be written again, only read.
+        let of_hugging_face = !files.config()?.as_object().is_some_and(families::is_hooked_transformer);
+        of_hugging_face.then(|| files.of_text()).transpose()
     }
 
-    /// The config as JSON.
+    /// Of a model that also reads images, the language model's config: it alone is loaded, and it alone can be saved.
+    fn of_text(self) -> Result<Self> {
+        let config = self.config()?;
+        let text = families::text_config(config.clone());
+        Ok(if text == config { self } else { self.with_config(&text) })
+    }
+
+    /// The files of a model that has none: its config, and its tokenizer if it has one.
+    pub(crate) fn made(config: &Value, tokenizer: Option<&Value>) -> Self {
+        let mut files = BTreeMap::from([(CONFIG, format!("{config:#}\n").into_bytes())]);
+        files.extend(tokenizer.map(|tokenizer| ("tokenizer.json", tokenizer.to_string().into_bytes())));
+        Self(files)
+    }
+
+    /// The config as JSON, without the byte order mark that some editors add.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if it is not JSON, which cannot happen for a model that was loaded with it.
     pub(super) fn config(&self) -> Result<Value> {
-        serde_json::from_slice(&self.0[CONFIG]).map_err(|error| Error::file(Path::new(CONFIG), error))
+        let text = &self.0[CONFIG];
+        serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
+            .map_err(|error| Error::file(Path::new(CONFIG), error))
     }
 
     /// The same files with another config.
@@ -58,6 +81,17 @@ impl HfFiles {
         let mut files = self.0.clone();
         files.insert(CONFIG, format!("{config:#}\n").into_bytes());
         Self(files)
+    }
+
+    /// The same files, with one key of the config changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`HfFiles::config`].
+    pub(crate) fn with_key(&self, key: &str, value: &Value) -> Result<Self> {
+        let mut config = self.config()?;
+        config[key] = value.clone();
+        Ok(self.with_config(&config))
     }
 
     /// Every file, ready to go beside float32 weights: as read, except that a config that names another type is

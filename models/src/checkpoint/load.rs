@@ -8,30 +8,44 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor};
 use half::{bf16, f16};
 
+use super::adapter::Adapter;
 use super::files::Checkpoint;
 use super::fit::Fit;
+use super::merge::merge;
 use super::place::placed;
 use crate::error::{Error, Result};
 use crate::families::{Family, Weight};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig, widened};
 
-/// Reads the weights of a folder into a network of this architecture, in single precision. With `keep_half`, matrices
-/// that are stored in half precision stay in it, and each product widens its own matrix.
+/// How weights are read.
+pub(crate) struct Reading<'a> {
+    /// Where the parameters go.
+    pub(crate) device: &'a Device,
+    /// Whether matrices that are stored in half precision stay in it; each product widens its own matrix then.
+    pub(crate) keep_half: bool,
+    /// An adapter to merge.
+    pub(crate) adapter: Option<&'a Adapter>,
+    /// Told the number of tensors that were read, and of all.
+    pub(crate) progress: &'a dyn Fn(usize, usize),
+}
+
+/// Reads the weights of a folder into a network of this architecture, in single precision or as they are stored.
 ///
 /// # Errors
 ///
 /// [`Error::Weights`] listing the missing and unexpected tensors and those of the wrong shape; [`Error::File`] for
-/// broken files.
-pub fn load_net(
+/// broken files, quantised weights, and an adapter that does not fit.
+pub(crate) fn load_net(
     folder: &Path,
     family: &Family,
     config: &TransformerConfig,
-    device: &Device,
-    keep_half: bool,
-    progress: &dyn Fn(usize, usize),
+    reading: &Reading<'_>,
 ) -> Result<Transformer> {
     let mut checkpoint = Checkpoint::open(folder)?;
     let map = (family.weights)(config);
+    if let Some(adapter) = reading.adapter {
+        merge(&mut checkpoint, adapter, &map)?;
+    }
     let mut fit = Fit::of(&checkpoint, &map, config);
     if fit.misfits.is_empty() {
         fit.misfits = contradictions(&mut checkpoint, &fit)?;
@@ -42,8 +56,8 @@ pub fn load_net(
     let weights = largest_first(&checkpoint, &fit);
     let mut parameters = BTreeMap::new();
     for (index, weight) in weights.iter().enumerate() {
-        progress(index + 1, weights.len());
-        parameters.insert(weight.ours.clone(), parameter(&mut checkpoint, weight, device, keep_half)?);
+        (reading.progress)(index + 1, weights.len());
+        parameters.insert(weight.ours.clone(), parameter(&mut checkpoint, weight, reading)?);
     }
     Ok(Transformer::build(&mut Parameters(parameters), config))
 }
@@ -75,14 +89,14 @@ fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>>
 }
 
 /// Reads a parameter as the family says, in single precision, or in the half precision in which it is kept.
-fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, device: &Device, keep_half: bool) -> Result<Tensor<2>> {
-    let kept = if keep_half { stored_half(checkpoint, weight) } else { None };
+fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, reading: &Reading<'_>) -> Result<Tensor<2>> {
+    let kept = if reading.keep_half { stored_half(checkpoint, weight) } else { None };
     let data = match kept {
         Some(DType::F16) => placed::<f16>(checkpoint, weight),
         Some(DType::BF16) => placed::<bf16>(checkpoint, weight),
         _ => placed::<f32>(checkpoint, weight),
     };
-    Ok(Tensor::from_data(data?, (device, kept.unwrap_or(DType::F32))))
+    Ok(Tensor::from_data(data?, (reading.device, kept.unwrap_or(DType::F32))))
 }
 
 /// The half precision in which all parts of a weight are stored, if it is the same.

@@ -18,6 +18,8 @@ pub enum ActivationKind {
     Relu2,
     /// `x σ(x)`.
     Silu,
+    /// `x softmax(x)`, over all neurons of the layer (Elhage et al., 2022).
+    Solu,
     /// `tanh(x)`.
     Tanh,
     /// `x`.

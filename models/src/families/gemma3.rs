@@ -13,12 +13,6 @@ pub(super) const GEMMA3: Family = Family { model_types: &["gemma3_text", "gemma3
 const DEFAULTS: Defaults = Defaults { d_vocab: 262_208, n_ctx: 131_072, ..DEFAULTS_2 };
 
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
-    if hf.has("text_config") {
-        return Err(hf.problem(
-            "text_config",
-            "this checkpoint also reads images; save only its language model (model_type gemma3_text)",
-        ));
-    }
     let mut config = second(hf, &DEFAULTS, None)?;
     config.qk_norm = QkNorm::Head;
     let period = hf.count_or("sliding_window_pattern", 6)?;

@@ -6,10 +6,28 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::check::MOST_LAYERS;
+use super::keys::{is_off, may_change_numbers};
+use super::quantised::quantised;
 use crate::error::{Error, Result};
+use crate::ground::nearest::nearest_alike;
 
 /// Keys that do not change any number of a forward pass at inference, in any family.
 const HARMLESS: &[&str] = &[
+    "attn_implementation",
+    "_attn_implementation_internal",
+    "embedding_dropout",
+    "flash_attn",
+    "flash_attention",
+    "fused_bias_fc",
+    "fused_dropout_add_ln",
+    "fused_mlp",
+    "mask_token_id",
+    "use_flash_attn",
+    "use_flash_attention",
+    "use_fused_mlp",
+    "use_fused_rms_norm",
+    "use_fused_rope",
+    "attn_dropout",
     "_name_or_path",
     "_num_labels",
     "_attn_implementation",
@@ -122,6 +140,9 @@ const HARMLESS_WHEN_OFF: &[&str] = &[
     "use_bidirectional_attention",
     "use_mrope",
 ];
+
+/// Unknown keys at least as much like a key that was read are taken for misspellings of it.
+const MISSPELT: f64 = 0.8;
 
 /// One `config.json`, which records the keys that were read.
 #[derive(Debug)]
@@ -332,25 +353,56 @@ impl HfConfig {
         }
     }
 
-    /// Checks that every key was read, is harmless, or is null.
+    /// Refuses quantised weights.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] naming the first key that is not known.
-    pub fn finish(&self, harmless: &[&str]) -> Result<()> {
-        let read = self.read.borrow();
-        let strange = self.keys.iter().find(|(key, value)| {
-            let key = key.as_str();
-            let known = read.contains(key) || HARMLESS.contains(&key) || harmless.contains(&key);
-            let off = value.is_null() || HARMLESS_WHEN_OFF.contains(&key) && is_off(value);
-            !(known || off)
-        });
-        match strange {
-            Some((key, _)) => {
-                Err(self.problem(key, "this key is not known and might change the numbers; remove it if it does not"))
-            }
-            None => Ok(()),
+    /// [`Error::Config`] with the method, and where to find full numbers.
+    pub(super) fn refuse_quantised(&self) -> Result<()> {
+        match quantised(&self.keys) {
+            Some((key, problem)) if self.path.is_empty() => Err(self.problem(key, problem)),
+            _ => Ok(()),
         }
+    }
+
+    /// Checks that no key is left that could change numbers. Fine are keys that were read, harmless ones, and those that
+    /// no language model reads, name no part of one and are no switch that is on, as long as the checkpoint brings no code
+    /// of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] naming the first other key.
+    pub fn finish(&self, harmless: &[&str]) -> Result<()> {
+        self.refuse_quantised()?;
+        let known = |key: &str| self.read.borrow().contains(key) || HARMLESS.contains(&key) || harmless.contains(&key);
+        let off = |key: &str, value: &Value| value.is_null() || HARMLESS_WHEN_OFF.contains(&key) && is_off(value);
+        let strange = self.keys.iter().filter(|(key, value)| !known(key) && !off(key, value));
+        strange.map(|(key, _)| key).try_for_each(|key| self.ignore(key))
+    }
+
+    /// Refuses a key that was not read, unless nothing reads it.
+    fn ignore(&self, key: &str) -> Result<()> {
+        let read: Vec<String> = self.read.borrow().iter().cloned().collect();
+        if let Some(meant) = nearest_alike(key, &read, MISSPELT).filter(|_| self.path.is_empty()) {
+            return Err(self.problem(key, format!("this key is not known; did you mean `{meant}`? If not, remove it")));
+        }
+        // A switch that is on asks for something.
+        let on = self.keys.get(key) == Some(&Value::Bool(true));
+        let plain = key.chars().all(|c| c.is_ascii_graphic());
+        if on || !plain || may_change_numbers(key) || !self.path.is_empty() {
+            return Err(
+                self.problem(key, "this key is not known and might change the numbers; remove it if it does not")
+            );
+        }
+        if let Some(code) = self.keys.get("auto_map").and_then(|map| map.get("AutoModelForCausalLM")) {
+            let why = format!(
+                "this key is not known, and the checkpoint brings code of its own ({}) that may read it; remove the key if that code \
+                 does not change the numbers",
+                shown(code)
+            );
+            return Err(self.problem(key, why));
+        }
+        Ok(())
     }
 }
 
@@ -364,14 +416,4 @@ pub(super) fn shortened(mut text: String) -> String {
         text.replace_range(cut.., "…");
     }
     text
-}
-
-fn is_off(value: &Value) -> bool {
-    match value {
-        Value::Bool(on) => !on,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(keys) => keys.is_empty(),
-        Value::Null | Value::String(_) => false,
-    }
 }

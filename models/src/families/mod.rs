@@ -7,7 +7,13 @@ mod check;
 mod decoder;
 mod family;
 mod hf_config;
+mod hooked_transformer;
+mod image_text;
+mod keys;
 mod layers;
+#[cfg(test)]
+mod published;
+mod quantised;
 mod rewrite;
 mod rope;
 #[cfg(test)]
@@ -16,6 +22,8 @@ mod weights;
 
 pub use family::Family;
 pub use hf_config::HfConfig;
+pub(crate) use hooked_transformer::is_hooked_transformer;
+pub(crate) use image_text::text_config;
 pub(crate) use rewrite::rewritten;
 pub use weights::{Cut, Weight, WeightMap};
 
@@ -61,21 +69,24 @@ families! {
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.
 const ALIKE: f64 = 0.5;
 
-/// The architecture a `config.json` of Hugging Face describes, in the spelling of transformers 4 or 5.
+/// The architecture a `config.json` of Hugging Face describes, in the spelling of transformers 4 or 5. Of a model that
+/// also reads images it is the language model. A config of `HookedTransformer` has no `model_type`.
 ///
 /// # Errors
 ///
 /// [`Error::UnknownArchitecture`], or [`Error::Config`] for a key that is not known or not valid, and for an
 /// encoder-decoder.
 pub fn config(json: Value) -> Result<TransformerConfig> {
-    let hf = HfConfig::new(json)?;
+    let hf = HfConfig::new(hooked_transformer::named(text_config(json)))?;
     hf.refuse_if(
         "is_encoder_decoder",
         true,
         false,
         "an encoder-decoder with cross attention has two residual streams, and models here have one; give a decoder such as gpt2, or an encoder such as bert",
     )?;
-    let config = (family(hf.family())?.config)(&hf)?;
+    let family = family(hf.family())?;
+    hf.refuse_quantised()?;
+    let config = (family.config)(&hf)?;
     config.check()?;
     Ok(config)
 }
@@ -87,7 +98,8 @@ pub fn config(json: Value) -> Result<TransformerConfig> {
 /// [`Error::UnknownArchitecture`] naming the nearest.
 pub fn family(model_type: &str) -> Result<&'static Family> {
     let known = known();
-    let found = FAMILIES.iter().find(|family| family.model_types.contains(&model_type));
+    let own = std::iter::once(&&hooked_transformer::HOOKED_TRANSFORMER);
+    let found = FAMILIES.iter().chain(own).find(|family| family.model_types.contains(&model_type));
     found.copied().ok_or_else(|| Error::UnknownArchitecture {
         asked: hf_config::shortened(model_type.escape_debug().to_string()),
         nearest: nearest_alike(model_type, &known, ALIKE),

@@ -36,6 +36,7 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     if hf.flag_or("use_parallel_residual", false)? {
         config.block_layout = BlockLayout::ParallelSharedNorm;
     }
-    hf.finish(&[])?;
+    // Keys of the first checkpoints, which transformers does not read.
+    hf.finish(&["norm_eps", "num_heads", "rope_pct", "rotary_scaling_factor"])?;
     Ok(config)
 }

@@ -508,7 +508,7 @@ pub enum Error {
     },
     /// A model on the Hub that could not be fetched.
     #[error(
-        "could not fetch `{id}` from the Hugging Face Hub: {problem}; check the name and the network, or give a local folder with config.json and model.safetensors"
+        "could not fetch `{id}` from the Hugging Face Hub: {problem}; or give a local folder with config.json and model.safetensors"
     )]
     Hub {
         /// The repository.

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::HookedTransformer;
+use super::{HookedTransformer, LoadOptions};
 use crate::checkpoint;
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::families;
+use crate::ground::warnings::warn;
 use crate::ground::{files, progress};
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Init, RandomSource, Source, Transformer, TransformerConfig};
@@ -27,12 +28,16 @@ impl HookedAutoConfig {
         families::config(value)
     }
 
-    /// The architecture of a folder with a `config.json`.
+    /// The architecture of a folder with a `config.json`, or of a GGUF file.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] if there is none, and those of [`HookedAutoConfig::from_json`].
+    /// [`Error::File`] saying what lies there instead, [`Error::Read`] if nothing does, and those of
+    /// [`HookedAutoConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<TransformerConfig> {
+        if checkpoint::is_gguf(folder) {
+            return Self::from_json(checkpoint::read_gguf(folder)?.config);
+        }
         let own = folder.join("arrakis.json");
         if files::is_there(&own)? {
             let config: TransformerConfig =
@@ -40,6 +45,7 @@ impl HookedAutoConfig {
             config.check()?;
             return Ok(config);
         }
+        checkpoint::check_folder(folder)?;
         Self::from_json(files::read_config(&folder.join("config.json"))?)
     }
 
@@ -49,50 +55,13 @@ impl HookedAutoConfig {
     }
 }
 
-/// How to load a model.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
-    /// `cpu`, `gpu`, …. `None` means the device in the variable `ARRAKIS_DEVICE`, else a GPU if there is one, else the
-    /// CPU.
-    pub device: Option<String>,
-    /// Whether to hide the progress bar.
-    pub quiet: bool,
-    /// Whether matrices that are stored in half precision stay in it. That takes half the memory, and each product
-    /// widens its matrix first. Otherwise matrices are widened once, on load. The numbers are the same.
-    pub keep_half: bool,
-}
-
-impl LoadOptions {
-    /// The default device, a progress bar, and single precision.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the device by name: `cpu`, `gpu`, …
-    #[must_use]
-    pub fn device(self, name: impl Into<String>) -> Self {
-        Self { device: Some(name.into()), ..self }
-    }
-
-    /// Hides the progress bar.
-    #[must_use]
-    pub fn quiet(self) -> Self {
-        Self { quiet: true, ..self }
-    }
-
-    /// Keeps matrices in half precision if they are stored so.
-    #[must_use]
-    pub fn keep_half(self) -> Self {
-        Self { keep_half: true, ..self }
-    }
-}
-
 /// Makes models.
 #[derive(Debug)]
 pub struct HookedAutoModel;
 
 impl HookedAutoModel {
-    /// A trained model, from a folder with config.json and weights or from a Hub id such as `gpt2`.
+    /// A trained model: a folder with config.json and weights, a GGUF file, or a Hub id such as `gpt2` or
+    /// `owner/name@revision`.
     ///
     /// # Errors
     ///
@@ -107,30 +76,56 @@ impl HookedAutoModel {
     ///
     /// As [`HookedAutoModel::from_pretrained`], and [`Error::Device`].
     pub fn load(name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
-        let folder = Self::folder(name)?;
+        Self::load_folder(&Self::folder(name)?, name, options)
+    }
+
+    /// A trained model from a folder, whose path need not be text. `name` is what the model is called.
+    ///
+    /// # Errors
+    ///
+    /// As [`HookedAutoModel::load`].
+    pub fn load_folder(folder: &Path, name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
         let chosen = device::choose(options.device.as_deref())?;
-        let config = HookedAutoConfig::from_folder(&folder)?;
+        let described = HookedAutoConfig::from_folder(folder)?;
+        let family = family_of(folder, &described)?;
+        let adapter = options.adapter.as_deref().map(adapter).transpose()?;
+        let (config, name) = match &adapter {
+            Some(adapter) => (
+                checkpoint::with_adapter(adapter, family, described.clone()),
+                format!("{name} + {}", adapter.folder().display()),
+            ),
+            None => (described.clone(), name.to_owned()),
+        };
+        if adapter.is_none()
+            && let Some(beside) = checkpoint::adapter_beside(folder)
+        {
+            warn(beside);
+        }
         // The tokenizer takes many times its size while it is read, so it comes before the weights fill the memory.
-        let tokenizer = Tokenizer::from_folder(&folder)?;
-        let progress = bar(name, options.quiet);
+        let tokenizer = Self::tokenizer(folder)?;
+        let progress = bar(&name, options.quiet);
         let tell = |done: usize, all: usize| {
             progress.set_length(all as u64);
             progress.set_position(done as u64);
         };
-        let net = checkpoint::load_net(
-            &folder,
-            family_of(&folder, &config)?,
-            &config,
-            &chosen.device,
-            options.keep_half,
-            &tell,
-        )?;
+        let reading = checkpoint::Reading {
+            device: &chosen.device,
+            keep_half: options.keep_half,
+            adapter: adapter.as_ref(),
+            progress: &tell,
+        };
+        let net = checkpoint::load_net(folder, family, &config, &reading)?;
         progress.finish_and_clear();
-        let files = checkpoint::HfFiles::read(&folder)?;
-        Ok(HookedTransformer::new(net, name, tokenizer, &chosen).with_hf_files(files))
+        let mut files = hf_files(folder)?;
+        if config.tied != described.tied {
+            files = files.map(|files| files.with_key("tie_word_embeddings", &config.tied.into())).transpose()?;
+        }
+        let model = HookedTransformer::new(net, &name, tokenizer, &chosen);
+        Ok(model.with_hf_files(files).with_commit(checkpoint::commit_of(folder)))
     }
 
-    /// The folder of a model: the folder of that name, or the Hub's cache of that id, which is fetched if needed.
+    /// The folder of a model: the folder of that name, or the Hub's cache of that id, which is fetched if needed. A GGUF
+    /// file takes the place of a folder.
     ///
     /// # Errors
     ///
@@ -138,12 +133,17 @@ impl HookedAutoModel {
     pub fn folder(name: &str) -> Result<PathBuf> {
         let path = Path::new(name);
         if path.is_dir() {
+            return Ok(checkpoint::only_gguf(path).unwrap_or_else(|| path.to_owned()));
+        }
+        if checkpoint::is_gguf(path) {
             return Ok(path.to_owned());
         }
-        let places = ["/", "./", "../", "~"];
         if path.exists() {
-            Err(Error::file(path, "this is a file; give the folder that holds it, with its config.json"))
-        } else if places.iter().any(|place| name.starts_with(place)) {
+            Err(Error::file(
+                path,
+                "this is a file; give the folder that holds it, with its config.json, or a GGUF file",
+            ))
+        } else if is_path(name) {
             Err(Error::file(path, "there is no such folder; check the path"))
         } else {
             checkpoint::fetch(name)
@@ -160,13 +160,22 @@ impl HookedAutoModel {
         Ok(checkpoint::Fit::of(weights, &(family.weights)(config), config))
     }
 
-    /// The tokenizer of a folder, if it has one.
+    /// The tokenizer of a folder or a GGUF file, if it has one.
     ///
     /// # Errors
     ///
     /// [`Error::File`] if it is broken.
     pub fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
-        Tokenizer::from_folder(folder)
+        if !checkpoint::is_gguf(folder) {
+            return Tokenizer::from_folder(folder);
+        }
+        match checkpoint::read_gguf(folder)?.tokenizer {
+            Ok((json, bos)) => Tokenizer::from_bytes(json.to_string().as_bytes(), bos).map(Some),
+            Err(problem) => {
+                warn(format_args!("`{}` is loaded without its tokenizer: {problem}", folder.display()));
+                Ok(None)
+            }
+        }
     }
 
     /// An untrained model of an architecture. A seed gives the same bytes on any device.
@@ -203,6 +212,29 @@ impl HookedAutoModel {
     }
 }
 
+/// The adapter of a folder or a Hub id.
+fn adapter(place: &Path) -> Result<checkpoint::Adapter> {
+    match place.to_str().filter(|name| !place.is_dir() && !is_path(name)) {
+        Some(id) => checkpoint::Adapter::open(&checkpoint::fetch_adapter(id)?),
+        None => checkpoint::Adapter::open(place),
+    }
+}
+
+/// Whether a name can only be a path.
+fn is_path(name: &str) -> bool {
+    ["/", "./", "../", "~"].iter().any(|start| name.starts_with(start))
+}
+
+/// The small files that are kept to be written again.
+fn hf_files(folder: &Path) -> Result<Option<checkpoint::HfFiles>> {
+    if !checkpoint::is_gguf(folder) {
+        return checkpoint::HfFiles::read(folder);
+    }
+    let model = checkpoint::read_gguf(folder)?;
+    let tokenizer = model.tokenizer.as_ref().ok().map(|(json, _)| json);
+    Ok(Some(checkpoint::HfFiles::made(&model.config, tokenizer)))
+}
+
 /// The family whose names the weights of a folder have.
 fn family_of(folder: &Path, config: &TransformerConfig) -> Result<&'static families::Family> {
     if folder.join("arrakis.json").is_file() { Ok(&OWN) } else { families::family(&config.family) }
@@ -235,14 +267,6 @@ fn bar(name: &str, quiet: bool) -> indicatif::ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn load_options_start_at_the_defaults_and_each_method_sets_one() {
-        let plain = LoadOptions::new();
-        assert_eq!((plain.device, plain.quiet, plain.keep_half), (None, false, false));
-        let all = LoadOptions::new().keep_half().device("cpu").quiet();
-        assert_eq!((all.device.as_deref(), all.quiet, all.keep_half), (Some("cpu"), true, true));
-    }
 
     #[test]
     fn a_model_is_loaded_on_the_device_of_its_options() {

@@ -5,6 +5,7 @@ mod batches;
 mod cost;
 mod embedded;
 mod gradients;
+mod load_options;
 mod loss;
 mod next_token;
 mod parameters;
@@ -16,9 +17,10 @@ mod splice;
 mod text;
 mod weights;
 
-pub use auto::{HookedAutoConfig, HookedAutoModel, LoadOptions};
+pub use auto::{HookedAutoConfig, HookedAutoModel};
 pub use batches::Statistics;
 pub use cost::Cost;
+pub use load_options::LoadOptions;
 pub use next_token::{TopToken, TopTokens};
 pub use prompt::IntoTokens;
 pub use run::RunOptions;
@@ -46,6 +48,7 @@ pub struct HookedTransformer {
     splices: Arc<Splices>,
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
+    commit: Option<String>,
 }
 
 impl HookedTransformer {
@@ -62,12 +65,23 @@ impl HookedTransformer {
             splices: Arc::default(),
             raw: None,
             hf_files: None,
+            commit: None,
         }
     }
 
     /// The same model, with the small files it was loaded with.
     pub(crate) fn with_hf_files(self, files: Option<HfFiles>) -> Self {
         Self { hf_files: files.map(Arc::new), ..self }
+    }
+
+    /// The same model, with the commit of the Hub that it was loaded from.
+    pub(crate) fn with_commit(self, commit: Option<String>) -> Self {
+        Self { commit, ..self }
+    }
+
+    /// The commit of the Hub's repository that it was loaded from, if it came from the Hub or its cache.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
     }
 
     /// The small files it was loaded with, if it was loaded from Hugging Face's layout.

@@ -51,7 +51,7 @@ impl Mlp {
 }
 
 impl ActivationKind {
-    /// Applies the nonlinearity, element by element.
+    /// Applies the nonlinearity, element by element; SoLU over the last axis, which holds the neurons.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Gelu => activation::gelu(x),
@@ -63,6 +63,7 @@ impl ActivationKind {
                 positive.clone() * positive
             }
             Self::Silu => activation::silu(x),
+            Self::Solu => x.clone() * activation::softmax(x, D - 1),
             Self::Tanh => activation::tanh(x),
             Self::Identity => x,
         }

@@ -14,7 +14,7 @@ const CASES: &[&str] = &["gemma_hub", "qwen2_yarn"];
 
 fn load(case: &str, keep_half: bool) -> HookedTransformer {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/parity").join(case);
-    let options = LoadOptions { device: Some("cpu".into()), quiet: true, keep_half };
+    let options = LoadOptions { keep_half, ..LoadOptions::new().device("cpu").quiet() };
     HookedAutoModel::load(folder.to_str().unwrap(), &options).unwrap()
 }
 

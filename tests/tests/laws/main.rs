@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
+mod adapters;
 mod attributes;
 mod broken;
 mod conformance;
@@ -12,8 +13,11 @@ mod every_family;
 mod five_hundred_runs;
 mod floors;
 mod generation;
+mod gguf;
 mod gradients;
 mod hooked_bodies;
+mod hooked_transformer;
+mod image_text;
 mod loading_memory;
 mod mutations;
 mod new_crate;

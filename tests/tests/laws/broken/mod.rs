@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails there says so")]
 
+mod folders;
 mod pickles;
 mod places;
 

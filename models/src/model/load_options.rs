@@ -1,0 +1,66 @@
+//! How a model is loaded.
+
+use std::path::PathBuf;
+
+/// How to load a model.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// `cpu`, `gpu`, …. `None` means the device in the variable `ARRAKIS_DEVICE`, else a GPU if there is one, else the
+    /// CPU.
+    pub device: Option<String>,
+    /// Whether to hide the progress bar.
+    pub quiet: bool,
+    /// Whether matrices that are stored in half precision stay in it. That takes half the memory, and each product
+    /// widens its matrix first. Otherwise matrices are widened once, on load. The numbers are the same.
+    pub keep_half: bool,
+    /// A LoRA adapter of PEFT that is merged into the weights: its folder, or its Hub id.
+    pub adapter: Option<PathBuf>,
+}
+
+impl LoadOptions {
+    /// The default device, a progress bar, and single precision.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the device by name: `cpu`, `gpu`, …
+    #[must_use]
+    pub fn device(self, name: impl Into<String>) -> Self {
+        Self { device: Some(name.into()), ..self }
+    }
+
+    /// Hides the progress bar.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    /// Merges a LoRA adapter of PEFT: the folder with its `adapter_config.json` and `adapter_model.safetensors`, or a Hub
+    /// id. The result is what PEFT's `merge_and_unload()` gives; merged matrices are in single precision.
+    #[must_use]
+    pub fn adapter(self, place: impl Into<PathBuf>) -> Self {
+        Self { adapter: Some(place.into()), ..self }
+    }
+
+    /// Keeps matrices in half precision if they are stored so.
+    #[must_use]
+    pub fn keep_half(self) -> Self {
+        Self { keep_half: true, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn load_options_start_at_the_defaults_and_each_method_sets_one() {
+        let plain = LoadOptions::new();
+        assert_eq!((plain.device, plain.quiet, plain.keep_half, plain.adapter), (None, false, false, None));
+        let all = LoadOptions::new().keep_half().device("cpu").quiet().adapter("a");
+        assert_eq!((all.device.as_deref(), all.quiet, all.keep_half), (Some("cpu"), true, true));
+        assert_eq!(all.adapter.as_deref(), Some(Path::new("a")));
+    }
+}
