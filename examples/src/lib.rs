@@ -1,9 +1,11 @@
-//! Shared by the examples: prompts, numbers recorded with other programs, and published results.
+//! Shared by the examples: prompts, checkpoints, numbers recorded with other programs, and published results.
 
+mod checkpoint;
 mod golden;
 mod indirect_objects;
 mod recorded;
 
+pub use checkpoint::{Checkpoint, training};
 pub use golden::{Expect, Golden};
 pub use indirect_objects::indirect_objects;
 pub use recorded::Recorded;

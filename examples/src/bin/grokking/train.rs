@@ -1,9 +1,10 @@
-//! Full-batch training with checkpoints: a run that was stopped goes on from the last one, with the same bits.
+//! Full-batch training with checkpoints.
 
 use std::path::Path;
 
-use arrakis::models::{device, files};
+use arrakis::models::device;
 use arrakis::prelude::*;
+use arrakis_examples::{Checkpoint, training};
 use arrakis_recipe::train::{Optimizer, Settings};
 use burn::module::Module as _;
 use burn::tensor::{Device, Int, TensorData};
@@ -67,7 +68,6 @@ pub(crate) struct Training {
 #[derive(Serialize, Deserialize)]
 struct State {
     plan: Plan,
-    epoch: u64,
     logs: Vec<Log>,
 }
 
@@ -83,18 +83,13 @@ impl Training {
     /// Goes on from a folder if it has a checkpoint of this plan; a longer run of the same plan goes on too.
     pub(crate) fn resume(plan: Plan, device: &Device, folder: &Path) -> Result<Self> {
         let mut training = Self::new(plan, device);
-        if let Some(found) = latest(folder) {
-            let path = found.join("state.json");
-            let broken = |problem: String| Error::from(arrakis::models::Error::File { path: path.clone(), problem });
-            let state: State = serde_json::from_value(files::read_json(&path)?).map_err(|e| broken(e.to_string()))?;
+        if let Some(found) = Checkpoint::latest(folder) {
+            let state: State = found.state()?;
             if (Plan { epochs: training.plan.epochs, ..state.plan.clone() }) != training.plan {
-                return Err(broken(format!("it is a run of {:?}: give another `--out`", state.plan)));
+                return Err(found.of_another_run(state.plan));
             }
-            let mut store = burn_store::SafetensorsStore::from_file(found.join("net.safetensors"));
-            burn_store::ModuleSnapshot::load_from(&mut training.net, &mut store).map_err(|e| broken(e.to_string()))?;
-            let moments = found.join("optimizer.safetensors");
-            training.optimizer.load(&moments, &training.net, state.epoch, device).map_err(|e| broken(e.to_string()))?;
-            (training.epoch, training.logs) = (state.epoch, state.logs);
+            found.load(&mut training.net, &mut training.optimizer, device)?;
+            (training.epoch, training.logs) = (found.step, state.logs);
         }
         Ok(training)
     }
@@ -125,7 +120,7 @@ impl Training {
         let loss = cross_entropy(self.net.forward(inputs), targets);
         // The paper warms up for ten epochs.
         let lr = settings().peak_lr * ((self.epoch + 1) as f64 / 10.0).min(1.0);
-        let (net, _) = self.optimizer.step(self.net.clone(), &loss.backward(), lr).map_err(other)?;
+        let (net, _) = self.optimizer.step(self.net.clone(), &loss.backward(), lr).map_err(training)?;
         (self.net, self.epoch) = (net, self.epoch + 1);
         Ok(())
     }
@@ -147,25 +142,9 @@ impl Training {
         Ok(Logits::new(self.plan.p, &device::read(net.forward(all))?))
     }
 
-    /// A folder gets its name when it is complete; the ones before it are then removed.
     fn save(&self, folder: &Path) -> Result<()> {
-        let done = folder.join(format!("epoch-{:08}", self.epoch));
-        if done.is_dir() {
-            return Ok(());
-        }
-        let partial = done.with_extension("partial");
-        let write = |source| Error::Write { path: partial.clone(), source };
-        std::fs::create_dir_all(&partial).map_err(write)?;
-        let mut store = burn_store::SafetensorsStore::from_file(partial.join("net.safetensors")).overwrite(true);
-        burn_store::ModuleSnapshot::save_into(&self.net, &mut store)
-            .map_err(|e| write(std::io::Error::other(e.to_string())))?;
-        self.optimizer.save(&partial.join("optimizer.safetensors")).map_err(other)?;
-        let state = State { plan: self.plan.clone(), epoch: self.epoch, logs: self.logs.clone() };
-        let state = serde_json::to_string(&state).expect("BUG: a state is plain data");
-        files::write_whole(&partial.join("state.json"), state)?;
-        let earlier = latest(folder);
-        std::fs::rename(&partial, &done).map_err(write)?;
-        earlier.map_or(Ok(()), |earlier| std::fs::remove_dir_all(earlier).map_err(write))
+        let state = State { plan: self.plan.clone(), logs: self.logs.clone() };
+        Checkpoint::save(folder, self.epoch, &self.net, &self.optimizer, &state)
     }
 }
 
@@ -181,20 +160,6 @@ fn cross_entropy(logits: Tensor<2>, answers: Tensor<2, Int>) -> Tensor<1> {
     let most = ahead.clone().detach().max_dim(1).clamp_min(0.0);
     let rest = (ahead - most.clone()).exp().sum_dim(1) + (most.clone().neg().exp() - 1.0);
     (rest.log1p() + most).mean()
-}
-
-fn other(error: arrakis_recipe::Error) -> Error {
-    match error {
-        arrakis_recipe::Error::Models(error) => error.into(),
-        error => Error::Write { path: "checkpoint".into(), source: std::io::Error::other(error) },
-    }
-}
-
-/// The complete checkpoint with the most epochs.
-fn latest(folder: &Path) -> Option<std::path::PathBuf> {
-    let names = std::fs::read_dir(folder).ok()?.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
-    let epochs = names.filter_map(|name| name.to_str()?.strip_prefix("epoch-")?.parse::<u64>().ok());
-    epochs.max().map(|epoch| folder.join(format!("epoch-{epoch:08}")))
 }
 
 #[cfg(test)]
