@@ -34,14 +34,14 @@ struct Options {
     /// Passes over the training pairs, instead of the setting's own number.
     #[arg(long)]
     epochs: Option<u64>,
-    /// The folder of checkpoints and figure.
-    #[arg(long, default_value = "experiments/grokking")]
-    out: PathBuf,
+    /// The folder of checkpoints and figure. The default is `experiments/grokking`, or `.._long`.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 impl Options {
     fn plan(&self) -> Plan {
-        let (p, fraction, epochs) = if self.long { (113, 0.3, 40_000) } else { (53, 0.4, 15_000) };
+        let (p, fraction, epochs) = if self.long { (113, 0.3, 40_000) } else { (53, 0.5, 10_000) };
         Plan { p, fraction, epochs: self.epochs.unwrap_or(epochs), seed: self.seed }
     }
 }
@@ -121,14 +121,16 @@ fn figure(training: &Training, shares: &[f64]) -> Figure {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let mut training = Training::resume(options.plan(), &device::cpu().device, &options.out)?;
+    let named = if options.long { "experiments/grokking_long" } else { "experiments/grokking" };
+    let out = options.out.clone().unwrap_or_else(|| named.into());
+    let mut training = Training::resume(options.plan(), &device::cpu().device, &out)?;
     let bar = arrakis::models::progress::bar("training", "epochs", 0);
-    training.run(&options.out, 100, &bar)?;
+    training.run(&out, 100, &bar)?;
     bar.finish_and_clear();
     let logits = training.logits()?;
     let shares = logits.shares();
     let key: Vec<usize> = (1..=shares.len()).filter(|k| shares[k - 1] > KEY_SHARE).collect();
-    let files = figure(&training, &shares).save(&options.out, "grokking")?;
+    let files = figure(&training, &shares).save(&out, "grokking")?;
     println!("{}{}", golden(&training, &logits, &key, &shares)?, files[0].display());
     Ok(())
 }
