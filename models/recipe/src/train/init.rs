@@ -70,6 +70,9 @@ impl ScaledSource {
 
 impl Source for ScaledSource {
     fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], init: Init) -> Tensor<D> {
+        if self.settings.attention_only && name.contains(".mlp.") {
+            return Tensor::zeros(shape, &self.device);
+        }
         let Init::Normal(asked) = init else { return self.inner.take(name, shape, init) };
         let std = asked * self.settings.init_std / GPT2_STD;
         if self.settings.wave_positions && name == "pos_embed.weight" {

@@ -15,6 +15,10 @@ pub struct Settings {
     pub mimicry: f32,
     /// Whether learned positions start as sinusoids instead of at random.
     pub wave_positions: bool,
+    /// Whether MLPs start at zero. Without biases they stay there, because a product of two zeros has no gradient: the
+    /// model is an attention-only one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attention_only: bool,
     /// The number of steps in which layer 0 sees only the current and the previous token. Its window then doubles, and
     /// doubles again after each further eighth of that time, until it covers the context. With 0 it covers the context
     /// from the start.
@@ -45,6 +49,7 @@ impl Default for Settings {
             init_std: 0.02,
             mimicry: 0.0,
             wave_positions: false,
+            attention_only: false,
             local_steps: 0,
             steps: 1000,
             peak_lr: 1e-3,

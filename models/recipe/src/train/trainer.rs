@@ -234,6 +234,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_attention_only_model_learns_and_its_mlps_stay_at_zero() {
+        let mut config = TransformerConfig::plain("gpt2", 1, 16, 2, 16, 8);
+        config.mlp_bias = false;
+        let settings = Settings { attention_only: true, peak_lr: 1e-2, warmup: 5, ..Settings::default() };
+        let mut trainer = Trainer::new(&config, settings, &device::cpu()).unwrap();
+        let losses = logs(&mut trainer, 20);
+        assert!(losses[19].loss < losses[0].loss - 0.5, "{losses:?}");
+        let model = trainer.model();
+        let mut mlps = model.parameters().into_iter().filter(|(name, _)| name.contains(".mlp."));
+        assert!(mlps.all(|(_, tensor)| tensor.to_vec().unwrap().iter().all(|value| *value == 0.0)));
+    }
+
+    #[test]
     fn a_weight_of_zero_hides_a_target() {
         let (trainer, mut batch) = (trainer(1), counting(0));
         batch.loss_mask[0][3] = 0.0;
