@@ -2,8 +2,12 @@
 //! arXiv 2209.11895; Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.)
 //!
 //! `cargo run --bin induction` trains attention-only models of one and of two layers on documents in which passages recur,
-//! for some minutes; `-- --long` trains them for four times as many steps. A run that was stopped goes on from its last
+//! for two minutes; `-- --long` trains them for four times as many steps. A run that was stopped goes on from its last
 //! checkpoint. The published numbers are those of language models, so the verdicts ask for the same effects.
+//!
+//! In-context learning of language models stays at about 0.4 nats after the change. Here it goes on rising slowly (0.59 nats
+//! after 3000 steps), so two verdicts of a longer run are NO: the amount at the end, and the share of training in which
+//! prefix matching rises.
 
 mod measure;
 mod text;
@@ -139,7 +143,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let named = if options.long { "experiments/induction_long" } else { "experiments/induction" };
     let out = options.out.unwrap_or_else(|| named.into());
-    let (steps, every) = if options.long { (12_000, 100) } else { (3000, 50) };
+    let (steps, every) = if options.long { (8000, 100) } else { (2000, 50) };
     let train = |n_layers| Plan { n_layers, steps, every, seed: options.seed }.train(&out);
     let ((_, one), (model, two)) = (train(1)?, train(2)?);
     let random = Composer::new(&model)?.random_baseline(200, options.seed)?;
