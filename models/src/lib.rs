@@ -28,8 +28,8 @@ pub use ground::error::{Error, Result};
 pub use ground::read::{LastPosition, TensorRead};
 pub use ground::{dev_profile, device, error, files, progress};
 pub use hooks::{
-    Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Plan,
-    Reduction, Rows, SitePattern, Splice, Vector,
+    Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Passes, Plan,
+    Reduction, Rows, SitePattern, Splice, Vector, count_passes,
 };
 pub use model::{
     Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, IntoTokens, LoadOptions, RunOptions, Statistics,

@@ -210,6 +210,7 @@ impl HookedTransformer {
         cache: Option<&mut KvCache>,
         options: &RunOptions,
     ) -> Tensor<3> {
+        crate::hooks::forward_begins();
         let resid = start.unwrap_or_else(|| self.net.forward_embed(ids, context));
         let resid = self.net.forward_blocks(resid, layers, context, cache);
         if options.stop_at_layer.is_some() {

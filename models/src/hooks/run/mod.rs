@@ -10,6 +10,7 @@ pub(super) mod outcome;
 #[cfg(test)]
 mod own_names;
 mod part;
+pub(super) mod passes;
 pub(super) mod path;
 pub(super) mod plan;
 pub(super) mod refuse;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Gradients, Tensor};
 
 use super::part::Part;
+use super::passes;
 use super::warnings::warn_unchanged;
 use crate::error::{Error, Result};
 use crate::hooks::capture::cache::ActivationCache;
@@ -84,7 +85,7 @@ impl<R> Outcome<R> {
     /// Those of [`Outcome::gradients`] that come from gradient edits.
     pub(crate) fn backward(&self, metric: &Tensor<1>) -> Result<Gradients> {
         self.backward.begin()?;
-        let gradients = metric.backward();
+        let gradients = passes::backward(metric);
         let effects = self.backward.read(self.parts.len())?;
         let (mut edited, mut changes) = (Vec::new(), Vec::new());
         for (part, effect) in self.parts.iter().zip(effects) {
