@@ -12,7 +12,11 @@ use crate::error::{Error, Result};
 
 /// The mean and the covariance matrix of a site over tokens.
 ///
-/// Batches are centred on their own means on the device, and joined in double precision (Chan et al. 1979, "Updating formulae and a pairwise algorithm for computing sample variances"). It holds `8 (d² + d)` bytes.
+/// Batches are centred on their own means and multiplied on the device in float32, and joined in float64 (Chan et al. 1979,
+/// "Updating formulae and a pairwise algorithm for computing sample variances"). What rounding leaves of a batch's mean is
+/// taken off again (the corrected two-pass algorithm, Chan, Golub and `LeVeque` 1983), so the size of the mean does no harm.
+/// The entry of features `i` and `j` is off by at most `(b + 3) · 2⁻²⁴ · σ_i σ_j` for batches of `b` tokens, and by about
+/// `√b · 2⁻²⁴ · σ_i σ_j` as a rule: a few millionths of the variances. It holds `8 (d² + d)` bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Covariance {
     site: String,
@@ -74,8 +78,13 @@ impl Covariance {
         }
         let mean = rows.clone().mean_dim(0);
         let centred = rows - mean.clone();
-        let scatter = numbers(centred.clone().transpose().matmul(centred))?;
-        self.join(count as u64, &numbers(mean)?, &scatter)
+        let left = numbers(centred.clone().mean_dim(0))?;
+        let mut scatter = numbers(centred.clone().transpose().matmul(centred))?;
+        for (at, sum) in scatter.iter_mut().enumerate() {
+            *sum -= count as f64 * left[at / width] * left[at % width];
+        }
+        let mean: Vec<f64> = numbers(mean)?.iter().zip(&left).map(|(mean, left)| mean + left).collect();
+        self.join(count as u64, &mean, &scatter)
     }
 
     /// Joins the mean and the scatter of other tokens.
@@ -152,6 +161,41 @@ mod tests {
                 assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{row:?}");
             }
         }
+    }
+
+    /// Means are up to 500 standard deviations, as at the first token of many models.
+    #[test]
+    fn the_error_is_within_the_stated_bound() {
+        let mut state = 1_u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
+        };
+        let (means, batch) = ([150.0_f32, -0.5, 3.0], 512);
+        let all: Vec<[f32; 3]> = (0..4 * batch)
+            .map(|_| {
+                let shared = draw();
+                means.map(|mean| mean + draw() + shared)
+            })
+            .collect();
+        let mut found = Covariance::new("embed");
+        for rows in all.chunks(batch) {
+            let flat = rows.concat();
+            found.add(Tensor::<1>::from_floats(flat.as_slice(), &Device::flex()).reshape([batch, 3])).unwrap();
+        }
+        let of = |d: usize| all.iter().map(move |row| f64::from(row[d]));
+        let n = all.len() as f64;
+        let exact = |i: usize, j: usize| {
+            let (a, b) = (of(i).sum::<f64>() / n, of(j).sum::<f64>() / n);
+            of(i).zip(of(j)).map(|(x, y)| (x - a) * (y - b)).sum::<f64>() / (n - 1.0)
+        };
+        let covariance = found.covariance().unwrap();
+        for (i, j) in [(0, 0), (0, 1), (1, 2), (2, 2)] {
+            let bound = (batch + 3) as f64 * 2f64.powi(-24) * (exact(i, i) * exact(j, j)).sqrt();
+            let error = (covariance[i][j] - exact(i, j)).abs();
+            assert!(error <= bound, "{i} {j}: {error} is more than {bound}");
+        }
+        assert!((found.mean()[0] - of(0).sum::<f64>() / n).abs() < 1e-6, "{}", found.mean()[0]);
     }
 
     #[test]

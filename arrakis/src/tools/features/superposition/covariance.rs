@@ -14,9 +14,8 @@ const BLOCK: usize = 512;
 
 impl Superposition {
     /// The mean and covariance of a site over every token that is not padding. It keeps `d²` numbers and a few hundred
-    /// tokens at a time. Blocks of tokens are centred and multiplied in float32 and joined in float64, so a number is right
-    /// to about a millionth of the largest variance. For a large corpus run a [`Pass`](crate::corpus::Pass) with
-    /// [`Covariance`]; the components can be taken of either.
+    /// tokens at a time; [`Covariance`] states how exact it is, with blocks of 512 tokens. For a large corpus run a
+    /// [`Pass`](crate::corpus::Pass) with [`Covariance`]; the components can be taken of either.
     ///
     /// # Errors
     ///
