@@ -7,6 +7,11 @@ const GUTTER: f64 = 28.0;
 /// The width of a good figure divided by its height.
 const ASPECT: f64 = 1.5;
 
+/// What places that are not in rows cost, as a share of the figure that is empty.
+const UNTIDY: f64 = 0.04;
+/// The most panels that are placed outside of rows.
+const MOST_STAGGERED: usize = 40;
+
 /// Where each panel goes, relative to the first, and the size of all together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Packing {
@@ -23,13 +28,51 @@ impl Packing {
             return Rows::default().packed(sizes, |count, _| count < columns.max(1), false);
         }
         let widest = sizes.iter().map(|(wide, _)| *wide).fold(0.0, f64::max);
-        let mut room = -GUTTER;
-        let rooms = sizes.iter().map(|(wide, _)| {
-            room += GUTTER + wide;
-            room.max(widest)
+        let mut before = 0.0;
+        let rooms = sizes.iter().flat_map(|(wide, _)| {
+            let ends = [before + wide, before + widest];
+            before += wide + GUTTER;
+            ends.map(|room| f64::max(room, widest))
         });
-        let packings = rooms.map(|room| Rows::default().packed(sizes, |_, right| right <= room, true));
-        packings.min_by(|a, b| a.cost().total_cmp(&b.cost())).unwrap_or_default()
+        let (mut best, mut least) = (Self::default(), f64::INFINITY);
+        for room in rooms {
+            let in_rows = Rows::default().packed(sizes, |_, right| right <= room, true);
+            let staggered = (sizes.len() <= MOST_STAGGERED).then(|| Self::staggered(sizes, room));
+            // Rows read more easily, so other places must leave clearly less space empty.
+            for (packing, extra) in [(Some(in_rows), 0.0), (staggered, UNTIDY)] {
+                let Some(packing) = packing else { continue };
+                let cost = packing.cost() + extra;
+                if cost < least {
+                    (best, least) = (packing, cost);
+                }
+            }
+        }
+        best
+    }
+
+    /// Every panel as high up as it fits below the panels before it, then as far left, and never above the panel before it.
+    fn staggered(sizes: &[(f64, f64)], room: f64) -> Self {
+        let mut packing = Self::default();
+        for &(w, h) in sizes {
+            let above = packing.places.last().map_or(0.0, |place| place.y);
+            let edges = std::iter::once(0.0).chain(packing.places.iter().map(|place| place.right() + GUTTER));
+            let spots = edges.filter(|x| *x == 0.0 || x + w <= room).map(|x| (packing.lowest(x, w).max(above), x));
+            let (y, x) = spots.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))).unwrap_or_default();
+            packing.add(Area { x, y, w, h });
+        }
+        packing
+    }
+
+    /// The height below everything that stands above `x..x + w`.
+    fn lowest(&self, x: f64, w: f64) -> f64 {
+        let over = self.places.iter().filter(|place| place.x < x + w + GUTTER && x < place.right() + GUTTER);
+        over.map(|place| place.bottom() + GUTTER).fold(0.0, f64::max)
+    }
+
+    fn add(&mut self, place: Area) {
+        self.width = self.width.max(place.right());
+        self.height = self.height.max(place.bottom());
+        self.places.push(place);
     }
 
     /// The part of the figure that is empty, and how far its shape is from a good one.
@@ -74,9 +117,7 @@ impl Rows {
             };
             self.count += 1;
             self.high = self.high.max(place.bottom() - self.top);
-            self.packing.width = self.packing.width.max(place.right());
-            self.packing.height = self.packing.height.max(place.bottom());
-            self.packing.places.push(place);
+            self.packing.add(place);
         }
         self.packing
     }
@@ -113,6 +154,26 @@ mod tests {
         assert_eq!((packing.width, packing.height), (528.0, 428.0));
     }
 
+    /// The panels beside the high one differ in width, so none stands on the one before it in a column.
+    #[test]
+    fn panels_of_other_widths_fill_the_space_beside_a_high_one() {
+        let sizes = [(300.0, 656.0), (420.0, 200.0), (460.0, 200.0), (440.0, 200.0)];
+        let packing = Packing::of(&sizes, None);
+        assert_eq!(corners(&packing), [(0.0, 0.0), (328.0, 0.0), (328.0, 228.0), (328.0, 456.0)]);
+        assert_eq!((packing.width, packing.height), (788.0, 656.0));
+    }
+
+    #[test]
+    fn a_panel_is_never_above_the_one_before_it() {
+        let size = |index: usize| (60.0 + (index * 7919 % 400) as f64, 40.0 + (index * 104_729 % 500) as f64);
+        let sizes: Vec<(f64, f64)> = (0..20).map(size).collect();
+        for room in [500.0, 900.0, 1500.0] {
+            let packing = Packing::staggered(&sizes, room);
+            assert!(packing.places.windows(2).all(|pair| pair[0].y <= pair[1].y), "{:?}", packing.places);
+            assert!(packing.width <= room);
+        }
+    }
+
     #[test]
     fn a_number_of_columns_is_kept() {
         let packing = Packing::of(&[(100.0, 50.0), (10.0, 50.0), (10.0, 60.0)], Some(2));
@@ -123,7 +184,7 @@ mod tests {
     #[test]
     fn no_two_panels_overlap_and_none_is_lost() {
         let size = |index: usize| (40.0 + (index * 7919 % 500) as f64, 30.0 + (index * 104_729 % 300) as f64);
-        for count in [1, 2, 5, 12, 40] {
+        for count in [1, 2, 5, 12, 40, 80] {
             let sizes: Vec<(f64, f64)> = (0..count).map(size).collect();
             let packing = Packing::of(&sizes, None);
             for (index, place) in packing.places.iter().enumerate() {
