@@ -23,6 +23,18 @@
 //!     Ok(depth.n_layers)
 //! }
 //! ```
+//!
+//! # Cost
+//!
+//! The page of a tool says how many passes each of its methods runs at most. Building a tool runs none.
+//!
+//! - `layers` and `heads` are those of the model. `prompts`, `positions` and `tokens` (their product, padding included) are
+//!   those of the prompts. Other words are settings of the call.
+//! - `fit(n, tokens)` is the number of forwards for `n` copies of so many tokens: a forward holds 2048 tokens, but at least
+//!   one copy. It is 1 for a few prompts.
+//! - A forward that starts or stops inside the model counts like a whole one. Edits that change nothing run no forward.
+//!
+//! [`count_passes`](arrakis_models::count_passes) counts the passes of your own code.
 
 mod find;
 mod registry;
@@ -46,6 +58,8 @@ pub use tool::Tool;
 
 #[cfg(test)]
 pub(crate) use shared::testing;
+#[cfg(test)]
+mod costs;
 
 registry::tools! {
     /// What a run contains, read as it is.
@@ -64,7 +78,7 @@ registry::tools! {
     }
     /// What changes when a part is changed.
     intervene {
-        ablation Ablation with [AblationKind, OptimalConstant],
+        ablation Ablation with [AblationKind, DivergenceAt, OptimalConstant],
         activation_patching ActivationPatching with [HeadSite, StreamSite],
         causal_tracing CausalTracing known_as [causal] with [Restored],
         merge_heads MergeHeads,
@@ -72,9 +86,9 @@ registry::tools! {
     }
     /// What the parts of a layer stand for, and how they share its dimensions.
     features {
-        feature_viz FeatureViz with [Dream, EmbeddingSearch, Examples],
+        feature_viz FeatureViz with [DreamSearch, EmbeddingSearch, ExampleSearch],
         sparsity Sparsity with [PruneScope],
-        superposition Superposition,
+        superposition Superposition with [Negatives],
     }
     /// The residual stream, read as tokens.
     lenses {

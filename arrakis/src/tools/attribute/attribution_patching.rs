@@ -16,8 +16,7 @@ use crate::tools::{Metric, ScoreTable, Scores, Tool};
 ///
 /// For every head, stream position or neuron, an estimate of a target run's metric if that one activation had its value
 /// from a source run. It is the target's metric plus `(a_source - a_target) · ∂metric/∂a`, summed over the elements
-/// that the score covers. All scores together cost two forward passes and one backward pass; patching costs one forward
-/// pass for each.
+/// that the score covers. All scores come from one gradient; patching runs the model for each.
 ///
 /// # How to read it
 ///
@@ -29,6 +28,15 @@ use crate::tools::{Metric, ScoreTable, Scores, Tool};
 /// - It is a linear approximation. Where the metric is not linear (saturated attention, norms under large patches of
 ///   the stream) it can be far off or have the wrong sign. Early `resid_pre` is worst.
 /// - Confirm the highest scores by patching.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `heads`, `head_positions`, `resid_pre`, `neurons` | 2 | 1 |
+/// | `from` | 0 | 0 |
 ///
 /// # Example
 ///
@@ -181,7 +189,7 @@ impl PatchInto<'_, AttributionPatching> {
         Ok((Elementwise { source, target: outcome.cache, gradients }, baseline))
     }
 
-    /// Two forward passes for any number of scores; the backward pass is not counted.
+    /// The forwards of any number of scores; the backward pass is not counted.
     fn work(&self, scores: usize) -> SweepWork {
         let one = self.layers().len() * self.target.batch() * self.target.pos();
         SweepWork {
@@ -210,6 +218,7 @@ impl Elementwise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
     use arrakis_models::{Edit, Tokens};
 
@@ -224,6 +233,17 @@ mod tests {
                 Reading::table("head_positions", pair.head_positions(&cases.metric).map(|found| found.change())),
                 Reading::table("resid_pre", pair.resid_pre(&cases.metric).map(|found| found.change())),
                 Reading::table("neurons", pair.neurons(&cases.metric).map(|found| found.change())),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let pair = || self.from(&cases.other).into(&cases.prompt);
+            vec![
+                Call::new("from", || self.from(&cases.other).into(&cases.prompt)),
+                Call::new("heads", move || pair()?.heads(&cases.metric)),
+                Call::new("head_positions", move || pair()?.head_positions(&cases.metric)),
+                Call::new("resid_pre", move || pair()?.resid_pre(&cases.metric)),
+                Call::new("neurons", move || pair()?.neurons(&cases.metric)),
             ]
         }
     }

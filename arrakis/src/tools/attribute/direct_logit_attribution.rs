@@ -37,6 +37,14 @@ use crate::tools::{Layer, Metric, ScoreTable, Tool};
 /// - A later part may erase what an earlier one wrote (MLP 0 and the last MLPs).
 /// - A single logit also counts a push on all tokens alike. A difference of two logits removes it.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `components`, `heads`, `neurons`, `sources` | `fit(prompts, positions)` | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -85,7 +93,7 @@ impl Tool for DirectLogitAttribution {
 impl DirectLogitAttribution {
     /// Every component's contribution to [`Metric::logit`] or [`Metric::logit_diff`], at the metric's position.
     ///
-    /// Each prompt has its own scale of the final norm, so it is run alone.
+    /// Each prompt is read with its own scale of the final norm.
     ///
     /// # Errors
     ///
@@ -178,7 +186,7 @@ impl DirectLogitAttribution {
         ScoreTable::of_prompts(Self::NAME, UNITS, layers.clone(), positions, per_prompt)
     }
 
-    /// Runs each prompt alone and collects what `read` makes of the run.
+    /// Runs the prompts and collects what `read` makes of each.
     fn each<T>(
         &self,
         tokens: &Tokens,
@@ -192,15 +200,16 @@ impl DirectLogitAttribution {
             return Err(Error::Tool { tool: Self::NAME, problem });
         };
         let bar = progress::bar(Self::NAME, "prompts", tokens.batch());
-        let one = |(row, terms): (usize, Vec<(u32, f32)>)| {
-            let tokens = tokens.row(row)?;
-            let slot = position.of(&tokens)?[0];
-            let whole = Stream::run(Self::NAME, &self.model, tokens, also.to_vec())?;
-            let found = read(Readout::new(&whole, terms, slot)?, whole)?;
-            bar.inc(1);
-            Ok(found)
-        };
-        let found = terms.into_iter().enumerate().map(one).collect::<Result<Vec<T>>>()?;
+        let (mut terms, mut found) = (terms.into_iter(), Vec::with_capacity(tokens.batch()));
+        for part in common::parts(tokens)? {
+            let run = Stream::run(Self::NAME, &self.model, part, also.to_vec())?;
+            for (row, terms) in (0..run.tokens.batch()).zip(terms.by_ref()) {
+                let whole = run.row(row)?;
+                let slot = position.of(&whole.tokens)?[0];
+                found.push(read(Readout::new(&whole, terms, slot)?, whole)?);
+                bar.inc(1);
+            }
+        }
         bar.finish_and_clear();
         Ok(found)
     }
@@ -246,6 +255,7 @@ impl Attribution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
     use arrakis_models::{Side, device};
 
@@ -257,6 +267,15 @@ mod tests {
                 Reading::table("heads", self.heads(&cases.prompt, &cases.metric)),
                 Reading::table("neurons", self.neurons(&cases.prompt, -1, &cases.metric)),
                 Reading::table("sources", self.sources(&cases.prompt, &cases.metric)),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("components", || self.components(&cases.prompt, &cases.metric)),
+                Call::new("heads", || self.heads(&cases.prompt, &cases.metric)),
+                Call::new("neurons", || self.neurons(&cases.prompt, -1, &cases.metric)),
+                Call::new("sources", || self.sources(&cases.prompt, &cases.metric)),
             ]
         }
     }
@@ -316,7 +335,7 @@ mod tests {
         let second = tool.heads(rows[1].as_slice(), &Metric::logit_diff(25, 63)).unwrap();
         let best = found.top(1).remove(0);
         let each = [first.get(&best).unwrap(), second.get(&best).unwrap()];
-        assert_eq!(found.prompts(&best).unwrap(), each);
+        found.prompts(&best).unwrap().iter().zip(each).for_each(|(ours, alone)| close(*ours, alone, 1e-5));
         close(best.value, f64::midpoint(each[0], each[1]), 1e-6);
     }
 

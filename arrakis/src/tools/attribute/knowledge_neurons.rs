@@ -36,6 +36,14 @@ use path::Path;
 /// - A changed probability is not an edited fact: neurons found so also act on grammar (Niu et al.,
 ///   <https://arxiv.org/abs/2405.02421>).
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `attribute` | `1 + layers` | `layers` |
+///
 /// # Example
 ///
 /// ```
@@ -87,8 +95,7 @@ impl KnowledgeNeurons {
 
     /// The attribution of every neuron, averaged over prompts of one length: `[layer][neuron]`.
     ///
-    /// Runs one forward of the prompts. Then each layer takes one forward and one backward pass from its own block, of
-    /// `steps + 1` rows for each prompt.
+    /// Each layer is run and differentiated from its own block, with `steps + 1` rows for each prompt.
     ///
     /// # Errors
     ///

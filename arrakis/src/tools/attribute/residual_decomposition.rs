@@ -35,6 +35,15 @@ use crate::tools::shared::{common, finite};
 /// - [`Residuals::logit_attrs`] leaves out the final norm's own weight, as `TransformerLens` does. Fold it in first, or
 ///   use [`DirectLogitAttribution`](crate::tools::DirectLogitAttribution).
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `run` | 1 | 0 |
+/// | `feature_attribution` | 1 | 1 |
+///
 /// # Example
 ///
 /// ```
@@ -133,6 +142,7 @@ fn refuse(problem: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
     use arrakis_models::device;
 
@@ -153,6 +163,13 @@ mod tests {
                 Reading::numbers("movement", moved),
                 Reading::numbers("full_decomposition", stack(run)),
                 Reading::numbers("feature_attribution", features),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("run", || self.run(&cases.prompt)?.full_decomposition(-1)),
+                Call::new("feature_attribution", || self.feature_attribution(&cases.prompt, &cases.metric)),
             ]
         }
     }

@@ -6,9 +6,9 @@ mod examples;
 mod interpolation;
 mod objective;
 
-pub use dream::{Dream, Dreamed, Dreams};
+pub use dream::{DreamSearch, Dreamed, Dreams};
 pub use embedding::{EmbeddingSearch, NearestToken, OptimisedInput};
-pub use examples::{Examples, FeatureExamples};
+pub use examples::{ExampleSearch, FeatureExamples};
 pub use interpolation::Interpolation;
 
 use arrakis_models::HookedTransformer;
@@ -41,6 +41,20 @@ use crate::tools::Tool;
 ///   tested.
 /// - The text of a dream may be tokenised differently; [`Dreamed::round_trips`] says so.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `examples`, `activate_neuron` | `batches` | 0 |
+/// | `optimise` | `steps + 2 + fit(16 · starts, length)` | `steps + 1` |
+/// | `dream` | `fit(weights, length) + rounds · (1 + fit(weights · children, length))` | `rounds` |
+/// | `interpolate` | 1 | 0 |
+///
+/// `batches` are those of the pass, of 4096 tokens each; `length` includes the prefix of a dream, `weights` counts its
+/// weights of fluency. Without fluency a forward stops after the unit's block.
+///
 /// # Example
 ///
 /// ```
@@ -50,7 +64,7 @@ use crate::tools::Tool;
 /// # fn main() -> Result<()> {
 /// let viz: FeatureViz = Bench::embedded()?.tool()?;
 /// let corpus = Corpus::texts(["When Mary and John went to the store, John gave a drink to Mary", "The war lasted long"]);
-/// let found = viz.examples(&corpus, [Unit::neuron(0, 3)], &Examples::default())?;
+/// let found = viz.examples(&corpus, [Unit::neuron(0, 3)], &ExampleSearch::default())?;
 /// println!("{found}");
 /// let page = found.figure(0)?.to_html();
 /// # assert!(page.contains("L0N3"));

@@ -28,7 +28,6 @@ use crate::tools::Tool;
 ///   of a size up to the threshold, which is in the units of the activation.
 /// - Pruning returns a new model. The tool's own stays as it is, so [`Pruned::undo`] gives it back to the bit.
 /// - A polysemanticity is an effective number: `exp(-Σ p ln p)`, with `p` each token's share of the neuron's activation. 1 is one token, `n` is `n` tokens with equal shares, 0 a neuron that never fires.
-/// - Costs: one forward pass for each batch, up to the deepest site; pruning runs nothing, [`Pruned::effect`] twice.
 ///
 /// # When it misleads
 ///
@@ -36,6 +35,18 @@ use crate::tools::Tool;
 ///   a few. A site with both signs, such as `attn_out` or the stream, is near zero by chance only.
 /// - Small weights are not unimportant ones: a weight's effect also depends on its input.
 /// - A token is a crude label: a neuron for the past tense fires at many tokens and may still have one meaning.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `compute_activation_sparsity`, `neurons`, `find_polysemantic_neurons` | `batches` | 0 |
+/// | `effect` | 2 | 0 |
+/// | `prune_network` | 0 | 0 |
+///
+/// `batches` are those you give. A forward stops after the deepest site.
 ///
 /// # Example
 ///
@@ -79,6 +90,7 @@ fn refuse(problem: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings};
 
     impl Readings for Sparsity {
@@ -93,6 +105,22 @@ mod tests {
                 Reading::table("neurons", self.neurons(batch(), 0.01)),
                 Reading::table("find_polysemantic_neurons", self.find_polysemantic_neurons(batch(), 0, 3)),
                 Reading::numbers("effect", effect.map(|effect| vec![effect.before, effect.after])),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let batches = || [&cases.prompt, &cases.other];
+            let pruned = || self.prune_network(&["blocks.*"], 0.5, PruneScope::EachMatrix);
+            vec![
+                Call::new("compute_activation_sparsity", move || {
+                    self.compute_activation_sparsity(batches(), "*.mlp.post", 0.1)
+                })
+                .with([("batches", 2)]),
+                Call::new("neurons", move || self.neurons(batches(), 0.1)).with([("batches", 2)]),
+                Call::new("find_polysemantic_neurons", move || self.find_polysemantic_neurons(batches(), 0, 3))
+                    .with([("batches", 2)]),
+                Call::new("prune_network", pruned),
+                Call::new("effect", move || pruned()?.effect(&cases.prompt, &cases.metric)),
             ]
         }
     }

@@ -4,9 +4,11 @@ mod basis;
 mod covariance;
 mod geometry;
 mod independent;
+mod non_negative;
 
 pub use basis::Basis;
 pub use geometry::FeatureGeometry;
+pub use non_negative::{Negatives, NonNegative};
 
 use arrakis_models::{HookedTransformer, IntoTokens, SitePattern};
 
@@ -22,6 +24,7 @@ use crate::tools::shared::token_rows::{TokenRow, each_token};
 ///   in one pass that keeps no activations.
 /// - [`Superposition::disentangle_superposition`]: its principal components (PCA).
 ///   [`Superposition::independent_components`]: directions along which activations are least Gaussian (ICA).
+///   [`Superposition::non_negative_parts`]: parts that activations are sums of, with nothing taken away (NMF).
 /// - [`Superposition::feature_geometry`]: for directions of features, such as rows of a decoder or of `W_E`, how many
 ///   dimensions each one has and how much the others interfere.
 ///
@@ -32,7 +35,6 @@ use crate::tools::shared::token_rows::{TokenRow, each_token};
 /// - A feature's dimensionality is 1 if no other feature shares its direction, 1/2 for a pair that points in opposite
 ///   directions, 2/5 for each corner of a pentagon, 0 for a feature of length zero.
 /// - `features_per_dimension` above 1 means superposition: more features than dimensions.
-/// - One forward pass for each batch, up to the site; `feature_geometry` runs none.
 ///
 /// # When it misleads
 ///
@@ -40,8 +42,18 @@ use crate::tools::shared::token_rows::{TokenRow, each_token};
 /// - A few tokens, most often the first, may have most of the variance. Look at the reconstruction of single tokens.
 /// - ICA cannot tell a component's sign or size, and several Gaussian sources stay mixed.
 /// - The geometry is that of the directions you give, and does not see how often each feature is active.
+/// - NMF finds a local optimum: compare seeds. With [`Negatives::Zeroed`] it sees no activation below zero.
 ///
-/// Non-negative matrix factorisation (NMF) is left out: no maintained crate in pure Rust provides it.
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `compute_activation_covariance`, `activations`, `independent_components`, `non_negative_parts` | `batches` | 0 |
+/// | `disentangle_superposition`, `feature_geometry` | 0 | 0 |
+///
+/// `batches` are those you give. A forward stops after the site.
 ///
 /// # Example
 ///
@@ -63,8 +75,8 @@ use crate::tools::shared::token_rows::{TokenRow, each_token};
 ///
 /// # Source
 ///
-/// Elhage et al., "Toy Models of Superposition", 2022. `FastICA`:
-/// Hyvärinen and Oja, 2000.
+/// Elhage et al., "Toy Models of Superposition", 2022. `FastICA`: Hyvärinen and Oja, 2000. NMF: Lee and Seung, 2001, by the
+/// coordinate descent of Cichocki and Phan, 2009.
 #[derive(Clone, Debug)]
 pub struct Superposition {
     model: HookedTransformer,
@@ -120,6 +132,7 @@ fn refuse(problem: String) -> Error {
 mod tests {
     use super::*;
     use crate::hypothesis::stats;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, planted};
     use arrakis_models::TransformerConfig;
 
@@ -131,12 +144,43 @@ mod tests {
                 let pca = self.disentangle_superposition(covariance, 2).map_err(|error| error.to_string());
                 pca.map(|pca| pca.variances)
             });
+            let parts = self.non_negative_parts(batch(), "blocks.0.mlp.post", 2, Negatives::Zeroed, 0);
             let rows = self.activations(batch(), "blocks.0.attn_out").map(|rows| rows.concat());
             let covariance = covariance.and_then(|covariance| Ok(covariance.covariance()?.concat()));
             vec![
                 Reading::numbers("covariance", covariance),
                 Reading::numbers("pca", pca),
                 Reading::numbers("activations", rows),
+                Reading::numbers("parts", parts.map(|found| found.parts.concat())),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let batches = || [&cases.prompt, &cases.other];
+            let many: Vec<Vec<u32>> =
+                (0..40).map(|row| (0..8).map(|at| (row * 37 + at * 11) % 120).collect()).collect();
+            let known = || {
+                let mut found = crate::corpus::Covariance::new("embed");
+                covariance::add(&mut found, &mut vec![3.0, 3.0, -1.0, -1.0, 2.0, 0.0, 0.0, 2.0], 2)?;
+                Ok::<_, Error>(found)
+            };
+            vec![
+                Call::new("compute_activation_covariance", move || {
+                    self.compute_activation_covariance(batches(), "blocks.0.attn_out")
+                })
+                .with([("batches", 2)]),
+                Call::new("activations", move || self.activations(batches(), "blocks.0.attn_out"))
+                    .with([("batches", 2)]),
+                Call::new("independent_components", move || {
+                    self.independent_components(many, "blocks.0.mlp.post", 2, 1)
+                })
+                .with([("batches", 40)]),
+                Call::new("non_negative_parts", move || {
+                    self.non_negative_parts(batches(), "blocks.0.mlp.post", 2, Negatives::Zeroed, 0)
+                })
+                .with([("batches", 2)]),
+                Call::new("disentangle_superposition", move || self.disentangle_superposition(&known()?, 1)),
+                Call::new("feature_geometry", || self.feature_geometry(self.model.w_e())),
             ]
         }
     }

@@ -1,8 +1,11 @@
 //! What is lost when a part of the model is silenced.
 
+mod divergence;
 mod kind;
 mod optimal;
+mod refuse;
 
+pub use divergence::DivergenceAt;
 pub use kind::AblationKind;
 pub use optimal::OptimalConstant;
 
@@ -39,6 +42,25 @@ use optimal::Part;
 /// - Later parts may take over (backup heads), which makes the silenced part look unimportant.
 /// - Prompts made from one template are not independent, so p-values over them are too small.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `heads` | `kind + 1 + layers · fit(heads, tokens)` | `kind` |
+/// | `neurons` | `kind + 1 + fit(neurons, tokens)` | `kind` |
+/// | `layers` | `kind + 1 + layers · fit(2, tokens)` | `kind` |
+/// | `positions` | `kind + 1 + layers · positions` | `kind` |
+/// | `experts` | `kind + 1 + layers · experts` | `kind` |
+/// | `intervention` | `kind` | `kind` |
+/// | `Zero`, `Scale`, `Mean` | 0 | 0 |
+/// | `DatasetMean`, `PositionMean`, `Resample` | 1 | 0 |
+/// | `Optimal` | `1 + sites · fit(parts, tokens) · (steps + 1)` | `sites · fit(parts, tokens) · (steps + 1)` |
+///
+/// `kind` is the row of the [`AblationKind`]; `sites` and `parts` count what has a constant of its own: of `heads`, a site
+/// in each layer and the heads of each. `layers` and `experts` have one part in each site, `positions` one in each layer.
+///
 /// # Example
 ///
 /// ```
@@ -71,7 +93,7 @@ pub struct Ablation {
 }
 
 impl Tool for Ablation {
-    const NAME: &'static str = optimal::TOOL;
+    const NAME: &'static str = refuse::NAME;
 
     fn new(model: &HookedTransformer) -> Result<Self> {
         Ok(Self { model: model.clone() })

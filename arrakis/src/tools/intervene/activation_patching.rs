@@ -4,13 +4,13 @@ mod sites;
 
 pub use sites::{HeadSite, StreamSite};
 
-use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, SweepCase, site};
+use arrakis_models::{Activation, HookedTransformer, Intervention, IntoTokens, Plan, SweepCase, site};
 
 use crate::error::Result;
-use crate::tools::place::{Head, HeadPosition, HeadQuery, PatternWeight, StreamPosition};
-use crate::tools::shared::common;
+use crate::tools::place::{Head, HeadPosition, HeadQuery, PatternWeight, Place, StreamPosition};
 use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
-use crate::tools::shared::scan::Scan;
+use crate::tools::shared::scan::{Scan, with_runs};
+use crate::tools::shared::{common, finite};
 use crate::tools::{Metric, Scores, Tool};
 
 /// The effect of each activation of one run on another run.
@@ -31,6 +31,18 @@ use crate::tools::{Metric, Scores, Tool};
 /// - The effects of several places do not add up.
 /// - A head that acts through later heads shows here, but not in direct logit attribution.
 /// - Prompts must align token by token.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `resid_pre`, `resid_mid`, `attn_out`, `mlp_out`, `positions` | `2 + layers · positions` | 0 |
+/// | `heads`, `heads_at` | `2 + layers · fit(heads, tokens)` | 0 |
+/// | `head_positions` | `2 + layers · positions · fit(heads, tokens)` | 0 |
+/// | `pattern_weights` | `2 + layers · positions · fit(heads · positions, tokens)` | 0 |
+/// | `from` | 0 | 0 |
 ///
 /// # Example
 ///
@@ -120,17 +132,12 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// A site that the model lacks, a metric that does not fit the prompts, numbers that are not finite.
     pub fn positions(&self, at: StreamSite, metric: &Metric) -> Result<Scores<StreamPosition>> {
-        let stored = self.stored(at.site())?;
-        let (layers, positions) = (self.layers(), common::positions(self.model(), &self.target));
-        self.scan(metric).run::<StreamPosition>(
-            layers,
-            positions,
-            self.source_metric(metric)?,
-            |layer, position, label| {
-                let patch = Intervention::patch(&stored[*layer]).positions([position.position as isize]);
-                SweepCase::new(label, at.site()(*layer), patch)
-            },
-        )
+        let source = self.run_source(at.site(), metric)?;
+        let positions = common::positions(self.model(), &self.target);
+        self.scan::<StreamPosition>(metric, &source, self.layers(), positions, |layer, position, label| {
+            let patch = Intervention::patch(&source.stored[*layer]).positions([position.position as isize]);
+            SweepCase::new(label, at.site()(*layer), patch)
+        })
     }
 
     /// Patches each head's output `z` at all positions: `[layer][head]`.
@@ -148,10 +155,10 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn heads_at(&self, at: HeadSite, metric: &Metric) -> Result<Scores> {
-        let stored = self.stored(at.site())?;
+        let source = self.run_source(at.site(), metric)?;
         let (layers, heads) = (self.layers(), (0..at.heads(self.model())).collect());
-        self.scan(metric).run(layers, heads, self.source_metric(metric)?, |layer, head, label| {
-            let patch = Intervention::patch(&stored[*layer]).head(*head);
+        self.scan::<Head>(metric, &source, layers, heads, |layer, head, label| {
+            let patch = Intervention::patch(&source.stored[*layer]).head(*head);
             SweepCase::new(label, at.site()(*layer), patch)
         })
     }
@@ -163,10 +170,10 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn head_positions(&self, at: HeadSite, metric: &Metric) -> Result<Scores<HeadPosition>> {
-        let stored = self.stored(at.site())?;
+        let source = self.run_source(at.site(), metric)?;
         let (heads, positions) = (self.heads_of(at), common::positions(self.model(), &self.target));
-        self.scan(metric).run::<HeadPosition>(heads, positions, self.source_metric(metric)?, |head, position, label| {
-            let patch = Intervention::patch(&stored[head.layer]).head(head.head);
+        self.scan::<HeadPosition>(metric, &source, heads, positions, |head, position, label| {
+            let patch = Intervention::patch(&source.stored[head.layer]).head(head.head);
             let patch = patch.positions([position.position as isize]);
             SweepCase::new(label, at.site()(head.layer), patch)
         })
@@ -178,20 +185,15 @@ impl PatchInto<'_, ActivationPatching> {
     ///
     /// Those of [`PatchInto::resid_pre`].
     pub fn pattern_weights(&self, metric: &Metric) -> Result<Scores<PatternWeight>> {
-        let stored = self.stored(site::pattern)?;
+        let source = self.run_source(site::pattern, metric)?;
         let positions = common::positions(self.model(), &self.target);
         let queries = |head: Head| positions.iter().map(move |query| HeadQuery { head, query: query.clone() });
         let rows = self.heads_of(HeadSite::Pattern).into_iter().flat_map(queries).collect();
-        self.scan(metric).run::<PatternWeight>(
-            rows,
-            positions.clone(),
-            self.source_metric(metric)?,
-            |row, key, label| {
-                let patch = Intervention::patch(&stored[row.head.layer]).head(row.head.head);
-                let patch = patch.positions([row.query.position as isize]).features([key.position]);
-                SweepCase::new(label, site::pattern(row.head.layer), patch)
-            },
-        )
+        self.scan::<PatternWeight>(metric, &source, rows, positions.clone(), |row, key, label| {
+            let patch = Intervention::patch(&source.stored[row.head.layer]).head(row.head.head);
+            let patch = patch.positions([row.query.position as isize]).features([key.position]);
+            SweepCase::new(label, site::pattern(row.head.layer), patch)
+        })
     }
 
     fn model(&self) -> &HookedTransformer {
@@ -207,19 +209,35 @@ impl PatchInto<'_, ActivationPatching> {
         self.layers().into_iter().flat_map(|layer| (0..heads).map(move |head| Head { layer, head })).collect()
     }
 
-    fn scan<'a>(&'a self, metric: &'a Metric) -> Scan<'a> {
-        Scan { tool: ActivationPatching::NAME, model: self.model(), tokens: &self.target, metric }
+    /// A sweep over the places of the target, with the source's run counted.
+    fn scan<P: Place>(
+        &self,
+        metric: &Metric,
+        source: &Source,
+        rows: Vec<P::Row>,
+        columns: Vec<P::Column>,
+        edit: impl Fn(&P::Row, &P::Column, String) -> SweepCase,
+    ) -> Result<Scores<P>> {
+        let scan = Scan { tool: ActivationPatching::NAME, model: self.model(), tokens: &self.target, metric };
+        let mut found = scan.run(rows, columns, Some(source.metric), edit)?;
+        found.work = with_runs(found.work, self.model(), &self.source, 1);
+        Ok(found)
     }
 
-    fn source_metric(&self, metric: &Metric) -> Result<Option<f64>> {
-        Scan { tokens: &self.source, ..self.scan(metric) }.untouched().map(Some)
+    fn run_source(&self, at: fn(usize) -> site::Site, metric: &Metric) -> Result<Source> {
+        let outcome = self.model().run(&self.source, Plan::new().capture(site::every(at)))?;
+        let value = metric.value(self.model(), &outcome.output, &self.source)?;
+        finite::check(ActivationPatching::NAME, self.model(), &self.source, "the metric", value)?;
+        let stored = self.layers().into_iter().map(|layer| Ok(outcome.cache.activation(at(layer))?.clone()));
+        Ok(Source { stored: stored.collect::<Result<_>>()?, metric: value })
     }
+}
 
-    fn stored(&self, at: fn(usize) -> site::Site) -> Result<Vec<Activation>> {
-        let cache = self.model().capture(&self.source, [site::every(at)])?;
-        let layers = self.layers().into_iter();
-        layers.map(|layer| Ok(cache.activation(at(layer))?.clone())).collect()
-    }
+/// What one run of the source gives.
+struct Source {
+    /// The activations of each layer at the patched site.
+    stored: Vec<Activation>,
+    metric: f64,
 }
 
 #[cfg(test)]
@@ -228,6 +246,7 @@ mod tests {
     use arrakis_models::{Edit, HookedAutoModel, Tokens, TransformerConfig};
     use burn::tensor::Tensor;
 
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close};
 
     const SOURCE: [u32; 4] = [1, 2, 3, 4];
@@ -247,6 +266,22 @@ mod tests {
                     pair.head_positions(HeadSite::Pattern, &cases.metric).map(|found| found.change()),
                 ),
                 Reading::table("pattern_weights", pair.pattern_weights(&cases.metric).map(|found| found.change())),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let pair = || self.from(&cases.other).into(&cases.prompt);
+            vec![
+                Call::new("from", pair),
+                Call::new("resid_pre", move || pair()?.resid_pre(&cases.metric)),
+                Call::new("resid_mid", move || pair()?.resid_mid(&cases.metric)),
+                Call::new("attn_out", move || pair()?.attn_out(&cases.metric)),
+                Call::new("mlp_out", move || pair()?.mlp_out(&cases.metric)),
+                Call::new("positions", move || pair()?.positions(StreamSite::MlpOut, &cases.metric)),
+                Call::new("heads", move || pair()?.heads(&cases.metric)),
+                Call::new("heads_at", move || pair()?.heads_at(HeadSite::Q, &cases.metric)),
+                Call::new("head_positions", move || pair()?.head_positions(HeadSite::Z, &cases.metric)),
+                Call::new("pattern_weights", move || pair()?.pattern_weights(&cases.metric)).at_most(),
             ]
         }
     }

@@ -49,6 +49,16 @@ use crate::tools::shared::common;
 /// - A state that is enough to recall a fact need not be where editing changes it (Hase et al.,
 ///   <https://arxiv.org/abs/2301.04213>).
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `trace` | `2 + layers · fit(positions, seeds · tokens)` | 0 |
+/// | `restoring` | 3 | 0 |
+/// | `corrupt` | 0 | 0 |
+///
 /// # Example
 ///
 /// ```

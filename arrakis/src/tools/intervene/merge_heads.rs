@@ -27,6 +27,14 @@ use crate::tools::{Layer, Metric, Scores, Tool};
 /// - The mean is taken of outputs, not of attention patterns or values: heads that do different things do not become one.
 /// - Halving a head is a smaller change than silencing it, so small effects at 0.5 do not show that a head is redundant.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `pairs` | `1 + fit(heads · (heads - 1), tokens)` | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -126,6 +134,7 @@ fn check_alpha(alpha: f64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::tools::intervene::ablation::{Ablation, AblationKind};
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, block_tokens, close, fixture, induction_model};
     use arrakis_models::device;
     use burn::tensor::Tensor;
@@ -136,6 +145,10 @@ mod tests {
         fn readings(&self, cases: &Cases) -> Vec<Reading> {
             let pairs = self.pairs(&cases.prompt, 0, 0.5, &cases.metric);
             vec![Reading::table("pairs", pairs.map(|found| found.change()))]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![Call::new("pairs", || self.pairs(&cases.prompt, 0, 0.5, &cases.metric))]
         }
     }
 

@@ -7,7 +7,7 @@ mod order;
 pub use ends::{Receiver, Sender, Through};
 pub use order::HeadInput;
 
-use arrakis_models::{HookedTransformer, Intervention, IntoTokens, Plan, SweepCase, SweepWork, site};
+use arrakis_models::{HookedTransformer, IntoTokens, Plan, SweepCase, SweepResult, SweepWork, site};
 
 use self::frozen::{Path, Recorded, Runs};
 use self::order::{End, Start};
@@ -15,8 +15,12 @@ use crate::error::{Error, Result};
 use crate::tools::place::{self, Head, HeadPair, Place};
 use crate::tools::shared::finite;
 use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
-use crate::tools::shared::scan::Scan;
-use crate::tools::{Metric, Scores, Tool};
+use crate::tools::shared::scan::with_runs;
+use crate::tools::shared::score_table::mean;
+use crate::tools::{Metric, ScoreTable, Scores, Tool};
+
+/// Bytes of what receivers read that are kept at a time.
+const HELD: usize = 1 << 28;
 
 /// The effect of one path: what a sender writes, as some receivers read it, and nothing else.
 ///
@@ -40,6 +44,21 @@ use crate::tools::{Metric, Scores, Tool};
 /// - Paths interact. The effects of all paths out of a head do not add up to the effect of patching the head.
 /// - A path through a second head is not the direct path. Follow it one receiver at a time.
 /// - Keys and values of grouped heads are shared, so such a receiver stands for all heads of its group.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `heads` | `3 + layers · fit(heads, tokens) + stops · fit(layers · heads, tokens)` | 0 |
+/// | `head_pairs` | `2 + (layers - 1) · fit(heads, tokens) + sweeps · (1 + (layers - 1) · fit(layers · heads · heads, tokens))` | 0 |
+/// | `paths` | `2 + senders + sweeps · (1 + senders · receivers)` | 0 |
+/// | `together` | 5 | 0 |
+/// | `from` | 0 | 0 |
+///
+/// `stops` counts the layers in which the receivers start. `sweeps` is 1, and more if what receivers read under all senders
+/// is larger than 256 MiB: then senders take turns.
 ///
 /// # Example
 ///
@@ -108,7 +127,7 @@ impl PatchInto<'_, PathPatching> {
     }
 
     /// Every head as a sender into one input of every head, `[sender][receiver]`. For keys and values, the receivers are
-    /// key heads. What all heads read under each sender is kept in memory.
+    /// key heads.
     ///
     /// # Errors
     ///
@@ -184,19 +203,45 @@ impl PatchInto<'_, PathPatching> {
         through: Through,
         metric: &Metric,
     ) -> Result<Scores<P>> {
-        let (passes, cells) = self.passes(paths)?;
+        let labels: Vec<String> =
+            rows.iter().flat_map(|row| columns.iter().map(|column| P::at(row, column).label())).collect();
+        let mut found = self.cells(&labels, paths, through, metric, HELD)?;
+        let (units, cells) = (metric.units(self.model()), found.values());
+        Ok(Scores {
+            baseline: mean(&found.clean),
+            baseline_per_prompt: found.clean,
+            source: Some(found.source),
+            values: ScoreTable::of_prompts(PathPatching::NAME, units, rows, columns, cells)?,
+            work: found.work,
+        })
+    }
+
+    /// The metric under each path. Senders take turns, so that what receivers read of them fits in `held` bytes.
+    fn cells(
+        &self,
+        labels: &[String],
+        paths: &[Path],
+        through: Through,
+        metric: &Metric,
+        held: usize,
+    ) -> Result<Cells> {
+        let (passes, ends) = self.passes(paths)?;
         let (runs, source) = self.runs(metric)?;
-        let (recorded, work) = runs.record(&passes, through)?;
-        let labels = rows.iter().flat_map(|row| columns.iter().map(|column| P::at(row, column).label()));
-        let case = |(label, cell): (String, Option<(usize, Vec<End>)>)| match cell {
-            Some((pass, ends)) => case(&runs, label, &ends, &recorded[pass]),
-            None => Ok(self.untouched(label)),
-        };
-        let cases = labels.zip(cells).map(case).collect::<Result<Vec<_>>>()?;
-        let scan = Scan { tool: PathPatching::NAME, model: self.model(), tokens: &self.target, metric };
-        let mut scores = scan.cases(rows, columns, Some(source), cases)?;
-        scores.work = self.total(scores.work, work);
-        Ok(scores)
+        let mut found = Cells { clean: Vec::new(), source, found: vec![None; labels.len()], work: self.runs_alone() };
+        for turn in runs.turns(&passes, held) {
+            let (recorded, frozen) = runs.record(&passes[turn.clone()], through)?;
+            let own = ends.iter().enumerate().filter_map(|(cell, ends)| Some((cell, ends.as_ref()?)));
+            let (own, cases): (Vec<usize>, Vec<Result<SweepCase>>) = own
+                .filter(|(_, (pass, _))| turn.contains(pass))
+                .map(|(cell, (pass, ends))| {
+                    (cell, case(&runs, labels[cell].clone(), ends, &recorded[pass - turn.start]))
+                })
+                .unzip();
+            let swept = metric.sweep(self.model(), &self.target, cases.into_iter().collect::<Result<Vec<_>>>()?)?;
+            finite::check_all(PathPatching::NAME, self.model(), &self.target, "the metric", &swept.clean)?;
+            found.take(own, swept, frozen);
+        }
+        Ok(found)
     }
 
     /// The frozen passes, one for each set of senders, and for each cell its pass and the receivers that it reaches.
@@ -239,20 +284,38 @@ impl PatchInto<'_, PathPatching> {
         Ok((Runs { model, tokens: &self.target, target, source: source.cache }, value))
     }
 
-    /// A case without a path, which changes nothing.
-    fn untouched(&self, label: String) -> SweepCase {
-        SweepCase::new(label, site::resid_post(self.model().config().n_layers - 1), Intervention::scale(1.0))
+    /// The work of the two runs.
+    fn runs_alone(&self) -> SweepWork {
+        with_runs(SweepWork::default(), self.model(), &self.target, 2)
+    }
+}
+
+/// Numbers of a scan, cell by cell.
+struct Cells {
+    /// The metric of the target run, `[prompt]`.
+    clean: Vec<f64>,
+    /// The metric of the source run.
+    source: f64,
+    /// `[cell][prompt]`; none where there is no path.
+    found: Vec<Option<Vec<f64>>>,
+    work: SweepWork,
+}
+
+impl Cells {
+    fn take(&mut self, own: Vec<usize>, swept: SweepResult, frozen: SweepWork) {
+        own.into_iter().zip(swept.values).for_each(|(cell, values)| self.found[cell] = Some(values));
+        self.clean = swept.clean;
+        for work in [swept.work, frozen] {
+            self.work.forwards += work.forwards;
+            self.work.forwards_alone += work.forwards_alone;
+            self.work.block_tokens += work.block_tokens;
+            self.work.block_tokens_alone += work.block_tokens_alone;
+        }
     }
 
-    /// The work of the sweep, of the frozen passes and of the two runs.
-    fn total(&self, sweep: SweepWork, frozen: SweepWork) -> SweepWork {
-        let runs = 2 * self.model().config().n_layers * self.target.batch() * self.target.pos();
-        SweepWork {
-            forwards: sweep.forwards + frozen.forwards + 2,
-            forwards_alone: sweep.forwards_alone + frozen.forwards_alone + 2,
-            block_tokens: sweep.block_tokens + frozen.block_tokens + runs,
-            block_tokens_alone: sweep.block_tokens_alone + frozen.block_tokens_alone + runs,
-        }
+    /// The numbers of every cell. Where there is no path, nothing changes.
+    fn values(&mut self) -> Vec<Vec<f64>> {
+        std::mem::take(&mut self.found).into_iter().map(|own| own.unwrap_or_else(|| self.clean.clone())).collect()
     }
 }
 

@@ -29,6 +29,14 @@ use crate::tools::{Answer, Tool};
 ///   tuned lens ([`TunedLens`](crate::tools::TunedLens)) corrects for it.
 /// - The model need not use what the lens can read.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `top`, `target`, `logits` | 1 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -115,6 +123,7 @@ impl LogitLens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model, not_finite};
 
     impl Readings for LogitLens {
@@ -125,6 +134,14 @@ mod tests {
                 Reading::table("log_prob", target.map(|target| target.log_prob)),
                 Reading::panel("heatmap", lens.as_ref().map(Lens::heatmap)),
                 Reading::table("entropy", lens.map(|lens| lens.entropy)),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("top", || self.top(cases.first(), 1)),
+                Call::new("target", || self.target(&cases.prompt, 63)),
+                Call::new("logits", || self.logits(&cases.prompt)),
             ]
         }
     }

@@ -45,6 +45,17 @@ pub use crate::tools::shared::lens::{Candidate, Lens, TargetLens};
 /// - It fits the text it was trained on. On other text, check the loss first.
 /// - Few tokens fit `d_model²` numbers badly.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `train` | `steps` | `steps · layers` |
+/// | `loss`, `top`, `target`, `logits` | 1 | 0 |
+///
+/// A backward pass goes through one unembedding; the model itself is not differentiated.
+///
 /// # Example
 ///
 /// ```
@@ -98,8 +109,6 @@ impl TunedLens {
     /// Trains the translators of this lens further, one batch a step, and again from the first batch. The loss of a layer
     /// is `KL(model || lens)` in nats, averaged over the batch's tokens; the model is frozen.
     ///
-    /// A step is one forward of the model, and one unembedding with its backward pass for each layer.
-    ///
     /// # Errors
     ///
     /// No batch, settings that are not valid, batches that do not fit the model, a loss that is not finite.
@@ -133,7 +142,7 @@ impl TunedLens {
     }
 
     /// `KL(model || lens)` of this lens and of the logit lens, in nats, averaged over each prompt's own tokens and then
-    /// over prompts: `[step][lens]`. One forward.
+    /// over prompts: `[step][lens]`.
     ///
     /// # Errors
     ///
@@ -159,7 +168,7 @@ impl TunedLens {
         ScoreTable::of_prompts(Self::NAME, "KL to the model's output (nats)", rows, lenses, cells)
     }
 
-    /// The `k` likeliest tokens at each point, `[step][pos][rank]`; ties by id. One forward.
+    /// The `k` likeliest tokens at each point, `[step][pos][rank]`; ties by id.
     ///
     /// # Errors
     ///
@@ -169,7 +178,6 @@ impl TunedLens {
     }
 
     /// Rank, logit and log-probability of one token at each point, averaged over prompts of one length: `[step][pos]`.
-    /// One forward.
     ///
     /// # Errors
     ///

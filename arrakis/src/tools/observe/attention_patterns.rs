@@ -35,6 +35,14 @@ use crate::tools::{Layer, Position, Score, ScoreTable, Tool};
 /// - Weight on the first token often means that the head does nothing (an attention sink,
 ///   <https://arxiv.org/abs/2309.17453>).
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `patterns`, `statistics` | 1 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -104,7 +112,7 @@ impl AttentionPatterns {
     }
 
     /// How every head spreads its attention, in tables `[layer][head]`, with the numbers of each prompt. Prompts may have
-    /// different lengths. One forward.
+    /// different lengths.
     ///
     /// # Errors
     ///
@@ -159,6 +167,7 @@ impl HeadPatterns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, encoder, fixture, induction_model};
 
     impl Readings for AttentionPatterns {
@@ -180,6 +189,13 @@ mod tests {
                     "top",
                     heads.and_then(|heads| Ok(heads.top(0, 0, 9)?.into_iter().map(|key| key.value).collect())),
                 ),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("patterns", || self.patterns(&cases.prompt, 0)),
+                Call::new("statistics", || self.statistics(&cases.prompt)),
             ]
         }
     }

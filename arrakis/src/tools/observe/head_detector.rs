@@ -39,6 +39,15 @@ use crate::tools::{ScoreTable, Tool};
 ///   scores about 0.5 on a sequence repeated once.
 /// - In an encoder a head may also look ahead to a later copy. None of these kinds counts that.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `induction`, `previous_token`, `duplicate_token`, `stripe`, `stripes`, `stripes_of`, `detect` | 1 | 0 |
+/// | `repeated_tokens` | 0 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -274,6 +283,7 @@ fn on_diagonal(patterns: &Patterns, kind: HeadKind, length: usize) -> Result<Sco
 mod tests {
     use super::likeness::similarity;
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, VOCAB, close, fixture, induction_model};
 
     impl Readings for HeadDetector {
@@ -284,6 +294,20 @@ mod tests {
             let stripes = kinds.map(|kind| Reading::table("stripe", self.stripe(kind, &repeated)));
             let measured = [ErrorMeasure::Mul, ErrorMeasure::Abs].map(|how| Reading::table("detect", detected(how)));
             stripes.into_iter().chain(measured).collect()
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let repeated = Repeated { length: 4, batch: 3, seed: 0, bos: None };
+            vec![
+                Call::new("induction", move || self.induction(&repeated)),
+                Call::new("previous_token", move || self.previous_token(&repeated)),
+                Call::new("duplicate_token", move || self.duplicate_token(&repeated)),
+                Call::new("stripe", move || self.stripe(HeadKind::Induction, &repeated)),
+                Call::new("stripes", move || self.stripes(&repeated)),
+                Call::new("stripes_of", move || self.stripes_of(self.repeated_tokens(&repeated)?, 4)),
+                Call::new("repeated_tokens", move || self.repeated_tokens(&repeated)),
+                Call::new("detect", || self.detect(&cases.prompt, HeadKind::Induction, ErrorMeasure::Mul, &[])),
+            ]
         }
     }
 

@@ -30,6 +30,8 @@ use refuse::refuse;
 /// - [`KProber::linear`]: how well a linear function of all features predicts the label of prompts it was not trained on.
 /// - [`KProber::sparse`]: the same with only `k` features, such as the neurons of `mlp.post`.
 ///
+/// A label is true or false. For more classes, probe each against the others.
+///
 /// Collect the activations with [`KProber::examples`] and put examples that belong together into groups
 /// ([`Examples::grouped`]). Features are standardised with the mean and the standard deviation of the training examples,
 /// then weights are fitted with an L2 penalty.
@@ -49,6 +51,15 @@ use refuse::refuse;
 /// - With more features than examples, training accuracy is always high; look at the held-out one.
 /// - The control shuffles labels over examples. Hewitt and Liang's control tasks give each word type a random label
 ///   instead; a split by groups rules out what they measure, remembering word types.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `examples` | 1 | 0 |
+/// | `linear`, `sparse` | 0 | 0 |
 ///
 /// # Example
 ///
@@ -125,7 +136,7 @@ impl KProber {
     }
 
     /// The activations of one site at one position of each prompt, with a label for each prompt. Axes after the position
-    /// (heads, neurons) are flattened, in order. One forward, up to the site.
+    /// (heads, neurons) are flattened, in order.
     ///
     /// Every prompt is a group of its own; see [`Examples::grouped`]. Join examples from other sources with
     /// [`Examples::new`].

@@ -28,6 +28,14 @@ use crate::tools::{Layer, Position, ScoreTable, Tool};
 /// - Negative activations are left out. Activations such as GELU and gated MLPs have some.
 /// - Few prompts a class leave the shares to chance.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `classes` | 1 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -63,7 +71,7 @@ impl Tool for Polysemanticity {
 
 impl Polysemanticity {
     /// The effective number of classes of every neuron of a layer, at one position of each prompt: `[1][neuron]`.
-    /// `classes` has a number for each prompt. One forward, up to the layer.
+    /// `classes` has a number for each prompt.
     ///
     /// # Errors
     ///
@@ -122,6 +130,7 @@ fn members(tokens: &Tokens, classes: &[usize]) -> Result<Vec<Vec<usize>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, passes, planted};
     use arrakis_models::TransformerConfig;
     use arrakis_models::config::ActivationKind;
@@ -130,6 +139,11 @@ mod tests {
         fn readings(&self, cases: &Cases) -> Vec<Reading> {
             let rows = [&cases.prompt, &cases.other].map(|tokens| tokens.ids()[0].clone()).to_vec();
             vec![Reading::table("classes", self.classes(0, rows, 2, &[0, 1]))]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            let rows = [&cases.prompt, &cases.other].map(|tokens| tokens.ids()[0].clone()).to_vec();
+            vec![Call::new("classes", move || self.classes(-1, rows, 1, &[0, 1]))]
         }
     }
 

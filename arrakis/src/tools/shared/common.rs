@@ -6,6 +6,14 @@ use burn::tensor::Tensor;
 use super::place::TokenAt;
 use crate::error::{Error, Result};
 
+/// Tokens (rows × positions) that one forward of a tool may hold, as in a sweep.
+const TOKENS: usize = 2048;
+
+/// How many copies of this many tokens one forward holds: at least one.
+pub(crate) fn copies(tokens: usize) -> usize {
+    (TOKENS / tokens).max(1)
+}
+
 /// Fails with the valid range unless `asked < length`.
 pub(crate) fn within(what: &'static str, asked: usize, length: usize) -> Result<()> {
     if asked < length { Ok(()) } else { Err(ModelError::out_of_range(what, asked, length).into()) }
@@ -35,6 +43,19 @@ pub(crate) fn one_row(tool: &'static str, model: &HookedTransformer, prompt: imp
         tool,
         problem: format!("takes one prompt at a time, got {}; call it once for each", tokens.batch()),
     })
+}
+
+/// The prompts in parts that one forward holds, padding included.
+pub(crate) fn parts(tokens: &Tokens) -> Result<Vec<Tokens>> {
+    let rows = copies(tokens.pos());
+    let cut = |from: usize| {
+        let range = from..(from + rows).min(tokens.batch());
+        let own =
+            Tokens::new(tokens.ids()[range.clone()].to_vec())?.with_mask(tokens.real()[range.clone()].to_vec())?;
+        let own = own.with_positions(tokens.positions()[range.clone()].to_vec())?;
+        Ok(own.with_types(tokens.types()[range].to_vec())?)
+    };
+    (0..tokens.batch()).step_by(rows).map(cut).collect()
 }
 
 /// Prompts of one length, as a mean by position needs.

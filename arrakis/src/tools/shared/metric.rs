@@ -114,30 +114,46 @@ impl Metric {
 
     /// The name with its units, for tables and figures. Tokens are named by their texts in this model.
     pub fn units(&self, model: &HookedTransformer) -> String {
-        let name = self.described(&|answer| answer.label(model));
-        if matches!(self.kind, Kind::Prob { .. } | Kind::Closure { .. }) { name } else { format!("{name} (nats)") }
+        self.in_units(&self.described(&|answer| answer.label(model)))
+    }
+
+    /// What the numbers are, with their units, whichever answers they are about: `probability`, `logit (nats)`.
+    pub fn kind(&self) -> String {
+        self.in_units(self.general())
+    }
+
+    fn in_units(&self, name: &str) -> String {
+        let has_none = matches!(self.kind, Kind::Prob { .. } | Kind::Closure { .. });
+        if has_none { name.to_owned() } else { format!("{name} (nats)") }
+    }
+
+    /// The name without answers.
+    fn general(&self) -> &str {
+        match &self.kind {
+            Kind::LogitDiff { .. } => "logit difference",
+            Kind::Logit { .. } => "logit",
+            Kind::LogProb { .. } => "log-probability",
+            Kind::Prob { .. } => "probability",
+            Kind::Loss => "loss",
+            Kind::Closure { name, .. } => name,
+        }
     }
 
     fn described(&self, token: &dyn Fn(&Answer) -> String) -> String {
-        match &self.kind {
-            Kind::LogitDiff { answers, wrong } => match (&answers[..], &wrong[..]) {
-                ([answer], [wrong]) => format!("logit({}) - logit({})", token(answer), token(wrong)),
-                _ => "logit difference".into(),
-            },
-            Kind::Logit { answers } => {
-                answers.first().map(|answer| format!("logit({})", token(answer))).unwrap_or_default()
+        let one = |answers: &[Answer]| match answers {
+            [answer] => Some(token(answer)),
+            _ => None,
+        };
+        let named = match &self.kind {
+            Kind::LogitDiff { answers, wrong } => {
+                one(answers).zip(one(wrong)).map(|(answer, wrong)| format!("logit({answer}) - logit({wrong})"))
             }
-            Kind::LogProb { answers } => match &answers[..] {
-                [answer] => format!("log p({})", token(answer)),
-                _ => "log-probability".into(),
-            },
-            Kind::Prob { answers } => match &answers[..] {
-                [answer] => format!("p({})", token(answer)),
-                _ => "probability".into(),
-            },
-            Kind::Loss => "loss".into(),
-            Kind::Closure { name, .. } => name.clone(),
-        }
+            Kind::Logit { answers } => one(answers).map(|answer| format!("logit({answer})")),
+            Kind::LogProb { answers } => one(answers).map(|answer| format!("log p({answer})")),
+            Kind::Prob { answers } => one(answers).map(|answer| format!("p({answer})")),
+            Kind::Loss | Kind::Closure { .. } => None,
+        };
+        named.unwrap_or_else(|| self.general().to_owned())
     }
 
     /// The metric, `[1]`.

@@ -3,6 +3,8 @@
 pub(super) mod answer;
 pub(super) mod common;
 pub(super) mod composition;
+#[cfg(test)]
+pub(crate) mod cost;
 pub(super) mod effective_number;
 pub(super) mod factored_matrix;
 pub(super) mod finite;

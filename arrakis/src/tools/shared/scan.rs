@@ -1,6 +1,6 @@
 //! A scan: one edit for each place of a table, in one sweep, and the metric under each edit.
 
-use arrakis_models::{HookedTransformer, SweepCase, Tokens};
+use arrakis_models::{HookedTransformer, SweepCase, SweepWork, Tokens};
 
 use super::finite;
 use super::metric::Metric;
@@ -17,6 +17,17 @@ pub(crate) struct Scan<'a> {
     pub(crate) metric: &'a Metric,
 }
 
+/// The work with `runs` whole forwards of these prompts added. Each case alone would share them.
+pub(crate) fn with_runs(work: SweepWork, model: &HookedTransformer, tokens: &Tokens, runs: usize) -> SweepWork {
+    let blocks = runs * model.config().n_layers * tokens.batch() * tokens.pos();
+    SweepWork {
+        forwards: work.forwards + runs,
+        forwards_alone: work.forwards_alone + runs,
+        block_tokens: work.block_tokens + blocks,
+        block_tokens_alone: work.block_tokens_alone + blocks,
+    }
+}
+
 impl Scan<'_> {
     /// The metric under the edit of each place: `[row][column]`. `source` is the metric of the source run.
     pub(crate) fn run<P: Place>(
@@ -29,17 +40,6 @@ impl Scan<'_> {
         let case = |row: &P::Row, column: &P::Column| edit(row, column, P::at(row, column).label());
         let cases: Vec<SweepCase> =
             rows.iter().flat_map(|row| columns.iter().map(|column| case(row, column)).collect::<Vec<_>>()).collect();
-        self.cases(rows, columns, source, cases)
-    }
-
-    /// The same for cases that are already made, row by row.
-    pub(crate) fn cases<P: Place>(
-        &self,
-        rows: Vec<P::Row>,
-        columns: Vec<P::Column>,
-        source: Option<f64>,
-        cases: Vec<SweepCase>,
-    ) -> Result<Scores<P>> {
         let found = self.metric.sweep(self.model, self.tokens, cases)?;
         finite::check_all(self.tool, self.model, self.tokens, "the metric", &found.clean)?;
         Ok(Scores {

@@ -58,6 +58,20 @@ impl Stream {
         Ok(Self { cache: self.cache.positions(pos..pos + 1)?, ..self.clone() })
     }
 
+    /// One prompt of the run, without its padding.
+    pub(crate) fn row(&self, row: usize) -> Result<Self> {
+        let real = self.tokens.real()[row].iter().enumerate().filter(|(_, real)| **real);
+        let own: Vec<isize> = real.map(|(slot, _)| slot as isize).collect();
+        let ids: Vec<i64> = own.iter().map(|slot| *slot as i64).collect();
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [own.len()]), self.model.device());
+        Ok(Self {
+            model: self.model.clone(),
+            tokens: self.tokens.row(row)?,
+            logits: self.logits.clone().narrow(0, row, 1).select(1, ids),
+            cache: self.cache.batch_row(row)?.positions(own)?,
+        })
+    }
+
     pub(crate) fn n_layers(&self) -> usize {
         self.model.config().n_layers
     }

@@ -14,6 +14,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::plot::Panel;
 use crate::tools::place::Place;
+use crate::tools::shared::cost::Call;
 use crate::tools::{Metric, ScoreTable, Tool};
 
 /// What the readings of a tool are taken on.
@@ -32,6 +33,18 @@ impl Cases {
         let tokens = |ids: [u32; 4]| Tokens::new(vec![ids.to_vec()]).unwrap();
         let (prompt, other) = (tokens([34, 17, 29, 49]), tokens([34, 17, 30, 49]));
         Self { prompt, other, metric: Metric::logit_diff(63, 25) }
+    }
+
+    /// Prompts that differ from the others in every token, so that every edit changes something.
+    pub(crate) fn apart(prompts: u32, positions: u32) -> Self {
+        let ids = |row: u32, shift: u32| (0..positions).map(|at| (7 + shift + 31 * row + 17 * at) % 120).collect();
+        let rows = |shift| Tokens::new((0..prompts).map(|row| ids(row, shift)).collect()).unwrap();
+        Self { prompt: rows(0), other: rows(5), metric: Metric::logit_diff(63, 25) }
+    }
+
+    /// The first prompt, for methods that take one.
+    pub(crate) fn first(&self) -> Tokens {
+        self.prompt.row(0).unwrap()
     }
 
     /// The same prompt twice, so that there is no difference to find.
@@ -69,6 +82,9 @@ impl Reading {
 /// Every answer of a tool, for the laws of `registry.rs`. A registered tool without them does not compile in tests.
 pub(crate) trait Readings: Tool {
     fn readings(&self, cases: &Cases) -> Vec<Reading>;
+
+    /// A call of every method in the tool's cost table.
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>>;
 }
 
 /// A tiny checkpoint of `tests/fixtures/tl`.

@@ -26,7 +26,6 @@ use crate::tools::{Layer, Metric, MetricChange, Tool};
 ///   [`ModelSurgery::with_layers_deleted`] and its like are the same in scoped form.
 /// - [`ModelSurgery::origins`] and [`ModelSurgery::places_of`] map new layers to old ones and back.
 /// - A layer keeps its own window, rotation and scale of scores wherever it goes.
-/// - No method but [`ModelSurgery::effect`] runs a model; that one runs two forward passes.
 ///
 /// # When it misleads
 ///
@@ -36,6 +35,15 @@ use crate::tools::{Layer, Metric, MetricChange, Tool};
 /// - `config.json` cannot say everything: windows of a family without `layer_types`, scales that follow a layer's index
 ///   (`scale_attn_by_inverse_layer_idx`), or a `d_head` that is not `d_model / n_heads`. `save_pretrained` then refuses
 ///   by name, and `save_own` writes the model.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `effect` | 2 | 0 |
+/// | `delete_layers`, `permute_layers`, `arrange_layers`, `repeat_layers`, `replace_layers`, `insert_layers`, `silence_heads`, `remove_heads`, `silence_neurons`, `remove_neurons` | 0 | 0 |
 ///
 /// # Example
 ///
@@ -140,6 +148,7 @@ fn refuse(problem: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model, passes};
     use arrakis_models::device;
 
@@ -149,6 +158,22 @@ mod tests {
             let effect =
                 cut.and_then(|cut| cut.effect(&cases.prompt, &cases.metric).map_err(|error| error.to_string()));
             vec![Reading::numbers("effect", effect.map(|effect| vec![effect.before, effect.after]))]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("effect", || self.delete_layers([-1])?.effect(&cases.prompt, &cases.metric)),
+                Call::new("delete_layers", || self.delete_layers([0])),
+                Call::new("permute_layers", || self.permute_layers([2, 1, 0])),
+                Call::new("arrange_layers", || self.arrange_layers([0, 0])),
+                Call::new("repeat_layers", || self.repeat_layers([0], 2)),
+                Call::new("replace_layers", || self.replace_layers([0], &self.model, [1])),
+                Call::new("insert_layers", || self.insert_layers(0, &self.model, [1])),
+                Call::new("silence_heads", || self.silence_heads([(0, 1)])),
+                Call::new("remove_heads", || self.remove_heads([(0, 1), (1, 1), (2, 1)])),
+                Call::new("silence_neurons", || self.silence_neurons([(0, 1)])),
+                Call::new("remove_neurons", || self.remove_neurons([(0, 1), (1, 1), (2, 1)])),
+            ]
         }
     }
 

@@ -46,6 +46,16 @@ use crate::tools::{FactoredMatrix, Metric, ScoreTable, Scores, Tool};
 ///   their scales frozen.
 /// - Trained matrices have a few large singular values, so many pairs score above random ones.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `apply_composed_head`, `composed_logits` | 1 | 0 |
+/// | `path` | 5 | 0 |
+/// | `from`, `scores`, `above_random`, `random_baseline`, `head_composition`, `composed_head` | 0 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -91,7 +101,7 @@ impl Tool for Composer {
 
 impl Composer {
     /// The composition of every pair of heads, `[writer][reader]`. It is zero unless the writer's layer is before the
-    /// reader's. No forward.
+    /// reader's.
     ///
     /// # Errors
     ///
@@ -103,7 +113,7 @@ impl Composer {
     }
 
     /// The composition of every pair of heads minus the mean of random matrices, `[writer][reader]`. It is zero unless
-    /// the writer's layer is before the reader's. No forward.
+    /// the writer's layer is before the reader's.
     ///
     /// # Errors
     ///
@@ -117,7 +127,7 @@ impl Composer {
     }
 
     /// The scores of `draws` pairs of random heads: products of matrices with independent normal entries, of the shapes
-    /// of this model's heads. It is the same for all three inputs. No forward.
+    /// of this model's heads. It is the same for all three inputs.
     ///
     /// # Errors
     ///
@@ -126,7 +136,7 @@ impl Composer {
         RandomBaseline::draw(&self.model, draws, seed)
     }
 
-    /// How two heads compose through each input of the second. No forward.
+    /// How two heads compose through each input of the second.
     ///
     /// # Errors
     ///
@@ -144,7 +154,7 @@ impl Composer {
     }
 
     /// The composed head `W_V W_O W_V' W_O'`, in factors: `[1, d_model, d_model]`. The norm before the reader is not in
-    /// it. No forward.
+    /// it.
     ///
     /// # Errors
     ///
@@ -156,7 +166,7 @@ impl Composer {
     }
 
     /// What the composed head adds to the stream: what the reader moves of what the writer wrote, with both attention
-    /// patterns and the norms' scales frozen, and without biases. `[batch, pos, d_model]`. One forward.
+    /// patterns and the norms' scales frozen, and without biases. `[batch, pos, d_model]`.
     ///
     /// # Errors
     ///
@@ -172,7 +182,7 @@ impl Composer {
     }
 
     /// What every composed head adds directly to a logit or a difference of two, in nats: `[writer][reader]`. The final
-    /// norm's scale is frozen too. If the model caps its logits, it is the logit before the cap. One forward.
+    /// norm's scale is frozen too. If the model caps its logits, it is the logit before the cap.
     ///
     /// # Errors
     ///

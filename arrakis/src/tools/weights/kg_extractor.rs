@@ -43,6 +43,14 @@ use crate::tools::{Layer, Tool};
 ///   whose norms are folded.
 /// - Equal singular values share their subspace, so their single directions mean nothing.
 ///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `subspaces`, `tokens`, `project_tokens`, `relations` | 0 | 0 |
+///
 /// # Example
 ///
 /// ```
@@ -98,7 +106,7 @@ impl Tool for KgExtractor {
 }
 
 impl KgExtractor {
-    /// The `k` strongest pairs of directions of a circuit of each head of a layer. No forward.
+    /// The `k` strongest pairs of directions of a circuit of each head of a layer.
     ///
     /// # Errors
     ///
@@ -117,8 +125,7 @@ impl KgExtractor {
     }
 
     /// The `n` tokens of the vocabulary furthest along a direction of a head's subspace, and the `n` furthest against it.
-    /// Scores are projections of embeddings; on the right side of an OV circuit, of the directions that raise logits. No
-    /// forward.
+    /// Scores are projections of embeddings; on the right side of an OV circuit, of the directions that raise logits.
     ///
     /// # Errors
     ///
@@ -141,7 +148,7 @@ impl KgExtractor {
     }
 
     /// The tokens of prompts in the coordinates of each head's subspace, `[batch, pos, head, k]`. Padding has coordinates
-    /// too. No forward.
+    /// too.
     ///
     /// # Errors
     ///
@@ -163,7 +170,7 @@ impl KgExtractor {
     }
 
     /// Relations whose score is at least `threshold` standard deviations above the mean of `draws` random pairs of tokens,
-    /// strongest first. Heads whose scores do not vary have none. No forward.
+    /// strongest first. Heads whose scores do not vary have none.
     ///
     /// - For a QK circuit, source and target are tokens of one prompt: the source's query matches the target's key.
     /// - For an OV circuit, the source is a token of a prompt, and the target the token of the vocabulary that it writes

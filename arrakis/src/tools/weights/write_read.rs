@@ -1,15 +1,17 @@
 //! Which heads write, which heads read, and which head reads which.
 
+mod attention_flow;
 mod span;
+mod traced;
 
-use arrakis_models::{HookedTransformer, IntoTokens, site};
+use arrakis_models::HookedTransformer;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tools::place::{Head, HeadPair, QueryKey};
+use crate::tools::place::{Head, HeadPair};
 use crate::tools::shared::composition::{self, Composition};
-use crate::tools::shared::{common, finite};
+use crate::tools::shared::finite;
 use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 
 /// How heads write to and read from the residual stream, by their weights, and how information flows between them.
@@ -19,6 +21,8 @@ use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 /// - How strongly each head of a layer writes (`‖W_V W_O‖`) and selects what to read (`‖W_Q W_Kᵀ‖`), and how much of
 ///   that lies in a subspace of your own.
 /// - How much of what the heads of one layer write a later layer's queries, keys and values read.
+/// - On a prompt, how far each position can be traced back to the inputs through all patterns ([`WriteRead::rollout`],
+///   [`WriteRead::attention_flow`]).
 ///
 /// # How to read it
 ///
@@ -30,6 +34,16 @@ use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 ///
 /// - Weights say what could flow, not what flows on a prompt.
 /// - Raw weights leave out the norm before the reader. If norm weights vary much, use a processed model (norms folded).
+/// - Rollout and flow see patterns alone: neither values nor MLPs, and the residual connection counts as one half.
+///
+/// # Cost
+///
+/// Passes at most, in [the words of all tools](crate::tools#cost).
+///
+/// | method | forwards | backwards |
+/// | --- | --- | --- |
+/// | `rollout`, `attention_flow` | 1 | 0 |
+/// | `write_heads`, `read_heads`, `write_heads_into`, `read_heads_from`, `flow`, `ov`, `qk` | 0 | 0 |
 ///
 /// # Example
 ///
@@ -49,7 +63,7 @@ use crate::tools::{FactoredMatrix, Layer, ScoreTable, Tool};
 ///
 /// # Source
 ///
-/// Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; attention rollout: Abnar and Zuidema,
+/// Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021; attention rollout and flow: Abnar and Zuidema,
 /// <https://arxiv.org/abs/2005.00928>.
 #[derive(Clone, Debug)]
 pub struct WriteRead {
@@ -162,30 +176,6 @@ impl WriteRead {
         })
     }
 
-    /// Attention rollout, averaged over prompts of one length: `[query][key]`.
-    ///
-    /// How much of each position's final stream can be traced to each input position, if attention and the residual
-    /// connection carry half each. Rows sum to 1.
-    ///
-    /// # Errors
-    ///
-    /// A prompt that does not fit the model, prompts of different lengths, attention weights that are not finite.
-    pub fn rollout(&self, prompts: impl IntoTokens) -> Result<ScoreTable<QueryKey>> {
-        let tokens = common::aligned(Self::NAME, &self.model, prompts)?;
-        let cache = self.model.capture(&tokens, [site::every(site::pattern)])?;
-        let [batch, pos] = [tokens.batch(), tokens.pos()];
-        let eye = Tensor::<2>::eye(pos, self.model.device()).unsqueeze::<3>().expand([batch, pos, pos]);
-        let mut rolled = eye.clone();
-        for layer in 0..self.model.config().n_layers {
-            let mean = cache.get::<4>(site::pattern(layer))?.mean_dim(1).reshape([batch, pos, pos]);
-            rolled = ((mean + eye.clone()) * 0.5).matmul(rolled);
-        }
-        let values = common::rows(rolled.mean_dim(0).reshape([pos, pos]))?;
-        finite::check_all(Self::NAME, &self.model, &tokens, "an attention weight", &values.concat())?;
-        let positions = common::positions(&self.model, &tokens);
-        ScoreTable::new(Self::NAME, "rollout", positions.clone(), positions, values)
-    }
-
     /// `W_V W_O` of each head, in factors: `[head, d_model, d_model]`.
     ///
     /// # Errors
@@ -240,6 +230,8 @@ fn norms_of(units: &str, layer: usize, norms: Vec<f64>) -> Result<ScoreTable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::shared::common;
+    use crate::tools::shared::cost::Call;
     use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
 
     impl Readings for WriteRead {
@@ -253,6 +245,21 @@ mod tests {
                 Reading::table("flow q", flow.as_ref().map(|flow| flow.q.clone())),
                 Reading::table("flow share", flow.map(|flow| flow.share)),
                 Reading::table("rollout", self.rollout(&cases.prompt)),
+                Reading::table("attention_flow", self.attention_flow(&cases.prompt)),
+            ]
+        }
+
+        fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+            vec![
+                Call::new("rollout", || self.rollout(&cases.prompt)),
+                Call::new("attention_flow", || self.attention_flow(cases.first())),
+                Call::new("write_heads", || self.write_heads(0)),
+                Call::new("read_heads", || self.read_heads(0)),
+                Call::new("write_heads_into", || self.write_heads_into(0, self.model.w_e())),
+                Call::new("read_heads_from", || self.read_heads_from(0, self.model.w_e())),
+                Call::new("flow", || self.flow(0, -1)),
+                Call::new("ov", || self.ov(0)),
+                Call::new("qk", || self.qk(0)),
             ]
         }
     }
@@ -300,15 +307,6 @@ mod tests {
         }
         let half = tool.read_heads_from(1, eye.narrow(0, 0, 16)).unwrap().share;
         assert!(half.cells().all(|head| head.value > 0.0 && head.value < 1.0));
-    }
-
-    #[test]
-    fn rollout_rows_sum_to_one() {
-        let rolled = WriteRead::new(&fixture("gpt_neox")).unwrap().rollout([34, 17, 29, 49]).unwrap();
-        for (query, row) in rolled.values.iter().enumerate() {
-            close(row.iter().sum::<f64>(), 1.0, 1e-5);
-            assert!(row.iter().all(|weight| *weight >= 0.0) && row[query + 1..].iter().all(|weight| *weight == 0.0));
-        }
     }
 
     #[test]

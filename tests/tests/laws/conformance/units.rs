@@ -23,8 +23,8 @@ fn found(model: &HookedTransformer) -> Result<Result<(), String>> {
             return Ok(Err(format!("{}: {} from {}", unit.label(), input.activation, input.start)));
         }
         let fluency = if model.config().bidirectional { vec![0.0] } else { vec![0.0, 0.5] };
-        let dream = Dream { length: LENGTH, rounds: 3, children: 6, fluency, ..Dream::default() };
-        let [none, some] = [0, 3].map(|rounds| viz.dream(&unit, &Dream { rounds, ..dream.clone() }));
+        let dream = DreamSearch { length: LENGTH, rounds: 3, children: 6, fluency, ..DreamSearch::default() };
+        let [none, some] = [0, 3].map(|rounds| viz.dream(&unit, &DreamSearch { rounds, ..dream.clone() }));
         for (before, after) in none?.dreams.iter().zip(&some?.dreams) {
             let score = |own: &arrakis::tools::features::feature_viz::Dreamed| {
                 own.activation + own.fluency * own.log_prob.unwrap_or_default()

@@ -1,5 +1,6 @@
 use super::*;
 use crate::tools::intervene::ablation::{Ablation, AblationKind};
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, close, fixture, passes, planted};
 use arrakis_models::TransformerConfig;
 use arrakis_models::config::ActivationKind;
@@ -14,6 +15,10 @@ impl Readings for KnowledgeNeurons {
             Reading::numbers("gap", found.as_ref().map(NeuronAttribution::gap)),
             Reading::table("attribute", found.map(|found| found.values)),
         ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        vec![Call::new("attribute", || self.steps(2).attribute(&cases.prompt, &cases.metric))]
     }
 }
 

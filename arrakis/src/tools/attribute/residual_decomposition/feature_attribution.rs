@@ -13,7 +13,7 @@ impl ResidualDecomposition {
     ///
     /// A number is the change of the metric, to first order, if the feature were doubled. Before a norm the features of a
     /// position nearly cancel, since a norm ignores the length of the stream: look at single features
-    /// ([`ResidStack::top_features`]), not at their sum. One forward and one backward pass.
+    /// ([`ResidStack::top_features`]), not at their sum.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::objective::{Objective, Scored, Sloped, ordinary, vocabulary};
+use super::objective::{self, Objective, Scored, Sloped, ordinary};
 use super::{FeatureViz, own, refuse};
 use crate::corpus::Unit;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::tools::shared::common;
 
 /// How [`FeatureViz::dream`] searches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Dream {
+pub struct DreamSearch {
     /// Tokens to find.
     pub length: usize,
     /// Rounds of changing one token.
@@ -35,7 +35,7 @@ pub struct Dream {
     pub seed: u64,
 }
 
-impl Default for Dream {
+impl Default for DreamSearch {
     fn default() -> Self {
         let (prefix, at) = (None, Position::LAST);
         Self { length: 8, rounds: 40, children: 32, candidates: 32, fluency: vec![0.0, 0.1, 1.0], prefix, at, seed: 0 }
@@ -45,7 +45,7 @@ impl Default for Dream {
 /// A dream for each fluency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dreams {
-    /// In the order of [`Dream::fluency`].
+    /// In the order of [`DreamSearch::fluency`].
     pub dreams: Vec<Dreamed>,
     /// Forward passes.
     pub forwards: usize,
@@ -72,14 +72,13 @@ impl FeatureViz {
     /// Token sequences that maximise `activation + λ · mean log-probability`, one for each λ.
     ///
     /// Each round changes one token of the current prompts: candidates are the tokens with the largest first-order gain,
-    /// drawn ones are run in batches, and each λ keeps the best of all of them. No score falls from round to round. Takes
-    /// a forward with its backward pass a round, and `⌈λs · children · length / 4096⌉` forwards for the changes.
+    /// drawn ones are run in batches, and each λ keeps the best of all of them. No score falls from round to round.
     ///
     /// # Errors
     ///
     /// A unit that the model does not have, settings of 0, a length beyond the context, λ above 0 for an encoder, numbers
     /// that are not finite.
-    pub fn dream(&self, unit: &Unit, dream: &Dream) -> Result<Dreams> {
+    pub fn dream(&self, unit: &Unit, dream: &DreamSearch) -> Result<Dreams> {
         unit.check(&self.model)?;
         let prefix = self.prefix(dream)?;
         dream.check(self.model.config().max_positions(), prefix.len())?;
@@ -87,7 +86,7 @@ impl FeatureViz {
         let search = Search {
             objective,
             dream,
-            table: vocabulary(&self.model)?,
+            table: objective::table(&self.model),
             ordinary: ordinary(&self.model)?,
             fluent: dream.fluency.iter().any(|weight| *weight != 0.0),
             prefix,
@@ -109,7 +108,7 @@ impl FeatureViz {
     }
 
     /// The fixed tokens before a dream.
-    pub(super) fn prefix(&self, dream: &Dream) -> Result<Vec<u32>> {
+    pub(super) fn prefix(&self, dream: &DreamSearch) -> Result<Vec<u32>> {
         let prefix = match (&dream.prefix, self.model.tokenizer()) {
             (Some(prefix), _) => prefix.clone(),
             (None, Ok(tokenizer)) if !self.model.config().bidirectional => {
@@ -122,7 +121,7 @@ impl FeatureViz {
     }
 }
 
-impl Dream {
+impl DreamSearch {
     fn check(&self, longest: usize, prefix: usize) -> Result<()> {
         let most = longest.saturating_sub(prefix);
         if !(1..=most).contains(&self.length) || self.children == 0 || self.candidates == 0 {
@@ -144,7 +143,7 @@ impl Dream {
 
 struct Search<'a> {
     objective: Objective<'a>,
-    dream: &'a Dream,
+    dream: &'a DreamSearch,
     /// `[d_vocab, d_model]`
     table: Tensor<2>,
     ordinary: Vec<u32>,

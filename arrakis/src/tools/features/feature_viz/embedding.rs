@@ -6,7 +6,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::objective::{Objective, ordinary, vocabulary};
+use super::objective::{self, Objective, ordinary};
 use super::{FeatureViz, own, refuse};
 use crate::corpus::Unit;
 use crate::error::Result;
@@ -77,8 +77,7 @@ impl FeatureViz {
     /// Input vectors that maximise a unit, by gradient ascent on token embeddings.
     ///
     /// Vectors stay inside the ball of the longest token embedding, because most units grow without bound along some
-    /// direction. The best input that was met is kept. Takes `steps + ⌈16 starts · length / 4096⌉ + 2` forwards that stop
-    /// after the unit's block, besides the embedding of the vocabulary.
+    /// direction. The best input that was met is kept.
     ///
     /// # Errors
     ///
@@ -89,7 +88,7 @@ impl FeatureViz {
         let objective = Objective { model: &self.model, unit, at: search.at };
         let ids = ordinary(&self.model)?;
         let (rows, start, mut forwards) = search.starts(&objective, &ids)?;
-        let table = vocabulary(&self.model)?;
+        let table = objective::table(&self.model);
         let norms = common::numbers(table.clone().powf_scalar(2.0).sum_dim(1).sqrt())?;
         let limit = ids.iter().map(|id| norms[*id as usize]).fold(0.0, f64::max);
         let (activation, embeddings) = search.ascend(&objective, &rows, &table, limit).map_err(own)?;

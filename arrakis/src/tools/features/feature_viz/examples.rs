@@ -15,7 +15,7 @@ use crate::tools::shared::common;
 
 /// What [`FeatureViz::examples`] keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Examples {
+pub struct ExampleSearch {
     /// Highest activations of each unit.
     pub k: usize,
     /// Tokens shown before each.
@@ -33,7 +33,7 @@ pub struct Examples {
 }
 
 /// As `SAEDashboard` and Neuronpedia show them: 20 examples and 10 quantiles of 5, with 5 tokens on either side.
-impl Default for Examples {
+impl Default for ExampleSearch {
     fn default() -> Self {
         Self { k: 20, before: 5, after: 5, bins: 10, per_bin: 5, seed: 0, skip_first: 0 }
     }
@@ -54,7 +54,7 @@ pub(super) fn found(
     model: &HookedTransformer,
     corpus: &Corpus,
     units: Vec<Unit>,
-    settings: &Examples,
+    settings: &ExampleSearch,
 ) -> Result<FeatureExamples> {
     units.iter().try_for_each(|unit| unit.check(model))?;
     let top = TopActivations::new(units, settings.k).around(settings.before, settings.after);
@@ -76,8 +76,7 @@ fn of(model: &HookedTransformer, top: &TopActivations, bins: usize) -> FeatureEx
 }
 
 impl FeatureViz {
-    /// The tokens of a corpus on which each unit is most active, from one pass: `⌈tokens / batch⌉` forwards that stop
-    /// after the deepest unit.
+    /// The tokens of a corpus on which each unit is most active, from one pass that stops after the deepest unit.
     ///
     /// For a pass of your own, such as one that can be resumed, run
     /// [`TopActivations`] and give it to [`FeatureViz::of_pass`].
@@ -89,7 +88,7 @@ impl FeatureViz {
         &self,
         corpus: &Corpus,
         units: impl IntoIterator<Item = Unit>,
-        settings: &Examples,
+        settings: &ExampleSearch,
     ) -> Result<FeatureExamples> {
         found(&self.model, corpus, units.into_iter().collect(), settings).map_err(own)
     }
@@ -107,7 +106,7 @@ impl FeatureViz {
         k: usize,
     ) -> Result<UnitExamples> {
         let layer = layer.into().index(self.model.config().n_layers)?;
-        let settings = Examples { k, bins: 0, ..Examples::default() };
+        let settings = ExampleSearch { k, bins: 0, ..ExampleSearch::default() };
         Ok(self.examples(corpus, [Unit::neuron(layer, neuron)], &settings)?.units.remove(0))
     }
 
@@ -151,22 +150,16 @@ impl FeatureExamples {
     fn panel(&self, found: &UnitExamples, title: &str, examples: &[Example]) -> ColouredTokens {
         let all = found.top.iter().flat_map(|example| &example.activations);
         let (low, high) = all.fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(*value), high.max(*value)));
-        let (mut tokens, mut values) = (Vec::new(), Vec::new());
-        for (rank, example) in examples.iter().enumerate() {
-            let Example { document, position, activation, .. } = example;
-            tokens.push(format!("{}. {activation:.3}, document {document} at {position}: ", rank + 1));
-            values.push(f64::NAN);
-            // A line end inside an example would look like the next example.
-            tokens.extend(example.tokens.iter().map(|id| self.texts[id].replace('\n', "↵")));
-            values.extend(&example.activations);
-            tokens.push("\n".into());
-            values.push(f64::NAN);
-        }
         let high = if low < high { high } else { low + 1.0 };
-        ColouredTokens::new(tokens, values)
-            .titled(title)
-            .units(format!("activation of {}", found.unit.label()))
-            .limits(low, high)
+        let line = |panel: ColouredTokens, (rank, example): (usize, &Example)| {
+            let Example { document, position, activation, .. } = example;
+            let label = format!("{}. {activation:.3}, document {document} at {position}:", rank + 1);
+            // A line end inside an example would look like the next example.
+            let tokens = example.tokens.iter().map(|id| self.texts[id].replace('\n', "↵"));
+            panel.passage(label, tokens, example.activations.iter().copied())
+        };
+        let panel = examples.iter().enumerate().fold(ColouredTokens::default(), line);
+        panel.titled(title).units(format!("activation of {}", found.unit.label())).limits(low, high)
     }
 }
 

@@ -9,11 +9,8 @@ use burn::tensor::{Int, Tensor, TensorData, activation};
 use super::{FeatureViz, refuse};
 use crate::corpus::Unit;
 use crate::error::Result;
-use crate::tools::shared::{common, finite};
+use crate::tools::shared::{common, finite, vocabulary};
 use crate::tools::{Position, Tool};
-
-/// The most tokens of one forward.
-const TOKENS: usize = 4096;
 
 /// A unit, and the position it is read at.
 pub(super) struct Objective<'a> {
@@ -45,7 +42,7 @@ impl Objective<'_> {
     pub(super) fn of_rows(&self, rows: &[Vec<u32>], fluency: bool) -> Result<(Vec<Scored>, usize)> {
         let pos = rows.first().map_or(1, Vec::len);
         let (mut scored, mut forwards) = (Vec::with_capacity(rows.len()), 0);
-        for rows in rows.chunks((TOKENS / pos).max(1)) {
+        for rows in rows.chunks(common::copies(pos)) {
             let tokens = Tokens::new(rows.to_vec())?;
             let plan = Plan::new().capture(self.unit.site());
             let outcome = self.model.run_from(&tokens, plan, None, &self.options(fluency))?;
@@ -127,14 +124,8 @@ impl Objective<'_> {
 }
 
 /// The token embeddings of the whole vocabulary as they enter the model, `[d_vocab, d_model]`.
-pub(super) fn vocabulary(model: &HookedTransformer) -> Result<Tensor<2>> {
-    let config = model.config();
-    let ids: Vec<u32> = (0..config.d_vocab as u32).collect();
-    let parts = ids.chunks(config.max_positions()).map(|ids| {
-        let part: Tensor<3> = model.capture(ids, ["embed"])?.get("embed")?;
-        Ok(part.reshape([ids.len(), config.d_model]))
-    });
-    Ok(Tensor::cat(parts.collect::<Result<Vec<_>>>()?, 0))
+pub(super) fn table(model: &HookedTransformer) -> Tensor<2> {
+    vocabulary::embeddings(model, &vocabulary::all(model))
 }
 
 /// Tokens that stand for text: neither special ones nor rows of the embedding that the tokenizer does not know.

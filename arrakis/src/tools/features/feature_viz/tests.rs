@@ -3,6 +3,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::*;
 use crate::corpus::{Corpus, Pass, Unit};
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, VOCAB, close, fixture, induction_model};
 use crate::tools::{Metric, Position};
 
@@ -55,7 +56,7 @@ impl Readings for FeatureViz {
         let examples = examples.map(|found| found.top.iter().map(|example| example.activation).collect());
         let search = EmbeddingSearch { length: 2, steps: 3, starts: 1, ..EmbeddingSearch::default() };
         let input = self.optimise(&Unit::neuron(0, 3), &search).map(|found| vec![found.activation, found.of_nearest]);
-        let dream = Dream { length: 2, rounds: 2, children: 2, fluency: vec![0.0], ..Dream::default() };
+        let dream = DreamSearch { length: 2, rounds: 2, children: 2, fluency: vec![0.0], ..DreamSearch::default() };
         let dreams = self.dream(&Unit::neuron(0, 3), &dream).map(|found| vec![found.dreams[0].activation]);
         let between = self.interpolate(&cases.prompt, 0, [1, 2], 2.0, 3, &cases.metric);
         let line = between.as_ref().map(Interpolation::line).map_err(ToString::to_string);
@@ -69,6 +70,39 @@ impl Readings for FeatureViz {
             },
         ]
     }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let unit = || Unit::neuron(0, 3);
+        let search = EmbeddingSearch { length: 2, steps: 3, starts: 2, ..EmbeddingSearch::default() };
+        let dream =
+            DreamSearch { length: 2, rounds: 3, children: 600, fluency: vec![0.0, 1.0], ..DreamSearch::default() };
+        vec![
+            Call::new("examples", || {
+                self.examples(
+                    &Corpus::tokens(cases.prompt.ids().to_vec()),
+                    [Unit::neuron(0, 3)],
+                    &ExampleSearch::default(),
+                )
+            })
+            .with([("batches", 1)]),
+            Call::new("activate_neuron", || {
+                self.activate_neuron(&Corpus::tokens(cases.prompt.ids().to_vec()), 0, 3, 2)
+            })
+            .with([("batches", 1)]),
+            Call::new("optimise", move || self.optimise(&unit(), &search)).with([
+                ("steps", 3),
+                ("starts", 2),
+                ("length", 2),
+            ]),
+            Call::new("dream", move || self.dream(&unit(), &dream)).with([
+                ("weights", 2),
+                ("length", 2),
+                ("rounds", 3),
+                ("children", 600),
+            ]),
+            Call::new("interpolate", || self.interpolate(cases.first(), 0, [1, 2], 2.0, 3, &cases.metric)),
+        ]
+    }
 }
 
 #[test]
@@ -76,7 +110,7 @@ fn the_planted_bigram_ranks_first_with_its_place_and_context() {
     let mut documents = vec![vec![1, 2, 4, 6], vec![5, 3, 7, 8], vec![9, 3, 5, 2, 0, 1], vec![7, 5, 6]];
     documents.extend((0..20).map(|at| vec![at % 12, (at + 4) % 12, (at + 9) % 12]));
     let corpus = Corpus::tokens(documents);
-    let settings = Examples { k: 3, before: 2, after: 1, bins: 2, per_bin: 3, ..Examples::default() };
+    let settings = ExampleSearch { k: 3, before: 2, after: 1, bins: 2, per_bin: 3, ..ExampleSearch::default() };
     let found = viz().examples(&corpus, [neuron()], &settings).unwrap();
     let best = &found.units[0].top[0];
     assert_eq!((best.document, best.position, best.at), (2, 2, 2));
@@ -96,7 +130,7 @@ fn the_planted_bigram_ranks_first_with_its_place_and_context() {
 #[test]
 fn the_page_shows_every_example_and_needs_no_network() {
     let corpus = Corpus::tokens([vec![9, 3, 5, 2], vec![1, 2, 4, 5]]);
-    let found = viz().examples(&corpus, [neuron(), Unit::head(0, 1)], &Examples::default()).unwrap();
+    let found = viz().examples(&corpus, [neuron(), Unit::head(0, 1)], &ExampleSearch::default()).unwrap();
     let figure = found.figure(0).unwrap();
     figure.validate().unwrap();
     let page = figure.to_html();
@@ -126,12 +160,12 @@ fn an_optimised_input_is_at_least_as_strong_as_the_best_real_one() {
 
 #[test]
 fn a_dream_finds_the_planted_bigram() {
-    let dream = Dream { length: 2, fluency: vec![0.0], ..Dream::default() };
+    let dream = DreamSearch { length: 2, fluency: vec![0.0], ..DreamSearch::default() };
     let found = viz().dream(&neuron(), &dream).unwrap();
     assert_eq!((found.dreams[0].tokens.as_slice(), found.forwards), (&BIGRAM[..], 1 + 2 * 40));
     close(found.dreams[0].activation, pairs()[0].0, 1e-5);
     // Longer prompts can also have the induction head copy token 5, so the bigram is a lower bound.
-    let longer = viz().dream(&neuron(), &Dream { length: 6, ..dream.clone() }).unwrap().dreams.remove(0);
+    let longer = viz().dream(&neuron(), &DreamSearch { length: 6, ..dream.clone() }).unwrap().dreams.remove(0);
     let bigram = [&longer.tokens[..4], &BIGRAM[..]].concat();
     let post = bigram_model().capture(bigram, [site::mlp_post(1)]).unwrap();
     let bigram = post.activation(site::mlp_post(1)).unwrap().to_vec().unwrap()[5];
@@ -142,7 +176,8 @@ fn a_dream_finds_the_planted_bigram() {
 #[test]
 fn more_fluency_is_more_likely_and_less_active() {
     let viz = FeatureViz::new(&arrakis_models::HookedAutoModel::embedded().unwrap()).unwrap();
-    let dream = Dream { length: 4, rounds: 12, children: 16, fluency: vec![0.0, 100.0], ..Dream::default() };
+    let dream =
+        DreamSearch { length: 4, rounds: 12, children: 16, fluency: vec![0.0, 100.0], ..DreamSearch::default() };
     let [free, fluent] = <[Dreamed; 2]>::try_from(viz.dream(&Unit::neuron(1, 7), &dream).unwrap().dreams).unwrap();
     assert!(fluent.log_prob > free.log_prob && fluent.activation <= free.activation, "{free:?}\n{fluent:?}");
     // The numbers are those of the model on the tokens.
@@ -166,7 +201,7 @@ fn gradients_match_the_change_of_a_linear_unit() {
     let tokens = arrakis_models::Tokens::new(vec![vec![4, 9, 2]]).unwrap();
     let slope = objective.slopes(&tokens, None, &[0.0]).unwrap();
     let slope = device::read(slope.at_embed).unwrap();
-    let table = device::read(objective::vocabulary(&model).unwrap()).unwrap();
+    let table = device::read(objective::table(&model)).unwrap();
     let (rows, _) = objective.of_rows(&[vec![4, 9, 2], vec![4, 9, 30]], false).unwrap();
     let d_model = model.config().d_model;
     let gain: f32 =
@@ -207,13 +242,13 @@ fn mistakes_are_named() {
         said(between([0, 1], 0.0)),
         "feature_viz: 3 steps at strength 0 go nowhere; give at least 2 steps, and a strength other than 0"
     );
-    let dream = |dream: Dream| said(tool.dream(&Unit::neuron(0, 1), &dream).unwrap_err());
+    let dream = |dream: DreamSearch| said(tool.dream(&Unit::neuron(0, 1), &dream).unwrap_err());
     assert_eq!(
-        dream(Dream { length: 99, ..Dream::default() }),
+        dream(DreamSearch { length: 99, ..DreamSearch::default() }),
         "feature_viz: cannot dream 99 tokens with 32 children from 32 candidates; give 1 to 32 tokens, and at least 1 of each"
     );
     assert_eq!(
-        dream(Dream { fluency: vec![-1.0], ..Dream::default() }),
+        dream(DreamSearch { fluency: vec![-1.0], ..DreamSearch::default() }),
         "feature_viz: fluency [-1.0] gives no dream; give weights of at least 0"
     );
     let search = EmbeddingSearch { length: 0, ..EmbeddingSearch::default() };

@@ -1,13 +1,14 @@
 //! What an activation is replaced with.
 
 use arrakis_models::site::Site;
-use arrakis_models::{Activation, HookedTransformer, Intervention, Tokens, device};
+use arrakis_models::{Activation, ActivationCache, HookedTransformer, Intervention, Tokens, device};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::optimal::{OptimalConstant, Part, TOOL, optimal};
-use crate::error::{Error, Result};
+use super::optimal::{OptimalConstant, Part, Whole};
+use super::refuse::refuse;
+use crate::error::Result;
 
 /// What an activation is replaced with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,10 +70,11 @@ impl Replacements {
                 Data::run(model, from, sites)?.patches(|data, values| data.drawn(values, &rows))
             }
             AblationKind::Optimal(settings) => {
-                let means = Data::run(model, tokens, sites)?;
+                let whole = Whole::run(model, tokens, sites, &settings.at)?;
+                let means = Data::of(model, tokens, sites, &whole.cache)?;
                 let mut forwards = 1;
                 let constants = means.values.iter().zip(sites).map(|(values, site)| {
-                    let (constant, runs) = optimal(model, tokens, site, parts, &means.mean(values)?, settings)?;
+                    let (constant, runs) = whole.optimal(site, parts, &means.mean(values)?, settings)?;
                     forwards += runs;
                     Ok(Intervention::patch(&constant))
                 });
@@ -93,7 +95,10 @@ struct Data<'a> {
 
 impl<'a> Data<'a> {
     fn run(model: &'a HookedTransformer, tokens: &'a Tokens, sites: &[Site]) -> Result<Self> {
-        let cache = model.capture(tokens, sites.iter().copied())?;
+        Self::of(model, tokens, sites, &model.capture(tokens, sites.iter().copied())?)
+    }
+
+    fn of(model: &'a HookedTransformer, tokens: &'a Tokens, sites: &[Site], cache: &ActivationCache) -> Result<Self> {
         let values = sites.iter().map(|site| Ok(cache.activation(site)?.clone())).collect::<Result<_>>()?;
         Ok(Self { model, tokens, values })
     }
@@ -150,5 +155,5 @@ fn in_line(what: &str, tokens: &Tokens, from: &Tokens) -> Result<()> {
         tokens.pos(),
         from.pos()
     );
-    Err(Error::Tool { tool: TOOL, problem })
+    Err(refuse(problem))
 }

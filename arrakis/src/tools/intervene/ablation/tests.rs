@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use super::*;
 use crate::hypothesis::Correction;
 use crate::tools::PromptTest;
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
 
 const PROMPT: [u32; 6] = [34, 17, 29, 49, 82, 17];
@@ -23,6 +24,48 @@ impl Readings for Ablation {
             Reading::table("positions", positions.map(|found| found.change())),
         ];
         heads.into_iter().chain(others).collect()
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let layers = self.model.config().n_layers;
+        let heads = |kind: AblationKind| Call::new("heads", move || self.heads(&cases.prompt, &cases.metric, kind));
+        let mixture = crate::tools::testing::checkpoint("parity/mixtral");
+        let config = mixture.config().clone();
+        vec![
+            heads(AblationKind::Zero).of_kind("Zero"),
+            heads(AblationKind::Scale(0.5)).of_kind("Scale"),
+            heads(AblationKind::Mean).of_kind("Mean"),
+            heads(AblationKind::DatasetMean(cases.other.clone())).of_kind("DatasetMean"),
+            heads(AblationKind::PositionMean(cases.other.clone())).of_kind("PositionMean"),
+            heads(AblationKind::Resample { from: cases.other.clone(), seed: 0 }).of_kind("Resample"),
+            heads(optimal(2)).of_kind("Optimal").with([
+                ("sites", layers),
+                ("parts", self.model.config().n_heads),
+                ("steps", 2),
+            ]),
+            Call::new("neurons", || self.neurons(&cases.prompt, 0, 0..5, &cases.metric, AblationKind::Zero))
+                .of_kind("Zero")
+                .with([("neurons", 5)]),
+            Call::new("layers", || self.layers(&cases.prompt, &cases.metric, optimal(2))).of_kind("Optimal").with([
+                ("sites", 2 * layers),
+                ("parts", 1),
+                ("steps", 2),
+            ]),
+            Call::new("positions", || {
+                self.positions(&cases.prompt, StreamSite::MlpOut, &cases.metric, AblationKind::Zero)
+            })
+            .of_kind("Zero"),
+            Call::new("experts", move || {
+                Ablation::new(&mixture)?.experts(&cases.prompt, &cases.metric, AblationKind::Zero)
+            })
+            .of_kind("Zero")
+            .with([("layers", config.n_layers), ("experts", config.experts.unwrap().count)])
+            .at_most(),
+            Call::new("intervention", || {
+                self.intervention(&cases.prompt, site::z(0), &AblationKind::DatasetMean(cases.other.clone()))
+            })
+            .of_kind("DatasetMean"),
+        ]
     }
 }
 
@@ -161,7 +204,7 @@ fn no_constant_does_less_harm_than_the_optimal_one() {
             grid.map(|value| harm(&model, site::mlp_post(1), Intervention::set(value as f32).features([neuron])));
         let best = grid.fold(f64::INFINITY, f64::min);
         assert!(least <= best + 1e-6, "{least} by gradient, {best} on the grid");
-        assert_eq!(found.forwards, 1 + 1 + 61);
+        assert_eq!(found.forwards, 1 + 61);
     }
 }
 
@@ -231,5 +274,59 @@ fn all_sites_of_a_data_set_are_read_in_one_run() {
         assert_eq!(forwards(kind), zero + 1);
     }
     let (layers, steps) = (model.config().n_layers, 4);
-    assert_eq!(forwards(optimal(steps)), zero + 1 + layers * (1 + steps + 1));
+    assert_eq!(forwards(optimal(steps)), zero + 1 + layers * (steps + 1));
+}
+
+fn every_kind() -> [AblationKind; 7] {
+    [
+        AblationKind::Zero,
+        AblationKind::Scale(0.5),
+        AblationKind::Mean,
+        AblationKind::DatasetMean(several()),
+        AblationKind::PositionMean(several()),
+        AblationKind::Resample { from: several(), seed: 3 },
+        optimal(3),
+    ]
+}
+
+/// Zero, mean, resample, optimal and the others, of a head, a neuron, a layer, a position and an expert: each is the edit
+/// of that part alone.
+#[test]
+fn every_kind_replaces_every_part() {
+    let (model, mixture) = (fixture("gpt2"), crate::tools::testing::checkpoint("parity/mixtral"));
+    let (tool, experts, metric) = (Ablation::new(&model).unwrap(), Ablation::new(&mixture).unwrap(), Metric::logit(7));
+    let alone =
+        |tool: &Ablation, kind: &AblationKind, at: Site, parts: &[Part], cut: &dyn Fn(Intervention) -> Intervention| {
+            let edit = cut(tool.replace(&several(), [at], parts, kind).unwrap().edits.remove(0));
+            let logits = tool.model.run(several(), Plan::new().edit(at, edit)).unwrap().output;
+            metric.value(&tool.model, &logits, &several()).unwrap()
+        };
+    let heads: Vec<Part> = (0..model.config().n_heads).map(Part::Head).collect();
+    for kind in every_kind() {
+        let found = tool.heads(several(), &metric, kind.clone()).unwrap().values.values[1][2];
+        close(found, alone(&tool, &kind, site::z(1), &heads, &|edit| edit.head(2)), 1e-5);
+        let found = tool.neurons(several(), 1, [5, 9], &metric, kind.clone()).unwrap().values.values[0][1];
+        let parts = [5, 9].map(Part::Feature);
+        close(found, alone(&tool, &kind, site::mlp_post(1), &parts, &|edit| edit.features([9])), 1e-5);
+        let found = tool.layers(several(), &metric, kind.clone()).unwrap().values.values[2][0];
+        close(found, alone(&tool, &kind, site::attn_out(2), &[Part::Whole], &|edit| edit), 1e-5);
+        let found = tool.positions(several(), StreamSite::AttnOut, &metric, kind.clone()).unwrap().values.values[0][4];
+        close(found, alone(&tool, &kind, site::attn_out(0), &[Part::Whole], &|edit| edit.positions([4])), 1e-5);
+        let found = experts.experts(several(), &metric, kind.clone()).unwrap().values.values[0][1];
+        close(found, alone(&experts, &kind, site::expert_out(0, 1), &[Part::Whole], &|edit| edit), 1e-5);
+    }
+}
+
+#[test]
+fn where_the_divergence_is_taken_moves_the_optimum() {
+    let tool = Ablation::new(&fixture("gpt2")).unwrap();
+    let constant = |at: DivergenceAt| {
+        let kind = AblationKind::Optimal(OptimalConstant { steps: 20, at, ..OptimalConstant::default() });
+        let edit = tool.replace(&several(), [site::mlp_out(0)], &[Part::Whole], &kind).unwrap().edits.remove(0);
+        let plan = Plan::new().edit(site::mlp_out(0), edit).capture(site::mlp_out(0));
+        tool.model.run(several(), plan).unwrap().cache.activation(site::mlp_out(0)).unwrap().to_vec().unwrap()
+    };
+    let last = constant(DivergenceAt::Last);
+    assert_eq!(last, constant(DivergenceAt::Positions(vec![(-1).into()])));
+    assert!(last != constant(DivergenceAt::Every) && last != constant(DivergenceAt::Positions(vec![0.into()])));
 }

@@ -1,6 +1,6 @@
 //! Prompts whose subject is corrupted, and the states that are restored in their runs.
 
-use arrakis_models::{HookedTransformer, SweepWork, Tokens};
+use arrakis_models::{HookedTransformer, Tokens};
 
 use super::noise::{self, Level};
 use super::refuse::{NAME, refuse};
@@ -9,6 +9,7 @@ use super::runs::Runs;
 use super::trace::Trace;
 use crate::error::Result;
 use crate::tools::place::StreamPosition;
+use crate::tools::shared::scan::with_runs;
 use crate::tools::shared::score_table::mean;
 use crate::tools::shared::{common, finite};
 use crate::tools::{Layer, Metric, Position, ScoreTable, Scores};
@@ -119,12 +120,13 @@ impl Corrupted {
             subject: self.subject.clone(),
             sd: runs.sd,
             seeds: self.seeds,
+            metric: metric.kind(),
             model: short_name(self.model.name()),
         })
     }
 
     /// The metric of each prompt with all of these layers and positions restored together, averaged over noise seeds:
-    /// `[prompt]`. Without a layer or a position it is the metric of the corrupted run. Three forwards at most.
+    /// `[prompt]`. Without a layer or a position it is the metric of the corrupted run.
     ///
     /// # Errors
     ///
@@ -168,17 +170,10 @@ impl Corrupted {
     fn over_seeds(&self, scores: Scores<StreamPosition>) -> Result<Scores<StreamPosition>> {
         let per_prompt = scores.values.per_prompt.iter().map(|cell| self.each_prompt(cell)).collect();
         let ScoreTable { units, rows, columns, .. } = scores.values;
-        let clean = rows.len() * self.prompts.batch() * self.prompts.pos();
-        let work = scores.work;
         Ok(Scores {
             baseline_per_prompt: self.each_prompt(&scores.baseline_per_prompt),
             values: ScoreTable::of_prompts(NAME, units, rows, columns, per_prompt)?,
-            work: SweepWork {
-                forwards: work.forwards + 1,
-                forwards_alone: work.forwards_alone + 1,
-                block_tokens: work.block_tokens + clean,
-                block_tokens_alone: work.block_tokens_alone + clean,
-            },
+            work: with_runs(scores.work, &self.model, &self.prompts, 1),
             ..scores
         })
     }

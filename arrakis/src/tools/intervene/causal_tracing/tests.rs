@@ -1,5 +1,6 @@
 use super::*;
 use crate::tools::Metric;
+use crate::tools::shared::cost::Call;
 use crate::tools::shared::score_table::mean;
 use crate::tools::testing::{Cases, Reading, Readings, close, fixture, induction_model};
 use arrakis_models::{HookedAutoModel, Tokens};
@@ -21,6 +22,15 @@ impl Readings for CausalTracing {
             Reading::panel("panel", trace.as_ref().map(Trace::panel)),
             Reading::table("indirect effect", trace.map(|trace| trace.indirect_effect())),
             Reading::numbers("restoring", everything),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let corrupted = || Ok::<_, crate::Error>(self.corrupt(&cases.prompt, 0..2)?.seeds(2));
+        vec![
+            Call::new("corrupt", corrupted),
+            Call::new("trace", move || corrupted()?.trace(Restored::Resid, &cases.metric)).with([("seeds", 2)]),
+            Call::new("restoring", move || corrupted()?.restoring(Restored::Attn, [0, -1], [0, -1], &cases.metric)),
         ]
     }
 }
@@ -188,11 +198,14 @@ fn the_panel_is_the_published_figure() {
 #[test]
 fn traces_of_different_lengths_are_averaged_by_role() {
     let tool = CausalTracing::new(&fixture("gpt2")).unwrap();
-    let trace = |ids: Vec<u32>, subject: std::ops::Range<usize>| {
-        tool.corrupt(ids, subject).unwrap().seeds(1).trace(Restored::Resid, &Metric::prob(63)).unwrap()
+    let trace = |ids: Vec<u32>, subject: std::ops::Range<usize>, metric: Metric| {
+        tool.corrupt(ids, subject).unwrap().seeds(1).trace(Restored::Resid, &metric).unwrap()
     };
-    let traces = [trace(PROMPT.to_vec(), 1..3), trace(vec![5, 6, 7, 8, 9, 10, 11], 0..4)];
+    let first = |metric| trace(PROMPT.to_vec(), 1..3, metric);
+    let traces = [first(Metric::prob(63)), trace(vec![5, 6, 7, 8, 9, 10, 11], 0..4, Metric::prob(7))];
     let found = Trace::by_role(&traces).unwrap();
+    assert_eq!(found.units, "probability", "each prompt has its own answer");
+    assert_eq!(Trace::by_role(&traces[..1]).unwrap().units, "p(63)");
     assert_eq!(
         found.rows,
         [Role::FirstSubject, Role::MiddleSubject, Role::LastSubject, Role::FirstAfter, Role::Further, Role::Last]
@@ -202,6 +215,12 @@ fn traces_of_different_lengths_are_averaged_by_role() {
     close(found.values[0][2], f64::midpoint(cell(a, 2, 1), cell(b, 2, 0)), 1e-12);
     close(found.values[1][0], f64::midpoint(cell(b, 0, 1), cell(b, 0, 2)), 1e-12);
     close(found.values[4][1], cell(b, 1, 5), 1e-12);
+    let mixed = [traces[0].clone(), first(Metric::logit(63))];
+    assert_eq!(
+        Trace::by_role(&mixed).unwrap_err().to_string(),
+        "causal_tracing: the traces differ in what is restored, the window, the layers or the kind of metric; average traces \
+         of one kind"
+    );
     assert_eq!(
         Trace::by_role(&[]).unwrap_err().to_string(),
         "causal_tracing: there is no trace to average; give at least one"

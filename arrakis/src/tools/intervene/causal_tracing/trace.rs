@@ -27,6 +27,8 @@ pub struct Trace {
     pub sd: f64,
     /// The number of noise seeds.
     pub seeds: usize,
+    /// What the metric is, whichever answer it is about ([`Metric::kind`](crate::tools::Metric::kind)).
+    pub metric: String,
     /// The model's name, for the figure.
     pub model: String,
 }
@@ -73,21 +75,22 @@ impl Trace {
     }
 
     /// The mean of traces by the role of each token, as in the paper's figures over many prompts: `[role][layer]`.
-    /// Tokens with one role count equally, whichever trace they are in. A role that no token has is left out.
+    /// Tokens with one role count equally, whichever trace they are in. A role that no token has is left out. Each prompt
+    /// may have its own answer, as in the paper: the metric must be of one kind, such as a probability.
     ///
     /// # Errors
     ///
-    /// No trace, or traces that restore different things or differ in their number of layers.
+    /// No trace, or traces that restore different things, differ in their number of layers or in the kind of their metric.
     pub fn by_role(traces: &[Self]) -> Result<ScoreTable<RoleLayer>> {
         let first = traces.first().ok_or_else(|| refuse("there is no trace to average; give at least one"))?;
         let layers = &first.scores.values.rows;
         let alike = |other: &Self| {
             (other.restored, other.window, &other.scores.values.rows) == (first.restored, first.window, layers)
-                && other.scores.values.units == first.scores.values.units
+                && other.metric == first.metric
         };
         if !traces.iter().all(alike) {
             return Err(refuse(
-                "the traces differ in what is restored, the window, the layers or the metric; average traces of one kind",
+                "the traces differ in what is restored, the window, the layers or the kind of metric; average traces of one kind",
             ));
         }
         let mut rows = Vec::new();
@@ -101,7 +104,9 @@ impl Trace {
                 values.push(cells.iter().map(|cell| mean(cell)).collect());
             }
         }
-        ScoreTable::new(NAME, first.scores.values.units.clone(), rows, layers.clone(), values)
+        let own = &first.scores.values.units;
+        let units = if traces.iter().all(|trace| trace.scores.values.units == *own) { own } else { &first.metric };
+        ScoreTable::new(NAME, units.clone(), rows, layers.clone(), values)
     }
 
     /// The scores of the tokens of one role in one layer.

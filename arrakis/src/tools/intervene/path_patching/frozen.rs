@@ -12,9 +12,7 @@ use super::ends::Through;
 use super::order::{End, Reads, Start, Writes};
 use crate::error::Result;
 use crate::tools::Position;
-
-/// Tokens (rows × positions) that one forward may hold.
-const TOKENS: usize = 2048;
+use crate::tools::shared::common;
 
 /// Senders that change together, and the receivers they reach.
 #[derive(Clone, Debug)]
@@ -49,6 +47,28 @@ impl Path {
 }
 
 impl Runs<'_> {
+    /// The paths in turns whose records fit in `held` bytes, at least one path each.
+    pub(super) fn turns(&self, paths: &[Path], held: usize) -> Vec<std::ops::Range<usize>> {
+        let (mut turns, mut first, mut bytes) = (Vec::new(), 0, 0);
+        for (index, path) in paths.iter().enumerate() {
+            let own = self.bytes(path);
+            if index > first && bytes + own > held {
+                turns.push(first..index);
+                (first, bytes) = (index, 0);
+            }
+            bytes += own;
+        }
+        turns.push(first..paths.len());
+        turns
+    }
+
+    /// The bytes that the record of a path takes, for sites of the widest kind.
+    fn bytes(&self, path: &Path) -> usize {
+        let (config, tokens) = (self.model.config(), self.tokens.batch() * self.tokens.pos());
+        let sites: BTreeSet<String> = path.ends.iter().map(|end| end.site(self.model).to_string()).collect();
+        sites.len() * tokens * config.d_model.max(config.n_heads * config.d_head) * size_of::<f32>()
+    }
+
     /// Records every path, several in one forward. Paths whose senders start at the same layer share forwards.
     pub(super) fn record(&self, paths: &[Path], through: Through) -> Result<(Vec<Recorded>, SweepWork)> {
         let mut by_first: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -58,7 +78,7 @@ impl Runs<'_> {
         let (mut found, mut work) = (vec![Recorded::new(); paths.len()], SweepWork::default());
         let each = self.tokens.batch() * self.tokens.pos();
         for (first, indices) in by_first {
-            for part in indices.chunks((TOKENS / each).max(1)) {
+            for part in indices.chunks(common::copies(each)) {
                 let own: Vec<&Path> = part.iter().map(|index| &paths[*index]).collect();
                 let blocks = own.iter().map(|path| path.blocks()).max().unwrap_or(first);
                 for (index, recorded) in part.iter().zip(self.pass(first..blocks, &own, through)?) {

@@ -1,6 +1,7 @@
 use super::*;
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, block_tokens, close, fixture, induction_model};
-use arrakis_models::{Activation, Edit, HookedTransformer, Side, Tokens, device};
+use arrakis_models::{Activation, Edit, HookedTransformer, Intervention, Side, Tokens, device};
 use burn::tensor::Tensor;
 
 const SOURCE: [u32; 5] = [34, 17, 30, 49, 82];
@@ -16,6 +17,25 @@ impl Readings for PathPatching {
             Reading::table("heads", logits()),
             Reading::table("head_pairs", keys.map(|found| found.change())),
             Reading::table("paths", paths.map(|found| found.change())),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let pair = || self.from(&cases.other).into(&cases.prompt);
+        vec![
+            Call::new("from", pair),
+            Call::new("heads", move || pair()?.heads([Receiver::logits()], Through::Mlps, &cases.metric))
+                .with([("stops", 1)]),
+            Call::new("head_pairs", move || pair()?.head_pairs(HeadInput::Key, Through::Stream, &cases.metric))
+                .with([("sweeps", 1)])
+                .at_most(),
+            Call::new("paths", move || {
+                pair()?.paths([Sender::resid(0)], [Receiver::mlp(1)], Through::Stream, &cases.metric)
+            })
+            .with([("senders", 1), ("receivers", 1), ("sweeps", 1)]),
+            Call::new("together", move || {
+                pair()?.together([Sender::resid(0), Sender::mlp(0)], [Receiver::mlp(1)], Through::Stream, &cases.metric)
+            }),
         ]
     }
 }
@@ -221,4 +241,19 @@ fn mistakes_are_named() {
     assert_eq!(said(vec![Sender::mlp(0).at(5)], logits()), "position 5 is out of range: there are 5, numbered from 0");
     let bits = device::read(model.forward(TARGET).unwrap()).unwrap();
     assert_eq!(bits, device::read(tool.model.forward(TARGET).unwrap()).unwrap(), "no edit stays");
+}
+
+#[test]
+fn senders_that_take_turns_give_the_same_numbers() {
+    let tool = PathPatching::new(&fixture("llama")).unwrap();
+    let pair = tool.from([34, 17, 30, 49]).into([34, 17, 29, 49]).unwrap();
+    let starts = pair.starts((0..4).map(|head| Sender::head(0, head))).unwrap();
+    let ends = pair.ends([Receiver::mlp(1), Receiver::mlp(2), Receiver::logits()]).unwrap();
+    let (paths, labels) = (pairs(&starts, &ends), vec![String::new(); 12]);
+    let of = |held| pair.cells(&labels, &paths, Through::Stream, &Metric::logit_diff(63, 25), held).unwrap();
+    let (mut whole, mut apart) = (of(HELD), of(1));
+    whole.values().concat().iter().zip(apart.values().concat()).for_each(|(a, b)| close(*a, b, 1e-6));
+    assert!(whole.clean == apart.clean && whole.source == apart.source);
+    // Each turn runs the target once, one frozen pass, and a forward for each layer of the receivers.
+    assert_eq!((whole.work.forwards, apart.work.forwards), (2 + 1 + 1 + 2, 2 + 4 * (1 + 1 + 2)));
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::tools::LogitLens;
 use crate::tools::place::Place;
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, close, fixture, passes};
 use arrakis_models::{HookedAutoModel, device};
 use serde_json::Value;
@@ -18,6 +19,17 @@ impl Readings for TunedLens {
             Reading::table("loss", lens.loss(&cases.prompt)),
             Reading::table("rank", target.map(|target| target.rank)),
             Reading::panel("heatmap", lens.top(&cases.prompt, 1).as_ref().map(Lens::heatmap)),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        vec![
+            Call::new("train", || self.train(std::slice::from_ref(&cases.other), &Training::sgd().steps(2)))
+                .with([("steps", 2)]),
+            Call::new("loss", || self.loss(&cases.prompt)),
+            Call::new("top", || self.top(cases.first(), 1)),
+            Call::new("target", || self.target(&cases.prompt, 63)),
+            Call::new("logits", || self.logits(&cases.prompt)),
         ]
     }
 }

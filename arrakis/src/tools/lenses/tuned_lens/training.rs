@@ -1,6 +1,6 @@
 //! How the translators of a tuned lens are trained.
 
-use arrakis_models::{HookedTransformer, Plan, Tokens, device, progress, site};
+use arrakis_models::{HookedTransformer, Plan, Tokens, device, hooks, progress, site};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer as _, Sgd, SgdConfig, SgdState};
@@ -167,7 +167,7 @@ pub(super) fn gradient(
     let logits = model.net().forward_unembed(tracked.apply(Tensor::from_inner(resid)));
     let loss = divergence::of_batch(&divergence::of_positions(Tensor::from_inner(target), logits), tokens);
     let value = f64::from(device::read(loss.clone())?[0]);
-    let gradients = loss.backward();
+    let gradients = hooks::backward(&loss);
     // A loss that does not depend on the stream, as in a model whose unembedding is zero, leaves no gradient.
     let weight = tracked.weight.grad(&gradients).unwrap_or_else(|| translator.weight.zeros_like());
     let bias = tracked.bias.grad(&gradients).unwrap_or_else(|| translator.bias.zeros_like());

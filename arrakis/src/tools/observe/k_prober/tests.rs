@@ -1,4 +1,5 @@
 use super::*;
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, close, fixture, passes};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,6 +18,16 @@ impl Readings for KProber {
         vec![
             Reading::numbers("linear", found.map(|found| vec![found.accuracy, found.control, found.probe.bias])),
             Reading::panel("curve", sparse.as_ref().map(|sparse| Self::curve(sparse))),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let rows = [&cases.prompt, &cases.other].map(|tokens| tokens.ids()[0].clone()).to_vec();
+        let labels = [true, false];
+        vec![
+            Call::new("examples", move || self.examples("blocks.0.resid_mid", rows, 1, &labels)),
+            Call::new("linear", || self.linear(&planted(20, 2.0, 1))),
+            Call::new("sparse", || self.sparse(&planted(20, 2.0, 1), [1], Ranking::MeanDifference)),
         ]
     }
 }

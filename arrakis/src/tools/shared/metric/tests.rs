@@ -31,6 +31,12 @@ fn units_name_tokens_by_their_texts() {
     assert_eq!(by_id.name(), format!("logit({}) - logit({})", ids[0], ids[1]));
     assert_eq!(Metric::log_prob(3).units(&without_texts), "log p(3) (nats)");
     assert_eq!(Metric::logit_diffs([1, 2], [3, 4]).units(&without_texts), "logit difference (nats)");
+    let kinds =
+        [Metric::prob(3), by_id, Metric::log_prob(" Mary"), Metric::logit(1), Metric::loss()].map(|own| own.kind());
+    assert_eq!(
+        kinds,
+        ["probability", "logit difference (nats)", "log-probability (nats)", "logit (nats)", "loss (nats)"]
+    );
     assert_eq!(Metric::new("mean", |logits, _| Ok(logits.clone().mean())).units(&embedded), "mean");
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::tools::observe::head_detector::{HeadDetector, Repeated};
+use crate::tools::shared::cost::Call;
 use crate::tools::shared::score_table::mean;
 use crate::tools::testing::{Cases, Reading, Readings, block_tokens, close, fixture, induction_model, planted};
 use arrakis_models::{HookedAutoModel, Side, Tokens, TransformerConfig, device};
@@ -14,6 +15,23 @@ impl Readings for Composer {
             Reading::table("above_random", self.above_random(Composition::K, &random)),
             Reading::numbers("head_composition", of_pair),
             Reading::table("composed_logits", self.composed_logits(&cases.prompt, &cases.metric)),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let [writer, reader] = [0, 1].map(|layer| Head { layer, head: 0 });
+        vec![
+            Call::new("from", || self.from(&cases.other).into(&cases.prompt)),
+            Call::new("scores", || self.scores(Composition::K)),
+            Call::new("above_random", || self.above_random(Composition::V, &self.random_baseline(5, 0)?)),
+            Call::new("random_baseline", || self.random_baseline(5, 0)),
+            Call::new("head_composition", move || self.head_composition(writer, reader)),
+            Call::new("composed_head", move || self.composed_head(writer, reader)),
+            Call::new("apply_composed_head", move || self.apply_composed_head(&cases.prompt, writer, reader)),
+            Call::new("composed_logits", || self.composed_logits(&cases.prompt, &cases.metric)),
+            Call::new("path", move || {
+                self.from(&cases.other).into(&cases.prompt)?.path(writer, reader, Composition::Q, &cases.metric)
+            }),
         ]
     }
 }

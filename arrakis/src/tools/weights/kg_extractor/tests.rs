@@ -1,4 +1,5 @@
 use super::*;
+use crate::tools::shared::cost::Call;
 use crate::tools::testing::{Cases, Reading, Readings, block_tokens, close, encoder, fixture, induction_model};
 use arrakis_models::{Side, Tokens, device};
 
@@ -15,6 +16,16 @@ impl Readings for KgExtractor {
             Reading::numbers("tokens", tokens.map(|found| found.highest.iter().map(|token| token.score).collect())),
             Reading::numbers("matched", relations(Circuit::Qk)),
             Reading::numbers("written", relations(Circuit::Ov)),
+        ]
+    }
+
+    fn calls<'a>(&'a self, cases: &'a Cases) -> Vec<Call<'a>> {
+        let subspaces = || self.subspaces(0, Circuit::Qk, 2);
+        vec![
+            Call::new("subspaces", subspaces),
+            Call::new("tokens", move || self.tokens(&subspaces()?, 0, 0, CircuitSide::Left, 2)),
+            Call::new("project_tokens", move || self.project_tokens(&cases.prompt, &subspaces()?, CircuitSide::Left)),
+            Call::new("relations", move || self.relations(&cases.prompt, &subspaces()?, 3.0, 10, 0)),
         ]
     }
 }
