@@ -6,7 +6,7 @@
 //! effects, not for the same numbers.
 
 use arrakis::prelude::*;
-use arrakis::tools::intervene::causal_tracing::Trace;
+use arrakis::tools::intervene::causal_tracing::{Role, RoleLayer, Trace};
 use arrakis_examples::{Expect, Golden};
 use clap::Parser;
 
@@ -54,14 +54,15 @@ fn traces(
         }
         let corrupted = tracing.corrupt(prompt, subject)?.seeds(seeds);
         for (traces, restored) in found.iter_mut().zip([Restored::Resid, Restored::Attn, Restored::Mlp]) {
-            let trace = corrupted.trace(restored, &metric)?;
-            if traces.is_empty() {
-                fig.push(trace.panel());
-            }
-            traces.push(trace);
+            traces.push(corrupted.trace(restored, &metric)?);
         }
     }
-    fig.columns = Some(1);
+    for traces in &found {
+        let mean = Trace::by_role(traces)?;
+        fig.push(traces[0].panel());
+        fig.push(mean.heatmap().titled("the same, averaged over facts by role"));
+    }
+    fig.columns = Some(2);
     Ok(found)
 }
 
@@ -70,31 +71,28 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The most that restoring brings back at one of these positions in any layer, averaged over facts.
-fn most(traces: &[Trace], positions: impl Fn(&Trace) -> Vec<usize>) -> f64 {
-    let of = |trace: &Trace| {
-        let cells = trace.scores.values.values.iter().flat_map(|row| positions(trace).into_iter().map(|at| row[at]));
-        cells.fold(f64::NEG_INFINITY, f64::max) - trace.corrupted()
-    };
-    mean(traces.iter().map(of))
+/// The most that restoring tokens of one role brings back in any layer, on average over facts.
+fn most(by_role: &ScoreTable<RoleLayer>, role: Role, corrupted: f64) -> f64 {
+    let row = by_role.rows.iter().position(|own| *own == role).expect("every fact has this role");
+    by_role.values[row].iter().copied().fold(f64::NEG_INFINITY, f64::max) - corrupted
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let bench = Bench::new(HookedAutoModel::from_pretrained(&options.model)?).save_dir("experiments");
     let [resid, attn, mlp] = traces(&bench, options.seeds, options.known)?;
-    let subject = |trace: &Trace| trace.subject.clone();
-    let last = |trace: &Trace| vec![trace.scores.values.columns.len() - 1];
     let (clean, corrupted) = (mean(resid.iter().map(Trace::clean)), mean(resid.iter().map(Trace::corrupted)));
     let lost = 1.0 - corrupted / clean;
-    let back = most(&resid, subject) / (clean - corrupted);
-    let early = most(&mlp, subject) / most(&attn, subject);
-    let late = most(&attn, last) / most(&attn, subject);
+    let [resid_by_role, attn, mlp] = [&resid, &attn, &mlp].map(|traces| Trace::by_role(traces));
+    let (resid_by_role, attn, mlp) = (resid_by_role?, attn?, mlp?);
+    let back = most(&resid_by_role, Role::LastSubject, corrupted) / (clean - corrupted);
+    let early = most(&mlp, Role::LastSubject, corrupted) / most(&attn, Role::LastSubject, corrupted);
+    let late = most(&attn, Role::Last, corrupted) / most(&attn, Role::LastSubject, corrupted);
     let table = Golden::new(format!("Causal tracing of {} facts", resid.len()))
         .row("share of p(answer) that noise on the subject takes away", "0.69", lost, Expect::AtLeast(0.5))
-        .row("share of it that a state at the subject brings back", "0.47", back, Expect::AtLeast(0.25))
-        .row("MLPs ÷ attention, at the subject", "4.1", early, Expect::AtLeast(1.5))
-        .row("attention at the last token ÷ at the subject", "above 1", late, Expect::AtLeast(1.0));
+        .row("share of it that a state at the last subject token brings back", "0.47", back, Expect::AtLeast(0.25))
+        .row("MLPs ÷ attention, at the last subject token", "4.1", early, Expect::AtLeast(1.5))
+        .row("attention at the last token ÷ at the last subject token", "above 1", late, Expect::AtLeast(1.0));
     println!("{table}");
     bench.last().into_iter().flat_map(|run| run.figures).for_each(|file| println!("{}", file.display()));
     Ok(())
