@@ -29,3 +29,4 @@ mod surgery;
 mod tokenizers;
 mod tools_tl;
 mod ui;
+mod walkthrough;
