@@ -69,14 +69,17 @@ struct Progress {
     cache: KvCache,
     /// A random generator for each row.
     draws: Vec<ChaCha8Rng>,
+    /// Tokens that end a row.
+    stops: Vec<u32>,
     /// Rows that have produced a stop token.
     done: Vec<bool>,
     made: Generated,
 }
 
 impl HookedTransformer {
-    /// Continues a prompt. Hooks are active at the prompt and at each step. An edit gets the position of its first
-    /// token in the whole sequence ([`crate::hooks::At::offset`]).
+    /// Continues a prompt. Each row ends by itself, at one of the model's stop tokens unless these are ignored
+    /// ([`Generation::ignore_eos`]). Hooks are active at the prompt and at each step. An edit gets the position of its
+    /// first token in the whole sequence ([`crate::hooks::At::offset`]).
     ///
     /// # Errors
     ///
@@ -137,6 +140,12 @@ impl HookedTransformer {
         });
         Progress {
             draws: draws.collect(),
+            stops: how
+                .stop_tokens
+                .iter()
+                .chain(self.stop_tokens().iter().filter(|_| !how.ignore_eos))
+                .copied()
+                .collect(),
             done: vec![false; tokens.batch()],
             made: Generated {
                 ids: rows(&tokens),
@@ -173,7 +182,7 @@ impl Progress {
         for (row, ids) in self.made.ids.iter_mut().enumerate() {
             let next = if self.done[row] { None } else { Some(choose(&logits[row], ids, how, &mut self.draws[row])?) };
             ids.extend(next);
-            self.done[row] |= next.is_some_and(|id| how.stop_tokens.contains(&id));
+            self.done[row] |= next.is_some_and(|id| self.stops.contains(&id));
             chosen.push(next);
         }
         let column: Vec<u32> = self.made.ids.iter().map(|ids| ids[ids.len() - 1]).collect();

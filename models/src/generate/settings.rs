@@ -21,8 +21,11 @@ pub struct Generation {
     /// Applied first, to the logits of tokens that have occurred, including in the prompt: a positive logit is divided
     /// by it, a negative one multiplied (<https://arxiv.org/abs/1909.05858>). As in Hugging Face and TransformerLens.
     pub repetition_penalty: f32,
-    /// A row ends once it has produced one of these.
+    /// A row ends once it has produced one of these, or one of the model's own
+    /// ([`HookedTransformer::stop_tokens`](crate::HookedTransformer::stop_tokens)).
     pub stop_tokens: Vec<u32>,
+    /// Whether a row goes on past the model's own stop tokens.
+    pub ignore_eos: bool,
     /// Seed of the draws.
     pub seed: u64,
     /// The random stream of the seed that row 0 draws from. Row 1 draws from the next, so each row has its own draws.
@@ -44,6 +47,7 @@ impl Default for Generation {
             frequency_penalty: 0.0,
             repetition_penalty: 1.0,
             stop_tokens: Vec::new(),
+            ignore_eos: false,
             seed: 0,
             stream: 0,
             use_cache: true,
@@ -103,10 +107,16 @@ impl Generation {
         Self { repetition_penalty: penalty, ..self }
     }
 
-    /// Ends a row once it has produced one of these.
+    /// Ends a row once it has produced one of these, or one of the model's own stop tokens.
     #[must_use]
     pub fn stop_at(self, tokens: impl IntoIterator<Item = u32>) -> Self {
         Self { stop_tokens: tokens.into_iter().collect(), ..self }
+    }
+
+    /// Goes on past the model's own stop tokens.
+    #[must_use]
+    pub fn ignore_eos(self) -> Self {
+        Self { ignore_eos: true, ..self }
     }
 
     /// Sets the seed of the draws.

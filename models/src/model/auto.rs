@@ -121,6 +121,7 @@ impl HookedAutoModel {
             files = files.map(|files| files.with_key("tie_word_embeddings", &config.tied.into())).transpose()?;
         }
         let model = HookedTransformer::new(net, &name, tokenizer, &chosen);
+        let model = model.with_stop_tokens(super::stop_tokens(folder)?);
         Ok(model.with_hf_files(files).with_commit(checkpoint::commit_of(folder)))
     }
 

@@ -14,6 +14,7 @@ mod run;
 mod save;
 mod shown;
 mod splice;
+mod stop;
 mod text;
 mod weights;
 
@@ -24,6 +25,7 @@ pub use load_options::LoadOptions;
 pub use next_token::{TopToken, TopTokens};
 pub use prompt::IntoTokens;
 pub use run::RunOptions;
+pub use stop::stop_tokens;
 
 use std::sync::{Arc, OnceLock};
 
@@ -49,6 +51,7 @@ pub struct HookedTransformer {
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
     commit: Option<String>,
+    stop_tokens: Arc<[u32]>,
 }
 
 impl HookedTransformer {
@@ -66,6 +69,7 @@ impl HookedTransformer {
             raw: None,
             hf_files: None,
             commit: None,
+            stop_tokens: Arc::default(),
         }
     }
 

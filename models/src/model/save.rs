@@ -29,8 +29,8 @@ impl HookedTransformer {
         save_hf(folder.as_ref(), files, self.parameters(), self.config())
     }
 
-    /// Writes `arrakis.json` (the architecture), `model.safetensors` (parameters by our paths, `[in, out]`, f32)
-    /// and the tokenizer to a folder. [`crate::HookedAutoModel::from_pretrained`] reads back the same bits.
+    /// Writes `arrakis.json` (the architecture), `model.safetensors` (parameters by our paths, `[in, out]`, f32),
+    /// the tokenizer and where generation stops to a folder. [`crate::HookedAutoModel::from_pretrained`] reads back the same bits.
     ///
     /// # Errors
     ///
@@ -42,9 +42,10 @@ impl HookedTransformer {
         write_whole(&folder.join("arrakis.json"), config)?;
         let weights = folder.join("model.safetensors");
         write_whole(&weights, bytes_of_parameters(&self.parameters(), &weights)?)?;
+        let bos = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.bos());
+        let generation = serde_json::json!({ "bos_token_id": bos, "eos_token_id": self.stop_tokens() });
+        write_whole(&folder.join("generation_config.json"), format!("{generation}\n"))?;
         let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
-        let bos = tokenizer.bos().map_or_else(|| "null".to_owned(), |id| id.to_string());
-        write_whole(&folder.join("tokenizer.json"), tokenizer.to_json()?)?;
-        write_whole(&folder.join("generation_config.json"), format!("{{\"bos_token_id\": {bos}}}\n"))
+        write_whole(&folder.join("tokenizer.json"), tokenizer.to_json()?)
     }
 }

@@ -57,7 +57,9 @@ fn interventions() -> Vec<(&'static str, String, Intervention)> {
 fn a_row_equals_the_row_alone_and_cached_equals_uncached_under_every_selection() {
     each(|case, model| {
         for (what, at, intervention) in interventions() {
-            let how = |use_cache| Generation::greedy(5).use_cache(use_cache).edit(at.as_str(), intervention.clone());
+            let how = |use_cache| {
+                Generation::greedy(5).use_cache(use_cache).ignore_eos().edit(at.as_str(), intervention.clone())
+            };
             let alone: Vec<Generated> = ROWS.iter().map(|row| model.generate(*row, &how(true)).unwrap()).collect();
             for (side, use_cache) in
                 [(Side::Left, true), (Side::Left, false), (Side::Right, true), (Side::Right, false)]

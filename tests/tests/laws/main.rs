@@ -25,6 +25,7 @@ mod parity;
 mod sites_table;
 #[cfg(feature = "smollm2")]
 mod smollm2;
+mod stopping;
 mod surgery;
 mod tokenizers;
 mod tools_tl;

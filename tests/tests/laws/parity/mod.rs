@@ -128,7 +128,7 @@ fn a_cache_starts_again_where_the_rotation_changes() {
     for case in ["phi3_longrope", "gpt_neox_longrope", "llama_dynamic"] {
         let (model, text) = (grows(case), (5..16).collect::<Vec<u32>>());
         let logits = |use_cache| {
-            let how = Generation::greedy(8).use_cache(use_cache);
+            let how = Generation::greedy(8).use_cache(use_cache).ignore_eos();
             model.generate(text.as_slice(), &how).unwrap().logits_of_row(0).unwrap()
         };
         let (kept, plain) = (logits(true), logits(false));
