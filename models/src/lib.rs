@@ -38,7 +38,7 @@ pub use model::{
 pub use processing::Step;
 pub use svd::{Svd, SvdOfColumns, svd, svd_of_columns};
 pub use sweep::{Shard, ShardResult, Sweep, SweepCase, SweepResult, SweepWork};
-pub use tokenizer::{Bos, Encoded, Occurrence, Tokenizer};
+pub use tokenizer::{Bos, Chat, ChatOptions, Encoded, Message, Occurrence, Tokenizer, Turn};
 pub use tokens::{Side, Tokens};
 
 #[doc(hidden)]

@@ -11,14 +11,17 @@ use crate::families;
 const CONFIG: &str = "config.json";
 
 /// The files that are kept: the architecture, the tokenizer, and the generation settings.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 11] = [
     CONFIG,
     "generation_config.json",
     "tokenizer.json",
     "vocab.json",
     "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
 ];
 

@@ -18,6 +18,7 @@ mod rewrite;
 mod rope;
 #[cfg(test)]
 mod tests;
+mod tokenizer_class;
 mod weights;
 
 pub use family::Family;
@@ -25,6 +26,7 @@ pub use hf_config::HfConfig;
 pub(crate) use hooked_transformer::is_hooked_transformer;
 pub(crate) use image_text::text_config;
 pub(crate) use rewrite::rewritten;
+pub(crate) use tokenizer_class::{overrules_tokenizer_class, tokenizer_class};
 pub use weights::{Cut, Weight, WeightMap};
 
 use serde_json::Value;

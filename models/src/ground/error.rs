@@ -309,6 +309,18 @@ pub enum Error {
         /// What is wrong with them.
         problem: String,
     },
+    /// A conversation for a tokenizer without a chat template.
+    #[error(
+        "the tokenizer has no chat template (`chat_template` in tokenizer_config.json, or chat_template.jinja): give one with \
+         `ChatOptions::template`, or write the prompt as text"
+    )]
+    NoChatTemplate,
+    /// A chat template that gives no prompt.
+    #[error("cannot render the chat template: {problem}")]
+    ChatTemplate {
+        /// What is wrong, in the template's own words if it refuses the messages.
+        problem: String,
+    },
     /// Nothing to run on.
     #[error("the prompt is empty: give at least one token")]
     EmptyPrompt,

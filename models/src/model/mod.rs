@@ -2,6 +2,7 @@
 
 mod auto;
 mod batches;
+mod chat;
 mod cost;
 mod embedded;
 mod gradients;

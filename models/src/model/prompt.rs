@@ -2,6 +2,7 @@
 
 use super::HookedTransformer;
 use crate::error::Result;
+use crate::tokenizer::Chat;
 use crate::tokens::{Side, Tokens};
 
 /// What a model can be run on: token ids, text, or rows of either.
@@ -79,6 +80,19 @@ impl IntoTokens for (&str, &str) {
         let encoded = model.tokenizer()?.encode_pair(self.0, self.1)?;
         let tokens = Tokens::new(vec![encoded.ids])?;
         if model.config().token_types.is_some() { tokens.with_types(vec![encoded.type_ids]) } else { Ok(tokens) }
+    }
+}
+
+/// A conversation, as its template writes it.
+impl IntoTokens for Chat {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.ids])
+    }
+}
+
+impl IntoTokens for &Chat {
+    fn into_tokens(self, _: &HookedTransformer) -> Result<Tokens> {
+        Tokens::new(vec![self.ids.clone()])
     }
 }
 

@@ -46,6 +46,7 @@ impl HookedTransformer {
         let generation = serde_json::json!({ "bos_token_id": bos, "eos_token_id": self.stop_tokens() });
         write_whole(&folder.join("generation_config.json"), format!("{generation}\n"))?;
         let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
-        write_whole(&folder.join("tokenizer.json"), tokenizer.to_json()?)
+        write_whole(&folder.join("tokenizer.json"), tokenizer.to_json()?)?;
+        write_whole(&folder.join("tokenizer_config.json"), tokenizer.settings_json())
     }
 }

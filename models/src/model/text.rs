@@ -2,6 +2,7 @@
 
 use super::HookedTransformer;
 use crate::error::{Error, Result};
+use crate::ground::warnings::warn_once;
 use crate::tokenizer::{Bos, Occurrence, Tokenizer};
 
 impl HookedTransformer {
@@ -23,23 +24,35 @@ impl HookedTransformer {
         self.to_tokens_with(text, Bos::AsTokenizer)
     }
 
-    /// Text to ids, with or without a BOS.
+    /// Text to ids, with or without a BOS. A prompt without the BOS with which every text of its training began, and a
+    /// prompt with two, are named in a warning.
     ///
     /// # Errors
     ///
     /// As [`HookedTransformer::to_tokens`], and [`Error::Tokenizer`] if a BOS is asked for and there is none.
     pub fn to_tokens_with(&self, text: &str, bos: Bos) -> Result<Vec<u32>> {
-        let ids = self.tokenizer()?.encode(text, bos)?;
+        let tokenizer = self.tokenizer()?;
+        let ids = tokenizer.encode(text, bos)?;
+        if let Some(problem) = tokenizer.doubt(&ids) {
+            warn_once(&format!("{}: {problem}", self.name()));
+        }
         if ids.is_empty() { Err(Error::EmptyPrompt) } else { Ok(ids) }
     }
 
-    /// The text of ids, including special tokens.
+    /// The text of ids, including special tokens. An id of a padded vocabulary adds nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::NoTokenizer`], or [`Error::OutOfRange`] for an unknown id.
+    /// [`Error::NoTokenizer`], or [`Error::OutOfRange`] for an id that neither the tokenizer nor the model has.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.known(ids)?;
         self.tokenizer()?.decode(ids)
+    }
+
+    fn known(&self, ids: &[u32]) -> Result<()> {
+        let length = self.config().d_vocab.max(self.tokenizer()?.len());
+        let unknown = ids.iter().find(|id| **id as usize >= length);
+        unknown.map_or(Ok(()), |id| Err(Error::out_of_range("token", *id, length)))
     }
 
     /// The text of each token, for the labels of axes.
@@ -61,12 +74,13 @@ impl HookedTransformer {
         self.tokenizer()?.single(text)
     }
 
-    /// The text of one id.
+    /// The text of one id; `<id 63>` for an id of a padded vocabulary, which has none.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for an unknown id.
+    /// As [`HookedTransformer::decode`].
     pub fn to_single_str_token(&self, id: u32) -> Result<String> {
+        self.known(&[id])?;
         Ok(self.tokenizer()?.pieces(&[id])?.remove(0))
     }
 

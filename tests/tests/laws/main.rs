@@ -7,6 +7,7 @@
 mod adapters;
 mod attributes;
 mod broken;
+mod chat;
 mod conformance;
 mod dtypes;
 mod every_family;
@@ -21,12 +22,14 @@ mod image_text;
 mod loading_memory;
 mod mutations;
 mod new_crate;
+mod padded_vocabulary;
 mod parity;
 mod sites_table;
 #[cfg(feature = "smollm2")]
 mod smollm2;
 mod stopping;
 mod surgery;
+mod tokenizer_folders;
 mod tokenizers;
 mod tools_tl;
 mod ui;

@@ -177,14 +177,17 @@ fn padded_batches_agree() {
 }
 
 #[test]
-fn sizes_agree_and_unknown_ids_are_refused() {
+fn sizes_agree_and_ids_without_a_text_are_marked() {
     for kind in KINDS {
         let (tokenizer, vectors) = load(kind);
         assert_eq!(tokenizer.len(), vectors.vocab_size, "{kind}");
         let beyond = u32::try_from(vectors.vocab_size).unwrap();
-        let said = tokenizer.decode(&[beyond]).unwrap_err().to_string();
-        assert_eq!(said, format!("token {beyond} is out of range: there are {beyond}, numbered from 0"), "{kind}");
-        assert_eq!(tokenizer.decode_text(&[beyond]).unwrap_err().to_string(), said, "{kind}");
+        let known = vectors.texts.iter().find(|text| text.ids.len() == 3).unwrap();
+        let ids = [known.ids.clone(), vec![beyond]].concat();
+        assert_eq!(tokenizer.decode(&ids).unwrap(), known.decoded, "{kind}");
+        assert_eq!(tokenizer.decode_text(&ids).unwrap(), known.decoded_skip, "{kind}");
+        assert_eq!(tokenizer.pieces(&ids).unwrap()[3], format!("<id {beyond}>"), "{kind}");
+        assert!(!tokenizer.has_text(beyond) && tokenizer.has_text(known.ids[0]));
     }
 }
 
@@ -268,7 +271,7 @@ fn the_older_two_files_follow_their_settings() {
     let ids = |tokenizer: &Tokenizer, text: &str| tokenizer.encode(text, Bos::AsTokenizer).unwrap();
     let end = whole.id("<|endoftext|>").unwrap();
     let named = |settings: &str| older(Some(settings)).unwrap().unwrap();
-    assert_eq!(older(None).unwrap().unwrap().bos(), None);
+    assert_eq!(older(None).unwrap().unwrap().bos(), Some(end), "the default of GPT-2's class");
     assert_eq!(named(r#"{"bos_token": "<|endoftext|>"}"#).bos(), Some(end));
     let blank = named(r#"{"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": true}"#);
     assert_eq!(ids(&blank, "the end"), ids(&whole, " the end"));
@@ -280,7 +283,11 @@ fn the_older_two_files_follow_their_settings() {
 
 #[test]
 fn older_files_of_other_kinds_and_broken_ones_are_refused() {
-    assert!(older(Some(r#"{"tokenizer_class": "Qwen2Tokenizer"}"#)).unwrap().is_none());
+    assert!(older(Some(r#"{"tokenizer_class": "CLIPTokenizer"}"#)).unwrap().is_none());
+    let said = Tokenizer::unread(&folder("gpt2_bpe")).unwrap();
+    let expected = "vocab.json with merges.txt is a byte-pair vocabulary of a class that is not known; convert it in Python: \
+                    `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes a tokenizer.json";
+    assert_eq!(said, expected);
     let said = older(Some("{")).unwrap_err().to_string();
     assert!(said.contains("tokenizer_config.json") && said.contains("not valid JSON"), "{said}");
     let to = tempfile::tempdir().unwrap();

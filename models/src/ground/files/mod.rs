@@ -7,5 +7,5 @@ mod write;
 pub(crate) use json::read_config;
 pub use json::read_json;
 pub use open::open;
-pub(crate) use open::{is_there, pointer_length, text};
+pub(crate) use open::{bytes, is_there, pointer_length, text};
 pub use write::{write_new, write_whole, write_whole_with};

@@ -51,22 +51,28 @@ pub fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-/// Reads a text of limited size, without the byte order mark that some editors add.
+/// Reads a file of limited size.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] if it cannot be read; [`Error::File`] if it is empty, larger than `limit` bytes, not UTF-8, or a Git
-/// LFS pointer.
-pub(crate) fn text(path: &Path, limit: u64) -> Result<String> {
+/// [`Error::Read`] if it cannot be read; [`Error::File`] if it is larger than `limit` bytes or a Git LFS pointer.
+pub(crate) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = open(path)?.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if bytes.len() as u64 > limit {
         return Err(Error::file(path, format!("it is larger than {}; is it the right file?", human_bytes(limit))));
     }
-    if let Some(problem) = pointer(&bytes) {
-        return Err(Error::file(path, problem));
-    }
+    pointer(&bytes).map_or(Ok(bytes), |problem| Err(Error::file(path, problem)))
+}
+
+/// Reads a text of limited size, without the byte order mark that some editors add.
+///
+/// # Errors
+///
+/// As [`bytes`], and [`Error::File`] if it is empty or not UTF-8.
+pub(crate) fn text(path: &Path, limit: u64) -> Result<String> {
+    let bytes = bytes(path, limit)?;
     let mut text = String::from_utf8(bytes).map_err(|_| Error::file(path, "it is not UTF-8 text; save it as UTF-8"))?;
     if text.starts_with('\u{feff}') {
         text.remove(0);
