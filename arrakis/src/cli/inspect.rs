@@ -1,5 +1,7 @@
 //! `arrakis inspect`: describes a model from its config and headers; weights are read only with `--load`.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use arrakis_models::site::SiteInfo;
 use arrakis_models::{HookedAutoConfig, HookedAutoModel, LoadOptions, Tokenizer, TransformerConfig, device, site};
 use serde::Serialize;
 
+use self::tokens::TokenizerInfo;
 use super::answer::Answer;
 use super::table::{aligned, grouped};
 use crate::error::Result;
@@ -44,6 +47,11 @@ struct Inspection {
     /// The tensors of the files, by stored element type.
     stored: BTreeMap<String, Stored>,
     tokenizer: Option<TokenizerInfo>,
+    /// Ids at which generation stops.
+    stop_tokens: Vec<u32>,
+    /// The same, for people to read.
+    #[serde(skip)]
+    stops: String,
     sites: Vec<SiteRow>,
     /// The cost of reading the weights, if it was asked for.
     loaded: Option<Loaded>,
@@ -68,14 +76,6 @@ struct Stored {
 }
 
 #[derive(Debug, Serialize)]
-struct TokenizerInfo {
-    tokens: usize,
-    bos: Option<u32>,
-    /// Special tokens with their ids.
-    special: Vec<(u32, String)>,
-}
-
-#[derive(Debug, Serialize)]
 struct SiteRow {
     name: String,
     axes: String,
@@ -96,10 +96,10 @@ pub(super) fn run(args: &Args, device: Option<&str>) -> Result<Answer> {
     let tokenizer = if args.load && found.refused.is_empty() {
         found.load(args, device)
     } else {
-        HookedAutoModel::tokenizer(&folder).map(|found| found.as_ref().map(TokenizerInfo::of))
+        HookedAutoModel::tokenizer(&folder)
     };
     match tokenizer {
-        Ok(tokenizer) => found.tokenizer = tokenizer,
+        Ok(tokenizer) => found.tokens(tokenizer.as_ref()),
         Err(error) => found.refuse(error),
     }
     let text = if args.json {
@@ -132,7 +132,7 @@ impl Inspection {
     }
 
     /// Loads the model with its tokenizer, and drops both.
-    fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<TokenizerInfo>> {
+    fn load(&mut self, args: &Args, device: Option<&str>) -> arrakis_models::Result<Option<Tokenizer>> {
         let start = Instant::now();
         let options =
             LoadOptions { device: device.map(str::to_owned), keep_half: args.keep_half, ..LoadOptions::new() };
@@ -144,7 +144,19 @@ impl Inspection {
             kept: model.parameters().iter().map(|(_, parameter)| parameter.bytes() as u64).sum(),
             peak: peak_rss_bytes(),
         });
-        Ok(model.tokenizer().ok().map(TokenizerInfo::of))
+        Ok(model.tokenizer().ok().cloned())
+    }
+
+    /// Takes down the tokenizer, and where text ends.
+    fn tokens(&mut self, tokenizer: Option<&Tokenizer>) {
+        self.tokenizer = tokenizer.map(TokenizerInfo::of);
+        match arrakis_models::model::stop_tokens(&self.folder) {
+            Ok(ids) => {
+                self.stops = tokens::stops(&ids, tokenizer);
+                self.stop_tokens = ids;
+            }
+            Err(error) => self.refuse(error),
+        }
     }
 
     fn fits(&mut self, fit: &Fit) {
@@ -194,13 +206,13 @@ impl Inspection {
                 .collect::<Vec<_>>()
                 .join("; "),
         ));
-        rows.push(row(
-            "tokenizer",
-            &self.tokenizer.as_ref().map_or_else(
-                || "none: prompts are token ids".to_owned(),
-                |tokenizer| tokenizer.describe() + &tokenizer.beyond(self.config.as_ref()),
-            ),
-        ));
+        match &self.tokenizer {
+            Some(tokenizer) => {
+                rows.extend(tokenizer.rows(self.config.as_ref()).iter().map(|(name, said)| row(name, said)));
+            }
+            None => rows.push(row("tokenizer", &tokens::without(&self.folder))),
+        }
+        rows.push(row("generation stops at", &self.stops));
         rows.extend(self.loaded.as_ref().map(|loaded| row("loaded", &loaded.describe())));
         let mut text = aligned(&[], &rows);
         if let Some(config) = &self.config {
@@ -220,29 +232,6 @@ impl Inspection {
             return "\nit would load\n".to_owned();
         }
         format!("\nit would be refused\n  {}\n", self.refused.join("\n  "))
-    }
-}
-
-impl TokenizerInfo {
-    fn of(tokenizer: &Tokenizer) -> Self {
-        Self { tokens: tokenizer.len(), bos: tokenizer.bos(), special: tokenizer.special().into_iter().collect() }
-    }
-
-    /// A note if the model's vocabulary is smaller than the tokenizer's.
-    fn beyond(&self, config: Option<&TransformerConfig>) -> String {
-        let short = config.map(|config| config.d_vocab).filter(|d_vocab| self.tokens > *d_vocab);
-        short.map_or_else(String::new, |d_vocab| {
-            format!("; the model knows {} of them, and refuses the others", grouped(d_vocab))
-        })
-    }
-
-    fn describe(&self) -> String {
-        let special: Vec<String> =
-            self.special.iter().map(|(id, text)| format!("{id} {}", text.escape_debug())).collect();
-        let bos = self.bos.map_or_else(|| "no BOS".to_owned(), |id| format!("BOS {id}"));
-        let special =
-            if special.is_empty() { "none special".to_owned() } else { format!("special: {}", special.join(", ")) };
-        format!("{} tokens, {bos}, {special}", grouped(self.tokens))
     }
 }
 
@@ -292,17 +281,4 @@ fn plain(option: &impl Serialize) -> String {
 fn positions(config: &TransformerConfig) -> String {
     let rotated = config.rope(0).map(|rope| format!(", {} of {} dimensions of a head", rope.dims, config.d_head));
     format!("{}{}", plain(&config.positions), rotated.unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_vocabulary_that_is_smaller_than_the_tokenizers_is_reported() {
-        let tokenizer = TokenizerInfo { tokens: 1_200, bos: None, special: Vec::new() };
-        let config = |d_vocab| TransformerConfig::plain("test", 1, 8, 2, d_vocab, 16);
-        assert_eq!(tokenizer.beyond(Some(&config(1_000))), "; the model knows 1,000 of them, and refuses the others");
-        assert_eq!(tokenizer.beyond(Some(&config(1_200))) + &tokenizer.beyond(None), "");
-    }
 }

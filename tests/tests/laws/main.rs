@@ -19,6 +19,7 @@ mod gradients;
 mod hooked_bodies;
 mod hooked_transformer;
 mod image_text;
+mod inspect_tokens;
 mod loading_memory;
 mod mutations;
 mod new_crate;
