@@ -12,6 +12,7 @@ pub mod families;
 pub mod generate;
 pub mod ground;
 pub mod hooks;
+mod kernels;
 pub mod model;
 pub mod processing;
 pub mod site;

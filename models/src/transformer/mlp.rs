@@ -2,11 +2,12 @@
 
 use arrakis_macros::hooked;
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::linear::Linear;
 use super::source::{Init, Source};
 use crate::config::{ActivationKind, TransformerConfig};
+use crate::kernels;
 
 /// `act(x W_in + b) W_out + b`, or `(act(x W_gate) * (x W_in)) W_out` (<https://arxiv.org/abs/2002.05202>).
 #[derive(Module, Debug)]
@@ -40,7 +41,7 @@ impl Mlp {
         let post = if let Some(w_gate) = &self.w_gate {
             let pre = w_gate.apply(x.clone());
             let pre_linear = self.w_in.apply(x);
-            self.activation.apply(pre) * pre_linear
+            kernels::gate(self.activation, pre, pre_linear)
         } else {
             let pre = self.w_in.apply(x);
             self.activation.apply(pre)
@@ -53,19 +54,6 @@ impl Mlp {
 impl ActivationKind {
     /// Applies the nonlinearity, element by element; SoLU over the last axis, which holds the neurons.
     pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Gelu => activation::gelu(x),
-            Self::GeluTanh => activation::gelu_approximate(x),
-            Self::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
-            Self::Relu => activation::relu(x),
-            Self::Relu2 => {
-                let positive = activation::relu(x);
-                positive.clone() * positive
-            }
-            Self::Silu => activation::silu(x),
-            Self::Solu => x.clone() * activation::softmax(x, D - 1),
-            Self::Tanh => activation::tanh(x),
-            Self::Identity => x,
-        }
+        kernels::activation(self, x)
     }
 }

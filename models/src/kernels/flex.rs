@@ -1,0 +1,168 @@
+//! How a kernel is reached from a tensor, and how it becomes a node of Burn's graph.
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex,
+    GradientCheckpointingStrategy, TensorMetadata,
+};
+use burn::tensor::{Bool, DispatchTensor, Tensor};
+
+use super::{lanes, memory};
+
+/// An operation on `N` tensors of one shape, with its gradients.
+pub(super) trait Kernel<const N: usize>: Clone + Debug + Send + 'static {
+    /// What the backward pass needs.
+    type Kept: Clone + Debug + Send + 'static;
+
+    /// The result.
+    fn value(&self, inputs: [FlexTensor; N]) -> FlexTensor;
+
+    /// The result, to the same bits, and what the backward pass needs.
+    fn kept(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Kept);
+
+    /// The gradient of each input, from that of the result.
+    fn gradients(&self, kept: Self::Kept, gradient: FlexTensor) -> [FlexTensor; N];
+}
+
+/// The kernel's result.
+///
+/// # Errors
+///
+/// The inputs, if they are not on the CPU in a precision that kernels know, or the CPU has no vectors.
+pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
+    kernel: K,
+    inputs: [Tensor<D>; N],
+) -> Result<Tensor<D>, [Tensor<D>; N]> {
+    let inputs = inputs.map(Tensor::into_dispatch);
+    let same = inputs.iter().all(|input| input.dtype() == inputs[0].dtype() && memory::known(input.dtype()));
+    match context(&inputs).filter(|_| same && lanes::has_vectors() && inputs.iter().all(is_on_cpu)) {
+        Some(context) => Ok(Tensor::from_dispatch(result(kernel, inputs, context))),
+        None => Err(inputs.map(Tensor::from_dispatch)),
+    }
+}
+
+/// The tensor's own memory, if it is on the CPU and has no graph.
+///
+/// # Errors
+///
+/// The tensor, if not.
+pub(super) fn plain<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Tensor<D>> {
+    let tensor = tensor.into_dispatch();
+    let fits = tensor.autodiff == DispatchAutodiffContext::Disabled && is_on_cpu(&tensor);
+    let fits = fits && memory::known(tensor.dtype()) && lanes::has_vectors();
+    if fits { Ok(numbers(tensor)) } else { Err(Tensor::from_dispatch(tensor)) }
+}
+
+/// A tensor without a graph.
+pub(super) fn with_numbers<const D: usize>(numbers: FlexTensor) -> Tensor<D> {
+    let kind = DispatchTensorKind::Flex(BackendTensor::Float(numbers));
+    Tensor::from_dispatch(DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled })
+}
+
+/// The numbers of a tensor on the CPU, without its graph.
+pub(super) fn constant<const D: usize>(tensor: Tensor<D>) -> Option<FlexTensor> {
+    let tensor = tensor.into_dispatch();
+    let known = is_on_cpu(&tensor) && memory::known(tensor.dtype());
+    known.then(|| tracked(tensor).into_primitive())
+}
+
+/// A mask on the CPU.
+pub(super) fn constant_mask<const D: usize>(mask: Tensor<D, Bool>) -> Option<FlexTensor> {
+    match mask.into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Bool(mask)) => Some(mask),
+        _ => None,
+    }
+}
+
+/// A tensor with its place in a graph.
+type Tracked = FloatTensor<Autodiff<Flex>>;
+
+/// The kind of graph that the result belongs to, unless the inputs disagree.
+fn context(inputs: &[DispatchTensor]) -> Option<DispatchAutodiffContext> {
+    let mut kinds = inputs.iter().map(|input| input.autodiff).filter(|kind| *kind != DispatchAutodiffContext::Disabled);
+    let kind = kinds.next().unwrap_or_default();
+    kinds.all(|other| other == kind).then_some(kind)
+}
+
+fn is_on_cpu(tensor: &DispatchTensor) -> bool {
+    match &tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(_)) => true,
+        DispatchTensorKind::Autodiff(inner) => matches!(**inner, DispatchTensorKind::Flex(BackendTensor::Autodiff(_))),
+        _ => false,
+    }
+}
+
+fn result<K: Kernel<N>, const N: usize>(
+    kernel: K,
+    inputs: [DispatchTensor; N],
+    context: DispatchAutodiffContext,
+) -> DispatchTensor {
+    let kind = match context {
+        DispatchAutodiffContext::Disabled => {
+            DispatchTensorKind::Flex(BackendTensor::Float(kernel.value(inputs.map(numbers))))
+        }
+        DispatchAutodiffContext::Enabled(strategy) => {
+            let tracked = inputs.map(tracked);
+            let tensor = match strategy {
+                GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(&kernel, tracked),
+                GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(&kernel, tracked),
+            };
+            DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor))))
+        }
+    };
+    DispatchTensor { kind, autodiff: context }
+}
+
+fn numbers(tensor: DispatchTensor) -> FlexTensor {
+    match tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
+        _ => unreachable!("BUG: the tensor is on the CPU, without a graph"),
+    }
+}
+
+/// A tensor without a graph is a constant.
+fn tracked(tensor: DispatchTensor) -> Tracked {
+    match tensor.kind {
+        DispatchTensorKind::Autodiff(inner) => match *inner {
+            DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
+            _ => unreachable!("BUG: the tensor is on the CPU"),
+        },
+        _ => Autodiff::<Flex>::from_inner(numbers(tensor)),
+    }
+}
+
+fn node<K: Kernel<N>, C: CheckpointStrategy, const N: usize>(kernel: &K, inputs: [Tracked; N]) -> Tracked {
+    let nodes = inputs.each_ref().map(Tracked::node);
+    let inputs = inputs.map(Tracked::into_primitive);
+    match Step::<K>(kernel.clone()).prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(step) => {
+            let (value, kept) = kernel.kept(inputs);
+            step.finish(kept, value)
+        }
+        OpsKind::UnTracked(step) => step.finish(kernel.value(inputs)),
+    }
+}
+
+/// The kernel's step of the backward pass.
+#[derive(Debug)]
+struct Step<K>(K);
+
+impl<K: Kernel<N>, const N: usize> Backward<Flex, N> for Step<K> {
+    type State = K::Kept;
+
+    fn backward(self, ops: Ops<K::Kept, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        for (parent, gradient) in ops.parents.into_iter().zip(self.0.gradients(ops.state, gradient)) {
+            if let Some(parent) = parent {
+                grads.register::<Flex>(parent.id, gradient);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Arithmetic on vectors of float32, whatever their width.
+//!
+//! [`Lanes`] shortens the names of `pulp::Simd`. Everything here is inlined into the one function that `pulp` compiles
+//! for each instruction set, so it is fast at any `opt-level` but 0.
+
+mod each;
+mod exp;
+mod normal;
+mod sigmoid;
+mod sums;
+mod tanh;
+
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::{V3, V4};
+use pulp::{Arch, Simd, WithSimd};
+
+#[cfg(test)]
+pub(super) use each::Each;
+pub(super) use each::{OfOne, OfTwo, each, each_with};
+
+/// One instruction set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes<S>(pub(super) S);
+
+/// Whether this CPU has vectors with fused multiply-add.
+pub(super) fn has_vectors() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return V3::try_new().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    !matches!(Arch::new(), Arch::Scalar)
+}
+
+/// Does the work in the widest vectors of this CPU.
+pub(super) fn in_vectors<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // `Arch` knows AVX2 only with a feature of `pulp` that Burn does not use; with it, Burn would be built again.
+        if let Some(wide) = V4::try_new() {
+            return Simd::vectorize(wide, work);
+        }
+        if let Some(narrow) = V3::try_new() {
+            return Simd::vectorize(narrow, work);
+        }
+    }
+    Arch::new().dispatch(work)
+}
+
+impl<S: Simd> Lanes<S> {
+    #[inline(always)]
+    pub(super) fn all(self, x: f32) -> S::f32s {
+        self.0.splat_f32s(x)
+    }
+
+    #[inline(always)]
+    pub(super) fn add(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.add_f32s(a, b)
+    }
+
+    #[inline(always)]
+    pub(super) fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.sub_f32s(a, b)
+    }
+
+    #[inline(always)]
+    pub(super) fn mul(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.mul_f32s(a, b)
+    }
+
+    #[inline(always)]
+    pub(super) fn div(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.div_f32s(a, b)
+    }
+
+    /// `a b + c`, rounded once.
+    #[inline(always)]
+    pub(super) fn fma(self, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+        self.0.mul_add_f32s(a, b, c)
+    }
+
+    #[inline(always)]
+    pub(super) fn abs(self, a: S::f32s) -> S::f32s {
+        self.0.abs_f32s(a)
+    }
+
+    #[inline(always)]
+    pub(super) fn neg(self, a: S::f32s) -> S::f32s {
+        self.0.neg_f32s(a)
+    }
+
+    /// `then` where `a < b`, else `other`; also where one of them is NaN.
+    #[inline(always)]
+    pub(super) fn if_less(self, a: S::f32s, b: S::f32s, then: S::f32s, other: S::f32s) -> S::f32s {
+        self.0.select_f32s(self.0.less_than_f32s(a, b), then, other)
+    }
+
+    /// `x` with the sign of `sign`; `x` is not negative.
+    #[inline(always)]
+    fn signed(self, x: S::f32s, sign: S::f32s) -> S::f32s {
+        let s = self.0;
+        let sign = s.and_u32s(s.transmute_u32s_f32s(sign), s.splat_u32s(0x8000_0000));
+        s.transmute_f32s_u32s(s.or_u32s(s.transmute_u32s_f32s(x), sign))
+    }
+
+    /// `c[0] + c[1] x + c[2] x² + ..`
+    #[inline(always)]
+    fn polynomial<const N: usize>(self, x: S::f32s, c: [f32; N]) -> S::f32s {
+        let mut sum = self.all(c[N - 1]);
+        for c in c[..N - 1].iter().rev() {
+            sum = self.fma(sum, x, self.all(*c));
+        }
+        sum
+    }
+}
