@@ -18,7 +18,12 @@ mod activation;
 mod flex;
 mod lanes;
 mod memory;
+mod scores;
+mod seen;
+mod softmax;
 #[cfg(test)]
 mod testing;
 
 pub(crate) use activation::{activation, gate};
+pub(crate) use scores::{Scoring, pattern, scores};
+pub(crate) use softmax::softmax;

@@ -2,7 +2,7 @@
 
 use arrakis_macros::hooked;
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::context::LayerContext;
 use super::linear::Linear;
@@ -10,6 +10,7 @@ use super::norm::Norm;
 use super::source::{Init, Source};
 use crate::config::{Positions, QkNorm, TransformerConfig};
 use crate::hooks;
+use crate::kernels::{self, Scoring};
 
 /// Earlier keys and values of one layer.
 pub(super) type LayerCache = Option<(Tensor<4>, Tensor<4>)>;
@@ -108,7 +109,7 @@ impl Attention {
         self.attend(q, k, v, context, cache)
     }
 
-    #[hooked(skip(q, k, keys, values))]
+    #[hooked(skip(q, k, keys, values, products))]
     fn attend(
         &self,
         q: Tensor<4>,
@@ -126,25 +127,24 @@ impl Attention {
             (q, k)
         };
         let (keys, values) = appended(k, v, cache);
-        let scores = self.scores(q, self.per_query_head(keys), context);
-        let pattern = attended(scores);
+        let products = q.swap_dims(1, 2).matmul(self.per_query_head(keys).swap_dims(1, 2).swap_dims(2, 3));
+        let scoring = self.scoring(context);
+        let pattern = if hooks::asked("scores") {
+            let scores = kernels::scores(products, &scoring);
+            attended(scores)
+        } else {
+            kernels::pattern(products, &scoring)
+        };
         let z = pattern.matmul(self.per_query_head(values).swap_dims(1, 2)).swap_dims(1, 2);
         let out = self.written(z);
         out
     }
 
-    /// `[batch, head, query, key]`, scaled, capped, biased, and -inf where masked.
-    fn scores(&self, q: Tensor<4>, k: Tensor<4>, context: &LayerContext<'_>) -> Tensor<4> {
-        let mut scores = q.swap_dims(1, 2).matmul(k.swap_dims(1, 2).swap_dims(2, 3)) * self.scale;
-        if let Some(alibi) = context.alibi {
-            let alibi = if self.alibi_scaled { alibi.clone() * self.scale } else { alibi.clone() };
-            scores = scores + alibi;
-        }
-        if let Some(cap) = self.softcap {
-            scores = activation::tanh(scores / cap) * cap;
-        }
-        let shape = scores.dims();
-        scores.mask_fill(context.mask.clone().expand(shape), f32::NEG_INFINITY)
+    /// How the products of queries and keys become scores.
+    fn scoring<'a>(&self, context: &LayerContext<'a>) -> Scoring<'a> {
+        let penalty =
+            context.alibi.map(|alibi| if self.alibi_scaled { alibi.clone() * self.scale } else { alibi.clone() });
+        Scoring { scale: self.scale, penalty, cap: self.softcap, mask: context.mask }
     }
 
     /// `z W_O + b`. `result`, what each head writes, is computed separately, and only when a run asks for it. An edit of
@@ -202,11 +202,11 @@ impl Attention {
 /// Softmax over keys. An edit may mask every key of a query. As in TransformerLens, that query then attends to nothing.
 fn attended(scores: Tensor<4>) -> Tensor<4> {
     if !hooks::edited("scores") {
-        return activation::softmax(scores, 3);
+        return kernels::softmax(scores);
     }
     let shape = scores.dims();
     let blind = scores.clone().max_dim(3).equal_elem(f32::NEG_INFINITY).expand(shape);
-    activation::softmax(scores.mask_fill(blind.clone(), 0.0), 3).mask_fill(blind, 0.0)
+    kernels::softmax(scores.mask_fill(blind.clone(), 0.0)).mask_fill(blind, 0.0)
 }
 
 /// `[batch, pos, heads * d_head]` to `[batch, pos, heads, d_head]`.
