@@ -18,6 +18,7 @@ mod activation;
 mod flex;
 mod lanes;
 mod memory;
+mod norm;
 mod scores;
 mod seen;
 mod softmax;
@@ -25,5 +26,6 @@ mod softmax;
 mod testing;
 
 pub(crate) use activation::{activation, gate};
+pub(crate) use norm::{Norming, centre, norm, norm_scale};
 pub(crate) use scores::{Scoring, pattern, scores};
 pub(crate) use softmax::softmax;

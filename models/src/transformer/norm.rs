@@ -6,6 +6,8 @@ use burn::tensor::Tensor;
 
 use super::source::{Init, Source};
 use crate::config::{NormKind, TransformerConfig};
+use crate::hooks;
+use crate::kernels::{self, Norming};
 
 /// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>).
 #[derive(Module, Debug)]
@@ -36,43 +38,55 @@ impl Norm {
     /// `[batch, pos, d_model]` to the same. Sites: `scale` `[batch, pos, 1]`, `normalized`.
     #[hooked(skip(centred))]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if !hooks::asked("scale") && !hooks::asked("normalized") {
+            return self.apply(x);
+        }
         let centred = self.centre(x);
         let scale = self.scale(centred.clone());
         let normalized = centred / scale;
         self.affine(normalized)
     }
 
-    /// The whole norm over the last axis of any tensor, without sites.
+    /// The whole norm over the last axis of any tensor, without sites, to the same bits.
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let centred = self.centre(x);
-        let scale = self.scale(centred.clone());
-        self.affine(centred / scale)
+        let bias = self.bias.as_ref().map(Param::val);
+        let how = Norming { centred: self.kind == NormKind::LayerNorm, eps: self.eps, weight: self.factor(), bias };
+        kernels::norm(x, &how).unwrap_or_else(|x| {
+            let centred = self.centre(x);
+            let scale = self.scale(centred.clone());
+            self.affine(centred / scale)
+        })
     }
 
     /// `x - mean(x)` for LayerNorm, `x` otherwise.
     pub fn centre<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self.kind {
-            NormKind::LayerNorm => x.clone() - x.mean_dim(D - 1),
+            NormKind::LayerNorm => kernels::centre(x),
             NormKind::Rms | NormKind::RmsOffset => x,
         }
     }
 
     /// `sqrt(mean(x²) + eps)` of the centred input, the last axis of length one.
     pub fn scale<const D: usize>(&self, centred: Tensor<D>) -> Tensor<D> {
-        ((centred.clone() * centred).mean_dim(D - 1) + self.eps).sqrt()
+        kernels::norm_scale(centred, self.eps)
     }
 
     /// The norm's own weight and bias.
     pub fn affine<const D: usize>(&self, normalized: Tensor<D>) -> Tensor<D> {
         let mut out = normalized;
-        if let Some(weight) = &self.weight {
-            let weight = if self.kind == NormKind::RmsOffset { weight.val() + 1.0 } else { weight.val() };
-            out = out * weight.unsqueeze();
+        if let Some(factor) = self.factor() {
+            out = out * factor.unsqueeze();
         }
         match &self.bias {
             Some(bias) => out + bias.val().unsqueeze(),
             None => out,
         }
+    }
+
+    /// What the normalized numbers are multiplied by.
+    fn factor(&self) -> Option<Tensor<1>> {
+        let weight = self.weight.as_ref()?.val();
+        Some(if self.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
     }
 }
 
