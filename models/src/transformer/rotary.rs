@@ -7,6 +7,7 @@ use std::f64::consts::TAU;
 use burn::tensor::Tensor;
 
 use crate::config::{Rope, RopeScaling};
+use crate::kernels::{self, Rotating};
 
 impl Rope {
     /// Cosines and sines, each `[positions, dims / 2]` row by row, in a sequence of `seq_len` positions.
@@ -57,6 +58,11 @@ impl Rope {
     /// cosines and sines `[batch or 1, pos, 1, dims / 2]`.
     #[must_use]
     pub fn rotate(&self, x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
+        let how = Rotating { dims: self.dims, interleaved: self.interleaved };
+        kernels::rotate(x, cos, sin, how).unwrap_or_else(|x| self.rotate_by_burn(x, cos, sin))
+    }
+
+    fn rotate_by_burn(&self, x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
         let d_head = x.dims()[3];
         if self.dims == d_head {
             return self.rotate_whole(x, cos, sin);
@@ -129,7 +135,7 @@ fn llama3(frequency: f32, factor: f32, [low, high]: [f32; 2], original: f32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Int};
     use serde::Deserialize;
 
     /// One rotation from `rotary_reference.py`, with the numbers that transformers computes for it.
@@ -171,6 +177,46 @@ mod tests {
         assert_close(&rotated(&rope(4, false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &halves, 1e-6, "halves");
         let neighbours = [c0 - 2.0 * s0, 2.0 * c0 + s0, 3.0 * c1 - 4.0 * s1, 4.0 * c1 + 3.0 * s1, 5.0, 6.0];
         assert_close(&rotated(&rope(4, true), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), &neighbours, 1e-6, "neighbours");
+    }
+
+    /// Numbers from -3 to 3 without a pattern.
+    fn noise(shape: [usize; 4], device: &Device) -> Tensor<4> {
+        let places = Tensor::<1, Int>::arange(0..shape.iter().product::<usize>() as i64, device);
+        ((places.float() * 1.7).sin() * 3.0).reshape(shape)
+    }
+
+    /// The kernel rounds as Burn's operations do. Widths with and without whole vectors; a table of one row and of each.
+    #[test]
+    fn the_kernel_gives_the_bits_of_burn() {
+        let device = Device::flex();
+        for (dims, d_head) in [(2, 2), (6, 8), (32, 32), (64, 64), (70, 80), (130, 130)] {
+            for interleaved in [false, true] {
+                for tables in [1, 3] {
+                    let (rope, x) = (rope(dims, interleaved), noise([3, 5, 2, d_head], &device));
+                    let (cos, sin) =
+                        (noise([tables, 5, 1, dims / 2], &device), noise([tables, 5, 1, dims / 2], &device));
+                    let ours = crate::device::read(rope.rotate(x.clone(), &cos, &sin)).unwrap();
+                    let burns = crate::device::read(rope.rotate_by_burn(x, &cos, &sin)).unwrap();
+                    assert_eq!(ours, burns, "{dims} of {d_head}, interleaved: {interleaved}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernels_gradient_is_that_of_burn() {
+        let device = Device::flex().autodiff();
+        for interleaved in [false, true] {
+            let (rope, x) = (rope(70, interleaved), noise([2, 3, 2, 80], &device).require_grad());
+            let (cos, sin, weight) =
+                (noise([1, 3, 1, 35], &device), noise([1, 3, 1, 35], &device), noise([2, 3, 2, 80], &device));
+            let gradient = |out: Tensor<4>| {
+                crate::device::read(x.grad(&(out * weight.clone()).sum().backward()).unwrap()).unwrap()
+            };
+            let ours = gradient(rope.rotate(x.clone(), &cos, &sin));
+            let burns = gradient(rope.rotate_by_burn(x.clone(), &cos, &sin));
+            assert_close(&ours, &burns, 2e-6, "gradient");
+        }
     }
 
     #[test]
