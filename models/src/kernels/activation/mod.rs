@@ -12,6 +12,7 @@ use burn::tensor::{Tensor, activation};
 use super::flex::{Kernel, run};
 use super::lanes::{each, each_with};
 use super::memory::{numbers, overwrite};
+use super::softmax::softmax;
 use crate::config::ActivationKind;
 use function::{SlopeTimes, Value, ValueTimes};
 use gelu::Gelu;
@@ -43,7 +44,7 @@ fn by_burn<const D: usize>(kind: ActivationKind, x: Tensor<D>) -> Tensor<D> {
             positive.clone() * positive
         }
         ActivationKind::Silu => activation::silu(x),
-        ActivationKind::Solu => x.clone() * activation::softmax(x, D - 1),
+        ActivationKind::Solu => x.clone() * softmax(x),
         ActivationKind::Tanh => activation::tanh(x),
         ActivationKind::Identity => x,
     }
