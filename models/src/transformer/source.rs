@@ -1,8 +1,9 @@
 //! Where parameters come from while a model is built: a checkpoint, or a seeded generator.
 
+use std::num::NonZero;
+
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::SeedableRng;
-use rand::distr::Distribution;
+use rand::{RngCore as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// How a parameter is initialised when it is not loaded.
@@ -49,21 +50,93 @@ impl Source for RandomSource {
             (Init::Constant(mean), lively) => (mean, if lively { 0.2 } else { 0.0 }),
             (Init::Normal(std), lively) => (0.0, if lively { 0.2 } else { std }),
         };
-        let values: Vec<f32> = if std == 0.0 {
-            vec![mean; count]
-        } else {
-            StandardNormal.sample_iter(&mut self.rng).take(count).map(|x| mean + x * std).collect()
-        };
+        let mut values = vec![mean; count];
+        if std != 0.0 {
+            standard_normal(&mut self.rng, &mut values);
+            for x in &mut values {
+                *x = mean + *x * std;
+            }
+        }
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 }
 
-/// Standard normal numbers by the Box–Muller transform.
-struct StandardNormal;
+/// Numbers that one thread draws. Fewer are drawn without another thread.
+const SHARE: usize = 1 << 16;
 
-impl Distribution<f32> for StandardNormal {
-    fn sample<R: rand::Rng + ?Sized>(&self, rng: &mut R) -> f32 {
+/// Words of the generator that a number takes: two of 64 bits.
+const WORDS: usize = 4;
+
+/// Fills a slice with standard normal numbers by the Box–Muller transform, on all cores. Each number has its own words of
+/// the generator, so the numbers do not depend on the cores.
+fn standard_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
+    let first = rng.get_word_pos();
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = values.len().div_ceil(threads).max(SHARE);
+    let words_before = |numbers: usize| first + (WORDS * numbers) as u128;
+    let draw = |part: usize, own: &mut [f32]| {
+        let mut rng = rng.clone();
+        rng.set_word_pos(words_before(part * share));
+        own.chunks_mut(SHARE).for_each(|own| box_muller(&mut rng, own));
+    };
+    std::thread::scope(|scope| {
+        let mut parts = values.chunks_mut(share).enumerate();
+        let own = parts.next();
+        parts.for_each(|(part, values)| drop(scope.spawn(move || draw(part, values))));
+        if let Some((part, values)) = own {
+            draw(part, values);
+        }
+    });
+    rng.set_word_pos(words_before(values.len()));
+}
+
+fn box_muller(rng: &mut ChaCha8Rng, values: &mut [f32]) {
+    let mut words = vec![0; WORDS * 4 * values.len()];
+    rng.fill_bytes(&mut words);
+    for (value, words) in values.iter_mut().zip(words.chunks_exact(WORDS * 4)) {
+        let (radius, angle) = (uniform(&words[..8]), uniform(&words[8..]));
+        *value = ((-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32;
+    }
+}
+
+/// A number from 0 to below 1, from the upper 53 bits of a word, as `rand` makes it.
+fn uniform(word: &[u8]) -> f64 {
+    let bits = u64::from_le_bytes(word.try_into().expect("BUG: a word has eight bytes"));
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng as _;
+
+    use super::*;
+
+    /// As `rand` draws them, one after another.
+    fn one_by_one(rng: &mut ChaCha8Rng) -> f32 {
         let (radius, angle): (f64, f64) = (rng.random(), rng.random());
         ((-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32
+    }
+
+    #[test]
+    fn many_numbers_are_those_that_one_thread_draws_one_by_one() {
+        let (mut all, mut single) = (ChaCha8Rng::seed_from_u64(7), ChaCha8Rng::seed_from_u64(7));
+        for count in [1, 0, 3, SHARE - 1, 2 * SHARE + 5, 2] {
+            let mut values = vec![0.0; count];
+            standard_normal(&mut all, &mut values);
+            let expected: Vec<f32> = (0..count).map(|_| one_by_one(&mut single)).collect();
+            assert_eq!(values, expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_large_sample_has_the_moments_of_the_normal_distribution() {
+        let mut values = vec![0.0; 200_000];
+        standard_normal(&mut ChaCha8Rng::seed_from_u64(1), &mut values);
+        let moment = |power: i32| values.iter().map(|x| f64::from(*x).powi(power)).sum::<f64>() / values.len() as f64;
+        // Four standard errors: sqrt(variance of the power / n).
+        for (power, expected, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
+            let error: f64 = moment(power) - expected;
+            assert!(error.abs() < 4.0 * f64::sqrt(variance / values.len() as f64), "moment {power}: {error}");
+        }
     }
 }
