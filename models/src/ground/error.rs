@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// A run would need more memory than it may take.
     #[error(
-        "{what} would take {} ({bytes} bytes), the limit is {} ({limit} bytes): {fix}",
+        "{what} would take {} ({bytes} bytes), {of} is {} ({limit} bytes): {fix}",
         human_bytes(*bytes),
         human_bytes(*limit)
     )]
@@ -78,6 +78,8 @@ pub enum Error {
         bytes: u64,
         /// How much it may have.
         limit: u64,
+        /// What limits it.
+        of: &'static str,
         /// What to do.
         fix: &'static str,
     },

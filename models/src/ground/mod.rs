@@ -6,6 +6,7 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod files;
+pub mod memory;
 pub mod nearest;
 pub mod progress;
 pub mod read;

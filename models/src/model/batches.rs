@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 
+use super::memory::Need;
 use super::prompt::IntoTokens;
-use super::{HookedTransformer, RunOptions};
+use super::{Cost, HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
 use crate::hooks::{Activation, ActivationCache, Capture, Effect, Outcome, Plan, Rows, warn_unchanged};
 use crate::site::SiteTable;
@@ -26,13 +27,8 @@ impl HookedTransformer {
         let tokens = prompt.into_tokens(self)?;
         let plan = captures.into_iter().fold(Plan::new(), Plan::capture);
         plan.check(&self.sites())?;
-        let cost = self.cost_of(&tokens, &plan);
-        let rows = match self.memory_left() {
-            Some(left) if cost.working > left / 2 => {
-                (tokens.batch() as u64 * (left / 2) / cost.working).max(1) as usize
-            }
-            _ => tokens.batch(),
-        };
+        let cost = Cost { working: self.working_to_stop(&tokens, &plan), ..self.cost_of(&tokens, &plan) };
+        let rows = self.room().map_or(tokens.batch(), |room| rows_that_fit(&cost, tokens.batch(), room.bytes));
         self.capture_in_batches(&tokens, &plan, rows)
     }
 
@@ -46,7 +42,13 @@ impl HookedTransformer {
     pub fn capture_in_batches(&self, prompt: impl IntoTokens, plan: &Plan, rows: usize) -> Result<ActivationCache> {
         let tokens = prompt.into_tokens(self)?;
         plan.check(&self.sites())?;
-        let stop_at_layer = self.cost_of(&tokens, plan).stop_at_layer.map(|layer| layer as isize);
+        let cost = self.cost_of(&tokens, plan);
+        if rows < tokens.batch() {
+            // Joining the parts holds both them and the whole.
+            let need = Need { kept: 2 * cost.bytes(), working: 0, rows };
+            self.room().map_or(Ok(()), |room| need.within(room))?;
+        }
+        let stop_at_layer = cost.stop_at_layer.map(|layer| layer as isize);
         let options = RunOptions { stop_at_layer, last_only: false, capture_limit: None };
         let parts = self.parts(&tokens, plan, rows, &options)?;
         ActivationCache::stacked(&parts.into_iter().map(|part| part.cache).collect::<Vec<_>>())
@@ -130,6 +132,16 @@ impl HookedTransformer {
     }
 }
 
+/// How many rows of a batch to run at a time, so that they fit beside what is kept. The parts are joined at the end, and
+/// take their memory twice then.
+fn rows_that_fit(cost: &Cost, batch: usize, room: u64) -> usize {
+    if cost.bytes().saturating_add(cost.working) <= room {
+        return batch;
+    }
+    let beside = room.saturating_sub(2 * cost.bytes());
+    (batch as u64 * beside / cost.working.max(1)).clamp(1, batch as u64) as usize
+}
+
 /// Mean and spread of a site over tokens: one number for each index of the axes after the position axis, row-major.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Statistics {
@@ -210,6 +222,23 @@ mod tests {
 
     fn tokens() -> Tokens {
         Tokens::padded(&[vec![1, 2, 3, 4], vec![5, 6], vec![7]], Side::Left, 0).unwrap()
+    }
+
+    #[test]
+    fn as_many_rows_as_fit_beside_what_is_kept() {
+        let cost = |kept: u64, working: u64| Cost {
+            captures: vec![("embed".into(), kept)],
+            stop_at_layer: None,
+            n_layers: 1,
+            working,
+        };
+        assert_eq!(rows_that_fit(&cost(100, 400), 8, 500), 8);
+        assert_eq!(
+            rows_that_fit(&cost(100, 800), 8, 500),
+            3,
+            "300 of the 500 bytes are beside the parts and the whole"
+        );
+        assert_eq!(rows_that_fit(&cost(300, 800), 8, 500), 1, "the run itself then says what does not fit");
     }
 
     #[test]

@@ -4,23 +4,25 @@ use std::fmt;
 
 use super::prompt::IntoTokens;
 use super::{HookedTransformer, RunOptions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ground::bytes::human_bytes;
-use crate::hooks::{At, Plan};
+use crate::hooks::Plan;
 use crate::site::{Extent, Place, SiteTable};
 use crate::tokens::Tokens;
 
 /// The cost of a plan over a batch of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Bytes that each captured site keeps, in the order of the forward pass.
+    /// Bytes that each captured site keeps, in the order of the forward pass. A whole tensor that shares its memory with
+    /// an earlier one (`resid_pre` with the `resid_post` before it) keeps none of its own.
     pub captures: Vec<(String, u64)>,
     /// The first block that the plan does not need; [`HookedTransformer::capture`] stops there. `None` if the plan
     /// needs sites after the blocks, or names no site.
     pub stop_at_layer: Option<usize>,
     /// Number of blocks.
     pub n_layers: usize,
-    /// An estimate of the bytes that the largest tensors of one block and the logits take while they are computed.
+    /// An estimate of the bytes that a run takes besides: the tensors of the block or logits that take most while they are
+    /// computed and, for gradients, the tensors that the graph keeps.
     pub working: u64,
 }
 
@@ -64,63 +66,8 @@ impl HookedTransformer {
             captures: self.capture_bytes(plan, &known, extent),
             stop_at_layer: deepest(plan, &known, self.splices.sites()),
             n_layers: self.config().n_layers,
-            working: self.working_bytes(extent),
+            working: self.working_bytes(plan, &known, extent, &RunOptions::default()),
         }
-    }
-
-    fn capture_bytes(&self, plan: &Plan, known: &[String], extent: Extent) -> Vec<(String, u64)> {
-        let bytes = |site: &String| {
-            let dims = self.splices.sites().dims(self.config(), site, extent);
-            let at = At { table: self.splices.sites(), ..At::new(site) };
-            let kept = plan.captures().filter(|capture| capture.sites().matches(site));
-            // Several handles to the same whole tensor count once.
-            let (whole, parts): (Vec<_>, Vec<_>) = kept.partition(|capture| capture.is_whole());
-            let numbers: usize = whole.first().into_iter().chain(&parts).map(|one| one.numbers(&dims, &at)).sum();
-            (numbers > 0).then(|| (site.clone(), 4 * numbers as u64))
-        };
-        known.iter().filter_map(bytes).collect()
-    }
-
-    /// Scores and pattern, the MLP's neurons and the logits: the most that a forward pass holds at once.
-    fn working_bytes(&self, Extent { batch, pos, .. }: Extent) -> u64 {
-        let config = self.config();
-        let scores = 3 * config.n_heads * pos * pos;
-        let neurons = 3 * config.d_mlp * pos;
-        let logits = 2 * config.d_vocab * pos;
-        4 * (batch * scores.max(neurons).max(logits)) as u64
-    }
-
-    pub(super) fn check_captures(
-        &self,
-        plan: &Plan,
-        known: &[String],
-        extent: Extent,
-        options: &RunOptions,
-    ) -> Result<()> {
-        if plan.captures().next().is_none() {
-            return Ok(());
-        }
-        let Some(limit) = options.capture_limit.or_else(|| self.memory_left()) else { return Ok(()) };
-        let bytes: u64 = self.capture_bytes(plan, known, extent).iter().map(|(_, bytes)| bytes).sum();
-        if bytes <= limit {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            what: "what this run captures",
-            bytes,
-            limit,
-            fix: "capture fewer sites or positions, capture a reduction, or run in batches (`capture_in_batches`)",
-        })
-    }
-
-    /// Memory in bytes that a run on the CPU may still take, if the system reports it.
-    pub(super) fn memory_left(&self) -> Option<u64> {
-        if !self.device_name.starts_with("cpu") {
-            return None;
-        }
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
     }
 }
 
@@ -138,7 +85,7 @@ fn deepest(plan: &Plan, known: &[String], sites: &SiteTable) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hooks::{Capture, Reduction};
+    use crate::hooks::{Capture, Intervention, Reduction};
     use crate::model::HookedAutoModel;
     use crate::transformer::TransformerConfig;
 
@@ -153,6 +100,11 @@ mod tests {
         for plan in [
             Plan::new().capture("*"),
             Plan::new().capture("*.resid_post").capture("blocks.0.resid_post"),
+            Plan::new().capture("*.mlp_in").capture("*.attn_in").capture("*.attn_out"),
+            Plan::new()
+                .capture("*")
+                .edit("*.resid_pre", Intervention::scale(2.0))
+                .edit("blocks.1.mlp_out", Intervention::zero()),
             Plan::new().capture(Capture::of("*.attn.pattern").positions([-1])).capture("logits"),
             Plan::new().capture(Capture::of("*.z").reduced(Reduction::Norm)).capture("*.z"),
             Plan::new().capture(Capture::of("*.mlp.post").reduced(Reduction::TopK(3))),
@@ -179,16 +131,5 @@ mod tests {
             let cost = model.cost([1], &Plan::new().capture(row.name)).unwrap();
             assert_eq!(cost.stop_at_layer, Some(0), "{}", row.name);
         }
-    }
-
-    #[test]
-    fn a_run_above_the_limit_is_refused_with_its_number() {
-        let options = RunOptions::new().capture_limit(100);
-        let error = model().run_from([1, 2], Plan::new().capture("logits"), None, &options).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "what this run captures would take 160 B (160 bytes), the limit is 100 B (100 bytes): capture fewer \
-             sites or positions, capture a reduction, or run in batches (`capture_in_batches`)"
-        );
     }
 }

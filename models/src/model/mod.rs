@@ -8,6 +8,7 @@ mod embedded;
 mod gradients;
 mod load_options;
 mod loss;
+mod memory;
 mod next_token;
 mod parameters;
 mod prompt;

@@ -20,7 +20,8 @@ pub struct RunOptions {
     pub stop_at_layer: Option<isize>,
     /// Whether to compute logits only at the last position: `[batch, 1, d_vocab]`.
     pub last_only: bool,
-    /// A run that would capture more bytes than this is refused. The default is the free memory of the machine.
+    /// A run that would capture more bytes than this is refused. Without it, a run is refused whose captures and working
+    /// memory do not fit into what the machine, the control groups and the limits of the process leave.
     pub capture_limit: Option<u64>,
 }
 
@@ -193,6 +194,7 @@ impl HookedTransformer {
         let known = self.sites_of_run(Some(layer), None);
         plan.check(&known)?;
         let [batch, pos, _] = resid.dims();
+        self.check_memory(&plan, &known, Extent { batch, pos, keys: context.offset + pos }, options)?;
         let ids = Tensor::zeros([batch, pos], &self.device);
         let layers = layer..self.config().n_layers;
         plan.with_splices(self.splices.entering(Some(layer))).run(|| {
@@ -231,7 +233,7 @@ impl HookedTransformer {
         let pos = rows.ids().first().map_or(0, Vec::len);
         let extent = Extent { batch: rows.len(), pos, keys: rows.keys() };
         plan.check_shapes(known, Some(rows), |site| self.splices.sites().dims(self.config(), site, extent))?;
-        self.check_captures(plan, known, extent, options)
+        self.check_memory(plan, known, extent, options)
     }
 
     pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {

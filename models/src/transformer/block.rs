@@ -2,7 +2,7 @@
 
 use arrakis_macros::hooked;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Slice, Tensor};
 
 use super::attention::{Attention, LayerCache};
 use super::context::LayerContext;
@@ -180,9 +180,8 @@ impl Block {
         if self.attn.n_kv_heads == self.attn.n_heads {
             return x;
         }
-        let [batch, pos, heads, d_model] = x.dims();
-        let group = heads / self.attn.n_kv_heads;
-        x.reshape([batch, pos, self.attn.n_kv_heads, group * d_model]).narrow(3, 0, d_model)
+        let group = self.attn.n_heads / self.attn.n_kv_heads;
+        x.slice([Slice::full(), Slice::full(), Slice::with_step(0, None, group as isize)])
     }
 
     /// Whether `ln1` and `ln2` come before attention and the MLP.

@@ -1,6 +1,6 @@
 //! What a run kept: tensors by site, in the order they were computed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
@@ -68,9 +68,21 @@ impl ActivationCache {
         self.order.is_empty()
     }
 
-    /// Total bytes of the tensors kept.
+    /// Bytes of memory that the tensors keep. On the CPU, tensors that share memory (`resid_post` and the next
+    /// `resid_pre`) count once, and a part of a tensor counts as the whole that it keeps. Elsewhere each counts alone.
     pub fn bytes(&self) -> usize {
-        self.tensors.values().map(Activation::bytes).sum()
+        let mut counted = BTreeSet::new();
+        let kept = |tensor: &Activation| match tensor.memory() {
+            Some((address, bytes)) => {
+                if counted.insert(address) {
+                    bytes
+                } else {
+                    0
+                }
+            }
+            None => tensor.bytes(),
+        };
+        self.tensors.values().map(kept).sum()
     }
 
     /// The tensor at a site.

@@ -98,6 +98,11 @@ impl Plan {
         self.parts.iter().filter_map(|part| part.what.capture())
     }
 
+    /// Whether anything but a capture is at a site, so that a new tensor may take its place.
+    pub(crate) fn changes(&self, site: &str) -> bool {
+        self.parts.iter().any(|part| part.what.capture().is_none() && part.sites.matches(site))
+    }
+
     /// All patterns of the plan.
     pub fn patterns(&self) -> impl Iterator<Item = &SitePattern> {
         self.parts.iter().map(|part| &part.sites)

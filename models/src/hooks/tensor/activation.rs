@@ -1,6 +1,6 @@
 //! A tensor whose rank is known only at run time. Sites pass it on and caches keep it.
 
-use burn::backend::TensorMetadata as _;
+use burn::backend::{BackendTensor, DispatchTensorKind, TensorMetadata as _};
 use burn::tensor::{DType, Device, DispatchTensor, Gradients, Tensor, TensorData};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -46,6 +46,16 @@ impl Activation {
     /// Size of the numbers in bytes.
     pub fn bytes(&self) -> usize {
         self.dims.iter().product::<usize>() * self.dtype.size()
+    }
+
+    /// Address and size in bytes of the memory that the numbers are in, if it is the CPU's. Views have their tensor's.
+    pub(crate) fn memory(&self) -> Option<(usize, usize)> {
+        match &self.tensor.kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => {
+                Some((tensor.bytes().as_ptr().addr(), tensor.bytes().len()))
+            }
+            _ => None,
+        }
     }
 
     /// The device that holds the numbers.
