@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 
 use super::adapter::Adapter;
@@ -17,10 +17,14 @@ use crate::error::{Error, Result};
 use crate::families::{Family, Weight};
 use crate::transformer::{Init, Source, Transformer, TransformerConfig, widened};
 
-/// How weights are read.
+/// What is read, and how.
 pub(crate) struct Reading<'a> {
-    /// Where the parameters go.
-    pub(crate) device: &'a Device,
+    /// The folder with the weights.
+    pub(crate) folder: &'a Path,
+    /// Whose names they have.
+    pub(crate) family: &'a Family,
+    /// The architecture.
+    pub(crate) config: &'a TransformerConfig,
     /// Whether matrices that are stored in half precision stay in it; each product widens its own matrix then.
     pub(crate) keep_half: bool,
     /// An adapter to merge.
@@ -35,31 +39,42 @@ pub(crate) struct Reading<'a> {
 ///
 /// [`Error::Weights`] listing the missing and unexpected tensors and those of the wrong shape; [`Error::File`] for
 /// broken files, quantised weights, and an adapter that does not fit.
-pub(crate) fn load_net(
-    folder: &Path,
-    family: &Family,
-    config: &TransformerConfig,
+pub(crate) fn load_net(reading: &Reading<'_>, device: &Device) -> Result<Transformer> {
+    let mut parameters = BTreeMap::new();
+    each_parameter(reading, &mut |name, data| {
+        let dtype = data.dtype();
+        parameters.insert(name.to_owned(), Tensor::from_data(data, (device, dtype)));
+        Ok(())
+    })?;
+    let mut parameters = Parameters::of(parameters);
+    let net = Transformer::build(&mut parameters, reading.config);
+    assert!(parameters.fit(), "BUG: the fit was checked");
+    Ok(net)
+}
+
+/// Reads one parameter after another and hands it over, in the precision in which it is kept.
+pub(super) fn each_parameter(
     reading: &Reading<'_>,
-) -> Result<Transformer> {
-    let mut checkpoint = Checkpoint::open(folder)?;
-    let map = (family.weights)(config);
+    keep: &mut dyn FnMut(&str, TensorData) -> Result<()>,
+) -> Result<()> {
+    let mut checkpoint = Checkpoint::open(reading.folder)?;
+    let map = (reading.family.weights)(reading.config);
     if let Some(adapter) = reading.adapter {
         merge(&mut checkpoint, adapter, &map)?;
     }
-    let mut fit = Fit::of(&checkpoint, &map, config);
+    let mut fit = Fit::of(&checkpoint, &map, reading.config);
     if fit.misfits.is_empty() {
         fit.misfits = contradictions(&mut checkpoint, &fit)?;
     }
     if !fit.misfits.is_empty() {
-        return Err(Error::Weights { path: folder.to_owned(), problems: fit.told() });
+        return Err(Error::Weights { path: reading.folder.to_owned(), problems: fit.told() });
     }
     let weights = largest_first(&checkpoint, &fit);
-    let mut parameters = BTreeMap::new();
     for (index, weight) in weights.iter().enumerate() {
         (reading.progress)(index + 1, weights.len());
-        parameters.insert(weight.ours.clone(), parameter(&mut checkpoint, weight, reading)?);
+        keep(&weight.ours, parameter(&mut checkpoint, weight, reading.keep_half)?)?;
     }
-    Ok(Transformer::build(&mut Parameters(parameters), config))
+    Ok(())
 }
 
 /// The order in which to read, with the parts of one tensor together. A PyTorch file gives a tensor whole, so memory
@@ -89,14 +104,12 @@ fn contradictions(checkpoint: &mut Checkpoint, fit: &Fit) -> Result<Vec<String>>
 }
 
 /// Reads a parameter as the family says, in single precision, or in the half precision in which it is kept.
-fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, reading: &Reading<'_>) -> Result<Tensor<2>> {
-    let kept = if reading.keep_half { stored_half(checkpoint, weight) } else { None };
-    let data = match kept {
+fn parameter(checkpoint: &mut Checkpoint, weight: &Weight, keep_half: bool) -> Result<TensorData> {
+    match if keep_half { stored_half(checkpoint, weight) } else { None } {
         Some(DType::F16) => placed::<f16>(checkpoint, weight),
         Some(DType::BF16) => placed::<bf16>(checkpoint, weight),
         _ => placed::<f32>(checkpoint, weight),
-    };
-    Ok(Tensor::from_data(data?, (reading.device, kept.unwrap_or(DType::F32))))
+    }
 }
 
 /// The half precision in which all parts of a weight are stored, if it is the same.
@@ -107,12 +120,30 @@ fn stored_half(checkpoint: &Checkpoint, weight: &Weight) -> Option<DType> {
 }
 
 /// The tensors that were read, by our names.
-struct Parameters(BTreeMap<String, Tensor<2>>);
+pub(super) struct Parameters {
+    read: BTreeMap<String, Tensor<2>>,
+    misses: bool,
+}
+
+impl Parameters {
+    pub(super) fn of(read: BTreeMap<String, Tensor<2>>) -> Self {
+        Self { read, misses: false }
+    }
+
+    /// Whether every parameter that was asked for was there, in its shape.
+    pub(super) fn fit(&self) -> bool {
+        !self.misses
+    }
+}
 
 impl Source for Parameters {
     fn take<const D: usize>(&mut self, name: &str, shape: [usize; D], _init: Init) -> Tensor<D> {
-        let tensor = self.0.remove(name).expect("BUG: the fit was checked").reshape(shape);
+        let of_size = |tensor: &Tensor<2>| tensor.dims().iter().product::<usize>() == shape.iter().product::<usize>();
+        let Some(tensor) = self.read.remove(name).filter(of_size) else {
+            self.misses = true;
+            return Tensor::zeros(shape, &Device::flex());
+        };
         // Only matrices are widened where they are used; vectors are used as they are.
-        if D == 1 { widened(tensor) } else { tensor }
+        if D == 1 { widened(tensor.reshape(shape)) } else { tensor.reshape(shape) }
     }
 }

@@ -1,6 +1,7 @@
 //! What everything else here uses: errors, devices, element types, files, and messages to the user.
 
 pub mod bytes;
+pub mod cache;
 pub mod dev_profile;
 pub mod device;
 pub mod dtype;

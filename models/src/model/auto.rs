@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{HookedTransformer, LoadOptions};
-use crate::checkpoint;
+use crate::checkpoint::{self, Origin};
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::families;
@@ -109,18 +109,22 @@ impl HookedAutoModel {
             progress.set_position(done as u64);
         };
         let reading = checkpoint::Reading {
-            device: &chosen.device,
+            folder,
+            family,
+            config: &config,
             keep_half: options.keep_half,
             adapter: adapter.as_ref(),
             progress: &tell,
         };
-        let net = checkpoint::load_net(folder, family, &config, &reading)?;
+        let before = origin(&reading);
+        let net = checkpoint::load_net(&reading, &chosen.device)?;
+        let unchanged = before.filter(|before| origin(&reading).as_ref() == Some(before));
         progress.finish_and_clear();
         let mut files = hf_files(folder)?;
         if config.tied != described.tied {
             files = files.map(|files| files.with_key("tie_word_embeddings", &config.tied.into())).transpose()?;
         }
-        let model = HookedTransformer::new(net, &name, tokenizer, &chosen);
+        let model = HookedTransformer::new(net, &name, tokenizer, &chosen).with_origin(unchanged);
         let model = model.with_stop_tokens(super::stop_tokens(folder)?);
         Ok(model.with_hf_files(files).with_commit(checkpoint::commit_of(folder)))
     }
@@ -234,6 +238,13 @@ fn hf_files(folder: &Path) -> Result<Option<checkpoint::HfFiles>> {
     let model = checkpoint::read_gguf(folder)?;
     let tokenizer = model.tokenizer.as_ref().ok().map(|(json, _)| json);
     Ok(Some(checkpoint::HfFiles::made(&model.config, tokenizer)))
+}
+
+/// The files that a network without an adapter is read from.
+fn origin(reading: &checkpoint::Reading<'_>) -> Option<Origin> {
+    let map = || (reading.family.weights)(reading.config);
+    let plain = reading.adapter.is_none().then_some(reading)?;
+    Origin::of(plain.folder, &map(), plain.config, plain.keep_half)
 }
 
 /// The family whose names the weights of a folder have.

@@ -5,6 +5,7 @@ mod batches;
 mod chat;
 mod cost;
 mod embedded;
+mod fingerprint;
 mod gradients;
 mod load_options;
 mod loss;
@@ -32,11 +33,9 @@ pub use stop::stop_tokens;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
-use sha2::{Digest, Sha256};
 
-use crate::checkpoint::HfFiles;
-use crate::error::Result;
-use crate::hooks::{Activation, Splices};
+use crate::checkpoint::{HfFiles, Origin};
+use crate::hooks::Splices;
 use crate::tokenizer::Tokenizer;
 use crate::transformer::{Transformer, TransformerConfig};
 
@@ -49,6 +48,8 @@ pub struct HookedTransformer {
     device: Device,
     device_name: String,
     fingerprint: Arc<OnceLock<String>>,
+    /// The files that its parameters are loaded from, unless they have changed since.
+    origin: Option<Arc<Origin>>,
     splices: Arc<Splices>,
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
@@ -67,6 +68,7 @@ impl HookedTransformer {
             device: device.device.clone(),
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
+            origin: None,
             splices: Arc::default(),
             raw: None,
             hf_files: None,
@@ -98,7 +100,7 @@ impl HookedTransformer {
     /// The same model with other parameters.
     #[must_use]
     pub fn with_net(&self, net: Transformer) -> Self {
-        Self { net, fingerprint: Arc::default(), raw: None, ..self.clone() }
+        Self { net, fingerprint: Arc::default(), origin: None, raw: None, ..self.clone() }
     }
 
     /// The same model with processed weights. It keeps the raw ones.
@@ -137,35 +139,4 @@ impl HookedTransformer {
     pub fn device_name(&self) -> &str {
         &self.device_name
     }
-
-    /// A digest of weights, architecture, tokenizer and what is spliced in: 64 hexadecimal digits. Computed once.
-    ///
-    /// # Errors
-    ///
-    /// [`crate::Error::Device`] if the weights cannot be read.
-    pub fn fingerprint(&self) -> Result<String> {
-        if let Some(done) = self.fingerprint.get() {
-            return Ok(done.clone());
-        }
-        let mut digest = Sha256::new();
-        digest.update(serde_json::to_string(self.config()).expect("BUG: a config is plain data"));
-        for (name, tensor) in self.parameters() {
-            digest.update(name.as_bytes());
-            hash_tensor(&mut digest, &tensor)?;
-        }
-        if let Some(tokenizer) = &self.tokenizer {
-            digest.update(tokenizer.to_json()?);
-        }
-        self.hash_splices(&mut digest)?;
-        let hex = format!("{:x}", digest.finalize());
-        Ok(self.fingerprint.get_or_init(|| hex).clone())
-    }
-}
-
-fn hash_tensor(digest: &mut Sha256, tensor: &Activation) -> Result<()> {
-    let values = tensor.to_vec()?;
-    let mut bytes = Vec::with_capacity(4 * values.len());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    digest.update(&bytes);
-    Ok(())
 }

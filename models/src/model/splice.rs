@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{HookedTransformer, hash_tensor};
+use super::HookedTransformer;
+use super::fingerprint::hash_tensor;
 use crate::error::Result;
 use crate::hooks::{Splice, Splices};
 use crate::site::SiteTable;

@@ -1,9 +1,11 @@
 //! Files: opened with care, read up to a limit, written whole or not at all.
 
+mod identity;
 mod json;
 mod open;
 mod write;
 
+pub(crate) use identity::Identity;
 pub(crate) use json::read_config;
 pub use json::read_json;
 pub use open::open;
