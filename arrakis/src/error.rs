@@ -141,6 +141,12 @@ pub enum Error {
         /// What is wrong, and what is valid.
         problem: String,
     },
+    /// `arrakis watch` cannot go on.
+    #[error("cannot watch: {problem}")]
+    Watch {
+        /// What is wrong, and what is valid.
+        problem: String,
+    },
     /// A figure's parts do not fit together.
     #[error("{kind}: {part} should have {expected} entries, has {actual}")]
     FigureShape {

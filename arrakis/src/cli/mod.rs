@@ -2,7 +2,7 @@
 //!
 //! To add a subcommand, write its file with a `clap::Args` struct and a `run`, and give it a line in
 //! `Command` and in `Command::run`. A subcommand returns its text and whether the answer is yes. It
-//! prints nothing itself.
+//! prints nothing itself, except `watch`, which has no end.
 
 mod answer;
 mod inspect;
@@ -10,6 +10,8 @@ mod new;
 mod parity;
 mod table;
 mod tools;
+#[cfg(all(feature = "watch", unix))]
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -42,6 +44,9 @@ enum Command {
     New(new::Args),
     /// List the tools that `#[use_tools]` knows, or describe one of them
     Tools(tools::Args),
+    /// Build and run a program whenever its source is saved, and hold its models meanwhile
+    #[cfg(all(feature = "watch", unix))]
+    Watch(watch::Args),
 }
 
 impl Command {
@@ -51,6 +56,8 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, device),
             Self::New(args) => new::run(args),
             Self::Tools(args) => tools::run(args),
+            #[cfg(all(feature = "watch", unix))]
+            Self::Watch(args) => watch::run(args),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrakis_models::files;
 use arrakis_models::ground::nearest::nearest_alike;
+use arrakis_models::ground::watcher::{Message, Watcher};
 
 use super::json::Blobs;
 use super::place::answers_to;
@@ -61,10 +62,14 @@ impl Store {
     pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
-        write_new(&folder, record, &text).map_err(|source| match rescue(record, &text) {
+        let path = write_new(&folder, record, &text).map_err(|source| match rescue(record, &text) {
             Ok(kept) => Error::RecordRescued { folder, kept, source },
             Err(_) => Error::Write { path: folder, source },
-        })
+        })?;
+        if let Some(watcher) = Watcher::of_this_program() {
+            watcher.ask(&Message::Record { path: path.clone() });
+        }
+        Ok(path)
     }
 
     /// The names of all experiments, sorted.

@@ -11,6 +11,8 @@ mod hf_save;
 mod hooked;
 mod hub;
 mod language;
+#[cfg(all(feature = "watch", target_os = "linux"))]
+mod lent;
 mod lies;
 mod load;
 mod located;
@@ -32,6 +34,8 @@ pub(crate) use hf_files::HfFiles;
 pub(crate) use hf_save::save_hf;
 pub use hub::fetch;
 pub(crate) use hub::{commit_of, fetch_adapter};
+#[cfg(all(feature = "watch", target_os = "linux"))]
+pub(crate) use lent::lent_net;
 pub(crate) use lies::{adapter_beside, check_folder, only_gguf};
 pub(crate) use load::{Reading, load_net};
 pub(crate) use merge::with_adapter;

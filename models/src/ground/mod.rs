@@ -12,3 +12,4 @@ pub mod nearest;
 pub mod progress;
 pub mod read;
 pub mod warnings;
+pub mod watcher;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{HookedTransformer, LoadOptions};
-use crate::checkpoint::{self, Origin};
+use crate::checkpoint::{self, Origin, Reading};
 use crate::device::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::families;
@@ -108,7 +108,7 @@ impl HookedAutoModel {
             progress.set_length(all as u64);
             progress.set_position(done as u64);
         };
-        let reading = checkpoint::Reading {
+        let reading = Reading {
             folder,
             family,
             config: &config,
@@ -117,7 +117,10 @@ impl HookedAutoModel {
             progress: &tell,
         };
         let before = origin(&reading);
-        let net = checkpoint::load_net(&reading, &chosen.device)?;
+        let net = match before.as_ref().map_or(Ok(None), |origin| lent(&reading, origin, &name, &chosen))? {
+            Some(net) => net,
+            None => checkpoint::load_net(&reading, &chosen.device)?,
+        };
         let unchanged = before.filter(|before| origin(&reading).as_ref() == Some(before));
         progress.finish_and_clear();
         let mut files = hf_files(folder)?;
@@ -241,10 +244,23 @@ fn hf_files(folder: &Path) -> Result<Option<checkpoint::HfFiles>> {
 }
 
 /// The files that a network without an adapter is read from.
-fn origin(reading: &checkpoint::Reading<'_>) -> Option<Origin> {
+fn origin(reading: &Reading<'_>) -> Option<Origin> {
     let map = || (reading.family.weights)(reading.config);
     let plain = reading.adapter.is_none().then_some(reading)?;
     Origin::of(plain.folder, &map(), plain.config, plain.keep_half)
+}
+
+/// The network from memory that `arrakis watch` holds, if this program is watched and its files do not change meanwhile.
+#[cfg(all(feature = "watch", target_os = "linux"))]
+fn lent(wanted: &Reading<'_>, origin: &Origin, name: &str, chosen: &Chosen) -> Result<Option<Transformer>> {
+    let watcher = crate::ground::watcher::Watcher::of_this_program().filter(|_| origin.is_settled());
+    watcher.map_or(Ok(None), |watcher| checkpoint::lent_net(&watcher, wanted, origin, name, &chosen.device))
+}
+
+#[cfg(not(all(feature = "watch", target_os = "linux")))]
+#[allow(clippy::unnecessary_wraps, reason = "the same as where memory can be lent")]
+fn lent(_: &Reading<'_>, _: &Origin, _: &str, _: &Chosen) -> Result<Option<Transformer>> {
+    Ok(None)
 }
 
 /// The family whose names the weights of a folder have.
@@ -289,5 +305,80 @@ mod tests {
         let model = HookedAutoModel::embedded_on(&device::cpu()).unwrap();
         model.save_own(folder.path()).unwrap();
         assert!(load(LoadOptions::new().device("cpu").quiet()).unwrap().device_name().starts_with("cpu"));
+    }
+
+    /// A watching program with room for one model: it answers where the last memory that it was given is.
+    #[cfg(all(feature = "watch", target_os = "linux"))]
+    fn holder(folder: &Path) -> crate::ground::watcher::Watcher {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        use std::os::fd::AsRawFd as _;
+
+        use crate::ground::watcher::{Message, Reply, Watcher};
+        let socket = folder.join("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::thread::spawn(move || {
+            let mut held: Option<std::fs::File> = None;
+            for mut stream in listener.incoming().flatten() {
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                let reply = match (serde_json::from_str(&line).unwrap(), &held) {
+                    (Message::Take { .. }, Some(file)) => {
+                        Reply::At(format!("/proc/self/fd/{}", file.as_raw_fd()).into())
+                    }
+                    (Message::Keep { path, .. }, _) => {
+                        held = Some(std::fs::File::open(path).unwrap());
+                        Reply::Ok
+                    }
+                    _ => Reply::Ok,
+                };
+                writeln!(stream, "{}", serde_json::to_string(&reply).unwrap()).unwrap();
+            }
+        });
+        Watcher::at(socket)
+    }
+
+    #[test]
+    #[cfg(all(feature = "watch", target_os = "linux"))]
+    fn lent_weights_are_the_files_own_and_outlive_them() {
+        use crate::ground::watcher::{Message, Watcher};
+        let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let saved = HookedAutoModel::embedded_on(&device::cpu()).unwrap();
+        saved.save_own(folder.path()).unwrap();
+        let (cpu, config) = (device::cpu(), HookedAutoConfig::from_folder(folder.path()).unwrap());
+        let wanted = Reading {
+            folder: folder.path(),
+            family: &OWN,
+            config: &config,
+            keep_half: false,
+            adapter: None,
+            progress: &|_, _| {},
+        };
+        let origin = Origin::of(folder.path(), &own_weights(&config), &config, false).unwrap();
+        let lent = |watcher: &Watcher| {
+            let net = checkpoint::lent_net(watcher, &wanted, &origin, "here", &cpu.device).unwrap()?;
+            Some(HookedTransformer::new(net, "lent", None, &cpu))
+        };
+        assert!(lent(&Watcher::at(place.path().join("nobody"))).is_none());
+        let watcher = holder(place.path());
+        let first = lent(&watcher).unwrap();
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let second = lent(&watcher).unwrap();
+        let values = |model: &HookedTransformer| -> Vec<(String, Vec<f32>)> {
+            model.parameters().into_iter().map(|(path, own)| (path, own.to_vec().unwrap())).collect()
+        };
+        let logits = |model: &HookedTransformer| device::read(model.forward([1, 2, 3]).unwrap()).unwrap();
+        for model in [&first, &second] {
+            assert_eq!(values(model), values(&saved));
+            assert_eq!(logits(model), logits(&saved), "to the bit");
+        }
+        let changeable = place.path().join("weights");
+        std::fs::write(&changeable, [0; 100]).unwrap();
+        let keep = Message::Keep { name: String::new(), label: String::new(), bytes: 100, path: changeable };
+        watcher.ask(&keep).unwrap();
+        let error = checkpoint::lent_net(&watcher, &wanted, &origin, "here", &cpu.device).unwrap_err();
+        assert!(
+            matches!(error, Error::File { .. }),
+            "memory that is not sealed is not used, and the file is gone: {error}"
+        );
     }
 }
