@@ -2,6 +2,8 @@
 
 // The attributes expand to `::arrakis::` paths, in this crate and its doc tests as well.
 extern crate self as arrakis;
+#[cfg(feature = "dynamic")]
+use arrakis_dylib as _;
 
 pub mod bench;
 pub mod cli;

@@ -252,9 +252,9 @@ fn origin(reading: &Reading<'_>) -> Option<Origin> {
 
 /// The network from memory that `arrakis watch` holds, if this program is watched and its files do not change meanwhile.
 #[cfg(all(feature = "watch", target_os = "linux"))]
-fn lent(wanted: &Reading<'_>, origin: &Origin, name: &str, chosen: &Chosen) -> Result<Option<Transformer>> {
+fn lent(reading: &Reading<'_>, origin: &Origin, name: &str, chosen: &Chosen) -> Result<Option<Transformer>> {
     let watcher = crate::ground::watcher::Watcher::of_this_program().filter(|_| origin.is_settled());
-    watcher.map_or(Ok(None), |watcher| checkpoint::lent_net(&watcher, wanted, origin, name, &chosen.device))
+    watcher.map_or(Ok(None), |watcher| checkpoint::lent_net(&watcher, reading, origin, name, &chosen.device))
 }
 
 #[cfg(not(all(feature = "watch", target_os = "linux")))]
@@ -345,7 +345,7 @@ mod tests {
         let saved = HookedAutoModel::embedded_on(&device::cpu()).unwrap();
         saved.save_own(folder.path()).unwrap();
         let (cpu, config) = (device::cpu(), HookedAutoConfig::from_folder(folder.path()).unwrap());
-        let wanted = Reading {
+        let reading = Reading {
             folder: folder.path(),
             family: &OWN,
             config: &config,
@@ -355,7 +355,7 @@ mod tests {
         };
         let origin = Origin::of(folder.path(), &own_weights(&config), &config, false).unwrap();
         let lent = |watcher: &Watcher| {
-            let net = checkpoint::lent_net(watcher, &wanted, &origin, "here", &cpu.device).unwrap()?;
+            let net = checkpoint::lent_net(watcher, &reading, &origin, "here", &cpu.device).unwrap()?;
             Some(HookedTransformer::new(net, "lent", None, &cpu))
         };
         assert!(lent(&Watcher::at(place.path().join("nobody"))).is_none());
@@ -375,7 +375,7 @@ mod tests {
         std::fs::write(&changeable, [0; 100]).unwrap();
         let keep = Message::Keep { name: String::new(), label: String::new(), bytes: 100, path: changeable };
         watcher.ask(&keep).unwrap();
-        let error = checkpoint::lent_net(&watcher, &wanted, &origin, "here", &cpu.device).unwrap_err();
+        let error = checkpoint::lent_net(&watcher, &reading, &origin, "here", &cpu.device).unwrap_err();
         assert!(
             matches!(error, Error::File { .. }),
             "memory that is not sealed is not used, and the file is gone: {error}"

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -121,8 +122,19 @@ pub(super) fn library_path(program: &Path) -> Option<(&'static str, OsString)> {
     };
     let folder = program.parent()?;
     let before = env::var_os(variable).unwrap_or_default();
-    let paths = [folder.to_owned(), folder.join("deps")].into_iter().chain(env::split_paths(&before));
+    let built = [folder.to_owned(), folder.join("deps")];
+    let paths = built.into_iter().chain(standard_library().clone()).chain(env::split_paths(&before));
     Some((variable, env::join_paths(paths).ok()?))
+}
+
+/// Where the compiler's shared standard library is.
+fn standard_library() -> &'static Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let said = Command::new(rustc).args(["--print", "target-libdir"]).output().ok()?;
+        Some(String::from_utf8(said.stdout).ok()?.trim().into())
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +165,18 @@ mod tests {
             of(&[library]).unwrap_err(),
             "the package has no binary; give `--example NAME`, or add `src/main.rs`"
         );
+    }
+
+    #[test]
+    fn a_program_finds_the_libraries_beside_it_and_the_standard_library() {
+        let (_, paths) = library_path(Path::new("/t/debug/a")).unwrap();
+        let paths: Vec<PathBuf> = env::split_paths(&paths).collect();
+        assert_eq!(paths[..2], ["/t/debug", "/t/debug/deps"].map(PathBuf::from));
+        let holds_std = |folder: &PathBuf| {
+            let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+        };
+        assert!(paths.iter().any(holds_std), "{paths:?}");
     }
 
     #[test]
