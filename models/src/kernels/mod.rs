@@ -19,6 +19,7 @@ mod flex;
 mod lanes;
 mod memory;
 mod norm;
+mod product;
 mod rotation;
 mod scores;
 mod seen;
@@ -28,6 +29,7 @@ mod testing;
 
 pub(crate) use activation::{activation, gate};
 pub(crate) use norm::{Norming, centre, norm, norm_scale};
+pub(crate) use product::product;
 pub(crate) use rotation::{Rotating, rotate};
 pub(crate) use scores::{Scoring, pattern, scores};
 pub(crate) use softmax::softmax;

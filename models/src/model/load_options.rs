@@ -10,8 +10,8 @@ pub struct LoadOptions {
     pub device: Option<String>,
     /// Whether to hide the progress bar.
     pub quiet: bool,
-    /// Whether matrices that are stored in half precision stay in it. That takes half the memory, and each product
-    /// widens its matrix first. Otherwise matrices are widened once, on load. The numbers are the same.
+    /// Whether matrices that are stored in half precision stay in it. That takes half the memory. Each product then widens
+    /// its matrix, on the CPU a panel at a time. Otherwise matrices are widened once, on load. The numbers are the same.
     pub keep_half: bool,
     /// A LoRA adapter of PEFT that is merged into the weights: its folder, or its Hub id.
     pub adapter: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! The network: embedding, blocks, final norm, unembedding.
 
 use arrakis_macros::hooked;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, activation};
 
 use super::block::Block;
@@ -11,6 +11,7 @@ use super::linear::{Linear, widened};
 use super::norm::Norm;
 use super::source::{Init, Source};
 use crate::config::{NormPlacement, Positions, TransformerConfig};
+use crate::kernels::product;
 
 /// A transformer as a Burn module. Its methods only compute; the model that holds it checks its inputs.
 #[derive(Module, Debug)]
@@ -177,10 +178,12 @@ impl Transformer {
             None => normed,
         };
         let [batch, pos, width] = normed.dims();
-        let mut logits = normed.reshape([batch * pos, width]).matmul(self.unembedding());
-        if let Some(bias) = &self.unembed.bias {
-            logits = logits + bias.val().unsqueeze();
-        }
+        let weight = match &self.unembed.weight {
+            Some(weight) => weight.val(),
+            None => self.embed.weight.val().transpose(),
+        };
+        let bias = self.unembed.bias.as_ref().map(Param::val);
+        let mut logits = product(normed.reshape([batch * pos, width]), weight, bias, widened);
         if let Some(scale) = self.config.logit_scale {
             logits = logits * scale;
         }

@@ -1,0 +1,335 @@
+//! Products with a matrix whose rows are contiguous: a lane of a vector is a column.
+
+#![allow(clippy::inline_always, reason = "everything is inlined into the function of one instruction set")]
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::weight::Number;
+
+/// Columns whose weights are copied together. The columns of a task are a multiple of this, which whole tiles fill.
+pub(crate) const GRAIN: usize = 48;
+
+/// Terms that are summed one after another. Their sums are then added up.
+///
+/// In some models one entry of the stream is in the tens of thousands, and adding small terms to it loses their low bits.
+/// This confines the loss to one such sum.
+const RUN: usize = 128;
+
+/// The part of the inner axis whose weights stay in a core's cache while all rows pass.
+const DEPTH: usize = 8 * RUN;
+
+/// Numbers in a vector of the widest kind.
+const LINE: usize = 16;
+
+/// Up to this many rows, weights are read where they lie: copying them would cost more than it saves.
+const FEW: usize = 16;
+
+/// Some columns of a product.
+pub(crate) struct Columns<'a, 'o, T> {
+    /// `[rows, d_in]`
+    pub(crate) x: &'a [f32],
+    pub(crate) d_in: usize,
+    /// The weight from its first column that is asked for.
+    pub(crate) weight: &'a [T],
+    /// From one row of the weight to the next.
+    pub(crate) stride: usize,
+    /// Added to each row.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// Each row's columns.
+    pub(crate) out: &'o mut [&'a mut [f32]],
+    /// Of [`panel_length`].
+    pub(crate) panel: &'o mut [f32],
+}
+
+/// Room for the weights that are copied together.
+pub(crate) fn panel_length(d_in: usize) -> usize {
+    DEPTH.min(d_in) * GRAIN
+}
+
+impl<T: Number> Columns<'_, '_, T> {
+    /// Computes the columns.
+    pub(crate) fn write(mut self) {
+        for start in (0..self.d_in).step_by(DEPTH) {
+            self.part(start..self.d_in.min(start + DEPTH));
+        }
+    }
+
+    /// The terms of one part of the inner axis.
+    fn part(&mut self, depth: Range<usize>) {
+        let width = self.out[0].len();
+        let weight = &self.weight[depth.start * self.stride..];
+        let mut from = 0;
+        if let (Some(numbers), true) = (T::single(weight), self.out.len() <= FEW && self.stride.is_multiple_of(LINE)) {
+            from = width - width % GRAIN;
+            self.tiles(depth.clone(), 0..from, Weights { numbers, stride: self.stride });
+        }
+        while from < width {
+            let columns = from..width.min(from + GRAIN);
+            let panel = std::mem::take(&mut self.panel);
+            match T::single(&weight[from..]) {
+                Some(numbers) if columns.len() == GRAIN && self.stride.is_multiple_of(LINE) => {
+                    let weights = Weights { numbers, stride: self.stride };
+                    Arch::new().dispatch(Copy { weights, rows: depth.len(), panel });
+                }
+                _ => {
+                    for row in 0..depth.len() {
+                        let numbers = &weight[row * self.stride..][columns.clone()];
+                        T::widen(numbers, &mut panel[row * GRAIN..][..columns.len()]);
+                    }
+                }
+            }
+            self.tiles(depth.clone(), columns, Weights { numbers: panel, stride: GRAIN });
+            self.panel = panel;
+            from += GRAIN;
+        }
+    }
+
+    /// All rows times some columns. `weights` begins at the first of them.
+    fn tiles(&mut self, depth: Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
+        let place = Place {
+            from: columns.start,
+            width: columns.len(),
+            first: depth.start == 0,
+            bias: self.bias.filter(|_| depth.end == self.d_in),
+        };
+        Arch::new().dispatch(Tiles { x: self.x, d_in: self.d_in, depth, weights, place, out: self.out });
+    }
+}
+
+/// Rows of weights in single precision, a multiple of [`LINE`] apart.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    numbers: &'a [f32],
+    stride: usize,
+}
+
+/// Copies [`GRAIN`] columns of weights.
+struct Copy<'w, 'o> {
+    weights: Weights<'w>,
+    rows: usize,
+    panel: &'o mut [f32],
+}
+
+impl WithSimd for Copy<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (wide, stride) = (GRAIN / S::F32_LANES, self.weights.stride / S::F32_LANES);
+        let (from, into) = (S::as_simd_f32s(self.weights.numbers).0, S::as_mut_simd_f32s(self.panel).0);
+        let mut row = 0;
+        while row < self.rows {
+            let mut at = 0;
+            while at < wide {
+                into[row * wide + at] = from[row * stride + at];
+                at += 1;
+            }
+            row += 1;
+        }
+    }
+}
+
+/// Where a tile writes.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The first column.
+    from: usize,
+    width: usize,
+    /// Whether these are the first terms of the sums.
+    first: bool,
+    /// Added after the last terms.
+    bias: Option<&'a [f32]>,
+}
+
+/// All rows times the columns of a place.
+struct Tiles<'a, 'o, 'w> {
+    x: &'a [f32],
+    d_in: usize,
+    depth: Range<usize>,
+    weights: Weights<'w>,
+    place: Place<'a>,
+    out: &'o mut [&'a mut [f32]],
+}
+
+impl WithSimd for Tiles<'_, '_, '_> {
+    type Output = ();
+
+    /// The sizes of a tile follow from the number of registers: most hold sums, and what is left holds weights.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 8, 3, 12>(simd) } else { self.run::<S, 6, 2, 8>(simd) }
+    }
+}
+
+impl Tiles<'_, '_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const LONG: usize>(self, simd: S) {
+        let (wide, long) = (VECTORS * S::F32_LANES, LONG * S::F32_LANES);
+        let mut at = 0;
+        while at < self.place.width {
+            let left = self.place.width - at;
+            let place = |width: usize| Place { from: self.place.from + at, width: width.min(left), ..self.place };
+            let numbers = &self.weights.numbers[at..];
+            let weights = Weights { numbers, stride: self.weights.stride };
+            if self.out.len() == 1 && left >= long {
+                let x = rows_of::<1>(self.x, self.d_in, 0, &self.depth);
+                tile::<S, 1, LONG>(simd, x, weights, &place(long), self.out);
+                at += long;
+            } else {
+                rows::<S, ROWS, VECTORS>(simd, self.x, self.d_in, &self.depth, weights, &place(wide), self.out);
+                at += wide;
+            }
+        }
+    }
+}
+
+/// All rows, a tile at a time.
+#[inline(always)]
+fn rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    x: &[f32],
+    d_in: usize,
+    depth: &Range<usize>,
+    weights: Weights<'_>,
+    place: &Place<'_>,
+    out: &mut [&mut [f32]],
+) {
+    let mut at = 0;
+    while at + ROWS <= out.len() {
+        tile::<S, ROWS, VECTORS>(simd, rows_of(x, d_in, at, depth), weights, place, &mut out[at..at + ROWS]);
+        at += ROWS;
+    }
+    macro_rules! rest {
+        ($($rows:literal)*) => {
+            $(if out.len() - at == $rows && $rows < ROWS {
+                tile::<S, $rows, VECTORS>(simd, rows_of(x, d_in, at, depth), weights, place, &mut out[at..]);
+            })*
+        };
+    }
+    rest!(1 2 3 4 5 6 7);
+}
+
+/// A part of some rows, from row `at`.
+#[inline(always)]
+pub(crate) fn rows_of<'a, const ROWS: usize>(
+    x: &'a [f32],
+    d_in: usize,
+    at: usize,
+    depth: &Range<usize>,
+) -> [&'a [f32]; ROWS] {
+    let mut rows = [x; ROWS];
+    let mut r = 0;
+    while r < ROWS {
+        rows[r] = &x[(at + r) * d_in + depth.start..(at + r) * d_in + depth.end];
+        r += 1;
+    }
+    rows
+}
+
+/// Some rows times some vectors of columns. The order of the terms of each sum depends on the length of the inner axis
+/// alone.
+#[inline(always)]
+fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    x: [&[f32]; ROWS],
+    weights: Weights<'_>,
+    place: &Place<'_>,
+    out: &mut [&mut [f32]],
+) {
+    let zero = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    let (depth, stride) = (x[0].len(), weights.stride / S::F32_LANES);
+    let weights = S::as_simd_f32s(weights.numbers).0;
+    let mut sums = zero;
+    let mut at = 0;
+    while at < depth {
+        let stop = if depth < at + RUN { depth } else { at + RUN };
+        let mut run = zero;
+        while at < stop {
+            let mut row = zero[0];
+            let mut v = 0;
+            while v < VECTORS {
+                row[v] = weights[at * stride + v];
+                v += 1;
+            }
+            let mut r = 0;
+            while r < ROWS {
+                let x = simd.splat_f32s(x[r][at]);
+                let mut v = 0;
+                while v < VECTORS {
+                    run[r][v] = simd.mul_add_f32s(x, row[v], run[r][v]);
+                    v += 1;
+                }
+                r += 1;
+            }
+            at += 1;
+        }
+        let mut r = 0;
+        while r < ROWS {
+            let mut v = 0;
+            while v < VECTORS {
+                sums[r][v] = simd.add_f32s(sums[r][v], run[r][v]);
+                v += 1;
+            }
+            r += 1;
+        }
+    }
+    let mut r = 0;
+    while r < ROWS {
+        store(simd, &sums[r], place, &mut out[r][place.from..place.from + place.width]);
+        r += 1;
+    }
+}
+
+#[inline(always)]
+fn store<S: Simd, const VECTORS: usize>(simd: S, sums: &[S::f32s; VECTORS], place: &Place<'_>, out: &mut [f32]) {
+    let mut v = 0;
+    while v < VECTORS && v * S::F32_LANES < out.len() {
+        let from = v * S::F32_LANES;
+        let end = out.len().min(from + S::F32_LANES);
+        let mut sum = sums[v];
+        if !place.first {
+            sum = simd.add_f32s(simd.partial_load_f32s(&out[from..end]), sum);
+        }
+        if let Some(bias) = place.bias {
+            sum = simd.add_f32s(sum, simd.partial_load_f32s(&bias[place.from + from..place.from + end]));
+        }
+        simd.partial_store_f32s(&mut out[from..end], sum);
+        v += 1;
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    /// AVX2 on a machine with AVX-512. A column's sum has the same order in vectors of every width.
+    #[test]
+    fn narrower_vectors_give_the_same_bits() {
+        let Some(narrow) = pulp::x86::V3::try_new() else { return };
+        let number = |at: usize| ((at * 7919) % 1009) as f32 / 1009.0 - 0.5;
+        for rows in [1, 5, 8, 19] {
+            let (d_in, width) = (300, 83);
+            let x: Vec<f32> = (0..rows * d_in).map(number).collect();
+            let numbers: Vec<f32> = (0..d_in * 96).map(|at| number(at + 5)).collect();
+            let product = |is_narrow: bool| {
+                let mut out = vec![0.0; rows * width];
+                let mut parts: Vec<&mut [f32]> = out.chunks_mut(width).collect();
+                let weights = Weights { numbers: &numbers, stride: 96 };
+                let place = Place { from: 0, width, first: true, bias: Some(&x[..width]) };
+                let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, place, out: &mut parts };
+                if is_narrow {
+                    Simd::vectorize(narrow, tiles)
+                } else {
+                    Arch::new().dispatch(tiles)
+                }
+                out
+            };
+            let (narrow, wide) = (product(true), product(false));
+            assert_eq!(narrow, wide);
+            let exact: f64 = (0..d_in).map(|i| f64::from(x[i]) * f64::from(numbers[i * 96 + 82])).sum();
+            assert!((f64::from(narrow[82]) - exact - f64::from(x[82])).abs() < 1e-5, "{} {exact}", narrow[82]);
+        }
+    }
+}

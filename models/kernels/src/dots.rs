@@ -1,0 +1,226 @@
+//! Products with a matrix whose columns are contiguous: a lane of a vector is a part of the inner axis.
+
+#![allow(clippy::inline_always, reason = "everything is inlined into the function of one instruction set")]
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::columns::rows_of;
+use crate::weight::Number;
+
+/// The part of the inner axis that is summed in vectors. Each lane then has few terms.
+const DEPTH: usize = 1024;
+
+/// Columns of a tile.
+const COLUMNS: usize = 6;
+
+/// Numbers of `x` that stay in a core's cache while all columns pass.
+const CACHED: usize = 1 << 17;
+
+/// Some columns of a product.
+pub(crate) struct Dots<'a, 'o, T> {
+    /// `[rows, d_in]`
+    pub(crate) x: &'a [f32],
+    pub(crate) d_in: usize,
+    /// The weight from its first column that is asked for.
+    pub(crate) weight: &'a [T],
+    /// From one column of the weight to the next.
+    pub(crate) stride: usize,
+    /// Added to each row.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// Each row's columns.
+    pub(crate) out: &'o mut [&'a mut [f32]],
+    /// Of [`panel_length`].
+    pub(crate) panel: &'o mut [f32],
+}
+
+/// Room for the columns of a tile.
+pub(crate) fn panel_length(d_in: usize) -> usize {
+    DEPTH.min(d_in) * COLUMNS
+}
+
+impl<T: Number> Dots<'_, '_, T> {
+    /// Computes the columns.
+    pub(crate) fn write(mut self) {
+        let width = self.out[0].len();
+        for start in (0..self.d_in).step_by(DEPTH) {
+            let depth = start..self.d_in.min(start + DEPTH);
+            let block = (CACHED / depth.len()).next_multiple_of(4);
+            for first in (0..self.out.len()).step_by(block) {
+                let rows = first..self.out.len().min(first + block);
+                for from in (0..width).step_by(COLUMNS) {
+                    self.columns(rows.clone(), &depth, from..width.min(from + COLUMNS));
+                }
+            }
+        }
+        if let Some(bias) = self.bias {
+            for row in self.out.iter_mut() {
+                row.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+            }
+        }
+    }
+
+    /// Some rows times a few columns. A tile's missing columns are copies of the last one.
+    fn columns(&mut self, rows: Range<usize>, depth: &Range<usize>, columns: Range<usize>) {
+        let column = |c: usize| {
+            let start = (columns.start + c.min(columns.len() - 1)) * self.stride;
+            &self.weight[start + depth.start..start + depth.end]
+        };
+        let mut weights: [&[f32]; COLUMNS] = [&[]; COLUMNS];
+        for ((c, weights), own) in weights.iter_mut().enumerate().zip(self.panel.chunks_exact_mut(depth.len())) {
+            *weights = match T::single(column(c)) {
+                Some(numbers) => numbers,
+                None => {
+                    T::widen(column(c), own);
+                    own
+                }
+            };
+        }
+        let (x, out) = (&self.x[rows.start * self.d_in..], &mut self.out[rows]);
+        Arch::new().dispatch(Tiles { x, d_in: self.d_in, depth: depth.clone(), weights, columns, out });
+    }
+}
+
+/// Some rows times a few columns.
+struct Tiles<'a, 'o, 'w> {
+    x: &'a [f32],
+    d_in: usize,
+    depth: Range<usize>,
+    weights: [&'w [f32]; COLUMNS],
+    columns: Range<usize>,
+    out: &'o mut [&'a mut [f32]],
+}
+
+impl WithSimd for Tiles<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 4, COLUMNS>(simd) } else { self.run::<S, 4, 3>(simd) }
+    }
+}
+
+impl Tiles<'_, '_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const WIDE: usize>(mut self, simd: S) {
+        let mut from = 0;
+        while from < self.columns.len() {
+            let mut weights: [&[f32]; WIDE] = [&[]; WIDE];
+            let mut c = 0;
+            while c < WIDE {
+                weights[c] = self.weights[from + c];
+                c += 1;
+            }
+            let mut at = 0;
+            while at < self.out.len() {
+                if at + ROWS <= self.out.len() {
+                    let dots = tile::<S, ROWS, WIDE>(simd, rows_of(self.x, self.d_in, at, &self.depth), weights);
+                    self.keep(&dots, at, from);
+                    at += ROWS;
+                } else {
+                    let dots = tile::<S, 1, WIDE>(simd, rows_of(self.x, self.d_in, at, &self.depth), weights);
+                    self.keep(&dots, at, from);
+                    at += 1;
+                }
+            }
+            from += WIDE;
+        }
+    }
+
+    #[inline(always)]
+    fn keep<const WIDE: usize>(&mut self, dots: &[[f32; WIDE]], at: usize, from: usize) {
+        let mut r = 0;
+        while r < dots.len() {
+            let out = &mut *self.out[at + r];
+            let mut c = 0;
+            while c < WIDE && from + c < self.columns.len() {
+                let place = self.columns.start + from + c;
+                out[place] = if self.depth.start == 0 { dots[r][c] } else { out[place] + dots[r][c] };
+                c += 1;
+            }
+            r += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn tile<S: Simd, const ROWS: usize, const WIDE: usize>(
+    simd: S,
+    x: [&[f32]; ROWS],
+    weights: [&[f32]; WIDE],
+) -> [[f32; WIDE]; ROWS] {
+    let mut sums = [[simd.splat_f32s(0.0); WIDE]; ROWS];
+    let whole = x[0].len() / S::F32_LANES;
+    let mut rows: [&[S::f32s]; ROWS] = [&[]; ROWS];
+    let mut columns: [&[S::f32s]; WIDE] = [&[]; WIDE];
+    let mut r = 0;
+    while r < ROWS {
+        rows[r] = &S::as_simd_f32s(x[r]).0[..whole];
+        r += 1;
+    }
+    let mut c = 0;
+    while c < WIDE {
+        columns[c] = &S::as_simd_f32s(weights[c]).0[..whole];
+        c += 1;
+    }
+    let mut at = 0;
+    while at < whole {
+        let mut r = 0;
+        while r < ROWS {
+            let mut c = 0;
+            while c < WIDE {
+                sums[r][c] = simd.mul_add_f32s(rows[r][at], columns[c][at], sums[r][c]);
+                c += 1;
+            }
+            r += 1;
+        }
+        at += 1;
+    }
+    let rest = whole * S::F32_LANES;
+    let mut dots = [[0.0; WIDE]; ROWS];
+    let mut r = 0;
+    while r < ROWS {
+        let mut c = 0;
+        while c < WIDE {
+            if rest < x[r].len() {
+                let (x, weight) = (simd.partial_load_f32s(&x[r][rest..]), simd.partial_load_f32s(&weights[c][rest..]));
+                sums[r][c] = simd.mul_add_f32s(x, weight, sums[r][c]);
+            }
+            dots[r][c] = simd.reduce_sum_f32s(sums[r][c]);
+            c += 1;
+        }
+        r += 1;
+    }
+    dots
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    /// AVX2 on a machine with AVX-512.
+    #[test]
+    fn narrower_vectors_give_the_same_numbers() {
+        let Some(narrow) = pulp::x86::V3::try_new() else { return };
+        let number = |at: usize| ((at * 7919) % 1009) as f32 / 1009.0 - 0.5;
+        let (rows, d_in) = (7, 301);
+        let x: Vec<f32> = (0..rows * d_in).map(number).collect();
+        let numbers: Vec<f32> = (0..d_in * COLUMNS).map(|at| number(at + 5)).collect();
+        for width in 1..=COLUMNS {
+            let mut weights: [&[f32]; COLUMNS] = [&[]; COLUMNS];
+            for (c, weights) in weights.iter_mut().enumerate() {
+                *weights = &numbers[c.min(width - 1) * d_in..][..d_in];
+            }
+            let mut out = vec![0.0; rows * width];
+            let mut parts: Vec<&mut [f32]> = out.chunks_mut(width).collect();
+            let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, columns: 0..width, out: &mut parts };
+            Simd::vectorize(narrow, tiles);
+            for (at, found) in out.iter().enumerate() {
+                let (x, weight) = (&x[at / width * d_in..], weights[at % width]);
+                let exact: f64 = weight.iter().zip(x).map(|(weight, x)| f64::from(*weight) * f64::from(*x)).sum();
+                assert!((f64::from(*found) - exact).abs() < 1e-5, "{found} {exact}");
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Inner loops on slices of numbers, for the CPU.
+//!
+//! A package of its own: it is optimised even in a build for development, in which every function that is not marked for
+//! inlining stays a call in packages that are not.
+
+mod columns;
+mod dots;
+mod product;
+mod scratch;
+mod weight;
+
+pub use product::{has_vectors, multiply};
+pub use weight::{Matrix, Numbers, Order};

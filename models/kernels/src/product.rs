@@ -1,0 +1,85 @@
+//! A product, cut into columns for the threads.
+
+use rayon::prelude::*;
+
+use crate::columns::{self, Columns, GRAIN};
+use crate::dots::{self, Dots};
+use crate::scratch::scratch;
+use crate::weight::{Matrix, Number, Numbers, Order};
+
+/// Multiplications below which one thread is faster than several.
+const SMALL: usize = 1 << 18;
+
+/// Tasks a thread, so that none waits long for another.
+const TASKS: usize = 4;
+
+/// Whether the CPU has vectors with fused multiply-add, which these loops are for.
+pub fn has_vectors() -> bool {
+    !matches!(pulp::Arch::new(), pulp::Arch::Scalar)
+}
+
+/// Writes `x W + b` into `out`: `[rows, d_in]` times `[d_in, d_out]`, plus `[d_out]`, is `[rows, d_out]`.
+///
+/// The order in which the terms of a number are added depends on nothing but the inner axis and which axis of the weight
+/// is contiguous: a row's bits are the same beside any other rows and on any number of threads. Sums are taken in short
+/// runs, so they round less than in one pass. Weights in half precision are widened a panel at a time.
+///
+/// # Panics
+///
+/// If an axis is empty, or a slice does not have the numbers that the shapes say.
+pub fn multiply<'a>(x: &'a [f32], weight: &Matrix<'a>, bias: Option<&'a [f32]>, out: &'a mut [f32]) {
+    match weight.numbers {
+        Numbers::F32(numbers) => of(x, numbers, weight, bias, out),
+        Numbers::F16(numbers) => of(x, numbers, weight, bias, out),
+        Numbers::BF16(numbers) => of(x, numbers, weight, bias, out),
+    }
+}
+
+/// `out` is cut into columns: a thread reads only its own columns of the weight.
+fn of<'a, T: Number>(x: &'a [f32], numbers: &'a [T], weight: &Matrix<'_>, bias: Option<&'a [f32]>, out: &'a mut [f32]) {
+    let [d_in, d_out] = weight.shape;
+    let wide = d_out.div_ceil(GRAIN).div_ceil(tasks(x.len() / d_in, d_in * d_out)) * GRAIN;
+    let rows = || Vec::with_capacity(x.len() / d_in);
+    let mut parts: Vec<Vec<&'a mut [f32]>> = (0..d_out.div_ceil(wide)).map(|_| rows()).collect();
+    for row in out.chunks_mut(d_out) {
+        parts.iter_mut().zip(row.chunks_mut(wide)).for_each(|(part, columns)| part.push(columns));
+    }
+    let one = |(at, out): (usize, &mut Vec<&'a mut [f32]>)| {
+        some_columns(x, numbers, weight, at * wide, bias, out);
+    };
+    if parts.len() == 1 {
+        parts.iter_mut().enumerate().for_each(one);
+    } else {
+        parts.par_iter_mut().enumerate().for_each(one);
+    }
+}
+
+/// A single row waits for memory alone, and longer stretches of memory come faster.
+fn tasks(rows: usize, weights: usize) -> usize {
+    match rows {
+        _ if rows * weights < SMALL => 1,
+        1 => rayon::current_num_threads(),
+        _ => TASKS * rayon::current_num_threads(),
+    }
+}
+
+fn some_columns<'a, T: Number>(
+    x: &'a [f32],
+    numbers: &'a [T],
+    weight: &Matrix<'_>,
+    from: usize,
+    bias: Option<&'a [f32]>,
+    out: &mut [&'a mut [f32]],
+) {
+    let d_in = weight.shape[0];
+    let bias = bias.map(|bias| &bias[from..]);
+    match weight.order {
+        Order::Rows(stride) => scratch(columns::panel_length(d_in), |panel| {
+            Columns { x, d_in, weight: &numbers[from..], stride, bias, out, panel }.write();
+        }),
+        Order::Columns(stride) => scratch(dots::panel_length(d_in), |panel| {
+            let weight = &numbers[from * stride..];
+            Dots { x, d_in, weight, stride, bias, out, panel }.write();
+        }),
+    }
+}

@@ -1,0 +1,27 @@
+//! Products of activations and weights as an operation of Burn's. `arrakis-kernels` computes them.
+
+mod node;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use burn::tensor::Tensor;
+
+/// `x W + b`: `[rows, d_in]` times `[d_in, d_out]`, of any precision, plus `[d_out]`. The result has the precision of `x`.
+///
+/// `widened` gives a weight in single precision, for the devices on which Burn's own operation runs.
+pub(crate) fn product(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    widened: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Tensor<2> {
+    let out = match node::product(x, weight, bias) {
+        Ok(out) => return out,
+        Err((x, weight, bias)) => (x.matmul(widened(weight)), bias),
+    };
+    match out {
+        (out, Some(bias)) => out + bias.unsqueeze(),
+        (out, None) => out,
+    }
+}

@@ -1,0 +1,120 @@
+//! The product as a node of Burn's graph.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex,
+    GradientCheckpointingStrategy,
+};
+use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
+
+use super::value::value;
+
+/// `x`, the weight and the bias of a product.
+type Inputs = (Tensor<2>, Tensor<2>, Option<Tensor<1>>);
+
+/// A tensor with its place in a graph.
+type Tracked = FloatTensor<Autodiff<Flex>>;
+
+/// `x W + b`.
+///
+/// # Errors
+///
+/// The inputs, if they are not on the CPU in a precision that is known here, or the CPU has no vectors.
+pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Result<Tensor<2>, Inputs> {
+    if !fits(&x, &weight, bias.as_ref()) {
+        return Err((x, weight, bias));
+    }
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
+    let context = match (x.autodiff, weight.autodiff) {
+        (DispatchAutodiffContext::Disabled, other) | (other, _) => other,
+    };
+    let DispatchAutodiffContext::Enabled(strategy) = context else {
+        let bias = bias.map(numbers);
+        let out = value(&numbers(x), &numbers(weight), bias.as_ref());
+        return Ok(Tensor::from_dispatch(DispatchTensor {
+            kind: DispatchTensorKind::Flex(BackendTensor::Float(out)),
+            autodiff: context,
+        }));
+    };
+    let inputs = [tracked(x), tracked(weight)];
+    let out = match strategy {
+        GradientCheckpointingStrategy::Disabled => node::<NoCheckpointing>(inputs),
+        GradientCheckpointingStrategy::Balanced => node::<BalancedCheckpointing>(inputs),
+    };
+    let kind = DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(out))));
+    let out = Tensor::<2>::from_dispatch(DispatchTensor { kind, autodiff: context });
+    // The same addition as in the fused product, and the same bits.
+    Ok(match bias {
+        Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
+        None => out,
+    })
+}
+
+fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+    let ([rows, width], [d_in, d_out]) = (x.dims(), weight.dims());
+    let shapes = width == d_in && rows * d_in * d_out > 0 && bias.is_none_or(|bias| bias.dims() == [d_out]);
+    let dtypes = x.dtype() == DType::F32
+        && matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16)
+        && bias.is_none_or(|bias| bias.dtype() == DType::F32);
+    let cpu = burn::tensor::Device::flex();
+    let there = x.device() == cpu && weight.device() == cpu && bias.is_none_or(|bias| bias.device() == cpu);
+    shapes && dtypes && there && arrakis_kernels::has_vectors()
+}
+
+fn numbers(tensor: DispatchTensor) -> FlexTensor {
+    match tensor.kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
+        _ => unreachable!("BUG: the tensor is on the CPU, without a graph"),
+    }
+}
+
+/// A tensor without a graph is a constant.
+fn tracked(tensor: DispatchTensor) -> Tracked {
+    match tensor.kind {
+        DispatchTensorKind::Autodiff(inner) => match *inner {
+            DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
+            _ => unreachable!("BUG: the tensor is on the CPU"),
+        },
+        _ => Autodiff::<Flex>::from_inner(numbers(tensor)),
+    }
+}
+
+fn node<C: CheckpointStrategy>([x, weight]: [Tracked; 2]) -> Tracked {
+    let dtype = FloatDType::from(weight.primitive().dtype());
+    let of_x = x.is_tracked().then(|| weight.primitive().clone());
+    let of_weight = weight.is_tracked().then(|| (x.primitive().clone(), dtype));
+    let step = Product.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+    let out = value(x.primitive(), weight.primitive(), None);
+    match step {
+        OpsKind::Tracked(step) => step.finish((of_x, of_weight), out),
+        OpsKind::UnTracked(step) => step.finish(out),
+    }
+}
+
+/// The product's step of the backward pass.
+#[derive(Debug)]
+struct Product;
+
+impl Backward<Flex, 2> for Product {
+    /// The weight if `x` is tracked; `x` and the weight's precision if the weight is.
+    type State = (Option<FlexTensor>, Option<(FlexTensor, FloatDType)>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let [x, weight] = ops.parents;
+        let (of_x, of_weight) = ops.state;
+        if let (Some(x), Some(weight)) = (x, of_x) {
+            grads.register::<Flex>(x.id, value(&gradient, &Flex::float_transpose(weight), None));
+        }
+        if let (Some(weight), Some((x, dtype))) = (weight, of_weight) {
+            let of_weight = Flex::float_matmul(Flex::float_transpose(x), gradient);
+            grads.register::<Flex>(weight.id, Flex::float_cast(of_weight, dtype));
+        }
+    }
+}
