@@ -107,8 +107,9 @@ impl HookedTransformer {
         let mut progress = self.start(tokens, how);
         let prompt: Vec<usize> = progress.made.ids.iter().map(Vec::len).collect();
         let plan = how.plan.clone().after_prompt(prompt, how.max_new_tokens);
+        let reaches_logits = self.reaches_logits(&plan);
         for _ in 0..how.max_new_tokens {
-            let logits = self.step(&mut progress, &plan, how.use_cache)?;
+            let logits = self.step(&mut progress, &plan, how.use_cache, reaches_logits)?;
             each(&progress.choose(logits, how)?);
             if progress.done.iter().all(|done| *done) {
                 break;
@@ -160,12 +161,20 @@ impl HookedTransformer {
         }
     }
 
-    /// Logits of each row's next token, `[batch][d_vocab]`.
-    fn step(&self, progress: &mut Progress, plan: &Plan, use_cache: bool) -> Result<Vec<Vec<f32>>> {
+    /// Logits of each row's next token, `[batch][d_vocab]`. Those of other positions are computed only for a plan that
+    /// meets them, and beside rows that end in padding.
+    fn step(
+        &self,
+        progress: &mut Progress,
+        plan: &Plan,
+        use_cache: bool,
+        reaches_logits: bool,
+    ) -> Result<Vec<Vec<f32>>> {
         if !use_cache || progress.cache.is_outgrown(self.config(), progress.tokens.positions()) {
             (progress.cache, progress.pending) = (KvCache::new(self.config()), progress.tokens.clone());
         }
-        let options = RunOptions::default();
+        let padded = progress.pending.real().iter().any(|row| row.last() == Some(&false));
+        let options = RunOptions { last_only: !reaches_logits && !padded, ..RunOptions::default() };
         let outcome = self.run_cached(&progress.pending, plan.clone(), &mut progress.cache, &options)?;
         let made = &mut progress.made;
         made.fired.iter_mut().zip(&outcome.fired).for_each(|(sum, fired)| *sum += fired);
@@ -195,8 +204,12 @@ impl Progress {
 /// Each row's logits at its last real token.
 fn at_last(logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
     let [batch, pos, vocab] = logits.dims();
-    let flat: Vec<i64> =
-        tokens.last_positions().iter().enumerate().map(|(row, last)| (row * pos + last) as i64).collect();
+    let flat: Vec<i64> = tokens
+        .last_positions()
+        .iter()
+        .enumerate()
+        .map(|(row, last)| (row * pos + (*last).min(pos - 1)) as i64)
+        .collect();
     let index = Tensor::from_data(TensorData::new(flat, [batch]), &logits.device());
     let values = device::read(logits.reshape([batch * pos, vocab]).select(0, index))?;
     Ok(values.chunks(vocab).map(<[f32]>::to_vec).collect())

@@ -69,6 +69,14 @@ impl HookedTransformer {
             working: self.working_bytes(plan, &known, extent, &RunOptions::default()),
         }
     }
+
+    /// Whether a plan, or a module that is spliced in, meets what comes after the blocks.
+    pub(crate) fn reaches_logits(&self, plan: &Plan) -> bool {
+        let sites = self.splices.sites();
+        let after = |site: &String| sites.place(site).0 == Place::After;
+        let met = |site: &String| plan.patterns().any(|pattern| pattern.matches(site));
+        self.has_splices() || self.sites().iter().any(|site| after(site) && met(site))
+    }
 }
 
 /// The first block after all sites a plan names; `None` if it names sites after the blocks, or no site.

@@ -8,13 +8,14 @@ use burn::tensor::Tensor;
 use super::case::{Start, SweepCase};
 use crate::error::Result;
 use crate::hooks::{ActivationCache, Plan};
-use crate::model::HookedTransformer;
+use crate::model::{HookedTransformer, RunOptions};
 use crate::site::{self, Site, SiteTable};
 use crate::tokens::Tokens;
 use crate::transformer::{KvCache, QkNorm};
 
 /// What a resumed forward needs: the stream entering each block, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
+    /// At all positions, or at the last only.
     pub(super) logits: Tensor<3>,
     /// Whether a forward can start at a position. This requires that an edit leaves earlier positions as they were, that
     /// the kept keys are those that attention reads, and that nothing is spliced in, which may need all positions.
@@ -32,6 +33,7 @@ impl Clean {
         tokens: &Tokens,
         cases: &[SweepCase],
         starts: &[Start],
+        last_only: bool,
     ) -> Result<Self> {
         let config = model.config();
         let rotates = (site::row(site::rot_k).present)(config);
@@ -41,7 +43,8 @@ impl Clean {
         for layer in first..config.n_layers {
             sites.extend([site::resid_pre(layer), keys(layer), site::v(layer)].map(|site| site.to_string()));
         }
-        if config.n_layers > 0 && starts.iter().any(|start| start.layer == Some(usize::MAX)) {
+        let after_blocks = starts.iter().any(|start| start.layer == Some(usize::MAX));
+        if config.n_layers > 0 && after_blocks {
             sites.insert(site::resid_post(config.n_layers - 1).to_string());
         }
         sites.extend(starts.iter().filter_map(|start| start.only.clone()));
@@ -50,7 +53,9 @@ impl Clean {
         } else {
             sites.iter().fold(Plan::new(), |plan, site| plan.capture(site.as_str()))
         };
-        let outcome = model.run(tokens, plan)?;
+        // An edit after the blocks is tried on what the clean run has there, at all positions.
+        let options = RunOptions { last_only: last_only && !after_blocks, ..RunOptions::default() };
+        let outcome = model.run_from(tokens, plan, None, &options)?;
         let keys_as_read = rotates || config.qk_norm == QkNorm::None;
         let resumes = !config.bidirectional && keys_as_read && !model.has_splices();
         Ok(Self {

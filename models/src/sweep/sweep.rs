@@ -101,7 +101,7 @@ impl Sweep<'_> {
     ) -> Result<(SweepResult, Vec<usize>), E> {
         self.check_padding()?;
         let starts = self.starts()?;
-        let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts)?;
+        let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts, self.last_only)?;
         let clean_metric = self.measure(&mut metric, self.visible(clean.logits.clone()))?;
         let mut result = SweepResult::new(&self.cases, clean_metric, clean.n_layers, &self.tokens);
         let groups = batch::groups(&clean, &self.cases, starts, &self.tokens, self.tokens_per_forward)?;
