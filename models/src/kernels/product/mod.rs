@@ -16,12 +16,12 @@ pub(crate) fn product(
     bias: Option<Tensor<1>>,
     widened: impl Fn(Tensor<2>) -> Tensor<2>,
 ) -> Tensor<2> {
-    let out = match node::product(x, weight, bias) {
-        Ok(out) => return out,
-        Err((x, weight, bias)) => (x.matmul(widened(weight)), bias),
-    };
-    match out {
-        (out, Some(bias)) => out + bias.unsqueeze(),
-        (out, None) => out,
+    if node::fits(&x, &weight, bias.as_ref()) {
+        return node::product(x, weight, bias);
+    }
+    let out = x.matmul(widened(weight));
+    match bias {
+        Some(bias) => out + bias.unsqueeze(),
+        None => out,
     }
 }

@@ -15,32 +15,20 @@ use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
 use super::value::value;
 
-/// `x`, the weight and the bias of a product.
-type Inputs = (Tensor<2>, Tensor<2>, Option<Tensor<1>>);
-
 /// A tensor with its place in a graph.
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
-/// `x W + b`.
-///
-/// # Errors
-///
-/// The inputs, if they are not on the CPU in a precision that is known here, or the CPU has no vectors.
-pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Result<Tensor<2>, Inputs> {
-    if !fits(&x, &weight, bias.as_ref()) {
-        return Err((x, weight, bias));
-    }
+/// `x W + b`, for tensors that fit.
+pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
-    let context = match (x.autodiff, weight.autodiff) {
-        (DispatchAutodiffContext::Disabled, other) | (other, _) => other,
-    };
+    let mut contexts = [Some(&x), Some(&weight), bias.as_ref()].into_iter().flatten().map(|tensor| tensor.autodiff);
+    let enabled = |context: &DispatchAutodiffContext| *context != DispatchAutodiffContext::Disabled;
+    let context = contexts.find(enabled).unwrap_or_default();
     let DispatchAutodiffContext::Enabled(strategy) = context else {
         let bias = bias.map(numbers);
         let out = value(&numbers(x), &numbers(weight), bias.as_ref());
-        return Ok(Tensor::from_dispatch(DispatchTensor {
-            kind: DispatchTensorKind::Flex(BackendTensor::Float(out)),
-            autodiff: context,
-        }));
+        let kind = DispatchTensorKind::Flex(BackendTensor::Float(out));
+        return Tensor::from_dispatch(DispatchTensor { kind, autodiff: context });
     };
     let inputs = [tracked(x), tracked(weight)];
     let out = match strategy {
@@ -50,13 +38,14 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
     let kind = DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(out))));
     let out = Tensor::<2>::from_dispatch(DispatchTensor { kind, autodiff: context });
     // The same addition as in the fused product, and the same bits.
-    Ok(match bias {
+    match bias {
         Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
         None => out,
-    })
+    }
 }
 
-fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+/// Whether the tensors are on the CPU, in shapes and precisions that are known here, and the CPU has vectors.
+pub(super) fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
     let ([rows, width], [d_in, d_out]) = (x.dims(), weight.dims());
     let shapes = width == d_in && rows * d_in * d_out > 0 && bias.is_none_or(|bias| bias.dims() == [d_out]);
     let dtypes = x.dtype() == DType::F32
