@@ -1,0 +1,107 @@
+//! Does one piece of work for each line on stdin, so that `run.py` can time it in turn with a peer.
+//!
+//! A line is JSON: `{"work": "forward", "tokens": [[..]], ..}`. The answer is one line of a few numbers, by which `run.py` sees
+//! that both did the same work.
+
+use std::io::{BufRead, Write};
+
+use arrakis::models::LoadOptions;
+use arrakis::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Order {
+    work: Work,
+    tokens: Vec<Vec<u32>>,
+    #[serde(default)]
+    new_tokens: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Work {
+    Forward,
+    Cache,
+    ZeroHeads,
+    Generate,
+}
+
+/// What `TransformerLens` keeps in a cache of everything.
+const CACHED: [&str; 18] = [
+    "embed",
+    "pos_embed",
+    "blocks.*.resid_pre",
+    "blocks.*.ln1.*",
+    "blocks.*.attn.q",
+    "blocks.*.attn.k",
+    "blocks.*.attn.v",
+    "blocks.*.attn.scores",
+    "blocks.*.attn.pattern",
+    "blocks.*.attn.z",
+    "blocks.*.attn_out",
+    "blocks.*.resid_mid",
+    "blocks.*.ln2.*",
+    "blocks.*.mlp.pre",
+    "blocks.*.mlp.post",
+    "blocks.*.mlp_out",
+    "blocks.*.resid_post",
+    "ln_final.*",
+];
+
+/// Numbers that are compared with the peer's.
+const SHOWN: usize = 8;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // `cargo bench` passes `--bench`.
+    let mut args = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let Some(folder) = args.next() else {
+        println!("`python tests/bench/peers/run.py` runs this beside the peers");
+        return Ok(());
+    };
+    let mut options = LoadOptions::new().device("cpu").quiet();
+    if args.next().as_deref() == Some("half") {
+        options = options.keep_half();
+    }
+    let model = HookedAutoModel::load(&folder, &options)?;
+    println!("ready");
+    for line in std::io::stdin().lock().lines() {
+        let order: Order = serde_json::from_str(&line?)?;
+        println!("{}", serde_json::to_string(&answer(&model, order)?)?);
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+fn answer(model: &HookedTransformer, order: Order) -> Result<Vec<f32>> {
+    let tokens = Tokens::new(order.tokens)?;
+    match order.work {
+        Work::Forward => last(model.forward(&tokens)?),
+        Work::Cache => last(model.run_with_cache(&tokens, CACHED)?.0),
+        Work::ZeroHeads => zero_heads(model, &tokens),
+        Work::Generate => {
+            let made = model.generate(&tokens, &Generation::greedy(order.new_tokens))?;
+            Ok(made.ids[0].iter().rev().take(SHOWN).map(|id| *id as f32).collect())
+        }
+    }
+}
+
+/// The first logits of the last position of the last row.
+fn last(logits: Tensor<3>) -> Result<Vec<f32>> {
+    let [batch, pos, _] = logits.dims();
+    Ok(logits.slice([batch - 1..batch, pos - 1..pos, 0..SHOWN]).read()?)
+}
+
+/// `logit(0) - logit(1)` at the last position without each head; the first of them.
+fn zero_heads(model: &HookedTransformer, tokens: &Tokens) -> Result<Vec<f32>> {
+    let (layers, heads) = (model.config().n_layers, model.config().n_heads);
+    let each = (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head)));
+    let cases = each.map(|(layer, head)| {
+        SweepCase::new(format!("L{layer}H{head}"), site::z(layer), Intervention::zero().head(head))
+    });
+    let found = model.sweep(tokens)?.cases(cases).last_only().quiet().run(|logits| {
+        let [batch, ..] = logits.dims();
+        let of = |token: usize| logits.clone().narrow(2, token, 1).reshape([batch]);
+        Ok::<_, Error>(of(0) - of(1))
+    })?;
+    Ok(found.values.iter().take(SHOWN).map(|values| values[0] as f32).collect())
+}
