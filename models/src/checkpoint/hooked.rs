@@ -23,11 +23,16 @@ pub(super) enum Made {
 pub(super) fn made(tensors: &BTreeMap<String, Entry>) -> Vec<(String, Entry, Made)> {
     let mut made = Vec::new();
     let mut layer = 0;
-    while let Some(&[heads, d_model, d_head]) = shape(tensors, &format!("blocks.{layer}.attn.W_Q")) {
+    // A stack without numbers may have any shape.
+    while let Some(&[heads, d_model, d_head]) = shape(tensors, &format!("blocks.{layer}.attn.W_Q"))
+        && heads.min(d_head) > 0
+    {
         block(tensors, &format!("blocks.{layer}"), [heads, d_model, d_head], &mut made);
         layer += 1;
     }
-    if let (Some(&[_, d_model]), true) = (shape(tensors, "embed.W_E"), layer > 0) {
+    if let Some(&[d_vocab, d_model]) = shape(tensors, "embed.W_E")
+        && d_vocab.min(layer) > 0
+    {
         norm(tensors, "ln_final", d_model, &mut made);
     }
     made

@@ -13,6 +13,7 @@ pub(super) type Located = (Vec<PathBuf>, BTreeMap<String, String>);
 
 /// One file, or the shards an index names.
 pub(super) fn weight_files(folder: &Path) -> Result<Located> {
+    refuse_named_elsewhere(folder)?;
     for single in ["model.safetensors", "pytorch_model.bin"] {
         let (path, index) = (folder.join(single), folder.join(format!("{single}.index.json")));
         if is_there(&path)? {
@@ -26,6 +27,21 @@ pub(super) fn weight_files(folder: &Path) -> Result<Located> {
         return Ok((vec![path], BTreeMap::new()));
     }
     Err(Error::file(folder, no_weights(folder)))
+}
+
+/// Refuses a folder whose config names another file with the weights, which transformers would read instead.
+fn refuse_named_elsewhere(folder: &Path) -> Result<()> {
+    let config = read_json(&folder.join("config.json")).unwrap_or_default();
+    let named = config.get("transformers_weights").and_then(|name| name.as_str()).filter(|name| is_plain(name));
+    match named.filter(|name| !name.starts_with("model.safetensors") && folder.join(name).is_file()) {
+        Some(name) => Err(Error::file(
+            folder,
+            format!(
+                "config.json says that the weights are in `{name}` (`transformers_weights`); rename that file model.safetensors, and remove the key"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The one file with the weights of a `HookedTransformer`, which has no usual name.

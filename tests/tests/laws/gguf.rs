@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use arrakis::models::checkpoint::Checkpoint;
-use arrakis::models::{Bos, HookedAutoModel, HookedTransformer, LoadOptions, Result, device};
+use arrakis::models::{Bos, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, Result, device};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -120,4 +120,32 @@ fn what_is_broken_or_not_read_is_named() {
         with(b"llama.rope.dimension_count", b"llama.rope.dimension_kount")
             .contains("`llama.rope.dimension_kount` is 16: this setting is not read")
     );
+}
+
+/// Bytes changed at will never make it panic, hang or take all memory.
+#[test]
+fn changed_bytes_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gguf");
+    let whole = std::fs::read(fixture("gpt2.gguf")).unwrap();
+    // Numbers drawn by a multiplication, so that every run changes the same bytes.
+    let mut draw = 1_u64;
+    let mut next = |below: usize| {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (draw >> 33) as usize % below
+    };
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut bytes = whole.clone();
+        for _ in 0..=next(4) {
+            // Most of what can go wrong is in front of the numbers.
+            let at = next(12_000);
+            bytes[at] = [0, 1, 0x7f, 0xff, next(256) as u8][next(5)];
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let read = HookedAutoModel::folder(path.to_str().unwrap())
+            .and_then(|path| HookedAutoConfig::from_folder(&path).and_then(|_| Checkpoint::open(&path)));
+        refused += usize::from(read.is_err());
+    }
+    assert!((30..300).contains(&refused), "{refused} of 300 were refused");
 }

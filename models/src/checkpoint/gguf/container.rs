@@ -8,8 +8,10 @@ use std::io::{BufReader, Read};
 use super::blocks::BlockType;
 use super::value::Value;
 
-/// Limits of nesting of lists, of a tensor's axes, and of the bytes before the numbers.
+/// Limits of nesting of lists, of their items, of a tensor's axes, and of the bytes before the numbers. No vocabulary is
+/// longer.
 const DEEPEST: usize = 4;
+const MOST_ITEMS: usize = 4 << 20;
 const MOST_AXES: usize = 8;
 const MOST_BYTES: u64 = 512 << 20;
 
@@ -146,6 +148,9 @@ impl Reader<'_> {
         }
         let kind = u32::from_le_bytes(self.bytes()?);
         let length = self.length()?;
+        if length > MOST_ITEMS {
+            return Err(format!("a list of it has {length} items, more than any model's; download it again"));
+        }
         (0..length).map(|_| self.value(kind, depth + 1)).collect::<Result<Vec<_>, _>>().map(Value::List)
     }
 

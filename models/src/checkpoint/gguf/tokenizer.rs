@@ -10,6 +10,9 @@ use super::value::Value;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
+/// Limit on the bytes of a token that is put together from others.
+const LONGEST: usize = 1_000;
+
 /// How Llama 3 cuts text.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -118,6 +121,9 @@ impl<'a> Vocabulary<'a> {
         let scores: Vec<f64> = scores.iter().filter_map(Value::number).collect();
         if scores.len() != self.tokens.len() {
             return Err("its tokens do not have a score each".into());
+        }
+        if let Some(long) = self.tokens.iter().map(|token| token.len()).find(|length| *length > LONGEST) {
+            return Err(format!("it has a token of {long} bytes, more than any model's"));
         }
         let unknown = self.number("unknown_token_id").and_then(|id| self.tokens.get(id));
         let front = self.get("add_space_prefix").and_then(Value::flag).unwrap_or(true);

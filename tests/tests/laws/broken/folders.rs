@@ -88,6 +88,10 @@ fn keys_of_other_tools_are_let_through() {
         config(folder.path(), key, value);
     }
     load(folder.path()).unwrap();
+    // transformers reads the weights from a file of that name.
+    std::fs::copy(folder.path().join("model.safetensors"), folder.path().join("x")).unwrap();
+    let said = load(folder.path()).map(drop).unwrap_err().to_string();
+    says(&said, &["the weights are in `x`", "`transformers_weights`", "rename that file model.safetensors"]);
 }
 
 /// A path need not be text.
