@@ -123,18 +123,19 @@ pub(super) fn library_path(program: &Path) -> Option<(&'static str, OsString)> {
     let folder = program.parent()?;
     let before = env::var_os(variable).unwrap_or_default();
     let built = [folder.to_owned(), folder.join("deps")];
-    let paths = built.into_iter().chain(standard_library().clone()).chain(env::split_paths(&before));
+    let paths = built.into_iter().chain(standard_library().cloned()).chain(env::split_paths(&before));
     Some((variable, env::join_paths(paths).ok()?))
 }
 
 /// Where the compiler's shared standard library is.
-fn standard_library() -> &'static Option<PathBuf> {
+fn standard_library() -> Option<&'static PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOUND.get_or_init(|| {
+    let look = || {
         let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let said = Command::new(rustc).args(["--print", "target-libdir"]).output().ok()?;
         Some(String::from_utf8(said.stdout).ok()?.trim().into())
-    })
+    };
+    FOUND.get_or_init(look).as_ref()
 }
 
 #[cfg(test)]
