@@ -13,7 +13,8 @@ use std::path::Path;
 use graph::Graph;
 use source::Package;
 
-const PACKAGES: [&str; 5] = ["models/src", "models/kernels/src", "models/recipe/src", "arrakis/src", "arrakis-macros/src"];
+const PACKAGES: [&str; 5] =
+    ["models/src", "models/kernels/src", "models/recipe/src", "arrakis/src", "arrakis-macros/src"];
 
 fn read(package: &str) -> Package {
     Package::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package))
