@@ -320,9 +320,9 @@ mod tests {
                 let place = Place { from: 0, width, first: true, bias: Some(&x[..width]) };
                 let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, place, out: &mut parts };
                 if is_narrow {
-                    Simd::vectorize(narrow, tiles)
+                    Simd::vectorize(narrow, tiles);
                 } else {
-                    Arch::new().dispatch(tiles)
+                    Arch::new().dispatch(tiles);
                 }
                 out
             };

@@ -69,12 +69,11 @@ impl<T: Number> Dots<'_, '_, T> {
         };
         let mut weights: [&[f32]; COLUMNS] = [&[]; COLUMNS];
         for ((c, weights), own) in weights.iter_mut().enumerate().zip(self.panel.chunks_exact_mut(depth.len())) {
-            *weights = match T::single(column(c)) {
-                Some(numbers) => numbers,
-                None => {
-                    T::widen(column(c), own);
-                    own
-                }
+            *weights = if let Some(numbers) = T::single(column(c)) {
+                numbers
+            } else {
+                T::widen(column(c), own);
+                own
             };
         }
         let (x, out) = (&self.x[rows.start * self.d_in..], &mut self.out[rows]);

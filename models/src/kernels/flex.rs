@@ -43,7 +43,7 @@ pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
     let inputs = inputs.map(Tensor::into_dispatch);
     let same = inputs.iter().all(|input| input.dtype() == inputs[0].dtype() && memory::known(input.dtype()));
     match context(&inputs).filter(|_| same && lanes::has_vectors() && inputs.iter().all(is_on_cpu)) {
-        Some(context) => Ok(Tensor::from_dispatch(result(kernel, inputs, context))),
+        Some(context) => Ok(Tensor::from_dispatch(result(&kernel, inputs, context))),
         None => Err(inputs.map(Tensor::from_dispatch)),
     }
 }
@@ -100,7 +100,7 @@ fn is_on_cpu(tensor: &DispatchTensor) -> bool {
 }
 
 fn result<K: Kernel<N>, const N: usize>(
-    kernel: K,
+    kernel: &K,
     inputs: [DispatchTensor; N],
     context: DispatchAutodiffContext,
 ) -> DispatchTensor {
@@ -111,8 +111,8 @@ fn result<K: Kernel<N>, const N: usize>(
         DispatchAutodiffContext::Enabled(strategy) => {
             let tracked = inputs.map(tracked);
             let tensor = match strategy {
-                GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(&kernel, tracked),
-                GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(&kernel, tracked),
+                GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(kernel, tracked),
+                GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(kernel, tracked),
             };
             DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor))))
         }

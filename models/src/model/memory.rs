@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(fix(0, u64::MAX, 1).unwrap().2, "shorten the prompt, or free memory");
     }
 
-    /// By hand for 2 rows of 5 tokens; d_model 12, 3 heads of 4, 48 neurons, 20 words.
+    /// By hand for 2 rows of 5 tokens; `d_model` 12, 3 heads of 4, 48 neurons, 20 words.
     #[test]
     fn working_memory_by_hand() {
         let (model, plan) = (model(), Plan::new());

@@ -21,9 +21,7 @@ type Tracked = FloatTensor<Autodiff<Flex>>;
 /// `x W + b`, for tensors that fit.
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
-    let mut contexts = [Some(&x), Some(&weight), bias.as_ref()].into_iter().flatten().map(|tensor| tensor.autodiff);
-    let enabled = |context: &DispatchAutodiffContext| *context != DispatchAutodiffContext::Disabled;
-    let context = contexts.find(enabled).unwrap_or_default();
+    let context = context([Some(&x), Some(&weight), bias.as_ref()]);
     let DispatchAutodiffContext::Enabled(strategy) = context else {
         let bias = bias.map(numbers);
         let out = value(&numbers(x), &numbers(weight), bias.as_ref());
@@ -42,6 +40,12 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
         Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
         None => out,
     }
+}
+
+/// The context of the first tensor that has a graph.
+fn context(tensors: [Option<&DispatchTensor>; 3]) -> DispatchAutodiffContext {
+    let mut contexts = tensors.into_iter().flatten().map(|tensor| tensor.autodiff);
+    contexts.find(|context| *context != DispatchAutodiffContext::Disabled).unwrap_or_default()
 }
 
 /// Whether the tensors are on the CPU, in shapes and precisions that are known here, and the CPU has vectors.
