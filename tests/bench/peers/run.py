@@ -76,7 +76,7 @@ def environment(folder):
 
 def build():
     """The worker in the workspace's dev profile, which is what people run."""
-    command = ["cargo", "build", "--locked", "-p", "arrakis-tests", "--bench", "peers", "--message-format", "json"]
+    command = ["cargo", "build", "--locked", "--workspace", "--bench", "peers", "--message-format", "json"]
     out = subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = map(json.loads, out.splitlines())
     return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "peers")

@@ -107,10 +107,15 @@ fn tokens_logits_hidden_states_and_attentions_of_the_facts_agree() {
             let last = cache.get::<3>(site::resid_post(MODEL.config().n_layers - 1)).unwrap();
             hidden.push(numbers(&MODEL.net().ln_final.as_ref().unwrap().apply(last).into()));
             let recorded = NUMBERS["facts.0.hidden_states"].chunks(hidden[0].len());
+            // An entry of 25,000 that a later layer takes away leaves its rounding. PyTorch's own float32 is up to 0.021 from
+            // its float64 here, on a machine with AVX-512. The last state has passed the norm.
+            let mut so_far = 0.0_f64;
             for (layer, (got, recorded)) in hidden.iter().zip(recorded).enumerate() {
                 let largest = recorded.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+                so_far = so_far.max(largest);
+                let scale = if layer + 1 == hidden.len() { largest } else { so_far };
                 let apart = got.iter().zip(recorded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                assert!(apart <= 1e-3 + 1e-6 * largest, "hidden state {layer}: {apart}, largest entry {largest}");
+                assert!(apart <= 1e-3 + 1e-6 * scale, "hidden state {layer}: {apart}, largest entry so far {scale}");
             }
         }
     }
