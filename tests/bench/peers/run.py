@@ -18,8 +18,11 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = ["torch", "transformers", "transformer-lens", "safetensors", "numpy"]
-GPT2 = dict(kind="gpt2")
+# An environment each, because they ask for different versions of transformers. TransformerLens 4 has no HookedTransformer.
+ENVIRONMENTS = {
+    "hf": (["torch", "transformers", "numpy"], "import torch, transformers"),
+    "tl": (["torch", "transformer-lens==2.18.0"], "from transformer_lens import HookedTransformer"),
+}
 # d_model, layers, heads, key-value heads, d_mlp, vocabulary: SmolLM2-135M, and two wider ones.
 LLAMAS = {
     "llama-135M": (576, 30, 9, 3, 1536, 49152),
@@ -41,17 +44,18 @@ ROWS = [
 
 def main():
     options = parse()
-    python, folder = environment(options.folder), options.folder
-    ours = build()
+    folder, ours = options.folder, build()
+    hf = environment(folder, "hf")
     rows = [row for row in ROWS if all(word in row[0] for word in options.rows)]
-    print(machine(python), "\n")
+    print(machine(), "\n")
     print("| work | ours, ms (CPU ms; MB) | theirs | ms (CPU ms; MB) | theirs ÷ ours, wall | lowest to highest | CPU |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
-        model_folder = model(python, folder, row[1])
+        model_folder = model(hf, folder, row[1])
         for peer in row[5]:
+            python = environment(folder, peer.split("-")[0])
             with Worker([ours, model_folder]) as a, Worker([python, HERE / "theirs.py", peer, model_folder, os.cpu_count()]) as b:
-                print(line(row, peer, *rounds(a, b, row, options.n)), flush=True)
+                print(line(row, f"{peer} ({b.versions})", *rounds(a, b, row, options.n)), flush=True)
 
 
 def parse():
@@ -63,14 +67,15 @@ def parse():
     return parser.parse_args()
 
 
-def environment(folder):
-    """This Python if it has the packages, else an environment in the folder."""
-    if subprocess.run([sys.executable, "-c", "import torch, transformers, transformer_lens"], capture_output=True).returncode == 0:
+def environment(folder, kind):
+    """This Python if it has what the peer needs, else an environment in the folder."""
+    packages, needs = ENVIRONMENTS[kind]
+    if subprocess.run([sys.executable, "-c", needs], capture_output=True).returncode == 0:
         return sys.executable
-    python = folder / "venv/bin/python"
+    python = folder / kind / "bin/python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        subprocess.run([sys.executable, "-m", "venv", folder / kind], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
     return python
 
 
@@ -100,12 +105,13 @@ def model(python, folder, name):
 
 
 class Worker:
-    """A process that answers one line with one line."""
+    """A process that answers one line with one line, after a line that says which versions it has."""
 
     def __init__(self, command):
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        while (line := self.process.stdout.readline()) != "ready\n":
+        while not (line := self.process.stdout.readline()).startswith("ready"):
             assert line, "the worker ended; its error is above"
+        self.versions = line.removeprefix("ready").strip()
 
     def __enter__(self):
         return self
@@ -161,14 +167,12 @@ def line(row, peer, ours, theirs):
             f"{ratios[0]:.2f} to {ratios[-1]:.2f} | {cpu:.2f} |")
 
 
-def machine(python):
+def machine():
     text = Path("/proc/cpuinfo").read_text()
     name = next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name"))
     simd = "AVX-512" if "avx512f" in text else "AVX2" if "avx2" in text else "neither AVX2 nor AVX-512"
-    versions = subprocess.run([python, "-c", "from importlib.metadata import version as v; print(', '.join(f'{p} {v(p)}' for p in "
-                               f"{PACKAGES[:3]!r}))"], check=True, capture_output=True, text=True).stdout.strip()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
-    return f"{name}, {os.cpu_count()} cores, {simd}, {platform.system()}; {versions}; commit {commit}; medians of rounds in turn."
+    return f"{name}, {os.cpu_count()} cores, {simd}, {platform.system()}; commit {commit}; medians of rounds in turn."
 
 
 main()

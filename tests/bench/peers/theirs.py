@@ -14,7 +14,7 @@ def main():
     torch.set_grad_enabled(False)
     kind, folder = sys.argv[1], sys.argv[2]
     peer = Lens(folder) if kind == "tl" else HuggingFace(folder, kind.removeprefix("hf-"))
-    print("ready", flush=True)
+    print(f"ready transformers {transformers.__version__}, torch {torch.__version__}{peer.version}", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(getattr(peer, order["work"])(order)), flush=True)
@@ -25,6 +25,8 @@ def last(logits):
 
 
 class HuggingFace:
+    version = ""
+
     def __init__(self, folder, attention):
         half = attention.endswith("-bf16")
         self.model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -42,6 +44,8 @@ class HuggingFace:
 
 
 class Lens:
+    version = ", TransformerLens 2.18"
+
     def __init__(self, folder):
         from transformer_lens import HookedTransformer, HookedTransformerConfig
         from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
