@@ -37,13 +37,13 @@ pub(super) trait Kernel<const N: usize>: Clone + Debug + Send + 'static {
 ///
 /// The inputs, if they are not on the CPU in a precision that kernels know, or the CPU has no vectors.
 pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
-    kernel: K,
+    kernel: &K,
     inputs: [Tensor<D>; N],
 ) -> Result<Tensor<D>, [Tensor<D>; N]> {
     let inputs = inputs.map(Tensor::into_dispatch);
     let same = inputs.iter().all(|input| input.dtype() == inputs[0].dtype() && memory::known(input.dtype()));
     match context(&inputs).filter(|_| same && lanes::has_vectors() && inputs.iter().all(is_on_cpu)) {
-        Some(context) => Ok(Tensor::from_dispatch(result(&kernel, inputs, context))),
+        Some(context) => Ok(Tensor::from_dispatch(result(kernel, inputs, context))),
         None => Err(inputs.map(Tensor::from_dispatch)),
     }
 }

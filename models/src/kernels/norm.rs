@@ -11,12 +11,12 @@ use super::memory::{new_like, numbers, overwrite, per_row, width};
 
 /// `x - mean(x)`
 pub(crate) fn centre<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    run(Centre, [x]).unwrap_or_else(|[x]| x.clone() - x.mean_dim(D - 1))
+    run(&Centre, [x]).unwrap_or_else(|[x]| x.clone() - x.mean_dim(D - 1))
 }
 
 /// `sqrt(mean(x²) + eps)` of centred numbers, the last axis of length one.
 pub(crate) fn norm_scale<const D: usize>(centred: Tensor<D>, eps: f64) -> Tensor<D> {
-    run(Scale(eps as f32), [centred]).unwrap_or_else(|[x]| ((x.clone() * x).mean_dim(D - 1) + eps).sqrt())
+    run(&Scale(eps as f32), [centred]).unwrap_or_else(|[x]| ((x.clone() * x).mean_dim(D - 1) + eps).sqrt())
 }
 
 /// What a norm does to a row.

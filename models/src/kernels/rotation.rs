@@ -27,7 +27,7 @@ pub(crate) fn rotate(x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>, how: Rotati
     let batches = cos.dims()[0];
     let (Some(cos), Some(sin)) = (constant(cos.clone()), constant(sin.clone())) else { return Err(x) };
     let turns = [cos, sin].map(|table| how.spread(&numbers(&table)));
-    run(Rotation { turns, how, batches, pos, heads, d_head }, [x]).map_err(|[x]| x)
+    run(&Rotation { turns, how, batches, pos, heads, d_head }, [x]).map_err(|[x]| x)
 }
 
 impl Rotating {

@@ -26,7 +26,7 @@ pub(crate) struct Scoring<'a> {
 /// The scores `[batch, head, query, key]` of products of the same shape.
 pub(crate) fn scores(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
     match Scores::of(&products, how) {
-        Some(kernel) => run(kernel, [products]).unwrap_or_else(|[products]| by_burn(products, how)),
+        Some(kernel) => run(&kernel, [products]).unwrap_or_else(|[products]| by_burn(products, how)),
         None => by_burn(products, how),
     }
 }

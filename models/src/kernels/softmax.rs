@@ -12,7 +12,7 @@ use super::memory::{numbers, overwrite, width};
 
 /// `exp(x) / sum(exp(x))` over the last axis. A row of -inf is NaN.
 pub(crate) fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    run(Softmax, [x]).unwrap_or_else(|[x]| activation::softmax(x, D - 1))
+    run(&Softmax, [x]).unwrap_or_else(|[x]| activation::softmax(x, D - 1))
 }
 
 /// Overwrites a row with its softmax. Entries of -inf at its ends take no part: neither work, nor a place in the order of

@@ -23,13 +23,13 @@ use tanh::Tanh;
 /// Applies an activation, element by element; `SoLU` over the last axis.
 pub(crate) fn activation<const D: usize>(kind: ActivationKind, x: Tensor<D>) -> Tensor<D> {
     let Some(function) = Function::of(kind) else { return by_burn(kind, x) };
-    run(Activation(function), [x]).unwrap_or_else(|[x]| by_burn(kind, x))
+    run(&Activation(function), [x]).unwrap_or_else(|[x]| by_burn(kind, x))
 }
 
 /// `act(pre) * pre_linear`, to the bits of [`activation`] and a product.
 pub(crate) fn gate<const D: usize>(kind: ActivationKind, pre: Tensor<D>, pre_linear: Tensor<D>) -> Tensor<D> {
     let Some(function) = Function::of(kind) else { return by_burn(kind, pre) * pre_linear };
-    run(Gate(function), [pre, pre_linear]).unwrap_or_else(|[pre, pre_linear]| by_burn(kind, pre) * pre_linear)
+    run(&Gate(function), [pre, pre_linear]).unwrap_or_else(|[pre, pre_linear]| by_burn(kind, pre) * pre_linear)
 }
 
 /// The same with Burn's own operations.
