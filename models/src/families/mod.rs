@@ -6,6 +6,7 @@ mod activation;
 mod check;
 mod decoder;
 mod family;
+mod harmless;
 mod hf_config;
 mod hooked_transformer;
 mod image_text;
