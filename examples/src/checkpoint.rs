@@ -12,6 +12,12 @@ use burn_store::{ModuleSnapshot as _, SafetensorsStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// The folder of a training's checkpoints and figure: the one that was named, or `experiments/NAME`, or `.._long`.
+pub fn run_folder(name: &str, long: bool, named: Option<&Path>) -> PathBuf {
+    let own = format!("experiments/{name}{}", if long { "_long" } else { "" });
+    named.map_or_else(|| own.into(), Path::to_owned)
+}
+
 /// A complete checkpoint: a folder `step-00002000` with weights, moments and what else a run keeps.
 #[derive(Debug)]
 pub struct Checkpoint {

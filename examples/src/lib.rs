@@ -5,7 +5,7 @@ mod golden;
 mod indirect_objects;
 mod recorded;
 
-pub use checkpoint::{Checkpoint, training};
+pub use checkpoint::{Checkpoint, run_folder, training};
 pub use golden::{Expect, Golden};
 pub use indirect_objects::indirect_objects;
 pub use recorded::Recorded;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use arrakis::models::device;
 use arrakis::plot::{Bars, Line, Series};
 use arrakis::prelude::*;
-use arrakis_examples::{Expect, Golden};
+use arrakis_examples::{Expect, Golden, run_folder};
 use burn::module::Module as _;
 use clap::Parser;
 use fourier::Logits;
@@ -121,8 +121,7 @@ fn figure(training: &Training, shares: &[f64]) -> Figure {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let named = if options.long { "experiments/grokking_long" } else { "experiments/grokking" };
-    let out = options.out.clone().unwrap_or_else(|| named.into());
+    let out = run_folder("grokking", options.long, options.out.as_deref());
     let mut training = Training::resume(options.plan(), &device::cpu().device, &out)?;
     let bar = arrakis::models::progress::bar("training", "epochs", 0);
     training.run(&out, 100, &bar)?;

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use arrakis::plot::{Heatmap, Line, Series};
 use arrakis::prelude::*;
-use arrakis_examples::{Expect, Golden};
+use arrakis_examples::{Expect, Golden, run_folder};
 use clap::Parser;
 use measure::Measured;
 use train::Plan;
@@ -142,8 +142,7 @@ impl Found {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let named = if options.long { "experiments/induction_long" } else { "experiments/induction" };
-    let out = options.out.unwrap_or_else(|| named.into());
+    let out = run_folder("induction", options.long, options.out.as_deref());
     let (steps, every) = if options.long { (8000, 100) } else { (2000, 50) };
     let train = |n_layers| Plan { n_layers, steps, every, seed: options.seed }.train(&out);
     let ((_, one), (model, two)) = (train(1)?, train(2)?);

@@ -15,7 +15,7 @@ use arrakis::models::device;
 use arrakis::plot::{Heatmap, Line, Scatter, Series};
 use arrakis::prelude::*;
 use arrakis::tools::features::superposition::FeatureGeometry;
-use arrakis_examples::{Expect, Golden};
+use arrakis_examples::{Expect, Golden, run_folder};
 use clap::Parser;
 use plans::{Grid, RESTARTS};
 use train::Study;
@@ -182,8 +182,7 @@ fn figure(found: &Found) -> Result<Figure> {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let named = if options.long { "experiments/toy_models_long" } else { "experiments/toy_models" };
-    let out = options.out.clone().unwrap_or_else(|| named.into());
+    let out = run_folder("toy_models", options.long, options.out.as_deref());
     let found = Found::train(&options, &out)?;
     let files = figure(&found)?.save(&out, "toy_models")?;
     println!("{}{}", golden(&found)?, files[0].display());
