@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use arrakis::models::device::{DEVICE_VARIABLE, choose};
-use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions};
+use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, device};
+use safetensors::SafeTensors;
 
 /// A file or folder of `fixtures/`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -18,6 +19,23 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn load(case: &str, device: &str) -> HookedTransformer {
     let options = LoadOptions::new().device(device).quiet();
     HookedAutoModel::load(fixture("parity").join(case).to_str().unwrap(), &options).unwrap()
+}
+
+/// Token ids and the logits that another program gives for them, from `expected.safetensors` in a folder.
+pub fn expected_logits(folder: &Path) -> (Vec<u32>, Vec<f32>) {
+    let bytes = std::fs::read(folder.join("expected.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let data = |name: &str| file.tensor(name).unwrap().data().to_vec();
+    let ids = data("input_ids").chunks_exact(8).map(|id| i64::from_le_bytes(id.try_into().unwrap()) as u32).collect();
+    let logits = data("logits").chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
+    (ids, logits)
+}
+
+/// The largest distance of a model's logits from others for the same ids.
+pub fn distance(model: &HookedTransformer, ids: &[u32], logits: &[f32]) -> f32 {
+    let own = device::read(model.forward(ids.to_vec()).unwrap()).unwrap();
+    assert_eq!(own.len(), logits.len());
+    own.iter().zip(logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// The devices that `ARRAKIS_DEVICE` names, such as `cpu` or `cpu,wgpu-software`. Without it: the CPU, and a physical

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, Result, device};
-use safetensors::SafeTensors;
+use arrakis_tests::{distance, expected_logits};
 
 const CASES: [(&str, &str); 9] = [
     ("llama_lora", "llama"),
@@ -31,33 +31,18 @@ fn load(base: &str, adapter: Option<&Path>) -> Result<HookedTransformer> {
     HookedAutoModel::load(fixtures().join("parity").join(base).to_str().unwrap(), &options)
 }
 
-/// The token ids and logits that PEFT recorded.
-fn expected(case: &str) -> (Vec<u32>, Vec<f32>) {
-    let bytes = std::fs::read(fixtures().join("adapters").join(case).join("expected.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let data = |name: &str| file.tensor(name).unwrap().data().to_vec();
-    let ids = data("input_ids").chunks_exact(8).map(|id| i64::from_le_bytes(id.try_into().unwrap()) as u32).collect();
-    let logits = data("logits").chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
-    (ids, logits)
-}
-
 fn logits(model: &HookedTransformer, ids: &[u32]) -> Vec<f32> {
     device::read(model.forward(ids.to_vec()).unwrap()).unwrap()
-}
-
-fn furthest(one: &[f32], other: &[f32]) -> f32 {
-    assert_eq!(one.len(), other.len());
-    one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[test]
 fn a_merged_adapter_gives_the_logits_of_peft() {
     for (case, base) in CASES {
-        let (ids, expected) = expected(case);
-        let merged = load(base, Some(&fixtures().join("adapters").join(case))).unwrap();
-        let far = furthest(&logits(&merged, &ids), &expected);
+        let adapter = fixtures().join("adapters").join(case);
+        let (ids, expected) = expected_logits(&adapter);
+        let far = distance(&load(base, Some(&adapter)).unwrap(), &ids, &expected);
         assert!(far < TOLERANCE, "{case}: {far:e} from PEFT's logits");
-        let plain = furthest(&logits(&load(base, None).unwrap(), &ids), &expected);
+        let plain = distance(&load(base, None).unwrap(), &ids, &expected);
         assert!(plain > 1.0, "{case}: the adapter changes the logits by {plain} only");
     }
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use arrakis::models::{HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, device};
-use safetensors::SafeTensors;
+use arrakis_tests::{distance, expected_logits};
 use serde_json::{Value, json};
 
 const CASES: [&str; 4] = ["attn_only", "solu", "rotary", "rms"];
@@ -24,15 +24,9 @@ fn load(folder: &Path) -> HookedTransformer {
 #[test]
 fn a_state_dict_gives_the_logits_of_transformer_lens() {
     for case in CASES {
-        let bytes = std::fs::read(fixture(case).join("expected.safetensors")).unwrap();
-        let expected = SafeTensors::deserialize(&bytes).unwrap();
-        let ids = expected.tensor("input_ids").unwrap().data().chunks_exact(8);
-        let ids: Vec<u32> = ids.map(|id| i64::from_le_bytes(id.try_into().unwrap()) as u32).collect();
-        let wanted = expected.tensor("logits").unwrap().data().chunks_exact(4);
-        let wanted: Vec<f32> = wanted.map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
-        let logits: Vec<f32> = device::read(load(&fixture(case)).forward(ids).unwrap()).unwrap();
-        let far = logits.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(logits.len() == wanted.len() && far < TOLERANCE, "{case}: {far:e} from TransformerLens's logits");
+        let (ids, logits) = expected_logits(&fixture(case));
+        let far = distance(&load(&fixture(case)), &ids, &logits);
+        assert!(far < TOLERANCE, "{case}: {far:e} from TransformerLens's logits");
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions, device};
-use safetensors::SafeTensors;
+use arrakis::models::{HookedAutoModel, HookedTransformer, LoadOptions};
+use arrakis_tests::expected_logits;
 use serde_json::Value;
 
 const CASES: [&str; 6] = ["gemma3", "llava", "mistral3", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"];
@@ -24,15 +24,8 @@ fn load(folder: &Path) -> HookedTransformer {
 
 /// The largest distance from the logits that transformers gives without an image.
 fn distance(model: &HookedTransformer, case: &str) -> f32 {
-    let bytes = std::fs::read(fixture(case).join("expected.safetensors")).unwrap();
-    let expected = SafeTensors::deserialize(&bytes).unwrap();
-    let ids = expected.tensor("input_ids").unwrap().data().chunks_exact(8);
-    let ids: Vec<u32> = ids.map(|id| i64::from_le_bytes(id.try_into().unwrap()) as u32).collect();
-    let wanted = expected.tensor("logits").unwrap().data().chunks_exact(4);
-    let wanted: Vec<f32> = wanted.map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect();
-    let logits: Vec<f32> = device::read(model.forward(ids).unwrap()).unwrap();
-    assert_eq!(logits.len(), wanted.len(), "{case}");
-    logits.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    let (ids, logits) = expected_logits(&fixture(case));
+    arrakis_tests::distance(model, &ids, &logits)
 }
 
 #[test]
