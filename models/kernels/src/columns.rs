@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::part::Part;
 use crate::weight::Number;
 
 /// Columns whose weights are copied together. The columns of a task are a multiple of this, which whole tiles fill.
@@ -26,38 +27,21 @@ const LINE: usize = 16;
 /// Up to this many rows, weights are read where they lie: copying them would cost more than it saves.
 const FEW: usize = 16;
 
-/// Some columns of a product.
-pub(crate) struct Columns<'a, 'o, T> {
-    /// `[rows, d_in]`
-    pub(crate) x: &'a [f32],
-    pub(crate) d_in: usize,
-    /// The weight from its first column that is asked for.
-    pub(crate) weight: &'a [T],
-    /// From one row of the weight to the next.
-    pub(crate) stride: usize,
-    /// Added to each row.
-    pub(crate) bias: Option<&'a [f32]>,
-    /// Each row's columns.
-    pub(crate) out: &'o mut [&'a mut [f32]],
-    /// Of [`panel_length`].
-    pub(crate) panel: &'o mut [f32],
-}
-
 /// Room for the weights that are copied together.
 pub(crate) fn panel_length(d_in: usize) -> usize {
     DEPTH.min(d_in) * GRAIN
 }
 
-impl<T: Number> Columns<'_, '_, T> {
-    /// Computes the columns.
-    pub(crate) fn write(mut self) {
+impl<T: Number> Part<'_, '_, T> {
+    /// Computes the columns. The rows of the weight are contiguous.
+    pub(crate) fn write_from_rows(mut self) {
         for start in (0..self.d_in).step_by(DEPTH) {
-            self.part(start..self.d_in.min(start + DEPTH));
+            self.at_depth(start..self.d_in.min(start + DEPTH));
         }
     }
 
     /// The terms of one part of the inner axis.
-    fn part(&mut self, depth: Range<usize>) {
+    fn at_depth(&mut self, depth: Range<usize>) {
         let width = self.out[0].len();
         let weight = &self.weight[depth.start * self.stride..];
         let mut from = 0;

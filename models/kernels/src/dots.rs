@@ -7,6 +7,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::columns::rows_of;
+use crate::part::Part;
 use crate::weight::Number;
 
 /// The part of the inner axis that is summed in vectors. Each lane then has few terms.
@@ -18,31 +19,14 @@ const COLUMNS: usize = 6;
 /// Numbers of `x` that stay in a core's cache while all columns pass.
 const CACHED: usize = 1 << 17;
 
-/// Some columns of a product.
-pub(crate) struct Dots<'a, 'o, T> {
-    /// `[rows, d_in]`
-    pub(crate) x: &'a [f32],
-    pub(crate) d_in: usize,
-    /// The weight from its first column that is asked for.
-    pub(crate) weight: &'a [T],
-    /// From one column of the weight to the next.
-    pub(crate) stride: usize,
-    /// Added to each row.
-    pub(crate) bias: Option<&'a [f32]>,
-    /// Each row's columns.
-    pub(crate) out: &'o mut [&'a mut [f32]],
-    /// Of [`panel_length`].
-    pub(crate) panel: &'o mut [f32],
-}
-
 /// Room for the columns of a tile.
 pub(crate) fn panel_length(d_in: usize) -> usize {
     DEPTH.min(d_in) * COLUMNS
 }
 
-impl<T: Number> Dots<'_, '_, T> {
-    /// Computes the columns.
-    pub(crate) fn write(mut self) {
+impl<T: Number> Part<'_, '_, T> {
+    /// Computes the columns. The columns of the weight are contiguous.
+    pub(crate) fn write_from_columns(mut self) {
         let width = self.out[0].len();
         for start in (0..self.d_in).step_by(DEPTH) {
             let depth = start..self.d_in.min(start + DEPTH);

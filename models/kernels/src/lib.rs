@@ -5,6 +5,7 @@
 
 mod columns;
 mod dots;
+mod part;
 mod product;
 mod scratch;
 mod weight;

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::columns::{self, Columns, GRAIN};
-use crate::dots::{self, Dots};
+use crate::columns::{self, GRAIN};
+use crate::dots;
+use crate::part::Part;
 use crate::scratch::scratch;
 use crate::weight::{Matrix, Number, Numbers, Order};
 
@@ -75,11 +76,11 @@ fn some_columns<'a, T: Number>(
     let bias = bias.map(|bias| &bias[from..]);
     match weight.order {
         Order::Rows(stride) => scratch(columns::panel_length(d_in), |panel| {
-            Columns { x, d_in, weight: &numbers[from..], stride, bias, out, panel }.write();
+            Part { x, d_in, weight: &numbers[from..], stride, bias, out, panel }.write_from_rows();
         }),
         Order::Columns(stride) => scratch(dots::panel_length(d_in), |panel| {
             let weight = &numbers[from * stride..];
-            Dots { x, d_in, weight, stride, bias, out, panel }.write();
+            Part { x, d_in, weight, stride, bias, out, panel }.write_from_columns();
         }),
     }
 }
