@@ -201,15 +201,11 @@ impl Progress {
     }
 }
 
-/// Each row's logits at its last real token.
+/// Each row's logits at its last real token. A run for the last position has no others.
 fn at_last(logits: Tensor<3>, tokens: &Tokens) -> Result<Vec<Vec<f32>>> {
     let [batch, pos, vocab] = logits.dims();
-    let flat: Vec<i64> = tokens
-        .last_positions()
-        .iter()
-        .enumerate()
-        .map(|(row, last)| (row * pos + (*last).min(pos - 1)) as i64)
-        .collect();
+    let place = |(row, last): (usize, &usize)| (row * pos + (*last).min(pos - 1)) as i64;
+    let flat: Vec<i64> = tokens.last_positions().iter().enumerate().map(place).collect();
     let index = Tensor::from_data(TensorData::new(flat, [batch]), &logits.device());
     let values = device::read(logits.reshape([batch * pos, vocab]).select(0, index))?;
     Ok(values.chunks(vocab).map(<[f32]>::to_vec).collect())

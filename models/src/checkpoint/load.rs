@@ -15,7 +15,8 @@ use super::merge::merge;
 use super::place::placed;
 use crate::error::{Error, Result};
 use crate::families::{Family, Weight};
-use crate::transformer::{Init, Source, Transformer, TransformerConfig, widened};
+use crate::ground::dtype::widened;
+use crate::transformer::{Init, Source, Transformer, TransformerConfig};
 
 /// What is read, and how.
 pub(crate) struct Reading<'a> {

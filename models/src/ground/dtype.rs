@@ -1,5 +1,6 @@
-//! Converts the element types of files to `f32`.
+//! Other element types as `f32`: those of files, and half precision in tensors.
 
+use burn::tensor::{DType, FloatDType, Tensor};
 use safetensors::tensor::Dtype;
 
 /// Little-endian bytes of a float type as `f32`; `None` for other types.
@@ -13,6 +14,11 @@ pub fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::BF16 => Some(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
         _ => None,
     }
+}
+
+/// Converts half precision to single, so that everything is computed in single precision however weights are stored.
+pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.cast(FloatDType::F32) } else { tensor }
 }
 
 #[cfg(test)]

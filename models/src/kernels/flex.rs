@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use arrakis_kernels::has_vectors;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -14,7 +15,7 @@ use burn::backend::{
 };
 use burn::tensor::{Bool, DispatchTensor, Tensor};
 
-use super::{lanes, memory};
+use super::memory;
 
 /// An operation on `N` tensors of one shape, with its gradients.
 pub(super) trait Kernel<const N: usize>: Clone + Debug + Send + 'static {
@@ -42,7 +43,7 @@ pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
 ) -> Result<Tensor<D>, [Tensor<D>; N]> {
     let inputs = inputs.map(Tensor::into_dispatch);
     let same = inputs.iter().all(|input| input.dtype() == inputs[0].dtype() && memory::known(input.dtype()));
-    match context(&inputs).filter(|_| same && lanes::has_vectors() && inputs.iter().all(is_on_cpu)) {
+    match context(&inputs).filter(|_| same && has_vectors() && inputs.iter().all(is_on_cpu)) {
         Some(context) => Ok(Tensor::from_dispatch(result(kernel, inputs, context))),
         None => Err(inputs.map(Tensor::from_dispatch)),
     }
@@ -56,14 +57,24 @@ pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
 pub(super) fn plain<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Tensor<D>> {
     let tensor = tensor.into_dispatch();
     let fits = tensor.autodiff == DispatchAutodiffContext::Disabled && is_on_cpu(&tensor);
-    let fits = fits && memory::known(tensor.dtype()) && lanes::has_vectors();
+    let fits = fits && memory::known(tensor.dtype()) && has_vectors();
     if fits { Ok(numbers(tensor)) } else { Err(Tensor::from_dispatch(tensor)) }
 }
 
 /// A tensor without a graph.
 pub(super) fn with_numbers<const D: usize>(numbers: FlexTensor) -> Tensor<D> {
+    Tensor::from_dispatch(without_graph(numbers))
+}
+
+fn without_graph(numbers: FlexTensor) -> DispatchTensor {
     let kind = DispatchTensorKind::Flex(BackendTensor::Float(numbers));
-    Tensor::from_dispatch(DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled })
+    DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled }
+}
+
+/// A tensor in a graph.
+pub(super) fn in_graph(tensor: Tracked, strategy: GradientCheckpointingStrategy) -> DispatchTensor {
+    let kind = DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor))));
+    DispatchTensor { kind, autodiff: DispatchAutodiffContext::Enabled(strategy) }
 }
 
 /// The numbers of a tensor on the CPU, without its graph.
@@ -82,7 +93,7 @@ pub(super) fn constant_mask<const D: usize>(mask: Tensor<D, Bool>) -> Option<Fle
 }
 
 /// A tensor with its place in a graph.
-type Tracked = FloatTensor<Autodiff<Flex>>;
+pub(super) type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// The kind of graph that the result belongs to, unless the inputs disagree.
 fn context(inputs: &[DispatchTensor]) -> Option<DispatchAutodiffContext> {
@@ -104,23 +115,19 @@ fn result<K: Kernel<N>, const N: usize>(
     inputs: [DispatchTensor; N],
     context: DispatchAutodiffContext,
 ) -> DispatchTensor {
-    let kind = match context {
-        DispatchAutodiffContext::Disabled => {
-            DispatchTensorKind::Flex(BackendTensor::Float(kernel.value(inputs.map(numbers))))
-        }
-        DispatchAutodiffContext::Enabled(strategy) => {
-            let tracked = inputs.map(tracked);
-            let tensor = match strategy {
-                GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(kernel, tracked),
-                GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(kernel, tracked),
-            };
-            DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor))))
-        }
+    let DispatchAutodiffContext::Enabled(strategy) = context else {
+        return without_graph(kernel.value(inputs.map(numbers)));
     };
-    DispatchTensor { kind, autodiff: context }
+    let tracked = inputs.map(tracked);
+    let tensor = match strategy {
+        GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(kernel, tracked),
+        GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(kernel, tracked),
+    };
+    in_graph(tensor, strategy)
 }
 
-fn numbers(tensor: DispatchTensor) -> FlexTensor {
+/// The memory of a tensor on the CPU without a graph.
+pub(super) fn numbers(tensor: DispatchTensor) -> FlexTensor {
     match tensor.kind {
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
         _ => unreachable!("BUG: the tensor is on the CPU, without a graph"),
@@ -128,7 +135,7 @@ fn numbers(tensor: DispatchTensor) -> FlexTensor {
 }
 
 /// A tensor without a graph is a constant.
-fn tracked(tensor: DispatchTensor) -> Tracked {
+pub(super) fn tracked(tensor: DispatchTensor) -> Tracked {
     match tensor.kind {
         DispatchTensorKind::Autodiff(inner) => match *inner {
             DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,

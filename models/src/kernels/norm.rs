@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 use pulp::{Simd, WithSimd};
 
 use super::flex::{Kernel, plain, run, with_numbers};
-use super::lanes::{Lanes, OfOne, OfTwo, in_vectors};
+use super::lanes::{Lanes, Minus, Over, OverTimes, Plus, in_vectors};
 use super::memory::{new_like, numbers, overwrite, per_row, width};
 
 /// `x - mean(x)`
@@ -173,50 +173,6 @@ impl WithSimd for ScaleOfRow<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
         scale_of_row(Lanes(simd), self.0, self.1)
-    }
-}
-
-/// `x - c`
-#[derive(Clone, Copy)]
-struct Minus(f32);
-
-impl OfOne for Minus {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
-        lanes.sub(x, lanes.all(self.0))
-    }
-}
-
-/// `x / c`
-#[derive(Clone, Copy)]
-struct Over(f32);
-
-impl OfOne for Over {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
-        lanes.div(x, lanes.all(self.0))
-    }
-}
-
-/// `(x / c) y`
-#[derive(Clone, Copy)]
-struct OverTimes(f32);
-
-impl OfTwo for OverTimes {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s, y: S::f32s) -> S::f32s {
-        lanes.mul(lanes.div(x, lanes.all(self.0)), y)
-    }
-}
-
-/// `x + y`
-#[derive(Clone, Copy)]
-struct Plus;
-
-impl OfTwo for Plus {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s, y: S::f32s) -> S::f32s {
-        lanes.add(x, y)
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::{Bool, DType, Tensor, activation};
 use pulp::{Simd, WithSimd};
 
 use super::flex::{Kernel, constant, constant_mask, plain, run, with_numbers};
-use super::lanes::{Lanes, OfOne, OfTwo, in_vectors};
+use super::lanes::{Lanes, OfOne, OfTwo, Times, TimesPlus, in_vectors};
 use super::memory::{numbers, overwrite};
 use super::seen::Seen;
 use super::softmax::{softmax, softmax_row};
@@ -25,20 +25,26 @@ pub(crate) struct Scoring<'a> {
 
 /// The scores `[batch, head, query, key]` of products of the same shape.
 pub(crate) fn scores(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
-    match Scores::of(&products, how) {
-        Some(kernel) => run(&kernel, [products]).unwrap_or_else(|[products]| by_burn(products, how)),
-        None => by_burn(products, how),
-    }
+    with_kernel(Scores::of(&products, how).as_ref(), products, how)
 }
 
 /// The softmax of [`scores`], to the same bits, in one pass. A graph and half precision need the scores themselves.
 pub(crate) fn pattern(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
-    let Some(kernel) = Scores::of(&products, how).filter(|_| products.dtype() == DType::F32) else {
-        return softmax(scores(products, how));
+    let kernel = Scores::of(&products, how);
+    let products = match &kernel {
+        Some(kernel) if products.dtype() == DType::F32 => match plain(products) {
+            Ok(products) => return with_numbers(kernel.rows(products, Then::Softmax)),
+            Err(products) => products,
+        },
+        _ => products,
     };
-    match plain(products) {
-        Ok(products) => with_numbers(kernel.rows(products, Then::Softmax)),
-        Err(products) => softmax(scores(products, how)),
+    softmax(with_kernel(kernel.as_ref(), products, how))
+}
+
+fn with_kernel(kernel: Option<&Scores>, products: Tensor<4>, how: &Scoring) -> Tensor<4> {
+    match kernel {
+        Some(kernel) => run(kernel, [products]).unwrap_or_else(|[products]| by_burn(products, how)),
+        None => by_burn(products, how),
     }
 }
 
@@ -207,28 +213,6 @@ impl WithSimd for GradientRows<'_> {
             lanes.each(Times(scores.scale), row);
             scores.seen.hide(scores.mask_row(self.first + index), row, 0.0);
         }
-    }
-}
-
-/// `x c`
-#[derive(Clone, Copy)]
-struct Times(f32);
-
-impl OfOne for Times {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
-        lanes.mul(x, lanes.all(self.0))
-    }
-}
-
-/// `x c + y`, rounded twice, as by two operations
-#[derive(Clone, Copy)]
-struct TimesPlus(f32);
-
-impl OfTwo for TimesPlus {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s, y: S::f32s) -> S::f32s {
-        lanes.add(lanes.mul(x, lanes.all(self.0)), y)
     }
 }
 

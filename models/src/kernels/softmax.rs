@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, activation};
 use pulp::{Simd, WithSimd};
 
 use super::flex::{Kernel, run};
-use super::lanes::{Lanes, OfOne, OfTwo, in_vectors};
+use super::lanes::{Lanes, OfOne, OfTwo, Over, in_vectors};
 use super::memory::{numbers, overwrite, width};
 
 /// `exp(x) / sum(exp(x))` over the last axis. A row of -inf is NaN.
@@ -42,17 +42,6 @@ impl OfOne for ExpOfDifference {
     #[inline(always)]
     fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
         lanes.exp(lanes.sub(x, lanes.all(self.0)))
-    }
-}
-
-/// `x / c`
-#[derive(Clone, Copy)]
-struct Over(f32);
-
-impl OfOne for Over {
-    #[inline(always)]
-    fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
-        lanes.div(x, lanes.all(self.0))
     }
 }
 

@@ -3,7 +3,8 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 
-use crate::transformer::{Linear, Neurons, Transformer, widened};
+use crate::ground::dtype::widened;
+use crate::transformer::{Linear, Neurons, Transformer};
 
 /// Subtracts from `W_E`, `W_pos`, `W_O`, `b_O`, `W_out` and `b_out` their mean over `d_model`.
 pub(super) fn writing_weights(net: Transformer) -> Transformer {

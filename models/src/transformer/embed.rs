@@ -3,8 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 
-use super::linear::widened;
 use super::source::{Init, Source};
+use crate::ground::dtype::widened;
 
 /// A table of vectors.
 #[derive(Module, Debug)]

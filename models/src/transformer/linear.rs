@@ -1,9 +1,10 @@
 //! An affine map of the last axis.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::Tensor;
 
 use super::source::{Init, Source};
+use crate::ground::dtype::widened;
 use crate::kernels::product;
 
 /// `x W + b`.
@@ -34,13 +35,8 @@ impl Linear {
         let [d_in, d_out] = self.weight.val().dims();
         let rows = dims.iter().product::<usize>() / d_in;
         let bias = self.bias.as_ref().map(Param::val);
-        let flat = product(x.reshape([rows, d_in]), self.weight.val(), bias, widened);
+        let flat = product(x.reshape([rows, d_in]), self.weight.val(), bias);
         dims[D - 1] = d_out;
         flat.reshape(dims)
     }
-}
-
-/// Converts half precision to single, so that everything is computed in single precision however weights are stored.
-pub(crate) fn widened<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    if matches!(tensor.dtype(), DType::F16 | DType::BF16) { tensor.cast(FloatDType::F32) } else { tensor }
 }

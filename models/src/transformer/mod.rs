@@ -21,7 +21,6 @@ pub use block::{Block, Neurons};
 pub use context::{Context, KvCache, LayerContext};
 pub use embed::{Embedding, Unembedding};
 pub use linear::Linear;
-pub(crate) use linear::widened;
 pub use mlp::Mlp;
 pub use moe::MixtureOfExperts;
 pub use net::Transformer;

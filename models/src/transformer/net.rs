@@ -7,10 +7,11 @@ use burn::tensor::{Int, Tensor, activation};
 use super::block::Block;
 use super::context::{Context, KvCache};
 use super::embed::{Embedding, Unembedding};
-use super::linear::{Linear, widened};
+use super::linear::Linear;
 use super::norm::Norm;
 use super::source::{Init, Source};
 use crate::config::{NormPlacement, Positions, TransformerConfig};
+use crate::ground::dtype::widened;
 use crate::kernels::product;
 
 /// A transformer as a Burn module. Its methods only compute; the model that holds it checks its inputs.
@@ -183,7 +184,7 @@ impl Transformer {
             None => self.embed.weight.val().transpose(),
         };
         let bias = self.unembed.bias.as_ref().map(Param::val);
-        let mut logits = product(normed.reshape([batch * pos, width]), weight, bias, widened);
+        let mut logits = product(normed.reshape([batch * pos, width]), weight, bias);
         if let Some(scale) = self.config.logit_scale {
             logits = logits * scale;
         }

@@ -3,6 +3,7 @@
 //! [`Lanes`] shortens the names of `pulp::Simd`. Everything here is inlined into the one function that `pulp` compiles
 //! for each instruction set, so it is fast at any `opt-level` but 0.
 
+mod arithmetic;
 mod each;
 mod exp;
 mod normal;
@@ -10,10 +11,9 @@ mod sigmoid;
 mod sums;
 mod tanh;
 
-#[cfg(target_arch = "x86_64")]
-use pulp::x86::{V3, V4};
 use pulp::{Arch, Simd, WithSimd};
 
+pub(super) use arithmetic::{Minus, Over, OverTimes, Plus, Times, TimesPlus};
 #[cfg(test)]
 pub(super) use each::Each;
 pub(super) use each::{OfOne, OfTwo, each, each_with};
@@ -22,26 +22,8 @@ pub(super) use each::{OfOne, OfTwo, each, each_with};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lanes<S>(pub(super) S);
 
-/// Whether this CPU has vectors with fused multiply-add.
-pub(super) fn has_vectors() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return V3::try_new().is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    !matches!(Arch::new(), Arch::Scalar)
-}
-
 /// Does the work in the widest vectors of this CPU.
 pub(super) fn in_vectors<W: WithSimd>(work: W) -> W::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // `Arch` knows AVX2 only with a feature of `pulp` that Burn does not use; with it, Burn would be built again.
-        if let Some(wide) = V4::try_new() {
-            return Simd::vectorize(wide, work);
-        }
-        if let Some(narrow) = V3::try_new() {
-            return Simd::vectorize(narrow, work);
-        }
-    }
     Arch::new().dispatch(work)
 }
 

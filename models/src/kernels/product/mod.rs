@@ -7,15 +7,10 @@ mod value;
 
 use burn::tensor::Tensor;
 
+use crate::ground::dtype::widened;
+
 /// `x W + b`: `[rows, d_in]` times `[d_in, d_out]`, of any precision, plus `[d_out]`. The result has the precision of `x`.
-///
-/// `widened` gives a weight in single precision, for the devices on which Burn's own operation runs.
-pub(crate) fn product(
-    x: Tensor<2>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-    widened: impl Fn(Tensor<2>) -> Tensor<2>,
-) -> Tensor<2> {
+pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     if node::fits(&x, &weight, bias.as_ref()) {
         return node::product(x, weight, bias);
     }

@@ -6,17 +6,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{
-    Autodiff, AutodiffBackend, BackendTensor, DispatchAutodiffContext, DispatchTensorKind, Flex,
-    GradientCheckpointingStrategy,
-};
+use burn::backend::{DispatchAutodiffContext, Flex, GradientCheckpointingStrategy};
 use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
+use super::super::flex::{Tracked, in_graph, numbers, tracked, with_numbers};
 use super::value::value;
-
-/// A tensor with its place in a graph.
-type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// `x W + b`, for tensors that fit.
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
@@ -24,17 +18,14 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
     let context = context([Some(&x), Some(&weight), bias.as_ref()]);
     let DispatchAutodiffContext::Enabled(strategy) = context else {
         let bias = bias.map(numbers);
-        let out = value(&numbers(x), &numbers(weight), bias.as_ref());
-        let kind = DispatchTensorKind::Flex(BackendTensor::Float(out));
-        return Tensor::from_dispatch(DispatchTensor { kind, autodiff: context });
+        return with_numbers(value(&numbers(x), &numbers(weight), bias.as_ref()));
     };
     let inputs = [tracked(x), tracked(weight)];
     let out = match strategy {
         GradientCheckpointingStrategy::Disabled => node::<NoCheckpointing>(inputs),
         GradientCheckpointingStrategy::Balanced => node::<BalancedCheckpointing>(inputs),
     };
-    let kind = DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(out))));
-    let out = Tensor::<2>::from_dispatch(DispatchTensor { kind, autodiff: context });
+    let out = Tensor::<2>::from_dispatch(in_graph(out, strategy));
     // The same addition as in the fused product, and the same bits.
     match bias {
         Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
@@ -58,24 +49,6 @@ pub(super) fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) 
     let cpu = burn::tensor::Device::flex();
     let there = x.device() == cpu && weight.device() == cpu && bias.is_none_or(|bias| bias.device() == cpu);
     shapes && dtypes && there && arrakis_kernels::has_vectors()
-}
-
-fn numbers(tensor: DispatchTensor) -> FlexTensor {
-    match tensor.kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
-        _ => unreachable!("BUG: the tensor is on the CPU, without a graph"),
-    }
-}
-
-/// A tensor without a graph is a constant.
-fn tracked(tensor: DispatchTensor) -> Tracked {
-    match tensor.kind {
-        DispatchTensorKind::Autodiff(inner) => match *inner {
-            DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
-            _ => unreachable!("BUG: the tensor is on the CPU"),
-        },
-        _ => Autodiff::<Flex>::from_inner(numbers(tensor)),
-    }
 }
 
 fn node<C: CheckpointStrategy>([x, weight]: [Tracked; 2]) -> Tracked {
