@@ -2,6 +2,7 @@
 
 mod conversation;
 mod message;
+mod methods;
 mod options;
 mod python;
 mod render;

@@ -4,9 +4,9 @@ use jiff::civil::DateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value as Seen, ValueKind};
 use minijinja::{Environment, Error as Refusal, ErrorKind, Output, State, escape_formatter};
-use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::Value;
 
+use super::methods;
 use super::python::{Layout, dump, repr};
 use crate::error::{Error, Result};
 
@@ -64,7 +64,7 @@ fn environment(now: DateTime, marks: bool) -> Environment<'static> {
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("BUG: Jinja's own delimiters"));
     environment.set_fuel(Some(FUEL));
-    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.set_unknown_method_callback(methods::unknown);
     environment.set_formatter(written);
     environment.add_filter("tojson", to_json);
     environment.add_filter("arrakis_generation", move |text: String| {
