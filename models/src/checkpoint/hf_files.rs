@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::families;
+use crate::ground::files::MORE_TEMPLATES;
 
 const CONFIG: &str = "config.json";
 
@@ -25,9 +26,9 @@ const NAMES: [&str; 11] = [
     "chat_template.jinja",
 ];
 
-/// Files by name, byte for byte.
+/// Files by path in the folder, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HfFiles(BTreeMap<&'static str, Vec<u8>>);
+pub(crate) struct HfFiles(BTreeMap<String, Vec<u8>>);
 
 impl HfFiles {
     /// The files of a folder in Hugging Face's layout; `None` for a folder in our own layout.
@@ -40,7 +41,8 @@ impl HfFiles {
             return Ok(None);
         }
         let mut files = BTreeMap::new();
-        for (name, path) in NAMES.iter().map(|name| (*name, folder.join(name))) {
+        for name in NAMES.iter().map(|name| (*name).to_owned()).chain(more_templates(folder)) {
+            let path = folder.join(&name);
             if path.is_file() {
                 files.insert(name, std::fs::read(&path).map_err(|source| Error::Read { path, source })?);
             }
@@ -61,10 +63,13 @@ impl HfFiles {
         Ok(if text == config { self } else { self.with_config(&text) })
     }
 
-    /// The files of a model that has none: its config, and its tokenizer if it has one.
-    pub(crate) fn made(config: &Value, tokenizer: Option<&Value>) -> Self {
-        let mut files = BTreeMap::from([(CONFIG, format!("{config:#}\n").into_bytes())]);
-        files.extend(tokenizer.map(|tokenizer| ("tokenizer.json", tokenizer.to_string().into_bytes())));
+    /// The files of a model that has none: its config, and its tokenizer with its settings if it has one.
+    pub(crate) fn made(config: &Value, tokenizer: Option<(&Value, &Value)>) -> Self {
+        let mut files = BTreeMap::from([(CONFIG.to_owned(), format!("{config:#}\n").into_bytes())]);
+        if let Some((tokenizer, settings)) = tokenizer {
+            files.insert("tokenizer.json".to_owned(), tokenizer.to_string().into_bytes());
+            files.insert("tokenizer_config.json".to_owned(), format!("{settings:#}\n").into_bytes());
+        }
         Self(files)
     }
 
@@ -82,7 +87,7 @@ impl HfFiles {
     /// The same files with another config.
     pub(super) fn with_config(&self, config: &Value) -> Self {
         let mut files = self.0.clone();
-        files.insert(CONFIG, format!("{config:#}\n").into_bytes());
+        files.insert(CONFIG.to_owned(), format!("{config:#}\n").into_bytes());
         Self(files)
     }
 
@@ -99,7 +104,7 @@ impl HfFiles {
 
     /// Every file, ready to go beside float32 weights: as read, except that a config that names another type is
     /// changed.
-    pub(super) fn beside_f32(&self) -> Result<BTreeMap<&'static str, Vec<u8>>> {
+    pub(super) fn beside_f32(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let (mut files, mut config) = (self.0.clone(), self.config()?);
         let mut renamed = false;
         // The names in transformers 5 and 4.
@@ -110,10 +115,20 @@ impl HfFiles {
             }
         }
         if renamed {
-            files.insert(CONFIG, format!("{config:#}\n").into_bytes());
+            files.insert(CONFIG.to_owned(), format!("{config:#}\n").into_bytes());
         }
         Ok(files)
     }
+}
+
+/// The named chat templates of a folder, in order of their names.
+fn more_templates(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join(MORE_TEMPLATES)).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<String> =
+        names.filter(|name| name.ends_with(".jinja")).map(|name| format!("{MORE_TEMPLATES}/{name}")).collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -121,7 +136,7 @@ mod tests {
     use super::*;
 
     fn files(config: &str) -> HfFiles {
-        HfFiles(BTreeMap::from([(CONFIG, config.as_bytes().to_vec())]))
+        HfFiles(BTreeMap::from([(CONFIG.to_owned(), config.as_bytes().to_vec())]))
     }
 
     #[test]
@@ -132,6 +147,20 @@ mod tests {
         let told = files(r#"{"z":0.5,"torch_dtype":"bfloat16","a":[1]}"#).beside_f32().unwrap();
         let expected = "{\n  \"z\": 0.5,\n  \"torch_dtype\": \"float32\",\n  \"a\": [\n    1\n  ]\n}\n";
         assert_eq!(std::str::from_utf8(&told[CONFIG]).unwrap(), expected);
+    }
+
+    #[test]
+    fn named_chat_templates_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join(MORE_TEMPLATES);
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(folder.path().join(CONFIG), r#"{"model_type":"gpt2"}"#).unwrap();
+        for name in ["rag.jinja", "a.jinja", "notes.txt"] {
+            std::fs::write(inner.join(name), name).unwrap();
+        }
+        let kept = HfFiles::read(folder.path()).unwrap().unwrap();
+        let names: Vec<&str> = kept.0.keys().map(String::as_str).collect();
+        assert_eq!(names, ["additional_chat_templates/a.jinja", "additional_chat_templates/rag.jinja", CONFIG]);
     }
 
     #[test]

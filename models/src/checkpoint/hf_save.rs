@@ -41,7 +41,11 @@ pub(crate) fn save_hf(
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
     write_whole_with(&folder.join("model.safetensors"), |aside| write_weights(stored, aside))?;
     for (name, bytes) in files.beside_f32()? {
-        write_whole(&folder.join(name), bytes)?;
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|source| Error::Write { path: parent.into(), source })?;
+        }
+        write_whole(&path, bytes)?;
     }
     Ok(())
 }

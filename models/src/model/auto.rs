@@ -178,7 +178,7 @@ impl HookedAutoModel {
             return Tokenizer::from_folder(folder);
         }
         match checkpoint::read_gguf(folder)?.tokenizer {
-            Ok((json, bos)) => Tokenizer::from_bytes(json.to_string().as_bytes(), bos).map(Some),
+            Ok(read) => Tokenizer::from_json(&read.json, &read.settings).map(Some),
             Err(problem) => {
                 warn(format_args!("`{}` is loaded without its tokenizer: {problem}", folder.display()));
                 Ok(None)
@@ -239,7 +239,7 @@ fn hf_files(folder: &Path) -> Result<Option<checkpoint::HfFiles>> {
         return checkpoint::HfFiles::read(folder);
     }
     let model = checkpoint::read_gguf(folder)?;
-    let tokenizer = model.tokenizer.as_ref().ok().map(|(json, _)| json);
+    let tokenizer = model.tokenizer.as_ref().ok().map(|read| (&read.json, &read.settings));
     Ok(Some(checkpoint::HfFiles::made(&model.config, tokenizer)))
 }
 

@@ -15,6 +15,7 @@ use self::chat::Templates;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{
     DecoderWrapper, Model as _, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer as Inner,
@@ -62,6 +63,23 @@ impl Tokenizer {
     /// [`Error::Tokenizer`] if it is not a tokenizer.
     pub fn from_bytes(bytes: &[u8], bos: Option<u32>) -> Result<Self> {
         Self::whole(parsed(bytes).map_err(|error| failed("load", &*error))?, bos)
+    }
+
+    /// A tokenizer from the JSON of its files: `tokenizer.json`, and roles, flags and chat templates as
+    /// `tokenizer_config.json` holds them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] if it is not a tokenizer.
+    pub(crate) fn from_json(json: &Value, settings: &Value) -> Result<Self> {
+        let mut made = Self::from_bytes(json.to_string().as_bytes(), None)?;
+        let named = settings.as_object().into_iter().flatten();
+        let role = |(key, token): (&String, &Value)| Some((key.clone(), token.as_str()?.to_owned()));
+        made.roles = named.filter(|(key, _)| key.ends_with("_token")).filter_map(role).collect();
+        made.bos = settings["bos_token"].as_str().and_then(|token| made.id(token));
+        made.wants_bos = settings["add_bos_token"] == true;
+        made.templates = Templates::of(&settings["chat_template"]);
+        Ok(made)
     }
 
     /// Turns off the file's own padding and truncation, which would change a prompt unasked; so does transformers.

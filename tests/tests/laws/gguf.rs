@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use arrakis::models::checkpoint::Checkpoint;
-use arrakis::models::{Bos, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, Result, device};
+use arrakis::models::{
+    Bos, ChatOptions, HookedAutoConfig, HookedAutoModel, HookedTransformer, LoadOptions, Message, Result, device,
+};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -148,4 +150,24 @@ fn changed_bytes_are_read_or_refused() {
         refused += usize::from(read.is_err());
     }
     assert!((30..300).contains(&refused), "{refused} of 300 were refused");
+}
+
+/// The text is what transformers writes with this file's tokenizer.
+#[test]
+fn roles_and_chat_templates_are_read_and_saved() {
+    let model = load(&fixture("llama.gguf")).unwrap();
+    let saved = tempfile::tempdir().unwrap();
+    model.save_pretrained(saved.path()).unwrap();
+    for model in [model, load(saved.path()).unwrap()] {
+        let tokenizer = model.tokenizer().unwrap();
+        let role =
+            |name: &str| tokenizer.roles().iter().find(|(role, _)| role == name).map(|(_, token)| token.as_str());
+        assert_eq!(["bos_token", "eos_token", "unk_token"].map(role), [Some("<s>"), Some("</s>"), Some("<unk>")]);
+        assert_eq!(tokenizer.chat_templates(), ["default", "tool_use"]);
+        let messages = [Message::user("Hi"), Message::assistant("Yo")];
+        let chat = tokenizer.apply_chat_template(&messages, &ChatOptions::new()).unwrap();
+        assert_eq!(chat.text, "<s>user: Hi</s>assistant: Yo</s>");
+        let tools = ChatOptions::new().tools([Value::Null, Value::Null]);
+        assert_eq!(tokenizer.apply_chat_template(&messages, &tools).unwrap().text, "2");
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::architecture::Architecture;
 use super::config::config;
 use super::container::{Container, Tensor};
-use super::tokenizer::tokenizer;
+use super::tokenizer::{GgufTokenizer, tokenizer};
 use super::value::Value;
 use crate::checkpoint::entry::Entry;
 use crate::error::{Error, Result};
@@ -41,8 +41,8 @@ pub(crate) fn is_gguf(path: &Path) -> bool {
 pub(crate) struct GgufModel {
     /// The architecture, as transformers' `config.json` would say it.
     pub(crate) config: Json,
-    /// The tokenizer, as a `tokenizer.json`, and the id of its BOS; or why there is none.
-    pub(crate) tokenizer: Result<(Json, Option<u32>), String>,
+    /// The tokenizer, or why there is none.
+    pub(crate) tokenizer: Result<GgufTokenizer, String>,
 }
 
 /// Reads the architecture and the tokenizer of a file.

@@ -20,8 +20,27 @@ const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// The tokenizer and the id of its BOS, or why it cannot be expressed.
-pub(super) fn tokenizer(table: &BTreeMap<String, Value>) -> Result<(Json, Option<u32>), String> {
+/// The roles of tokens in the file, and their names in `tokenizer_config.json`.
+const ROLES: [(&str, &str); 7] = [
+    ("bos_token_id", "bos_token"),
+    ("eos_token_id", "eos_token"),
+    ("unknown_token_id", "unk_token"),
+    ("seperator_token_id", "sep_token"),
+    ("padding_token_id", "pad_token"),
+    ("cls_token_id", "cls_token"),
+    ("mask_token_id", "mask_token"),
+];
+
+/// The tokenizer of a file.
+pub(crate) struct GgufTokenizer {
+    /// As a `tokenizer.json`.
+    pub(crate) json: Json,
+    /// The roles of its tokens and its chat templates, as a `tokenizer_config.json`.
+    pub(crate) settings: Json,
+}
+
+/// The tokenizer, or why it cannot be expressed.
+pub(super) fn tokenizer(table: &BTreeMap<String, Value>) -> Result<GgufTokenizer, String> {
     let vocabulary = Vocabulary::of(table)?;
     let mut json = match vocabulary.text("model").unwrap_or("absent") {
         "gpt2" => vocabulary.byte_level()?,
@@ -30,11 +49,10 @@ pub(super) fn tokenizer(table: &BTreeMap<String, Value>) -> Result<(Json, Option
     };
     json["added_tokens"] = vocabulary.added();
     json["version"] = "1.0".into();
-    let bos = vocabulary.number("bos_token_id");
-    if let (Some(id), true) = (bos, vocabulary.begins_with_bos()) {
+    if let (Some(id), true) = (vocabulary.number("bos_token_id"), vocabulary.begins_with_bos()) {
         json["post_processor"] = vocabulary.template(id)?;
     }
-    Ok((json, bos.map(|id| id as u32)))
+    Ok(GgufTokenizer { json, settings: vocabulary.settings() })
 }
 
 struct Vocabulary<'a> {
@@ -79,6 +97,39 @@ impl<'a> Vocabulary<'a> {
             })
         });
         added.collect()
+    }
+
+    /// What transformers keeps in `tokenizer_config.json`.
+    fn settings(&self) -> Json {
+        let mut settings = json!({ "tokenizer_class": "TokenizersBackend" });
+        for (key, role) in ROLES {
+            if let Some(token) = self.number(key).and_then(|id| self.tokens.get(id)) {
+                settings[role] = (*token).into();
+            }
+        }
+        if self.begins_with_bos() {
+            settings["add_bos_token"] = true.into();
+        }
+        let templates = self.chat_templates();
+        if let [(name, only)] = templates.as_slice()
+            && *name == "default"
+        {
+            settings["chat_template"] = (*only).into();
+        } else if !templates.is_empty() {
+            settings["chat_template"] =
+                templates.iter().map(|(name, text)| json!({ "name": name, "template": text })).collect();
+        }
+        settings
+    }
+
+    /// Chat templates by name: `tokenizer.chat_template` is the default one, `tokenizer.chat_template.NAME` another.
+    fn chat_templates(&self) -> Vec<(&'a str, &'a str)> {
+        let named = |(key, value): (&'a String, &'a Value)| {
+            let rest = key.strip_prefix("tokenizer.chat_template")?;
+            let name = if rest.is_empty() { "default" } else { rest.strip_prefix('.')? };
+            Some((name, value.text()?))
+        };
+        self.table.iter().filter_map(named).collect()
     }
 
     /// A byte-level vocabulary with merges (GPT-2, Llama 3, Qwen).

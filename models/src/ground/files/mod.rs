@@ -11,3 +11,6 @@ pub use json::read_json;
 pub use open::open;
 pub(crate) use open::{bytes, is_there, pointer_length, text};
 pub use write::{write_new, write_whole, write_whole_with};
+
+/// The folder of a checkpoint's chat templates besides the default one.
+pub(crate) const MORE_TEMPLATES: &str = "additional_chat_templates";

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ChatOptions;
 use crate::error::{Error, Result};
-use crate::ground::files::{is_there, text};
+use crate::ground::files::{MORE_TEMPLATES, is_there, text};
 use crate::ground::nearest::nearest;
 
 /// Limit on the bytes of a template.
@@ -33,7 +33,7 @@ impl Templates {
         if is_there(&single)? {
             found.insert(DEFAULT.to_owned(), text(&single, LIMIT)?);
         }
-        for file in std::fs::read_dir(folder.join("additional_chat_templates")).into_iter().flatten().flatten() {
+        for file in std::fs::read_dir(folder.join(MORE_TEMPLATES)).into_iter().flatten().flatten() {
             let name = file.file_name().to_string_lossy().strip_suffix(".jinja").map(str::to_owned);
             if let Some(name) = name {
                 found.insert(name, text(&file.path(), LIMIT)?);
@@ -43,6 +43,11 @@ impl Templates {
             found = listed(in_config);
         }
         Ok(Self(found))
+    }
+
+    /// What `chat_template` of `tokenizer_config.json` holds: a template or a list of them.
+    pub(in crate::tokenizer) fn of(in_config: &Value) -> Self {
+        Self(listed(Some(in_config)))
     }
 
     /// One template.
