@@ -8,6 +8,7 @@ mod answer;
 mod inspect;
 mod new;
 mod parity;
+mod records;
 mod table;
 mod tools;
 #[cfg(all(feature = "watch", unix))]
@@ -44,6 +45,24 @@ enum Command {
     New(new::Args),
     /// List the tools that `#[use_tools]` knows, or describe one of them
     Tools(tools::Args),
+    /// List the runs of a folder, newest first
+    Log(records::log::Args),
+    /// Show one run
+    Show(records::show::Args),
+    /// Show the text of the function that a run is of
+    Source(records::show::Args),
+    /// Compare two runs: exit status 1 if they differ, 2 for errors
+    Diff(records::diff::Args),
+    /// Add tags to a run, or take them away
+    Tag(records::annotate::TagArgs),
+    /// Add a note to a run
+    Note(records::annotate::NoteArgs),
+    /// Write runs as CSV or JSON lines
+    Export(records::export::Args),
+    /// Count the runs of a folder
+    Stats(records::stats::Args),
+    /// Check every record of a folder, and clear what crashes left: exit status 1 if anything is wrong, 2 for errors
+    Fsck(records::fsck::Args),
     /// Build and run a program whenever its source is saved, and hold its models meanwhile
     #[cfg(all(feature = "watch", unix))]
     Watch(watch::Args),
@@ -56,6 +75,15 @@ impl Command {
             Self::Inspect(args) => inspect::run(args, device),
             Self::New(args) => new::run(args),
             Self::Tools(args) => tools::run(args),
+            Self::Log(args) => records::log::run(args),
+            Self::Show(args) => records::show::run(args),
+            Self::Source(args) => records::show::source(args),
+            Self::Diff(args) => records::diff::run(args),
+            Self::Tag(args) => records::annotate::tag(args),
+            Self::Note(args) => records::annotate::note(args),
+            Self::Export(args) => records::export::run(args),
+            Self::Stats(args) => records::stats::run(args),
+            Self::Fsck(args) => records::fsck::run(args),
             #[cfg(all(feature = "watch", unix))]
             Self::Watch(args) => watch::run(args),
         }

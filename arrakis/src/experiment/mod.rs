@@ -12,10 +12,14 @@ mod function;
 pub mod json;
 mod place;
 pub(crate) mod program;
+mod query;
 mod record;
 mod run;
 mod seal;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+mod upkeep;
 mod version;
 
 pub use diff::{Change, diff};
@@ -23,9 +27,11 @@ pub(crate) use environment::Environment;
 pub use environment::Git;
 pub use format::FORMAT;
 pub use function::{Function, Here};
+pub use query::{Condition, Found, Names, Query, Status};
 pub use record::{ModelFacts, Outcome, Record};
 pub use run::Run;
 pub use seal::Problem;
 pub(crate) use store::file_name;
 pub use store::{Runs, Store, Unreadable};
+pub use upkeep::{Annotation, Annotations, Check};
 pub use version::Version;

@@ -85,6 +85,21 @@ impl Store {
         Ok(names.into_iter().collect())
     }
 
+    /// Every run in the folder of an experiment, whichever function it is of.
+    pub(super) fn every_run(&self, name: &str) -> Result<Runs> {
+        read_folder(&self.folder_of(name))
+    }
+
+    /// The files of an experiment that should be records, sorted.
+    pub(super) fn files(&self, name: &str) -> Result<Vec<PathBuf>> {
+        record_files(&self.folder_of(name))
+    }
+
+    /// Reads a file as a record.
+    pub(super) fn read(path: &Path) -> Result<Record, Problem> {
+        read(path)
+    }
+
     /// Every run of an experiment, by its name, or by its function's path or the end of it: `Sweep::run`.
     ///
     /// A name means a function of this program first: one in a crate whose experiments it called, or in the crate that
@@ -176,8 +191,7 @@ pub(crate) fn file_name(name: &str) -> String {
 
 fn read_folder(folder: &Path) -> Result<Runs> {
     let mut runs = Runs::default();
-    let is_record = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json") && path.is_file();
-    for path in entries(folder)?.into_iter().filter(is_record) {
+    for path in record_files(folder)? {
         match read(&path) {
             Ok(record) => runs.records.push(record),
             Err(problem) => runs.unreadable.push(Unreadable { path, problem }),
@@ -185,6 +199,13 @@ fn read_folder(folder: &Path) -> Result<Runs> {
     }
     runs.records.sort_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id)));
     Ok(runs)
+}
+
+/// Files that should be records. A file that is being written begins with a dot.
+fn record_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let is_record = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json") && path.is_file();
+    Ok(entries(folder)?.into_iter().filter(|path| is_record(path) && !hidden(path)).collect())
 }
 
 fn read(path: &Path) -> Result<Record, Problem> {

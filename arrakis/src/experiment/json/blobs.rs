@@ -15,10 +15,15 @@ use super::mark::{self, Mark};
 use super::numbers::Numbers;
 
 /// The folder of the files, beside the records.
-const FOLDER: &str = "blobs";
+pub(crate) const FOLDER: &str = "blobs";
 
 /// The name of the tensor in a file.
 const TENSOR: &str = "values";
+
+/// The names of the files of every array that is marked in a value.
+pub(crate) fn files_of(value: &Value) -> Vec<String> {
+    mark::marked_blobs(value).iter().map(|mark| file_name(&mark.sha256)).collect()
+}
 
 /// One array as its file.
 #[derive(Debug)]

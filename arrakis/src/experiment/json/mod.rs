@@ -8,7 +8,7 @@ mod numbers;
 mod read;
 mod write;
 
-pub(crate) use blobs::Blobs;
+pub(crate) use blobs::{Blobs, FOLDER as BLOBS, files_of as blob_files};
 
 pub use canonical::{canonical, digest};
 

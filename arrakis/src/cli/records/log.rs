@@ -1,0 +1,159 @@
+//! `arrakis log`: the runs of a folder.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Dir, short_id, shown, table, when};
+use crate::error::Result;
+use crate::experiment::{Condition, Found, Names, Outcome, Query, Record, Status, Store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// An experiment, by its name or the end of its function's path; the default is all
+    name: Option<String>,
+    #[command(flatten)]
+    dir: Dir,
+    /// Only runs with this tag; several times for several tags
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only runs that meet a condition: `score>0.5`, `args.layer=3`, `model.name~gpt2`, `started>2026-11`
+    #[arg(long = "where", value_name = "CONDITION")]
+    conditions: Vec<Condition>,
+    /// Only runs with an error, a panic or a claim that does not hold
+    #[arg(long)]
+    failed: bool,
+    /// Largest first by a value, such as `result.score`; the default is newest first
+    #[arg(long, value_name = "VALUE")]
+    sort: Option<String>,
+    /// A column more, such as `result.score`; several times for several columns
+    #[arg(long, value_name = "VALUE")]
+    show: Vec<String>,
+    /// At most so many runs; 0 for all
+    #[arg(long, short = 'n', default_value_t = 50)]
+    limit: usize,
+    /// One JSON object per line instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Answer> {
+    let store = args.dir.store()?;
+    let found = store.query(&query(args))?;
+    let text = if args.json { lines(&store, &found)? } else { listed(&store, args, &found)? };
+    Ok(Answer { text, yes: true })
+}
+
+fn query(args: &Args) -> Query {
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut query = Query::new().limit(limit);
+    query = args.tag.iter().fold(query, |query, tag| query.tag(tag));
+    query = args.conditions.iter().cloned().fold(query, Query::condition);
+    query = args.name.iter().fold(query, |query, name| query.name(name));
+    query = args.sort.iter().fold(query, |query, value| query.sorted_by(value));
+    if args.failed { query.failed() } else { query }
+}
+
+/// A table, and what it leaves out.
+fn listed(store: &Store, args: &Args, found: &Found) -> Result<String> {
+    let mut header = vec!["run", "started", "experiment", "version", "status", "arguments", "result"];
+    header.extend(args.show.iter().map(String::as_str));
+    header.push("tags");
+    let rows = found.records.iter().map(|record| row(store, args, record)).collect::<Result<Vec<_>>>()?;
+    let mut text = table::aligned(&header, &rows);
+    if found.matched > found.records.len() {
+        text += &format!("{} of {} runs; -n 0 lists all\n", found.records.len(), found.matched);
+    }
+    if !found.unreadable.is_empty() {
+        text += &format!("{} files cannot be read; `arrakis fsck` says why\n", found.unreadable.len());
+    }
+    Ok(text)
+}
+
+fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {
+    let names = Names::of(record);
+    let result = match &record.outcome {
+        Outcome::Ok(value) => shown::value(value),
+        Outcome::Error(message) | Outcome::Panic(message) => shown::cut(&message.escape_debug().to_string(), 48),
+    };
+    let tags: Vec<String> = store.annotations(record)?.tags_of(record).into_iter().collect();
+    let mut row = vec![
+        short_id(record).to_owned(),
+        when(&record.started),
+        record.name.clone(),
+        record.version.as_ref()[..8.min(record.version.as_ref().len())].to_owned(),
+        Status::of(record).to_string(),
+        shown::value(&Value::Object(record.arguments.clone())),
+        result,
+    ];
+    row.extend(args.show.iter().map(|name| names.get(name).map_or_else(|| "-".into(), shown::value)));
+    row.push(tags.join(" "));
+    Ok(row)
+}
+
+/// One object per line: what the table has, in full.
+fn lines(store: &Store, found: &Found) -> Result<String> {
+    found.records.iter().map(|record| Ok(format!("{}\n", object(store, record)?))).collect()
+}
+
+/// A record as one object, without its source.
+pub(super) fn object(store: &Store, record: &Record) -> Result<Value> {
+    let annotations = store.annotations(record)?;
+    Ok(json!({
+        "id": record.id,
+        "version": record.version,
+        "name": record.name,
+        "function": record.function,
+        "started": record.started,
+        "duration_secs": record.duration_secs,
+        "status": Status::of(record).to_string(),
+        "arguments": record.arguments,
+        "outcome": record.to_json()["outcome"],
+        "seed": record.seed,
+        "model": record.model,
+        "tags": annotations.tags_of(record),
+        "notes": annotations.notes().map(|(at, note)| json!({ "at": at, "note": note })).collect::<Vec<_>>(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Study, ran};
+
+    #[test]
+    fn runs_are_listed_filtered_and_sorted() {
+        let study = Study::new();
+        let all = ran(&study.args(&["log"]));
+        assert!(all.1.starts_with("run       started"), "{}", all.1);
+        assert_eq!(all.1.lines().count(), 4, "{}", all.1);
+        let strong =
+            ran(&study.args(&["log", "score", "--where", "result>0.3", "--sort", "result", "--show", "layer"]));
+        let layers: Vec<&str> = strong.1.lines().skip(1).map(|line| line.rsplit("  ").next().unwrap().trim()).collect();
+        assert_eq!((layers, strong.0), (vec!["2", "1"], 0), "{}", strong.1);
+        let one = ran(&study.args(&["log", "-n", "1"]));
+        assert!(one.1.ends_with("1 of 3 runs; -n 0 lists all\n"), "{}", one.1);
+        let failed = ran(&study.args(&["log", "--failed"]));
+        assert_eq!(failed.1.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_line_of_json_is_a_run() {
+        let study = Study::new();
+        let (_, out, _) = ran(&study.args(&["log", "--json", "--where", "args.layer = 1"]));
+        let run: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&run["outcome"]["ok"], &run["arguments"]["layer"]), (&0.5.into(), &1.into()));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let study = Study::new();
+        let said = |args: &[&str]| {
+            let (code, out, err) = ran(&study.args(args));
+            assert!(code == 2 && out.is_empty(), "{out}");
+            err
+        };
+        assert!(said(&["log", "scor"]).contains("did you mean `score`?"));
+        assert!(said(&["log", "--where", "layr=1"]).contains("did you mean `args.layer`?"));
+        assert!(said(&["log", "--where", "layer"]).contains("write NAME = VALUE"));
+        let (code, _, err) = ran(&["log", "--dir", "/no/such/folder"].map(str::to_owned));
+        assert!(code == 2 && err.starts_with("error: cannot read `/no/such/folder`"), "{err}");
+    }
+}

@@ -1,0 +1,104 @@
+//! `arrakis show` and `arrakis source`: one run.
+
+use std::fmt::Write as _;
+
+use super::{Answer, Dir, shown, when};
+use crate::error::Result;
+use crate::experiment::{Names, Record, Status, Store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: its id, the beginning of it, or its last eight digits; a version means its latest run
+    id: String,
+    #[command(flatten)]
+    dir: Dir,
+    /// The record's own JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Answer> {
+    let store = args.dir.store()?;
+    let record = store.find(&args.id)?;
+    let text = if args.json { format!("{:#}\n", record.to_json()) } else { page(&store, &record)? };
+    Ok(Answer { text, yes: true })
+}
+
+pub(crate) fn source(args: &Args) -> Result<Answer> {
+    let record = args.dir.store()?.find(&args.id)?;
+    let text = if args.json {
+        format!("{:#}\n", serde_json::json!({ "file": record.file, "line": record.line, "source": record.source }))
+    } else {
+        format!("{}\n", record.source.trim_end())
+    };
+    Ok(Answer { text, yes: true })
+}
+
+/// Everything but the source and the profile.
+fn page(store: &Store, record: &Record) -> Result<String> {
+    let annotations = store.annotations(record)?;
+    let mut page = String::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(page, "{name:<12}{value}");
+        }
+    };
+    line("run", &record.id);
+    line("version", record.version.as_ref());
+    line("function", record.instance.as_deref().unwrap_or(&record.function));
+    line("source", &format!("{}:{} ({} {})", record.file, record.line, record.package, record.package_version));
+    line("started", &format!("{} UTC, took {:.3} s", when(&record.started), record.duration_secs));
+    line("status", &Status::of(record).to_string());
+    line("model", &format!("{} on {} in {}", record.model.name, record.model.device, record.model.dtype));
+    line("fingerprint", &record.model.fingerprint);
+    line("seed", &record.seed.to_string());
+    line("commit", &record.git.as_ref().map(|git| shown::value(&serde_json::json!(git))).unwrap_or_default());
+    line("tags", &annotations.tags_of(record).into_iter().collect::<Vec<_>>().join(" "));
+    line("parents", &record.parents.join(" "));
+    line("figures", &record.figures.join(" "));
+    for (at, note) in annotations.notes() {
+        line("note", &format!("{} {note}", when(at)));
+    }
+    for problem in &record.problems {
+        line("problem", problem);
+    }
+    let of_call = |name: &str| ["args", "result", "error", "panic"].contains(&name.split('.').next().unwrap_or(name));
+    for (name, value) in Names::of(record).iter().filter(|(name, _)| of_call(name)) {
+        line("", &format!("{name} = {}", shown::value(value)));
+    }
+    if let Some(verdict) = &record.verdict {
+        let _ = writeln!(page, "{verdict}");
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Study, ran};
+
+    #[test]
+    fn a_run_is_shown_with_its_values() {
+        let study = Study::new();
+        let (code, out, _) = ran(&study.args(&["show", study.id(1)]));
+        assert_eq!(code, 0);
+        assert!(out.starts_with(&format!("run         {}\n", study.id(1))), "{out}");
+        assert!(out.contains("args.layer = 1\n") && out.contains("result = 0.5\n"), "{out}");
+        let (_, json, _) = ran(&study.args(&["show", study.id(1), "--json"]));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["id"], study.id(1));
+    }
+
+    #[test]
+    fn the_source_is_as_it_was() {
+        let study = Study::new();
+        let (_, out, _) = ran(&study.args(&["source", study.id(0)]));
+        assert_eq!(out, "fn score(layer: usize) -> f64 {\n    0.25\n}\n");
+    }
+
+    #[test]
+    fn an_id_of_nothing_is_an_error() {
+        let study = Study::new();
+        let (code, _, err) = ran(&study.args(&["show", "ffff0000"]));
+        assert!(code == 2 && err.contains("has the id `ffff0000`"), "{err}");
+    }
+}
