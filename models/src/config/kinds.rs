@@ -36,6 +36,20 @@ pub enum NormKind {
     Rms,
     /// Root mean square with weight `1 + w` (Gemma).
     RmsOffset,
+    /// LayerNorm with weight `1 + w` (Nemotron).
+    LayerNormOffset,
+}
+
+impl NormKind {
+    /// Whether it centres first.
+    pub fn centres(self) -> bool {
+        matches!(self, Self::LayerNorm | Self::LayerNormOffset)
+    }
+
+    /// Whether its weight counts from one.
+    pub fn is_offset(self) -> bool {
+        matches!(self, Self::RmsOffset | Self::LayerNormOffset)
+    }
 }
 
 /// Where a block's norms sit.
@@ -50,6 +64,9 @@ pub enum NormPlacement {
     PostOutput,
     /// After each addition to the stream (the original transformer, OPT-350m).
     PostResidual,
+    /// Before both, and what attention and MLP write is added to the norm's output instead of the stream (BLOOM's
+    /// `apply_residual_connection_post_layernorm`).
+    Carried,
 }
 
 /// How attention and MLP share a block.
@@ -87,4 +104,29 @@ pub struct Experts {
     pub count: usize,
     /// Number of experts each token uses; their probabilities are renormalised to sum to one.
     pub per_token: usize,
+    /// Whether the chosen experts keep their probabilities among all experts instead (`OLMoE`).
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub keeps_probabilities: bool,
+    /// Whether the router has a bias (gpt-oss).
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub router_bias: bool,
+    /// Number of neurons of an expert that every token uses, behind a gate of its own (Qwen 2).
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub shared: Option<usize>,
+}
+
+impl Experts {
+    /// Experts of which each token uses some, as in Mixtral.
+    pub const fn new(count: usize, per_token: usize) -> Self {
+        Self { count, per_token, keeps_probabilities: false, router_bias: false, shared: None }
+    }
+}
+
+/// The gate of gpt-oss: `(clamp(linear, -limit, limit) + 1) * g σ(slope g)` with `g = min(gate, limit)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClampedGate {
+    /// Factor inside the sigmoid.
+    pub slope: f64,
+    /// Largest gate, and largest size of the linear half.
+    pub limit: f64,
 }

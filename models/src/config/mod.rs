@@ -6,7 +6,7 @@ mod positions;
 
 use serde::{Deserialize, Serialize};
 
-pub use kinds::{ActivationKind, BlockLayout, Experts, NormKind, NormPlacement, QkNorm};
+pub use kinds::{ActivationKind, BlockLayout, ClampedGate, Experts, NormKind, NormPlacement, QkNorm};
 pub use layers::LayerSettings;
 pub use positions::{Positions, Rope, RopeScaling};
 
@@ -48,6 +48,9 @@ pub struct TransformerConfig {
     pub norm_placement: NormPlacement,
     /// Whether norms have a bias (LayerNorm only).
     pub norm_bias: bool,
+    /// Whether norms have neither weight nor bias (`OLMo`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unweighted_norms: bool,
     /// Whether there is a norm after the last block.
     pub final_norm: bool,
     /// How positions enter the model.
@@ -62,6 +65,18 @@ pub struct TransformerConfig {
     pub attn_scales: Vec<f64>,
     /// The attention window of each layer, in positions, counting the query itself. Keys further back are masked.
     pub windows: Vec<Option<usize>>,
+    /// Queries, keys and values are clipped to this size (`OLMo`), queries and keys after their norm.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub qkv_clip: Option<f64>,
+    /// Whether each head has a learned score that takes part in the softmax and reads nothing (gpt-oss).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attn_sinks: bool,
+    /// What attention and MLP write is multiplied by this before it is added to the stream (Granite).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub residual_scale: Option<f64>,
+    /// The gate of the MLP or of each expert, in place of its activation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clamped_gate: Option<ClampedGate>,
     /// A norm on queries and keys before rotation.
     pub qk_norm: QkNorm,
     /// `cap * tanh(scores / cap)` on attention scores.
@@ -121,6 +136,7 @@ impl TransformerConfig {
             norm_eps: 1e-5,
             norm_placement: NormPlacement::Pre,
             norm_bias: true,
+            unweighted_norms: false,
             final_norm: true,
             positions: Positions::Learned { offset: 0 },
             block_layout: BlockLayout::Serial,
@@ -128,6 +144,10 @@ impl TransformerConfig {
             attn_out_bias: true,
             attn_scales: vec![(d_head as f64).powf(-0.5); n_layers],
             windows: vec![None; n_layers],
+            qkv_clip: None,
+            attn_sinks: false,
+            residual_scale: None,
+            clamped_gate: None,
             qk_norm: QkNorm::None,
             attn_softcap: None,
             final_softcap: None,

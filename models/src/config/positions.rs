@@ -30,12 +30,19 @@ pub enum Positions {
 pub struct Rope {
     /// Base of the frequencies.
     pub theta: f64,
-    /// Leading dimensions of a head that are rotated.
+    /// Leading dimensions of a head that are rotated; 0 in layers without positions.
     pub dims: usize,
     /// Whether rotated pairs are neighbouring dimensions (GPT-J) instead of one from each half.
     pub interleaved: bool,
     /// How the frequencies are scaled.
     pub scaling: RopeScaling,
+}
+
+impl Rope {
+    /// The rotation of a layer without positions: none.
+    pub fn none() -> Self {
+        Self { theta: 10_000.0, dims: 0, interleaved: false, scaling: RopeScaling::Default }
+    }
 }
 
 /// How a rotation's frequencies are scaled. The names are those of transformers.

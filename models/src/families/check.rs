@@ -42,7 +42,9 @@ impl TransformerConfig {
             .checked_mul(self.d_mlp)?
             .checked_mul(matrices)?
             .checked_mul(self.experts.map_or(1, |experts| experts.count))?;
-        let blocks = attention.checked_add(mlp)?.checked_mul(self.n_layers)?;
+        let shared = self.experts.and_then(|experts| experts.shared).unwrap_or(0);
+        let shared = self.d_model.checked_mul(shared)?.checked_mul(matrices)?;
+        let blocks = attention.checked_add(mlp)?.checked_add(shared)?.checked_mul(self.n_layers)?;
         let width = self.d_embed.unwrap_or(self.d_model);
         let vocab = self.d_vocab.checked_mul(width)?.checked_mul(if self.tied { 1 } else { 2 })?;
         let types = self.token_types.unwrap_or(0).checked_mul(self.d_model)?;
@@ -68,6 +70,7 @@ impl TransformerConfig {
             ("n_ctx", self.n_ctx),
             ("d_embed", self.d_embed.unwrap_or(1)),
             ("token_types", self.token_types.unwrap_or(1)),
+            ("experts.shared", self.experts.and_then(|experts| experts.shared).unwrap_or(1)),
         ];
         for (name, size) in sizes.into_iter().chain(more) {
             if !(1..=MOST).contains(&size) {
@@ -159,6 +162,10 @@ impl TransformerConfig {
             ("final_softcap", self.final_softcap),
             ("embed_scale", self.embed_scale),
             ("logit_scale", self.logit_scale),
+            ("qkv_clip", self.qkv_clip),
+            ("residual_scale", self.residual_scale),
+            ("clamped_gate.slope", self.clamped_gate.map(|gate| gate.slope)),
+            ("clamped_gate.limit", self.clamped_gate.map(|gate| gate.limit)),
         ];
         optional.into_iter().try_for_each(|(name, number)| number.map_or(Ok(()), |number| positive(name, number)))
     }
@@ -168,14 +175,11 @@ impl TransformerConfig {
             return Ok(());
         };
         for rope in ropes {
-            if rope.dims == 0 || !rope.dims.is_multiple_of(2) || rope.dims > self.d_head {
+            if !rope.dims.is_multiple_of(2) || rope.dims > self.d_head {
                 return Err(self.wrong(
                     "rope.dims",
                     rope.dims,
-                    format!(
-                        "the number of rotated dimensions must be even, above 0 and at most d_head, {}",
-                        self.d_head
-                    ),
+                    format!("the number of rotated dimensions must be even and at most d_head, {}", self.d_head),
                 ));
             }
         }
@@ -228,7 +232,7 @@ mod tests {
                 .contains("more parameters")
         );
         let many = |c: &mut TransformerConfig| {
-            c.experts = Some(crate::transformer::Experts { count: MOST_PARTS / 2 + 1, per_token: 1 });
+            c.experts = Some(crate::transformer::Experts::new(MOST_PARTS / 2 + 1, 1));
         };
         assert!(refused(many).contains("`experts.count` is 500001: in 2 layers that makes more than 1000000"));
     }

@@ -13,10 +13,8 @@ const DEFAULTS: Defaults =
 fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     let mut config = decoder(hf, &DEFAULTS)?;
     config.windows = vec![hf.nullable_count("sliding_window", None)?; config.n_layers];
-    let experts = Experts {
-        count: hf.count_by(&["num_local_experts", "num_experts"], 8)?,
-        per_token: hf.count_or("num_experts_per_tok", 2)?,
-    };
+    let experts =
+        Experts::new(hf.count_by(&["num_local_experts", "num_experts"], 8)?, hf.count_or("num_experts_per_tok", 2)?);
     if experts.per_token > experts.count {
         return Err(hf.problem("num_experts_per_tok", format!("there are only {} experts", experts.count)));
     }

@@ -72,7 +72,8 @@ impl HookedTransformer {
         let streams = 3 * config.d_model * pos;
         let heads = config.d_head * (config.n_heads * (2 * pos + 2 * keys) + 2 * config.n_kv_heads * pos);
         let scores = 2 * config.n_heads * pos * keys;
-        let neurons = (3 + usize::from(config.gated_mlp)) * config.d_mlp * pos;
+        let shared = config.experts.and_then(|experts| experts.shared).unwrap_or(0);
+        let neurons = (3 + usize::from(config.gated_mlp)) * config.d_mlp.max(shared) * pos;
         streams + neurons.max(heads + scores)
     }
 

@@ -17,7 +17,9 @@ pub(super) fn writing_weights(net: Transformer) -> Transformer {
         center_output(&mut block.attn.w_o);
         match &mut block.mlp {
             Neurons::Dense(mlp) => center_output(&mut mlp.w_out),
-            Neurons::Mixture(mixture) => mixture.experts.iter_mut().for_each(|mlp| center_output(&mut mlp.w_out)),
+            Neurons::Mixture(mixture) => {
+                mixture.experts.iter_mut().chain(&mut mixture.shared).for_each(|mlp| center_output(&mut mlp.w_out));
+            }
         }
     }
     net

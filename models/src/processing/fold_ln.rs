@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 
-use crate::transformer::{Linear, Mlp, Neurons, Norm, NormKind, Transformer, Unembedding};
+use crate::transformer::{Linear, Mlp, Neurons, Norm, Transformer, Unembedding};
 
 /// Folds every norm that is read by matrices: `ln1` into queries, keys and values, `ln2` into the MLP,
 /// `ln_final` into the unembedding.
@@ -38,7 +38,8 @@ fn into_neurons(norm: &Norm, neurons: &mut Neurons) {
         Neurons::Dense(mlp) => into_mlp(mlp),
         Neurons::Mixture(mixture) => {
             fold(norm, &mut mixture.router);
-            mixture.experts.iter_mut().for_each(into_mlp);
+            mixture.shared_gate.iter_mut().for_each(|gate| fold(norm, gate));
+            mixture.experts.iter_mut().chain(&mut mixture.shared).for_each(into_mlp);
         }
     }
 }
@@ -68,10 +69,10 @@ fn fold(norm: &Norm, linear: &mut Linear) {
         }));
     }
     if let Some(norm_weight) = &norm.weight {
-        let scale = if norm.kind == NormKind::RmsOffset { norm_weight.val() + 1.0 } else { norm_weight.val() };
+        let scale = if norm.kind.is_offset() { norm_weight.val() + 1.0 } else { norm_weight.val() };
         weight = weight * scale.unsqueeze_dim::<2>(1);
     }
-    if norm.kind == NormKind::LayerNorm {
+    if norm.kind.centres() {
         weight = weight.clone() - weight.mean_dim(0);
     }
     linear.weight = Param::from_tensor(weight);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
-use crate::transformer::{NormKind, NormPlacement, Transformer};
+use crate::transformer::{NormPlacement, Transformer};
 
 /// One step of processing the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,11 +44,11 @@ impl Step {
     fn refusal(self, net: &Transformer) -> Option<&'static str> {
         let config = &net.config;
         match self {
-            Self::FoldLn if config.norm_placement == NormPlacement::PostResidual => {
+            Self::FoldLn if matches!(config.norm_placement, NormPlacement::PostResidual | NormPlacement::Carried) => {
                 Some("its norms write to the stream instead of reading it")
             }
             Self::FoldLn if config.d_embed.is_some() => Some("its stream is projected before the unembedding"),
-            Self::CenterWritingWeights if config.norm != NormKind::LayerNorm => {
+            Self::CenterWritingWeights if !config.norm.centres() => {
                 Some("its norms do not centre, so they read the mean of the stream")
             }
             Self::CenterWritingWeights if config.norm_placement != NormPlacement::Pre => {
@@ -57,6 +57,8 @@ impl Step {
             Self::CenterWritingWeights if config.embed_norm || config.d_embed.is_some() => {
                 Some("its embedding passes a norm or a projection first")
             }
+            Self::FoldValueBiases if config.attn_sinks => Some("a sink takes part of each row of a pattern"),
+            Self::FoldValueBiases if config.qkv_clip.is_some() => Some("values are clipped after their bias is added"),
             Self::CenterUnembed if config.final_softcap.is_some() => {
                 Some("capped logits are not invariant to a constant")
             }
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
     use crate::device;
     use crate::model::HookedAutoModel;
-    use crate::transformer::{BlockLayout, TransformerConfig};
+    use crate::transformer::{BlockLayout, Experts, NormKind, TransformerConfig};
     use burn::tensor::activation::log_softmax;
 
     fn configs() -> Vec<TransformerConfig> {
@@ -119,7 +121,14 @@ mod tests {
         (shared.block_layout, shared.tied) = (BlockLayout::ParallelSharedNorm, false);
         let mut offset = rms.clone();
         (offset.norm, offset.norm_placement) = (NormKind::RmsOffset, NormPlacement::Sandwich);
-        vec![plain, rms, shared, offset]
+        let mut whole = rms.clone();
+        (whole.norm, whole.norm_bias, whole.residual_scale) = (NormKind::LayerNormOffset, true, Some(0.3));
+        let mut mixture = rms.clone();
+        mixture.experts = Some(Experts { shared: Some(5), router_bias: true, ..Experts::new(3, 2) });
+        (mixture.attn_sinks, mixture.mlp_bias) = (true, true);
+        let mut bare = shared.clone();
+        (bare.unweighted_norms, bare.qkv_clip) = (true, Some(0.4));
+        vec![plain, rms, shared, offset, whole, mixture, bare]
     }
 
     #[test]
@@ -138,6 +147,16 @@ mod tests {
                 assert_eq!(log_probs(&done.unprocessed()), before);
             }
         }
+    }
+
+    #[test]
+    fn value_biases_stay_where_a_row_of_attention_is_not_whole_or_values_are_clipped() {
+        let said = |index: usize| {
+            let model = HookedAutoModel::lively(&configs()[index], 3).unwrap();
+            model.process(&[Step::FoldValueBiases]).unwrap_err().to_string()
+        };
+        assert!(said(5).ends_with("a sink takes part of each row of a pattern"));
+        assert!(said(6).ends_with("values are clipped after their bias is added"));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) fn refusal(config: &TransformerConfig) -> Option<&'static str> {
         (rotary, "positions rotate queries against keys, so their product differs from pair to pair"),
         (config.qk_norm != QkNorm::None, "queries and keys pass a norm before they meet"),
         (config.n_kv_heads != config.n_heads, "several query heads share one key and one value"),
+        (config.qkv_clip.is_some(), "queries, keys and values are clipped"),
+        (config.attn_sinks, "a sink takes part of each row of a pattern, so value biases cannot move"),
         (config.d_head > config.d_model, "its heads are wider than the stream"),
     ];
     reasons.into_iter().find_map(|(holds, why)| holds.then_some(why))

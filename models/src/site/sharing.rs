@@ -8,11 +8,12 @@ use crate::config::{NormPlacement, Positions, TransformerConfig};
 pub(crate) fn same_memory(config: &TransformerConfig, site: &str) -> Option<Site> {
     let named = Site::named(site)?;
     let norms_outputs = matches!(config.norm_placement, NormPlacement::Sandwich | NormPlacement::PostOutput);
+    let changes_outputs = norms_outputs || config.residual_scale.is_some();
     match (named.row.name, named.layer) {
         ("resid_pre", Some(0)) => is_plain_embedding(config).then(embed),
         ("resid_pre", Some(layer)) => Some(resid_post(layer - 1)),
-        ("attn_out", Some(layer)) if !norms_outputs => Some(attn_out_unnormed(layer)),
-        ("mlp_out", Some(layer)) if !norms_outputs => Some(mlp_out_unnormed(layer)),
+        ("attn_out", Some(layer)) if !changes_outputs => Some(attn_out_unnormed(layer)),
+        ("mlp_out", Some(layer)) if !changes_outputs => Some(mlp_out_unnormed(layer)),
         ("mlp_in", Some(layer)) if (row(resid_mid).present)(config) => Some(resid_mid(layer)),
         ("attn_in" | "q_input" | "k_input" | "v_input" | "mlp_in", Some(layer)) => Some(resid_pre(layer)),
         _ => None,

@@ -232,7 +232,7 @@ mod tests {
         let mut config = config();
         assert!(!SiteTable::default().names(&config).iter().any(|name| name.contains("token_type_embed")));
         config.token_types = Some(2);
-        config.experts = Some(Experts { count: 2, per_token: 1 });
+        config.experts = Some(Experts::new(2, 1));
         let names = SiteTable::default().names(&config);
         assert_eq!(names[..3], ["embed", "token_type_embed", "pos_embed"]);
         let from = names.iter().position(|name| name == "blocks.0.mlp.expert_weights").unwrap();

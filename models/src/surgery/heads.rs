@@ -135,6 +135,7 @@ fn cut(attn: &mut Attention, kept: &Kept, config: &TransformerConfig) {
             *norm = norm.as_ref().map(|norm| narrowed(norm, kept));
         }
     }
+    attn.sinks = attn.sinks.as_ref().map(|sinks| vector(sinks, &kept.query));
     (attn.n_heads, attn.n_kv_heads) = (kept.query.len(), kept.key.len());
 }
 

@@ -56,7 +56,7 @@ impl Clean {
         // An edit after the blocks is tried on what the clean run has there, at all positions.
         let options = RunOptions { last_only: last_only && !after_blocks, ..RunOptions::default() };
         let outcome = model.run_from(tokens, plan, None, &options)?;
-        let keys_as_read = rotates || config.qk_norm == QkNorm::None;
+        let keys_as_read = rotates || (config.qk_norm == QkNorm::None && config.qkv_clip.is_none());
         let resumes = !config.bidirectional && keys_as_read && !model.has_splices();
         Ok(Self {
             logits: outcome.output,

@@ -1,12 +1,13 @@
 //! Attention. Every tensor that the papers name has a site.
 
 use arrakis_macros::hooked;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::context::LayerContext;
 use super::linear::Linear;
 use super::norm::Norm;
+use super::sinks;
 use super::source::{Init, Source};
 use crate::config::{Positions, QkNorm, TransformerConfig};
 use crate::hooks;
@@ -30,6 +31,8 @@ pub struct Attention {
     pub q_norm: Option<Norm>,
     /// On keys, before rotation.
     pub k_norm: Option<Norm>,
+    /// The score of each head that reads nothing, `[n_heads]` (gpt-oss).
+    pub sinks: Option<Param<Tensor<1>>>,
     /// Query heads.
     #[module(skip)]
     pub n_heads: usize,
@@ -42,6 +45,9 @@ pub struct Attention {
     /// `cap * tanh(scores / cap)`.
     #[module(skip)]
     pub softcap: Option<f64>,
+    /// Queries, keys and values are clipped to this size.
+    #[module(skip)]
+    pub clip: Option<f64>,
     #[module(skip)]
     qk_norm: QkNorm,
     #[module(skip)]
@@ -69,6 +75,9 @@ impl Attention {
         plain.norm_bias = config.qk_norm == QkNorm::HeadBiased;
         let q_norm = width(config.n_heads).map(|d| Norm::build(source, &format!("{name}.q_norm"), d, &plain));
         let k_norm = width(config.n_kv_heads).map(|d| Norm::build(source, &format!("{name}.k_norm"), d, &plain));
+        let sinks = config
+            .attn_sinks
+            .then(|| Param::from_tensor(source.take(&format!("{name}.sinks"), [config.n_heads], Init::Normal(0.02))));
         Self {
             w_q,
             w_k,
@@ -76,10 +85,12 @@ impl Attention {
             w_o,
             q_norm,
             k_norm,
+            sinks,
             n_heads: config.n_heads,
             n_kv_heads: config.n_kv_heads,
             scale: config.attn_scales[layer],
             softcap: config.attn_softcap,
+            clip: config.qkv_clip,
             qk_norm: config.qk_norm,
             alibi_scaled: matches!(config.positions, Positions::Alibi { scaled: true }),
         }
@@ -90,7 +101,7 @@ impl Attention {
     pub fn forward(&self, x: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
         let q = split_heads(self.w_q.apply(x.clone()), self.n_heads);
         let k = split_heads(self.w_k.apply(x.clone()), self.n_kv_heads);
-        let v = split_heads(self.w_v.apply(x), self.n_kv_heads);
+        let v = self.clipped(split_heads(self.w_v.apply(x), self.n_kv_heads));
         self.attend(q, k, v, context, cache)
     }
 
@@ -105,7 +116,7 @@ impl Attention {
     ) -> Tensor<3> {
         let q = project_heads(&self.w_q, x_q);
         let k = project_heads(&self.w_k, x_k);
-        let v = project_heads(&self.w_v, x_v);
+        let v = self.clipped(project_heads(&self.w_v, x_v));
         self.attend(q, k, v, context, cache)
     }
 
@@ -119,6 +130,7 @@ impl Attention {
         cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
         let (q, k) = (self.normed(q, self.q_norm.as_ref()), self.normed(k, self.k_norm.as_ref()));
+        let (q, k) = (self.clipped(q), self.clipped(k));
         let (q, k) = if let Some((rope, cos, sin)) = context.rotation {
             let rot_q = rope.rotate(q, cos, sin);
             let rot_k = rope.rotate(k, cos, sin);
@@ -129,9 +141,9 @@ impl Attention {
         let (keys, values) = appended(k, v, cache);
         let products = q.swap_dims(1, 2).matmul(self.per_query_head(keys).swap_dims(1, 2).swap_dims(2, 3));
         let scoring = self.scoring(context);
-        let pattern = if hooks::asked("scores") {
+        let pattern = if self.sinks.is_some() || hooks::asked("scores") {
             let scores = kernels::scores(products, &scoring);
-            attended(scores)
+            self.attended(scores)
         } else {
             kernels::pattern(products, &scoring)
         };
@@ -172,6 +184,28 @@ impl Attention {
         results.reshape([n_heads, batch, pos, d_model]).swap_dims(0, 1).swap_dims(1, 2)
     }
 
+    fn clipped(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.clip {
+            Some(clip) => x.clamp(-clip, clip),
+            None => x,
+        }
+    }
+
+    /// Softmax over keys. An edit may mask every key of a query. As in TransformerLens, that query then attends to
+    /// nothing.
+    fn attended(&self, scores: Tensor<4>) -> Tensor<4> {
+        let softmax = |scores| match &self.sinks {
+            Some(sinks) => sinks::pattern(scores, sinks.val()),
+            None => kernels::softmax(scores),
+        };
+        if !hooks::edited("scores") {
+            return softmax(scores);
+        }
+        let shape = scores.dims();
+        let blind = scores.clone().max_dim(3).equal_elem(f32::NEG_INFINITY).expand(shape);
+        softmax(scores.mask_fill(blind.clone(), 0.0)).mask_fill(blind, 0.0)
+    }
+
     fn normed(&self, x: Tensor<4>, norm: Option<&Norm>) -> Tensor<4> {
         let Some(norm) = norm else { return x };
         let [batch, pos, heads, d_head] = x.dims();
@@ -197,16 +231,6 @@ impl Attention {
             x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
         repeated.reshape([batch, pos, self.n_heads, d_head])
     }
-}
-
-/// Softmax over keys. An edit may mask every key of a query. As in TransformerLens, that query then attends to nothing.
-fn attended(scores: Tensor<4>) -> Tensor<4> {
-    if !hooks::edited("scores") {
-        return kernels::softmax(scores);
-    }
-    let shape = scores.dims();
-    let blind = scores.clone().max_dim(3).equal_elem(f32::NEG_INFINITY).expand(shape);
-    kernels::softmax(scores.mask_fill(blind.clone(), 0.0)).mask_fill(blind, 0.0)
 }
 
 /// `[batch, pos, heads * d_head]` to `[batch, pos, heads, d_head]`.

@@ -53,6 +53,9 @@ pub struct Block {
     pub ln2_post: Option<Norm>,
     /// The MLP.
     pub mlp: Neurons,
+    /// What attention and MLP write is multiplied by this before it is added to the stream.
+    #[module(skip)]
+    pub residual_scale: Option<f64>,
     #[module(skip)]
     placement: NormPlacement,
     #[module(skip)]
@@ -76,18 +79,27 @@ impl Block {
             Some(experts) => Neurons::Mixture(MixtureOfExperts::build(source, &format!("{name}.mlp"), experts, config)),
             None => Neurons::Dense(Mlp::build(source, &format!("{name}.mlp"), config)),
         };
-        Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, placement: config.norm_placement, layout: config.block_layout }
+        let (placement, layout) = (config.norm_placement, config.block_layout);
+        Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, residual_scale: config.residual_scale, placement, layout }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_out resid_post`.
-    #[hooked(inputs(resid_pre), skip(shared))]
+    #[hooked(inputs(resid_pre), skip(shared, carried))]
     pub(super) fn forward(
         &self,
         resid_pre: Tensor<3>,
         context: &LayerContext<'_>,
         cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
-        if self.layout == BlockLayout::Serial {
+        if self.placement == NormPlacement::Carried {
+            let carried = self.normed_1(resid_pre.clone());
+            let attn_out = self.attention(resid_pre, Some(carried.clone()), context, cache);
+            let resid_mid = carried + attn_out;
+            let carried = self.normed_2(resid_mid.clone());
+            let mlp_out = self.neurons(resid_mid, Some(carried.clone()));
+            let resid_post = carried + mlp_out;
+            resid_post
+        } else if self.layout == BlockLayout::Serial {
             let attn_out = self.attention(resid_pre.clone(), None, context, cache);
             let resid_mid = self.settled(resid_pre + attn_out, self.ln1.as_ref());
             let mlp_out = self.neurons(resid_mid.clone(), None);
@@ -120,19 +132,20 @@ impl Block {
             let read = shared.unwrap_or_else(|| self.normed_1(resid_pre));
             self.attn.forward(read, context, cache)
         };
-        after(out, self.ln1_post.as_ref())
+        self.added(out, self.ln1_post.as_ref())
     }
 
     /// Takes the stream and returns what the MLP adds to it. `shared` is the normed stream, if it is already computed.
-    #[hooked(skip(read, out), inputs(mlp_in))]
+    #[hooked(skip(read, out, norm), inputs(mlp_in))]
     fn neurons(&self, mlp_in: Tensor<3>, shared: Option<Tensor<3>>) -> Tensor<3> {
+        let norm = if self.layout == BlockLayout::Serial { &self.ln2 } else { &self.ln1 };
         let read = match shared {
-            Some(_) if hooks::edited("mlp_in") => self.before(mlp_in, self.ln1.as_ref()),
+            Some(_) if hooks::edited("mlp_in") => self.before(mlp_in, norm.as_ref()),
             Some(shared) => shared,
             None => self.normed_2(mlp_in),
         };
         let out = self.mlp.forward(read);
-        after(out, self.ln2_post.as_ref())
+        self.added(out, self.ln2_post.as_ref())
     }
 
     #[hooked]
@@ -184,6 +197,24 @@ impl Block {
         x.slice([Slice::full(), Slice::full(), Slice::with_step(0, None, group as isize)])
     }
 
+    /// What the stream receives of what a part writes: normed, if the block has a norm there, and scaled.
+    fn added(&self, x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
+        let normed = match norm {
+            Some(norm) => norm.apply(x),
+            None => x,
+        };
+        self.scaled(normed)
+    }
+
+    /// What the stream receives of what attention or MLP write, after their norm if there is one: any part of it, of any
+    /// shape.
+    pub fn scaled<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        match self.residual_scale {
+            Some(scale) => x * scale,
+            None => x,
+        }
+    }
+
     /// Whether `ln1` and `ln2` come before attention and the MLP.
     fn norms_first(&self) -> bool {
         self.placement != NormPlacement::PostResidual
@@ -202,14 +233,6 @@ impl Block {
             Some(norm) if !self.norms_first() => norm.apply(x),
             _ => x,
         }
-    }
-}
-
-/// Norms what a part adds, if the block has a norm there.
-fn after(x: Tensor<3>, norm: Option<&Norm>) -> Tensor<3> {
-    match norm {
-        Some(norm) => norm.apply(x),
-        None => x,
     }
 }
 

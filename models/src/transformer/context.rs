@@ -185,6 +185,10 @@ fn differs_alone(rope: &Rope, positions: &[Vec<i64>], longest: usize) -> bool {
 
 fn tables(rope: &Rope, positions: &[Vec<i64>], offset: usize, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let half = rope.dims / 2;
+    if half == 0 {
+        let unused = Tensor::ones([1, 1, 1, 1], device);
+        return (unused.clone(), unused);
+    }
     let (mut cos, mut sin) = (Vec::new(), Vec::new());
     // As in transformers, a rotation that depends on the length uses the longest row's length for the whole batch.
     let longest = longest(positions);

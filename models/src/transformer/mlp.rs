@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::linear::Linear;
 use super::source::{Init, Source};
-use crate::config::{ActivationKind, TransformerConfig};
+use crate::config::{ActivationKind, ClampedGate, TransformerConfig};
 use crate::kernels;
 
 /// `act(x W_in + b) W_out + b`, or `(act(x W_gate) * (x W_in)) W_out` (<https://arxiv.org/abs/2002.05202>).
@@ -21,18 +21,26 @@ pub struct Mlp {
     /// The neurons' nonlinearity.
     #[module(skip)]
     pub activation: ActivationKind,
+    /// The gate in its place, if it is gpt-oss's.
+    #[module(skip)]
+    pub clamped: Option<ClampedGate>,
 }
 
 impl Mlp {
     /// Takes `name.w_in`, `name.w_gate` and `name.w_out` from the source.
     pub fn build(source: &mut impl Source, name: &str, config: &TransformerConfig) -> Self {
-        let (d_model, d_mlp, bias) = (config.d_model, config.d_mlp, config.mlp_bias);
+        Self::of_width(source, name, config.d_mlp, config)
+    }
+
+    /// The same with another number of neurons.
+    pub fn of_width(source: &mut impl Source, name: &str, d_mlp: usize, config: &TransformerConfig) -> Self {
+        let (d_model, bias) = (config.d_model, config.mlp_bias);
         let mut linear =
             |part: &str, shape| Linear::build(source, &format!("{name}.{part}"), shape, bias, Init::Normal(0.02));
         let w_in = linear("w_in", [d_model, d_mlp]);
         let w_gate = config.gated_mlp.then(|| linear("w_gate", [d_model, d_mlp]));
         let w_out = linear("w_out", [d_mlp, d_model]);
-        Self { w_in, w_gate, w_out, activation: config.activation }
+        Self { w_in, w_gate, w_out, activation: config.activation, clamped: config.clamped_gate }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.
@@ -41,13 +49,20 @@ impl Mlp {
         let post = if let Some(w_gate) = &self.w_gate {
             let pre = w_gate.apply(x.clone());
             let pre_linear = self.w_in.apply(x);
-            kernels::gate(self.activation, pre, pre_linear)
+            self.gated(pre, pre_linear)
         } else {
             let pre = self.w_in.apply(x);
             self.activation.apply(pre)
         };
         let out = self.w_out.apply(post);
         out
+    }
+
+    fn gated(&self, pre: Tensor<3>, pre_linear: Tensor<3>) -> Tensor<3> {
+        match self.clamped {
+            Some(gate) => gate.apply(pre, pre_linear),
+            None => kernels::gate(self.activation, pre, pre_linear),
+        }
     }
 }
 

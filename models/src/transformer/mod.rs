@@ -2,6 +2,7 @@
 
 mod attention;
 mod block;
+mod clamped_gate;
 mod context;
 mod embed;
 mod linear;
@@ -10,11 +11,12 @@ mod moe;
 mod net;
 mod norm;
 mod rotary;
+mod sinks;
 mod source;
 
 pub use crate::config::{
-    ActivationKind, BlockLayout, Experts, LayerSettings, NormKind, NormPlacement, Positions, QkNorm, Rope, RopeScaling,
-    TransformerConfig,
+    ActivationKind, BlockLayout, ClampedGate, Experts, LayerSettings, NormKind, NormPlacement, Positions, QkNorm, Rope,
+    RopeScaling, TransformerConfig,
 };
 pub use attention::Attention;
 pub use block::{Block, Neurons};

@@ -204,6 +204,6 @@ impl Transformer {
 
     /// Whether the stream entering the last norm is the plain sum of everything written into it.
     pub fn is_additive(&self) -> bool {
-        self.config.norm_placement != NormPlacement::PostResidual
+        !matches!(self.config.norm_placement, NormPlacement::PostResidual | NormPlacement::Carried)
     }
 }

@@ -12,7 +12,7 @@ use crate::kernels::{self, Norming};
 /// LayerNorm (<https://arxiv.org/abs/1607.06450>) or RMSNorm (<https://arxiv.org/abs/1910.07467>).
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// `[d]`; absent once folded into the matrices that read the norm.
+    /// `[d]`; absent in `OLMo`, and once folded into the matrices that read the norm.
     pub weight: Option<Param<Tensor<1>>>,
     /// `[d]`; LayerNorm only.
     pub bias: Option<Param<Tensor<1>>>,
@@ -27,12 +27,13 @@ pub struct Norm {
 impl Norm {
     /// Takes `name.weight` and `name.bias` from the source, `d` numbers each.
     pub fn build(source: &mut impl Source, name: &str, d: usize, config: &TransformerConfig) -> Self {
-        let start = if config.norm == NormKind::RmsOffset { 0.0 } else { 1.0 };
-        let weight = source.take(&format!("{name}.weight"), [d], Init::Constant(start));
-        let bias = config
-            .norm_bias
-            .then(|| Param::from_tensor(source.take(&format!("{name}.bias"), [d], Init::Constant(0.0))));
-        Self { weight: Some(Param::from_tensor(weight)), bias, kind: config.norm, eps: config.norm_eps }
+        let start = if config.norm.is_offset() { 0.0 } else { 1.0 };
+        let mut vector = |part: &str, there: bool, start: f32| {
+            there.then(|| Param::from_tensor(source.take(&format!("{name}.{part}"), [d], Init::Constant(start))))
+        };
+        let weight = vector("weight", !config.unweighted_norms, start);
+        let bias = vector("bias", config.norm_bias && !config.unweighted_norms, 0.0);
+        Self { weight, bias, kind: config.norm, eps: config.norm_eps }
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `scale` `[batch, pos, 1]`, `normalized`.
@@ -50,7 +51,7 @@ impl Norm {
     /// The whole norm over the last axis of any tensor, without sites, to the same bits.
     pub fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
-        let how = Norming { centred: self.kind == NormKind::LayerNorm, eps: self.eps, weight: self.factor(), bias };
+        let how = Norming { centred: self.kind.centres(), eps: self.eps, weight: self.factor(), bias };
         kernels::norm(x, &how).unwrap_or_else(|x| {
             let centred = self.centre(x);
             let scale = self.scale(centred.clone());
@@ -60,10 +61,7 @@ impl Norm {
 
     /// `x - mean(x)` for LayerNorm, `x` otherwise.
     pub fn centre<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        match self.kind {
-            NormKind::LayerNorm => kernels::centre(x),
-            NormKind::Rms | NormKind::RmsOffset => x,
-        }
+        if self.kind.centres() { kernels::centre(x) } else { x }
     }
 
     /// `sqrt(mean(x²) + eps)` of the centred input, the last axis of length one.
@@ -86,7 +84,7 @@ impl Norm {
     /// What the normalized numbers are multiplied by.
     fn factor(&self) -> Option<Tensor<1>> {
         let weight = self.weight.as_ref()?.val();
-        Some(if self.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
+        Some(if self.kind.is_offset() { weight + 1.0 } else { weight })
     }
 }
 
@@ -109,7 +107,9 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        assert_eq!(run(NormKind::LayerNorm, [1.0, 3.0]), [-1.0, 1.0]);
+        for kind in [NormKind::LayerNorm, NormKind::LayerNormOffset] {
+            assert_eq!(run(kind, [1.0, 3.0]), [-1.0, 1.0]);
+        }
         let root = 12.5_f32.sqrt();
         for kind in [NormKind::Rms, NormKind::RmsOffset] {
             let out = run(kind, [3.0, 4.0]);

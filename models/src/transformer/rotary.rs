@@ -58,6 +58,9 @@ impl Rope {
     /// cosines and sines `[batch or 1, pos, 1, dims / 2]`.
     #[must_use]
     pub fn rotate(&self, x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
+        if self.dims == 0 {
+            return x;
+        }
         let how = Rotating { dims: self.dims, interleaved: self.interleaved };
         kernels::rotate(x, cos, sin, how).unwrap_or_else(|x| self.rotate_by_burn(x, cos, sin))
     }
@@ -217,6 +220,14 @@ mod tests {
             let burns = gradient(rope.rotate_by_burn(x.clone(), &cos, &sin));
             assert_close(&ours, &burns, 2e-6, "gradient");
         }
+    }
+
+    #[test]
+    fn a_layer_without_positions_rotates_nothing() {
+        let (x, table) = (noise([1, 2, 1, 6], &Device::flex()), Tensor::ones([1, 2, 1, 1], &Device::flex()));
+        let after = crate::device::read(Rope::none().rotate(x.clone(), &table, &table)).unwrap();
+        assert_eq!(after, crate::device::read(x).unwrap());
+        assert!(Rope::none().frequencies(9).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! run's value, so that the shares still add up.
 
 use arrakis_models::site::{self, Place, Site, SiteInfo};
-use arrakis_models::transformer::{Norm, NormKind};
+use arrakis_models::transformer::Norm;
 use arrakis_models::{ActivationCache, HookedTransformer, Tokens};
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -90,9 +90,10 @@ impl Stream {
 
     /// What the stream receives of vectors that attention writes, without biases: `[batch, pos, n, d_model]` to the same.
     pub(crate) fn as_attention(&self, layer: usize, written: Tensor<4>) -> Result<Tensor<4>> {
-        let Some(norm) = &self.model.block(layer)?.ln1_post else { return Ok(written) };
+        let block = self.model.block(layer)?;
+        let Some(norm) = &block.ln1_post else { return Ok(block.scaled(written)) };
         let scale = post_scale(norm, self.cache.get(site::attn_out_unnormed(layer))?);
-        Ok(frozen(norm, written, scale.unsqueeze_dim(2)))
+        Ok(block.scaled(frozen(norm, written, scale.unsqueeze_dim(2))))
     }
 
     /// What attention reads of parts of the stream, without the norm's bias: `[batch, pos, n, d_model]` to the same.
@@ -124,7 +125,8 @@ impl Stream {
     pub(crate) fn attn_bias(&self, layer: usize) -> Result<Tensor<3>> {
         let dims = self.cache.get::<3>(site::attn_out(layer))?.dims();
         let bias = self.model.b_o(layer)?.reshape([1, 1, dims[2]]).expand(dims);
-        self.after_norm(bias, self.model.block(layer)?.ln1_post.as_ref(), site::attn_out_unnormed(layer))
+        let block = self.model.block(layer)?;
+        Ok(block.scaled(self.after_norm(bias, block.ln1_post.as_ref(), site::attn_out_unnormed(layer))?))
     }
 
     /// What the MLP's output bias adds to the stream, `[batch, pos, d_model]`.
@@ -137,7 +139,8 @@ impl Stream {
         };
         let bias =
             bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));
-        self.after_norm(bias, self.model.block(layer)?.ln2_post.as_ref(), site::mlp_out_unnormed(layer))
+        let block = self.model.block(layer)?;
+        Ok(block.scaled(self.after_norm(bias, block.ln2_post.as_ref(), site::mlp_out_unnormed(layer))?))
     }
 
     fn after_norm(&self, bias: Tensor<3>, norm: Option<&Norm>, site: Site) -> Result<Tensor<3>> {
@@ -153,13 +156,14 @@ impl Stream {
     /// The rows of `W_out` as the stream receives them, `[d_mlp, d_model]`, for a run cut to one position of one row.
     pub(crate) fn neuron_directions(&self, layer: usize) -> Result<Tensor<2>> {
         let w_out = self.model.w_out(layer)?;
-        match &self.model.block(layer)?.ln2_post {
+        let block = self.model.block(layer)?;
+        Ok(block.scaled(match &block.ln2_post {
             Some(norm) => {
                 let out: Tensor<3> = self.cache.get(site::mlp_out_unnormed(layer))?;
-                Ok(frozen(norm, w_out, post_scale(norm, out).reshape([1, 1])))
+                frozen(norm, w_out, post_scale(norm, out).reshape([1, 1]))
             }
-            None => Ok(w_out),
-        }
+            None => w_out,
+        }))
     }
 }
 
@@ -180,7 +184,7 @@ pub(crate) fn frozen<const D: usize>(norm: &Norm, x: Tensor<D>, scale: Tensor<D>
 /// What a norm multiplies by, `[d_model]`.
 pub(crate) fn gain(norm: &Norm) -> Option<Tensor<1>> {
     let weight = norm.weight.as_ref()?.val();
-    Some(if norm.kind == NormKind::RmsOffset { weight + 1.0 } else { weight })
+    Some(if norm.kind.is_offset() { weight + 1.0 } else { weight })
 }
 
 /// The direction along which the unembedding reads each token's logit, without the final norm's weight:

@@ -156,7 +156,7 @@ impl Runs<'_> {
         }
         let block = self.model.block(layer)?;
         let out = block.attn.w_o.apply(z.reshape([batch, pos, n_heads * d_head]));
-        Ok(block.ln1_post.as_ref().map_or_else(|| out.clone(), |norm| norm.apply(out.clone())))
+        Ok(block.scaled(block.ln1_post.as_ref().map_or_else(|| out.clone(), |norm| norm.apply(out.clone()))))
     }
 
     fn mlp_out(&self, layer: usize, path: &Path, through: Through) -> Result<Mlp> {

@@ -13,7 +13,7 @@ impl WriteRead {
     /// Attention rollout, averaged over prompts of one length: `[query][key]`.
     ///
     /// How much of each position's final stream can be traced to each input position, if attention and the residual
-    /// connection carry half each. Rows sum to 1.
+    /// connection carry half each. Rows sum to 1, or to less where attention sinks take a part.
     ///
     /// # Errors
     ///
