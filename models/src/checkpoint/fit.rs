@@ -144,6 +144,14 @@ const TOO_MANY: &str = "more outputs than can be counted";
 
 /// The shape our tensor gets from the stored ones: joined, cut along the output axis, and turned to `[in, out]`.
 fn turned(stored: &[&[usize]], weight: &Weight) -> Result<Vec<usize>, String> {
+    if let Cut::InStack { index, width, start, step } = weight.cut {
+        return match *stored {
+            [&[count, ref inputs @ .., own]] if index < count && inputs.len() < 2 && own == width => {
+                Ok(inputs.iter().copied().chain([(width - start).div_ceil(step)]).collect())
+            }
+            _ => Err(format!("it is not a stack of at least {} with {width} outputs each", index + 1)),
+        };
+    }
     let matrices = stored.iter().map(|shape| match *shape {
         [n] => Ok((*n, None)),
         [a, b] => Ok(if weight.out_in { (*a, Some(*b)) } else { (*b, Some(*a)) }),
@@ -170,6 +178,7 @@ fn cut(outputs: usize, cut: Cut) -> Result<usize, String> {
         Cut::PerGroup { groups, stride, start, len } if groups * stride == outputs && start + len <= stride => {
             Ok(groups * len)
         }
+        Cut::InStack { .. } => Err("BUG: a stack is not cut along all its outputs".into()),
         Cut::Range { start, len } => Err(format!("outputs {start} to {} cannot be cut from {outputs}", start + len)),
         Cut::PerGroup { groups, stride, .. } => Err(format!("{outputs} outputs are not {groups} groups of {stride}")),
     }
@@ -205,6 +214,9 @@ mod tests {
         assert_eq!(turn(&[&[12, 4]], true, Cut::PerGroup { groups: 2, stride: 6, start: 2, len: 3 }).unwrap(), [4, 6]);
         assert_eq!(turn(&[&[3, 5, 4]], true, Cut::Range { start: 10, len: 5 }).unwrap(), [4, 5]);
         assert_eq!(turn(&[&[2], &[2]], false, Cut::Whole).unwrap(), [4]);
+        let stacked = Cut::InStack { index: 2, width: 6, start: 1, step: 2 };
+        assert_eq!(turn(&[&[3, 5, 6]], false, stacked).unwrap(), [5, 3]);
+        assert_eq!(turn(&[&[3, 6]], false, stacked).unwrap(), [3]);
     }
 
     #[test]
@@ -213,6 +225,10 @@ mod tests {
             turned(&[&[7, 4]], &weight(true, Cut::PerGroup { groups: 2, stride: 6, start: 0, len: 2 })).unwrap_err();
         assert_eq!(error, "7 outputs are not 2 groups of 6");
         assert_eq!(turned(&[&[2, 4], &[2, 5]], &weight(true, Cut::Whole)).unwrap_err(), "they cannot be joined");
+        let stacked = weight(false, Cut::InStack { index: 2, width: 6, start: 1, step: 2 });
+        for shape in [&[2, 5, 6][..], &[3, 5, 4], &[6], &[3, 2, 5, 6]] {
+            assert_eq!(turned(&[shape], &stacked).unwrap_err(), "it is not a stack of at least 3 with 6 outputs each");
+        }
         let half = usize::MAX / 2 + 1;
         assert_eq!(turned(&[&[0, half], &[0, half]], &weight(false, Cut::Whole)).unwrap_err(), TOO_MANY);
     }

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, View};
 
 use super::hf_files::HfFiles;
 use crate::error::{Error, Result};
-use crate::families::{self, Weight, WeightMap};
+use crate::families::{self, Cut, Weight, WeightMap};
 use crate::ground::files::{write_whole, write_whole_with};
 use crate::hooks::Activation;
 use crate::transformer::TransformerConfig;
@@ -110,8 +110,10 @@ fn changed(described: &TransformerConfig, actual: &TransformerConfig) -> Vec<Str
 struct Stored<'a> {
     name: &'a str,
     shape: Vec<usize>,
-    /// Length of the output axis.
+    /// Length of the output axis; of a stack, of the axes of its elements together.
     outputs: usize,
+    /// Outputs of one element, if it is a stack.
+    width: Option<usize>,
     parts: Vec<Part<'a>>,
 }
 
@@ -128,12 +130,15 @@ fn spread<'a>(weight: &'a Weight, tensor: &'a Activation, stored: &mut BTreeMap<
     let each = weight.cut.reach(outputs) / weight.theirs.len();
     for (index, name) in weight.theirs.iter().enumerate() {
         let name = name.as_str();
-        let into = stored.entry(name).or_insert(Stored { name, shape: Vec::new(), outputs: 0, parts: Vec::new() });
+        let width = if let Cut::InStack { width, .. } = weight.cut { Some(width) } else { None };
+        let into = stored.entry(name).or_insert(Stored { name, shape: vec![], outputs: 0, width, parts: vec![] });
         into.outputs = into.outputs.max(each);
-        into.shape = match (tensor.dims().len(), weight.out_in) {
-            (1, _) => vec![into.outputs],
-            (_, true) => vec![into.outputs, inputs],
-            (_, false) => vec![inputs, into.outputs],
+        into.shape = match (tensor.dims().len(), weight.out_in, width) {
+            (1, _, Some(width)) => vec![into.outputs / width, width],
+            (_, _, Some(width)) => vec![into.outputs / width, inputs, width],
+            (1, _, None) => vec![into.outputs],
+            (_, true, None) => vec![into.outputs, inputs],
+            (_, false, None) => vec![inputs, into.outputs],
         };
         into.parts.push(Part { weight, tensor, start: index * each });
     }
@@ -168,12 +173,20 @@ impl Stored<'_> {
             let [inputs, outputs] = matrix(part.tensor);
             for (output, at) in part.places(self.outputs) {
                 for input in 0..inputs {
-                    let index = if part.weight.out_in { at * inputs + input } else { input * self.outputs + at };
+                    let index = if part.weight.out_in { at * inputs + input } else { self.index(inputs, input, at) };
                     bytes[4 * index..4 * index + 4].copy_from_slice(&values[input * outputs + output].to_le_bytes());
                 }
             }
         }
         Ok(bytes)
+    }
+}
+
+impl Stored<'_> {
+    /// Where the file has an input's number for an output, if its inputs are rows.
+    fn index(&self, inputs: usize, input: usize, output: usize) -> usize {
+        let width = self.width.unwrap_or(self.outputs);
+        (output / width * inputs + input) * width + output % width
     }
 }
 
@@ -230,7 +243,6 @@ impl View for Lazy<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::families::Cut;
     use burn::tensor::Device;
 
     fn activation(values: &[f32], dims: &[usize]) -> Activation {
@@ -277,6 +289,29 @@ mod tests {
         assert_eq!((numbers(&stored["a"]), numbers(&stored["b"])), (vec![1.0, 2.0], vec![3.0, 4.0]));
         assert_eq!((numbers(&stored["theirs.weight"])), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(stored["theirs.weight"].shape, [3, 2]);
+    }
+
+    /// Two experts of two inputs and two neurons, with gate and up interleaved, and their biases.
+    #[test]
+    fn stacks_are_put_together_by_hand() {
+        let mut map = WeightMap::new("");
+        let mut ours = Vec::new();
+        for index in 0..2 {
+            for (part, start) in [("gate", 0), ("up", 1)] {
+                map.stacked(&format!("{index}.{part}"), "both", true, Cut::InStack { index, width: 4, start, step: 2 });
+                let first = (8 * index + 4 * start) as f32;
+                ours.push(activation(&[first, first + 1.0, first + 2.0, first + 3.0], &[2, 2]));
+                ours.push(activation(&[first, -first], &[2]));
+            }
+        }
+        let stored = spread_all(&map, &ours);
+        let both = &stored["both"];
+        assert_eq!((both.shape.as_slice(), both.gap()), (&[2, 2, 4][..], None));
+        let first = [0.0, 4.0, 1.0, 5.0, 2.0, 6.0, 3.0, 7.0];
+        assert_eq!(numbers(both), [first, first.map(|x| x + 8.0)].concat());
+        let biases = &stored["both_bias"];
+        assert_eq!((biases.shape.as_slice(), biases.gap()), (&[2, 4][..], None));
+        assert_eq!(numbers(biases), [0.0, 4.0, 0.0, -4.0, 8.0, 12.0, -8.0, -12.0]);
     }
 
     #[test]

@@ -9,14 +9,17 @@ use half::{bf16, f16};
 
 use super::files::Checkpoint;
 use crate::error::Result;
-use crate::families::Weight;
+use crate::families::{Cut, Weight};
 
 /// Bytes read at a time. A block stays in a core's cache while it is transposed.
 const BLOCK: usize = 512 << 10;
 
-/// A stored tensor as a matrix. A vector is one row; the matrices of a stack are one below the other.
+/// A stored tensor as a matrix. A vector is one row; the matrices of a stack are one below the other, or one of them is
+/// taken.
 struct Stored {
     name: String,
+    /// The row of the file at which it starts.
+    first: usize,
     rows: usize,
     columns: usize,
     /// Whether outputs are rows.
@@ -26,23 +29,27 @@ struct Stored {
 
 /// The parameter `[in, out]`, or a vector `[1, out]`, in elements of this type. Its fit has been checked.
 pub(super) fn placed<E: Element + Pod>(checkpoint: &mut Checkpoint, weight: &Weight) -> Result<TensorData> {
-    let stored: Vec<Stored> = weight.theirs.iter().map(|name| Stored::of(checkpoint, name, weight.out_in)).collect();
+    let stored: Vec<Stored> = weight.theirs.iter().map(|name| Stored::of(checkpoint, name, weight)).collect();
     let (inputs, outputs) = (stored[0].inputs(), stored.iter().map(Stored::outputs).sum());
     let wanted = weight.cut.ranges(outputs);
-    let width: usize = wanted.iter().map(Range::len).sum();
+    let step = weight.cut.step();
+    let width: usize = wanted.iter().map(|range| range.len().div_ceil(step)).sum();
     let mut place = Place::<E> { values: bytemuck::zeroed_vec(inputs * width), width, column: 0 };
     for wanted in wanted {
         let mut first = 0;
         for tensor in &stored {
             let own = wanted.start.max(first)..wanted.end.min(first + tensor.outputs());
             if !own.is_empty() {
-                tensor.copy(checkpoint, own.start - first..own.end - first, &mut place)?;
+                tensor.copy(checkpoint, (own.start - first..own.end - first, step), &mut place)?;
             }
             first += tensor.outputs();
         }
     }
     Ok(TensorData::new(place.values, [inputs, width]))
 }
+
+/// A range of outputs, and the distance between those that are taken.
+type Steps = (Range<usize>, usize);
 
 /// Where outputs go, one column each, from the first column on.
 struct Place<E> {
@@ -52,12 +59,16 @@ struct Place<E> {
 }
 
 impl Stored {
-    fn of(checkpoint: &Checkpoint, name: &str, out_in: bool) -> Self {
+    fn of(checkpoint: &Checkpoint, name: &str, weight: &Weight) -> Self {
         let held = checkpoint.tensor(name).expect("BUG: the fit was checked");
         let columns = held.shape.last().copied().unwrap_or(1);
-        let rows = held.shape.iter().rev().skip(1).product();
+        let rows: usize = held.shape.iter().rev().skip(1).product();
         let dtype = held.dtype.expect("BUG: the fit was checked");
-        Self { name: name.to_owned(), rows, columns, out_in: out_in && held.shape.len() > 1, dtype }
+        let (first, rows) = match weight.cut {
+            Cut::InStack { index, .. } => (index * (rows / held.shape[0].max(1)), rows / held.shape[0].max(1)),
+            _ => (0, rows),
+        };
+        Self { name: name.to_owned(), first, rows, columns, out_in: weight.out_in && held.shape.len() > 1, dtype }
     }
 
     fn outputs(&self) -> usize {
@@ -68,8 +79,8 @@ impl Stored {
         if self.out_in { self.columns } else { self.rows }
     }
 
-    /// Copies some outputs to the next columns.
-    fn copy<E: Element>(&self, from: &mut Checkpoint, outputs: Range<usize>, place: &mut Place<E>) -> Result<()> {
+    /// Copies some outputs, those at every step of a range, to the next columns.
+    fn copy<E: Element>(&self, from: &mut Checkpoint, outputs: Steps, place: &mut Place<E>) -> Result<()> {
         match self.dtype {
             DType::F64 => self.copy_from::<f64, E>(from, outputs, place),
             DType::F16 => self.copy_from::<f16, E>(from, outputs, place),
@@ -81,7 +92,7 @@ impl Stored {
     fn copy_from<S: Element + Pod, E: Element>(
         &self,
         from: &mut Checkpoint,
-        outputs: Range<usize>,
+        (outputs, every): Steps,
         place: &mut Place<E>,
     ) -> Result<()> {
         let rows = if self.out_in { outputs.clone() } else { 0..self.rows };
@@ -89,14 +100,14 @@ impl Stored {
         let mut block: Vec<S> = bytemuck::zeroed_vec(step.min(rows.len()) * self.columns);
         for start in rows.clone().step_by(step) {
             let values = &mut block[..step.min(rows.end - start) * self.columns];
-            from.read_into(&self.name, start * self.columns, bytemuck::cast_slice_mut(values))?;
+            from.read_into(&self.name, (self.first + start) * self.columns, bytemuck::cast_slice_mut(values))?;
             if self.out_in {
                 place.turned(values, self.columns, start - outputs.start);
             } else {
-                place.straight(values, self.columns, &outputs, start);
+                place.straight(values, self.columns, &(outputs.clone(), every), start);
             }
         }
-        place.column += outputs.len();
+        place.column += outputs.len().div_ceil(every);
         Ok(())
     }
 }
@@ -114,10 +125,10 @@ impl<E: Element> Place<E> {
     }
 
     /// Copies the wanted outputs of rows of values, one an input, to lines from `first` on.
-    fn straight<S: Element>(&mut self, values: &[S], columns: usize, outputs: &Range<usize>, first: usize) {
+    fn straight<S: Element>(&mut self, values: &[S], columns: usize, (outputs, every): &Steps, first: usize) {
         let lines = self.values.chunks_exact_mut(self.width.max(1)).skip(first);
         for (line, row) in lines.zip(values.chunks_exact(columns.max(1))) {
-            for (slot, value) in line[self.column..].iter_mut().zip(&row[outputs.clone()]) {
+            for (slot, value) in line[self.column..].iter_mut().zip(row[outputs.clone()].iter().step_by(*every)) {
                 *slot = value.elem();
             }
         }
@@ -166,6 +177,11 @@ mod tests {
         assert_eq!((shape, values), (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
         let (_, values) = read(&[("t", &[2, 3])], &weight(&["t"], false, Cut::Range { start: 1, len: 2 }));
         assert_eq!(values, [1.0, 2.0, 4.0, 5.0]);
+        let stacked = |index, start, step| Cut::InStack { index, width: 4, start, step };
+        let (shape, values) = read(&[("t", &[2, 3, 4])], &weight(&["t"], false, stacked(1, 1, 2)));
+        assert_eq!((shape, values), (vec![3, 2], vec![13.0, 15.0, 17.0, 19.0, 21.0, 23.0]));
+        let (shape, values) = read(&[("t", &[2, 4])], &weight(&["t"], false, stacked(1, 0, 1)));
+        assert_eq!((shape, values), (vec![1, 4], vec![4.0, 5.0, 6.0, 7.0]));
         let cut = Cut::PerGroup { groups: 2, stride: 3, start: 1, len: 2 };
         let (_, values) = read(&[("t", &[6, 2])], &weight(&["t"], true, cut));
         assert_eq!(values, [2.0, 4.0, 8.0, 10.0, 3.0, 5.0, 9.0, 11.0]);

@@ -61,6 +61,11 @@ fn find<'a>(
 
 /// The shape that our tensor gets when the loader cuts theirs.
 fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
+    if let Cut::InStack { index, width, start, step } = weight.cut {
+        let [count, inputs @ .., outputs] = shapes[0].as_slice() else { panic!("{} is no stack", weight.ours) };
+        assert!(index < *count && *outputs == width && start < step, "{}", weight.ours);
+        return inputs.iter().copied().chain([width / step]).collect();
+    }
     let mut shape = match shapes[0].as_slice() {
         [count, outputs, inputs] => vec![count * outputs, *inputs],
         plain => plain.to_vec(),
@@ -68,7 +73,7 @@ fn cut_shape(weight: &Weight, shapes: &[&Vec<usize>]) -> Vec<usize> {
     let axis = if weight.out_in || shape.len() == 1 { 0 } else { shape.len() - 1 };
     shape[axis] += shapes[1..].iter().map(|shape| shape[axis]).sum::<usize>();
     match weight.cut {
-        Cut::Whole => {}
+        Cut::Whole | Cut::InStack { .. } => {}
         Cut::Range { start, len } => {
             assert!(start + len <= shape[axis], "{}", weight.ours);
             shape[axis] = len;

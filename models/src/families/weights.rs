@@ -25,10 +25,21 @@ pub enum Cut {
         /// Number of outputs from each group.
         len: usize,
     },
+    /// Every `step`-th output from `start` of one element of a stack `[count, in, out]`, or `[count, out]` for vectors.
+    InStack {
+        /// Which element.
+        index: usize,
+        /// Outputs of an element.
+        width: usize,
+        /// First output.
+        start: usize,
+        /// Distance between outputs.
+        step: usize,
+    },
 }
 
 impl Cut {
-    /// The ranges of outputs taken from an axis of this many.
+    /// The ranges of outputs taken from an axis of this many; of a stack, from the outputs of its element.
     pub fn ranges(self, outputs: usize) -> Vec<Range<usize>> {
         match self {
             Self::Whole => std::iter::once(0..outputs).collect(),
@@ -36,15 +47,23 @@ impl Cut {
             Self::PerGroup { groups, stride, start, len } => {
                 (0..groups).map(|group| group * stride + start).map(|start| start..start + len).collect()
             }
+            Self::InStack { width, start, .. } => std::iter::once(start..width).collect(),
         }
     }
 
-    /// The index on the checkpoint's output axis of output `index` of the cut.
+    /// Which outputs of each range are taken: every one, or every second, ...
+    pub fn step(self) -> usize {
+        if let Self::InStack { step, .. } = self { step } else { 1 }
+    }
+
+    /// The index on the checkpoint's output axis of output `index` of the cut. The outputs of a stack are those of its
+    /// elements, one after the other.
     pub fn place(self, index: usize) -> usize {
         match self {
             Self::Whole => index,
             Self::Range { start, .. } => start + index,
             Self::PerGroup { stride, start, len, .. } => index / len * stride + start + index % len,
+            Self::InStack { index: element, width, start, step } => element * width + start + index * step,
         }
     }
 
@@ -54,6 +73,7 @@ impl Cut {
             Self::Whole => outputs,
             Self::Range { start, len } => start + len,
             Self::PerGroup { groups, stride, .. } => groups * stride,
+            Self::InStack { index, width, .. } => (index + 1) * width,
         }
     }
 }
@@ -117,6 +137,14 @@ impl WeightMap {
         self.push(format!("{ours}.weight"), format!("{theirs}.weight"), out_in, cut);
         if bias {
             self.push(format!("{ours}.bias"), format!("{theirs}.bias"), false, cut);
+        }
+    }
+
+    /// One of the projections of a stack `[count, in, out]`, with its bias in another stack if asked for.
+    pub fn stacked(&mut self, ours: &str, theirs: &str, bias: bool, cut: Cut) {
+        self.push(format!("{ours}.weight"), theirs, false, cut);
+        if bias {
+            self.push(format!("{ours}.bias"), format!("{theirs}_bias"), false, cut);
         }
     }
 
