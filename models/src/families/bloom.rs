@@ -5,7 +5,7 @@ use serde_json::json;
 use super::decoder::fused_by_head;
 use super::{Family, HfConfig, WeightMap};
 use crate::error::Result;
-use crate::transformer::{ActivationKind, Positions, TransformerConfig};
+use crate::transformer::{ActivationKind, NormPlacement, Positions, TransformerConfig};
 
 pub(super) const BLOOM: Family = Family { model_types: &["bloom"], config, weights };
 
@@ -37,12 +37,9 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.embed_norm = true;
     config.positions = Positions::Alibi { scaled: false };
     hf.must_be("n_inner", &json!(4 * d_model), "BLOOM's MLPs are four times as wide as its stream; this must be null")?;
-    hf.refuse_if(
-        "apply_residual_connection_post_layernorm",
-        true,
-        false,
-        "only residuals taken before the norm are supported; this must be false",
-    )?;
+    if hf.flag_or("apply_residual_connection_post_layernorm", false)? {
+        config.norm_placement = NormPlacement::Carried;
+    }
     exactness(hf)?;
     hf.finish(TRAINING)?;
     Ok(config)

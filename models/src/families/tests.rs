@@ -268,7 +268,7 @@ fn a_key_that_changes_numbers_is_supported_or_refused() {
         ("llama", "quantization_config", json!({ "bits": 4 }), "quantization_config"),
         ("llama", "num_key_value_heads", json!(3), "n_kv_heads"),
         ("llama", "hidden_act", json!("mish"), "not known"),
-        ("bloom", "apply_residual_connection_post_layernorm", json!(true), "before the norm"),
+        ("falcon", "apply_residual_connection_post_layernorm", json!(true), "before the norm"),
         ("gemma3", "rope_scaling", json!({ "type": "linear", "factor": 8.0 }), "rename it `rope_type`"),
         ("phi", "qk_layernorm", json!("yes"), "must be true or false"),
         ("bert", "position_embedding_type", json!("relative_key"), "it must be"),

@@ -32,7 +32,7 @@ fn families() -> Vec<&'static str> {
 
 /// More checkpoints of these families, with the most different options. They run on the first device only, because they
 /// combine the same kernels.
-const OPTIONS: &[&str] = &["gpt_neox_serial", "stablelm_parallel", "opt_350m", "falcon_new"];
+const OPTIONS: &[&str] = &["gpt_neox_serial", "stablelm_parallel", "opt_350m", "falcon_new", "bloom_post"];
 
 /// Runs a check on every device.
 fn each_device(check: impl Fn(&str)) {
