@@ -93,6 +93,23 @@ pub(super) fn one_rope(hf: &HfConfig, config: &mut TransformerConfig, usual: &De
     Ok(())
 }
 
+/// Makes the pairs of all rotations neighbouring dimensions.
+pub(super) fn interleave(config: &mut TransformerConfig) {
+    if let Positions::Rotary { ropes, .. } = &mut config.positions {
+        ropes.iter_mut().for_each(|rope| rope.interleaved = true);
+    }
+}
+
+/// Leaves the rotation out in the layers that do not rotate.
+pub(super) fn rotate_only(config: &mut TransformerConfig, rotates: &[bool]) {
+    if let Positions::Rotary { ropes, by_layer } = &mut config.positions
+        && rotates.contains(&false)
+    {
+        ropes.push(Rope::none());
+        *by_layer = rotates.iter().map(|rotates| if *rotates { 0 } else { ropes.len() - 1 }).collect();
+    }
+}
+
 /// Reads `attention_bias`: biases on all four projections, or on none.
 pub(super) fn attention_bias(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     let bias = hf.flag_or("attention_bias", false)?;
@@ -110,18 +127,28 @@ pub(super) fn weights(config: &TransformerConfig) -> WeightMap {
 
 /// Embedding, norms and unembedding with Llama's names; `block` maps the rest of each layer.
 pub(super) fn mapped(config: &TransformerConfig, block: impl Fn(&mut WeightMap, usize)) -> WeightMap {
+    framed(config, |map, layer| {
+        norms(map, config, layer);
+        block(map, layer);
+    })
+}
+
+/// The same without the norms in blocks, which `block` maps too.
+pub(super) fn framed(config: &TransformerConfig, block: impl Fn(&mut WeightMap, usize)) -> WeightMap {
     let mut map = WeightMap::new("model.");
     map.same("embed.weight", "model.embed_tokens.weight");
-    for layer in 0..config.n_layers {
-        norms(&mut map, config, layer);
-        block(&mut map, layer);
+    (0..config.n_layers).for_each(|layer| block(&mut map, layer));
+    if !config.unweighted_norms {
+        map.norm("ln_final", "model.norm", config.norm_bias);
     }
-    map.norm("ln_final", "model.norm", config.norm_bias);
     map.unembed("lm_head", config.tied, config.unembed_bias);
     map
 }
 
 fn norms(map: &mut WeightMap, config: &TransformerConfig, layer: usize) {
+    if config.unweighted_norms {
+        return;
+    }
     let names: &[(&str, &str)] = match (config.norm_placement, config.block_layout) {
         (NormPlacement::Sandwich, _) => &[
             ("ln1", "input_layernorm"),
@@ -160,15 +187,26 @@ pub(super) fn attention(map: &mut WeightMap, config: &TransformerConfig, layer: 
     }
 }
 
-/// A gated MLP.
+/// The MLP, gated or not.
 pub(super) fn mlp(map: &mut WeightMap, config: &TransformerConfig, layer: usize) {
-    for (name, projection) in [("w_gate", "gate_proj"), ("w_in", "up_proj"), ("w_out", "down_proj")] {
+    let first = usize::from(!config.gated_mlp);
+    for (name, projection) in &[("w_gate", "gate_proj"), ("w_in", "up_proj"), ("w_out", "down_proj")][first..] {
         map.linear(
             &format!("blocks.{layer}.mlp.{name}"),
             &format!("model.layers.{layer}.mlp.{projection}"),
             config.mlp_bias,
         );
     }
+}
+
+/// A gated MLP whose gate and input are one projection, the gate first.
+pub(super) fn mlp_of_two(map: &mut WeightMap, config: &TransformerConfig, layer: usize) {
+    let (ours, theirs) = (format!("blocks.{layer}.mlp"), format!("model.layers.{layer}.mlp"));
+    for (name, start) in [("w_gate", 0), ("w_in", config.d_mlp)] {
+        let cut = Cut::Range { start, len: config.d_mlp };
+        map.projection(&format!("{ours}.{name}"), &format!("{theirs}.gate_up_proj"), true, false, cut);
+    }
+    map.linear(&format!("{ours}.w_out"), &format!("{theirs}.down_proj"), false);
 }
 
 /// Queries, keys and values fused by key head: each group holds its queries, then its key, then its value.

@@ -5,6 +5,7 @@
 mod activation;
 mod check;
 mod decoder;
+mod experts;
 mod family;
 mod harmless;
 mod hf_config;
@@ -67,6 +68,8 @@ families! {
     olmo2 OLMO2,
     mixtral MIXTRAL,
     bert BERT,
+    qwen3_moe QWEN3_MOE,
+    olmoe OLMOE,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::decoder::{Defaults, LLAMA_DEFAULTS, mapped, skeleton};
+use super::decoder::{Defaults, LLAMA_DEFAULTS, mapped, mlp_of_two, skeleton};
 use super::rope::{RopeReader, rope_table};
 use super::{Cut, Family, HfConfig, WeightMap};
 use crate::error::Result;
@@ -41,7 +41,7 @@ fn rope(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
 }
 
 fn weights(config: &TransformerConfig) -> WeightMap {
-    let (d_q, d_kv, d_mlp) = (config.n_heads * config.d_head, config.n_kv_heads * config.d_head, config.d_mlp);
+    let (d_q, d_kv) = (config.n_heads * config.d_head, config.n_kv_heads * config.d_head);
     mapped(config, |map, layer| {
         let (ours, theirs) = (format!("blocks.{layer}"), format!("model.layers.{layer}"));
         for (name, start, len) in [("w_q", 0, d_q), ("w_k", d_q, d_kv), ("w_v", d_q + d_kv, d_kv)] {
@@ -54,15 +54,6 @@ fn weights(config: &TransformerConfig) -> WeightMap {
             );
         }
         map.linear(&format!("{ours}.attn.w_o"), &format!("{theirs}.self_attn.o_proj"), false);
-        for (name, start) in [("w_gate", 0), ("w_in", d_mlp)] {
-            map.projection(
-                &format!("{ours}.mlp.{name}"),
-                &format!("{theirs}.mlp.gate_up_proj"),
-                true,
-                false,
-                Cut::Range { start, len: d_mlp },
-            );
-        }
-        map.linear(&format!("{ours}.mlp.w_out"), &format!("{theirs}.mlp.down_proj"), false);
+        mlp_of_two(map, config, layer);
     })
 }

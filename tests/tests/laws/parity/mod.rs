@@ -86,7 +86,8 @@ cases! {
     gpt2_inverse, llama_biases, phi_qk, opt_350m but "grad_embed", falcon_new, falcon_alibi,
     mixtral_window but "aux_loss",
     opt_plain, bloom_odd but "grad_embed", falcon_grouped, llama_dynamic, gpt_neox_longrope, gemma3_yarn, qwen3_shards,
-    bert_untied, bloom_post but "grad_embed",
+    bert_untied,
+     qwen3_moe but "aux_loss",   olmoe but "aux_loss",            bloom_post but "grad_embed",
 }
 
 /// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
@@ -104,6 +105,12 @@ fn a_wrong_setting_is_found_where_it_acts() {
         ("bert", "is_decoder", json!(true), "attentions.0"),
         ("bert", "hidden_act", json!("gelu_new"), "hidden_states.1"),
         ("opt_350m", "activation_function", json!("gelu"), "mlp_out.0"),
+        (
+            "cohere2",
+            "layer_types",
+            json!(["sliding_attention", "sliding_attention", "sliding_attention"]),
+            "attentions.1",
+        ),
         ("bloom_post", "apply_residual_connection_post_layernorm", json!(false), "mlp_out.0"),
         ("qwen2_yarn", "layer_types", json!(["full_attention", "full_attention", "full_attention"]), "attentions.2"),
     ] {
