@@ -68,6 +68,7 @@ families! {
     olmo2 OLMO2,
     mixtral MIXTRAL,
     bert BERT,
+    qwen2_moe QWEN2_MOE,
     qwen3_moe QWEN3_MOE,
     olmoe OLMOE,
 }

@@ -26,6 +26,8 @@ pub enum Axis {
     DHead,
     /// Neurons of an MLP, `f`: `d_mlp`.
     Mlp,
+    /// Neurons of a shared expert, `s`.
+    Shared,
     /// Experts of a mixture, `e`.
     Expert,
     /// Tokens of the vocabulary, `v`: `d_vocab`.
@@ -71,6 +73,7 @@ impl Axis {
             Self::Model => config.d_model,
             Self::DHead => config.d_head,
             Self::Mlp => config.d_mlp,
+            Self::Shared => config.experts.and_then(|experts| experts.shared).unwrap_or(0),
             Self::Expert => config.experts.map_or(0, |experts| experts.count),
             Self::Vocab => config.d_vocab,
             Self::One => 1,
@@ -95,6 +98,7 @@ impl fmt::Display for Axis {
             Self::Model => "m",
             Self::DHead => "d",
             Self::Mlp => "f",
+            Self::Shared => "s",
             Self::Expert => "e",
             Self::Vocab => "v",
             Self::One => "1",

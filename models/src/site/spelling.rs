@@ -22,7 +22,7 @@ impl From<Ambiguous> for Error {
 ///
 /// - a TransformerLens name loses `hook_`
 /// - an alias becomes the table's name
-/// - a last segment alone is completed if only one site has it (`blocks.0.z`)
+/// - a last segment alone is completed if only one site has it (`blocks.0.z`), where those inside of experts do not count
 /// - a shorthand with a layer (`z3`, `scale4ln1`) becomes a full name
 /// - a name that is not in the table stays as it is
 pub(crate) fn canonical(text: &str) -> Result<String, Ambiguous> {
@@ -74,7 +74,8 @@ fn inside_name(inside: &str, in_block: bool) -> Result<Option<&'static str>, Vec
     }
     let mut found: Vec<&SiteInfo> = rows().filter(|row| is_alias(row, inside)).collect();
     if found.is_empty() {
-        found = rows().filter(|row| row.last() == inside && !row.per_expert()).collect();
+        let plain = |row: &SiteInfo| row.module().is_none_or(|module| !module.contains('.'));
+        found = rows().filter(|row| row.last() == inside && plain(row)).collect();
     }
     match found.as_slice() {
         [] => Ok(None),

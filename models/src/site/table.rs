@@ -3,7 +3,7 @@
 //! The vocabulary is TransformerLens 2's, with its tensors and axes. TransformerLens 4's names are aliases where they
 //! mean the same tensor. A name that means two tensors there is an alias of both rows, and is refused as ambiguous.
 
-use super::axis::Axis::{Batch, DHead, Expert, Head, Key, KvHead, Mlp, Model, One, Pos, Query, Vocab};
+use super::axis::Axis::{Batch, DHead, Expert, Head, Key, KvHead, Mlp, Model, One, Pos, Query, Shared, Vocab};
 use super::info::Place::{After, Before, Block};
 use super::info::SiteInfo;
 use super::name::Site;
@@ -57,7 +57,7 @@ sites! {
     Block rot_k(layer) "attn.rot_k" [Batch, Pos, KvHead, DHead] "keys after rotary embedding", when(rotates);
     Block scores(layer) "attn.scores" [Batch, Head, Query, Key] "scaled scores after the mask: -inf where masked",
         masking(), known_as(&["attn_scores", "attn_logits"]);
-    Block pattern(layer) "attn.pattern" [Batch, Head, Query, Key] "attention probabilities; rows sum to one",
+    Block pattern(layer) "attn.pattern" [Batch, Head, Query, Key] "attention probabilities; rows sum to one, or to less beside a sink",
         known_as(&["attn"]);
     Block z(layer) "attn.z" [Batch, Pos, Head, DHead] "pattern-weighted values of each head", known_as(&["attn.o.in"]);
     Block result(layer) "attn.result" [Batch, Pos, Head, Model] "what each head writes; computed only when asked for",
@@ -83,6 +83,16 @@ sites! {
         "an expert's neurons after the activation and gate", when(mixture);
     Block expert_out(layer, expert) "mlp.experts.*.out" [Batch, Pos, Model]
         "an expert's output, before its weight", when(mixture);
+    Block shared_gate(layer) "mlp.shared_gate" [Batch, Pos, One] "what the shared expert's output is multiplied by",
+        when(shared);
+    Block shared_pre(layer) "mlp.shared.pre" [Batch, Pos, Shared]
+        "the shared expert's neurons before the activation (the gate's input where gated)", when(shared);
+    Block shared_pre_linear(layer) "mlp.shared.pre_linear" [Batch, Pos, Shared]
+        "the linear half of a gated shared expert", when(|config| shared(config) && config.gated_mlp);
+    Block shared_post(layer) "mlp.shared.post" [Batch, Pos, Shared]
+        "the shared expert's neurons after the activation and gate", when(shared);
+    Block shared_out(layer) "mlp.shared.out" [Batch, Pos, Model] "the shared expert's output, before its weight",
+        when(shared);
     Block mlp_pre(layer) "mlp.pre" [Batch, Pos, Mlp] "neurons before the activation (the gate's input where gated)",
         when(dense), known_as(&["mlp_pre", "mlp.gate.out", "mlp.in.out"]);
     Block mlp_pre_linear(layer) "mlp.pre_linear" [Batch, Pos, Mlp] "the linear half of a gated MLP",
@@ -115,6 +125,10 @@ fn rotates(config: &TransformerConfig) -> bool {
 
 fn mixture(config: &TransformerConfig) -> bool {
     config.experts.is_some()
+}
+
+fn shared(config: &TransformerConfig) -> bool {
+    config.experts.is_some_and(|experts| experts.shared.is_some())
 }
 
 fn dense(config: &TransformerConfig) -> bool {

@@ -59,7 +59,7 @@ fn axis_name(axis: Axis) -> &'static str {
     match axis {
         Axis::Key => "key",
         Axis::Model | Axis::DHead => "dimension",
-        Axis::Mlp => "neuron",
+        Axis::Mlp | Axis::Shared => "neuron",
         Axis::Expert => "expert",
         Axis::Vocab => "vocabulary",
         Axis::Other { name, .. } => name,

@@ -21,6 +21,7 @@ fn expected_dims(model: &HookedTransformer, name: &str, tokens: &Tokens) -> Vec<
         Axis::Mlp => config.d_mlp,
         Axis::Vocab => config.d_vocab,
         Axis::Expert => config.experts.unwrap().count,
+        Axis::Shared => config.experts.unwrap().shared.unwrap(),
         Axis::One => 1,
         other => panic!("axis {other}"),
     };
