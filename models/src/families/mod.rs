@@ -70,6 +70,7 @@ families! {
     bert BERT,
     qwen2_moe QWEN2_MOE,
     qwen3_moe QWEN3_MOE,
+    olmo OLMO,
     olmoe OLMOE,
 }
 

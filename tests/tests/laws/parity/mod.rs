@@ -87,7 +87,7 @@ cases! {
     mixtral_window but "aux_loss",
     opt_plain, bloom_odd but "grad_embed", falcon_grouped, llama_dynamic, gpt_neox_longrope, gemma3_yarn, qwen3_shards,
     bert_untied,
-    qwen2_moe but "aux_loss", qwen3_moe but "aux_loss",   olmoe but "aux_loss",            bloom_post but "grad_embed",
+    qwen2_moe but "aux_loss", qwen3_moe but "aux_loss", olmo,  olmoe but "aux_loss",            bloom_post but "grad_embed",
 }
 
 /// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
@@ -112,6 +112,7 @@ fn a_wrong_setting_is_found_where_it_acts() {
             "attentions.1",
         ),
         ("qwen2_moe", "norm_topk_prob", json!(true), "mlp_out.0"),
+        ("olmo", "clip_qkv", json!(null), "attentions.0"),
         ("bloom_post", "apply_residual_connection_post_layernorm", json!(false), "mlp_out.0"),
         ("qwen2_yarn", "layer_types", json!(["full_attention", "full_attention", "full_attention"]), "attentions.2"),
     ] {
