@@ -71,6 +71,7 @@ families! {
     qwen2_moe QWEN2_MOE,
     qwen3_moe QWEN3_MOE,
     olmo OLMO,
+    olmo3 OLMO3,
     olmoe OLMOE,
 }
 
