@@ -73,6 +73,7 @@ families! {
     olmo OLMO,
     olmo3 OLMO3,
     olmoe OLMOE,
+    smollm3 SMOLLM3,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

@@ -25,9 +25,10 @@ impl Key {
     }
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: [Key; 8] = [
     Key::new(&["num_hidden_layers", "n_layer", "num_layers"], |config| json!(config.n_layers)),
     Key::new(&["layer_types"], |config| json!(kinds(config, "full_attention", "sliding_attention"))),
+    Key::new(&["no_rope_layers"], |config| json!(rotated(config))),
     Key::new(&["attention_types"], |config| json!([[kinds(config, "global", "local"), 1]])),
     Key::new(&["num_attention_heads", "n_head", "num_heads"], |config| json!(config.n_heads)),
     Key::new(&["num_key_value_heads", "num_kv_heads"], |config| json!(config.n_kv_heads)),
@@ -63,6 +64,11 @@ fn names_in(original: &Value, described: &TransformerConfig, key: &Key) -> Vec<&
         config(tried).is_ok_and(|read| read == *described)
     };
     key.names.iter().find(knows).into_iter().copied().collect()
+}
+
+/// 1 for each layer that rotates, 0 for the others.
+fn rotated(config: &TransformerConfig) -> Vec<u8> {
+    (0..config.n_layers).map(|layer| u8::from(config.rope(layer).is_some_and(|rope| rope.dims > 0))).collect()
 }
 
 /// The kind of each layer: whether it has a window.
