@@ -74,6 +74,7 @@ families! {
     olmo3 OLMO3,
     olmoe OLMOE,
     smollm3 SMOLLM3,
+    granite GRANITE,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

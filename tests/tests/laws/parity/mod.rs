@@ -87,7 +87,7 @@ cases! {
     mixtral_window but "aux_loss",
     opt_plain, bloom_odd but "grad_embed", falcon_grouped, llama_dynamic, gpt_neox_longrope, gemma3_yarn, qwen3_shards,
     bert_untied,
-    qwen2_moe but "aux_loss", qwen3_moe but "aux_loss", olmo, olmo3, olmoe but "aux_loss", smollm3,           bloom_post but "grad_embed",
+    qwen2_moe but "aux_loss", qwen3_moe but "aux_loss", olmo, olmo3, olmoe but "aux_loss", smollm3, granite,          bloom_post but "grad_embed",
 }
 
 /// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
@@ -105,6 +105,7 @@ fn a_wrong_setting_is_found_where_it_acts() {
         ("bert", "is_decoder", json!(true), "attentions.0"),
         ("bert", "hidden_act", json!("gelu_new"), "hidden_states.1"),
         ("opt_350m", "activation_function", json!("gelu"), "mlp_out.0"),
+        ("granite", "residual_multiplier", json!(0.5), "mlp_out.0"),
         ("smollm3", "no_rope_layers", json!([1, 1, 1]), "attentions.1"),
         (
             "cohere2",
