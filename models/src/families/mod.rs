@@ -75,6 +75,7 @@ families! {
     olmoe OLMOE,
     smollm3 SMOLLM3,
     granite GRANITE,
+    cohere2 COHERE2,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

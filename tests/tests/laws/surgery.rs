@@ -156,7 +156,7 @@ fn saves(name: &str, model: &HookedTransformer) -> bool {
 }
 
 /// Families whose `config.json` has no width of a head beside the numbers of heads and of `d_model`.
-const NO_HEAD_DIM: [&str; 8] = ["bert", "falcon", "gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "stablelm"];
+const NO_HEAD_DIM: [&str; 9] = ["bert", "cohere2", "falcon", "gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "stablelm"];
 
 /// The first group of heads of every layer.
 #[test]
