@@ -76,6 +76,7 @@ families! {
     smollm3 SMOLLM3,
     granite GRANITE,
     cohere2 COHERE2,
+    starcoder2 STARCODER2,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.
