@@ -77,6 +77,7 @@ families! {
     granite GRANITE,
     cohere2 COHERE2,
     starcoder2 STARCODER2,
+    glm4 GLM4,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.
