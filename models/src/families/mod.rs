@@ -78,6 +78,7 @@ families! {
     cohere2 COHERE2,
     starcoder2 STARCODER2,
     glm4 GLM4,
+    gpt_oss GPT_OSS,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

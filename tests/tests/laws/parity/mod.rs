@@ -88,7 +88,7 @@ cases! {
     opt_plain, bloom_odd but "grad_embed", falcon_grouped, llama_dynamic, gpt_neox_longrope, gemma3_yarn, qwen3_shards,
     bert_untied,
     qwen2_moe but "aux_loss", qwen3_moe but "aux_loss", olmo, olmo3, olmoe but "aux_loss", smollm3, granite, cohere2,
-    starcoder2, glm4,   bloom_post but "grad_embed",
+    starcoder2, glm4, gpt_oss but "aux_loss",  bloom_post but "grad_embed",
 }
 
 /// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
@@ -115,6 +115,7 @@ fn a_wrong_setting_is_found_where_it_acts() {
             "attentions.1",
         ),
         ("qwen2_moe", "norm_topk_prob", json!(true), "mlp_out.0"),
+        ("gpt_oss", "swiglu_limit", json!(7.0), "mlp_out.0"),
         ("olmo", "clip_qkv", json!(null), "attentions.0"),
         ("bloom_post", "apply_residual_connection_post_layernorm", json!(false), "mlp_out.0"),
         ("qwen2_yarn", "layer_types", json!(["full_attention", "full_attention", "full_attention"]), "attentions.2"),
