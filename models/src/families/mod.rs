@@ -79,6 +79,7 @@ families! {
     starcoder2 STARCODER2,
     glm4 GLM4,
     gpt_oss GPT_OSS,
+    nemotron NEMOTRON,
 }
 
 /// Names less alike than this are not misspellings of each other. No name here is close to `t5`.

@@ -88,7 +88,7 @@ cases! {
     opt_plain, bloom_odd but "grad_embed", falcon_grouped, llama_dynamic, gpt_neox_longrope, gemma3_yarn, qwen3_shards,
     bert_untied,
     qwen2_moe but "aux_loss", qwen3_moe but "aux_loss", olmo, olmo3, olmoe but "aux_loss", smollm3, granite, cohere2,
-    starcoder2, glm4, gpt_oss but "aux_loss",  bloom_post but "grad_embed",
+    starcoder2, glm4, gpt_oss but "aux_loss", nemotron, bloom_post but "grad_embed",
 }
 
 /// With one setting of a config changed the comparison fails, and the first quantity that differs points at the
