@@ -15,8 +15,8 @@ const HEAD: &str = "# Sites by family
 
 Written by the test `sites_table` from runs of the checkpoints in `tests/fixtures/parity`. A filled mark means that every checkpoint
 of the family meets the site in a forward, an open mark that only some do. Axes are `b` batch, `p` position, `h` head, `m` `d_model`,
-`d` `d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert. The full name of a site in a block is
-`blocks.LAYER.SITE`. A `*` stands for the number of an expert.
+`d` `d_head`, `f` `d_mlp`, `q` and `k` query and key position, `v` vocabulary, `e` expert, `s` neuron of a shared expert. The
+full name of a site in a block is `blocks.LAYER.SITE`. A `*` stands for the number of an expert.
 ";
 
 fn package() -> &'static Path {
