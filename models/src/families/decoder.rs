@@ -96,7 +96,9 @@ pub(super) fn one_rope(hf: &HfConfig, config: &mut TransformerConfig, usual: &De
 /// Makes the pairs of all rotations neighbouring dimensions.
 pub(super) fn interleave(config: &mut TransformerConfig) {
     if let Positions::Rotary { ropes, .. } = &mut config.positions {
-        ropes.iter_mut().for_each(|rope| rope.interleaved = true);
+        for rope in ropes {
+            rope.interleaved = true;
+        }
     }
 }
 

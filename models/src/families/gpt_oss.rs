@@ -1,4 +1,4 @@
-//! gpt-oss (OpenAI, 2025): experts with a clamped gate, attention sinks, a window on every other layer.
+//! gpt-oss (`OpenAI`, 2025): experts with a clamped gate, attention sinks, a window on every other layer.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Nemotron (Parmar et al., 2024; the Minitron models): LayerNorm with weight `1 + w`, a squared ReLU, half of each head
+//! Nemotron (Parmar et al., 2024; the Minitron models): LayerNorm with weight `1 + w`, a squared `ReLU`, half of each head
 //! rotated.
 
 use super::decoder::{Defaults, LLAMA_DEFAULTS, attention_bias, one_rope, skeleton, weights};

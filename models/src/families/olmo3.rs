@@ -1,4 +1,4 @@
-//! `OLMo` 3 (OLMo Team, 2025): `OLMo` 2 with three sliding layers, whose rotation is not scaled, to each full layer.
+//! `OLMo` 3 (`OLMo` Team, 2025): `OLMo` 2 with three sliding layers, whose rotation is not scaled, to each full layer.
 
 use super::decoder::{Defaults, LLAMA_DEFAULTS, attention_bias, skeleton, weights};
 use super::layers::{sliding, windows};

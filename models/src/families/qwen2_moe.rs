@@ -1,4 +1,4 @@
-//! Qwen 2 MoE (Yang et al., 2024): Qwen 2 with experts, and one more that every token uses behind a gate of its own.
+//! Qwen 2 `MoE` (Yang et al., 2024): Qwen 2 with experts, and one more that every token uses behind a gate of its own.
 
 use super::decoder::{Defaults, attention, decoder, mapped};
 use super::experts::{LOSS, PROJECTIONS, counts_and_weights, experts, in_all_layers};

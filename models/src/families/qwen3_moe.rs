@@ -1,4 +1,4 @@
-//! Qwen 3 MoE (Yang et al., 2025): Qwen 3 with experts.
+//! Qwen 3 `MoE` (Yang et al., 2025): Qwen 3 with experts.
 
 use super::decoder::{Defaults, attention, attention_bias, decoder, mapped};
 use super::experts::{LOSS, PROJECTIONS, counts_and_weights, experts, in_all_layers};
