@@ -2,8 +2,8 @@
 
 use crate::{Error, Result};
 
-/// The maximum number of cells in a panel: a screen cannot show more.
-pub(super) const MAX_CELLS: usize = 1_000_000;
+/// The maximum number of cells in a panel, such as one head over 1,024 tokens: a screen cannot show more.
+pub(super) const MAX_CELLS: usize = 1 << 20;
 
 /// Checks that a part of the panel has exactly `expected` entries.
 pub(super) fn length(kind: &'static str, part: impl Into<String>, expected: usize, actual: usize) -> Result<()> {
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn too_many_cells_are_an_error() {
         assert_eq!(
-            grid("heatmap", &vec![vec![0.0; 2000]; 501]).unwrap_err().to_string(),
-            "heatmap: 1002000 cells are more than 1000000: select or average before plotting"
+            grid("heatmap", &vec![vec![0.0; 2048]; 513]).unwrap_err().to_string(),
+            "heatmap: 1050624 cells are more than 1048576: select or average before plotting"
         );
     }
 }

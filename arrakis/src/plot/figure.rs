@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Panel,
     colour::Colour,
+    glyphs,
     kinds::builders,
     pack::Packing,
-    scene::{Align, Area, LINE_PITCH, Scene},
+    scene::{Align, Area, LINE_PITCH, Mark, Scene},
     text,
 };
 use crate::{Error, Result};
@@ -18,6 +19,9 @@ const SUBTITLE: f64 = 11.5;
 const PANEL_TITLE: f64 = 13.0;
 const PANEL_TITLE_ROOM: f64 = 24.0;
 const RECORD: f64 = 8.5;
+/// What a figure says of characters that no embedded font has.
+const CODES: &str = "In a PNG, a box with a number is a character that its fonts lack, by its code point. SVG and HTML have the \
+                     character itself.";
 /// Titles are not wrapped into a column narrower than this.
 const LEAST_WIDTH: f64 = 340.0;
 /// Painting takes 48 bytes per pixel of the scene.
@@ -107,7 +111,8 @@ impl Figure {
         for (panel, place) in self.panels.iter().zip(&packing.places) {
             draw_panel(&mut scene, panel, Area { x: place.x + MARGIN, y: place.y + below, ..*place });
         }
-        let bottom = self.draw_foot(&mut scene, wide, below + packing.height);
+        let bottom = draw_codes(&mut scene, wide, below + packing.height);
+        let bottom = self.draw_foot(&mut scene, wide, bottom);
         (scene, (wide + 2.0 * MARGIN, bottom + MARGIN))
     }
 
@@ -137,6 +142,16 @@ impl Figure {
         scene.text(&line, at, RECORD, Align::End, Colour::FAINT);
         y + 16.0 + RECORD * LINE_PITCH / 2.0
     }
+}
+
+/// Says what boxes with a code point are, if the PNG has some; returns the `y` at which the figure ends.
+fn draw_codes(scene: &mut Scene, room: f64, y: f64) -> f64 {
+    let has_code = |mark: &Mark| matches!(mark, Mark::Text(label) if glyphs::has_code(&label.text));
+    if !scene.marks.iter().any(has_code) {
+        return y;
+    }
+    let lines = text::wrap(CODES, RECORD, room);
+    scene.lines(&lines, (MARGIN, y + 16.0), RECORD, Colour::FAINT) + RECORD * (1.0 - LINE_PITCH)
 }
 
 fn draw_panel(scene: &mut Scene, panel: &Panel, mut area: Area) {
@@ -170,6 +185,20 @@ mod tests {
             Figure::new("t").bar(bars.clone()).bar(bars).columns(1).validate().map_err(|error| error.to_string()),
             Err("figure: 40049 x 730 pixels are too many: select fewer panels, rows, bars or tokens".to_owned())
         );
+    }
+
+    #[test]
+    fn a_figure_says_where_the_characters_are_that_a_png_lacks() {
+        let svg = |token: &str| {
+            let map = Heatmap::new([[1.0, 2.0]]).columns("token", ["a", token]);
+            Figure::new("t").heatmap(map).to_svg().unwrap()
+        };
+        let emoji = svg("\u{1f9e0}");
+        assert!(emoji.contains("\u{1f9e0}") && emoji.contains("a box with a number is a character"), "{emoji}");
+        for token in ["中文", "العربية", "b"] {
+            let plain = svg(token);
+            assert!(plain.contains(token) && !plain.contains("a box with a number"), "{plain}");
+        }
     }
 
     #[test]

@@ -24,12 +24,13 @@
 //! ```
 
 mod axis;
-mod bearings;
 mod check;
 mod colour;
 mod colour_bar;
+mod columns;
 mod distribution;
 mod figure;
+mod glyphs;
 mod html;
 mod kind;
 mod kinds;

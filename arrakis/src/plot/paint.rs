@@ -15,8 +15,8 @@ use plotters::{
 };
 
 use super::{
-    bearings,
     colour::Colour,
+    glyphs::{self, Glyph},
     scene::{Align, Area, Label, Mark, Scene},
     text,
 };
@@ -27,6 +27,13 @@ const OUTPUT_SCALE: u32 = 2;
 /// A bitmap is painted at this multiple of its saved size, then averaged, because plotters draws hard
 /// edges and puts glyphs at whole pixels.
 const SUPERSAMPLE: u32 = 2;
+
+/// Points of a line that are drawn at once: the time that plotters takes grows with their square.
+const STRETCH: usize = 64;
+
+/// The height and width of a digit in a box with a code point, and the inner margin of the box, in ems.
+const DIGIT: (f64, f64) = (0.34, 0.3);
+const INSET: f64 = 0.1;
 
 /// How scene pixels map to a backend's pixels, and how that backend places text.
 struct Brush {
@@ -106,22 +113,35 @@ impl Brush {
                 canvas.draw(&Rectangle::new(corners, filled(*colour)))
             }
             Mark::Path(points, colour, width) => {
-                canvas.draw(&PathElement::new(self.all(points), self.stroke(*colour, *width)))
+                let (points, stroke) = (self.all(points), self.stroke(*colour, *width));
+                let starts = (0..points.len()).step_by(if self.by_glyph { STRETCH } else { points.len().max(1) });
+                let stretch = |start: usize| points[start..(start + STRETCH + 1).min(points.len())].to_vec();
+                let stretch = |start: usize| if self.by_glyph { stretch(start) } else { points.clone() };
+                starts.into_iter().try_for_each(|start| canvas.draw(&PathElement::new(stretch(start), stroke)))
             }
             Mark::Polygon(points, colour) => canvas.draw(&Polygon::new(self.all(points), filled(*colour))),
             Mark::Circle(centre, radius, colour) => {
                 let radius = (radius * self.scale).round() as i32;
                 canvas.draw(&Circle::new(self.at(*centre), radius, filled(*colour)))
             }
-            Mark::Text(label) if self.by_glyph => {
-                let glyphs = glyphs(label);
-                glyphs.iter().try_for_each(|glyph| {
-                    canvas.draw(&Text::new(glyph.text.as_str(), self.anchor(glyph), self.font(glyph)))
-                })
-            }
+            Mark::Text(label) if self.by_glyph => return self.text(label, canvas),
             Mark::Text(label) => canvas.draw(&Text::new(label.text.as_str(), self.anchor(label), self.font(label))),
         };
         drawn.expect("BUG: drawing into memory failed");
+    }
+
+    /// A text, character by character.
+    fn text<DB: DrawingBackend>(&self, label: &Label, canvas: &DrawingArea<DB, Shift>) {
+        for (c, label) in placed(label) {
+            match glyphs::of(c) {
+                Glyph::Font => canvas
+                    .draw(&Text::new(label.text.as_str(), self.anchor(&label), self.font(&label)))
+                    .expect("BUG: drawing into memory failed"),
+                Glyph::Bitmap(bitmap) => pixels(bitmap, &label).iter().for_each(|mark| self.mark(mark, canvas)),
+                Glyph::Code => code(c, &label).iter().for_each(|mark| self.mark(mark, canvas)),
+                Glyph::Nothing => {}
+            }
+        }
     }
 
     fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
@@ -159,24 +179,72 @@ impl Brush {
     }
 }
 
-/// One label per glyph at its typeset position: kerned, and moved by its left bearing.
-fn glyphs(label: &Label) -> Vec<Label> {
-    let wide = |text: &str| text::width(text, label.size);
+/// Each character at its typeset position, as a label of its own. A glyph of the font is kerned, and moved by its left bearing.
+fn placed(label: &Label) -> Vec<(char, Label)> {
+    let visual = glyphs::visual(&label.text);
+    let wide = |text: &str| text::set_width(text, label.size);
     let start = match label.align {
         Align::Start => 0.0,
-        Align::Middle => -wide(&label.text) / 2.0,
-        Align::End => -wide(&label.text),
+        Align::Middle => -wide(&visual) / 2.0,
+        Align::End => -wide(&visual),
     };
-    let shown = label.text.char_indices().filter(|(_, glyph)| !glyph.is_whitespace());
-    let placed = shown.map(|(index, glyph)| {
-        let end = index + glyph.len_utf8();
-        let along =
-            start + wide(&label.text[..end]) - wide(&label.text[index..end]) + bearings::left(glyph) * label.size;
-        let (x, y) = label.at;
-        let at = if label.turned { (x, y - along) } else { (x + along, y) };
-        Label { text: glyph.to_string(), at, align: Align::Start, ..label.clone() }
+    let shown = visual.char_indices().filter(|(_, c)| !c.is_whitespace());
+    let placed = shown.map(|(index, c)| {
+        let end = index + c.len_utf8();
+        let bearing = if glyphs::of(c) == Glyph::Font { glyphs::bearing(c) } else { 0.0 };
+        let along = start + wide(&visual[..end]) - wide(&visual[index..end]) + bearing * label.size;
+        (c, Label { text: c.to_string(), at: within(label, (along, 0.0)), align: Align::Start, ..label.clone() })
     });
     placed.collect()
+}
+
+/// A point of a label: so far along its line and below its anchor.
+fn within(label: &Label, (along, down): (f64, f64)) -> (f64, f64) {
+    let (x, y) = label.at;
+    if label.turned { (x + down, y - along) } else { (x + along, y + down) }
+}
+
+/// A rectangle of a label: from so far along its line and below its anchor, with its extent in both directions.
+fn piece(label: &Label, (along, down): (f64, f64), (long, high): (f64, f64)) -> Mark {
+    let (one, two) = (within(label, (along, down)), within(label, (along + long, down + high)));
+    let (x, y) = (one.0.min(two.0), one.1.min(two.1));
+    Mark::Fill(Area { x, y, w: (one.0 - two.0).abs(), h: (one.1 - two.1).abs() }, label.colour)
+}
+
+/// The dark pixels of a bitmap, a rectangle for each run in a row. The font stands on the fourteenth of sixteen rows.
+fn pixels(bitmap: &unifont::Glyph, label: &Label) -> Vec<Mark> {
+    let (pixel, wide) = (label.size / 16.0, bitmap.get_width());
+    let top = label.size * text::CAPITAL_EMS / 2.0 - 14.0 * pixel;
+    let row = |y: usize| {
+        let columns: Vec<usize> = (0..wide).collect();
+        let dark = |x: &usize| bitmap.get_pixel(*x, y);
+        let runs = columns.chunk_by(|a, b| dark(a) == dark(b)).filter(|run| dark(&run[0]));
+        let piece = |run: &[usize]| {
+            let from = (run[0] as f64 * pixel, top + y as f64 * pixel);
+            piece(label, from, (run.len() as f64 * pixel, pixel))
+        };
+        runs.map(piece).collect::<Vec<_>>()
+    };
+    (0..16).flat_map(row).collect()
+}
+
+/// A box with the code point of a character in two rows of hexadecimal digits.
+fn code(c: char, label: &Label) -> Vec<Mark> {
+    let em = label.size;
+    let digits = if c as u32 > 0xffff { format!("{:06X}", c as u32) } else { format!("{:04X}", c as u32) };
+    let (long, high) = ((digits.len() / 2) as f64 * DIGIT.1 + INSET, 2.0 * DIGIT.0 + 2.0 * INSET);
+    let (line, top) = (0.06 * em, -high / 2.0 * em);
+    let (long, high) = (long * em, high * em);
+    let sides = [((0.0, top), (long, line)), ((0.0, top + high - line), (long, line))];
+    let ends = [((0.0, top), (line, high)), ((long - line, top), (line, high))];
+    let frame = sides.into_iter().chain(ends).map(|(from, size)| piece(label, from, size));
+    let digit = |(index, digit): (usize, char)| {
+        let (row, column) = (index / (digits.len() / 2), index % (digits.len() / 2));
+        let along = (column as f64 + 0.5) * DIGIT.1 + INSET / 2.0;
+        let at = within(label, (along * em, (row as f64 - 0.5) * (DIGIT.0 + INSET / 2.0) * em));
+        Mark::Text(Label { text: digit.to_string(), at, size: 0.44 * em, align: Align::Middle, ..label.clone() })
+    };
+    frame.chain(digits.chars().enumerate().map(digit)).collect()
 }
 
 fn rgba(Colour(r, g, b, alpha): Colour) -> RGBAColor {

@@ -4,6 +4,11 @@ use std::sync::{Once, OnceLock};
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
+use super::glyphs::{self, Glyph};
+
+/// The embedded font.
+pub(super) static FONT: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
+
 /// The fonts that the SVG asks for: the one we measure with, then one of the same widths, then any.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
@@ -20,14 +25,32 @@ pub(super) const CAPITAL_EMS: f64 = 0.73;
 pub(super) fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let bytes = include_bytes!("../../assets/DejaVuSans.ttf");
-        let registered = register_font(FAMILY, FontStyle::Normal, bytes).is_ok();
+        let registered = register_font(FAMILY, FontStyle::Normal, FONT).is_ok();
         assert!(registered, "BUG: the embedded font does not parse");
     });
 }
 
 /// The width of `text` in pixels, at `size` pixels per em.
 pub(super) fn width(text: &str, size: f64) -> f64 {
+    set_width(&glyphs::visual(text), size)
+}
+
+/// The width of a text that is already in the order in which it is written.
+pub(super) fn set_width(visual: &str, size: f64) -> f64 {
+    if visual.is_ascii() {
+        return font_width(visual, size);
+    }
+    let chars: Vec<char> = visual.chars().collect();
+    let runs = chars.chunk_by(|a, b| (glyphs::of(*a) == Glyph::Font) == (glyphs::of(*b) == Glyph::Font));
+    let of_run = |run: &[char]| match glyphs::of(run[0]) {
+        Glyph::Font => font_width(&run.iter().collect::<String>(), size),
+        _ => run.iter().map(|c| glyphs::advance(*c) * size).sum(),
+    };
+    runs.map(of_run).sum()
+}
+
+/// The width of a text that the embedded font has.
+fn font_width(text: &str, size: f64) -> f64 {
     static FONT: OnceLock<FontDesc<'static>> = OnceLock::new();
     let font = FONT.get_or_init(|| {
         register();

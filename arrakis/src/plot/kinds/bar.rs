@@ -1,7 +1,7 @@
 //! Labelled bars from zero: direct logit attribution by component, effects by condition.
 //!
 //! *How to read it*: blue is positive, red negative; a whisker is the error given with the bar; a grey
-//! column has no finite value.
+//! column has no finite value, and an arrow at its end if the value is infinite.
 //! *When it misleads*: bars always start at zero, so small differences between large values are hard
 //! to see; use a line or a violin for those.
 
@@ -27,6 +27,8 @@ const LONG: f64 = 420.0;
 const NOTE: f64 = 10.0;
 /// The colour of a bar without a finite value.
 const MISSING: Colour = Colour(178, 178, 178, 0.4);
+/// The length of the arrow of an infinite value.
+const ARROW: f64 = 10.0;
 /// With more bars than this, their values are not written out.
 const WRITTEN: usize = 24;
 /// More bars with long labels are drawn upright, and their labels thinned.
@@ -119,8 +121,14 @@ impl Bars {
     fn note(&self) -> String {
         let values = self.bars.iter().filter(|bar| !bar.value.is_finite()).count();
         let errors = self.bars.iter().filter(|bar| bar.error.is_some_and(f64::is_nan)).count();
+        let infinite = self.bars.iter().filter(|bar| bar.value.is_infinite()).count();
         let counted = |count: usize, words: &str| (count > 0).then(|| format!("{words}: {count} not finite"));
-        [counted(values, "grey"), counted(errors, "no whisker")].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let arrows = (infinite > 0).then(|| format!("arrow: {infinite} infinite"));
+        [counted(values, "grey"), arrows, counted(errors, "no whisker")]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// The note in lines, below bars that are `room` pixels wide.
@@ -160,6 +168,12 @@ impl Bars {
             };
             if !bar.value.is_finite() {
                 scene.fill(Area { x: middle - half, w: half * 2.0, ..plot }, MISSING);
+                let (tip, base) = if bar.value > 0.0 { (plot.y, 1.0) } else { (plot.bottom(), -1.0) };
+                draw_arrow(
+                    scene,
+                    bar.value,
+                    [(middle, tip), (middle - half, tip + base * ARROW), (middle + half, tip + base * ARROW)],
+                );
                 if pitch >= 30.0 {
                     let at = (middle, plot.y + plot.h / 2.0);
                     scene.text(&text::short(bar.value), at, 9.0, Align::Middle, Colour::INK);
@@ -192,6 +206,12 @@ impl Bars {
             let area = Area { x: zero.min(x), y: middle - half, w: (x - zero).abs(), h: half * 2.0 };
             if !bar.value.is_finite() {
                 scene.fill(Area { y: middle - half, h: half * 2.0, ..plot }, MISSING);
+                let (tip, base) = if bar.value > 0.0 { (plot.right(), -1.0) } else { (plot.x, 1.0) };
+                draw_arrow(
+                    scene,
+                    bar.value,
+                    [(tip, middle), (tip + base * ARROW, middle - half), (tip + base * ARROW, middle + half)],
+                );
                 let at = (plot.x + plot.w / 2.0, middle);
                 scene.text(&text::short(bar.value), at, 9.0, Align::Middle, Colour::INK);
                 continue;
@@ -234,6 +254,13 @@ impl Bars {
         if !self.value_axis.is_empty() {
             frame.name_x(scene, bottom + 32.0);
         }
+    }
+}
+
+/// Draws the head of an arrow at the end of an infinite value's column.
+fn draw_arrow(scene: &mut Scene, value: f64, corners: [(f64, f64); 3]) {
+    if value.is_infinite() {
+        scene.polygon(corners.to_vec(), colour::signed(value));
     }
 }
 
@@ -310,6 +337,7 @@ impl PlotKind for Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::Mark;
     use crate::plot::kind::Example;
 
     impl Example for Bars {
@@ -336,13 +364,24 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_finite_is_a_grey_column() {
-        let bars = Bars::new([("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY)]);
-        let mut scene = Scene::default();
-        bars.draw(&mut scene, Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
-        let grey = |mark: &&crate::plot::Mark| matches!(mark, crate::plot::Mark::Fill(_, MISSING));
-        assert_eq!(scene.marks.iter().filter(grey).count(), 2);
-        assert_eq!(bars.note(), "grey: 2 not finite");
+    fn a_value_that_is_not_finite_is_a_grey_column_with_an_arrow_if_it_is_infinite() {
+        let values = [1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        for label in ["a", "a long label that lies"] {
+            // Also where a bar is a few pixels wide.
+            for copies in [1, 40] {
+                let bars = Bars::new(values.repeat(copies).into_iter().map(|value| (label, value)));
+                let mut scene = Scene::default();
+                bars.draw(&mut scene, Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
+                let count = |wanted: &dyn Fn(&Mark) -> bool| scene.marks.iter().filter(|mark| wanted(mark)).count();
+                assert_eq!(count(&|mark| matches!(mark, Mark::Fill(_, MISSING))), 3 * copies);
+                for sign in [1.0, -1.0] {
+                    let arrow =
+                        |mark: &Mark| matches!(mark, Mark::Polygon(_, colour) if *colour == colour::signed(sign));
+                    assert_eq!(count(&arrow), copies);
+                }
+                assert_eq!(bars.note(), format!("grey: {} not finite; arrow: {} infinite", 3 * copies, 2 * copies));
+            }
+        }
     }
 
     #[test]

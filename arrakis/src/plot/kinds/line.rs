@@ -1,7 +1,8 @@
 //! Series of numbers over a numeric axis: norms by layer, loss by step, probability by position.
 //!
 //! *How to read it*: `x` is numeric, so layer 10 comes after layer 9. A gap is a non-finite value.
-//! *When it misleads*: on a logarithmic axis equal heights are equal ratios.
+//! *When it misleads*: on a logarithmic axis equal heights are equal ratios. Where a pixel has more points than one, it shows the
+//! span from the lowest to the highest, so a rare outlier looks like a frequent one.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::{
         axis::{self, Axis, Frame},
         check,
         colour::{self, Colour},
-        numbers,
+        columns, numbers,
         scene::{Align, Area, LINE_PITCH, Scene},
         table::Table,
         terminal, text,
@@ -191,7 +192,7 @@ impl Line {
                     scene.circle(*point, 2.6, colour);
                 }
             }
-            scene.path(points, colour, 1.6);
+            scene.path(columns::seen(&points), colour, 1.6);
         }
     }
 
@@ -219,9 +220,8 @@ fn draw_band(
     run: &[usize],
     colour: Colour,
 ) {
-    let upper = run.iter().map(|i| frame.at(x[*i], high[*i]));
-    let lower = run.iter().rev().map(|i| frame.at(x[*i], low[*i]));
-    let edge: Vec<_> = upper.chain(lower).collect();
+    let seen = |y: &[f64]| columns::seen(&run.iter().map(|i| frame.at(x[*i], y[*i])).collect::<Vec<_>>());
+    let edge: Vec<_> = seen(high).into_iter().chain(seen(low).into_iter().rev()).collect();
     if edge.len() > 2 {
         scene.polygon(edge, colour.alpha(0.18));
     }
@@ -331,6 +331,19 @@ mod tests {
         let bands = scene.marks.iter().filter(|mark| matches!(mark, crate::plot::Mark::Polygon(..)));
         assert_eq!(bands.count(), 2, "from 0 to 1, and from 3 to 4");
         assert_eq!(line.note(), "gaps: 2 not finite");
+    }
+
+    #[test]
+    fn a_hundred_thousand_points_are_no_more_marks_than_pixels_can_show() {
+        let noise = |index: u32| f64::from(index.wrapping_mul(2_654_435_761) >> 16);
+        let series =
+            Series::by_index("loss", (0..100_000).map(noise)).band(vec![0.0; 100_000], (0..100_000).map(noise));
+        let line = Line::new("step", "nats").series(series);
+        let mut scene = Scene::default();
+        line.draw(&mut scene, Area { x: 0.0, y: 0.0, w: 0.0, h: 0.0 });
+        let points: usize = scene.marks.iter().map(|mark| mark.corners().len()).sum();
+        assert!(points < 3 * 4 * 1121 + 200, "{points} points");
+        assert_eq!(line.table().rows.len(), 100_000, "the table has every number");
     }
 
     #[test]
