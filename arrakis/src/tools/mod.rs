@@ -78,7 +78,7 @@ registry::tools! {
     }
     /// What changes when a part is changed.
     intervene {
-        ablation Ablation with [AblationKind, DivergenceAt, OptimalConstant],
+        ablation Ablation with [AblationKind, DivergenceAt, HeadAt, OptimalConstant],
         activation_patching ActivationPatching with [HeadSite, StreamSite],
         causal_tracing CausalTracing known_as [causal] with [Restored],
         merge_heads MergeHeads,

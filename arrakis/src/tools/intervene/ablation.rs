@@ -4,10 +4,12 @@ mod divergence;
 mod kind;
 mod optimal;
 mod refuse;
+mod together;
 
 pub use divergence::DivergenceAt;
 pub use kind::AblationKind;
 pub use optimal::OptimalConstant;
+pub use together::{HeadAt, Together};
 
 use arrakis_models::site::{self, Site};
 use arrakis_models::{Error as ModelError, HookedTransformer, Intervention, IntoTokens, SweepCase, Tokens};
@@ -32,6 +34,7 @@ use optimal::Part;
 ///
 /// - [`Scores::values`] is the metric without the part, [`Scores::change`] that minus the metric of the whole model.
 /// - For a logit difference a strongly negative change means that the part carried the answer.
+/// - [`Ablation::together`] silences many heads at once, [`Ablation::all_but`] all heads that are not part of a circuit.
 /// - [`Scores::tested`] gives each part's change over prompts with its standard error and p-value, corrected for the
 ///   number of parts. [`Scores::work`] counts the forwards, those for means and constants included.
 ///
@@ -53,13 +56,14 @@ use optimal::Part;
 /// | `layers` | `kind + 1 + layers · fit(2, tokens)` | `kind` |
 /// | `positions` | `kind + 1 + layers · positions` | `kind` |
 /// | `experts` | `kind + 1 + layers · experts` | `kind` |
+/// | `together`, `all_but` | `kind + 2` | `kind` |
 /// | `intervention` | `kind` | `kind` |
 /// | `Zero`, `Scale`, `Mean` | 0 | 0 |
 /// | `DatasetMean`, `PositionMean`, `Resample` | 1 | 0 |
 /// | `Optimal` | `1 + sites · fit(parts, tokens) · (steps + 1)` | `sites · fit(parts, tokens) · (steps + 1)` |
 ///
 /// `kind` is the row of the [`AblationKind`]; `sites` and `parts` count what has a constant of its own: of `heads`, a site
-/// in each layer and the heads of each. `layers` and `experts` have one part in each site, `positions` one in each layer.
+/// in each layer and the heads of each; of `together` and `all_but`, those of the layers with silenced heads. `layers` and `experts` have one part in each site, `positions` one in each layer.
 ///
 /// # Example
 ///

@@ -18,7 +18,13 @@ impl Readings for Ablation {
         let neurons = self.neurons(&cases.prompt, 0, [0], &cases.metric, AblationKind::Zero);
         let layers = self.layers(&cases.prompt, &cases.metric, optimal(2));
         let positions = self.positions(&cases.prompt, StreamSite::MlpOut, &cases.metric, AblationKind::Zero);
+        let kept = || [HeadAt::new(0, 0), HeadAt::new(1, 1).at(-1)];
+        let numbers = |found: Result<Together>| found.map(|found| vec![found.baseline, found.value]);
+        let together = self.together(&cases.prompt, kept(), &cases.metric, AblationKind::Zero);
+        let all_but = self.all_but(&cases.prompt, kept(), &cases.metric, AblationKind::Zero);
         let others = [
+            Reading::numbers("together", numbers(together)),
+            Reading::numbers("all_but", numbers(all_but)),
             Reading::table("neurons", neurons.map(|found| found.change())),
             Reading::table("layers", layers.map(|found| found.change())),
             Reading::table("positions", positions.map(|found| found.change())),
@@ -61,6 +67,14 @@ impl Readings for Ablation {
             .of_kind("Zero")
             .with([("layers", config.n_layers), ("experts", config.experts.unwrap().count)])
             .at_most(),
+            Call::new("together", || {
+                let heads = [HeadAt::new(0, 0), HeadAt::new(1, 1).at(-1)];
+                self.together(&cases.prompt, heads, &cases.metric, AblationKind::PositionMean(cases.other.clone()))
+            })
+            .of_kind("PositionMean"),
+            Call::new("all_but", || self.all_but(&cases.prompt, [HeadAt::new(0, 0).at(0)], &cases.metric, optimal(2)))
+                .of_kind("Optimal")
+                .with([("sites", layers), ("parts", self.model.config().n_heads), ("steps", 2)]),
             Call::new("intervention", || {
                 self.intervention(&cases.prompt, site::z(0), &AblationKind::DatasetMean(cases.other.clone()))
             })
@@ -329,4 +343,74 @@ fn where_the_divergence_is_taken_moves_the_optimum() {
     let last = constant(DivergenceAt::Last);
     assert_eq!(last, constant(DivergenceAt::Positions(vec![(-1).into()])));
     assert!(last != constant(DivergenceAt::Every) && last != constant(DivergenceAt::Positions(vec![0.into()])));
+}
+
+fn reference() -> serde_json::Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/circuit/reference.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn heads_of(places: &serde_json::Value) -> Vec<HeadAt> {
+    let places: Vec<(usize, usize, Vec<isize>)> = serde_json::from_value(places.clone()).unwrap();
+    let head = |(layer, head, positions): (usize, usize, Vec<isize>)| {
+        positions.into_iter().fold(HeadAt::new(layer, head), HeadAt::at)
+    };
+    places.into_iter().map(head).collect()
+}
+
+/// `tests/fixtures/circuit/make_circuit.py` silences heads with torch's hooks.
+#[test]
+fn many_heads_silenced_at_once_are_those_of_torch() {
+    let (tool, reference) = (Ablation::new(&fixture("gpt2")).unwrap(), reference());
+    let tokens = |key: &str| Tokens::new(serde_json::from_value(reference[key].clone()).unwrap()).unwrap();
+    let ids = |key: &str| serde_json::from_value::<Vec<u32>>(reference[key].clone()).unwrap();
+    let metric = Metric::logit_diffs(ids("answers"), ids("wrong"));
+    let mean = AblationKind::PositionMean(tokens("others"));
+    let heads = |key: &str| heads_of(&reference[key]);
+    let zeroed = tool.together(tokens("prompts"), heads("silenced"), &metric, AblationKind::Zero).unwrap();
+    let averaged = tool.together(tokens("prompts"), heads("silenced"), &metric, mean.clone()).unwrap();
+    let circuit = tool.all_but(tokens("prompts"), heads("kept"), &metric, mean).unwrap();
+    for (found, key) in [(&zeroed, "together_zero"), (&averaged, "together_mean"), (&circuit, "all_but_mean")] {
+        let theirs = |key: &str| serde_json::from_value::<Vec<f64>>(reference[key].clone()).unwrap();
+        found.per_prompt.iter().zip(theirs(key)).for_each(|(ours, theirs)| close(*ours, theirs, 2e-5));
+        found.baseline_per_prompt.iter().zip(theirs("baseline")).for_each(|(ours, theirs)| close(*ours, theirs, 2e-5));
+        close(found.value, theirs(key).iter().sum::<f64>() / 3.0, 2e-5);
+        close(found.change(), found.value - found.baseline, 0.0);
+        close(found.share() * found.baseline, found.value, 1e-9);
+    }
+}
+
+#[test]
+fn the_planted_circuit_alone_gives_the_answer_and_without_it_nothing_does() {
+    let tool = Ablation::new(&induction_model()).unwrap();
+    let metric = Metric::logit_diff(5, 7);
+    // What follows 3 is read at its place, 1, and copied at the end.
+    let circuit = || [HeadAt::new(0, 1).at(1), HeadAt::new(1, 0).at(-1)];
+    let alone = tool.all_but([3, 5, 7, 3], circuit(), &metric, AblationKind::Zero).unwrap();
+    let without = tool.together([3, 5, 7, 3], circuit(), &metric, AblationKind::Zero).unwrap();
+    assert!(alone.share() > 0.9 && without.share().abs() < 0.1, "{alone:?} {without:?}");
+}
+
+#[test]
+fn silencing_one_head_together_is_silencing_it() {
+    let tool = Ablation::new(&fixture("gpt2")).unwrap();
+    let metric = Metric::logit(7);
+    for kind in every_kind() {
+        let alone = tool.heads(several(), &metric, kind.clone()).unwrap().values.values[2][3];
+        let together = tool.together(several(), [HeadAt::new(2, 3)], &metric, kind).unwrap();
+        close(together.value, alone, 1e-5);
+    }
+}
+
+#[test]
+fn heads_and_positions_that_do_not_exist_are_named() {
+    let tool = Ablation::new(&fixture("gpt2")).unwrap();
+    let message = |heads: &[HeadAt]| {
+        let found = tool.together(PROMPT, heads.to_vec(), &Metric::logit(7), AblationKind::Zero);
+        found.unwrap_err().to_string()
+    };
+    assert_eq!(message(&[HeadAt::new(3, 0)]), "layer 3 is out of range: there are 3, numbered from 0");
+    assert_eq!(message(&[HeadAt::new(0, 4)]), "head 4 is out of range: there are 4, numbered from 0");
+    assert_eq!(message(&[HeadAt::new(0, 0).at(6)]), "position 6 is out of range: there are 6, numbered from 0");
+    assert_eq!(message(&[]), "ablation: no head is silenced; name at least one");
 }
