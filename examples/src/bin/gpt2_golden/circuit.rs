@@ -1,30 +1,34 @@
 //! The circuit of indirect objects (Wang et al., 2022, arXiv 2211.00593), and what other heads do (their appendix).
 
 use arrakis::models::{HookedTransformer, Tokens};
+use arrakis::plot::Scatter;
 use arrakis::prelude::*;
 use arrakis::tools::intervene::path_patching::{HeadInput, Receiver, Through};
 use arrakis::tools::place::Head;
 use arrakis_examples::{Expect, Golden};
 
+use super::faithful::{faithful, movers};
 use super::prompts::{Answer, answers, without_bos};
-use super::sentences::{self, Sentence};
+use super::sentences::Sentence;
 
-const NAME_MOVERS: [(usize, usize); 3] = [(9, 9), (9, 6), (10, 0)];
-const NEGATIVE: [(usize, usize); 2] = [(10, 7), (11, 10)];
-const S_INHIBITION: [(usize, usize); 4] = [(7, 3), (7, 9), (8, 6), (8, 10)];
+pub(crate) const NAME_MOVERS: [(usize, usize); 3] = [(9, 9), (9, 6), (10, 0)];
+pub(crate) const NEGATIVE: [(usize, usize); 2] = [(10, 7), (11, 10)];
+pub(crate) const S_INHIBITION: [(usize, usize); 4] = [(7, 3), (7, 9), (8, 6), (8, 10)];
 /// Sentences for what runs each head apart.
 const FEW: usize = 32;
 /// Sentences for path patching, all of one template.
 const PATHS: usize = 8;
 
-/// The circuit's numbers, and what each head changes through the queries of the name movers.
-pub(crate) fn circuit(model: &HookedTransformer, count: usize, seed: u64) -> Result<(Golden, ScoreTable)> {
-    let drawn = sentences::draw(model, count, seed);
+/// The circuit's numbers, what each head changes through the queries of the name movers, and what each name mover writes of
+/// the names that it attends to.
+pub(crate) fn circuit(model: &HookedTransformer, drawn: &[Sentence]) -> Result<(Golden, ScoreTable, Vec<Scatter>)> {
     let few = &drawn[..drawn.len().min(FEW)];
-    let dla = DirectLogitAttribution::new(model)?.heads(prompts(model, few)?, &metric(few))?;
-    let inhibiting = inhibition(model, &drawn)?;
-    let (movers, others, negative) = copying(model, few)?;
-    let golden = behaviour(model, &drawn)?
+    let dla = DirectLogitAttribution::new(model)?.heads(prompts(model, few)?, &metric(few.iter()))?;
+    let inhibiting = inhibition(model, drawn)?;
+    let (copied, others, negative) = copying(model, few)?;
+    let (whole, movers) = (faithful(model, drawn)?, movers(model, drawn)?);
+    let correlations = movers.iter().map(|of| of.pearson().unwrap_or(f64::NAN));
+    let golden = behaviour(model, drawn)?
         .row(
             "name movers 9.9, 9.6, 10.0 among the 3 heads that write most",
             "3",
@@ -37,7 +41,7 @@ pub(crate) fn circuit(model: &HookedTransformer, count: usize, seed: u64) -> Res
             among(&NEGATIVE, &dla.lowest(2)),
             Expect::Near(2.0, 0.0),
         )
-        .row("copy score of the worst name mover", "above 0.95", movers, Expect::AtLeast(0.95))
+        .row("copy score of the worst name mover", "above 0.95", copied, Expect::AtLeast(0.95))
         .row("  of the average other head", "below 0.2", others, Expect::AtMost(0.2))
         .row("  of the negative movers, signs turned", "0.98", negative, Expect::Near(0.98, 0.1))
         .row(
@@ -45,16 +49,31 @@ pub(crate) fn circuit(model: &HookedTransformer, count: usize, seed: u64) -> Res
             "4",
             among(&S_INHIBITION, &inhibiting.lowest(4)),
             Expect::Near(4.0, 0.0),
-        );
-    Ok((golden, inhibiting))
+        )
+        .row(
+            "attention to a name and what is written of it: lowest correlation of a name mover",
+            "above 0.81",
+            correlations.fold(f64::INFINITY, |least, of| if of < least || of.is_nan() { of } else { least }),
+            Expect::AtLeast(0.81),
+        )
+        .row(
+            "share of the logit difference that is lost without the name movers",
+            "0.05",
+            1.0 - whole.without_movers / whole.model,
+            Expect::Near(0.05, 0.1),
+        )
+        .row("faithfulness: model minus circuit, nats", "0.46", whole.model - whole.circuit, Expect::Near(0.46, 0.4))
+        .row("  circuit ÷ model", "0.87", whole.circuit / whole.model, Expect::Near(0.87, 0.1));
+    Ok((golden, inhibiting, movers))
 }
 
 fn prompts(model: &HookedTransformer, sentences: &[Sentence]) -> Result<Tokens> {
     without_bos(model, &sentences.iter().map(|sentence| &sentence.text).collect::<Vec<_>>())
 }
 
-fn metric(sentences: &[Sentence]) -> Metric {
-    Metric::logit_diffs(sentences.iter().map(|of| of.io), sentences.iter().map(|of| of.s))
+/// The logit of the indirect object minus that of the subject, in nats.
+pub(crate) fn metric<'a>(sentences: impl Iterator<Item = &'a Sentence> + Clone) -> Metric {
+    Metric::logit_diffs(sentences.clone().map(|of| of.io), sentences.map(|of| of.s))
 }
 
 /// How many of these heads are among the scored ones.
@@ -85,7 +104,7 @@ fn inhibition(model: &HookedTransformer, drawn: &[Sentence]) -> Result<ScoreTabl
     let template = drawn.first().map(|of| of.template);
     let same: Vec<&Sentence> = drawn.iter().filter(|of| Some(of.template) == template).take(PATHS).collect();
     let rows = |text: fn(&Sentence) -> &String| without_bos(model, &same.iter().map(|of| text(of)).collect::<Vec<_>>());
-    let metric = Metric::logit_diffs(same.iter().map(|of| of.io), same.iter().map(|of| of.s));
+    let metric = metric(same.iter().copied());
     let movers = NAME_MOVERS.map(|(layer, head)| Receiver::head(layer, head, HeadInput::Query).at(-1));
     let patching = PathPatching::new(model)?;
     let pair = patching.from(rows(|of| &of.unnamed)?).into(rows(|of| &of.text)?)?;

@@ -8,15 +8,18 @@
 
 mod circuit;
 mod demos;
+mod faithful;
 mod greater_than;
 mod prompts;
 mod sentences;
 
 use std::path::PathBuf;
 
+use arrakis::models::files;
 use arrakis::plot::Bars;
 use arrakis::prelude::*;
 use clap::Parser;
+use sentences::Sentence;
 
 const HOW: &str = "This compares GPT-2 small with what others published about it. Give its folder:
 
@@ -49,6 +52,16 @@ fn check(model: &HookedTransformer) -> Result<()> {
     Err(Error::Value { of: "the model", problem })
 }
 
+/// Draws the sentences, and writes them beside the figure for other programs.
+fn sentences(model: &HookedTransformer, options: &Options) -> Result<Vec<Sentence>> {
+    let drawn = sentences::draw(model, options.sentences, options.seed);
+    let text = serde_json::to_string_pretty(&drawn).expect("BUG: sentences are plain data");
+    let path = options.out.join("sentences.json");
+    std::fs::create_dir_all(&options.out).map_err(|source| Error::Write { path: path.clone(), source })?;
+    files::write_whole(&path, text)?;
+    Ok(drawn)
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
     let Some(folder) = &options.folder else {
@@ -61,20 +74,20 @@ fn main() -> Result<()> {
     println!("{}", demos::losses(&raw, &model)?);
     let (golden, written) = demos::names(&model)?;
     println!("{golden}\n{}", demos::contributions(&model)?);
-    let (golden, inhibiting) = circuit::circuit(&model, options.sentences, options.seed)?;
+    let (golden, inhibiting, movers) = circuit::circuit(&model, &sentences(&model, &options)?)?;
     println!("{golden}");
     let (golden, induction) = circuit::kinds(&model, options.seed)?;
     println!("{golden}");
     let (golden, mlps) = greater_than::greater_than(&model)?;
     println!("{golden}");
     let mlps = Bars::new(mlps.iter().copied().enumerate()).axes("layer", "change of p(later) − p(not later)");
-    let files = Figure::new("GPT-2 small")
+    let figure = Figure::new("GPT-2 small")
         .columns(2)
         .with(written.heatmap().diverging().annotate(6).titled("what heads write of the name"))
         .with(inhibiting.heatmap().diverging().annotate(4).titled("through the queries of the name movers"))
         .with(induction.heatmap().annotate(5).titled("induction"))
-        .with(mlps.titled("greater-than: MLPs of a prompt from 1701"))
-        .save(&options.out, "gpt2_golden")?;
+        .with(mlps.titled("greater-than: MLPs of a prompt from 1701"));
+    let files = movers.into_iter().fold(figure, Figure::with).save(&options.out, "gpt2_golden")?;
     println!("{}", files[0].display());
     Ok(())
 }

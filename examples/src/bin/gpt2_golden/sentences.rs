@@ -4,6 +4,7 @@ use arrakis::models::HookedTransformer;
 use rand::seq::{IndexedRandom as _, index};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 /// `{1}` and `{2}` are the two people in order of mention, `{S}` the one who gives.
 const TEMPLATES: [&str; 15] = [
@@ -77,6 +78,7 @@ const NAMES: [&str; 48] = [
 ];
 
 /// A sentence before its last name.
+#[derive(Serialize)]
 pub(crate) struct Sentence {
     pub(crate) text: String,
     /// The same with three other names, each once.
