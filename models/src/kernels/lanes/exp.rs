@@ -43,8 +43,8 @@ impl<S: Simd> Lanes<S> {
     #[inline(always)]
     fn power_of_two(self, shifted: S::f32s, more: u32) -> S::f32s {
         let s = self.0;
-        let exponent = s.wrapping_dyn_shl_u32s(s.transmute_u32s_f32s(shifted), s.splat_u32s(23));
-        s.transmute_f32s_u32s(s.add_u32s(exponent, s.splat_u32s((127 + more) << 23)))
+        let exponent = s.wrapping_dyn_shl_u32s(s.transmute_u32s_f32s(shifted), self.all_bits(23));
+        s.transmute_f32s_u32s(s.add_u32s(exponent, self.all_bits((127 + more) << 23)))
     }
 
     /// `exp(r) - 1` for `|r| <= ln 2 / 2`. The coefficients are a minimax fit; its relative error is 3e-9.

@@ -28,9 +28,16 @@ pub(super) fn in_vectors<W: WithSimd>(work: W) -> W::Output {
 }
 
 impl<S: Simd> Lanes<S> {
+    /// `x` in every lane. Written out, because `splat` is a call where it is not inlined, several to each vector.
     #[inline(always)]
     pub(super) fn all(self, x: f32) -> S::f32s {
-        self.0.splat_f32s(x)
+        pulp::cast_lossy([x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x])
+    }
+
+    /// The same bits in every lane.
+    #[inline(always)]
+    fn all_bits(self, x: u32) -> S::u32s {
+        pulp::cast_lossy([x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x])
     }
 
     #[inline(always)]
@@ -79,7 +86,7 @@ impl<S: Simd> Lanes<S> {
     #[inline(always)]
     fn signed(self, x: S::f32s, sign: S::f32s) -> S::f32s {
         let s = self.0;
-        let sign = s.and_u32s(s.transmute_u32s_f32s(sign), s.splat_u32s(0x8000_0000));
+        let sign = s.and_u32s(s.transmute_u32s_f32s(sign), self.all_bits(0x8000_0000));
         s.transmute_f32s_u32s(s.or_u32s(s.transmute_u32s_f32s(x), sign))
     }
 
