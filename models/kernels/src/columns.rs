@@ -7,6 +7,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::part::Part;
+use crate::single::{SingleRow, WIDE};
 use crate::weight::Number;
 
 /// Columns whose weights are copied together. The columns of a task are a multiple of this, which whole tiles fill.
@@ -16,23 +17,23 @@ pub(crate) const GRAIN: usize = 48;
 ///
 /// In some models one entry of the stream is in the tens of thousands, and adding small terms to it loses their low bits.
 /// This confines the loss to one such sum.
-const RUN: usize = 128;
+pub(crate) const RUN: usize = 128;
 
 /// The part of the inner axis whose weights stay in a core's cache while all rows pass.
 const DEPTH: usize = 8 * RUN;
 
 /// Numbers in a vector of the widest kind.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Up to this many rows, weights are read where they lie: copying them would cost more than it saves.
 const FEW: usize = 16;
 
 /// Room for the weights that are copied together.
 pub(crate) fn panel_length(d_in: usize) -> usize {
-    DEPTH.min(d_in) * GRAIN
+    (DEPTH.min(d_in) * GRAIN).max(2 * WIDE)
 }
 
-impl<T: Number> Part<'_, '_, T> {
+impl<'a, T: Number> Part<'a, '_, T> {
     /// Computes the columns. The rows of the weight are contiguous.
     pub(crate) fn write_from_rows(mut self) {
         for start in (0..self.d_in).step_by(DEPTH) {
@@ -47,7 +48,12 @@ impl<T: Number> Part<'_, '_, T> {
         let mut from = 0;
         if let (Some(numbers), true) = (T::single(weight), self.out.len() <= FEW && self.stride.is_multiple_of(LINE)) {
             from = width - width % GRAIN;
-            self.tiles(depth.clone(), 0..from, Weights { numbers, stride: self.stride });
+            let weights = Weights { numbers, stride: self.stride };
+            if self.out.len() == 1 {
+                self.single_row(&depth, 0..from, weights);
+            } else {
+                self.tiles(depth.clone(), 0..from, weights);
+            }
         }
         while from < width {
             let columns = from..width.min(from + GRAIN);
@@ -70,23 +76,38 @@ impl<T: Number> Part<'_, '_, T> {
         }
     }
 
-    /// All rows times some columns. `weights` begins at the first of them.
-    fn tiles(&mut self, depth: Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
-        let place = Place {
+    /// The only row times some columns.
+    fn single_row(&mut self, depth: &Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
+        for from in columns.clone().step_by(WIDE) {
+            let place = self.place(depth, from..columns.end.min(from + WIDE));
+            let weights = Weights { numbers: &weights.numbers[from..], ..weights };
+            let (x, out) = (&self.x[depth.clone()], &mut *self.out[0]);
+            Arch::new().dispatch(SingleRow { x, weights, place, memory: self.panel, out });
+        }
+    }
+
+    /// Where some columns are written, after the terms of a part of the inner axis.
+    fn place(&self, depth: &Range<usize>, columns: Range<usize>) -> Place<'a> {
+        Place {
             from: columns.start,
             width: columns.len(),
             first: depth.start == 0,
             bias: self.bias.filter(|_| depth.end == self.d_in),
-        };
+        }
+    }
+
+    /// All rows times some columns. `weights` begins at the first of them.
+    fn tiles(&mut self, depth: Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
+        let place = self.place(&depth, columns);
         Arch::new().dispatch(Tiles { x: self.x, d_in: self.d_in, depth, weights, place, out: self.out });
     }
 }
 
 /// Rows of weights in single precision, a multiple of [`LINE`] apart.
 #[derive(Clone, Copy)]
-struct Weights<'a> {
-    numbers: &'a [f32],
-    stride: usize,
+pub(crate) struct Weights<'a> {
+    pub(crate) numbers: &'a [f32],
+    pub(crate) stride: usize,
 }
 
 /// Copies [`GRAIN`] columns of weights.
@@ -117,14 +138,14 @@ impl WithSimd for Copy<'_, '_> {
 
 /// Where a tile writes.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The first column.
-    from: usize,
-    width: usize,
+    pub(crate) from: usize,
+    pub(crate) width: usize,
     /// Whether these are the first terms of the sums.
-    first: bool,
+    pub(crate) first: bool,
     /// Added after the last terms.
-    bias: Option<&'a [f32]>,
+    pub(crate) bias: Option<&'a [f32]>,
 }
 
 /// All rows times the columns of a place.
@@ -143,28 +164,21 @@ impl WithSimd for Tiles<'_, '_, '_> {
     /// The sizes of a tile follow from the number of registers: most hold sums, and what is left holds weights.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 8, 3, 12>(simd) } else { self.run::<S, 6, 2, 8>(simd) }
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 8, 3>(simd) } else { self.run::<S, 6, 2>(simd) }
     }
 }
 
 impl Tiles<'_, '_, '_> {
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const LONG: usize>(self, simd: S) {
-        let (wide, long) = (VECTORS * S::F32_LANES, LONG * S::F32_LANES);
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let wide = VECTORS * S::F32_LANES;
         let mut at = 0;
         while at < self.place.width {
-            let left = self.place.width - at;
-            let place = |width: usize| Place { from: self.place.from + at, width: width.min(left), ..self.place };
+            let place = Place { from: self.place.from + at, width: wide.min(self.place.width - at), ..self.place };
             let numbers = &self.weights.numbers[at..];
             let weights = Weights { numbers, stride: self.weights.stride };
-            if self.out.len() == 1 && left >= long {
-                let x = rows_of::<1>(self.x, self.d_in, 0, &self.depth);
-                tile::<S, 1, LONG>(simd, x, weights, &place(long), self.out);
-                at += long;
-            } else {
-                rows::<S, ROWS, VECTORS>(simd, self.x, self.d_in, &self.depth, weights, &place(wide), self.out);
-                at += wide;
-            }
+            rows::<S, ROWS, VECTORS>(simd, self.x, self.d_in, &self.depth, weights, &place, self.out);
+            at += wide;
         }
     }
 }
@@ -215,7 +229,7 @@ pub(crate) fn rows_of<'a, const ROWS: usize>(
 /// Some rows times some vectors of columns. The order of the terms of each sum depends on the length of the inner axis
 /// alone.
 #[inline(always)]
-fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
+pub(crate) fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     x: [&[f32]; ROWS],
     weights: Weights<'_>,

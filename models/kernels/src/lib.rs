@@ -8,6 +8,7 @@ mod dots;
 mod part;
 mod product;
 mod scratch;
+mod single;
 mod weight;
 
 pub use product::{has_vectors, multiply};
