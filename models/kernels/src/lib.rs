@@ -3,6 +3,7 @@
 //! A package of its own: it is optimised even in a build for development, in which every function that is not marked for
 //! inlining stays a call in packages that are not.
 
+mod attention;
 mod columns;
 mod dots;
 mod part;
@@ -11,5 +12,6 @@ mod scratch;
 mod single;
 mod weight;
 
+pub use attention::{Heads, Rows, ToPattern, attend, mixed, products};
 pub use product::{has_vectors, multiply};
 pub use weight::{Matrix, Numbers, Order};

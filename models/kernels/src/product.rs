@@ -9,7 +9,7 @@ use crate::scratch::scratch;
 use crate::weight::{Matrix, Number, Numbers, Order};
 
 /// Multiplications below which one thread is faster than several.
-const SMALL: usize = 1 << 18;
+pub(crate) const SMALL: usize = 1 << 18;
 
 /// Tasks a thread, so that none waits long for another.
 const TASKS: usize = 4;

@@ -55,10 +55,26 @@ pub(super) fn run<K: Kernel<N>, const N: usize, const D: usize>(
 ///
 /// The tensor, if not.
 pub(super) fn plain<const D: usize>(tensor: Tensor<D>) -> Result<FlexTensor, Tensor<D>> {
-    let tensor = tensor.into_dispatch();
-    let fits = tensor.autodiff == DispatchAutodiffContext::Disabled && is_on_cpu(&tensor);
-    let fits = fits && memory::known(tensor.dtype()) && has_vectors();
-    if fits { Ok(numbers(tensor)) } else { Err(Tensor::from_dispatch(tensor)) }
+    all_plain([tensor]).map(|[numbers]| numbers).map_err(|[tensor]| tensor)
+}
+
+/// The tensors' own memory, if they are all on the CPU and have no graph.
+///
+/// # Errors
+///
+/// The tensors, if not.
+pub(super) fn all_plain<const N: usize, const D: usize>(
+    tensors: [Tensor<D>; N],
+) -> Result<[FlexTensor; N], [Tensor<D>; N]> {
+    let tensors = tensors.map(Tensor::into_dispatch);
+    let plain = |tensor: &DispatchTensor| {
+        tensor.autodiff == DispatchAutodiffContext::Disabled && is_on_cpu(tensor) && memory::known(tensor.dtype())
+    };
+    if has_vectors() && tensors.iter().all(plain) {
+        Ok(tensors.map(numbers))
+    } else {
+        Err(tensors.map(Tensor::from_dispatch))
+    }
 }
 
 /// A tensor without a graph.

@@ -1,5 +1,7 @@
 //! Attention scores from the products of queries and keys: scaled, penalised by distance, capped, masked.
 
+use std::ops::Range;
+
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Bool, DType, Tensor, activation};
 use pulp::{Simd, WithSimd};
@@ -25,12 +27,14 @@ pub(crate) struct Scoring<'a> {
 
 /// The scores `[batch, head, query, key]` of products of the same shape.
 pub(crate) fn scores(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
-    with_kernel(Scores::of(&products, how).as_ref(), products, how)
+    let [_, heads, queries, keys] = products.dims();
+    with_kernel(Scores::of([heads, queries, keys], how).as_ref(), products, how)
 }
 
 /// The softmax of [`scores`], to the same bits, in one pass. A graph and half precision need the scores themselves.
 pub(crate) fn pattern(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
-    let kernel = Scores::of(&products, how);
+    let [_, heads, queries, keys] = products.dims();
+    let kernel = Scores::of([heads, queries, keys], how);
     let products = match &kernel {
         Some(kernel) if products.dtype() == DType::F32 => match plain(products) {
             Ok(products) => return with_numbers(kernel.rows(products, Then::Softmax)),
@@ -62,7 +66,7 @@ fn by_burn(products: Tensor<4>, how: &Scoring) -> Tensor<4> {
 }
 
 #[derive(Clone, Debug)]
-struct Scores {
+pub(super) struct Scores {
     scale: f32,
     penalty: Option<FlexTensor>,
     cap: Option<f32>,
@@ -84,8 +88,7 @@ enum Then {
 
 impl Scores {
     /// `None` where mask or penalty are not on the CPU.
-    fn of(products: &Tensor<4>, how: &Scoring) -> Option<Self> {
-        let [_, heads, queries, keys] = products.dims();
+    pub(super) fn of([heads, queries, keys]: [usize; 3], how: &Scoring) -> Option<Self> {
         let penalty = match &how.penalty {
             Some(penalty) => Some(constant(penalty.clone())?),
             None => None,
@@ -110,6 +113,20 @@ impl Scores {
         })
     }
 
+    pub(super) fn penalty(&self) -> Option<&FlexTensor> {
+        self.penalty.as_ref()
+    }
+
+    /// From the first to the last key that each query sees.
+    pub(super) fn spans(&self) -> Vec<Range<usize>> {
+        self.seen.spans()
+    }
+
+    /// Overwrites the products of a row, from key `from` on, with its pattern. They hold all keys that the query sees.
+    pub(super) fn to_pattern(&self, penalty: Option<&[f32]>, row: usize, from: usize, products: &mut [f32]) {
+        in_vectors(PatternRow { scores: self, penalty, row, from, products });
+    }
+
     /// The row of the mask for a row of scores.
     fn mask_row(&self, row: usize) -> usize {
         let batch = if self.mask_batches == 1 { 0 } else { row / (self.heads * self.queries) };
@@ -122,16 +139,24 @@ impl Scores {
         &all[row * self.keys..(row + 1) * self.keys]
     }
 
-    /// Scores without cap, where the query sees keys.
+    /// Scores without cap, of the products of the query's span.
     #[inline(always)]
     fn uncapped<S: Simd>(&self, lanes: Lanes<S>, penalty: Option<&[f32]>, row: usize, products: &mut [f32]) {
-        let span = self.seen.span(self.mask_row(row));
         match penalty {
             Some(all) => {
-                let penalties = &self.penalties(all, row)[span.clone()];
-                lanes.each_with(TimesPlus(self.scale), &mut products[span], penalties);
+                let penalties = &self.penalties(all, row)[self.seen.span(self.mask_row(row))];
+                lanes.each_with(TimesPlus(self.scale), products, penalties);
             }
-            None => lanes.each(Times(self.scale), &mut products[span]),
+            None => lanes.each(Times(self.scale), products),
+        }
+    }
+
+    /// Scores of the products of the query's span.
+    #[inline(always)]
+    fn of_span<S: Simd>(&self, lanes: Lanes<S>, penalty: Option<&[f32]>, row: usize, products: &mut [f32]) {
+        self.uncapped(lanes, penalty, row, products);
+        if let Some(cap) = self.cap {
+            lanes.each(Capped(cap), products);
         }
     }
 }
@@ -152,16 +177,39 @@ impl WithSimd for ScoreRows<'_> {
         let lanes = Lanes(simd);
         for (index, row) in self.rows.chunks_exact_mut(self.scores.keys).enumerate() {
             let index = self.first + index;
-            self.scores.uncapped(lanes, self.penalty, index, row);
             let mask_row = self.scores.mask_row(index);
-            if let Some(cap) = self.scores.cap {
-                lanes.each(Capped(cap), &mut row[self.scores.seen.span(mask_row)]);
-            }
+            let span = self.scores.seen.span(mask_row);
+            self.scores.of_span(lanes, self.penalty, index, &mut row[span.clone()]);
             self.scores.seen.hide(mask_row, row, f32::NEG_INFINITY);
             if let Then::Softmax = self.then {
-                softmax_row(lanes, row, self.scores.seen.span(mask_row));
+                softmax_row(lanes, row, span);
             }
         }
+    }
+}
+
+/// One row, from key `from` on.
+struct PatternRow<'a> {
+    scores: &'a Scores,
+    penalty: Option<&'a [f32]>,
+    row: usize,
+    from: usize,
+    products: &'a mut [f32],
+}
+
+impl WithSimd for PatternRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (lanes, scores) = (Lanes(simd), self.scores);
+        let mask_row = scores.mask_row(self.row);
+        let Range { start, end } = scores.seen.span(mask_row);
+        let span = if start < end { start - self.from..end - self.from } else { 0..0 };
+        let products = &mut self.products[span.clone()];
+        scores.of_span(lanes, self.penalty, self.row, products);
+        scores.seen.hide_between(mask_row, products, f32::NEG_INFINITY);
+        softmax_row(lanes, self.products, span);
     }
 }
 
@@ -207,7 +255,8 @@ impl WithSimd for GradientRows<'_> {
         for (index, row) in self.rows.chunks_exact_mut(scores.keys).enumerate() {
             if let (Some(products), Some(cap)) = (self.products, scores.cap) {
                 inner.copy_from_slice(&products[index * scores.keys..(index + 1) * scores.keys]);
-                scores.uncapped(lanes, self.penalty, self.first + index, &mut inner);
+                let span = scores.seen.span(scores.mask_row(self.first + index));
+                scores.uncapped(lanes, self.penalty, self.first + index, &mut inner[span]);
                 lanes.each_with(TimesSlopeOfCap(cap), row, &inner);
             }
             lanes.each(Times(scores.scale), row);

@@ -10,6 +10,7 @@ use burn::tensor::{BoolStore, DType};
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     mask: FlexTensor,
+    keys: usize,
     rows: Vec<Row>,
 }
 
@@ -27,18 +28,29 @@ impl Seen {
         let keys = *mask.shape().last()?;
         let mask = bytes.then(|| mask.to_contiguous())?;
         let rows = if keys == 0 { Vec::new() } else { hidden(&mask).chunks_exact(keys).map(Row::of).collect() };
-        Some(Self { mask, rows })
+        Some(Self { mask, keys, rows })
     }
 
     /// Writes `value` over the scores of keys that a query does not see.
     pub(super) fn hide(&self, row: usize, scores: &mut [f32], value: f32) {
-        let (keys, Row { span, has_holes }) = (scores.len(), &self.rows[row]);
+        let span = self.span(row);
         scores[..span.start].fill(value);
         scores[span.end..].fill(value);
+        self.hide_between(row, &mut scores[span], value);
+    }
+
+    /// The same for the scores of the query's span.
+    pub(super) fn hide_between(&self, row: usize, scores: &mut [f32], value: f32) {
+        let Row { span, has_holes } = &self.rows[row];
         if *has_holes {
-            let hidden = &hidden(&self.mask)[row * keys..(row + 1) * keys];
+            let hidden = &hidden(&self.mask)[row * self.keys..(row + 1) * self.keys][span.clone()];
             scores.iter_mut().zip(hidden).filter(|(_, hidden)| **hidden != 0).for_each(|(score, _)| *score = value);
         }
+    }
+
+    /// The span of each row.
+    pub(super) fn spans(&self) -> Vec<Range<usize>> {
+        self.rows.iter().map(|row| row.span.clone()).collect()
     }
 
     /// From the first to the last key that a query sees.

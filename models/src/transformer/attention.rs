@@ -120,7 +120,7 @@ impl Attention {
         self.attend(q, k, v, context, cache)
     }
 
-    #[hooked(skip(q, k, keys, values, products))]
+    #[hooked(skip(q, k, keys, values))]
     fn attend(
         &self,
         q: Tensor<4>,
@@ -139,17 +139,27 @@ impl Attention {
             (q, k)
         };
         let (keys, values) = appended(k, v, cache);
-        let products = q.swap_dims(1, 2).matmul(self.per_query_head(keys).swap_dims(1, 2).swap_dims(2, 3));
-        let scoring = self.scoring(context);
-        let pattern = if self.sinks.is_some() || hooks::asked("scores") {
-            let scores = kernels::scores(products, &scoring);
-            self.attended(scores)
-        } else {
-            kernels::pattern(products, &scoring)
-        };
-        let z = pattern.matmul(self.per_query_head(values).swap_dims(1, 2)).swap_dims(1, 2);
+        let z = self.read([q, keys, values], &self.scoring(context));
         let out = self.written(z);
         out
+    }
+
+    /// What each head reads, `[batch, pos, head, d_head]`. Scores and pattern exist as a whole only if the run asks for one of
+    /// them, or if heads have sinks.
+    #[hooked(skip(products, is_edited))]
+    fn read(&self, [q, keys, values]: [Tensor<4>; 3], how: &Scoring<'_>) -> Tensor<4> {
+        if self.sinks.is_none() && !hooks::asked("scores") && !hooks::asked("pattern") {
+            return kernels::attention(q, keys, values, how);
+        }
+        let products = kernels::products(q, keys, how.mask);
+        let pattern = if self.sinks.is_some() || hooks::asked("scores") {
+            let scores = kernels::scores(products, how);
+            self.attended(scores)
+        } else {
+            kernels::pattern(products, how)
+        };
+        let is_edited = hooks::edited("scores") || hooks::edited("pattern");
+        kernels::mixed(pattern, values, (!is_edited).then_some(how.mask))
     }
 
     /// How the products of queries and keys become scores.
@@ -222,14 +232,7 @@ impl Attention {
 
     /// Each key or value head repeated for the query heads it serves: `[batch, pos, n_heads, d_head]`.
     pub fn per_query_head(&self, x: Tensor<4>) -> Tensor<4> {
-        if self.n_kv_heads == self.n_heads {
-            return x;
-        }
-        let [batch, pos, kv_heads, d_head] = x.dims();
-        let group = self.n_heads / kv_heads;
-        let repeated: Tensor<5> =
-            x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
-        repeated.reshape([batch, pos, self.n_heads, d_head])
+        kernels::per_query_head(x, self.n_heads)
     }
 }
 
