@@ -15,6 +15,7 @@
 #![allow(clippy::result_large_err, reason = "a tensor that has no kernel comes back by value, as it came")]
 
 mod activation;
+mod append;
 mod attention;
 mod flex;
 mod lanes;
@@ -29,6 +30,7 @@ mod softmax;
 mod testing;
 
 pub(crate) use activation::{activation, gate};
+pub(crate) use append::append;
 pub(crate) use attention::{attention, mixed, per_query_head, products};
 pub(crate) use norm::{Norming, centre, norm, norm_scale};
 pub(crate) use product::product;

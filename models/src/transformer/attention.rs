@@ -260,7 +260,7 @@ fn project_heads(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
 fn appended(k: Tensor<4>, v: Tensor<4>, cache: Option<&mut LayerCache>) -> (Tensor<4>, Tensor<4>) {
     let Some(cache) = cache else { return (k, v) };
     let (keys, values) = match cache.take() {
-        Some((old_k, old_v)) => (Tensor::cat(vec![old_k, k], 1), Tensor::cat(vec![old_v, v], 1)),
+        Some((old_k, old_v)) => (kernels::append(old_k, k), kernels::append(old_v, v)),
         None => (k, v),
     };
     *cache = Some((keys.clone(), values.clone()));
