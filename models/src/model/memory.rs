@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use arrakis_kernels::has_vectors;
+
 use super::{HookedTransformer, RunOptions};
 use crate::error::{Error, Result};
 use crate::ground::memory::{self, Room};
 use crate::hooks::{At, Plan};
-use crate::site::{Extent, Site, same_memory};
+use crate::site::{self, Extent, Site, same_memory};
 use crate::tokens::Tokens;
 
 /// Runs that need less are not checked: the system's answer takes a tenth of a millisecond.
@@ -53,7 +55,8 @@ impl HookedTransformer {
     /// What a run of these sites takes besides its captures: the most that a forward pass holds at once and, for
     /// gradients, the tensors that the graph keeps.
     pub(super) fn working_bytes(&self, plan: &Plan, known: &[String], extent: Extent, options: &RunOptions) -> u64 {
-        let at_once = self.block_numbers(extent).max(self.logits_numbers(extent, options));
+        let block = self.block_numbers(extent, self.has_whole_scores(plan, known));
+        let at_once = block.max(self.logits_numbers(extent, options));
         let graph = if plan.wants_gradients() { self.graph_bytes(known, extent) } else { 0 };
         NUMBER * (extent.batch * at_once) as u64 + graph
     }
@@ -65,13 +68,24 @@ impl HookedTransformer {
         self.working_bytes(plan, &self.sites(), Extent::new(tokens.batch(), tokens.pos()), &options)
     }
 
+    /// Whether scores and pattern exist as a whole: where a run meets them, for gradients, and on devices other than the CPU.
+    fn has_whole_scores(&self, plan: &Plan, known: &[String]) -> bool {
+        let scores = [site::scores(0), site::pattern(0)].map(|site| site.row().name);
+        let is_scores = |site: &str| Site::named(site).is_some_and(|site| scores.contains(&site.row().name));
+        let meets = |site: &str| {
+            plan.patterns().any(|pattern| pattern.matches(site)) || self.splices.iter().any(|(host, _)| host == site)
+        };
+        let in_parts = plan.wants_gradients() || !self.device_name.starts_with("cpu") || !has_vectors();
+        in_parts || known.iter().any(|site| is_scores(site) && meets(site))
+    }
+
     /// Numbers of one row that a block holds at once: in attention the stream, queries, keys and values before and after
-    /// rotation and repetition, and two copies of the scores; in the MLP the stream and the neurons.
-    fn block_numbers(&self, Extent { pos, keys, .. }: Extent) -> usize {
+    /// rotation and repetition, and two copies of the scores if there are any; in the MLP the stream and the neurons.
+    fn block_numbers(&self, Extent { pos, keys, .. }: Extent, has_scores: bool) -> usize {
         let config = self.config();
         let streams = 3 * config.d_model * pos;
         let heads = config.d_head * (config.n_heads * (2 * pos + 2 * keys) + 2 * config.n_kv_heads * pos);
-        let scores = 2 * config.n_heads * pos * keys;
+        let scores = if has_scores || config.attn_sinks { 2 * config.n_heads * pos * keys } else { 0 };
         let shared = config.experts.and_then(|experts| experts.shared).unwrap_or(0);
         let neurons = (3 + usize::from(config.gated_mlp)) * config.d_mlp.max(shared) * pos;
         streams + neurons.max(heads + scores)
@@ -197,7 +211,7 @@ mod tests {
     /// By hand for 2 rows of 5 tokens; `d_model` 12, 3 heads of 4, 48 neurons, 20 words.
     #[test]
     fn working_memory_by_hand() {
-        let (model, plan) = (model(), Plan::new());
+        let (model, plan) = (model(), Plan::new().capture("blocks.1.pattern"));
         let known = model.sites();
         let of = |batch: usize, pos: usize, options: &RunOptions| {
             model.working_bytes(&plan, &known, Extent::new(batch, pos), options)
@@ -206,6 +220,8 @@ mod tests {
         assert_eq!(of(2, 5, &RunOptions::new()), 2 * 4 * (3 * 12 * 5 + neurons));
         let attention = 4 * (3 * (2 * 40 + 2 * 40) + 2 * 3 * 40) + 2 * 3 * 40 * 40;
         assert_eq!(of(1, 40, &RunOptions::new()), 4 * (3 * 12 * 40 + attention), "scores grow with the square");
+        let unseen = model.working_bytes(&Plan::new(), &known, Extent::new(1, 40), &RunOptions::new());
+        assert_eq!(unseen, 4 * (3 * 12 * 40 + 3 * 48 * 40), "no scores that nobody asks for");
         let wide = HookedAutoModel::lively(&TransformerConfig { d_vocab: 2000, ..model.config().clone() }, 1).unwrap();
         let of = |options: &RunOptions| wide.working_bytes(&plan, &known, Extent::new(1, 5), options);
         assert_eq!(of(&RunOptions::new()), 4 * (2 * 12 * 5 + 2000 * 5));
