@@ -7,23 +7,12 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::part::Part;
+use crate::place::{GRAIN, LINE, Place, RUN, Weights};
 use crate::single::{SingleRow, WIDE};
 use crate::weight::Number;
 
-/// Columns whose weights are copied together. The columns of a task are a multiple of this, which whole tiles fill.
-pub(crate) const GRAIN: usize = 48;
-
-/// Terms that are summed one after another. Their sums are then added up.
-///
-/// In some models one entry of the stream is in the tens of thousands, and adding small terms to it loses their low bits.
-/// This confines the loss to one such sum.
-pub(crate) const RUN: usize = 128;
-
 /// The part of the inner axis whose weights stay in a core's cache while all rows pass.
 const DEPTH: usize = 8 * RUN;
-
-/// Numbers in a vector of the widest kind.
-pub(crate) const LINE: usize = 16;
 
 /// Up to this many rows, weights are read where they lie: copying them would cost more than it saves.
 const FEW: usize = 16;
@@ -103,13 +92,6 @@ impl<'a, T: Number> Part<'a, '_, T> {
     }
 }
 
-/// Rows of weights in single precision, a multiple of [`LINE`] apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
-    pub(crate) numbers: &'a [f32],
-    pub(crate) stride: usize,
-}
-
 /// Copies [`GRAIN`] columns of weights.
 struct Copy<'w, 'o> {
     weights: Weights<'w>,
@@ -134,18 +116,6 @@ impl WithSimd for Copy<'_, '_> {
             row += 1;
         }
     }
-}
-
-/// Where a tile writes.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    /// The first column.
-    pub(crate) from: usize,
-    pub(crate) width: usize,
-    /// Whether these are the first terms of the sums.
-    pub(crate) first: bool,
-    /// Added after the last terms.
-    pub(crate) bias: Option<&'a [f32]>,
 }
 
 /// All rows times the columns of a place.

@@ -7,11 +7,14 @@ mod attention;
 mod columns;
 mod dots;
 mod part;
+mod place;
 mod product;
 mod scratch;
+mod share;
 mod single;
 mod weight;
 
 pub use attention::{Heads, Rows, ToPattern, attend, mixed, products};
 pub use product::{has_vectors, multiply};
+pub use share::share;
 pub use weight::{Matrix, Numbers, Order};

@@ -1,11 +1,11 @@
 //! A product, cut into columns for the threads.
 
-use rayon::prelude::*;
-
-use crate::columns::{self, GRAIN};
+use crate::columns;
 use crate::dots;
 use crate::part::Part;
+use crate::place::GRAIN;
 use crate::scratch::scratch;
+use crate::share::share;
 use crate::weight::{Matrix, Number, Numbers, Order};
 
 /// Multiplications below which one thread is faster than several.
@@ -45,14 +45,9 @@ fn of<'a, T: Number>(x: &'a [f32], numbers: &'a [T], weight: &Matrix<'_>, bias: 
     for row in out.chunks_mut(d_out) {
         parts.iter_mut().zip(row.chunks_mut(wide)).for_each(|(part, columns)| part.push(columns));
     }
-    let one = |(at, out): (usize, &mut Vec<&'a mut [f32]>)| {
-        some_columns(x, numbers, weight, at * wide, bias, out);
-    };
-    if parts.len() == 1 {
-        parts.iter_mut().enumerate().for_each(one);
-    } else {
-        parts.par_iter_mut().enumerate().for_each(one);
-    }
+    share(parts.into_iter().enumerate().collect(), |(at, mut out)| {
+        some_columns(x, numbers, weight, at * wide, bias, &mut out);
+    });
 }
 
 /// A single row waits for memory alone, and longer stretches of memory come faster.

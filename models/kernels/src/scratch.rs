@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 
+use crate::place::LINE;
+
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
-
-/// Numbers in a line of the cache.
-const LINE: usize = 16;
 
 /// Zeros, and how many to skip so that `length` of them begin a line of the cache.
 pub(crate) fn aligned(length: usize) -> (Vec<f32>, usize) {

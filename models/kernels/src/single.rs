@@ -4,7 +4,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::columns::{Place, RUN, Weights};
+use crate::place::{Place, RUN, Weights};
 
 /// Columns at a time: their sums stay next to the core.
 pub(crate) const WIDE: usize = 2048;

@@ -1,5 +1,6 @@
 //! The numbers of a CPU tensor, overwritten in chunks on all cores.
 
+use arrakis_kernels::share;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Element, Shape};
@@ -110,5 +111,6 @@ fn spread<E: Send>(numbers: &mut [E], row: usize, change: impl Fn(usize, &mut [E
     if numbers.len() < 2 * chunk {
         return change(0, numbers);
     }
-    numbers.par_chunks_mut(chunk).enumerate().for_each(|(index, numbers)| change(index * chunk, numbers));
+    let tasks = numbers.chunks_mut(chunk).enumerate().collect();
+    share(tasks, |(index, numbers): (usize, &mut [E])| change(index * chunk, numbers));
 }

@@ -3,14 +3,12 @@
 use std::ops::Range;
 
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::keys::Keys;
 use super::shape::{Heads, Rows};
 use super::tiles::{MeanTiles, ProductTiles};
 use super::values::Values;
-use crate::columns::{GRAIN, Place, RUN};
-use crate::product::SMALL;
+use crate::place::{GRAIN, Place, RUN};
 
 /// Queries of a block: whole tiles of every size.
 pub(super) const ROWS: usize = 24;
@@ -46,14 +44,6 @@ fn union(spans: &[Range<usize>]) -> Range<usize> {
     let seen = || spans.iter().filter(|span| !span.is_empty());
     let start = seen().map(|span| span.start).min().unwrap_or(0);
     start..seen().map(|span| span.end).max().unwrap_or(start)
-}
-
-/// Does all tasks, on all cores if there is enough to do.
-pub(super) fn each<T: Send>(heads: &Heads, tasks: Vec<(Block, T)>, work: impl Fn(Block, T) + Sync + Send) {
-    if heads.work() < SMALL {
-        return tasks.into_iter().for_each(|(block, out)| work(block, out));
-    }
-    tasks.into_par_iter().with_max_len(1).for_each(|(block, out)| work(block, out));
 }
 
 impl Block {

@@ -1,10 +1,7 @@
 //! Keys laid out for vectors: a lane is a key.
 
-use rayon::prelude::*;
-
 use super::shape::{Heads, Rows};
-use crate::columns::{GRAIN, Weights};
-use crate::product::SMALL;
+use crate::place::{GRAIN, Weights};
 use crate::scratch::aligned;
 
 /// For each head, panels of [`GRAIN`] keys: the first number of each, then the second number of each ...
@@ -28,11 +25,7 @@ impl Keys {
             transpose((first..last).map(row), panel);
         };
         let parts = &mut numbers[skip..skip + count * size];
-        if heads.work() < SMALL {
-            parts.chunks_mut(size).enumerate().for_each(fill);
-        } else {
-            parts.par_chunks_mut(size).enumerate().for_each(fill);
-        }
+        heads.share(parts.chunks_mut(size).enumerate().collect(), fill);
         Self { numbers, skip, panels, heads: *heads }
     }
 

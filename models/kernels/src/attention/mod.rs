@@ -11,7 +11,7 @@ mod values;
 
 use std::ops::Range;
 
-use block::{Block, blocks, each};
+use block::{Block, blocks};
 use keys::Keys;
 pub use shape::{Heads, Rows};
 use values::Values;
@@ -35,7 +35,7 @@ pub fn products(heads: &Heads, q: Rows<'_>, k: Rows<'_>, spans: &[Range<usize>],
     let parts =
         out.chunks_mut(heads.queries * heads.keys).flat_map(|of_head| of_head.chunks_mut(block::ROWS * heads.keys));
     let tasks = blocks(heads, spans).into_iter().zip(parts).collect();
-    each(heads, tasks, |block: Block, out: &mut [f32]| {
+    heads.share(tasks, |(block, out): (Block, &mut [f32])| {
         let mut out: Vec<&mut [f32]> = out.chunks_mut(heads.keys).collect();
         block.products(heads, q, &keys, &mut out);
     });
@@ -51,7 +51,7 @@ pub fn products(heads: &Heads, q: Rows<'_>, k: Rows<'_>, spans: &[Range<usize>],
 pub fn mixed(heads: &Heads, pattern: &[f32], v: Rows<'_>, spans: &[Range<usize>], out: &mut [f32]) {
     let values = Values::new(heads, v);
     let tasks = blocks(heads, spans).into_iter().zip(rows_of_blocks(heads, out)).collect();
-    each(heads, tasks, |block: Block, mut out: Vec<&mut [f32]>| {
+    heads.share(tasks, |(block, mut out): (Block, Vec<&mut [f32]>)| {
         let rows = (0..out.len()).map(|row| &pattern[(block.row(heads) + row) * heads.keys..][..heads.keys]);
         block.mixed(heads, &rows.collect::<Vec<_>>(), &values, &mut out);
     });
@@ -71,7 +71,7 @@ pub fn attend(
 ) {
     let (keys, values) = (Keys::new(heads, k), Values::new(heads, v));
     let tasks = blocks(heads, spans).into_iter().zip(rows_of_blocks(heads, out)).collect();
-    each(heads, tasks, |block: Block, mut out: Vec<&mut [f32]>| {
+    heads.share(tasks, |(block, mut out): (Block, Vec<&mut [f32]>)| {
         scratch(out.len() * heads.keys, |memory| {
             let mut rows: Vec<&mut [f32]> = memory.chunks_mut(heads.keys).collect();
             block.products(heads, q, &keys, &mut rows);

@@ -1,5 +1,8 @@
 //! Sizes, and where rows are in memory.
 
+use crate::product::SMALL;
+use crate::share::share;
+
 /// The sizes of a layer of attention. None is zero, and `heads` is a multiple of `kv_heads`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
@@ -23,9 +26,10 @@ impl Heads {
         head / (self.heads / self.kv_heads)
     }
 
-    /// Multiplications of the products.
-    pub(super) fn work(&self) -> usize {
-        self.batch * self.heads * self.queries * self.keys * self.d_head
+    /// Does all tasks, on all cores if there is enough to do.
+    pub(super) fn share<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
+        let multiplications = self.batch * self.heads * self.queries * self.keys * self.d_head;
+        if multiplications < SMALL { tasks.into_iter().for_each(work) } else { share(tasks, work) }
     }
 }
 

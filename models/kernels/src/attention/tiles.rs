@@ -4,7 +4,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::columns::{Place, Weights, tile};
+use crate::columns::tile;
+use crate::place::{Place, Weights};
 
 /// Rows times a panel of keys.
 pub(super) struct ProductTiles<'a, 'o, 'r> {

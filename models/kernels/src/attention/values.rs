@@ -1,10 +1,7 @@
 //! Values where whole vectors of a head can be read.
 
-use rayon::prelude::*;
-
 use super::shape::{Heads, Rows};
-use crate::columns::{LINE, Weights};
-use crate::product::SMALL;
+use crate::place::{LINE, Weights};
 use crate::scratch::aligned;
 
 /// Values in their own memory if heads are whole vectors there, else copies with rows filled up.
@@ -28,11 +25,7 @@ impl<'a> Values<'a> {
             }
         };
         let parts = &mut numbers[skip..skip + heads.batch * strides[0]];
-        if heads.work() < SMALL {
-            parts.chunks_mut(strides[2]).enumerate().for_each(fill);
-        } else {
-            parts.par_chunks_mut(strides[2]).enumerate().for_each(fill);
-        }
+        heads.share(parts.chunks_mut(strides[2]).enumerate().collect(), fill);
         Self::Copies { numbers, skip, strides }
     }
 

@@ -7,7 +7,7 @@ use super::super::flex::{all_plain, with_numbers};
 use super::super::memory::numbers;
 use super::super::scores::{Scores, Scoring};
 use super::mixed::of_heads;
-use super::sizes::{dims, of_dims, rows, with_whole_heads};
+use super::sizes::{dims, of_dims, rows, single, with_whole_heads};
 
 /// What the heads read, `[batch, query, head, d_head]`.
 ///
@@ -17,7 +17,7 @@ use super::sizes::{dims, of_dims, rows, with_whole_heads};
 pub(super) fn attention(inputs: [Tensor<4>; 3], how: &Scoring) -> Result<Tensor<4>, [Tensor<4>; 3]> {
     let [q, k, _] = &inputs;
     let ([_, queries, heads, _], keys) = (q.dims(), k.dims()[1]);
-    let Some(scores) = Scores::of([heads, queries, keys], how).filter(|_| super::single(inputs.each_ref())) else {
+    let Some(scores) = Scores::of([heads, queries, keys], how).filter(|_| single(inputs.each_ref())) else {
         return Err(inputs);
     };
     let [q, k, v] = all_plain(inputs)?.map(with_whole_heads);

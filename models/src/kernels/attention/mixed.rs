@@ -7,8 +7,7 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 
 use super::super::flex::{Kernel, numbers, with_numbers};
-use super::per_query_head;
-use super::products::per_kv_head;
+use super::heads::{per_kv_head, per_query_head};
 use super::sizes::{dims, rows, with_whole_heads};
 
 #[derive(Clone, Debug)]

@@ -1,19 +1,21 @@
 //! Attention's products: queries with keys, and values mixed by the pattern. `arrakis-kernels` computes them.
 
 mod fused;
+mod heads;
 mod mixed;
 mod products;
 mod sizes;
 #[cfg(test)]
 mod tests;
 
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{Bool, Tensor};
 
 use super::flex::run;
 use super::scores::{Scoring, pattern};
+pub(crate) use heads::per_query_head;
 use mixed::Mixed;
 use products::Products;
-use sizes::{sizes, spans, whole};
+use sizes::{single, sizes, spans, whole};
 
 /// The products of queries `[batch, query, head, d_head]` and keys `[batch, key, kv_head, d_head]`:
 /// `[batch, head, query, key]`. Where the mask hides a key, they may be zero instead.
@@ -44,18 +46,6 @@ pub(crate) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, how: &Scoring)
         .unwrap_or_else(|[q, k, v]| mixed(pattern(products(q, k, how.mask), how), v, Some(how.mask)))
 }
 
-/// Each key or value head repeated for the query heads it serves: `[batch, pos, n_heads, d_head]`.
-pub(crate) fn per_query_head(x: Tensor<4>, n_heads: usize) -> Tensor<4> {
-    let [batch, pos, kv_heads, d_head] = x.dims();
-    if kv_heads == n_heads {
-        return x;
-    }
-    let group = n_heads / kv_heads;
-    let repeated: Tensor<5> =
-        x.reshape([batch, pos, kv_heads, 1, d_head]).expand([batch, pos, kv_heads, group, d_head]);
-    repeated.reshape([batch, pos, n_heads, d_head])
-}
-
 fn products_by_burn(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
     let n_heads = q.dims()[2];
     q.swap_dims(1, 2).matmul(per_query_head(k, n_heads).swap_dims(1, 2).swap_dims(2, 3))
@@ -64,9 +54,4 @@ fn products_by_burn(q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
 fn mixed_by_burn(pattern: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let n_heads = pattern.dims()[1];
     pattern.matmul(per_query_head(v, n_heads).swap_dims(1, 2)).swap_dims(1, 2)
-}
-
-/// Whether all are in single precision and have numbers.
-fn single<const N: usize>(tensors: [&Tensor<4>; N]) -> bool {
-    tensors.iter().all(|x| x.dtype() == DType::F32 && x.dims().iter().product::<usize>() > 0)
 }

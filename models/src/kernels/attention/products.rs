@@ -7,7 +7,7 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 
 use super::super::flex::{Kernel, numbers, with_numbers};
-use super::per_query_head;
+use super::heads::{per_kv_head, per_query_head};
 use super::sizes::{rows, with_whole_heads};
 
 #[derive(Clone, Debug)]
@@ -44,14 +44,4 @@ impl Kernel<2> for Products {
         let of_k = gradient.swap_dims(2, 3).matmul(q.swap_dims(1, 2)).swap_dims(1, 2);
         [of_q, per_kv_head(of_k, self.sizes.kv_heads)].map(|x| numbers(x.into_dispatch()))
     }
-}
-
-/// The sum over the heads that each head of keys or values serves.
-pub(super) fn per_kv_head(x: Tensor<4>, kv_heads: usize) -> Tensor<4> {
-    let [batch, pos, heads, d_head] = x.dims();
-    if kv_heads == heads {
-        return x;
-    }
-    let groups: Tensor<5> = x.reshape([batch, pos, kv_heads, heads / kv_heads, d_head]);
-    groups.sum_dim(3).squeeze_dim(3)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrakis_kernels::{Heads, Rows};
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, DType, Tensor};
 
 use super::super::flex::constant_mask;
 use super::super::seen::Seen;
@@ -45,4 +45,9 @@ pub(super) fn rows(x: &FlexTensor) -> Rows<'_> {
 /// The axes of a tensor.
 pub(super) fn dims(x: &FlexTensor) -> [usize; 4] {
     x.shape().dims()
+}
+
+/// Whether all are in single precision and have numbers.
+pub(super) fn single<const N: usize>(tensors: [&Tensor<4>; N]) -> bool {
+    tensors.iter().all(|x| x.dtype() == DType::F32 && x.dims().iter().product::<usize>() > 0)
 }
