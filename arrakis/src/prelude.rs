@@ -15,7 +15,7 @@ pub use crate::bench::Bench;
 pub use crate::error::{Error, Result};
 pub use crate::plot::Figure;
 pub use crate::tools::all::*;
-pub use crate::tools::{Metric, Position, PromptPair, PromptPairs, PromptTest, ScoreTable, Scores, Tool};
+pub use crate::tools::{Halves, Metric, Position, PromptPair, PromptPairs, PromptTest, ScoreTable, Scores, Tool};
 pub use crate::{corpus, hypothesis, plot};
 
 #[cfg(test)]

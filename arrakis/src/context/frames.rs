@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use crate::experiment::{Record, Run};
+use crate::hypothesis::{Noted, Search};
 use crate::profile::Threads;
 
 /// One call of one function.
@@ -33,6 +34,8 @@ pub(crate) struct Frame {
     pub(crate) problems: Vec<String>,
     /// The profiles of other threads, while the call is profiled.
     pub(crate) threads: Option<Threads>,
+    /// The scores that searches chose, if the call makes a claim.
+    pub(crate) searches: Option<Noted>,
     /// The threads that entered the call by a handle.
     pub(super) inside: Vec<ThreadId>,
     /// What other threads did during the call and not as a part of it.
@@ -169,6 +172,19 @@ pub(crate) fn parents() -> Vec<String> {
         let around = &frames[..frames.len().saturating_sub(1)];
         around.iter().filter_map(|frame| id(&lock(frame))).collect()
     })
+}
+
+/// Notes a place that a search chose, in every call of this thread that makes a claim: its value, and its value for each
+/// prompt.
+pub(crate) fn note_search(value: f64, per_prompt: &[f64], place: &str, search: &Arc<Search>) {
+    FRAMES.with_borrow(|frames| {
+        for frame in frames {
+            if let Some(searches) = &mut lock(frame).searches {
+                searches.note(&[value], place, search);
+                searches.note(per_prompt, place, search);
+            }
+        }
+    });
 }
 
 /// Bench and seed of the innermost call.

@@ -5,5 +5,5 @@ mod frames;
 mod handle;
 
 pub(crate) use beside::{Calls, Running};
-pub(crate) use frames::{Entered, Step, parents, seed_here};
+pub(crate) use frames::{Entered, Step, note_search, parents, seed_here};
 pub use handle::Handle;

@@ -20,15 +20,26 @@ enum Against {
 impl Claim {
     /// Compares `observed` with `null`.
     ///
+    /// A sample whose place was searched for on the same prompts counts the comparisons of the search ([`Origin`](super::Origin)).
     /// The seed of every draw comes from [`Claim::seed`], so the verdict is reproducible.
     ///
     /// # Errors
     ///
     /// - Those of [`Claim::validate`].
+    /// - [`Error::Claim`] if the place of `observed` was searched for on the same prompts among more places than the claim
+    ///   states.
     /// - [`Error::Claim`] if the test does not fit the measurement; it names the tests that do.
     /// - [`Error::Statistics`] and [`Error::Degenerate`] from the test itself.
     /// - Any error of a draw of the null.
     pub fn judge(&self, observed: Sample, null: Null) -> Result<Verdict> {
+        let (claim, selected) = self.facing(observed.origin())?;
+        let origin = observed.origin().cloned();
+        let mut verdict = claim.judge_as_it_is(observed, null)?;
+        verdict.notes.splice(..0, selected);
+        Ok(Verdict { origin, ..verdict })
+    }
+
+    fn judge_as_it_is(&self, observed: Sample, null: Null) -> Result<Verdict> {
         self.validate()?;
         let design = design(&observed, &null);
         let test = self.choose(&observed, &null, design)?;
@@ -89,6 +100,7 @@ impl Claim {
             holds: self.terms().rejects(found.p_value),
             observed_values: observed.into(),
             null_values,
+            origin: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats;
+use super::{Origin, stats};
 use crate::error::{Error, Result};
 
 /// One or many finite numbers, in units of the metric.
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 #[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
 pub struct Sample {
     values: Vec<f64>,
+    origin: Option<Box<Origin>>,
 }
 
 impl Sample {
@@ -30,13 +31,24 @@ impl Sample {
                 format!("value {index} of {} is {}", values.len(), values[index]),
                 "measure finite values, or leave this one out and say so",
             )),
-            None => Ok(Self { values }),
+            None => Ok(Self { values, origin: None }),
         }
     }
 
     /// The values, in the order of measurement.
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// The same values, measured at this place and on these prompts.
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Self {
+        Self { origin: Some(Box::new(origin)), ..self }
+    }
+
+    /// The place and the prompts that the values were measured at, if they are known. A file does not keep them.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     /// The number of values, at least one.
@@ -111,6 +123,12 @@ pub trait IntoSample {
 impl IntoSample for Sample {
     fn into_sample(self) -> Result<Sample> {
         Ok(self)
+    }
+}
+
+impl IntoSample for &Sample {
+    fn into_sample(self) -> Result<Sample> {
+        Ok(self.clone())
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effects::EffectSize;
 use super::ground::Interval;
-use super::{Claim, Summary, Test};
+use super::{Claim, Origin, Summary, Test};
 use crate::fmt::short;
 
 /// A claim and the result of its test, with everything a reader needs to check it, the values included.
@@ -45,6 +45,9 @@ pub struct Verdict {
     pub observed_values: Vec<f64>,
     /// Every value of the null (one, if the null is a number), in units of the metric.
     pub null_values: Vec<f64>,
+    /// The place that the values belong to, how it was chosen, and the prompts of both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The null in numbers.

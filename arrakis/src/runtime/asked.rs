@@ -10,6 +10,7 @@ pub(super) const LOG: u8 = 1;
 pub(super) const TOOLS: u8 = 1 << 1;
 pub(super) const PLOT: u8 = 1 << 2;
 pub(super) const PROFILE: u8 = 1 << 3;
+pub(super) const HYPOTHESIS: u8 = 1 << 4;
 
 /// `#[plot_results(..)]`.
 #[derive(Debug, Default)]

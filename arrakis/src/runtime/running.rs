@@ -6,7 +6,7 @@ use std::time::Instant;
 use arrakis_models::files;
 use arrakis_models::ground::warnings::warn;
 
-use super::asked::{Asked, LOG, PLOT, PROFILE, TOOLS};
+use super::asked::{Asked, HYPOTHESIS, LOG, PLOT, PROFILE, TOOLS};
 use super::describe::Seen;
 use super::hypothesis;
 use super::stop::{Stop, catch, caught};
@@ -15,7 +15,7 @@ use crate::context::{self, Entered, Step};
 use crate::error::{Error, Result};
 use crate::experiment::json::Blobs;
 use crate::experiment::{Outcome, Record, Run, file_name, program};
-use crate::hypothesis::{Claim, Null, Sample};
+use crate::hypothesis::{Claim, Noted, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{Measuring, Profile};
 
@@ -42,6 +42,9 @@ impl Running {
         let (logs, record) = (asked.has(LOG), std::mem::take(&mut asked.record));
         let mut frame = entered.frame();
         frame.logged |= logs;
+        if asked.has(HYPOTHESIS) {
+            frame.searches.get_or_insert_default();
+        }
         if logs || frame.record.is_none() {
             drop(frame);
             let parents = context::parents();
@@ -159,10 +162,22 @@ impl Running {
     }
 
     fn judge(&self, claim: &Claim, null: Null<'_>, sample: Result<Sample>) -> Result<()> {
-        let verdict = claim.judge(sample?, null)?;
+        let sample = sample?;
+        self.check_search(claim, &sample)?;
+        let verdict = claim.judge(sample, null)?;
         hypothesis::keep(&verdict);
         self.entered.frame().run.verdict = Some(verdict);
         Ok(())
+    }
+
+    /// Refuses a number without an origin that is the score of a place that this call searched for.
+    fn check_search(&self, claim: &Claim, sample: &Sample) -> Result<()> {
+        let frame = self.entered.frame();
+        let found = frame.searches.as_ref().and_then(|searches: &Noted| searches.of(sample.values()));
+        match found.filter(|_| sample.origin().is_none()) {
+            Some((place, search)) => claim.refuse_hidden(place, search),
+            None => Ok(()),
+        }
     }
 
     /// Leaves the run on the bench and writes its record, if this is the outermost attribute of the call.

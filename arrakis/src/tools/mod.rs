@@ -50,7 +50,7 @@ pub use shared::metric_change::MetricChange;
 pub use shared::patch_pair::{PatchFrom, PatchInto};
 pub use shared::place;
 pub use shared::position::{Layer, Position};
-pub use shared::prompt_pairs::{PromptPair, PromptPairs};
+pub use shared::prompt_pairs::{Halves, PromptPair, PromptPairs};
 pub use shared::score_table::{Score, ScoreTable};
 pub use shared::scores::Scores;
 pub use shared::tested::{PromptTest, Tested, TestedPlace};

@@ -169,7 +169,8 @@ impl PatchInto<'_, AttributionPatching> {
         }
         let work = self.work(rows.len() * width);
         let units = format!("estimated {}", metric.units(self.model()));
-        let values = ScoreTable::of_prompts(AttributionPatching::NAME, units, rows, columns, per_prompt)?;
+        let values = ScoreTable::of_prompts(AttributionPatching::NAME, units, rows, columns, per_prompt)?
+            .measured_on(&self.target);
         Ok(Scores { baseline: mean(&baseline), baseline_per_prompt: baseline, source: None, values, work })
     }
 

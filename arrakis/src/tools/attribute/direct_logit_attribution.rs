@@ -155,6 +155,7 @@ impl DirectLogitAttribution {
         let neurons: Vec<usize> = (0..self.model.config().d_mlp).collect();
         let per_prompt = neurons.iter().map(|neuron| found.iter().map(|values| values[*neuron]).collect()).collect();
         ScoreTable::of_prompts(Self::NAME, UNITS, vec![layer], neurons, per_prompt)
+            .map(|table| table.measured_on(&tokens))
     }
 
     /// What each layer's attention moves from each position to the metric's position, as a direct contribution in nats:
@@ -184,6 +185,7 @@ impl DirectLogitAttribution {
         let per_prompt = (0..found[0].len()).map(|cell| found.iter().map(|values| values[cell]).collect()).collect();
         let positions = common::positions(&self.model, &tokens);
         ScoreTable::of_prompts(Self::NAME, UNITS, layers.clone(), positions, per_prompt)
+            .map(|table| table.measured_on(&tokens))
     }
 
     /// Runs the prompts and collects what `read` makes of each.

@@ -113,7 +113,8 @@ impl KnowledgeNeurons {
         layers.clone().try_for_each(|layer| self.model.w_out(layer).map(|_| ()))?;
         let path = Path::new(Self::NAME, &self.model, &tokens, self.position, self.steps, metric)?;
         let of_layers = layers.map(|layer| path.layer(layer)).collect::<Result<Vec<_>>>()?;
-        NeuronAttribution::new(&metric.units(&self.model), path.clean(), of_layers)
+        let found = NeuronAttribution::new(&metric.units(&self.model), path.clean(), of_layers)?;
+        Ok(NeuronAttribution { values: found.values.measured_on(&tokens), ..found })
     }
 }
 

@@ -211,7 +211,7 @@ impl PatchInto<'_, PathPatching> {
             baseline: mean(&found.clean),
             baseline_per_prompt: found.clean,
             source: Some(found.source),
-            values: ScoreTable::of_prompts(PathPatching::NAME, units, rows, columns, cells)?,
+            values: ScoreTable::of_prompts(PathPatching::NAME, units, rows, columns, cells)?.measured_on(&self.target),
             work: found.work,
         })
     }

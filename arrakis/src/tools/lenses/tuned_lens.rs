@@ -166,6 +166,7 @@ impl TunedLens {
         let rows = steps.into_iter().map(|(label, _)| label).collect();
         let lenses = ["tuned lens", "logit lens"].map(str::to_owned).to_vec();
         ScoreTable::of_prompts(Self::NAME, "KL to the model's output (nats)", rows, lenses, cells)
+            .map(|table| table.measured_on(&tokens))
     }
 
     /// The `k` likeliest tokens at each point, `[step][pos][rank]`; ties by id.

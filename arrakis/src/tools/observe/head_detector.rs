@@ -253,6 +253,7 @@ impl Patterns {
         let cells = self.layers.iter().flat_map(|rows| (0..heads).map(move |head| by_head(rows, head))).collect();
         let layers = (0..self.layers.len()).collect();
         ScoreTable::of_prompts(HeadDetector::NAME, units, layers, (0..heads).collect(), cells)
+            .map(|table| table.measured_on(&self.tokens))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use arrakis_models::{Error as ModelError, HookedTransformer, IntoTokens, Tokens, device, site};
 use burn::tensor::Tensor;
+use sha2::{Digest as _, Sha256};
 
 use super::place::TokenAt;
 use crate::error::{Error, Result};
@@ -31,6 +32,16 @@ pub(crate) fn index(what: &'static str, asked: isize, length: usize) -> Result<u
 /// Checks that a token id is in a model's vocabulary.
 pub(crate) fn check_token(model: &HookedTransformer, token: u32) -> Result<()> {
     within("token", token as usize, model.config().d_vocab)
+}
+
+/// An id of each prompt, by its tokens without padding: `[prompt]`.
+pub(crate) fn prompt_ids(prompts: &Tokens) -> Vec<String> {
+    let id = |(ids, real): (&Vec<u32>, &Vec<bool>)| {
+        let own = ids.iter().zip(real).filter(|(_, real)| **real).flat_map(|(id, _)| id.to_le_bytes());
+        let digest = Sha256::digest(own.collect::<Vec<u8>>());
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    prompts.ids().iter().zip(prompts.real()).map(id).collect()
 }
 
 /// The prompt as one row of tokens.

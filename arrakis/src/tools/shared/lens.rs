@@ -85,6 +85,7 @@ impl<D: Fn(usize, Tensor<3>) -> Tensor<3>> LensReader<'_, D> {
         let positions = common::positions(self.model, &tokens);
         let table = |units: String, cells: Vec<Vec<f64>>| {
             ScoreTable::of_prompts(self.tool, units, self.labels(), positions.clone(), cells)
+                .map(|table| table.measured_on(&tokens))
         };
         Ok(TargetLens {
             target,

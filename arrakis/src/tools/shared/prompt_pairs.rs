@@ -1,5 +1,7 @@
 //! Pairs of prompts that differ in one thing, for studies of one answer.
 
+mod halves;
+
 use std::collections::BTreeMap;
 
 use arrakis_models::{Error as ModelError, HookedTransformer, Side, Tokens};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::metric::Metric;
 use crate::error::{Error, Result};
+
+pub use halves::Halves;
 
 /// One pair of prompts that differ in one thing, as texts.
 ///
@@ -69,6 +73,9 @@ pub struct PromptPairs {
     pub answers: Vec<u32>,
     /// The wrong next token of each clean prompt, `[prompt]`.
     pub wrong: Vec<u32>,
+    /// The group of each pair, such as its template, `[prompt]`; empty if they have none. Prompts of one group are not
+    /// independent of each other.
+    pub groups: Vec<String>,
 }
 
 impl PromptPairs {
@@ -101,7 +108,22 @@ impl PromptPairs {
             corrupted: padded(&corrupted)?,
             answers: single(|pair| &pair.answer)?,
             wrong: single(|pair| &pair.wrong)?,
+            groups: Vec::new(),
         })
+    }
+
+    /// The pairs with the group of each, such as its template, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for another number of groups than pairs.
+    pub fn with_groups(self, groups: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        let groups: Vec<String> = groups.into_iter().map(Into::into).collect();
+        if groups.len() == self.len() {
+            return Ok(Self { groups, ..self });
+        }
+        let problem = format!("{} groups for {} pairs; give one for each", groups.len(), self.len());
+        Err(Error::Value { of: "PromptPairs", problem })
     }
 
     /// The number of pairs.
@@ -145,17 +167,23 @@ impl PromptPairs {
             corrupted: tokens(&self.corrupted)?,
             answers: ids(&self.answers),
             wrong: ids(&self.wrong),
+            groups: rows.iter().filter_map(|row| self.groups.get(*row).cloned()).collect(),
         })
     }
 }
 
-/// The form that a record keeps: the ids of each prompt without padding, and those of the answers.
+/// The form that a record keeps: the ids of each prompt without padding, those of the answers, and the groups if there
+/// are any.
 impl Serialize for PromptPairs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let own = |tokens: &Tokens| -> Vec<Vec<u32>> {
             (0..tokens.batch()).filter_map(|row| Some(tokens.row(row).ok()?.ids()[0].clone())).collect()
         };
-        (own(&self.clean), own(&self.corrupted), &self.answers, &self.wrong).serialize(serializer)
+        let (clean, corrupted, answers, wrong) = (own(&self.clean), own(&self.corrupted), &self.answers, &self.wrong);
+        match &self.groups[..] {
+            [] => (clean, corrupted, answers, wrong).serialize(serializer),
+            groups => (clean, corrupted, answers, wrong, groups).serialize(serializer),
+        }
     }
 }
 
@@ -198,6 +226,9 @@ mod tests {
         let kept = serde_json::to_value(&both).unwrap();
         assert_eq!(kept[0][1], serde_json::json!(model.to_tokens(SHORT.clean).unwrap()));
         assert_eq!(kept[2], serde_json::json!(both.answers));
+        assert_eq!(kept.as_array().unwrap().len(), 4);
+        let grouped = serde_json::to_value(both.with_groups(["long", "short"]).unwrap()).unwrap();
+        assert_eq!(grouped[4], serde_json::json!(["long", "short"]));
     }
 
     #[test]
@@ -213,5 +244,9 @@ mod tests {
         );
         assert!(refused(PromptPair { answer: " Mary and", ..SHORT }).contains(" Mary and"));
         assert!(PromptPairs::new::<&str>(&model, &[]).is_err());
+        assert_eq!(
+            PromptPairs::new(&model, &[SHORT]).unwrap().with_groups(["a", "b"]).unwrap_err().to_string(),
+            "`PromptPairs`: 2 groups for 1 pairs; give one for each"
+        );
     }
 }

@@ -46,7 +46,8 @@ impl Scan<'_> {
             baseline: mean(&found.clean),
             baseline_per_prompt: found.clean,
             source,
-            values: ScoreTable::of_prompts(self.tool, self.metric.units(self.model), rows, columns, found.values)?,
+            values: ScoreTable::of_prompts(self.tool, self.metric.units(self.model), rows, columns, found.values)?
+                .measured_on(self.tokens),
             work: found.work,
         })
     }

@@ -1,13 +1,16 @@
 //! Scores by place: what every scan returns.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
+use arrakis_models::Tokens;
 use serde::{Deserialize, Serialize};
 
-use super::finite;
-use super::place::{Head, Place};
+use super::place::{Chosen, Head, Place};
+use super::{common, finite};
+use crate::context;
 use crate::error::{Error, Result};
-use crate::hypothesis::stats;
+use crate::hypothesis::{IntoSample, Origin, Sample, Search, stats};
 use crate::plot::Heatmap;
 
 /// Scores by row and column, by default layers and heads.
@@ -27,6 +30,10 @@ pub struct ScoreTable<P: Place = Head> {
     /// The scores of each prompt, `[row * columns + column][prompt]`; empty if the scores are not means over prompts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_prompt: Vec<Vec<f64>>,
+    /// The ids of the prompts that the scores were measured on, `[prompt]`; empty if they are not known. A search of the
+    /// table remembers them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
 }
 
 /// One cell of a [`ScoreTable`]. The coordinates of its place can be read from the score: `score.layer`.
@@ -39,6 +46,19 @@ pub struct Score<P: Place = Head> {
     pub value: f64,
     /// The place.
     pub place: P,
+    /// The search that chose the place; `None` for a cell that was not chosen by its score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+}
+
+impl<P: Place> Chosen<P> for Score<P> {
+    fn place(&self) -> &P {
+        &self.place
+    }
+
+    fn search(&self) -> Option<&Search> {
+        self.search.as_ref()
+    }
 }
 
 impl<P: Place> Deref for Score<P> {
@@ -75,7 +95,7 @@ impl<P: Place> ScoreTable<P> {
         columns: Vec<P::Column>,
         values: Vec<Vec<f64>>,
     ) -> Result<Self> {
-        let table = Self { units: units.into(), rows, columns, values, per_prompt: Vec::new() };
+        let table = Self { units: units.into(), rows, columns, values, per_prompt: Vec::new(), seen: Vec::new() };
         table.check(tool)?;
         Ok(table)
     }
@@ -96,6 +116,13 @@ impl<P: Place> ScoreTable<P> {
         let values = means.chunks(columns.len().max(1)).map(<[f64]>::to_vec).collect();
         let table = Self { per_prompt, ..Self::new(tool, units, rows, columns, values)? };
         Ok(table)
+    }
+
+    /// The table with the ids of the prompts that its scores were measured on. Scans of this crate do this; a tool of your
+    /// own does it so that a claim about the best place of its table counts the search.
+    #[must_use]
+    pub fn measured_on(self, prompts: &Tokens) -> Self {
+        Self { seen: common::prompt_ids(prompts), ..self }
     }
 
     fn check(&self, tool: &'static str) -> Result<()> {
@@ -126,12 +153,37 @@ impl<P: Place> ScoreTable<P> {
         self.per_prompt.get(row * self.columns.len() + column).map(Vec::as_slice)
     }
 
+    /// The score of a place for each prompt, or its only score, as the sample of a claim.
+    ///
+    /// For a [`Score`] that a ranking chose, from this table or another, the sample carries the search: a claim then counts
+    /// its places as comparisons, unless this table was measured on other prompts. A bare place is taken as named before
+    /// the measurement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for a place that the table does not have.
+    pub fn sample(&self, at: &impl Chosen<P>) -> Result<Sample> {
+        let place = at.place();
+        let Some(value) = self.get(place) else {
+            let problem = format!(
+                "there is no {} in a table of {} × {}; take a place of `cells()`",
+                place.label(),
+                self.rows.len(),
+                self.columns.len()
+            );
+            return Err(Error::Value { of: "ScoreTable", problem });
+        };
+        let values = self.prompts(place).map_or_else(|| vec![value], <[f64]>::to_vec);
+        let origin = Origin { place: place.label(), search: at.search().cloned(), prompts: self.seen.clone() };
+        Ok(Sample::new(values)?.with_origin(origin))
+    }
+
     /// Every score, row by row.
     pub fn cells(&self) -> impl Iterator<Item = Score<P>> {
         self.rows.iter().zip(&self.values).flat_map(|(row, values)| {
             self.columns.iter().zip(values).map(move |(column, value)| {
                 let place = P::at(row, column);
-                Score { label: place.label(), value: *value, place }
+                Score { label: place.label(), value: *value, place, search: None }
             })
         })
     }
@@ -148,22 +200,22 @@ impl<P: Place> ScoreTable<P> {
 
     /// The `k` scores furthest from zero, furthest first; ties in reading order.
     pub fn top(&self, k: usize) -> Vec<Score<P>> {
-        self.ranked(k, f64::abs)
+        self.ranked(k, "furthest from 0", f64::abs)
     }
 
     /// The `k` highest scores, highest first; ties in reading order.
     pub fn highest(&self, k: usize) -> Vec<Score<P>> {
-        self.ranked(k, |value| value)
+        self.ranked(k, "highest", |value| value)
     }
 
     /// The `k` lowest scores, lowest first; ties in reading order.
     pub fn lowest(&self, k: usize) -> Vec<Score<P>> {
-        self.ranked(k, |value| -value)
+        self.ranked(k, "lowest", |value| -value)
     }
 
     /// The `k` scores furthest from a value, furthest first.
     pub fn furthest_from(&self, value: f64, k: usize) -> Vec<Score<P>> {
-        self.ranked(k, |own| (own - value).abs())
+        self.ranked(k, &format!("furthest from {value}"), |own| (own - value).abs())
     }
 
     /// Each row divided by its sum; a row whose sum is zero stays as it is.
@@ -223,6 +275,7 @@ impl<P: Place> ScoreTable<P> {
             columns: self.columns.clone(),
             values: Vec::new(),
             per_prompt: Vec::new(),
+            seen: self.seen.clone(),
         }
     }
 
@@ -232,11 +285,26 @@ impl<P: Place> ScoreTable<P> {
         found.next()
     }
 
-    fn ranked(&self, k: usize, key: impl Fn(f64) -> f64) -> Vec<Score<P>> {
+    fn ranked(&self, k: usize, by: &str, key: impl Fn(f64) -> f64) -> Vec<Score<P>> {
         let mut cells: Vec<Score<P>> = self.cells().collect();
         cells.sort_by(|a, b| key(b.value).total_cmp(&key(a.value)));
         cells.truncate(k);
+        let search = Arc::new(Search { places: self.len(), by: by.to_owned(), prompts: self.seen.clone() });
+        for cell in &mut cells {
+            let per_prompt = self.prompts(&cell.place).unwrap_or_default();
+            context::note_search(cell.value, per_prompt, &cell.label, &search);
+            cell.search = Some(Search::clone(&search));
+        }
         cells
+    }
+}
+
+/// The score alone, with the search that chose it. [`ScoreTable::sample`] has the score of each prompt.
+impl<P: Place> IntoSample for Score<P> {
+    fn into_sample(self) -> Result<Sample> {
+        let prompts = self.search.as_ref().map(|search| search.prompts.clone()).unwrap_or_default();
+        let origin = Origin { place: self.label, search: self.search, prompts };
+        Ok(Sample::new(vec![self.value])?.with_origin(origin))
     }
 }
 
@@ -311,6 +379,30 @@ mod tests {
         let map = table(vec![vec![1.0, 2.0]]).heatmap();
         assert_eq!((map.rows, map.columns), (vec!["L0".to_owned()], vec!["H0".to_owned(), "H1".to_owned()]));
         assert_eq!((map.values, map.row_axis.as_str()), (vec![vec![1.0, 2.0]], "layer"));
+    }
+
+    #[test]
+    fn a_sample_of_a_chosen_place_carries_the_search_to_other_prompts() {
+        let tokens = |id: u32| Tokens::new(vec![vec![id, 2], vec![id, 3]]).unwrap();
+        let on = |id: u32, cells: Vec<Vec<f64>>| {
+            ScoreTable::<Head>::of_prompts("test", "nats", vec![0], vec![0, 1], cells).unwrap().measured_on(&tokens(id))
+        };
+        let (select, test) = (on(7, vec![vec![1.0, 2.0], vec![5.0, 6.0]]), on(8, vec![vec![1.0, 1.0], vec![3.0, 4.0]]));
+        let best = select.highest(1).remove(0);
+        let same = select.sample(&best).unwrap();
+        assert_eq!((same.values(), same.origin().unwrap().shared()), (&[5.0, 6.0][..], Some(2)));
+        assert_eq!(same.origin().unwrap().selected().map(|search| search.places), Some(2));
+        let fresh = test.sample(&best).unwrap();
+        assert_eq!((fresh.values(), fresh.origin().unwrap().selected()), (&[3.0, 4.0][..], None));
+        assert_eq!(fresh.origin().unwrap().search.as_ref().unwrap().by, "highest");
+        assert_eq!(test.sample(&best.place).unwrap().origin().unwrap().search, None);
+        let moved = select.moved("nats", 0.0, &[0.0, 0.0], 1.0);
+        assert_eq!(moved.lowest(1)[0].search.as_ref().unwrap().prompts, select.seen);
+        assert_eq!(best.into_sample().unwrap().origin().unwrap().shared(), Some(2));
+        assert_eq!(
+            test.sample(&Head { layer: 3, head: 0 }).unwrap_err().to_string(),
+            "`ScoreTable`: there is no L3H0 in a table of 1 × 2; take a place of `cells()`"
+        );
     }
 
     #[test]

@@ -209,6 +209,7 @@ impl Composer {
         }
         let units = "direct contribution of the composed head to the logit (nats)";
         ScoreTable::of_prompts(Self::NAME, units, heads.clone(), heads, per_prompt)
+            .map(|table| table.measured_on(&stream.tokens))
     }
 
     /// Takes the source prompts of a path between two heads; `.into(..)` takes the target prompts.

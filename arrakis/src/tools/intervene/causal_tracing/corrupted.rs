@@ -172,7 +172,7 @@ impl Corrupted {
         let ScoreTable { units, rows, columns, .. } = scores.values;
         Ok(Scores {
             baseline_per_prompt: self.each_prompt(&scores.baseline_per_prompt),
-            values: ScoreTable::of_prompts(NAME, units, rows, columns, per_prompt)?,
+            values: ScoreTable::of_prompts(NAME, units, rows, columns, per_prompt)?.measured_on(&self.prompts),
             work: with_runs(scores.work, &self.model, &self.prompts, 1),
             ..scores
         })

@@ -68,6 +68,7 @@ pub(super) fn of(tool: &'static str, model: &HookedTransformer, tokens: &Tokens)
     }
     let mut tables = cells.into_iter().zip(STATISTICS).map(|(cells, (units, _))| {
         ScoreTable::of_prompts(tool, units, (0..n_layers).collect(), (0..n_heads).collect(), cells)
+            .map(|table| table.measured_on(tokens))
     });
     let mut next = || tables.next().expect("BUG: one table for each statistic");
     Ok(AttentionStatistics { entropy: next()?, distance: next()?, first: next()?, own: next()?, previous: next()? })

@@ -31,6 +31,8 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::hypothesis::Search;
+
 /// What a row or a column of a table stands for.
 pub trait Coordinate: Clone + Debug + PartialEq + Serialize + DeserializeOwned {}
 
@@ -58,6 +60,26 @@ pub trait Place: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 
     /// The name of the place: `L9H6`.
     fn label(&self) -> String;
+}
+
+/// A place, and the search that chose it: a [`Score`](crate::tools::Score) that a ranking chose, or a bare place, which no
+/// search chose.
+pub trait Chosen<P: Place> {
+    /// The place.
+    fn place(&self) -> &P;
+
+    /// The search, if there was one.
+    fn search(&self) -> Option<&Search>;
+}
+
+impl<P: Place> Chosen<P> for P {
+    fn place(&self) -> &P {
+        self
+    }
+
+    fn search(&self) -> Option<&Search> {
+        None
+    }
 }
 
 /// A token and its position.
