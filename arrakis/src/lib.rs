@@ -19,10 +19,13 @@ pub mod parity;
 pub mod plot;
 pub mod prelude;
 pub mod profile;
+pub mod prompts;
 mod runtime;
 pub mod tools;
 
-pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
+pub use arrakis_macros::{
+    hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools,
+};
 pub use arrakis_models as models;
 pub use bench::Bench;
 pub use context::Handle;
