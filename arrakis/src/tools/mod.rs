@@ -84,6 +84,11 @@ registry::tools! {
         merge_heads MergeHeads,
         path_patching PathPatching with [HeadInput, Receiver, Sender, Through],
     }
+    /// Whether a set of parts is the circuit of a behaviour.
+    circuits {
+        causal_scrubbing CausalScrubbing with [Node],
+        circuit_tests CircuitTests with [CircuitPart],
+    }
     /// What the parts of a layer stand for, and how they share its dimensions.
     features {
         feature_viz FeatureViz with [DreamSearch, EmbeddingSearch, ExampleSearch],
