@@ -6,6 +6,7 @@
 mod attention;
 mod columns;
 mod dots;
+mod normal;
 mod part;
 mod place;
 mod product;
@@ -15,6 +16,7 @@ mod single;
 mod weight;
 
 pub use attention::{Heads, Rows, ToPattern, attend, mixed, products};
+pub use normal::{BYTES_OF_A_NORMAL, standard_normal};
 pub use product::{has_vectors, multiply};
 pub use share::share;
 pub use weight::{Matrix, Numbers, Order};

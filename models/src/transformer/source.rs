@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use arrakis_kernels::BYTES_OF_A_NORMAL;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngCore as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,8 +65,11 @@ impl Source for RandomSource {
 /// Numbers that one thread draws. Fewer are drawn without another thread.
 const SHARE: usize = 1 << 16;
 
-/// Words of the generator that a number takes: two of 64 bits.
-const WORDS: usize = 4;
+/// Numbers whose words are drawn at once, and stay in the cache until they are used.
+const AT_ONCE: usize = 1 << 12;
+
+/// Words of the generator that a number takes.
+const WORDS: usize = BYTES_OF_A_NORMAL / 4;
 
 /// Fills a slice with standard normal numbers by the Box–Muller transform, on all cores. Each number has its own words of
 /// the generator, so the numbers do not depend on the cores.
@@ -77,7 +81,7 @@ fn standard_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
     let draw = |part: usize, own: &mut [f32]| {
         let mut rng = rng.clone();
         rng.set_word_pos(words_before(part * share));
-        own.chunks_mut(SHARE).for_each(|own| box_muller(&mut rng, own));
+        own.chunks_mut(AT_ONCE).for_each(|own| box_muller(&mut rng, own));
     };
     std::thread::scope(|scope| {
         let mut parts = values.chunks_mut(share).enumerate();
@@ -91,18 +95,9 @@ fn standard_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
 }
 
 fn box_muller(rng: &mut ChaCha8Rng, values: &mut [f32]) {
-    let mut words = vec![0; WORDS * 4 * values.len()];
+    let mut words = vec![0; BYTES_OF_A_NORMAL * values.len()];
     rng.fill_bytes(&mut words);
-    for (value, words) in values.iter_mut().zip(words.chunks_exact(WORDS * 4)) {
-        let (radius, angle) = (uniform(&words[..8]), uniform(&words[8..]));
-        *value = ((-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32;
-    }
-}
-
-/// A number from 0 to below 1, from the upper 53 bits of a word, as `rand` makes it.
-fn uniform(word: &[u8]) -> f64 {
-    let bits = u64::from_le_bytes(word.try_into().expect("BUG: a word has eight bytes"));
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+    arrakis_kernels::standard_normal(&words, values);
 }
 
 #[cfg(test)]
