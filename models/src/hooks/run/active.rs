@@ -23,6 +23,23 @@ impl Drop for Active {
     }
 }
 
+/// Marks the thread idle until it is dropped: sites of a run that wants nothing cost nothing, within another run too.
+pub(super) struct Idle {
+    outer: usize,
+}
+
+impl Idle {
+    pub(super) fn start() -> Self {
+        Self { outer: LISTENING.replace(0) }
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        LISTENING.set(self.outer);
+    }
+}
+
 pub(super) fn is_active() -> bool {
     LISTENING.get() > 0
 }

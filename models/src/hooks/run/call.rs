@@ -42,12 +42,13 @@ pub fn enter_in(call: Call, segment: fmt::Arguments<'_>) -> Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Plan;
+    use super::super::active::Active;
     use super::*;
 
     #[test]
     fn a_closure_enters_the_path_of_the_call_it_was_made_in() {
-        let paths = Plan::new().run(|| {
+        let _listening = Active::start();
+        let paths = {
             let made_in = {
                 let _a = enter(format_args!("a"));
                 call()
@@ -58,8 +59,8 @@ mod tests {
                 current_path()
             };
             (inside, current_path(), call().number - made_in.number)
-        });
-        assert_eq!(paths.unwrap().output, ("a.c.1".into(), "b".into(), 1));
+        };
+        assert_eq!(paths, ("a.c.1".into(), "b".into(), 1));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::active::{Active, is_active};
+use super::active::{Active, Idle, is_active};
 use super::call::Call;
 use super::observe;
-use super::path::{Root, full_name};
+use super::path::{Root, full_name, with_full_name};
 use super::session::Session;
 use super::splices::Splices;
 use crate::error::Result;
@@ -31,7 +31,8 @@ pub(super) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R
             RUNS.with_borrow_mut(Vec::pop);
         }
     }
-    let (_active, _root) = (Active::start(), Root::new());
+    let is_idle = session.borrow().is_idle() && !observe::is_observed();
+    let (_listening, _root) = (if is_idle { Err(Idle::start()) } else { Ok(Active::start()) }, Root::new());
     RUNS.with_borrow_mut(|runs| runs.push(Rc::clone(session)));
     let _pop = Pop;
     body()
@@ -47,8 +48,7 @@ pub fn asked(name: &str) -> bool {
     if !is_active() {
         return false;
     }
-    let full = full_name(name);
-    innermost().is_some_and(|session| session.borrow().wants(&full))
+    innermost().is_some_and(|session| with_full_name(name, |full| session.borrow_mut().wants(full)))
 }
 
 /// Whether the run changes the site `name` of the current scope (an edit, a gradient's leaf, a gradient edit).
@@ -56,8 +56,7 @@ pub fn edited(name: &str) -> bool {
     if !is_active() {
         return false;
     }
-    let full = full_name(name);
-    innermost().is_some_and(|session| session.borrow().edits(&full))
+    innermost().is_some_and(|session| with_full_name(name, |full| session.borrow_mut().edits(full)))
 }
 
 /// Sets where in the sequence the next forward starts, and which tokens it runs on.
@@ -81,8 +80,13 @@ pub(super) fn site<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Ten
     if !is_active() {
         return tensor;
     }
+    let session = innermost();
+    let passes = |session: &Rc<RefCell<Session>>| with_full_name(name, |full| session.borrow_mut().passes(full));
+    if !observe::is_observed() && session.as_ref().is_some_and(passes) {
+        return tensor;
+    }
     let full = full_name(name);
-    let Some(session) = innermost() else {
+    let Some(session) = session else {
         observe::passed(&full, &tensor);
         return tensor;
     };

@@ -80,6 +80,21 @@ pub(super) fn full_name(name: &str) -> String {
     PATH.with_borrow(|path| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
 }
 
+/// Reads the name of a site of the current scope in the whole model, without a string of its own. The path is borrowed: `read`
+/// enters no scope.
+pub(super) fn with_full_name<R>(name: &str, read: impl FnOnce(&str) -> R) -> R {
+    PATH.with_borrow_mut(|path| {
+        let length = path.len();
+        if length > 0 {
+            path.push('.');
+        }
+        path.push_str(name);
+        let found = read(path);
+        path.truncate(length);
+        found
+    })
+}
+
 /// Starts an empty path until it is dropped: a run within a run names its own sites.
 pub(super) struct Root {
     outer: String,

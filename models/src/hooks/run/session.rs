@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
 use super::call::Call;
+use super::key;
 use super::outcome::{Leaf, Outcome};
 use super::part::{Part, What};
 use super::splices::Splices;
@@ -39,7 +41,10 @@ pub(super) struct Session {
     captured: BTreeMap<String, Activation>,
     order: Vec<String>,
     leaves: BTreeMap<String, Vec<Leaf>>,
-    seen: Vec<String>,
+    /// The sites that were met, by their numbers on this thread, which are in the order of first meetings.
+    seen: BTreeSet<usize>,
+    /// The parts at each site that was asked about, by the site's number: patterns are matched once.
+    parts_at: BTreeMap<usize, Rc<[usize]>>,
     first_error: Option<Error>,
     /// Where each call of a hooked method bound a name that it can bind in several places.
     bound: BTreeMap<(u64, &'static str), &'static Location<'static>>,
@@ -70,23 +75,42 @@ impl Session {
         }
     }
 
+    /// Whether no site can matter to the run. A module of the user's own may bind a name twice, which its run reports.
+    pub(super) fn is_idle(&self) -> bool {
+        self.vocabulary == Vocabulary::Table && self.parts.is_empty() && self.splices.is_empty()
+    }
+
+    /// The parts at a site, as indices in the order they were added.
+    fn here(&mut self, site: &str) -> Rc<[usize]> {
+        let (parts, vocabulary) = (&self.parts, self.vocabulary);
+        let find = || {
+            let all = parts.iter().enumerate();
+            all.filter(|(_, part)| part.is_at(site, vocabulary)).map(|(index, _)| index).collect()
+        };
+        Rc::clone(self.parts_at.entry(key::number(site)).or_insert_with(find))
+    }
+
+    /// Records that the site was met. Whether its tensor passes as it is, for nothing is there.
+    pub(super) fn passes(&mut self, site: &str) -> bool {
+        self.seen.insert(key::number(site));
+        self.splices.is_empty() && self.here(site).is_empty()
+    }
+
     /// Whether any part or splice is for this site.
-    pub(super) fn wants(&self, site: &str) -> bool {
-        self.splices.sits_at(site) || self.parts.iter().any(|part| part.is_at(site, self.vocabulary))
+    pub(super) fn wants(&mut self, site: &str) -> bool {
+        self.splices.sits_at(site) || !self.here(site).is_empty()
     }
 
     /// Whether any part or splice changes the tensor at this site or its graph.
-    pub(super) fn edits(&self, site: &str) -> bool {
-        let changes = |part: &Part| part.what.capture().is_none() && part.is_at(site, self.vocabulary);
-        self.splices.sits_at(site) || self.parts.iter().any(changes)
+    pub(super) fn edits(&mut self, site: &str) -> bool {
+        let here = self.here(site);
+        self.splices.sits_at(site) || here.iter().any(|index| self.parts[*index].what.capture().is_none())
     }
 
     /// The parts of one kind that apply to a site, in the order they were added. Counts one firing of each.
     fn due<'a, T>(&mut self, parts: &'a [Part], site: &str, kind: fn(&'a What) -> Option<T>) -> Vec<(usize, T)> {
-        let of_kind = parts.iter().enumerate().filter_map(|(index, part)| Some((index, part, kind(&part.what)?)));
-        let due =
-            of_kind.filter(|(_, part, _)| part.is_at(site, self.vocabulary)).map(|(index, _, what)| (index, what));
-        let due: Vec<_> = due.collect();
+        let here = self.here(site);
+        let due: Vec<_> = here.iter().filter_map(|index| Some((*index, kind(&parts[*index].what)?))).collect();
         for (index, _) in &due {
             self.fired[*index] += 1;
         }
@@ -95,9 +119,7 @@ impl Session {
 
     /// Records that the site was met. Returns the edits that apply there, in the order they were added.
     pub(super) fn meet(&mut self, site: &str) -> Vec<(usize, Edit)> {
-        if !self.seen.iter().any(|seen| seen == site) {
-            self.seen.push(site.to_owned());
-        }
+        self.seen.insert(key::number(site));
         let parts = Arc::clone(&self.parts);
         self.due(&parts, site, What::edit).into_iter().map(|(index, edit)| (index, edit.clone())).collect()
     }
@@ -211,7 +233,9 @@ impl Session {
         }
         for (part, fired) in self.parts.iter().zip(&self.fired) {
             if *fired == 0 {
-                return Err(Error::never_fired(part.what.name(), part.sites.as_str(), &self.seen));
+                let seen: Vec<String> =
+                    self.seen.iter().filter_map(|site| Some(key::text(*site)?.to_string())).collect();
+                return Err(Error::never_fired(part.what.name(), part.sites.as_str(), &seen));
             }
         }
         let mut tracked = self.parts.iter().zip(&self.tracked);
