@@ -31,7 +31,10 @@
 //! - `layers` and `heads` are those of the model. `prompts`, `positions` and `tokens` (their product, padding included) are
 //!   those of the prompts. Other words are settings of the call.
 //! - `fit(n, tokens)` is the number of forwards for `n` copies of so many tokens: a forward holds 2048 tokens, but at least
-//!   one copy. It is 1 for a few prompts.
+//!   one copy. It is 1 for a few prompts. A sweep's forwards hold fewer where 2048 tokens take more than 512 MiB
+//!   ([`rows_per_forward`](arrakis_models::HookedTransformer::rows_per_forward)).
+//! - Edits of a sweep share forwards: those of a later layer join the forward of earlier ones, and near positions start
+//!   together where that costs less.
 //! - A forward that starts or stops inside the model counts like a whole one. Edits that change nothing run no forward.
 //!
 //! [`count_passes`](arrakis_models::count_passes) counts the passes of your own code.

@@ -30,8 +30,8 @@ pub use run::items::ItemsAny;
 pub use run::key::{Key, key};
 pub use run::observe::{Observer, observe};
 pub use run::outcome::Outcome;
-pub(crate) use run::passes::forward_begins;
 pub use run::passes::{Passes, backward, count_passes};
+pub(crate) use run::passes::{forward_begins, forward_goes_on};
 pub use run::path::enter;
 pub use run::plan::Plan;
 #[doc(hidden)]

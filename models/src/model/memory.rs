@@ -15,7 +15,7 @@ use crate::tokens::Tokens;
 const SMALL: u64 = 32 << 20;
 
 /// Bytes of a number. Everything is computed in single precision.
-const NUMBER: u64 = 4;
+pub(super) const NUMBER: u64 = 4;
 
 impl HookedTransformer {
     /// Bytes that each captured site keeps. Several handles to one memory count once, at the first.
@@ -55,10 +55,14 @@ impl HookedTransformer {
     /// What a run of these sites takes besides its captures: the most that a forward pass holds at once and, for
     /// gradients, the tensors that the graph keeps.
     pub(super) fn working_bytes(&self, plan: &Plan, known: &[String], extent: Extent, options: &RunOptions) -> u64 {
-        let block = self.block_numbers(extent, self.has_whole_scores(plan, known));
-        let at_once = block.max(self.logits_numbers(extent, options));
+        let at_once = self.working_numbers(extent, options, self.has_whole_scores(plan, known));
         let graph = if plan.wants_gradients() { self.graph_bytes(known, extent) } else { 0 };
         NUMBER * (extent.batch * at_once) as u64 + graph
+    }
+
+    /// Numbers of one row that a forward holds at once, with or without whole scores.
+    pub(super) fn working_numbers(&self, extent: Extent, options: &RunOptions, has_scores: bool) -> usize {
+        self.block_numbers(extent, has_scores).max(self.logits_numbers(extent, options))
     }
 
     /// The same for a run that stops where the plan needs no more.
@@ -123,13 +127,18 @@ impl HookedTransformer {
                 .within(Room { bytes: limit, of: "its `capture_limit`" });
         }
         let need = Need { kept, working: self.working_bytes(plan, known, extent, options), rows: extent.batch };
-        if need.bytes() < SMALL { Ok(()) } else { self.room().map_or(Ok(()), |room| need.within(room)) }
+        if is_small(need.bytes()) { Ok(()) } else { self.room().map_or(Ok(()), |room| need.within(room)) }
     }
 
     /// Memory that a run on the CPU may still take, if the system reports it.
     pub(super) fn room(&self) -> Option<Room> {
         self.device_name.starts_with("cpu").then(memory::left).flatten()
     }
+}
+
+/// Whether so many bytes are not worth asking the system.
+pub(super) fn is_small(bytes: u64) -> bool {
+    bytes < SMALL
 }
 
 /// Bytes that a run needs.

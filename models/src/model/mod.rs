@@ -6,6 +6,7 @@ mod chat;
 mod cost;
 mod embedded;
 mod fingerprint;
+mod forward_size;
 mod gradients;
 mod load_options;
 mod loss;

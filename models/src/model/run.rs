@@ -140,7 +140,7 @@ impl HookedTransformer {
             self.check_start(tokens, resid)?;
         }
         let rows = plan.rows(rows);
-        self.check_plan(&plan, &self.sites_of_run(from, stop), &rows, options)?;
+        self.check_plan(&plan, &self.sites_of_plan(&plan, from, stop), &rows, options)?;
         let context = Context::new(self.config(), tokens.real(), tokens.positions(), tokens.pos(), &self.device)
             .with_types(tokens.types(), &self.device);
         let ids = self.ids(tokens);
@@ -162,7 +162,7 @@ impl HookedTransformer {
         self.check_tokens(tokens, cache.len())?;
         let plan = plan.with_splices(Arc::clone(&self.splices));
         let rows = plan.rows(Rows::new(tokens, &cache.visible));
-        self.check_plan(&plan, &self.sites_of_run(None, None), &rows, options)?;
+        self.check_plan(&plan, &self.sites_of_plan(&plan, None, None), &rows, options)?;
         if cache.is_empty() {
             cache.visible = vec![Vec::new(); tokens.batch()];
             cache.positions = vec![Vec::new(); tokens.batch()];
@@ -181,23 +181,23 @@ impl HookedTransformer {
         Ok(outcome.of_layers(self.config().n_layers))
     }
 
-    /// Runs the blocks from `layer` on. The cache holds the earlier positions of the stream.
+    /// Runs some blocks and, unless the options stop there, what comes after the last. The cache holds the earlier positions
+    /// of the stream.
     pub(crate) fn run_blocks(
         &self,
         resid: Tensor<3>,
         plan: Plan,
-        layer: usize,
+        layers: std::ops::Range<usize>,
         context: &Context,
         cache: &mut KvCache,
         options: &RunOptions,
     ) -> Result<Outcome<Tensor<3>>> {
-        let known = self.sites_of_run(Some(layer), None);
+        let known = self.sites_of_plan(&plan, Some(layers.start), options.stop_at_layer.map(|_| layers.end));
         plan.check(&known)?;
         let [batch, pos, _] = resid.dims();
         self.check_memory(&plan, &known, Extent { batch, pos, keys: context.offset + pos }, options)?;
         let ids = Tensor::zeros([batch, pos], &self.device);
-        let layers = layer..self.config().n_layers;
-        plan.with_splices(self.splices.entering(Some(layer))).run(|| {
+        plan.with_splices(self.splices.entering(Some(layers.start))).run(|| {
             crate::hooks::set_rows(context.offset, None);
             self.pass(Some(resid), ids, layers, context, Some(cache), options)
         })
@@ -234,6 +234,11 @@ impl HookedTransformer {
         let extent = Extent { batch: rows.len(), pos, keys: rows.keys() };
         plan.check_shapes(known, Some(rows), |site| self.splices.sites().dims(self.config(), site, extent))?;
         self.check_memory(plan, known, extent, options)
+    }
+
+    /// The sites that a plan is checked against. An empty plan needs none.
+    fn sites_of_plan(&self, plan: &Plan, start: Option<usize>, stop: Option<usize>) -> Vec<String> {
+        if plan.is_empty() { Vec::new() } else { self.sites_of_run(start, stop) }
     }
 
     pub(super) fn sites_of_run(&self, start: Option<usize>, stop: Option<usize>) -> Vec<String> {

@@ -8,7 +8,7 @@ use super::HookedTransformer;
 use super::fingerprint::hash_tensor;
 use crate::error::Result;
 use crate::hooks::{Splice, Splices};
-use crate::site::SiteTable;
+use crate::site::{self, Site, SiteTable};
 
 impl HookedTransformer {
     /// The same model with modules spliced into its runs: see [`Splice`] for an example.
@@ -40,6 +40,13 @@ impl HookedTransformer {
     /// Whether the model has splices.
     pub fn has_splices(&self) -> bool {
         !self.splices.is_empty()
+    }
+
+    /// Whether a module is spliced into the stream where it enters a block.
+    pub(crate) fn has_splices_at_entries(&self) -> bool {
+        let entry =
+            |host: &str| Site::named(host).is_some_and(|site| site.row().name == site::row(site::resid_pre).name);
+        self.splices.iter().any(|(host, _)| entry(host))
     }
 
     /// Every site of the model with its axes and place: those of the built-in table and those that splices add.

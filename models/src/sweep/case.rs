@@ -1,5 +1,8 @@
 //! One case of a sweep: its edits, and where its forward must start.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -46,10 +49,10 @@ impl SweepCase {
     }
 
     /// The first block that any edit touches, and the edited site if there is only one.
-    pub(super) fn start(&self, known: &[String], table: &SiteTable) -> Result<Start> {
+    pub(super) fn start<'a>(&'a self, known: &mut Known<'a>, table: &SiteTable) -> Result<Start> {
         let mut sites = Vec::new();
         for (pattern, _) in &self.edits {
-            sites.extend(pattern.select(known.iter().map(String::as_str))?);
+            sites.extend_from_slice(known.select(pattern)?);
         }
         let layer = |site: &String| match table.place(site) {
             (Place::Before, _) => None,
@@ -57,12 +60,32 @@ impl SweepCase {
             (Place::Block, layer) => layer,
             (Place::After, _) => Some(usize::MAX),
         };
-        let layer = sites.iter().map(layer).min().flatten();
+        let layers: BTreeSet<Option<usize>> = sites.iter().map(layer).collect();
+        let layer = layers.first().copied().flatten();
         let only = match (sites.as_slice(), self.edits.len()) {
             ([site], 1) if table.is_replaceable(site) => Some(site.clone()),
             _ => None,
         };
-        Ok(Start { layer, only })
+        Ok(Start { layer, one_layer: layers.len() == 1, only })
+    }
+}
+
+/// The sites of a model, and what the patterns of earlier cases select of them: cases often have the same.
+pub(super) struct Known<'a> {
+    sites: Vec<String>,
+    selected: BTreeMap<&'a str, Vec<String>>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(sites: Vec<String>) -> Self {
+        Self { sites, selected: BTreeMap::new() }
+    }
+
+    fn select(&mut self, pattern: &'a SitePattern) -> Result<&[String]> {
+        Ok(match self.selected.entry(pattern.as_str()) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(pattern.select(self.sites.iter().map(String::as_str))?),
+        })
     }
 }
 
@@ -71,6 +94,8 @@ impl SweepCase {
 pub(super) struct Start {
     /// The block; `None` for the embedding, `usize::MAX` for sites after the blocks.
     pub(super) layer: Option<usize>,
+    /// Whether all sites it edits are there.
+    pub(super) one_layer: bool,
     /// The only site it edits. The clean tensor there tells what the edit changes.
     pub(super) only: Option<String>,
 }

@@ -11,7 +11,7 @@ use crate::hooks::{ActivationCache, Plan};
 use crate::model::{HookedTransformer, RunOptions};
 use crate::site::{self, Site, SiteTable};
 use crate::tokens::Tokens;
-use crate::transformer::{KvCache, QkNorm};
+use crate::transformer::QkNorm;
 
 /// What a resumed forward needs: the stream entering each block, keys and values, the edited sites, the logits.
 pub(super) struct Clean {
@@ -20,6 +20,8 @@ pub(super) struct Clean {
     /// Whether a forward can start at a position. This requires that an edit leaves earlier positions as they were, that
     /// the kept keys are those that attention reads, and that nothing is spliced in, which may need all positions.
     pub(super) resumes: bool,
+    /// Whether cases may join a forward on its way. What is spliced in where they join has run for them, and not for the others.
+    pub(super) joins: bool,
     pub(super) n_layers: usize,
     cache: ActivationCache,
     /// The site whose keys are those that attention reads.
@@ -61,6 +63,7 @@ impl Clean {
         Ok(Self {
             logits: outcome.output,
             resumes,
+            joins: !model.has_splices_at_entries(),
             n_layers: config.n_layers,
             cache: outcome.cache,
             keys,
@@ -81,25 +84,14 @@ impl Clean {
         Ok(resid.narrow(1, from, pos - from).repeat_dim(0, times))
     }
 
-    /// Keys and values of the positions before `from`, for the blocks from `layer`.
-    pub(super) fn prefix(
-        &self,
-        model: &HookedTransformer,
-        layer: usize,
-        from: usize,
-        times: usize,
-        tokens: &Tokens,
-    ) -> Result<KvCache> {
-        let mut cache = KvCache::new(model.config());
-        for block in layer..model.config().n_layers {
-            let keys = self.cache.get::<4>((self.keys)(block))?;
-            let values = self.cache.get::<4>(site::v(block))?;
-            let cut = |x: Tensor<4>| x.narrow(1, 0, from).repeat_dim(0, times);
-            cache.layers[block] = Some((cut(keys), cut(values)));
-        }
-        let repeated = tokens.repeated(times);
-        cache.visible = repeated.real().to_vec();
-        cache.positions = repeated.positions().to_vec();
-        Ok(cache)
+    /// Keys and values of the positions before `from` in one block, for `times` copies of the batch.
+    pub(super) fn prefix(&self, block: usize, from: usize, times: usize) -> Result<(Tensor<4>, Tensor<4>)> {
+        let cut = |x: Tensor<4>| {
+            let [batch, _, heads, d_head] = x.dims();
+            let x = x.narrow(1, 0, from);
+            // Copies of one row are one memory.
+            if batch == 1 { x.expand([times, from, heads, d_head]) } else { x.repeat_dim(0, times) }
+        };
+        Ok((cut(self.cache.get((self.keys)(block))?), cut(self.cache.get(site::v(block))?)))
     }
 }

@@ -108,7 +108,7 @@ mod tests {
             let merged = SweepResult::merge(texts.iter().map(|text| serde_json::from_str(text).unwrap())).unwrap();
             assert_eq!(bits(&merged), bits(&whole), "{of} shards");
             let (own, again) = (merged.work, of - 1);
-            assert_eq!(own.forwards, whole.work.forwards + again);
+            assert!(own.forwards >= whole.work.forwards + again, "{own:?}");
             assert_eq!(own.block_tokens, whole.work.block_tokens + again * 3 * 2 * 5);
             assert_eq!(own.forwards_alone, whole.work.forwards_alone);
             assert_eq!(own.block_tokens_alone, whole.work.block_tokens_alone);

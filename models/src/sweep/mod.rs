@@ -5,18 +5,24 @@
 //! - each edit is first applied to the clean tensor at its site; the positions it changes say where its forward must
 //!   start
 //! - everything before that layer and that position is reused
-//! - edits that start together run as one batch
+//! - edits run as one batch: those of a later layer join it there, so that later layers have large matrices
+//! - positions that are near each other start together where that costs less than a forward more
 //! - an edit that changes nothing costs no forward
 //!
 //! An edit is therefore applied more than once, and must give the same result each time. In an encoder, positions see
 //! later positions, so a forward can start at a layer but not at a position.
 
-mod batch;
 mod case;
 mod clean;
+mod cut;
+mod edits;
+mod forward;
+mod group;
+mod grouping;
 mod merge;
 mod result;
 mod shard;
+mod size;
 #[allow(clippy::module_inception, reason = "the module's main file carries its name")]
 mod sweep;
 #[cfg(test)]

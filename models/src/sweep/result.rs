@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::Group;
 use super::case::SweepCase;
+use super::group::Group;
 use crate::hooks::numbers;
 use crate::tokens::Tokens;
 
@@ -52,9 +52,8 @@ impl SweepWork {
 
     /// Adds the forward of a group.
     pub(super) fn add(&mut self, group: &Group, n_layers: usize, tokens: &Tokens) {
-        let blocks = n_layers - group.layer.unwrap_or(0);
         self.forwards += 1;
-        self.block_tokens += blocks * group.cases.len() * tokens.batch() * (tokens.pos() - group.from_position);
+        self.block_tokens += group.blocks(n_layers) * tokens.batch() * (tokens.pos() - group.from_position);
     }
 
     /// The work of all shards together. Each shard runs the clean forward; without shards it would run once.

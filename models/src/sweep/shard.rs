@@ -42,7 +42,7 @@ pub(super) struct SweepKey {
     pub(super) prompts: String,
     pub(super) cases: String,
     pub(super) last_only: bool,
-    pub(super) tokens_per_forward: usize,
+    pub(super) tokens_per_forward: Option<usize>,
 }
 
 /// One case's index in the whole sweep, and its numbers.
@@ -59,8 +59,9 @@ impl<'a> Sweep<'a> {
     /// describes the same sweep, runs its own shards and keeps their results as JSON. [`SweepResult::merge`] then gives
     /// what [`Sweep::run`] would, to the bit.
     ///
-    /// A share is every `of`-th group of cases that run as one forward. [`Sweep::tokens_per_forward`] bounds the size of
-    /// these groups. To find them, each shard runs the clean forward itself and tries every edit on its tensors.
+    /// A share is every `of`-th case, in the order in which they run. To find that, each shard runs the clean forward itself
+    /// and tries every edit on its tensors. On the CPU a row has the same bits beside any others; where a device's products
+    /// have other bits in batches of other sizes, the results are equal up to their rounding.
     ///
     /// ```
     /// use arrakis_models::{Error, HookedAutoModel, Intervention, ShardResult, SweepResult, site};

@@ -2,10 +2,13 @@
 
 use burn::tensor::Tensor;
 
-use super::batch::{self, Group};
-use super::case::{Start, SweepCase};
+use super::case::{Known, Start, SweepCase};
 use super::clean::Clean;
+use super::forward::Forward;
+use super::group::Group;
+use super::grouping;
 use super::result::SweepResult;
+use super::size::Size;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hooks::{Edit, SitePattern};
@@ -20,11 +23,12 @@ pub struct Sweep<'a> {
     pub(super) tokens: Tokens,
     pub(super) cases: Vec<SweepCase>,
     pub(super) last_only: bool,
-    pub(super) tokens_per_forward: usize,
+    /// The limit that was set.
+    pub(super) tokens_per_forward: Option<usize>,
     quiet: bool,
 }
 
-/// The share of a sweep with every `of`-th group of cases, starting at group `index`.
+/// The share of a sweep with every `of`-th case, in the order in which they run, starting at case `index`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub(super) index: usize,
@@ -39,7 +43,7 @@ impl HookedTransformer {
     /// Those of the prompt.
     pub fn sweep(&self, prompt: impl IntoTokens) -> Result<Sweep<'_>> {
         let tokens = prompt.into_tokens(self)?;
-        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, tokens_per_forward: 2048, quiet: false })
+        Ok(Sweep { model: self, tokens, cases: Vec::new(), last_only: false, tokens_per_forward: None, quiet: false })
     }
 }
 
@@ -67,10 +71,11 @@ impl Sweep<'_> {
         self
     }
 
-    /// Tokens (rows × positions) that one forward may hold. More is faster while memory lasts. The default is 2048.
+    /// Tokens (rows × positions, kept positions included) that one forward may hold. Without it, the number follows from the
+    /// sizes of the model and of the prompts ([`HookedTransformer::rows_per_forward`]). It changes no result.
     #[must_use]
     pub fn tokens_per_forward(mut self, tokens: usize) -> Self {
-        self.tokens_per_forward = tokens.max(1);
+        self.tokens_per_forward = Some(tokens.max(1));
         self
     }
 
@@ -104,8 +109,9 @@ impl Sweep<'_> {
         let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts, self.last_only)?;
         let clean_metric = self.measure(&mut metric, self.visible(clean.logits.clone()))?;
         let mut result = SweepResult::new(&self.cases, clean_metric, clean.n_layers, &self.tokens);
-        let groups = batch::groups(&clean, &self.cases, starts, &self.tokens, self.tokens_per_forward)?;
-        let groups: Vec<Group> = groups.into_iter().skip(share.index).step_by(share.of).collect();
+        let size = self.size();
+        let groups = grouping::groups(&clean, &self.cases, starts, &self.tokens, &size)?;
+        let groups = grouping::share(groups, share.index, share.of);
         let own: Vec<usize> = groups.iter().flat_map(|group| &group.cases).map(|case| case.index).collect();
         let bar = self.bar(own.len());
         for group in groups {
@@ -113,9 +119,11 @@ impl Sweep<'_> {
             if group.unchanged {
                 group.cases.iter().for_each(|case| result.keep_clean(case.index));
             } else {
-                self.run_group(&clean, &group, &mut metric, &mut result)?;
+                for part in size.that_fit(group) {
+                    self.run_group(&clean, &part, &mut metric, &mut result)?;
+                    bar.inc(part.cases.len() as u64);
+                }
             }
-            bar.inc(group.cases.len() as u64);
         }
         bar.finish_and_clear();
         Ok((result, own))
@@ -128,7 +136,8 @@ impl Sweep<'_> {
         metric: &mut impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
         result: &mut SweepResult,
     ) -> Result<(), E> {
-        let logits = batch::run(self.model, clean, &self.cases, group, &self.tokens, self.last_only)?;
+        let (model, cases, tokens, last_only) = (self.model, &self.cases, &self.tokens, self.last_only);
+        let logits = Forward { model, clean, cases, tokens, last_only }.run(group)?;
         result.work.add(group, clean.n_layers, &self.tokens);
         let rows = self.tokens.batch();
         for (at, case) in group.cases.iter().enumerate() {
@@ -139,11 +148,16 @@ impl Sweep<'_> {
         Ok(())
     }
 
+    fn size(&self) -> Size<'_> {
+        let (model, tokens, last_only) = (self.model, &self.tokens, self.last_only);
+        Size { model, tokens, last_only, limit: self.tokens_per_forward }
+    }
+
     /// Where each case starts.
     fn starts(&self) -> Result<Vec<Start>> {
-        let known = self.model.sites();
+        let mut known = Known::new(self.model.sites());
         let table = self.model.site_table();
-        self.cases.iter().map(|case| case.start(&known, &table)).collect()
+        self.cases.iter().map(|case| case.start(&mut known, &table)).collect()
     }
 
     /// Puts the clean run's logits before those of the resumed positions.
@@ -262,6 +276,52 @@ mod tests {
         let sweep = model.sweep([1, 2, 3, 4, 5]).unwrap().cases((1..=20).map(case)).tokens_per_forward(10).quiet();
         let found = sweep.run(metric).unwrap();
         assert_eq!((found.work.forwards, found.work.block_tokens), (11, 3 * 5 + 20 * 2));
+    }
+
+    /// By hand: 3 heads in each of 3 layers are one forward beside the clean one, and each case runs the blocks from its own.
+    #[test]
+    fn cases_of_later_layers_join_the_forward_of_earlier_ones() {
+        let model = model();
+        let heads = |limit: usize| {
+            let head = |at: usize| {
+                let edit = Intervention::zero().head(at % 3);
+                SweepCase::new(at.to_string(), crate::site::z(at / 3), edit)
+            };
+            let sweep = model.sweep([1, 2, 3, 4, 5]).unwrap().cases((0..9).map(head)).tokens_per_forward(limit).quiet();
+            crate::hooks::count_passes(|| sweep.run(metric).unwrap())
+        };
+        let (whole, passes) = heads(2048);
+        let blocks = 3 + 3 * (3 + 2 + 1);
+        assert_eq!((whole.work.forwards, passes.forwards, whole.work.block_tokens), (2, 2, 5 * blocks));
+        let (apart, passes) = heads(1);
+        assert_eq!((apart.work.forwards, passes.forwards, apart.work.block_tokens), (10, 10, 5 * blocks));
+        let bits = |found: &SweepResult| found.values.iter().flatten().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&whole), bits(&apart), "the size of a forward changes no bit");
+    }
+
+    /// Cases at every position in one sweep: those that are near each other start together, and no result changes.
+    #[test]
+    fn near_positions_share_a_forward() {
+        let model = model();
+        let cases = || {
+            (0..12).flat_map(|position| {
+                let edit = Intervention::scale(1.5).positions([position]);
+                (0..3).map(move |layer| {
+                    SweepCase::new(format!("{layer}@{position}"), crate::site::mlp_out(layer), edit.clone())
+                })
+            })
+        };
+        let ids: Vec<u32> = (1..13).collect();
+        let run = |limit: usize| {
+            let sweep = model.sweep(ids.as_slice()).unwrap().cases(cases()).tokens_per_forward(limit).quiet();
+            crate::hooks::count_passes(|| sweep.run(metric).unwrap())
+        };
+        let ((whole, passes), (apart, _)) = (run(2048), run(1));
+        assert_eq!((whole.work.forwards, apart.work.forwards), (passes.forwards, 1 + 36));
+        assert!(whole.work.forwards < 6 && whole.work.saved() > 0.5, "{:?}", whole.work);
+        for (whole, apart) in whole.values.iter().zip(&apart.values) {
+            assert!((whole[0] - apart[0]).abs() < 1e-5, "{whole:?} {apart:?}");
+        }
     }
 
     #[test]

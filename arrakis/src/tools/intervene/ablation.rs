@@ -51,10 +51,10 @@ use optimal::Part;
 ///
 /// | method | forwards | backwards |
 /// | --- | --- | --- |
-/// | `heads` | `kind + 1 + layers · fit(heads, tokens)` | `kind` |
+/// | `heads` | `kind + 1 + fit(layers · heads, tokens)` | `kind` |
 /// | `neurons` | `kind + 1 + fit(neurons, tokens)` | `kind` |
-/// | `layers` | `kind + 1 + layers · fit(2, tokens)` | `kind` |
-/// | `positions` | `kind + 1 + layers · positions` | `kind` |
+/// | `layers` | `kind + 1 + fit(2 · layers, tokens)` | `kind` |
+/// | `positions` | `kind + 1 + positions · fit(layers, tokens)` | `kind` |
 /// | `experts` | `kind + 1 + layers · experts` | `kind` |
 /// | `together`, `all_but` | `kind + 2` | `kind` |
 /// | `intervention` | `kind` | `kind` |

@@ -38,10 +38,10 @@ use crate::tools::{Metric, Scores, Tool};
 ///
 /// | method | forwards | backwards |
 /// | --- | --- | --- |
-/// | `resid_pre`, `resid_mid`, `attn_out`, `mlp_out`, `positions` | `2 + layers · positions` | 0 |
-/// | `heads`, `heads_at` | `2 + layers · fit(heads, tokens)` | 0 |
-/// | `head_positions` | `2 + layers · positions · fit(heads, tokens)` | 0 |
-/// | `pattern_weights` | `2 + layers · positions · fit(heads · positions, tokens)` | 0 |
+/// | `resid_pre`, `resid_mid`, `attn_out`, `mlp_out`, `positions` | `2 + positions · fit(layers, tokens)` | 0 |
+/// | `heads`, `heads_at` | `2 + fit(layers · heads, tokens)` | 0 |
+/// | `head_positions` | `2 + positions · fit(layers · heads, tokens)` | 0 |
+/// | `pattern_weights` | `2 + positions · fit(layers · heads · positions, tokens)` | 0 |
 /// | `from` | 0 | 0 |
 ///
 /// # Example
@@ -273,14 +273,14 @@ mod tests {
             let pair = || self.from(&cases.other).into(&cases.prompt);
             vec![
                 Call::new("from", pair),
-                Call::new("resid_pre", move || pair()?.resid_pre(&cases.metric)),
-                Call::new("resid_mid", move || pair()?.resid_mid(&cases.metric)),
-                Call::new("attn_out", move || pair()?.attn_out(&cases.metric)),
-                Call::new("mlp_out", move || pair()?.mlp_out(&cases.metric)),
-                Call::new("positions", move || pair()?.positions(StreamSite::MlpOut, &cases.metric)),
+                Call::new("resid_pre", move || pair()?.resid_pre(&cases.metric)).at_most(),
+                Call::new("resid_mid", move || pair()?.resid_mid(&cases.metric)).at_most(),
+                Call::new("attn_out", move || pair()?.attn_out(&cases.metric)).at_most(),
+                Call::new("mlp_out", move || pair()?.mlp_out(&cases.metric)).at_most(),
+                Call::new("positions", move || pair()?.positions(StreamSite::MlpOut, &cases.metric)).at_most(),
                 Call::new("heads", move || pair()?.heads(&cases.metric)),
                 Call::new("heads_at", move || pair()?.heads_at(HeadSite::Q, &cases.metric)),
-                Call::new("head_positions", move || pair()?.head_positions(HeadSite::Z, &cases.metric)),
+                Call::new("head_positions", move || pair()?.head_positions(HeadSite::Z, &cases.metric)).at_most(),
                 Call::new("pattern_weights", move || pair()?.pattern_weights(&cases.metric)).at_most(),
             ]
         }

@@ -55,7 +55,7 @@ use crate::tools::shared::common;
 ///
 /// | method | forwards | backwards |
 /// | --- | --- | --- |
-/// | `trace` | `2 + layers · fit(positions, seeds · tokens)` | 0 |
+/// | `trace` | `2 + fit(layers · positions, seeds · tokens)` | 0 |
 /// | `restoring` | 3 | 0 |
 /// | `corrupt` | 0 | 0 |
 ///

@@ -52,7 +52,7 @@ const HELD: usize = 1 << 28;
 /// | method | forwards | backwards |
 /// | --- | --- | --- |
 /// | `heads` | `3 + layers · fit(heads, tokens) + stops · fit(layers · heads, tokens)` | 0 |
-/// | `head_pairs` | `2 + (layers - 1) · fit(heads, tokens) + sweeps · (1 + (layers - 1) · fit(layers · heads · heads, tokens))` | 0 |
+/// | `head_pairs` | `2 + (layers - 1) · fit(heads, tokens) + sweeps · (1 + fit((layers - 1) · layers · heads · heads, tokens))` | 0 |
 /// | `paths` | `2 + senders + sweeps · (1 + senders · receivers)` | 0 |
 /// | `together` | 5 | 0 |
 /// | `from` | 0 | 0 |

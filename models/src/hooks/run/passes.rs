@@ -48,6 +48,12 @@ pub(crate) fn forward_begins() {
     PASSES.set(Passes { forwards: before.forwards + 1, ..before });
 }
 
+/// Says that the next pass goes on with the blocks of the last one, as one forward.
+pub(crate) fn forward_goes_on() {
+    let before = PASSES.get();
+    PASSES.set(Passes { forwards: before.forwards.saturating_sub(1), ..before });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

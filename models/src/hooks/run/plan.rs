@@ -93,6 +93,11 @@ impl Plan {
         }
     }
 
+    /// Whether it captures and changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// The captures.
     pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
         self.parts.iter().filter_map(|part| part.what.capture())

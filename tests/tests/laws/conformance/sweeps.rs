@@ -73,11 +73,12 @@ fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) 
         [logits, last].map(|logits| read(metric(logits).unwrap()).unwrap())
     };
     let expected: Vec<[Vec<f32>; 2]> = cases.iter().map(alone).collect();
-    for (last, limit) in [(false, 2048), (false, 25), (true, 2048)] {
+    for (last, limit) in [(false, None), (false, Some(25)), (true, None)] {
         if last && !ends_alike {
             continue;
         }
-        let sweep = model.sweep(tokens).unwrap().cases(cases.clone()).tokens_per_forward(limit).quiet();
+        let sweep = model.sweep(tokens).unwrap().cases(cases.clone()).quiet();
+        let sweep = limit.into_iter().fold(sweep, |sweep, limit| sweep.tokens_per_forward(limit));
         let found = if last { sweep.last_only() } else { sweep }
             .run(metric)
             .map_err(|error: arrakis::models::Error| error.to_string())?;

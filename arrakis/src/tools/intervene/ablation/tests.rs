@@ -60,7 +60,8 @@ impl Readings for Ablation {
             Call::new("positions", || {
                 self.positions(&cases.prompt, StreamSite::MlpOut, &cases.metric, AblationKind::Zero)
             })
-            .of_kind("Zero"),
+            .of_kind("Zero")
+            .at_most(),
             Call::new("experts", move || {
                 Ablation::new(&mixture)?.experts(&cases.prompt, &cases.metric, AblationKind::Zero)
             })

@@ -128,12 +128,12 @@ fn several_prompts_are_each_prompt_alone() {
     }
 }
 
-/// Clean, corrupted, and one for each layer: the cells of a layer start together.
+/// Clean, corrupted, and one for all cells: those of later layers join it.
 #[test]
 fn the_forwards_are_counted() {
     let trace = corrupted(&fixture("gpt2")).trace(Restored::Resid, &Metric::prob(63)).unwrap();
     let work = trace.scores.work;
-    assert_eq!((work.forwards, work.forwards_alone), (1 + 1 + 3, 1 + 1 + 3 * 5));
+    assert_eq!((work.forwards, work.forwards_alone), (1 + 1 + 1, 1 + 1 + 3 * 5));
     // Position 0 is before the subject, so restoring it changes nothing and is not run.
     let blocks = 3 * 5 + 3 * 15 + (3 + 2 + 1) * 4 * 15;
     assert_eq!(work.block_tokens, blocks);

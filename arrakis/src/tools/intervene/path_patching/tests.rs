@@ -254,6 +254,6 @@ fn senders_that_take_turns_give_the_same_numbers() {
     let (mut whole, mut apart) = (of(HELD), of(1));
     whole.values().concat().iter().zip(apart.values().concat()).for_each(|(a, b)| close(*a, b, 1e-6));
     assert!(whole.clean == apart.clean && whole.source == apart.source);
-    // Each turn runs the target once, one frozen pass, and a forward for each layer of the receivers.
-    assert_eq!((whole.work.forwards, apart.work.forwards), (2 + 1 + 1 + 2, 2 + 4 * (1 + 1 + 2)));
+    // Each turn runs the target once, one frozen pass, and a forward that receivers of the later layer join.
+    assert_eq!((whole.work.forwards, apart.work.forwards), (2 + 1 + 1 + 1, 2 + 4 * (1 + 1 + 1)));
 }
