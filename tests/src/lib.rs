@@ -62,14 +62,25 @@ pub fn list(variable: &str) -> Vec<String> {
 ///
 /// Write the closure in the test function itself: the closure's type names the test.
 pub fn alone<F: FnOnce()>(body: F) {
+    in_child(body, Command::new(std::env::current_exe().unwrap()));
+}
+
+/// The same with so many bytes of address space (`ulimit -v`).
+pub fn alone_within<F: FnOnce()>(bytes: u64, body: F) {
+    let mut shell = Command::new("sh");
+    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", bytes / 1024);
+    shell.args(["-c", &limited]).arg(std::env::current_exe().unwrap());
+    in_child(body, shell);
+}
+
+fn in_child<F: FnOnce()>(body: F, mut this: Command) {
     const CHILD: &str = "ARRAKIS_TEST_ALONE";
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let (_, test) = name.split_once("::").unwrap();
     if std::env::var(CHILD).is_ok_and(|child| child == test) {
         return body();
     }
-    let this = std::env::current_exe().unwrap();
-    let child = Command::new(this).args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
+    let child = this.args(["--exact", test, "--nocapture"]).env(CHILD, test).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     assert!(child.status.success() && out.contains("1 passed"), "{test} in a process of its own:\n{out}\n{err}");
 }

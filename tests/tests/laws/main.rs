@@ -20,6 +20,7 @@ mod hooked_bodies;
 mod hooked_transformer;
 mod image_text;
 mod inspect_tokens;
+mod limited_memory;
 mod loading_memory;
 mod mutations;
 mod new_crate;
