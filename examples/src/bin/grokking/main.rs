@@ -26,7 +26,7 @@ const LEARNED: f64 = 0.05;
 
 #[derive(Parser)]
 struct Options {
-    /// The paper's setting: modulus 113, 30 % of the pairs, 40,000 epochs. It takes hours on a CPU.
+    /// The paper's setting: modulus 113, 30 % of the pairs, 40,000 epochs. It takes an hour and a half of one core.
     #[arg(long)]
     long: bool,
     #[arg(long, default_value_t = 0)]

@@ -11,8 +11,9 @@ pub(crate) const D_VOCAB: usize = 64;
 pub(crate) const N_CTX: usize = 64;
 /// Tokens that may follow a token, all equally often.
 const FOLLOWERS: usize = 8;
-/// How often a passage from before is repeated instead of one more token.
-const REPEATS: f64 = 0.12;
+/// How often a passage from before is repeated instead of one more token. It bounds what the text before a token can tell, so
+/// that in-context learning levels off: at 0.1 near the 0.4 nats of language models.
+const REPEATS: f64 = 0.1;
 /// The lengths of repeated passages.
 const PASSAGE: std::ops::RangeInclusive<usize> = 8..=16;
 
@@ -86,7 +87,7 @@ mod tests {
             }
         }
         let share = documents.iter().flat_map(|of| &of.repeated).filter(|repeated| **repeated).count();
-        assert!((0.4..0.7).contains(&(share as f64 / (200.0 * (N_CTX + 1) as f64))), "{share}");
+        assert!((0.35..0.65).contains(&(share as f64 / (200.0 * (N_CTX + 1) as f64))), "{share}");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::text::{D_VOCAB, Document, Language, N_CTX};
 
 /// Rows of a batch.
 const BATCH: usize = 32;
-/// Documents that losses are measured on.
-const HELD_OUT: usize = 256;
+/// Documents that losses are measured on: with four times fewer, in-context learning is off by as much as 0.1 nats.
+const HELD_OUT: usize = 1024;
 /// Checkpoints are written after each of so many measurements.
 const SAVE_EVERY: usize = 5;
 const D_MODEL: usize = 64;
