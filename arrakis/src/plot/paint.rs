@@ -28,9 +28,6 @@ const OUTPUT_SCALE: u32 = 2;
 /// edges and puts glyphs at whole pixels.
 const SUPERSAMPLE: u32 = 2;
 
-/// Points of a line that are drawn at once: the time that plotters takes grows with their square.
-const STRETCH: usize = 64;
-
 /// The height and width of a digit in a box with a code point, and the inner margin of the box, in ems.
 const DIGIT: (f64, f64) = (0.34, 0.3);
 const INSET: f64 = 0.1;
@@ -112,12 +109,11 @@ impl Brush {
                 let corners = [self.at((area.x, area.y)), self.at((area.right(), area.bottom()))];
                 canvas.draw(&Rectangle::new(corners, filled(*colour)))
             }
+            Mark::Path(points, colour, width) if self.by_glyph => {
+                return self.segments(&self.all(points), self.stroke(*colour, *width), canvas);
+            }
             Mark::Path(points, colour, width) => {
-                let (points, stroke) = (self.all(points), self.stroke(*colour, *width));
-                let starts = (0..points.len()).step_by(if self.by_glyph { STRETCH } else { points.len().max(1) });
-                let stretch = |start: usize| points[start..(start + STRETCH + 1).min(points.len())].to_vec();
-                let stretch = |start: usize| if self.by_glyph { stretch(start) } else { points.clone() };
-                starts.into_iter().try_for_each(|start| canvas.draw(&PathElement::new(stretch(start), stroke)))
+                canvas.draw(&PathElement::new(self.all(points), self.stroke(*colour, *width)))
             }
             Mark::Polygon(points, colour) => canvas.draw(&Polygon::new(self.all(points), filled(*colour))),
             Mark::Circle(centre, radius, colour) => {
@@ -128,6 +124,20 @@ impl Brush {
             Mark::Text(label) => canvas.draw(&Text::new(label.text.as_str(), self.anchor(label), self.font(label))),
         };
         drawn.expect("BUG: drawing into memory failed");
+    }
+
+    /// A line, segment by segment with round joints. plotters fills a whole line as one polygon, which takes a time that grows with
+    /// the square of its points, and has spikes where the line turns back.
+    fn segments<DB: DrawingBackend>(&self, points: &[(i32, i32)], stroke: ShapeStyle, canvas: &DrawingArea<DB, Shift>) {
+        for segment in points.windows(2) {
+            let segment = PathElement::new(segment.to_vec(), stroke);
+            canvas.draw(&segment).expect("BUG: drawing into memory failed");
+        }
+        let (joints, radius) = (points.get(1..points.len().saturating_sub(1)), (stroke.stroke_width / 2) as i32);
+        for joint in joints.unwrap_or_default().iter().filter(|_| radius > 0) {
+            let joint = Circle::new(*joint, radius, ShapeStyle { filled: true, stroke_width: 0, ..stroke });
+            canvas.draw(&joint).expect("BUG: drawing into memory failed");
+        }
     }
 
     /// A text, character by character.
@@ -253,4 +263,78 @@ fn rgba(Colour(r, g, b, alpha): Colour) -> RGBAColor {
 
 fn filled(colour: Colour) -> ShapeStyle {
     ShapeStyle { color: rgba(colour), filled: true, stroke_width: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDE: u32 = 100;
+    const SCALE: u32 = OUTPUT_SCALE * SUPERSAMPLE;
+
+    /// The box around everything painted on a square scene, in its pixels: left, top, right, bottom.
+    fn painted(scene: &Scene) -> Option<[f64; 4]> {
+        let wide = SIDE * SCALE;
+        let pixels = bitmap(scene, (wide, wide));
+        let dark = pixels.chunks(3).enumerate().filter(|(_, pixel)| pixel.iter().any(|channel| *channel < 128));
+        let at = |index: usize| (index as f64 % f64::from(wide), (index as f64 / f64::from(wide)).floor());
+        let around = |found: Option<[f64; 4]>, (x, y): (f64, f64)| {
+            let [left, top, right, bottom] = found.unwrap_or([x, y, x, y]);
+            Some([left.min(x), top.min(y), right.max(x), bottom.max(y)])
+        };
+        let found = dark.map(|(index, _)| at(index)).fold(None, around);
+        found.map(|edges| edges.map(|edge| edge / f64::from(SCALE)))
+    }
+
+    fn text_of(text: &str, turned: bool) -> Option<[f64; 4]> {
+        let mut scene = Scene::default();
+        let draw = if turned { Scene::turned } else { Scene::text };
+        draw(&mut scene, text, (40.0, 60.0), 16.0, Align::Start, Colour::INK);
+        painted(&scene)
+    }
+
+    #[test]
+    fn a_line_that_turns_back_stays_where_its_points_are() {
+        let mut scene = Scene::default();
+        let height = |step: u32| if step.is_multiple_of(2) { 30.0 } else { 70.0 };
+        scene.path((0..400).map(|step| (20.0 + f64::from(step) * 0.15, height(step))).collect(), Colour::INK, 1.6);
+        let [left, top, right, bottom] = painted(&scene).unwrap();
+        assert!((left - 20.0).abs() < 1.5 && (right - 79.85).abs() < 1.5, "from {left} to {right}");
+        assert!((top - 30.0).abs() < 1.5 && (bottom - 70.0).abs() < 1.5, "from {top} to {bottom}");
+    }
+
+    #[test]
+    fn every_script_is_painted_within_its_width() {
+        for text in ["ag", "中文", "한국", "हि", "سلام", "שלום", "\u{1f9e0}", "a中\u{1f9e0}"] {
+            let wide = text::width(text, 16.0);
+            let [left, top, right, bottom] = text_of(text, false).unwrap();
+            assert!(
+                left >= 39.0 && right <= 41.0 + wide && right > 40.0 + wide * 0.4,
+                "{text}: {left} to {right} of {wide}"
+            );
+            assert!(top > 60.0 - 16.0 && bottom < 60.0 + 16.0, "{text}: {top} to {bottom}");
+            // A text that is turned runs upwards from the same point.
+            let [left, top, right, bottom] = text_of(text, true).unwrap();
+            assert!(bottom <= 61.0 && top >= 59.0 - wide && top < 60.0 - wide * 0.4, "{text}: {top} to {bottom}");
+            assert!(left > 40.0 - 16.0 && right < 40.0 + 16.0, "{text}: {left} to {right}");
+        }
+        assert_eq!(text_of("\u{200d}\u{fe0f}", false), None);
+    }
+
+    #[test]
+    fn a_code_point_is_a_box_of_its_digits() {
+        let label = Label {
+            text: "\u{1f9e0}".into(),
+            at: (0.0, 0.0),
+            size: 16.0,
+            align: Align::Start,
+            turned: false,
+            colour: Colour::INK,
+        };
+        let marks = code('\u{1f9e0}', &label);
+        let digits =
+            marks.iter().filter_map(|mark| if let Mark::Text(digit) = mark { Some(digit.text.as_str()) } else { None });
+        assert_eq!(digits.collect::<String>(), "01F9E0");
+        assert_eq!(marks.iter().filter(|mark| matches!(mark, Mark::Fill(..))).count(), 4);
+    }
 }
