@@ -1,7 +1,7 @@
 //! Does a network that groks modular addition compute with waves? (Nanda et al., "Progress measures for grokking via
 //! mechanistic interpretability", 2023, arXiv 2301.05217.)
 //!
-//! `cargo run --bin grokking` trains on a smaller modulus, for some minutes; `-- --long` is the paper's own setting.
+//! `cargo run --bin grokking` trains on a smaller modulus, for some minutes; `-- --long` has the paper's modulus and split.
 //! A run that was stopped goes on from its last checkpoint.
 
 mod fourier;
@@ -26,7 +26,8 @@ const LEARNED: f64 = 0.05;
 
 #[derive(Parser)]
 struct Options {
-    /// The paper's setting: modulus 113, 30 % of the pairs, 40,000 epochs. It takes an hour and a half of one core.
+    /// The paper's modulus of 113 and 30 % of the pairs, for 20,000 of its 40,000 epochs: three quarters of an hour of one core. With
+    /// seed 0 the test loss falls before epoch 6000.
     #[arg(long)]
     long: bool,
     #[arg(long, default_value_t = 0)]
@@ -41,7 +42,7 @@ struct Options {
 
 impl Options {
     fn plan(&self) -> Plan {
-        let (p, fraction, epochs) = if self.long { (113, 0.3, 40_000) } else { (53, 0.5, 10_000) };
+        let (p, fraction, epochs) = if self.long { (113, 0.3, 20_000) } else { (53, 0.5, 10_000) };
         Plan { p, fraction, epochs: self.epochs.unwrap_or(epochs), seed: self.seed }
     }
 }
