@@ -1,6 +1,7 @@
 //! Causal scrubbing: how much of a behaviour is left when everything that a hypothesis calls the same is exchanged.
 
 mod node;
+mod refuse;
 mod scrub;
 
 use arrakis_models::{HookedTransformer, IntoTokens};
@@ -8,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 pub use node::Node;
 
+use refuse::{NAME, refuse};
 use scrub::Scrub;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tools::shared::score_table::mean;
 use crate::tools::shared::{common, finite};
 use crate::tools::{Metric, Tool};
@@ -75,8 +77,6 @@ use crate::tools::{Metric, Tool};
 pub struct CausalScrubbing {
     model: HookedTransformer,
 }
-
-const NAME: &str = "causal_scrubbing";
 
 impl Tool for CausalScrubbing {
     const NAME: &'static str = NAME;
@@ -153,10 +153,6 @@ impl CausalScrubbing {
         }
         Ok(Scrubbed { model: mean(&model), scrubbed: mean(&per_prompt), random, per_prompt })
     }
-}
-
-fn refuse(problem: impl Into<String>) -> Error {
-    Error::Tool { tool: NAME, problem: problem.into() }
 }
 
 #[cfg(test)]

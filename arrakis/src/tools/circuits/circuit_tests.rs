@@ -3,6 +3,7 @@
 mod equivalence;
 mod independence;
 mod part;
+mod refuse;
 mod study;
 mod wins;
 
@@ -14,12 +15,11 @@ pub use part::CircuitPart;
 pub(super) use part::all as all_parts;
 pub use wins::{MinimalPart, Wins};
 
-use std::collections::BTreeSet;
-
+use part::Circuit;
 use study::Study;
 use wins::Sampler;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
 use crate::tools::{Metric, Tool};
 
@@ -95,10 +95,8 @@ pub struct CircuitTests {
     model: HookedTransformer,
 }
 
-const NAME: &str = "circuit_tests";
-
 impl Tool for CircuitTests {
-    const NAME: &'static str = NAME;
+    const NAME: &'static str = refuse::NAME;
 
     fn new(model: &HookedTransformer) -> Result<Self> {
         Ok(Self { model: model.clone() })
@@ -116,8 +114,6 @@ impl CircuitTests {
         PatchFrom::new(self, &self.model, source)
     }
 }
-
-type Circuit = BTreeSet<CircuitPart>;
 
 impl PatchInto<'_, CircuitTests> {
     /// The metric of each target prompt when only the circuit is kept: `[prompt]`, in the metric's units.
@@ -243,12 +239,8 @@ impl PatchInto<'_, CircuitTests> {
     }
 
     fn study<'a>(&'a self, metric: &'a Metric) -> Result<Study<'a>> {
-        Study::new(self, metric)
+        Study::new(&self.tool.model, &self.source, &self.target, metric)
     }
-}
-
-fn refuse(problem: impl Into<String>) -> Error {
-    Error::Tool { tool: NAME, problem: problem.into() }
 }
 
 #[cfg(test)]

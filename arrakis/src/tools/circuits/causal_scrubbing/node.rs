@@ -2,7 +2,7 @@
 
 use arrakis_models::HookedTransformer;
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::error::Result;
 use crate::tools::circuits::circuit_tests::CircuitPart;
 

@@ -6,7 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Node;
+use super::node::Node;
 use crate::error::Result;
 use crate::tools::circuits::circuit_tests::{CircuitPart, all_parts};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, Discrete, DiscreteCDF};
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::error::Result;
 
 /// How often the model is ahead of the circuit.

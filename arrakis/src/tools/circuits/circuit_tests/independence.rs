@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::refuse;
+use super::refuse::refuse;
 use crate::error::Result;
 use crate::hypothesis::{Claim, IntoSample as _, Null, Verdict};
 

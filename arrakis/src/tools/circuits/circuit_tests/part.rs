@@ -1,5 +1,6 @@
 //! The parts of a circuit.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use arrakis_models::HookedTransformer;
@@ -71,6 +72,9 @@ impl fmt::Display for CircuitPart {
         }
     }
 }
+
+/// The parts that a circuit keeps.
+pub(super) type Circuit = BTreeSet<CircuitPart>;
 
 /// Every part of a model, layer by layer.
 pub(in super::super) fn all(model: &HookedTransformer) -> Vec<CircuitPart> {

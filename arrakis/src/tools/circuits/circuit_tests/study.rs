@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use arrakis_models::{HookedTransformer, Intervention, SweepCase, Tokens};
 
-use super::{Circuit, CircuitPart, CircuitTests, NAME, part, refuse};
+use super::part::{self, Circuit, CircuitPart};
+use super::refuse::{NAME, refuse};
 use crate::error::Result;
 use crate::tools::Metric;
 use crate::tools::shared::finite;
-use crate::tools::shared::patch_pair::PatchInto;
 
 /// A model on target prompts, with what its parts are patched with.
 pub(super) struct Study<'a> {
@@ -23,13 +23,17 @@ pub(super) struct Study<'a> {
 }
 
 impl<'a> Study<'a> {
-    pub(super) fn new(pair: &'a PatchInto<'_, CircuitTests>, metric: &'a Metric) -> Result<Self> {
-        let (model, target) = (&pair.tool.model, &pair.target);
+    pub(super) fn new(
+        model: &'a HookedTransformer,
+        source: &Tokens,
+        target: &'a Tokens,
+        metric: &'a Metric,
+    ) -> Result<Self> {
         let parts = part::all(model);
         let clean = metric.of_each(model, &model.forward(target)?, target)?;
         finite::check_all(NAME, model, target, "the metric", &clean)?;
         let sites: Vec<_> = parts.iter().map(|part| part.site()).collect();
-        let source = model.capture(&pair.source, sites.iter().copied())?;
+        let source = model.capture(source, sites.iter().copied())?;
         let patch =
             |site: &arrakis_models::site::Site| Ok((site.to_string(), Intervention::patch(source.activation(site)?)));
         let patches = sites.iter().map(patch).collect::<Result<_>>()?;

@@ -6,8 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
+use super::part::{Circuit, CircuitPart};
+use super::refuse::refuse;
 use super::study::{Study, distance};
-use super::{Circuit, CircuitPart, refuse};
 use crate::error::Result;
 
 /// A circuit beside random ones.
