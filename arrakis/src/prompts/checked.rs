@@ -5,7 +5,7 @@ use std::fmt;
 use arrakis_models::HookedTransformer;
 use serde::{Deserialize, Serialize};
 
-use super::draw::misfit;
+use super::misfit::misfit;
 use super::{Known, KnownPrompt, PromptSet};
 use crate::error::Result;
 

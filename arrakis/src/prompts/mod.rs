@@ -22,10 +22,13 @@
 
 mod checked;
 mod draw;
+mod drawn;
 mod known;
 mod lines;
+mod misfit;
 mod set;
 mod sets;
+mod text;
 mod words;
 
 pub use checked::Checked;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use arrakis_models::{HookedAutoModel, TransformerConfig, device};
 
-use super::super::sets::words;
+use super::super::text::words;
 use super::*;
 use crate::tools::testing::planted;
 

@@ -1,7 +1,9 @@
 //! Words that come twice in a row.
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
+use super::super::text::words;
 use super::super::words::{HELD_OUT_PLAIN, PLAIN};
-use super::{Draw, KnownPrompt, words};
 
 /// How many words come twice before the last.
 const LENGTHS: [usize; 3] = [3, 5, 7];

@@ -2,8 +2,10 @@
 //!
 //! Source: Mathwin et al., "Identifying a preliminary circuit for predicting gendered pronouns in GPT-2 small" (2023).
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
+use super::super::text::{fill, words};
 use super::super::words::{MEN, WOMEN};
-use super::{Draw, KnownPrompt, fill, words};
 
 const TEMPLATES: [&[&str]; 2] = [
     &["So {name} is a really good friend, isn't", "So {name} is such a good cook, isn't"],

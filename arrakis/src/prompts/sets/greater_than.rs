@@ -2,8 +2,10 @@
 //!
 //! Source: Hanna et al., "How does GPT-2 compute greater-than?" (2023), <https://arxiv.org/abs/2305.00586>.
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
+use super::super::text::{fill, words};
 use super::super::words::EVENTS;
-use super::{Draw, KnownPrompt, fill, words};
 
 const TEMPLATES: [&[&str]; 2] = [
     &["The {event} lasted from the year {c}{y} to the year {c}"],

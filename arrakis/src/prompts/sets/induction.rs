@@ -2,8 +2,10 @@
 //!
 //! Source: Olsson et al., "In-context Learning and Induction Heads" (2022), <https://arxiv.org/abs/2209.11895>.
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
+use super::super::text::words;
 use super::super::words::{HELD_OUT_PLAIN, PLAIN};
-use super::{Draw, KnownPrompt, words};
 
 /// How many words come before the repetition.
 const LENGTHS: [usize; 3] = [6, 9, 12];

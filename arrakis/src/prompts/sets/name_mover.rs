@@ -2,8 +2,10 @@
 //!
 //! Source: Wang et al., "Interpretability in the Wild" (2022), <https://arxiv.org/abs/2211.00593>.
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
+use super::super::text::{fill, words};
 use super::super::words::{HELD_OUT_NAMES, NAMES, OBJECTS, PLACES};
-use super::{Draw, KnownPrompt, fill, words};
 
 /// `{A}` and `{B}` are the people in the order of introduction, `{S}` is the one who gives.
 const TEMPLATES: [&[&str]; 2] = [

@@ -2,9 +2,10 @@
 //!
 //! Source: the ABC distribution of Wang et al., "Interpretability in the Wild" (2022), <https://arxiv.org/abs/2211.00593>.
 
+use super::super::draw::Draw;
+use super::super::known::KnownPrompt;
 use super::super::words::{HELD_OUT_NAMES, NAMES};
 use super::name_mover::Sentence;
-use super::{Draw, KnownPrompt};
 
 pub(super) use super::name_mover::is_right;
 
