@@ -136,6 +136,9 @@ pub(crate) const HYPOTHESIS: Attribute = Attribute {
         sets("family", "family", Takes::Text),
         sets("margin", "margin", Takes::Number),
         sets("groups", "groups", Takes::Texts),
+        sets("minimum_effect", "minimum_effect", Takes::Number),
+        sets("looks", "looks", Takes::Wholes),
+        sets("spending", "spending", Takes::VariantOf("Spending")),
     ],
     plots: false,
 };

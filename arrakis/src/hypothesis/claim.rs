@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::Terms;
 use super::statistic::Statistic;
-use super::{Alternative, Sample, Test};
+use super::{Alternative, Sample, Spending, Test};
 use crate::error::{Error, Result};
 
 /// The number of draws if none is given: a p-value can reach 0.001.
@@ -47,6 +47,20 @@ pub struct Claim {
     /// measurement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
+    /// The smallest difference from the null that is of interest, in units of the metric: a directed claim holds only if the
+    /// difference is larger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_effect: Option<f64>,
+    /// The numbers of values at which the claim is judged on the way, the whole sample last: each look has a share of α.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Vec<usize>>,
+    /// How the looks share α.
+    #[serde(skip_serializing_if = "is_default")]
+    pub spending: Spending,
+}
+
+fn is_default(spending: &Spending) -> bool {
+    *spending == Spending::default()
 }
 
 impl Default for Claim {
@@ -64,6 +78,9 @@ impl Default for Claim {
             family: None,
             margin: None,
             groups: None,
+            minimum_effect: None,
+            looks: None,
+            spending: Spending::default(),
         }
     }
 }
@@ -110,6 +127,7 @@ impl Claim {
             let problem = format!("margin is {margin}");
             return Err(self.refuse(problem, "give a positive number, in units of the metric"));
         }
+        self.check_plan()?;
         self.check_needs()?;
         self.check_candidates()
     }

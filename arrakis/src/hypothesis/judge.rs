@@ -34,7 +34,7 @@ impl Claim {
     pub fn judge(&self, observed: Sample, null: Null) -> Result<Verdict> {
         let (claim, selected) = self.facing(observed.origin())?;
         let origin = observed.origin().cloned();
-        let mut verdict = claim.judge_as_it_is(observed, null)?;
+        let mut verdict = claim.as_planned(observed, null, Self::judge_as_it_is)?;
         verdict.notes.splice(..0, selected);
         Ok(Verdict { origin, ..verdict })
     }

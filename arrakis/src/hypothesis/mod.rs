@@ -28,6 +28,7 @@ mod data;
 mod effects;
 mod ground;
 mod judge;
+mod plan;
 mod sample;
 mod selection;
 mod statistic;
@@ -41,6 +42,7 @@ mod testing;
 
 pub use claim::{Claim, Null};
 pub use effects::EffectSize;
+pub use plan::{Look, Spending};
 pub use sample::{IntoSample, Sample, Summary};
 pub(crate) use sample::{Number, with_numbers};
 pub(crate) use selection::Noted;

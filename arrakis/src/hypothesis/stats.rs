@@ -12,4 +12,5 @@ pub use super::effects::{cliffs_delta, cohen_d, cohen_dz, cohen_h, hedges_g, pea
 pub use super::ground::guard::{mean, paired_differences, standard_deviation};
 pub use super::ground::resample::{Bootstrap, IntervalMethod, bootstrap, bootstrap_difference, cluster_bootstrap};
 pub use super::ground::{Alternative, Interval, TestResult};
+pub use super::plan::{looks, power_of_t, sample_size_for_t, smallest_effect_for_t};
 pub use super::tests::functions::*;

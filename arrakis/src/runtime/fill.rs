@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::hypothesis::{Alternative, Number as _, Test, with_numbers};
+use crate::hypothesis::{Alternative, Number as _, Spending, Test, with_numbers};
 
 /// A field that takes a value of type `V`.
 #[diagnostic::on_unimplemented(
@@ -29,7 +29,7 @@ macro_rules! as_it_is {
     )*};
 }
 
-as_it_is!(bool, u64, usize, Alternative, Test);
+as_it_is!(bool, u64, usize, Alternative, Spending, Test);
 
 /// A whole number is a number.
 macro_rules! numbers {
@@ -77,6 +77,12 @@ impl<V: IntoIterator<Item: ToString>> Fill<V> for Vec<String> {
 impl<V: IntoIterator<Item: ToString>> Fill<V> for Option<Vec<String>> {
     fn fill(&mut self, value: V) {
         self.get_or_insert_default().fill(value);
+    }
+}
+
+impl<V: IntoIterator<Item = usize>> Fill<V> for Option<Vec<usize>> {
+    fn fill(&mut self, value: V) {
+        *self = Some(value.into_iter().collect());
     }
 }
 

@@ -19,7 +19,7 @@ pub use std::result::Result::Ok;
 
 pub use crate::__call as call;
 pub use crate::experiment::{Function, Here};
-pub use crate::hypothesis::{Alternative, Test};
+pub use crate::hypothesis::{Alternative, Spending, Test};
 pub use asked::PlotOptions;
 pub use awaited::block_on;
 pub use call::{Call, no_tools, tool};
@@ -28,9 +28,7 @@ pub use fail::Fail;
 pub use fill::{Fill, fill};
 pub use given::given;
 pub use held::BenchSource;
-pub use hypothesis::{
-    Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNull, assert_holds, draws, measure, measure_by, null,
-};
+pub use hypothesis::{Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNull, assert_holds, draws, measure, measure_by, null};
 pub use show::{Counted, Hidden, Known, Probe, Shown};
 pub use specs::PlotSpec;
 pub use specs::by_name as plots;
