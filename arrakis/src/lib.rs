@@ -15,6 +15,7 @@ mod fmt;
 #[cfg(test)]
 mod from_transformerlens;
 pub mod hypothesis;
+pub mod nulls;
 pub mod parity;
 pub mod plot;
 pub mod prelude;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::Blobs;
 use super::place::Place;
-use super::{Environment, Function, Git, Version, clock, json as lossless};
+use super::{Environment, Function, Git, Registration, Version, clock, json as lossless};
 use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
@@ -119,6 +119,9 @@ pub struct Record {
     pub profile: Option<Profile>,
     /// The verdict on its claim.
     pub verdict: Option<Verdict>,
+    /// The registration of its claim, written before the body ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
     /// SHA-256 of its JSON without this field, in hex.
     pub digest: String,
     /// The JSON it was read from, if this code would write it differently.

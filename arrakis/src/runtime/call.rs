@@ -143,7 +143,8 @@ impl<N: DrawNull> Call<N> {
     ) -> Result<(Running, Option<Claimed<N>>, T, Figure)> {
         let Self { bench, asked, claim } = self;
         let mut running = Running::begin(bench?, asked, body);
-        match running.tools(tools).and_then(|tools| Ok((tools, running.figure()?))) {
+        let registered = claim.as_ref().map_or(Ok(()), |(claim, _)| running.register(claim));
+        match registered.and_then(|()| running.tools(tools)).and_then(|tools| Ok((tools, running.figure()?))) {
             Ok((tools, figure)) => Ok((running, claim, tools, figure)),
             Err(stop) => Err(running.stopped(stop)),
         }

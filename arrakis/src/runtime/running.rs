@@ -14,7 +14,7 @@ use crate::bench::Bench;
 use crate::context::{self, Entered, Step};
 use crate::error::{Error, Result};
 use crate::experiment::json::Blobs;
-use crate::experiment::{Outcome, Record, Run, file_name, program};
+use crate::experiment::{Outcome, Record, Registration, Run, file_name, program, register};
 use crate::hypothesis::{Claim, Noted, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{Measuring, Profile};
@@ -61,6 +61,16 @@ impl Running {
             entered.frame().threads = Some(measuring.threads());
         }
         Self { bench, asked, entered, open, folder, id, secs: 0.0, measuring }
+    }
+
+    /// Registers the claim of a logged call, before the body runs.
+    pub(super) fn register(&self, claim: &Claim) -> Result<(), Stop> {
+        let mut frame = self.entered.frame();
+        let logged = frame.logged;
+        if let Some(record) = frame.record.as_mut().filter(|_| logged) {
+            record.registration = Some(register(record, claim, &self.folder)?);
+        }
+        Ok(())
     }
 
     pub(super) fn bench(&self) -> &Bench {
@@ -164,7 +174,11 @@ impl Running {
     fn judge(&self, claim: &Claim, null: Null<'_>, sample: Result<Sample>) -> Result<()> {
         let sample = sample?;
         self.check_search(claim, &sample)?;
-        let verdict = claim.judge(sample, null)?;
+        let mut verdict = claim.judge(sample, null)?;
+        let frame = self.entered.frame();
+        let registration = frame.record.as_ref().and_then(|record| record.registration.as_ref());
+        verdict.notes.extend(registration.and_then(Registration::note));
+        drop(frame);
         hypothesis::keep(&verdict);
         self.entered.frame().run.verdict = Some(verdict);
         Ok(())
