@@ -112,16 +112,37 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// = 0`, `comparisons = 1`, `family = ".."`, `metric = ".."` and `null_name = ".."` are those of `hypothesis::Claim`.
 /// `statistic = |result| ..` measures a result that is not itself a number or sample. `margin = 0.1` claims that the
 /// result equals the null within that distance (`test = Tost`). `groups = [".."]` names the group of each value, if
-/// values of one group are not independent (`test = ClusterBootstrap`). In the values of `test` and `alternative`, the
+/// values of one group are not independent (`test = ClusterBootstrap`). `minimum_effect = 0.1` claims a difference beyond
+/// that, and `looks = [20, 40, 60]` with `spending = Pocock` judges on the way, each look with a share of α. In the values of `test` and `alternative`, the
 /// variants of `hypothesis::Test` and `hypothesis::Alternative` come before other names that are in scope.
 ///
 /// With `bench = expr`, `cargo test` runs `<name>__holds`, which calls the function with `args(..)` and fails if the
 /// claim does not hold. Without it no test is generated, because a claim is about one model. The test has the
 /// function's `#[ignore]`, `#[should_panic]` and `#[cfg(..)]`. It needs a function in a module, whose type parameters
-/// its arguments determine.
+/// its arguments determine. `seeds = 20` repeats the claim under as many seeds of the bench, and `resample = pairs` on
+/// resamples of that argument: the test prints both distributions. `hypothesis_suite!` runs claims together.
 #[proc_macro_attribute]
 pub fn test_hypothesis(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Hypothesis, args, &item), args, item)
+}
+
+/// The `main` of a test target with `harness = false` that runs these claims as one suite, corrected within families.
+///
+/// `arrakis::hypothesis_suite!(names::moves, names::copies);` lists the functions with `#[test_hypothesis(bench = ..)]` by
+/// their paths. `arrakis::harness` has the details.
+#[proc_macro]
+pub fn hypothesis_suite(paths: TokenStream) -> TokenStream {
+    // Without a `main`, rustc would report that as well.
+    let refused = |error: syn::Error| {
+        error
+            .into_compile_error()
+            .into_iter()
+            .chain(quote::quote!(
+                fn main() {}
+            ))
+            .collect()
+    };
+    experiment::suite(paths.into()).unwrap_or_else(refused).into()
 }
 
 /// Runs one expander. On an error, emits the error and the item without our attributes.

@@ -59,6 +59,8 @@ pub(crate) enum Takes {
     Number,
     /// A number between 0 and 1.
     Probability,
+    /// The name of an argument of the function.
+    Argument,
     /// A variant of this enum of `arrakis::hypothesis`. Its variants are in scope for the value.
     VariantOf(&'static str),
 }
@@ -139,6 +141,8 @@ pub(crate) const HYPOTHESIS: Attribute = Attribute {
         sets("minimum_effect", "minimum_effect", Takes::Number),
         sets("looks", "looks", Takes::Wholes),
         sets("spending", "spending", Takes::VariantOf("Spending")),
+        Known { name: "seeds", form: Form::Value, takes: Takes::Whole },
+        Known { name: "resample", form: Form::Value, takes: Takes::Argument },
     ],
     plots: false,
 };

@@ -14,6 +14,8 @@ pub mod experiment;
 mod fmt;
 #[cfg(test)]
 mod from_transformerlens;
+#[cfg(feature = "harness")]
+pub mod harness;
 pub mod hypothesis;
 pub mod nulls;
 pub mod parity;
@@ -25,7 +27,7 @@ mod runtime;
 pub mod tools;
 
 pub use arrakis_macros::{
-    hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools,
+    hooked, hypothesis_suite, log_experiment, plot_results, profile_model, test_hypothesis, use_tools,
 };
 pub use arrakis_models as models;
 pub use bench::Bench;

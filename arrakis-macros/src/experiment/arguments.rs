@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
     pub(crate) inputs: Vec<Input>,
     /// How many arguments a caller passes besides the bench.
     pub(crate) passed: usize,
+    /// Their names; those that are patterns have none.
+    pub(crate) names: Vec<Option<Ident>>,
     /// How many of them come before the bench.
     pub(crate) before_bench: usize,
     /// Whether there is a `self`.
@@ -75,6 +77,7 @@ impl Arguments {
             prompt,
             inputs: sorted.inputs,
             passed: sorted.passed,
+            names: sorted.names,
             before_bench: sorted.before_bench,
             method: sorted.method,
         })
@@ -95,6 +98,7 @@ struct Sorted {
     figure: Option<(Pat, Type)>,
     inputs: Vec<Input>,
     passed: usize,
+    names: Vec<Option<Ident>>,
     before_bench: usize,
     method: bool,
 }
@@ -158,6 +162,7 @@ impl Sorted {
     fn plain(&mut self, typed: &mut PatType) -> syn::Result<()> {
         if self.bench.is_some() || !is_bench(&typed.ty) {
             self.passed += 1;
+            self.names.push(name(&typed.pat));
             self.inputs.extend(Input::take(&mut typed.pat, &mut typed.attrs));
             return Ok(());
         }
@@ -171,6 +176,11 @@ impl Sorted {
         self.before_bench = self.passed;
         Ok(())
     }
+}
+
+/// The name that a pattern binds, if it is a name.
+fn name(pat: &Pat) -> Option<Ident> {
+    if let Pat::Ident(pat) = pat { Some(pat.ident.clone()) } else { None }
 }
 
 /// `Bench`, `&Bench`, `&'a arrakis::Bench`.

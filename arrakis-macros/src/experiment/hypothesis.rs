@@ -1,20 +1,21 @@
 //! `#[test_hypothesis(..)]`: the claim as a struct, and the test that `cargo test` runs.
 
+mod case;
+
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
-use syn::ext::IdentExt as _;
+use quote::{ToTokens, quote};
 use syn::{Expr, GenericParam, Ident, Signature};
 
 use super::arguments::{Arguments, BenchFrom};
-use super::attributes::Attributes;
 use super::function::Function;
 use super::inputs::{Input, moving, with_kept, with_own};
 use super::internal::internal;
 use super::options::Options;
 use super::place::Place;
 use super::source::words;
-use crate::krate::krate;
 use crate::mistakes::Mistakes;
+
+pub(crate) use case::test;
 
 /// The options that are required, and how to write them.
 const NEEDED: [(&str, &str); 2] = [
@@ -33,8 +34,10 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
     match tested_on(options, arguments) {
         Some(bench) => check_call(bench, options, function, arguments, mistakes),
         None => {
-            if let Some((key, _)) = options.list("args") {
-                let message = "`args(..)` belongs to the generated test, which needs `bench = ..` to run on";
+            for name in ["args", "seeds", "resample"] {
+                let Some(key) = options.key(name) else { continue };
+                let shown = if name == "args" { "args(..)" } else { name };
+                let message = format!("`{shown}` belongs to the generated test, which needs `bench = ..` to run on");
                 mistakes.at(key.span(), message);
             }
         }
@@ -66,6 +69,7 @@ fn check_call(bench: &Expr, options: &Options, function: &Function, arguments: &
         );
         mistakes.at(span, message);
     }
+    case::check_repeats(options, function, arguments, mistakes);
 }
 
 /// What keeps a test next to the function from calling it, and where.
@@ -131,45 +135,9 @@ pub(crate) fn see(hypothesis: Option<&Options>, inputs: &[Input]) -> (TokenStrea
     (kept, quote!(|#value| (&&__arrakis::Probe(#value)).arrakis_split(|#value| #success, |#error| #failure)))
 }
 
-/// `#[test] fn name__holds()`, if there is a bench to run it on.
-pub(crate) fn test(
-    options: &Options,
-    attributes: &Attributes,
-    function: &Function,
-    arguments: &Arguments,
-) -> TokenStream {
-    let Some(bench) = tested_on(options, arguments) else {
-        return TokenStream::new();
-    };
-    let name = &function.sig.ident;
-    let test = format_ident!("{name}__holds");
-    let args = options.list("args").map_or(&[][..], |(_, values)| values);
-    let (lent, error, krate) = (internal("bench"), internal("error"), krate());
-    let mut passed: Vec<TokenStream> = args.iter().map(|arg| quote!(#arg)).collect();
-    if matches!(arguments.bench, BenchFrom::Argument(_)) {
-        passed.insert(arguments.before_bench.min(passed.len()), quote!(#lent));
-    }
-    let called = quote!(#name(#(#passed),*));
-    let called = if function.sig.asyncness.is_some() { quote!(__arrakis::block_on(#called)) } else { called };
-    let (text, on_test) = (name.unraw().to_string(), &attributes.on_test);
-    quote! {
-        #[cfg(test)]
-        #[test]
-        #(#on_test)*
-        #[allow(non_snake_case, deprecated)]
-        fn #test() {
-            #[allow(unused_imports)]
-            use #krate::__private::{self as __arrakis, traits::*};
-            __arrakis::assert_holds(#text, #bench, |#lent| {
-                (&&__arrakis::Probe(&#called))
-                    .arrakis_split(|_| (), |#error| (&&&&&__arrakis::Probe(#error)).arrakis_message())
-            });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::attributes::Attributes;
     use super::super::kind::Kind;
     use super::*;
     use crate::mistakes::tests::messages;
@@ -215,6 +183,32 @@ mod tests {
         assert!(
             mistakes(&format!("{claim}, args(1)"), "fn f(bench: &Bench, x: u8) {}")[0]
                 .starts_with("`args(..)` belongs to")
+        );
+    }
+
+    #[test]
+    fn repeats_belong_to_the_test_and_vary_something() {
+        let claim = "claim = \"c\", null = 0.0";
+        let said = |options: &str, item: &str| mistakes(&format!("{claim}, {options}"), item);
+        assert_eq!(
+            said("bench = b, args(p()), resample = pairs", "fn f(bench: &Bench, pairs: P) {}"),
+            [] as [String; 0]
+        );
+        assert_eq!(
+            said("seeds = 20", "fn f(bench: &Bench) {}"),
+            ["`seeds` belongs to the generated test, which needs `bench = ..` to run on"]
+        );
+        assert_eq!(
+            said("bench = b, args(p()), resample = prompts", "fn f(bench: &Bench, pairs: P) {}"),
+            ["`f` has no argument `prompts` to resample; its arguments are: pairs"]
+        );
+        assert_eq!(
+            said("bench = b, seeds = 20", "fn f() {}"),
+            ["`seeds` are those of the bench: add an argument `bench: &Bench`"]
+        );
+        assert_eq!(
+            said("bench = b, args(1), resample = \"pairs\"", "fn f(bench: &Bench, pairs: P) {}"),
+            ["`resample` is an argument of the function, without quotes: `resample = pairs`"]
         );
     }
 

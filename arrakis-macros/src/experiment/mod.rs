@@ -20,6 +20,7 @@ mod recursion;
 mod render;
 mod source;
 mod spec;
+mod suite;
 mod together;
 mod tools;
 
@@ -30,6 +31,7 @@ use arguments::{Arguments, BenchFrom};
 use attributes::Attributes;
 use function::Function;
 pub(crate) use kind::Kind;
+pub(crate) use suite::suite;
 pub(crate) use together::below;
 
 use crate::mistakes::Mistakes;

@@ -40,6 +40,7 @@ fn right(known: &Known) -> String {
         Takes::Number => "-1.5",
         Takes::Probability => "0.5",
         Takes::VariantOf(_) => "Auto",
+        Takes::Argument => "pairs",
     };
     if *form == Form::List { format!("{name}(x)") } else { format!("{name} = {value}") }
 }
@@ -141,7 +142,7 @@ fn every_literal_is_read_or_refused_with_one_that_is_read() {
         let taken: Vec<&str> = LITERALS.into_iter().filter(|literal| !refused.contains(literal)).collect();
         let expected: &[&str] = match known.takes {
             Takes::Anything => &LITERALS,
-            Takes::Bench | Takes::Texts | Takes::Wholes | Takes::VariantOf(_) => &[],
+            Takes::Bench | Takes::Texts | Takes::Wholes | Takes::VariantOf(_) | Takes::Argument => &[],
             Takes::Text => &["\"x\""],
             Takes::Whole => &["3", "0"],
             Takes::Number => &["3", "-3", "0.5", "(0.5)", "1e3", "-1e3", "7.5", "0"],

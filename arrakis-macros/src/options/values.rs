@@ -20,6 +20,7 @@ pub(super) fn check(known: &Known, value: &Expr) -> syn::Result<()> {
             let fits = number(literal).is_some_and(|number| !negative && number > 0.0 && number < 1.0);
             (!fits).then(|| ("a probability, between 0 and 1", "0.05".into()))
         }
+        Takes::Argument => Some(("an argument of the function, without quotes", "pairs".into())),
         Takes::VariantOf(kind) => Some(("a name without quotes", format!("{kind}::.."))),
     };
     wrong.map_or(Ok(()), |(what, example)| {

@@ -5,6 +5,7 @@
 //! prints nothing itself, except `watch`, which has no end.
 
 mod answer;
+mod hypotheses;
 mod inspect;
 mod new;
 mod parity;
@@ -41,6 +42,9 @@ enum Command {
     Parity(parity::Args),
     /// Describe a model from its headers, and say what loading would refuse: exit status 1 if anything, 2 for errors
     Inspect(inspect::Args),
+    /// List the verdicts of a folder of records, corrected within families: exit status 1 if one was judged with other code,
+    /// 2 for errors
+    Hypotheses(hypotheses::Args),
     /// Write a new crate: a question, a claim, and the profile that makes dev runs fast
     New(new::Args),
     /// List the tools that `#[use_tools]` knows, or describe one of them
@@ -73,6 +77,7 @@ impl Command {
         match self {
             Self::Parity(args) => parity::run(args, device),
             Self::Inspect(args) => inspect::run(args, device),
+            Self::Hypotheses(args) => hypotheses::run(args),
             Self::New(args) => new::run(args),
             Self::Tools(args) => tools::run(args),
             Self::Log(args) => records::log::run(args),

@@ -100,6 +100,21 @@ impl Store {
         read(path)
     }
 
+    /// Every run of every experiment, by the names of the experiments, oldest first within one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if a folder cannot be read.
+    pub fn all(&self) -> Result<Runs> {
+        let mut all = Runs::default();
+        for name in self.names()? {
+            let runs = read_folder(&self.folder_of(&name))?;
+            all.records.extend(runs.records);
+            all.unreadable.extend(runs.unreadable);
+        }
+        Ok(all)
+    }
+
     /// Every run of an experiment, by its name, or by its function's path or the end of it: `Sweep::run`.
     ///
     /// A name means a function of this program first: one in a crate whose experiments it called, or in the crate that
@@ -261,6 +276,7 @@ mod tests {
         assert_eq!(runs.records, records);
         assert_eq!(runs.versions(), [records[0].version.clone(), records[1].version.clone()]);
         assert_eq!(store.runs("probe::heads::sweep").unwrap().records.len(), 3);
+        assert_eq!(store.all().unwrap().records, records);
         assert_eq!(runs.of_version("sweep", records[0].version.as_ref()).unwrap().len(), 2);
     }
 

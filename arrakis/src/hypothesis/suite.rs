@@ -75,22 +75,31 @@ impl Suite {
     ///
     /// [`Error::Statistics`](crate::error::Error::Statistics) if a verdict read from a file has an invalid p-value.
     pub fn rows(&self) -> Result<Vec<Corrected>> {
-        let mut families: BTreeMap<&Option<String>, Vec<&Verdict>> = BTreeMap::new();
-        for verdict in &self.verdicts {
-            families.entry(&verdict.claim.family).or_default().push(verdict);
-        }
-        let families = families.into_values().map(|family| self.family_rows(&family)).collect::<Result<Vec<_>>>()?;
-        Ok(families.concat())
+        let mut rows = self.by_verdict()?;
+        // Stable: the order of addition stays within a family.
+        rows.sort_by(|a, b| a.family.cmp(&b.family));
+        Ok(rows)
     }
 
-    fn family_rows(&self, family: &[&Verdict]) -> Result<Vec<Corrected>> {
-        let p_values: Vec<f64> = family.iter().map(|verdict| own_p(verdict)).collect();
-        let adjusted = self.correction.adjust(&p_values)?;
-        Ok(family
-            .iter()
-            .zip(p_values.iter().zip(adjusted))
-            .map(|(verdict, (&p, adjusted))| row(verdict, p, adjusted))
-            .collect())
+    /// Every claim after correction, in the order of addition.
+    ///
+    /// # Errors
+    ///
+    /// As [`Suite::rows`].
+    pub fn by_verdict(&self) -> Result<Vec<Corrected>> {
+        let mut families: BTreeMap<&Option<String>, Vec<usize>> = BTreeMap::new();
+        for (at, verdict) in self.verdicts.iter().enumerate() {
+            families.entry(&verdict.claim.family).or_default().push(at);
+        }
+        let mut rows: Vec<Option<Corrected>> = vec![None; self.verdicts.len()];
+        for family in families.into_values() {
+            let p_values: Vec<f64> = family.iter().map(|at| own_p(&self.verdicts[*at])).collect();
+            let adjusted = self.correction.adjust(&p_values)?;
+            for (at, (p, adjusted)) in family.into_iter().zip(p_values.into_iter().zip(adjusted)) {
+                rows[at] = Some(row(&self.verdicts[at], p, adjusted));
+            }
+        }
+        Ok(rows.into_iter().flatten().collect())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use super::held::BenchSource;
 use crate::bench::Bench;
 use crate::error::{Error, Result};
 use crate::hypothesis::{IntoSample, Null, Number as _, Sample, Verdict, with_numbers};
@@ -189,20 +188,13 @@ pub(super) fn keep(verdict: &Verdict) {
     LAST.with_borrow_mut(|last| *last = Some(verdict.clone()));
 }
 
-/// Calls the function and fails if its claim does not hold. Prints the verdict in both cases.
-///
-/// # Panics
-///
-/// If the claim does not hold, or the function fails.
-#[track_caller]
-pub fn assert_holds(name: &str, bench: impl BenchSource, call: impl FnOnce(&Bench) -> Result<(), String>) {
+/// The verdict of a call. `name` is the function, for messages.
+pub(super) fn judged(
+    name: &str,
+    bench: &Bench,
+    call: impl FnOnce(&Bench) -> Result<(), String>,
+) -> Result<Verdict, String> {
     LAST.take();
-    let called = bench.hold().map_err(|error| format!("`{name}` has no bench: {error}"));
-    let called = called.and_then(|bench| call(&bench).map_err(|message| format!("`{name}` failed: {message}")));
-    let verdict = called.and_then(|()| LAST.take().ok_or_else(|| format!("`{name}` reached no verdict")));
-    match verdict {
-        Ok(verdict) if verdict.holds => println!("{verdict}"),
-        Ok(verdict) => panic!("the claim of `{name}` does not hold\n{verdict}"),
-        Err(message) => panic!("{message}"),
-    }
+    call(bench).map_err(|message| format!("`{name}` failed: {message}"))?;
+    LAST.take().ok_or_else(|| format!("`{name}` reached no verdict"))
 }

@@ -1,0 +1,3 @@
+mod names {}
+
+arrakis::hypothesis_suite!(names::moves, names::copies, names::moves);

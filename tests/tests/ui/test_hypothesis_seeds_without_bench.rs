@@ -1,0 +1,8 @@
+use arrakis::prelude::*;
+
+#[test_hypothesis(claim = "it is large", null = 0.0, seeds = 20)]
+fn sweep(_bench: &Bench, pairs: Vec<f64>) -> Vec<f64> {
+    pairs
+}
+
+fn main() {}
