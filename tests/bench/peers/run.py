@@ -58,8 +58,8 @@ def main():
                 print(line(row, f"{peer} ({b.versions})", *rounds(a, b, row, options.n)), flush=True)
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(doc=__doc__):
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", help="words that the names of rows contain")
     parser.add_argument("-n", type=int, default=5, help="rounds of each row, after one that is not counted")
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache/arrakis/peers",
@@ -81,7 +81,7 @@ def environment(folder, kind):
 
 def build():
     """The worker in the workspace's dev profile, which is what people run."""
-    command = ["cargo", "build", "--locked", "--workspace", "--bench", "peers", "--message-format", "json"]
+    command = [os.environ.get("CARGO", "cargo"), "build", "--locked", "--workspace", "--bench", "peers", "--message-format", "json"]
     out = subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = map(json.loads, out.splitlines())
     return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "peers")
@@ -175,4 +175,5 @@ def machine():
     return f"{name}, {os.cpu_count()} cores, {simd}, {platform.system()}; commit {commit}; medians of rounds in turn."
 
 
-main()
+if __name__ == "__main__":
+    main()

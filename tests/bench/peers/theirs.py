@@ -1,4 +1,5 @@
 """The peers' side of run.py: one piece of work for each line on stdin, as worker.rs."""
+import importlib.metadata
 import json
 import sys
 from functools import partial
@@ -35,6 +36,9 @@ class HuggingFace:
     def forward(self, order):
         return last(self.model(torch.tensor(order["tokens"]), use_cache=False).logits)
 
+    def last(self, order):
+        return last(self.model(torch.tensor(order["tokens"]), use_cache=False, logits_to_keep=1).logits)
+
     def generate(self, order):
         tokens = torch.tensor(order["tokens"])
         new = order["new_tokens"]
@@ -44,7 +48,7 @@ class HuggingFace:
 
 
 class Lens:
-    version = ", TransformerLens 2.18"
+    version = f", TransformerLens {importlib.metadata.version('transformer-lens')}" if sys.argv[1:2] == ["tl"] else ""
 
     def __init__(self, folder):
         from transformer_lens import HookedTransformer, HookedTransformerConfig
@@ -82,6 +86,13 @@ class Lens:
                 logits = self.model.run_with_hooks(tokens, fwd_hooks=[hook])[0, -1]
                 values.append((logits[0] - logits[1]).item())
         return values[:SHOWN]
+
+    def task(self, order):
+        import tasks
+        tokens, other = torch.tensor(order["tokens"]), torch.tensor(order["other"])
+        if order["count"]:
+            return tasks.counted(self.model, order["task"], tokens, other)
+        return getattr(tasks, order["task"])(self.model, tokens, other).float().tolist()
 
 
 main()

@@ -3,9 +3,11 @@
 //! A line is JSON: `{"work": "forward", "tokens": [[..]], ..}`. The answer is one line of a few numbers, by which `run.py` sees
 //! that both did the same work.
 
+mod tasks;
+
 use std::io::{BufRead, Write};
 
-use arrakis::models::LoadOptions;
+use arrakis::models::{LoadOptions, RunOptions};
 use arrakis::prelude::*;
 use serde::Deserialize;
 
@@ -15,15 +17,25 @@ struct Order {
     tokens: Vec<Vec<u32>>,
     #[serde(default)]
     new_tokens: usize,
+    /// The prompt that a task patches from.
+    #[serde(default)]
+    other: Vec<Vec<u32>>,
+    task: Option<tasks::Task>,
+    /// Whether to count the work of the task instead of giving its numbers.
+    #[serde(default)]
+    count: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
     Forward,
+    /// Logits at the last position alone.
+    Last,
     Cache,
     ZeroHeads,
     Generate,
+    Task,
 }
 
 /// What `TransformerLens` keeps in a cache of everything.
@@ -73,16 +85,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn answer(model: &HookedTransformer, order: Order) -> Result<Vec<f32>> {
-    let tokens = Tokens::new(order.tokens)?;
+    let tokens = Tokens::new(order.tokens.clone())?;
     match order.work {
         Work::Forward => last(model.forward(&tokens)?),
+        Work::Last => last(model.run_from(&tokens, Plan::new(), None, &RunOptions::new().last_only())?.output),
         Work::Cache => last(model.run_with_cache(&tokens, CACHED)?.0),
         Work::ZeroHeads => zero_heads(model, &tokens),
+        Work::Task => task(model, &order, &tokens),
         Work::Generate => {
             let made = model.generate(&tokens, &Generation::greedy(order.new_tokens))?;
             Ok(made.ids[0].iter().rev().take(SHOWN).map(|id| *id as f32).collect())
         }
     }
+}
+
+fn task(model: &HookedTransformer, order: &Order, tokens: &Tokens) -> Result<Vec<f32>> {
+    let (task, other) = (order.task.expect("the order names a task"), Tokens::new(order.other.clone())?);
+    let run = || tasks::run(model, task, tokens, &other);
+    if order.count {
+        return Ok(tasks::counted(run)?.map(|count| count as f32).to_vec());
+    }
+    Ok(run()?.into_iter().map(|value| value as f32).collect())
 }
 
 /// The first logits of the last position of the last row.
