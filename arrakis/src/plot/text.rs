@@ -6,9 +6,6 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
 use super::glyphs::{self, Glyph};
 
-/// The embedded font.
-pub(super) static FONT: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
-
 /// The fonts that the SVG asks for: the one we measure with, then one of the same widths, then any.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
@@ -25,7 +22,7 @@ pub(super) const CAPITAL_EMS: f64 = 0.73;
 pub(super) fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let registered = register_font(FAMILY, FontStyle::Normal, FONT).is_ok();
+        let registered = register_font(FAMILY, FontStyle::Normal, glyphs::FONT).is_ok();
         assert!(registered, "BUG: the embedded font does not parse");
     });
 }
@@ -134,6 +131,13 @@ fn trim(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_width_character_is_an_em_wide() {
+        assert_eq!(width("中文", 20.0), 40.0);
+        let mixed = width("a中b", 20.0);
+        assert!((mixed - width("a", 20.0) - width("b", 20.0) - 20.0).abs() < 0.1, "{mixed}");
+    }
 
     #[test]
     fn tokens_become_visible() {
