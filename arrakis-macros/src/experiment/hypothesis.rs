@@ -31,7 +31,7 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
             mistakes.at(function.sig.ident.span(), format!("`#[test_hypothesis]` needs {words}"));
         }
     }
-    match tested_on(options, arguments) {
+    match case::tested_on(options, arguments) {
         Some(bench) => check_call(bench, options, function, arguments, mistakes),
         None => {
             for name in ["args", "seeds", "resample"] {
@@ -42,13 +42,6 @@ pub(crate) fn check(options: &Options, function: &Function, arguments: &Argument
             }
         }
     }
-}
-
-/// The bench of the generated test. In a method without a bench argument, `bench = self.bench` only says where the bench
-/// is.
-fn tested_on<'a>(options: &'a Options, arguments: &Arguments) -> Option<&'a Expr> {
-    let only_where = arguments.method && matches!(arguments.bench, BenchFrom::Expression(_));
-    options.get("bench").filter(|_| !only_where)
 }
 
 /// Whether the test can call the function.

@@ -48,6 +48,32 @@ const HARMLESS: &[&str] = &[
     "NTK_original_ctx_len",
     "tie_word_embeddings",
     "experts_per_token",
+    "norm_topk_prob",
+    // `normalization_type` says which norm it is, and whether its weights are folded.
+    "uses_rms_norm",
+    "layer_norm_folding",
+    "trust_remote_code",
+    "decoder_start_token_id",
+    // Read only with `use_yarn_rope` and `use_dynamic_ntk_rope`, which are refused.
+    "yarn_factor",
+    "yarn_attention_factor",
+    "yarn_beta_fast",
+    "yarn_beta_slow",
+    "yarn_original_max_position_embeddings",
+    "yarn_truncate",
+    "train_seq_length",
+];
+
+/// Parts that have no counterpart here, each switched by a flag.
+const REFUSED: [&str; 8] = [
+    "post_embedding_ln",
+    "rmsnorm_uses_offset",
+    "use_qk_norm",
+    "use_logn_attn",
+    "use_dynamic_ntk_rope",
+    "use_yarn_rope",
+    "yarn_global_attn_only",
+    "use_attention_sinks",
 ];
 
 /// A config of `HookedTransformer` with the `model_type` that it lacks; any other config as it is.
@@ -187,10 +213,13 @@ fn scores(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
 
 fn refused(hf: &HfConfig, d_vocab: usize) -> Result<()> {
     hf.must_be("attention_dir", &json!("causal"), "only causal attention is supported")?;
-    for key in ["post_embedding_ln", "rmsnorm_uses_offset", "use_qk_norm"] {
+    for key in REFUSED {
         hf.refuse_if(key, true, false, "this is not supported in this format; it must be false")?;
     }
     hf.must_be("d_vocab_out", &json!(d_vocab), "it must be d_vocab: a model's outputs are its tokens")?;
+    for key in ["clip_qkv", "quantization_method"] {
+        hf.must_be(key, &Value::Null, "this is not supported in this format; it must be null")?;
+    }
     hf.must_be("num_experts", &Value::Null, "experts are not supported in this format")?;
     hf.flag_or("final_rms", false).map(drop)
 }

@@ -10,9 +10,15 @@ use super::super::attributes::Attributes;
 use super::super::function::Function;
 use super::super::internal::internal;
 use super::super::options::Options;
-use super::tested_on;
 use crate::krate::krate;
 use crate::mistakes::Mistakes;
+
+/// The bench of the generated test. In a method without a bench argument, `bench = self.bench` only says where the bench
+/// is.
+pub(super) fn tested_on<'a>(options: &'a Options, arguments: &Arguments) -> Option<&'a Expr> {
+    let only_where = arguments.method && matches!(arguments.bench, BenchFrom::Expression(_));
+    options.get("bench").filter(|_| !only_where)
+}
 
 /// Whether `seeds` and `resample` vary something.
 pub(super) fn check_repeats(options: &Options, function: &Function, arguments: &Arguments, mistakes: &mut Mistakes) {

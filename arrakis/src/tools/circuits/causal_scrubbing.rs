@@ -58,7 +58,7 @@ use crate::tools::{Metric, Tool};
 ///
 /// # fn main() -> Result<()> {
 /// let bench = Bench::embedded()?;
-/// let set = PromptSet::draw(Known::Induction, bench.model(), 24, 0)?.train();
+/// let set = PromptSet::draw(Known::Induction, bench.model(), 96, 0)?.train();
 /// let pairs = set.of_template("6 words").pairs(bench.model())?.by_length()?.remove(0);
 /// let scrubbing: CausalScrubbing = bench.tool()?;
 /// // The last layer's heads depend on the answer alone.
