@@ -70,10 +70,9 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/circuit/reference.json");
         let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).unwrap();
-        let (prompts, (layer, head, names)): (Vec<Vec<u32>>, (usize, usize, Vec<(u32, Vec<usize>)>)) = (
-            serde_json::from_value(reference["prompts"].clone()).unwrap(),
-            serde_json::from_value(reference["moved_of"].clone()).unwrap(),
-        );
+        let prompts: Vec<Vec<u32>> = serde_json::from_value(reference["prompts"].clone()).unwrap();
+        let of: (usize, usize, Vec<(u32, Vec<usize>)>) = serde_json::from_value(reference["moved_of"].clone()).unwrap();
+        let (layer, head, names) = of;
         let names: Vec<u32> = names.into_iter().map(|(id, _)| id).collect();
         let theirs: Vec<(f64, f64)> = read(&reference["moved"]);
         let model = model();

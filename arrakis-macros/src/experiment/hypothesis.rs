@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Expr, GenericParam, Ident, Signature};
 
-use super::arguments::{Arguments, BenchFrom};
+use super::arguments::Arguments;
 use super::function::Function;
 use super::inputs::{Input, moving, with_kept, with_own};
 use super::internal::internal;

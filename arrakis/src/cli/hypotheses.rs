@@ -80,14 +80,12 @@ fn row(record: &Record, corrected: &Corrected, fresh: Freshness) -> Vec<String> 
 fn end(suite: &Suite, stale: usize, unreadable: usize) -> Result<String> {
     let rows = suite.rows()?;
     let holding = rows.iter().filter(|row| row.holds).count();
-    let mut end = format!("{holding} of {} claims hold, corrected within each family by Holm", rows.len());
-    if stale > 0 {
-        end.push_str(&format!("; {stale} were judged with other code: run them again"));
-    }
-    if unreadable > 0 {
-        end.push_str(&format!("; {unreadable} files are no records"));
-    }
-    Ok(end)
+    let parts = [
+        Some(format!("{holding} of {} claims hold, corrected within each family by Holm", rows.len())),
+        (stale > 0).then(|| format!("{stale} were judged with other code: run them again")),
+        (unreadable > 0).then(|| format!("{unreadable} files are no records")),
+    ];
+    Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 fn of(family: Option<&str>) -> String {

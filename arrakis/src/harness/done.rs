@@ -41,7 +41,7 @@ impl Done {
     pub(super) fn text(&self) -> String {
         match &self.judged {
             Ok((verdict, stability)) => {
-                let more: String = stability.iter().map(|stability| format!("\n  {stability}")).collect();
+                let more = stability.iter().fold(String::new(), |text, one| text + "\n  " + &one.to_string());
                 format!("{verdict}{more}")
             }
             Err(message) => message.clone(),

@@ -1,4 +1,4 @@
-//! The JUnit report of a suite.
+//! The `JUnit` report of a suite.
 //!
 //! Source: the elements that Jenkins and GitLab read, <https://github.com/testmoapp/junitxml>.
 

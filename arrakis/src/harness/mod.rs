@@ -27,7 +27,7 @@
 //! not hold, alone or in its family. A claim with `#[should_panic]` is false: it passes by being rejected. The filters,
 //! `--list`, `--exact`, `--skip`, `--ignored` and `--test-threads` of `cargo test` work, and so does `cargo nextest`, which runs
 //! each claim in a process of its own and therefore without the table: `arrakis hypotheses` has it from the records.
-//! `--junit FILE`, or the variable `ARRAKIS_JUNIT`, writes a JUnit report.
+//! `--junit FILE`, or the variable `ARRAKIS_JUNIT`, writes a `JUnit` report.
 
 mod done;
 mod junit;

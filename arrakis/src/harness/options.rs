@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where the JUnit report goes, and the other arguments.
+/// Where the `JUnit` report goes, and the other arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) junit: Option<PathBuf>,

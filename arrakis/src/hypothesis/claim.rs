@@ -59,6 +59,7 @@ pub struct Claim {
     pub spending: Spending,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_default(spending: &Spending) -> bool {
     *spending == Spending::default()
 }

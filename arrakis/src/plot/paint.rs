@@ -110,7 +110,7 @@ impl Brush {
                 canvas.draw(&Rectangle::new(corners, filled(*colour)))
             }
             Mark::Path(points, colour, width) if self.by_glyph => {
-                return self.segments(&self.all(points), self.stroke(*colour, *width), canvas);
+                return segments(&self.all(points), self.stroke(*colour, *width), canvas);
             }
             Mark::Path(points, colour, width) => {
                 canvas.draw(&PathElement::new(self.all(points), self.stroke(*colour, *width)))
@@ -124,20 +124,6 @@ impl Brush {
             Mark::Text(label) => canvas.draw(&Text::new(label.text.as_str(), self.anchor(label), self.font(label))),
         };
         drawn.expect("BUG: drawing into memory failed");
-    }
-
-    /// A line, segment by segment with round joints. plotters fills a whole line as one polygon, which takes a time that grows with
-    /// the square of its points, and has spikes where the line turns back.
-    fn segments<DB: DrawingBackend>(&self, points: &[(i32, i32)], stroke: ShapeStyle, canvas: &DrawingArea<DB, Shift>) {
-        for segment in points.windows(2) {
-            let segment = PathElement::new(segment.to_vec(), stroke);
-            canvas.draw(&segment).expect("BUG: drawing into memory failed");
-        }
-        let (joints, radius) = (points.get(1..points.len().saturating_sub(1)), (stroke.stroke_width / 2) as i32);
-        for joint in joints.unwrap_or_default().iter().filter(|_| radius > 0) {
-            let joint = Circle::new(*joint, radius, ShapeStyle { filled: true, stroke_width: 0, ..stroke });
-            canvas.draw(&joint).expect("BUG: drawing into memory failed");
-        }
     }
 
     /// A text, character by character.
@@ -263,6 +249,20 @@ fn rgba(Colour(r, g, b, alpha): Colour) -> RGBAColor {
 
 fn filled(colour: Colour) -> ShapeStyle {
     ShapeStyle { color: rgba(colour), filled: true, stroke_width: 0 }
+}
+
+/// A line, segment by segment with round joints. plotters fills a whole line as one polygon, which takes a time that grows with
+/// the square of its points, and has spikes where the line turns back.
+fn segments<DB: DrawingBackend>(points: &[(i32, i32)], stroke: ShapeStyle, canvas: &DrawingArea<DB, Shift>) {
+    for segment in points.windows(2) {
+        let segment = PathElement::new(segment.to_vec(), stroke);
+        canvas.draw(&segment).expect("BUG: drawing into memory failed");
+    }
+    let (joints, radius) = (points.get(1..points.len().saturating_sub(1)), (stroke.stroke_width / 2) as i32);
+    for joint in joints.unwrap_or_default().iter().filter(|_| radius > 0) {
+        let joint = Circle::new(*joint, radius, ShapeStyle { filled: true, stroke_width: 0, ..stroke });
+        canvas.draw(&joint).expect("BUG: drawing into memory failed");
+    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Case {
     pub fn assert_holds(&self) {
         match self.judge() {
             Ok((verdict, stability)) => {
-                let more: String = stability.iter().map(|stability| format!("\n  {stability}")).collect();
+                let more = stability.iter().fold(String::new(), |text, one| text + "\n  " + &one.to_string());
                 assert!(verdict.holds, "the claim of `{}` does not hold\n{verdict}{more}", self.name);
                 println!("{verdict}{more}");
             }
@@ -126,6 +126,7 @@ impl Case {
 )]
 pub trait Resample: Sized {
     /// As many of its parts, drawn with replacement; the same for the same draw.
+    #[must_use]
     fn resample(self, draw: u64) -> Self;
 }
 

@@ -43,9 +43,9 @@ mod tests {
                     });
                 };
                 if in_pool {
-                    rayon::join(all, || ()).0
+                    rayon::join(all, || ());
                 } else {
-                    all()
+                    all();
                 }
                 assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == 1), "{count} {in_pool}");
             }

@@ -125,8 +125,10 @@ impl HfFiles {
 fn more_templates(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join(MORE_TEMPLATES)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut found: Vec<String> =
-        names.filter(|name| name.ends_with(".jinja")).map(|name| format!("{MORE_TEMPLATES}/{name}")).collect();
+    let mut found: Vec<String> = names
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "jinja"))
+        .map(|name| format!("{MORE_TEMPLATES}/{name}"))
+        .collect();
     found.sort();
     found
 }

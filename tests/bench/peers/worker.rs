@@ -78,20 +78,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         let order: Order = serde_json::from_str(&line?)?;
-        println!("{}", serde_json::to_string(&answer(&model, order)?)?);
+        println!("{}", serde_json::to_string(&answer(&model, &order)?)?);
         std::io::stdout().flush()?;
     }
     Ok(())
 }
 
-fn answer(model: &HookedTransformer, order: Order) -> Result<Vec<f32>> {
+fn answer(model: &HookedTransformer, order: &Order) -> Result<Vec<f32>> {
     let tokens = Tokens::new(order.tokens.clone())?;
     match order.work {
         Work::Forward => last(model.forward(&tokens)?),
         Work::Last => last(model.run_from(&tokens, Plan::new(), None, &RunOptions::new().last_only())?.output),
         Work::Cache => last(model.run_with_cache(&tokens, CACHED)?.0),
         Work::ZeroHeads => zero_heads(model, &tokens),
-        Work::Task => task(model, &order, &tokens),
+        Work::Task => task(model, order, &tokens),
         Work::Generate => {
             let made = model.generate(&tokens, &Generation::greedy(order.new_tokens))?;
             Ok(made.ids[0].iter().rev().take(SHOWN).map(|id| *id as f32).collect())

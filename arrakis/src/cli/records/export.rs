@@ -35,7 +35,7 @@ enum Format {
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let store = args.dir.store()?;
-    let query = args.name.iter().fold(Query::new(), |query, name| query.name(name));
+    let query = args.name.iter().fold(Query::new(), Query::name);
     let mut records = store.query(&args.conditions.iter().cloned().fold(query, Query::condition))?.records;
     records.reverse();
     let text = match args.format {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Dir, short_id, shown, table, when};
+use super::{Answer, Dir, short_id, shown, table, unreadable, when};
 use crate::error::Result;
 use crate::experiment::{Condition, Found, Names, Outcome, Query, Record, Status, Store};
 
@@ -45,10 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
 fn query(args: &Args) -> Query {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let mut query = Query::new().limit(limit);
-    query = args.tag.iter().fold(query, |query, tag| query.tag(tag));
+    query = args.tag.iter().fold(query, Query::tag);
     query = args.conditions.iter().cloned().fold(query, Query::condition);
-    query = args.name.iter().fold(query, |query, name| query.name(name));
-    query = args.sort.iter().fold(query, |query, value| query.sorted_by(value));
+    query = args.name.iter().fold(query, Query::name);
+    query = args.sort.iter().fold(query, Query::sorted_by);
     if args.failed { query.failed() } else { query }
 }
 
@@ -58,14 +58,9 @@ fn listed(store: &Store, args: &Args, found: &Found) -> Result<String> {
     header.extend(args.show.iter().map(String::as_str));
     header.push("tags");
     let rows = found.records.iter().map(|record| row(store, args, record)).collect::<Result<Vec<_>>>()?;
-    let mut text = table::aligned(&header, &rows);
-    if found.matched > found.records.len() {
-        text += &format!("{} of {} runs; -n 0 lists all\n", found.records.len(), found.matched);
-    }
-    if !found.unreadable.is_empty() {
-        text += &format!("{} files cannot be read; `arrakis fsck` says why\n", found.unreadable.len());
-    }
-    Ok(text)
+    let (shown, matched) = (found.records.len(), found.matched);
+    let more = if matched > shown { format!("{shown} of {matched} runs; -n 0 lists all\n") } else { String::new() };
+    Ok(table::aligned(&header, &rows) + &more + &unreadable(found))
 }
 
 fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use super::{Answer, table};
 use crate::error::{Error, Result};
-use crate::experiment::{Record, Store};
+use crate::experiment::{Found, Record, Store};
 
 /// Where the records are.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,14 @@ impl Dir {
 /// The last eight digits of an id: enough to name a record.
 fn short_id(record: &Record) -> &str {
     record.id.rsplit('-').next().unwrap_or(&record.id)
+}
+
+/// What a list leaves out.
+fn unreadable(found: &Found) -> String {
+    match found.unreadable.len() {
+        0 => String::new(),
+        count => format!("{count} files cannot be read; `arrakis fsck` says why\n"),
+    }
 }
 
 /// The time of a run without its fraction: `2026-11-26 10:05:00`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Answer, Dir, table, when};
+use super::{Answer, Dir, table, unreadable, when};
 use crate::error::Result;
 use crate::experiment::{Query, Record, Status};
 
@@ -23,11 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let row = |(name, runs): (&&str, &Vec<&Record>)| row(name, runs, &store.folder_of(name));
     let rows: Vec<Vec<String>> = by_name.iter().map(row).collect();
     let header = ["experiment", "runs", "versions", "failed", "seconds", "kB", "first", "last"];
-    let mut text = table::aligned(&header, &rows);
-    if !found.unreadable.is_empty() {
-        text += &format!("{} files cannot be read; `arrakis fsck` says why\n", found.unreadable.len());
-    }
-    Ok(Answer { text, yes: true })
+    Ok(Answer { text: table::aligned(&header, &rows) + &unreadable(&found), yes: true })
 }
 
 /// Runs are newest first.

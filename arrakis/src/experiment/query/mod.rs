@@ -1,10 +1,10 @@
 //! Finding records: by what they hold, or by their id.
 
+mod asked;
 mod condition;
 mod find;
 mod names;
-mod query;
 
+pub use asked::{Found, Query, Status};
 pub use condition::Condition;
 pub use names::Names;
-pub use query::{Found, Query, Status};

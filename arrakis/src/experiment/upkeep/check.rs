@@ -16,7 +16,7 @@ const UNFINISHED: &str = ".writing-";
 const ASIDE: &str = "set-aside";
 
 /// Files younger than this may belong to a process that is writing them.
-const YOUNG: Duration = Duration::from_secs(3600);
+const YOUNG: Duration = Duration::from_hours(1);
 
 /// What lies in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +161,7 @@ mod tests {
         fs::write(&young, "{").unwrap();
         let check = store.check().unwrap();
         assert_eq!((check.intact, check.newer.len(), check.bad.len()), (1, 0, 2));
-        assert_eq!(check.leftovers, [leftover.clone()]);
+        assert_eq!(check.leftovers, std::slice::from_ref(&leftover));
         assert_eq!(check.unused, [] as [PathBuf; 0], "the arrays of a record that cannot be read are not known");
         check.clear().unwrap();
         assert!(good.is_file() && changed.is_file() && young.is_file() && unused.is_file() && !leftover.exists());

@@ -40,7 +40,7 @@ impl Claim {
         }
         let moved = Sample::new(observed.values().iter().map(|value| value - shift).collect())?;
         let verdict = judge(&claim, moved, null)?;
-        let note = look.into_iter().chain(claim.smallest_of_interest(shift));
+        let note = look.into_iter().chain(Self::smallest_of_interest(shift));
         Ok(Verdict { notes: note.chain(verdict.notes.clone()).collect(), ..verdict.moved_back(shift, observed) })
     }
 
@@ -53,7 +53,7 @@ impl Claim {
         }
     }
 
-    fn smallest_of_interest(&self, shift: f64) -> Option<String> {
+    fn smallest_of_interest(shift: f64) -> Option<String> {
         (shift != 0.0).then(|| format!("the test asks for a difference beyond {}", short(shift)))
     }
 

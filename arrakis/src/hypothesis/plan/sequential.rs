@@ -1,6 +1,6 @@
 //! Looks at the data on the way, each with a share of α.
 //!
-//! Source: Lan & DeMets, "Discrete sequential boundaries for clinical trials" (1983); the recursion of Armitage, McPherson &
+//! Source: Lan & `DeMets`, "Discrete sequential boundaries for clinical trials" (1983); the recursion of Armitage, `McPherson` &
 //! Rowe (1969).
 
 use std::fmt;

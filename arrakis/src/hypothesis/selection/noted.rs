@@ -34,7 +34,9 @@ fn key(values: &[f64]) -> Option<u64> {
     };
     telling.then(|| {
         let mut hasher = DefaultHasher::new();
-        values.iter().for_each(|value| value.to_bits().hash(&mut hasher));
+        for value in values {
+            value.to_bits().hash(&mut hasher);
+        }
         hasher.finish()
     })
 }

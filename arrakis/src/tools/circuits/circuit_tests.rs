@@ -7,6 +7,8 @@ mod refuse;
 mod study;
 mod wins;
 
+use std::collections::BTreeSet;
+
 use arrakis_models::{HookedTransformer, IntoTokens};
 
 pub use equivalence::Equivalence;
@@ -209,14 +211,8 @@ impl PatchInto<'_, CircuitTests> {
         quantile: f64,
         metric: &Metric,
     ) -> Result<Wins> {
-        self.against_random(
-            circuit,
-            random,
-            quantile,
-            metric,
-            |study, own| study.without(own),
-            |own, other| own > other,
-        )
+        let without = |study: &Study<'_>, own: &BTreeSet<CircuitPart>| study.without(own);
+        self.against_random(circuit, random, quantile, metric, without, |own, other| own > other)
     }
 
     /// Compares the distance of the circuit, or of what `kept` makes of it, with that of random circuits.

@@ -39,7 +39,7 @@ pub(crate) fn prompt_ids(prompts: &Tokens) -> Vec<String> {
     let id = |(ids, real): (&Vec<u32>, &Vec<bool>)| {
         let own = ids.iter().zip(real).filter(|(_, real)| **real).flat_map(|(id, _)| id.to_le_bytes());
         let digest = Sha256::digest(own.collect::<Vec<u8>>());
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{digest:x}")[..16].to_owned()
     };
     prompts.ids().iter().zip(prompts.real()).map(id).collect()
 }

@@ -27,6 +27,7 @@ pub(super) fn in_vectors<W: WithSimd>(work: W) -> W::Output {
     Arch::new().dispatch(work)
 }
 
+#[allow(clippy::unused_self, reason = "called as the other operations are")]
 impl<S: Simd> Lanes<S> {
     /// `x` in every lane. Written out, because `splat` is a call where it is not inlined, several to each vector.
     #[inline(always)]

@@ -84,7 +84,7 @@ fn other_prompts_make_the_search_count_for_nothing() {
 #[test]
 fn a_bare_number_that_comes_from_a_search_is_refused_until_its_comparisons_are_stated() {
     for call in [hidden, hidden_in_another] {
-        let error = verdict(|bench| call(bench)).unwrap_err().to_string();
+        let error = verdict(call).unwrap_err().to_string();
         assert!(error.starts_with("claim `the best head matters`: the result is the score of L"), "{error}");
         assert!(error.contains("of 4 places, and `comparisons` is 1; state `comparisons = 4`"), "{error}");
     }

@@ -78,7 +78,7 @@ fn swept_is_alone(model: &HookedTransformer, tokens: &Tokens, ends_alike: bool) 
             continue;
         }
         let sweep = model.sweep(tokens).unwrap().cases(cases.clone()).quiet();
-        let sweep = limit.into_iter().fold(sweep, |sweep, limit| sweep.tokens_per_forward(limit));
+        let sweep = limit.into_iter().fold(sweep, arrakis_models::Sweep::tokens_per_forward);
         let found = if last { sweep.last_only() } else { sweep }
             .run(metric)
             .map_err(|error: arrakis::models::Error| error.to_string())?;

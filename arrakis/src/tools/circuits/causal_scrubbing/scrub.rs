@@ -57,15 +57,12 @@ impl<'a> Scrub<'a> {
     fn exchanged(&mut self, reads: &[Node], rows: &[usize], matters: impl Fn(CircuitPart) -> bool) -> Result<Plan> {
         let mut plan = Plan::new();
         for part in self.parts.clone().into_iter().filter(|part| matters(*part)) {
-            let value = match reads.iter().find(|node| node.part == part) {
-                Some(node) => {
-                    let alike = self.alike(node, rows);
-                    self.value(node, &alike)?
-                }
-                None => {
-                    let anyone = self.anyone();
-                    self.seen(part.site(), &anyone)?
-                }
+            let value = if let Some(node) = reads.iter().find(|node| node.part == part) {
+                let alike = self.alike(node, rows);
+                self.value(node, &alike)?
+            } else {
+                let anyone = self.anyone();
+                self.seen(part.site(), &anyone)?
             };
             let patch = Intervention::patch(&value);
             plan = plan.edit(part.site(), part.head().map_or_else(|| patch.clone(), |head| patch.clone().head(head)));

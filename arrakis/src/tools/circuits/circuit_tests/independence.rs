@@ -76,7 +76,7 @@ fn kernel(values: &[f64]) -> Result<Vec<Vec<f64>>> {
         values.iter().enumerate().flat_map(|(at, a)| values[..at].iter().map(move |b| (a - b).abs())).collect();
     distances.sort_by(f64::total_cmp);
     let middle = distances.len() / 2;
-    let median = if distances.len() % 2 == 0 {
+    let median = if distances.len().is_multiple_of(2) {
         f64::midpoint(distances[middle - 1], distances[middle])
     } else {
         distances[middle]

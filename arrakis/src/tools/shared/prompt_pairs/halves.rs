@@ -75,6 +75,7 @@ impl PromptPairs {
     }
 
     /// As many pairs, drawn with replacement: a resample of a bootstrap, the same for the same seed.
+    #[must_use]
     pub fn resampled(&self, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rows: Vec<usize> = (0..self.len()).map(|_| rng.random_range(0..self.len())).collect();
