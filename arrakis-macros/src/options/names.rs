@@ -44,11 +44,11 @@ pub(super) fn nearest(name: &str, attribute: &Attribute) -> Option<&'static Know
     })
 }
 
-/// The item whose name is most similar to a misspelt one, in any case, if it is similar.
+/// The item whose name is most similar to a misspelt one, in any case, if it is similar; the first of several.
 pub(crate) fn likest<'a, T>(name: &str, items: &'a [T], name_of: impl Fn(&'a T) -> &'a str) -> Option<&'a T> {
     let name = name.to_lowercase();
     let likeness = |item: &&'a T| strsim::normalized_damerau_levenshtein(&name, name_of(item));
-    let best = items.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let best = items.iter().rev().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(&best) > 0.5).then_some(best)
 }
 
