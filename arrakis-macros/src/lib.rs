@@ -111,10 +111,14 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// f64` or `-> Result<f64>`). The options `alternative = Greater`, `alpha = 0.05`, `test = Auto`, `draws = 999`, `seed
 /// = 0`, `comparisons = 1`, `family = ".."`, `metric = ".."` and `null_name = ".."` are those of `hypothesis::Claim`.
 /// `statistic = |result| ..` measures a result that is not itself a number or sample. `margin = 0.1` claims that the
-/// result equals the null within that distance (`test = Tost`). `groups = [".."]` names the group of each value, if
-/// values of one group are not independent (`test = ClusterBootstrap`). `minimum_effect = 0.1` claims a difference beyond
-/// that, and `looks = [20, 40, 60]` with `spending = Pocock` judges on the way, each look with a share of α. In the values of `test` and `alternative`, the
-/// variants of `hypothesis::Test` and `hypothesis::Alternative` come before other names that are in scope.
+/// result equals the null within that distance (`test = Tost`). `groups = templates(..)` names the group of each value, if
+/// values of one group are not independent; `crossed = ..` names a second grouping across it, such as seeds, and `nested =
+/// ..` a finer one within it, for the variance components. `paired = true` says that value i of the result and of the null
+/// belong together, `paired = false` that they do not; two samples of one length need one of them. `estimand = Median`
+/// chooses a test of the median. `selected = true` says that the place was chosen among `comparisons` on these same values.
+/// `minimum_effect = 0.1` claims a difference beyond that, and `looks = [20, 40, 60]` with `spending = Pocock` judges on the
+/// way, each look with a share of α. In the values of `test`, `alternative`, `estimand` and `spending`, the variants of the
+/// enums of `arrakis::hypothesis` come before other names that are in scope.
 ///
 /// With `bench = expr`, `cargo test` runs `<name>__holds`, which calls the function with `args(..)` and fails if the
 /// claim does not hold. Without it no test is generated, because a claim is about one model. The test has the

@@ -61,6 +61,8 @@ pub(crate) enum Takes {
     Probability,
     /// The name of an argument of the function.
     Argument,
+    /// `true` or `false`.
+    Truth,
     /// A variant of this enum of `arrakis::hypothesis`. Its variants are in scope for the value.
     VariantOf(&'static str),
 }
@@ -143,6 +145,11 @@ pub(crate) const HYPOTHESIS: Attribute = Attribute {
         sets("spending", "spending", Takes::VariantOf("Spending")),
         Known { name: "seeds", form: Form::Value, takes: Takes::Whole },
         Known { name: "resample", form: Form::Value, takes: Takes::Argument },
+        sets("crossed", "crossed", Takes::Texts),
+        sets("nested", "nested", Takes::Texts),
+        sets("paired", "paired", Takes::Truth),
+        sets("estimand", "estimand", Takes::VariantOf("Estimand")),
+        sets("selected", "selected", Takes::Truth),
     ],
     plots: false,
 };

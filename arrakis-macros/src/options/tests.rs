@@ -39,6 +39,7 @@ fn right(known: &Known) -> String {
         Takes::Whole => "3",
         Takes::Number => "-1.5",
         Takes::Probability => "0.5",
+        Takes::Truth => "true",
         Takes::VariantOf(_) => "Auto",
         Takes::Argument => "pairs",
     };
@@ -149,6 +150,7 @@ fn every_literal_is_read_or_refused_with_one_that_is_read() {
             Takes::Whole => &["3", "0"],
             Takes::Number => &["3", "-3", "0.5", "(0.5)", "1e3", "-1e3", "7.5", "0"],
             Takes::Probability => &["0.5", "(0.5)"],
+            Takes::Truth => &["true"],
         };
         assert_eq!(taken, expected, "{}", known.name);
     }

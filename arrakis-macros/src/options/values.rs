@@ -21,6 +21,7 @@ pub(super) fn check(known: &Known, value: &Expr) -> syn::Result<()> {
             (!fits).then(|| ("a probability, between 0 and 1", "0.05".into()))
         }
         Takes::Argument => Some(("an argument of the function, without quotes", "pairs".into())),
+        Takes::Truth => (!matches!(literal, Lit::Bool(_))).then(|| ("a truth value", "true".into())),
         Takes::VariantOf(kind) => Some(("a name without quotes", format!("{kind}::.."))),
     };
     wrong.map_or(Ok(()), |(what, example)| {

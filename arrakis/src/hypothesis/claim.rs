@@ -4,13 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::data::Terms;
+use super::data::{DRAWS, Terms};
 use super::statistic::Statistic;
-use super::{Alternative, Sample, Spending, Test};
+use super::{Alternative, Estimand, Sample, Spending, Test};
 use crate::error::{Error, Result};
-
-/// The number of draws if none is given: a p-value can reach 0.001.
-const DRAWS: usize = 999;
 
 /// A claim and everything that decides whether it holds, except the data.
 ///
@@ -31,7 +28,8 @@ pub struct Claim {
     pub alternative: Alternative,
     /// The accepted probability of a false positive, in `(0, 1)`.
     pub alpha: f64,
-    /// The number of draws of the null for a resampling test.
+    /// The number of draws of the null. A test that resamples by itself draws more if that is left at 999 and the
+    /// corrected α needs more.
     pub draws: usize,
     /// The seed of the draws.
     pub seed: u64,
@@ -43,7 +41,7 @@ pub struct Claim {
     /// of the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-    /// For values that are not independent ([`Test::ClusterBootstrap`]): the group of each value, in the order of
+    /// For values that are not independent, such as the prompts of one template: the group of each value, in the order of
     /// measurement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
@@ -57,6 +55,24 @@ pub struct Claim {
     /// How the looks share α.
     #[serde(skip_serializing_if = "is_default")]
     pub spending: Spending,
+    /// The group of each value in a second grouping across the first, such as its seed ([`Test::CrossedMean`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crossed: Option<Vec<String>>,
+    /// The group of each value in a finer grouping within `groups`, such as its prompt. It enters the variance components
+    /// only: groups that are drawn whole need no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested: Option<Vec<String>>,
+    /// Whether value i of the measurement and value i of the null belong together. It must be said for two samples of one
+    /// length, unless both name their prompts ([`Sample::prompts`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paired: Option<bool>,
+    /// What the claim is about, if not what the test is about: [`Test::Auto`] chooses a test of it, and any other test is
+    /// checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimand: Option<Estimand>,
+    /// The place that is claimed was chosen among `comparisons` on these same values.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub selected: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -82,6 +98,11 @@ impl Default for Claim {
             minimum_effect: None,
             looks: None,
             spending: Spending::default(),
+            crossed: None,
+            nested: None,
+            paired: None,
+            estimand: None,
+            selected: false,
         }
     }
 }
@@ -96,12 +117,12 @@ impl Claim {
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             alternative: self.alternative,
-            alpha: self.alpha,
-            alpha_corrected: self.alpha_corrected(),
+            alpha: self.alpha_corrected(),
             draws: self.draws,
             seed: self.seed,
             margin: self.margin,
             groups: self.groups.as_deref(),
+            crossed: self.crossed.as_deref(),
         }
     }
 
@@ -112,8 +133,8 @@ impl Claim {
     /// - [`Error::Claim`] for an empty statement, an α outside `(0, 1)`, no comparisons, or a margin that is not
     ///   positive; for an option that the test needs and does not have, or would not use, such as `draws` for a test
     ///   that draws nothing; and for a direction if the test has none.
-    /// - [`Error::TooFewDraws`] if the smallest p-value that the draws can give is above the corrected α. It names the
-    ///   number of draws needed.
+    /// - [`Error::TooFewDraws`] if a number of draws is given, and the smallest p-value that they can give is above the
+    ///   corrected α. It names the number of draws needed.
     pub fn validate(&self) -> Result<()> {
         if self.statement.trim().is_empty() {
             return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
@@ -129,6 +150,10 @@ impl Claim {
             return Err(self.refuse(problem, "give a positive number, in units of the metric"));
         }
         self.check_plan()?;
+        if self.selected && self.comparisons == 1 {
+            let problem = "it was selected on these values, and comparisons is 1";
+            return Err(self.refuse(problem, "give the number of places it was selected from: `comparisons = 144`"));
+        }
         self.check_needs()?;
         self.check_candidates()
     }
@@ -145,7 +170,13 @@ impl Claim {
             return Err(self.refuse(problem, "leave `alternative` out"));
         }
         match statistics().filter_map(|statistic| statistic.tails(self.alternative)).max() {
-            Some(tails) => self.terms().check_draws(self.draws, tails),
+            // Which test it is, and whether it draws, is not known yet.
+            Some(_) if self.test == Test::Auto => Ok(()),
+            Some(tails) if self.test == Test::MonteCarlo || self.draws != DRAWS => {
+                self.terms().check_draws(self.draws, tails)
+            }
+            Some(_) if !self.terms().is_affordable() => Err(self.unaffordable()),
+            Some(_) => Ok(()),
             None if self.draws == DRAWS => Ok(()),
             None => {
                 let names: Vec<String> = candidates.iter().map(|test| format!("`{test}`")).collect();
@@ -153,6 +184,22 @@ impl Claim {
                 Err(self.refuse(problem, "leave `draws` out, or use a test that draws, such as `test = Auto`"))
             }
         }
+    }
+
+    /// The error for an α that no affordable number of draws can reach.
+    pub(super) fn unaffordable(&self) -> Error {
+        let alpha = crate::fmt::short(self.alpha_corrected());
+        let problem = format!("at alpha = {alpha} the test needs more than ten million draws");
+        self.refuse(problem, "use a test that draws nothing, such as `OneSampleT`, `SignTest`, `PairedT` or `Welch`")
+    }
+
+    /// Checks that a null that is drawn is drawn often enough, before the measurement.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooFewDraws`].
+    pub(crate) fn check_drawn(&self) -> Result<()> {
+        self.terms().check_draws(self.draws, self.alternative.tails())
     }
 
     pub(crate) fn refuse(&self, problem: impl Into<String>, fix: impl Into<String>) -> Error {
@@ -193,13 +240,13 @@ mod tests {
         for (comparisons, alternative) in
             [(1, Alternative::Greater), (144, Alternative::TwoSided), (3, Alternative::Less)]
         {
-            let asked = Claim { draws: 10, comparisons, alternative, ..claim() };
+            let asked = Claim { draws: 10, comparisons, alternative, test: Test::MonteCarlo, ..claim() };
             let Error::TooFewDraws { needed, .. } = asked.validate().unwrap_err() else { panic!("another error") };
             assert!(Claim { draws: needed, ..asked.clone() }.validate().is_ok());
             assert!(Claim { draws: needed - 1, ..asked }.validate().is_err());
         }
         assert_eq!(
-            Claim { draws: 10, ..claim() }.validate().unwrap_err().to_string(),
+            Claim { draws: 10, test: Test::SignFlip, ..claim() }.validate().unwrap_err().to_string(),
             "10 null draws cannot give a p-value below 0.0909, and the claim needs 0.05 or less; use `draws = 19` or more"
         );
     }
@@ -249,6 +296,31 @@ mod tests {
              that draws, such as `test = Auto`"
         );
         assert!(Claim { test: Test::Welch, draws: 0, ..claim() }.validate().is_err());
+    }
+
+    #[test]
+    fn draws_are_checked_only_if_a_test_uses_them() {
+        let many = Claim { comparisons: 270, ..claim() };
+        assert!(many.validate().is_ok(), "which test it is depends on the values");
+        assert!(Claim { test: Test::SignFlip, ..many.clone() }.validate().is_ok(), "it draws what it needs");
+        assert!(matches!(many.check_drawn().unwrap_err(), Error::TooFewDraws { needed: 5399, .. }));
+        let hopeless = Claim { test: Test::SignFlip, alpha: 1e-9, ..claim() };
+        assert_eq!(
+            hopeless.validate().unwrap_err().to_string(),
+            "claim `heads copy`: at alpha = 1.0e-9 the test needs more than ten million draws; use a test that draws \
+             nothing, such as `OneSampleT`, `SignTest`, `PairedT` or `Welch`"
+        );
+        assert!(Claim { test: Test::OneSampleT, ..hopeless }.validate().is_ok());
+    }
+
+    #[test]
+    fn what_was_selected_says_from_how_many() {
+        assert_eq!(
+            Claim { selected: true, ..claim() }.validate().unwrap_err().to_string(),
+            "claim `heads copy`: it was selected on these values, and comparisons is 1; give the number of places it was \
+             selected from: `comparisons = 144`"
+        );
+        assert!(Claim { selected: true, comparisons: 12, ..claim() }.validate().is_ok());
     }
 
     #[test]

@@ -1,9 +1,25 @@
 //! The input of a statistic: the shape of a measurement, its numbers, and the options of the claim.
 
-use super::ground::guard::{mean, paired_differences};
-use super::ground::resample::{Bootstrap, IntervalMethod, bootstrap};
-use super::ground::{Alternative, Interval};
+use super::ground::guard::paired_differences;
+use super::ground::{Alternative, Interval, dual};
 use crate::error::{Error, Result};
+
+/// The number of draws if none is given: a p-value can reach 0.001.
+pub(crate) const DRAWS: usize = 999;
+
+/// More draws than this are never taken by a test that resamples.
+const MOST_DRAWS: f64 = 1e7;
+
+/// How two samples belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pairing {
+    /// Value i of both is measured on the same thing.
+    Paired,
+    /// They are independent.
+    Independent,
+    /// They have the same length, and nobody said which of the two it is.
+    Unsaid,
+}
 
 /// The shape of a measurement and its null. It decides which statistics fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +33,27 @@ pub(crate) enum Design {
     },
     /// Two samples, each of more than one value.
     Samples {
-        /// Whether they have the same length.
-        paired: bool,
+        /// How they belong together.
+        pairing: Pairing,
+        /// Whether all values are zeros and ones.
+        binary: bool,
     },
+}
+
+impl Design {
+    /// Whether each value has its own null: values compared with a number, or pairs.
+    pub(crate) fn is_of_differences(self) -> bool {
+        match self {
+            Self::Draws => false,
+            Self::Number { .. } => true,
+            Self::Samples { pairing, .. } => pairing != Pairing::Independent,
+        }
+    }
+
+    /// Whether these may be two independent samples.
+    pub(crate) fn is_of_independent_samples(self) -> bool {
+        matches!(self, Self::Samples { pairing: Pairing::Independent | Pairing::Unsaid, .. })
+    }
 }
 
 /// The numbers of a measurement and its null, in units of the metric.
@@ -30,7 +64,7 @@ pub(crate) enum Data<'a> {
     /// See [`Design::Number`].
     Number { observed: &'a [f64], null: f64 },
     /// See [`Design::Samples`].
-    Samples { observed: &'a [f64], null: &'a [f64] },
+    Samples { observed: &'a [f64], null: &'a [f64], paired: bool },
 }
 
 const UNFIT: &str = "BUG: a statistic is given only what it says it fits";
@@ -48,7 +82,7 @@ impl<'a> Data<'a> {
 
     /// The two samples of [`Design::Samples`].
     pub(crate) fn samples(self) -> (&'a [f64], &'a [f64]) {
-        if let Self::Samples { observed, null } = self { (observed, null) } else { unreachable!("{UNFIT}") }
+        if let Self::Samples { observed, null, .. } = self { (observed, null) } else { unreachable!("{UNFIT}") }
     }
 
     /// Observed minus null, pair by pair or value by value.
@@ -56,7 +90,7 @@ impl<'a> Data<'a> {
         match self {
             Self::Draws { observed, null } => paired_differences(&vec![observed; null.len()], null),
             Self::Number { observed, null } => paired_differences(observed, &vec![null; observed.len()]),
-            Self::Samples { observed, null } => paired_differences(observed, null),
+            Self::Samples { observed, null, .. } => paired_differences(observed, null),
         }
     }
 }
@@ -68,6 +102,8 @@ pub(crate) enum Need {
     Margin,
     /// The group of each value.
     Groups,
+    /// The second group of each value, across the first.
+    Crossed,
 }
 
 impl Need {
@@ -76,6 +112,7 @@ impl Need {
         match self {
             Self::Margin => "margin",
             Self::Groups => "groups",
+            Self::Crossed => "crossed",
         }
     }
 
@@ -84,6 +121,10 @@ impl Need {
         match self {
             Self::Margin => "say which distance from the null still counts as equal: `margin = 0.1`",
             Self::Groups => "name the group of each value: `groups = [\"a\", \"a\", \"b\", \"b\"]`",
+            Self::Crossed => {
+                "name the second group of each value, such as its seed, beside `groups`: `crossed = [\"1\", \"2\", \"1\", \
+                 \"2\"]`"
+            }
         }
     }
 }
@@ -92,48 +133,84 @@ impl Need {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms<'a> {
     pub(crate) alternative: Alternative,
-    pub(crate) alpha: f64,
     /// α divided by the claim's own comparisons.
-    pub(crate) alpha_corrected: f64,
+    pub(crate) alpha: f64,
     pub(crate) draws: usize,
     pub(crate) seed: u64,
     /// Already checked to be positive and finite.
     pub(crate) margin: Option<f64>,
     pub(crate) groups: Option<&'a [String]>,
+    pub(crate) crossed: Option<&'a [String]>,
 }
+
+const NEEDED: &str = "BUG: the claim has what its test needs";
 
 impl<'a> Terms<'a> {
     /// The margin, for a statistic that declares [`Need::Margin`].
     pub(crate) fn margin(&self) -> f64 {
-        self.margin.expect("BUG: the claim has what its test needs")
+        self.margin.expect(NEEDED)
     }
 
     /// The groups, for a statistic that declares [`Need::Groups`].
     pub(crate) fn groups(&self) -> &'a [String] {
-        self.groups.expect("BUG: the claim has what its test needs")
+        self.groups.expect(NEEDED)
     }
 
-    /// The level of the interval that is dual to the test at the undivided α: `1 - alpha`, or `1 - 2 alpha` one-sided.
-    pub(crate) fn level(&self) -> f64 {
-        let tails = if self.alternative == Alternative::TwoSided { 1.0 } else { 2.0 };
-        if tails * self.alpha < 1.0 { 1.0 - tails * self.alpha } else { 1.0 - self.alpha }
+    /// The groups across them, for a statistic that declares [`Need::Crossed`].
+    pub(crate) fn crossed(&self) -> &'a [String] {
+        self.crossed.expect(NEEDED)
     }
 
-    /// How the interval is resampled for `n` values.
-    pub(crate) fn resampling(&self, n: usize) -> Bootstrap {
-        // BCa leaves out each value in turn: in a large sample that is slow, and its correction is negligible.
-        let method = if n > 2000 { IntervalMethod::Percentile } else { IntervalMethod::Bca };
-        Bootstrap { level: self.level(), seed: self.seed, method, ..Bootstrap::default() }
+    /// What lies beyond each end of the interval: half of α, or all of it if the claim is one-sided. `None` if both ends
+    /// together would leave nothing between them.
+    pub(crate) fn tail(&self) -> Option<f64> {
+        let tail = if self.alternative == Alternative::TwoSided { self.alpha / 2.0 } else { self.alpha };
+        (tail < 0.5).then_some(tail)
     }
 
-    /// The bootstrap interval of the mean of independent `differences`.
-    pub(crate) fn bootstrap_interval(&self, differences: &[f64]) -> Result<Interval> {
-        bootstrap(differences, self.resampling(differences.len()), mean)
+    /// The interval from `low` to `high`, at the level of [`Terms::tail`].
+    pub(crate) fn interval(&self, low: f64, high: f64, method: &'static str) -> Result<Option<Interval>> {
+        self.tail().map(|tail| Interval::new(low, high, 1.0 - 2.0 * tail, method)).transpose()
+    }
+
+    /// The shifts that a test does not reject: for a two-sided claim those with a two-sided p-value above α, otherwise
+    /// those above α in both directions. `p_value` is that of the data shifted down by its first argument; `estimate` and
+    /// `step` are those of [`dual::ends`].
+    pub(crate) fn dual(
+        &self,
+        estimate: f64,
+        step: f64,
+        method: &'static str,
+        p_value: impl Fn(f64, Alternative) -> f64,
+    ) -> Result<Option<Interval>> {
+        if self.tail().is_none() {
+            return Ok(None);
+        }
+        let [below, above] = match self.alternative {
+            Alternative::TwoSided => [Alternative::TwoSided; 2],
+            _ => [Alternative::Greater, Alternative::Less],
+        };
+        let too_low = |shift: f64| self.rejects(p_value(shift, below));
+        let too_high = |shift: f64| self.rejects(p_value(shift, above));
+        match dual::ends(estimate, step, too_low, too_high) {
+            Some((low, high)) => self.interval(low, high, method),
+            None => Ok(None),
+        }
     }
 
     /// Whether a p-value is small enough, up to rounding: 19 draws can reach 1/20 at α = 0.05.
     pub(crate) fn rejects(&self, p_value: f64) -> bool {
-        p_value <= self.alpha_corrected * (1.0 + 1e-12)
+        p_value <= self.alpha * (1.0 + 1e-12)
+    }
+
+    /// The number of draws of a test that resamples: if none was given, enough for twenty beyond α.
+    pub(crate) fn resamples(&self) -> usize {
+        if self.draws == DRAWS { DRAWS.max((20.0 / self.alpha).min(MOST_DRAWS).ceil() as usize) } else { self.draws }
+    }
+
+    /// Whether a test that resamples can be drawn often enough.
+    pub(crate) fn is_affordable(&self) -> bool {
+        self.draws != DRAWS || 20.0 / self.alpha <= MOST_DRAWS
     }
 
     /// Checks that `draws` can reach the corrected α, where `tails` draws count as extreme.
@@ -143,7 +220,7 @@ impl<'a> Terms<'a> {
         if self.rejects(smallest) {
             return Ok(());
         }
-        let needed = (tails / self.alpha_corrected * (1.0 - 1e-12)).ceil() as usize - 1;
-        Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha_corrected, needed })
+        let needed = (tails / self.alpha * (1.0 - 1e-12)).ceil() as usize - 1;
+        Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha, needed })
     }
 }

@@ -95,7 +95,7 @@ pub fn cohen_h(a: f64, b: f64) -> Result<f64> {
 pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Result<f64> {
     check("cliffs_delta", "a", a, 1)?;
     check("cliffs_delta", "b", b, 1)?;
-    let ranks = rank(&a.iter().chain(b).copied().collect::<Vec<_>>()).ranks;
+    let ranks = rank(&a.iter().chain(b).copied().collect::<Vec<_>>());
     let (n_a, n_b) = (a.len() as f64, b.len() as f64);
     let u = ranks[..a.len()].iter().sum::<f64>() - n_a * (n_a + 1.0) / 2.0;
     Ok(2.0 * u / (n_a * n_b) - 1.0)
@@ -131,7 +131,7 @@ pub fn pearson(a: &[f64], b: &[f64]) -> Result<f64> {
 pub fn spearman(a: &[f64], b: &[f64]) -> Result<f64> {
     check("spearman", "a", a, 2)?;
     check("spearman", "b", b, 2)?;
-    correlation("spearman", &rank(a).ranks, &rank(b).ranks)
+    correlation("spearman", &rank(a), &rank(b))
 }
 
 fn correlation(test: &'static str, a: &[f64], b: &[f64]) -> Result<f64> {

@@ -3,11 +3,16 @@
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::choose::design;
-use super::data::{Data, Design};
+use super::choose::look;
+use super::data::{Data, Design, Pairing};
 use super::effects::EffectSize;
+use super::estimand::Estimand;
 use super::ground::{Interval, TestResult};
-use super::{Claim, Null, NullSummary, Sample, Summary, Test, Verdict};
+use super::look::Look;
+use super::statistic::Statistic;
+use super::tests::levels;
+use super::variance::{VarianceComponent, named};
+use super::{Alternative, Claim, Null, NullSummary, Sample, Test, Verdict};
 use crate::error::{Error, Result};
 
 /// The null after its draws are taken.
@@ -15,6 +20,19 @@ enum Against {
     Value(f64),
     Sample(Sample),
     Draws(Sample),
+}
+
+/// What a statistic finds.
+struct Found {
+    result: TestResult,
+    interval: Option<Interval>,
+    effect_size: Option<EffectSize>,
+    estimand: Estimand,
+    estimate: f64,
+    why: String,
+    caution: Option<String>,
+    variance: Vec<VarianceComponent>,
+    least: Option<usize>,
 }
 
 impl Claim {
@@ -28,7 +46,8 @@ impl Claim {
     /// - Those of [`Claim::validate`].
     /// - [`Error::Claim`] if the place of `observed` was searched for on the same prompts among more places than the claim
     ///   states.
-    /// - [`Error::Claim`] if the test does not fit the measurement; it names the tests that do.
+    /// - [`Error::Claim`] if the test does not fit the measurement, with the tests that do; if two samples may be pairs or
+    ///   independent, and nothing says which; and if the test is not about what the claim is about.
     /// - [`Error::Statistics`] and [`Error::Degenerate`] from the test itself.
     /// - Any error of a draw of the null.
     pub fn judge(&self, observed: Sample, null: Null) -> Result<Verdict> {
@@ -41,19 +60,53 @@ impl Claim {
 
     fn judge_as_it_is(&self, observed: Sample, null: Null) -> Result<Verdict> {
         self.validate()?;
-        let design = design(&observed, &null);
-        let test = self.choose(&observed, &null, design)?;
+        let design = self.design(&observed, &null)?;
+        let test = self.choose(&observed, &null, design, self.seen(design, &observed, &null).as_ref())?;
         let (statistic, design) = test.statistic().zip(design).expect("BUG: a chosen test fits a design");
         let against = self.draw(null)?;
-        let (terms, data) = (self.terms(), data(design, &observed, &against));
-        let found = statistic.run(&terms, data)?;
-        let ci = statistic.interval(&terms, data)?;
+        let found = self.find(statistic, design, data(statistic, design, &observed, &against))?;
+        Ok(self.verdict(test, observed, against, found))
+    }
+
+    /// What the values look like, unless the null is still to be drawn.
+    fn seen(&self, design: Option<Design>, observed: &Sample, null: &Null) -> Option<Look> {
+        let values = observed.values();
+        let data = match (design?, null) {
+            (Design::Draws, _) | (_, Null::Draws(_)) => return None,
+            (_, Null::Value(null)) => Data::Number { observed: values, null: *null },
+            (Design::Samples { pairing, .. }, Null::Sample(null)) => {
+                Data::Samples { observed: values, null: null.values(), paired: pairing == Pairing::Paired }
+            }
+            _ => return None,
+        };
+        look(&self.terms(), data)
+    }
+
+    fn find(&self, statistic: &dyn Statistic, design: Design, data: Data) -> Result<Found> {
+        let terms = self.terms();
+        let result = statistic.run(&terms, data)?;
+        let look = look(&terms, data);
+        let caution = look.and_then(|look| statistic.caution(&look, &terms));
         let effect_size = match statistic.effect(data) {
             Ok(effect) => Some(effect),
             Err(Error::Degenerate { .. }) => None,
             Err(error) => return Err(error),
         };
-        Ok(self.verdict(test, observed, against, &found, ci, effect_size))
+        let estimand = statistic.estimand(design);
+        let interval = statistic.interval(&terms, data)?;
+        let holds = terms.rejects(result.p_value);
+        Ok(Found {
+            interval: interval
+                .filter(|interval| !statistic.has_direction() || agrees(interval, holds, self.alternative)),
+            effect_size,
+            estimand,
+            estimate: statistic.estimate(&terms, data)?,
+            why: why(estimand, statistic.assumes(), look),
+            caution,
+            variance: self.variance(data)?,
+            least: statistic.least(&terms),
+            result,
+        })
     }
 
     /// Takes the draws of the null, each from its own seed.
@@ -63,20 +116,31 @@ impl Claim {
             Null::Sample(sample) => return Ok(Against::Sample(sample)),
             Null::Draws(draw) => draw,
         };
+        self.check_drawn()?;
         let mut seeds = ChaCha8Rng::seed_from_u64(self.seed);
         let draws = (0..self.draws).map(|_| draw(seeds.next_u64())).collect::<Result<Vec<f64>>>()?;
         Ok(Against::Draws(Sample::new(draws)?))
     }
 
-    fn verdict(
-        &self,
-        test: Test,
-        observed: Sample,
-        against: Against,
-        found: &TestResult,
-        ci: Option<Interval>,
-        effect_size: Option<EffectSize>,
-    ) -> Verdict {
+    /// The variance components of the groupings that are given.
+    fn variance(&self, data: Data) -> Result<Vec<VarianceComponent>> {
+        let given = [("groups", &self.groups), ("nested", &self.nested), ("crossed", &self.crossed)];
+        let given: Vec<(&str, &Vec<String>)> =
+            given.into_iter().filter_map(|(name, groups)| Some((name, groups.as_ref()?))).collect();
+        if given.is_empty() {
+            return Ok(Vec::new());
+        }
+        let differences = data.differences()?;
+        if let Some((name, groups)) = given.iter().find(|(_, groups)| groups.len() != differences.len()) {
+            let problem = format!("there are {} values, and `{name}` has {}", differences.len(), groups.len());
+            return Err(self.refuse(problem, "give one group per value"));
+        }
+        let groupings: Vec<(&str, Vec<usize>)> =
+            given.into_iter().map(|(name, groups)| (name, levels(groups))).collect();
+        Ok(named(&differences, &groupings))
+    }
+
+    fn verdict(&self, test: Test, observed: Sample, against: Against, found: Found) -> Verdict {
         let (null, null_values) = match against {
             Against::Value(value) => (NullSummary::Value(value), vec![value]),
             Against::Sample(sample) => (NullSummary::Sample(sample.summary()), sample.into()),
@@ -86,57 +150,95 @@ impl Claim {
         Verdict {
             claim: self.clone(),
             difference: summary.mean - null.mean(),
-            notes: self.notes(found, &summary, effect_size.is_none()),
+            notes: self.notes(&found, summary.n),
             observed: summary,
             null,
             test,
-            method: found.method.into(),
-            statistic: found.statistic,
-            df: found.df,
-            p_value: found.p_value,
+            method: found.result.method.into(),
+            statistic: found.result.statistic,
+            df: found.result.df,
+            p_value: found.result.p_value,
             alpha_corrected: self.alpha_corrected(),
-            effect_size,
-            ci,
-            holds: self.terms().rejects(found.p_value),
+            estimand: Some(found.estimand),
+            estimate: Some(found.estimate),
+            effect_size: found.effect_size,
+            ci: found.interval,
+            holds: self.terms().rejects(found.result.p_value),
+            why: found.why,
+            caution: found.caution,
+            variance: found.variance,
             observed_values: observed.into(),
             null_values,
             origin: None,
         }
     }
 
-    fn notes(&self, found: &TestResult, observed: &Summary, no_effect_size: bool) -> Vec<String> {
-        let mut notes = found.notes.clone();
-        if !self.terms().rejects(found.smallest_p) {
+    fn notes(&self, found: &Found, n: usize) -> Vec<String> {
+        let mut notes = found.result.notes.clone();
+        if !self.terms().rejects(found.result.smallest_p) {
+            let smallest = crate::fmt::short(found.result.smallest_p);
+            let more = found.least.map_or_else(|| "more".to_owned(), |least| format!("at least {least}"));
             notes.push(format!(
-                "with n = {} the smallest p-value of this test is {:.4}, so the claim cannot hold: measure more",
-                observed.n, found.smallest_p
+                "with n = {n} the smallest p-value of this test is {smallest}, so the claim cannot hold: measure {more}"
             ));
         }
-        if no_effect_size {
+        if found.effect_size.is_none() {
             notes.push("the values do not vary, so there is no effect size".into());
+        }
+        if found.interval.is_none() && n > 1 && found.effect_size.is_some() {
+            notes.push("there is no interval: no finite one is the dual of this test at this alpha".into());
+        }
+        if self.selected {
+            notes.push(format!(
+                "chosen among {} places on these values: the interval is as wide as for all of them together",
+                self.comparisons
+            ));
         }
         notes
     }
 }
 
+/// Whether an interval excludes zero, on the claimed side, exactly if the claim holds.
+fn agrees(interval: &Interval, holds: bool, alternative: Alternative) -> bool {
+    let excludes = match alternative {
+        Alternative::Greater => interval.low > 0.0,
+        Alternative::Less => interval.high < 0.0,
+        Alternative::TwoSided => interval.low > 0.0 || interval.high < 0.0,
+    };
+    excludes == holds
+}
+
+/// What is tested, under which assumption, on what kind of values.
+fn why(estimand: Estimand, assumes: &str, look: Option<Look>) -> String {
+    let seen = look.map_or_else(String::new, |look| format!("; {}", look.words()));
+    format!("about the {estimand}, assuming {assumes}{seen}")
+}
+
 /// The numbers of a measurement of this `design`.
-fn data<'a>(design: Design, observed: &'a Sample, against: &'a Against) -> Data<'a> {
+fn data<'a>(statistic: &dyn Statistic, design: Design, observed: &'a Sample, against: &'a Against) -> Data<'a> {
     let values = observed.values();
     match (design, against) {
         (Design::Draws, Against::Sample(null) | Against::Draws(null)) => {
             Data::Draws { observed: values[0], null: null.values() }
         }
         (_, Against::Value(null)) => Data::Number { observed: values, null: *null },
-        (_, Against::Sample(null) | Against::Draws(null)) => Data::Samples { observed: values, null: null.values() },
+        (_, Against::Sample(null) | Against::Draws(null)) => {
+            // If nobody said how the samples belong together, the test that was named does.
+            let pairs = |binary| Design::Samples { pairing: Pairing::Paired, binary };
+            let paired = match design {
+                Design::Samples { pairing: Pairing::Unsaid, binary } => statistic.fits(pairs(binary)),
+                Design::Samples { pairing, .. } => pairing == Pairing::Paired,
+                _ => false,
+            };
+            Data::Samples { observed: values, null: null.values(), paired }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Alternative;
     use super::super::data::Need;
     use super::super::ground::testing::{assert_close, normals, seeded};
-    use super::super::statistic::Statistic;
     use super::super::testing::{claim, sample};
     use super::*;
 
@@ -163,7 +265,7 @@ mod tests {
         assert!(alone.holds && !searched.holds);
         assert_close(searched.alpha_corrected, 0.005, 1e-15);
         assert!(
-            searched.notes[0].starts_with("with n = 6 the smallest p-value of this test is 0.0156"),
+            searched.notes[0].starts_with("with n = 6 the smallest p-value of this test is 0.0156, so"),
             "{:?}",
             searched.notes
         );
@@ -183,19 +285,29 @@ mod tests {
     fn no_effect_is_an_answer() {
         let verdict = claim(Test::Auto).judge(sample([0.0; 8]), Null::Value(0.0)).unwrap();
         assert!(!verdict.holds && verdict.p_value == 1.0 && verdict.effect_size.is_none());
-        assert_eq!(verdict.notes.len(), 2);
+        assert_eq!(verdict.test, Test::SignFlip);
+        assert_eq!(verdict.notes.len(), 2, "{:?}", verdict.notes);
         assert!(serde_json::to_string(&verdict).is_ok_and(|text| !text.contains("NaN")));
     }
 
-    /// A claim with every option that `test` needs for `n` values, two per group.
+    /// A claim with every option that `test` needs for `n` values: groups of two, crossed by groups of every seventh.
     fn whole(test: Test, n: usize) -> Claim {
-        let needs = test.statistic().and_then(Statistic::needs);
+        // Of two samples of one length a test of both kinds must know which they are.
+        let paired = (test == Test::Tost).then_some(false);
+        let needs = |need| test.statistic().is_some_and(|statistic| statistic.needs().contains(&need));
+        let groups = |of: fn(usize) -> usize| Some((0..n).map(|index| of(index).to_string()).collect());
         Claim {
             alternative: if test == Test::Tost { Alternative::TwoSided } else { Alternative::Greater },
-            margin: (needs == Some(Need::Margin)).then_some(10.0),
-            groups: (needs == Some(Need::Groups)).then(|| (0..n).map(|index| (index / 2).to_string()).collect()),
+            margin: needs(Need::Margin).then_some(10.0),
+            groups: if needs(Need::Groups) { groups(|index| index / 2) } else { None },
+            crossed: if needs(Need::Crossed) { groups(|index| index % 7) } else { None },
+            paired,
             ..claim(test)
         }
+    }
+
+    fn design(observed: &Sample, null: &Null) -> Option<Design> {
+        whole(Test::Welch, 0).design(observed, null).unwrap()
     }
 
     /// One measurement of every design, and one that no statistic fits, each with its null.
@@ -207,6 +319,7 @@ mod tests {
             (sample(5.0), Null::Sample(sample(noise(9, 99)))),
             (sample(near(0, 20)), Null::Value(0.5)),
             (sample([true; 20]), Null::Value(0.5)),
+            (sample([true; 20]), Null::Sample(sample([false; 20]))),
             (sample(near(1, 20)), Null::Sample(sample(noise(2, 20)))),
             (sample(near(3, 20)), Null::Sample(sample(noise(4, 30)))),
             (sample(1.0), Null::Value(0.0)),
@@ -233,7 +346,8 @@ mod tests {
                         let verdict = verdict.unwrap();
                         assert_eq!(verdict.test, test);
                         assert!(verdict.holds, "{verdict}");
-                        assert_eq!(verdict.ci.is_none(), single, "{verdict}");
+                        // The dual of a test that uses the spread is a point, or none, where nothing varies.
+                        assert!(verdict.ci.is_none() == single || verdict.effect_size.is_none(), "{verdict}");
                         assert_close(verdict.difference, mean - verdict.null.mean(), 1e-12);
                         let back = serde_json::from_str::<Verdict>(&serde_json::to_string(&verdict).unwrap()).unwrap();
                         assert_eq!(back, verdict);
@@ -265,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_claims_equivalence_and_groups_are_drawn_whole() {
+    fn a_margin_claims_equivalence_and_groups_count_as_wholes() {
         let values = || sample([0.1, -0.1, 0.2, 0.0, -0.2, 0.1, 0.0, -0.1]);
         let equal = Claim { alternative: Alternative::TwoSided, margin: Some(0.3), ..claim(Test::Auto) };
         let verdict = equal.judge(values(), Null::Value(0.0)).unwrap();
@@ -276,23 +390,112 @@ mod tests {
         assert!(!closer.holds, "{closer}");
         let groups = ["a", "a", "b", "b", "c", "c", "d", "d"].map(String::from).to_vec();
         let grouped = Claim { groups: Some(groups), ..claim(Test::Auto) };
-        assert_eq!(grouped.judge(values(), Null::Value(0.0)).unwrap().test, Test::ClusterBootstrap);
+        let verdict = grouped.judge(values(), Null::Value(0.0)).unwrap();
+        assert_eq!((verdict.test, verdict.variance.len()), (Test::ClusterMean, 2));
+        let caution = verdict.caution.unwrap();
+        assert!(caution.starts_with("they are too few to rule out skew") && verdict.why.contains("the 4 groups"));
+        let seeds = (0..8).map(|index| (index % 2).to_string()).collect();
+        let crossed = Claim { crossed: Some(seeds), ..grouped };
+        let verdict = crossed.judge(values(), Null::Value(0.0)).unwrap();
+        assert_eq!((verdict.test, verdict.variance.len()), (Test::CrossedMean, 3));
         let short = Claim { groups: Some(vec!["a".into(), "b".into()]), ..claim(Test::Auto) };
         assert_eq!(
             short.judge(values(), Null::Value(0.0)).unwrap_err().to_string(),
-            "`cluster_bootstrap`: there are 8 values and 2 groups; give one group per value"
+            "`cluster_mean`: there are 8 values and 2 groups; give one group per value"
         );
     }
 
     #[test]
-    fn the_interval_is_the_dual_of_the_test() {
-        // One-sided at 5%: the 90% interval excludes zero exactly if the test rejects.
-        for shift in [0.2, 0.4, 0.6, 0.8] {
-            let values: Vec<f64> = normals(&mut seeded(4), 12).iter().map(|x| x + shift).collect();
-            let verdict = claim(Test::OneSampleT).judge(sample(values), Null::Value(0.0)).unwrap();
-            let interval = verdict.ci.unwrap();
-            assert_close(interval.level, 0.9, 1e-15);
-            assert_eq!(interval.low > 0.0, verdict.holds, "shift {shift}");
+    fn no_verdict_contradicts_its_interval() {
+        let rng = &mut seeded(11);
+        let mut with_interval = 0;
+        for round in 0..2500_u64 {
+            let n = 3 + (round % 14) as usize;
+            let shape = |x: f64| match round % 4 {
+                0 => x,
+                1 => x.exp() - 1.5,
+                2 => (2.0 * x).round() / 2.0,
+                _ => x.powi(3),
+            };
+            let mut draw = |n| normals(rng, n).into_iter().map(shape).map(|x| x + 0.4).collect::<Vec<f64>>();
+            let (a, b) = (draw(n), draw(n + (round % 3) as usize));
+            let tests: Vec<Test> = Test::ALL.iter().copied().filter(|test| *test != Test::Auto).collect();
+            let test = tests[round as usize % tests.len()];
+            let statistic = test.statistic().unwrap();
+            let alternative =
+                [Alternative::Greater, Alternative::Less, Alternative::TwoSided][(round / 5 % 3) as usize];
+            let claim =
+                Claim { alternative, draws: 199, alpha: [0.05, 0.2, 0.01][(round % 3) as usize], ..whole(test, n) };
+            let ones = |values: &[f64]| values.iter().map(|&x| f64::from(u8::from(x > 0.0))).collect::<Vec<f64>>();
+            let (one_a, one_b) = (ones(&a), ones(&b[..n]));
+            let data = [
+                (Design::Number { binary: false }, Data::Number { observed: &a, null: 0.0 }),
+                (Design::Number { binary: true }, Data::Number { observed: &one_a, null: 0.5 }),
+                (
+                    Design::Samples { pairing: Pairing::Paired, binary: true },
+                    Data::Samples { observed: &one_a, null: &one_b, paired: true },
+                ),
+                (
+                    Design::Samples { pairing: Pairing::Independent, binary: false },
+                    Data::Samples { observed: &a, null: &b, paired: false },
+                ),
+            ];
+            let terms = claim.terms();
+            for (design, data) in data {
+                if !statistic.fits(design) || !statistic.has_direction() {
+                    continue;
+                }
+                let (Ok(found), Ok(Some(interval))) = (statistic.run(&terms, data), statistic.interval(&terms, data))
+                else {
+                    continue;
+                };
+                let holds = terms.rejects(found.p_value);
+                assert!(agrees(&interval, holds, alternative), "{test} {alternative} {found:?} {interval:?} {data:?}");
+                assert!(interval.low <= interval.high, "{interval:?}");
+                with_interval += 1;
+            }
         }
+        assert!(with_interval > 2000, "{with_interval}");
+    }
+
+    #[test]
+    fn an_interval_counts_the_comparisons() {
+        let values = || sample(normals(&mut seeded(4), 12));
+        let level = |comparisons| {
+            let claim = Claim { comparisons, selected: comparisons > 1, ..claim(Test::OneSampleT) };
+            claim.judge(values(), Null::Value(0.0)).unwrap().ci.unwrap().level
+        };
+        assert_close(level(1), 0.9, 1e-15);
+        assert_close(level(270), 1.0 - 0.1 / 270.0, 1e-12);
+    }
+
+    #[test]
+    fn alpha_at_its_ends_gets_an_answer() {
+        let values = || sample(normals(&mut seeded(5), 12).iter().map(|x| x + 9.0).collect::<Vec<f64>>());
+        for test in [Test::OneSampleT, Test::SignTest, Test::Wilcoxon, Test::RobustMean] {
+            for alternative in [Alternative::Greater, Alternative::TwoSided] {
+                for alpha in [1e-300, 1e-17, 0.5, 0.999_999] {
+                    let claim = Claim { alternative, alpha, ..claim(test) };
+                    match claim.judge(values(), Null::Value(0.0)) {
+                        Ok(verdict) => {
+                            let finite = |ci: Interval| ci.low.is_finite() && ci.high.is_finite();
+                            assert!(verdict.ci.is_none_or(finite) && (verdict.holds || alpha < 0.1));
+                        }
+                        Err(error) => assert!(error.to_string().contains("use a test that draws nothing"), "{error}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_that_cannot_hold_says_how_many_values_could() {
+        let least = |n: usize| {
+            let claim = Claim { comparisons: 20, ..claim(Test::SignFlip) };
+            claim.judge(sample(vec![1.0; n]), Null::Value(0.0)).unwrap()
+        };
+        let verdict = least(6);
+        assert!(verdict.notes[0].ends_with("so the claim cannot hold: measure at least 9"), "{:?}", verdict.notes);
+        assert!(!least(8).holds && least(9).holds);
     }
 }

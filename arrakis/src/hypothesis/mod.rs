@@ -26,8 +26,10 @@ mod claim;
 mod corrections;
 mod data;
 mod effects;
+mod estimand;
 mod ground;
 mod judge;
+mod look;
 mod plan;
 mod sample;
 mod selection;
@@ -36,6 +38,7 @@ mod statistic;
 pub mod stats;
 mod suite;
 mod tests;
+mod variance;
 mod verdict;
 
 #[cfg(test)]
@@ -43,6 +46,7 @@ mod testing;
 
 pub use claim::{Claim, Null};
 pub use effects::EffectSize;
+pub use estimand::Estimand;
 pub use plan::{Look, Spending};
 pub use sample::{IntoSample, Sample, Summary};
 pub(crate) use sample::{Number, with_numbers};
@@ -52,4 +56,5 @@ pub use stability::Stability;
 pub use stats::{Alternative, Correction, Interval};
 pub use suite::{Corrected, Suite};
 pub use tests::Test;
+pub use variance::VarianceComponent;
 pub use verdict::{NullSummary, Verdict};

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub struct Sample {
     values: Vec<f64>,
     origin: Option<Box<Origin>>,
+    /// What each value was measured on. It is not saved.
+    prompts: Option<Vec<String>>,
 }
 
 impl Sample {
@@ -31,7 +33,7 @@ impl Sample {
                 format!("value {index} of {} is {}", values.len(), values[index]),
                 "measure finite values, or leave this one out and say so",
             )),
-            None => Ok(Self { values, origin: None }),
+            None => Ok(Self { values, origin: None, prompts: None }),
         }
     }
 
@@ -49,6 +51,44 @@ impl Sample {
     /// The place and the prompts that the values were measured at, if they are known. A file does not keep them.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_deref()
+    }
+
+    /// Says what each value was measured on, in the order of the values. Two samples that name the same prompts are pairs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Statistics`] for another number of prompts than of values.
+    pub fn prompts<T: ToString>(mut self, prompts: impl IntoIterator<Item = T>) -> Result<Self> {
+        let prompts: Vec<String> = prompts.into_iter().map(|prompt| prompt.to_string()).collect();
+        if prompts.len() != self.n() {
+            let problem = format!("there are {} values and {} prompts", self.n(), prompts.len());
+            return Err(Error::Statistics { test: "sample", problem, fix: "name one prompt per value".into() });
+        }
+        self.prompts = Some(prompts);
+        Ok(self)
+    }
+
+    /// Whether both samples name their prompts, and whether these are the same in the same order.
+    pub(super) fn same_prompts(&self, other: &Self) -> Option<bool> {
+        Some(self.named_prompts()? == other.named_prompts()?)
+    }
+
+    /// Whether both samples name some of the same prompts.
+    pub(super) fn shares_prompts(&self, other: &Self) -> bool {
+        let (Some(mine), Some(its)) = (self.named_prompts(), other.named_prompts()) else { return false };
+        mine.iter().any(|prompt| its.contains(prompt))
+    }
+
+    /// The prompt of each value, if they are named or the origin knows one for each.
+    fn named_prompts(&self) -> Option<&[String]> {
+        let origins = || self.origin().map(|origin| &origin.prompts).filter(|prompts| prompts.len() == self.n());
+        self.prompts.as_ref().or_else(origins).map(Vec::as_slice)
+    }
+
+    /// The same sample with `shift` added to every value.
+    pub(super) fn moved(&self, shift: f64) -> Result<Self> {
+        let moved = Self::new(self.values.iter().map(|value| value + shift).collect())?;
+        Ok(Self { values: moved.values, ..self.clone() })
     }
 
     /// The number of values, at least one.
@@ -231,6 +271,28 @@ mod tests {
         assert_eq!(
             Sample::new(Vec::new()).unwrap_err().to_string(),
             "`sample`: there are no values; measure at least one"
+        );
+    }
+
+    #[test]
+    fn prompts_are_counted_and_compared() {
+        let named = |prompts: &[&str]| [1.0, 2.0].into_sample().unwrap().prompts(prompts).unwrap();
+        assert_eq!(named(&["a", "b"]).same_prompts(&named(&["a", "b"])), Some(true));
+        assert_eq!(named(&["a", "b"]).same_prompts(&named(&["b", "a"])), Some(false));
+        assert!(
+            named(&["a", "b"]).shares_prompts(&named(&["b", "c"]))
+                && !named(&["a", "b"]).shares_prompts(&named(&["c", "d"]))
+        );
+        assert_eq!(named(&["a", "b"]).same_prompts(&[1.0, 2.0].into_sample().unwrap()), None);
+        let at = |prompts: &[&str]| {
+            let prompts = prompts.iter().map(|prompt| (*prompt).to_owned()).collect();
+            [1.0, 2.0].into_sample().unwrap().with_origin(Origin { prompts, ..Origin::default() })
+        };
+        assert_eq!(at(&["a", "b"]).same_prompts(&named(&["a", "b"])), Some(true));
+        assert_eq!(at(&[]).same_prompts(&at(&[])), None, "nobody knows the prompts");
+        assert_eq!(
+            [1.0, 2.0].into_sample().unwrap().prompts(["a"]).unwrap_err().to_string(),
+            "`sample`: there are 2 values and 1 prompts; name one prompt per value"
         );
     }
 

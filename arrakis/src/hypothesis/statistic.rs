@@ -2,7 +2,10 @@
 
 use super::data::{Data, Design, Need, Terms};
 use super::effects::EffectSize;
+use super::estimand::Estimand;
+use super::ground::guard::mean;
 use super::ground::{Alternative, Interval, TestResult};
+use super::look::Look;
 use crate::error::Result;
 
 /// A test that a claim can name: its p-value, interval and effect size, and what it requires of a measurement.
@@ -12,12 +15,22 @@ pub(crate) trait Statistic: Sync {
     /// The assumptions about the measurement under which the p-value is valid.
     fn assumes(&self) -> &'static str;
 
+    /// What it is about.
+    fn estimand(&self, _design: Design) -> Estimand {
+        Estimand::Mean
+    }
+
     /// Whether it can judge a measurement of this shape.
     fn fits(&self, design: Design) -> bool;
 
-    /// The option of the claim that it needs, if any.
-    fn needs(&self) -> Option<Need> {
-        None
+    /// Whether the automatic choice may take it for values that look like this.
+    fn suits(&self, _look: &Look) -> bool {
+        true
+    }
+
+    /// The options of the claim that it needs.
+    fn needs(&self) -> &'static [Need] {
+        &[]
     }
 
     /// Whether it tests a direction; if not, it accepts no one-sided alternative.
@@ -30,15 +43,36 @@ pub(crate) trait Statistic: Sync {
         None
     }
 
+    /// The fewest values with which a claim can hold at the corrected α, where that is known.
+    fn least(&self, _terms: &Terms) -> Option<usize> {
+        None
+    }
+
     /// The test itself.
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult>;
 
-    /// The interval of the mean difference from the null; `None` for one value.
+    /// The interval of the distance of the estimand from the null: the shifts that the test does not reject at the
+    /// corrected α. `None` if it is not finite.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>>;
+
+    /// The estimated distance of the estimand from the null, in units of the metric. By default that of the mean.
+    fn estimate(&self, _terms: &Terms, data: Data) -> Result<f64> {
+        Ok(match data {
+            Data::Draws { observed, null } => observed - mean(null),
+            Data::Number { observed, null } => mean(observed) - null,
+            Data::Samples { observed, null, .. } => mean(observed) - mean(null),
+        })
+    }
 
     /// The effect size; `Degenerate` if the values do not vary. By default the mean difference from the null, divided by
     /// its standard deviation.
     fn effect(&self, data: Data) -> Result<EffectSize> {
         EffectSize::d_z(&data.differences()?)
+    }
+
+    /// Why more than α of such claims may be false, given how the values look, and what would be safer; `None` if the
+    /// level can be trusted.
+    fn caution(&self, _look: &Look, _terms: &Terms) -> Option<String> {
+        None
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::effects::EffectSize;
+use super::estimand::Estimand;
 use super::ground::Interval;
+use super::variance::VarianceComponent;
 use super::{Claim, Origin, Summary, Test};
 use crate::fmt::short;
 
@@ -32,13 +34,30 @@ pub struct Verdict {
     pub alpha_corrected: f64,
     /// The mean of the observed values minus the mean of the null, in units of the metric.
     pub difference: f64,
+    /// What the test is about; `None` in records that are older than this field.
+    #[serde(default)]
+    pub estimand: Option<Estimand>,
+    /// The estimated distance of the estimand from the null, in units of the metric.
+    #[serde(default)]
+    pub estimate: Option<f64>,
     /// The effect size; `None` if there is no spread to measure it in.
     pub effect_size: Option<EffectSize>,
-    /// The interval of `difference` at level 1 - α (two-sided) or 1 - 2α (one-sided), α uncorrected; `None` for one
-    /// value.
+    /// The interval of `estimate`: the distances that the test does not reject, at level 1 - α (two-sided) or 1 - 2α
+    /// (one-sided, both ends), α divided by the comparisons. So a claim holds exactly if the interval excludes 0 (or
+    /// the smallest effect of interest) on the claimed side, and the intervals of all compared places contain their values together. `None` for one value, and if
+    /// no finite interval is the dual of the test.
     pub ci: Option<Interval>,
     /// Whether the claim holds.
     pub holds: bool,
+    /// What was tested, what that assumes, and what the values look like.
+    #[serde(default)]
+    pub why: String,
+    /// Why more than α of such claims may be false, and what would be safer; `None` if the level can be trusted.
+    #[serde(default)]
+    pub caution: Option<String>,
+    /// How the variance divides over the groupings of the claim; empty without groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variance: Vec<VarianceComponent>,
     /// What a reader should know before trusting the verdict.
     pub notes: Vec<String>,
     /// Every observed value, in units of the metric.
@@ -75,7 +94,7 @@ impl NullSummary {
 impl fmt::Display for NullSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value(value) => write!(f, "{value:.4}"),
+            Self::Value(value) => f.write_str(&short(*value)),
             Self::Sample(summary) => write!(f, "sample {summary}"),
             Self::Draws(summary) => write!(f, "draws {summary}"),
         }
@@ -87,8 +106,7 @@ impl fmt::Display for Verdict {
         let claim = &self.claim;
         writeln!(f, "{}: {}", if self.holds { "holds" } else { "does not hold" }, claim.statement)?;
         let metric = if claim.metric.is_empty() { "observed" } else { &claim.metric };
-        let null = if claim.null.is_empty() { "null" } else { &claim.null };
-        writeln!(f, "  {metric}: {}; {null}: {}", self.observed, self.null)?;
+        writeln!(f, "  {metric}: {}; {}", self.observed, self.null_in_words())?;
         writeln!(
             f,
             "  {} ({}, {}): statistic {:.4}, p = {}, alpha = {}",
@@ -99,12 +117,30 @@ impl fmt::Display for Verdict {
             short(self.p_value),
             self.alpha_in_words()
         )?;
-        write!(f, "  difference {:.4}", self.difference)?;
+        match (self.estimand, self.estimate) {
+            (Some(estimand), Some(estimate)) => write!(f, "  {estimand} difference {estimate:.4}")?,
+            _ => write!(f, "  difference {:.4}", self.difference)?,
+        }
         if let Some(interval) = &self.ci {
             write!(f, " {interval}")?;
         }
         if let Some(effect) = &self.effect_size {
             write!(f, ", {} = {:.3}", effect.name, effect.value)?;
+        }
+        for component in &self.variance {
+            write!(
+                f,
+                "\n  variance between {} {}: {:.0}%",
+                component.levels,
+                component.source,
+                100.0 * component.share
+            )?;
+        }
+        if !self.why.is_empty() {
+            write!(f, "\n  why: {}", self.why)?;
+        }
+        if let Some(caution) = &self.caution {
+            write!(f, "\n  caution: {caution}")?;
         }
         if !self.notes.is_empty() {
             write!(f, "\n  note: {}", self.notes.join("; "))?;
@@ -114,6 +150,21 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
+    /// The null with its name. A number that is its own name is written once, a formula with its value.
+    fn null_in_words(&self) -> String {
+        let (name, null) = (&self.claim.null, self.null);
+        let NullSummary::Value(value) = null else {
+            return if name.is_empty() { format!("null: {null}") } else { format!("{name}: {null}") };
+        };
+        let is_formula = name.chars().all(|c| c.is_ascii_digit() || " +-*/().,_ef".contains(c));
+        match name.replace([' ', '_'], "").parse::<f64>() {
+            Ok(number) if number == value => format!("null: {null}"),
+            _ if name.is_empty() => format!("null: {null}"),
+            _ if is_formula => format!("null: {name} = {null}"),
+            _ => format!("{name}: {null}"),
+        }
+    }
+
     fn alpha_in_words(&self) -> String {
         let (alpha, comparisons) = (self.claim.alpha, self.claim.comparisons);
         if comparisons == 1 {
@@ -140,15 +191,36 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_reads_in_four_lines() {
+    fn a_verdict_says_what_was_found_how_and_why() {
         let lines = verdict().to_string();
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines[0], "holds: head 5.5 is an induction head");
-        assert_eq!(lines[1], "  induction score: 0.6250 (sd 0.1118, n = 6); uniform attention: 0.1250");
-        assert_eq!(lines[2], "  sign_flip (exact, greater): statistic 0.5000, p = 0.0156, alpha = 0.05");
-        assert!(lines[3].starts_with("  difference 0.5000 [0."), "{}", lines[3]);
-        assert!(lines[3].ends_with("(90% bca bootstrap), d_z = 4.472"), "{}", lines[3]);
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[1], "  induction score: 0.6250 (sd 0.1118, n = 6); uniform attention: 0.125");
+        let third = "  robust_mean (student t and bootstrap t, greater): statistic 10.9545, p = ";
+        assert!(lines[2].starts_with(third) && lines[2].ends_with(", alpha = 0.05"), "{}", lines[2]);
+        assert!(lines[3].starts_with("  mean difference 0.5000 [0."), "{}", lines[3]);
+        assert!(lines[3].ends_with("(90% student t and bootstrap t), d_z = 4.472"), "{}", lines[3]);
+        assert_eq!(
+            lines[4],
+            "  why: about the mean, assuming independent values whose mean is not decided by rare large ones; the 6 values \
+             have skewness 0.0, 100% ties"
+        );
+        assert!(lines[5].starts_with("  caution: they are too few to rule out skew"), "{}", lines[5]);
+        assert!(lines[6].starts_with("  note: ") && lines.len() == 7, "{lines:?}");
+    }
+
+    #[test]
+    fn a_null_is_written_once() {
+        let shown = |name: &str| {
+            let claim = Claim { null: name.into(), ..verdict().claim };
+            Verdict { claim, null: NullSummary::Value(0.5), ..verdict() }.null_in_words()
+        };
+        assert_eq!(
+            ["0.5", "", "1.0 / 2.0", "chance"].map(shown),
+            ["null: 0.5", "null: 0.5", "null: 1.0 / 2.0 = 0.5", "chance: 0.5"]
+        );
+        let claim = Claim { null: "- 0.5".into(), ..verdict().claim };
+        assert_eq!(Verdict { claim, null: NullSummary::Value(-0.5), ..verdict() }.null_in_words(), "null: -0.5");
     }
 
     #[test]

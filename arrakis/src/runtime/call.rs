@@ -95,7 +95,11 @@ impl<N> Call<N> {
         if claim.null.is_empty() {
             words.clone_into(&mut claim.null);
         }
-        let against = claim.validate().and(against);
+        let against = claim.validate().and(against).and_then(|against| match against {
+            // The draws are passes of the model: too few are refused before the first.
+            Against::Draws(_) => claim.check_drawn().map(|()| against),
+            Against::Value(_) | Against::Sample(_) => Ok(against),
+        });
         let (bench, claim) = match (bench, against) {
             (Ok(bench), Ok(against)) => (Ok(bench), Some((claim, against))),
             (Err(error), _) | (_, Err(error)) => (Err(error), None),

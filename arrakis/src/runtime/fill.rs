@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::hypothesis::{Alternative, Number as _, Spending, Test, with_numbers};
+use crate::hypothesis::{Alternative, Estimand, Number as _, Spending, Test, with_numbers};
 
 /// A field that takes a value of type `V`.
 #[diagnostic::on_unimplemented(
@@ -30,6 +30,18 @@ macro_rules! as_it_is {
 }
 
 as_it_is!(bool, u64, usize, Alternative, Spending, Test);
+
+macro_rules! if_given {
+    ($($type:ty),*) => {$(
+        impl Fill<$type> for Option<$type> {
+            fn fill(&mut self, value: $type) {
+                *self = Some(value);
+            }
+        }
+    )*};
+}
+
+if_given!(bool, Estimand);
 
 /// A whole number is a number.
 macro_rules! numbers {

@@ -20,7 +20,7 @@ pub use std::result::Result::Ok;
 
 pub use crate::__call as call;
 pub use crate::experiment::{Function, Here};
-pub use crate::hypothesis::{Alternative, Spending, Test};
+pub use crate::hypothesis::{Alternative, Estimand, Spending, Test};
 pub use asked::PlotOptions;
 pub use awaited::block_on;
 pub use call::{Call, no_tools, tool};

@@ -1,12 +1,18 @@
-//! Code that the statistics share: directions, results, intervals, ranks, resampling, and checks of the input.
+//! Code that the statistics share: directions, results, intervals and their duals, ranks, resampling, and checks of the
+//! input.
 
+pub(crate) mod bootstrap_t;
+pub(crate) mod dual;
+pub(crate) mod flips;
 pub(crate) mod guard;
 mod interval;
+pub(crate) mod labels;
 pub(crate) mod rank;
 pub(crate) mod resample;
 pub(crate) mod student;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod units;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
-"""Writes reference.json: the results of SciPy on the samples of the Rust tests.
+"""Writes reference.json: the results of SciPy and statsmodels on the samples of the Rust tests.
 
-Run with `python reference.py > reference.json` (numpy, scipy >= 1.13).
+Run with `python reference.py > reference.json` (numpy, scipy >= 1.13, statsmodels, pandas).
 """
 
 import itertools
@@ -118,6 +118,74 @@ def holm(p):
     return out
 
 
+def studentised(a, b, alternative):
+    """All relabellings of Welch's t; two-sided compares its magnitude."""
+    def t(x, y, axis):
+        return stats.ttest_ind(x, y, axis=axis, equal_var=False).statistic
+    if alternative == "two-sided":
+        return stats.permutation_test((a, b), lambda x, y, axis: abs(t(x, y, axis)), vectorized=True, n_resamples=np.inf, alternative="greater")
+    return stats.permutation_test((a, b), t, vectorized=True, n_resamples=np.inf, alternative=alternative)
+
+
+def extra(out):
+    """Entries with generators of their own, so that they leave the other samples as they are."""
+    import pandas as pd
+    import statsmodels.api as sm
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    values = np.round(np.random.default_rng(11).normal(0.4, 1, 23), 1)
+    k, below, n = int((values > 0.2).sum()), int((values < 0.2).sum()), len(values)
+    tail = lambda count: float(stats.binomtest(count, n, 0.5, "greater").pvalue)
+    out["sign_test"] = {
+        "values": list(values), "null": 0.2, "greater": tail(k), "less": tail(below), "two_sided": min(1.0, 2 * min(tail(k), tail(below))),
+    }
+    out["mcnemar"] = [
+        {"first": b, "second": c, "two_sided": float(mcnemar([[5, b], [c, 7]], exact=True).pvalue)} for b, c in [(3, 11), (8, 8), (20, 4), (1, 0)]
+    ]
+    rng = np.random.default_rng(12)
+    out["studentised_permutation"] = entry(rng.normal(0.5, 2, 5), rng.normal(0, 1, 7), studentised)
+
+    rng = np.random.default_rng(13)
+    first, second = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+    values = rng.normal(0, 1, 6)[first] + rng.normal(0, 0.7, 4)[second] + rng.normal(0.3, 0.5, 24)
+    table = pd.DataFrame({"y": values, "a": first, "b": second})
+    squares = sm.stats.anova_lm(ols("y ~ C(a) + C(b)", table).fit())
+    a, b, e = squares["sum_sq"] / squares["df"]
+    out["crossed"] = {
+        "values": list(values), "first": list(map(int, first)), "second": list(map(int, second)),
+        "components": [(a - e) / 4, (b - e) / 6, e], "standard_error": float(np.sqrt((a + b - e) / 24)),
+    }
+
+    # Hodges-Lehmann intervals: the shifts that SciPy's own exact tests do not reject, by halving.
+    def ends(p, estimate, alpha):
+        found = []
+        for sign in (-1.0, 1.0):
+            kept, dropped = estimate, estimate + sign * 10
+            for _ in range(60):
+                middle = (kept + dropped) / 2
+                kept, dropped = (middle, dropped) if p(middle) > alpha else (kept, middle)
+            found.append(kept)
+        return found
+
+    rng = np.random.default_rng(14)
+    x, y = rng.normal(0.4, 1, 15), rng.normal(0, 1, 11)
+    walsh = [(x[i] + x[j]) / 2 for i in range(15) for j in range(i, 15)]
+    shift = (x[:, None] - y[None]).ravel()
+    out["duals"] = {
+        "a": list(x), "b": list(y), "pseudo_median": float(np.median(walsh)), "shift": float(np.median(shift)),
+        "wilcoxon": ends(lambda s: stats.wilcoxon(x - s, method="exact").pvalue, float(np.median(walsh)), 0.05),
+        "mann_whitney": ends(lambda s: stats.mannwhitneyu(x - s, y, method="exact").pvalue, float(np.median(shift)), 0.05),
+        "sign_test": ends(lambda s: min(1, 2 * stats.binomtest(int(max((x > s).sum(), (x < s).sum())), 15, 0.5, "greater").pvalue), float(np.median(x)), 0.05),
+        "one_sample_t": list(map(float, stats.ttest_1samp(x, 0).confidence_interval(0.95))),
+        "welch": list(map(float, stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95))),
+    }
+    out["large"] = {
+        "binomial": [binomial(*row) for row in [(500_900, 1_000_000, 0.5), (1_234, 1_000_000, 0.0012)]],
+        "student": [[t, df, float(stats.t.sf(t, df))] for t in (0.5, 2.0, 6.0) for df in (1e5, 1e6)],
+    }
+
+
 def main():
     out = {}
     out["student_critical"] = [
@@ -213,6 +281,7 @@ def main():
         "p_values": p, "bonferroni": [min(1.0, x * len(p)) for x in p], "holm": list(holm(p)),
         "bh": list(stats.false_discovery_control(p)), "by": list(stats.false_discovery_control(p, method="by")),
     }
+    extra(out)
     values = np.random.default_rng(1).normal(0.4, 1, 6)
     out["bootstrap_test"] = resampled_t(values, np.arange(6), 0.0)
     values = np.random.default_rng(2).normal(0.3, 1, 14) + np.repeat([0.5, -0.2, 0.9, 0.1, 0.4, -0.6], [3, 2, 4, 1, 2, 2])

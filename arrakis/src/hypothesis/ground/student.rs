@@ -20,26 +20,30 @@ pub(crate) fn p_value(t: f64, df: f64, alternative: Alternative) -> f64 {
 
 /// The t that leaves `1 - level` in both tails together.
 pub(crate) fn critical(level: f64, df: f64) -> f64 {
-    let tails = 1.0 - level;
+    critical_at((1.0 - level) / 2.0, df)
+}
+
+/// The t that leaves `tail` beyond it.
+pub(crate) fn critical_at(tail: f64, df: f64) -> f64 {
     let mut high = 1.0;
-    while p_value(high, df, Alternative::TwoSided) > tails && high < 1e150 {
+    while p_value(high, df, Alternative::Greater) > tail && high < 1e150 {
         high *= 2.0;
     }
-    bisect(0.0, high, |t| p_value(t, df, Alternative::TwoSided) > tails)
+    bisect(0.0, high, |t| p_value(t, df, Alternative::Greater) > tail)
 }
 
 /// The point in `[low, high]` where `below` turns from true to false.
 pub(crate) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
     // After a hundred halvings the interval is one ulp wide.
     for _ in 0..100 {
-        let middle = low + (high - low) / 2.0;
+        let middle = f64::midpoint(low, high);
         if below(middle) {
             low = middle;
         } else {
             high = middle;
         }
     }
-    low + (high - low) / 2.0
+    f64::midpoint(low, high)
 }
 
 #[cfg(test)]

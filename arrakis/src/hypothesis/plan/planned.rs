@@ -38,8 +38,7 @@ impl Claim {
             let fix = "leave it out, and give the share that is to be exceeded as the null";
             return Err(self.refuse("`minimum_effect` does not fit values of 0 and 1", fix));
         }
-        let moved = Sample::new(observed.values().iter().map(|value| value - shift).collect())?;
-        let verdict = judge(&claim, moved, null)?;
+        let verdict = judge(&claim, observed.moved(-shift)?, null)?;
         let note = look.into_iter().chain(Self::smallest_of_interest(shift));
         Ok(Verdict { notes: note.chain(verdict.notes.clone()).collect(), ..verdict.moved_back(shift, observed) })
     }
@@ -86,6 +85,7 @@ impl Verdict {
         }
         let mut verdict = self;
         verdict.difference += shift;
+        verdict.estimate = verdict.estimate.map(|estimate| estimate + shift);
         verdict.observed = observed.summary();
         if let Some(interval) = &mut verdict.ci {
             interval.low += shift;
@@ -139,6 +139,7 @@ mod tests {
         assert_close(asked.p_value, one_sample_t(&VALUES, 0.55, Alternative::Greater).unwrap().p_value, 1e-12);
         assert!(plain.holds && !asked.holds);
         assert_close(asked.difference, plain.difference, 1e-12);
+        assert_close(asked.estimate.unwrap(), plain.estimate.unwrap(), 1e-12);
         assert_eq!((asked.observed, &asked.observed_values), (plain.observed, &plain.observed_values));
         assert_close(asked.ci.as_ref().unwrap().low, plain.ci.as_ref().unwrap().low, 1e-9);
         assert!(asked.notes.contains(&"the test asks for a difference beyond 0.55".to_owned()), "{:?}", asked.notes);

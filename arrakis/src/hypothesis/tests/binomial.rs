@@ -9,6 +9,7 @@ use statrs::function::factorial::ln_binomial;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, cohen_h};
+use crate::hypothesis::estimand::Estimand;
 use crate::hypothesis::ground::guard::{check_level, mean, refuse};
 use crate::hypothesis::ground::student::bisect;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
@@ -79,13 +80,26 @@ fn at_most(successes: u64, trials: u64, probability: f64) -> f64 {
     at_least(trials - successes, trials, 1.0 - probability)
 }
 
+/// The counts on the far side of the expected one that are no likelier are found by halving.
 fn no_likelier(successes: u64, trials: u64, probability: f64) -> f64 {
     let ln_chance = |count: u64| {
         ln_binomial(trials, count) + count as f64 * probability.ln() + (trials - count) as f64 * (-probability).ln_1p()
     };
     // Counts exactly as likely as the observed one may differ from it by rounding.
     let limit = ln_chance(successes) + 1e-7;
-    (0..=trials).map(ln_chance).filter(|&ln_chance| ln_chance <= limit).map(f64::exp).sum()
+    let mode = (((trials + 1) as f64 * probability) as u64).min(trials);
+    let turn = |mut low: u64, mut high: u64, rising: bool| {
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if (ln_chance(middle) <= limit) == rising { low = middle + 1 } else { high = middle }
+        }
+        low
+    };
+    // Likely counts are those from `first` up to, but without, `end`.
+    let (first, end) = (turn(0, mode, true), turn(mode, trials + 1, false));
+    let below = if first == 0 { 0.0 } else { at_most(first - 1, trials, probability) };
+    let above = if end > trials { 0.0 } else { at_least(end, trials, probability) };
+    if first >= end { 1.0 } else { below + above }
 }
 
 /// See [`binomial`].
@@ -94,6 +108,10 @@ pub(super) struct Binomial;
 impl Statistic for Binomial {
     fn assumes(&self) -> &'static str {
         "independent trials with the same probability of success"
+    }
+
+    fn estimand(&self, _design: Design) -> Estimand {
+        Estimand::Proportion
     }
 
     fn fits(&self, design: Design) -> bool {
@@ -107,8 +125,7 @@ impl Statistic for Binomial {
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let (values, null) = data.number();
-        let interval = clopper_pearson(successes(values), values.len() as u64, terms.level())?;
-        Ok(Some(interval.shifted(null)))
+        interval_of(successes(values), values.len() as u64, null, terms)
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {
@@ -117,8 +134,32 @@ impl Statistic for Binomial {
     }
 }
 
+/// The interval of the probability minus `null`.
+pub(super) fn interval_of(successes: u64, trials: u64, null: f64, terms: &Terms) -> Result<Option<Interval>> {
+    let estimate = successes as f64 / trials as f64 - null;
+    let p_value = |shift: f64, alternative: Alternative| match null + shift {
+        // At its ends a probability allows only one count.
+        probability if probability <= 0.0 => {
+            if successes == 0 && probability == 0.0 {
+                1.0
+            } else {
+                0.0
+            }
+        }
+        probability if probability >= 1.0 => {
+            if successes == trials && probability == 1.0 {
+                1.0
+            } else {
+                0.0
+            }
+        }
+        probability => tail(successes, trials, probability, alternative),
+    };
+    terms.dual(estimate, 0.25, "dual of the binomial test", p_value)
+}
+
 /// The number of values that are 1.
-fn successes(values: &[f64]) -> u64 {
+pub(super) fn successes(values: &[f64]) -> u64 {
     values.iter().filter(|&&value| value == 1.0).count() as u64
 }
 

@@ -4,15 +4,13 @@
 //! null, and t is compared with the t of samples drawn from it. The p-value is (b + 1) / (B + 1) as in Phipson & Smyth,
 //! "Permutation p-values should never be zero" (2010).
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::ground::guard::{
-    check, check_draws, check_number, finite_result, largest, mean, power_of_two, shifted,
-};
+use crate::hypothesis::ground::bootstrap_t::BootstrapT;
+use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, mean, shifted};
+use crate::hypothesis::ground::units::{self, Unit};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::look::{Doubt, Look};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "bootstrap";
@@ -39,79 +37,48 @@ pub fn bootstrap_test(
     check_draws(TEST, draws)?;
     let scale = largest(values).max(null.abs());
     let differences = shifted(TEST, values, null)?;
-    let units: Vec<&[f64]> = differences.chunks(1).collect();
-    of_units(TEST, &units, scale, alternative, draws, seed)
+    let found = of_units(TEST, &units::blocks(&differences, draws), &differences, scale, alternative, draws, seed)?;
+    Ok(units::note(values.len(), draws).into_iter().fold(found, TestResult::note))
 }
 
-/// A unit that is drawn as a whole: the sum of its deviations from the mean, and its number of values.
-#[derive(Clone, Copy)]
-struct Unit {
-    sum: f64,
-    n: f64,
-}
-
-/// Tests a mean difference of zero, drawing whole `units`. `scale` is the magnitude of the numbers that were
+/// Tests a mean of `differences` of zero, drawing whole `units`. `scale` is the magnitude of the numbers that were
 /// subtracted: their rounding error is not spread.
 pub(super) fn of_units(
     test: &'static str,
-    units: &[&[f64]],
+    units: &[Unit],
+    differences: &[f64],
     scale: f64,
     alternative: Alternative,
     draws: usize,
     seed: u64,
 ) -> Result<TestResult> {
     let floor = 1.0 / (draws as f64 + 1.0);
-    let differences = units.concat();
-    let size = power_of_two(largest(&differences));
-    let centre = mean(&differences) / size;
-    let centred = |unit: &&[f64]| Unit { sum: unit.iter().map(|x| x / size - centre).sum(), n: unit.len() as f64 };
-    let units: Vec<Unit> = units.iter().map(centred).collect();
-    let error = standard_error(&units, 0.0);
-    let rounding = 8.0 * f64::EPSILON * scale / size;
-    if error * (units.len() as f64).sqrt() <= rounding {
+    let rounding = 8.0 * f64::EPSILON * scale;
+    let Some(drawn) = BootstrapT::of_mean(units, rounding, draws, seed) else {
+        let centre = mean(differences);
         if centre.abs() <= rounding {
             return Ok(TestResult::no_effect("monte carlo", "every difference is zero").smallest_p(floor));
         }
-        return Err(Error::Degenerate {
-            test,
-            problem: format!("every difference is {}, so there is no spread to measure it against", centre * size),
-            fix: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
-        });
-    }
-    let t = finite_result(test, centre / error)?;
-    let p_value = share_as_extreme(&units, t, alternative, draws, seed);
+        return Err(no_spread(test, centre));
+    };
+    let (t, p_value) = (drawn.t(0.0), drawn.p_value(0.0, alternative));
     Ok(TestResult::new(test, "monte carlo", t, p_value)?.smallest_p(floor))
 }
 
-/// The standard error of `mean`, the mean of `units`: that of independent values if each unit is one value, otherwise
-/// the cluster-robust one.
-fn standard_error(units: &[Unit], mean: f64) -> f64 {
-    let count = units.len() as f64;
-    let total: f64 = units.iter().map(|unit| unit.n).sum();
-    let squares: f64 = units.iter().map(|unit| (unit.sum - unit.n * mean).powi(2)).sum();
-    (count / (count - 1.0) * squares).sqrt() / total
-}
-
-fn share_as_extreme(units: &[Unit], t: f64, alternative: Alternative, draws: usize, seed: u64) -> f64 {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let threshold = alternative.extremeness(t) - 1e-12 * t.abs();
-    let mut drawn = units.to_vec();
-    let extreme = (0..draws).filter(|_| {
-        drawn.fill_with(|| units[rng.random_range(0..units.len())]);
-        alternative.extremeness(t_of(&drawn)) >= threshold
-    });
-    (extreme.count() as f64 + 1.0) / (draws as f64 + 1.0)
-}
-
-/// The t of drawn units; infinite if one unit was drawn every time, which leaves no spread.
-fn t_of(units: &[Unit]) -> f64 {
-    let mean = units.iter().map(|unit| unit.sum).sum::<f64>() / units.iter().map(|unit| unit.n).sum::<f64>();
-    let error = standard_error(units, mean);
-    match mean.abs() <= 1e-14 {
-        true => 0.0,
-        false if error <= 1e-14 => f64::INFINITY.copysign(mean),
-        false => mean / error,
+/// The error for differences that are all `centre`.
+pub(super) fn no_spread(test: &'static str, centre: f64) -> Error {
+    Error::Degenerate {
+        test,
+        problem: format!("every difference is {centre}, so there is no spread to measure it against"),
+        fix: "measure on inputs that differ, or use `sign_flip`, which needs no variance".into(),
     }
+}
+
+/// The interval of the mean over `units`.
+pub(super) fn interval_of(units: &[Unit], scale: f64, terms: &Terms) -> Result<Option<Interval>> {
+    let rounding = 8.0 * f64::EPSILON * scale;
+    let Some(drawn) = BootstrapT::of_mean(units, rounding, terms.resamples(), terms.seed) else { return Ok(None) };
+    terms.dual(drawn.estimate, drawn.error, "bootstrap t", |shift, alternative| drawn.p_value(shift, alternative))
 }
 
 /// See [`bootstrap_test`].
@@ -123,7 +90,7 @@ impl Statistic for Bootstrap {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+        design.is_of_differences()
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
@@ -131,12 +98,36 @@ impl Statistic for Bootstrap {
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
-        bootstrap_test(&data.differences()?, 0.0, terms.alternative, terms.draws, terms.seed)
+        bootstrap_test(&data.differences()?, 0.0, terms.alternative, terms.resamples(), terms.seed)
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        terms.bootstrap_interval(&data.differences()?).map(Some)
+        let differences = data.differences()?;
+        interval_of(&units::blocks(&differences, terms.resamples()), largest(&differences), terms)
     }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, terms, 3.0, 0.14)
+    }
+}
+
+/// What to say about a test of a mean; see [`Look::doubt`].
+pub(super) fn of_mean(look: &Look, terms: &Terms, few: f64, limit: f64) -> Option<String> {
+    let safer = if look.two {
+        "in each sample, or compare which tends to be larger (`test = MannWhitney`)"
+    } else {
+        "of them, or claim the median (`estimand = Median`), which needs no shape"
+    };
+    Some(match look.doubt(terms, few, limit)? {
+        Doubt::Few { least } => format!(
+            "they are too few to rule out skew, which makes more than alpha of such claims false: measure at least {least} \
+             {safer}"
+        ),
+        Doubt::Skewed { least } => format!(
+            "they look too skewed for their number, which makes more than alpha of such claims false: measure at least \
+             {least} {safer}"
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -3,14 +3,12 @@
 //! Source: Cameron, Gelbach & Miller, "Bootstrap-based improvements for inference with clustered errors" (2008), the
 //! pairs cluster bootstrap-t. The p-value is (b + 1) / (B + 1) as in Phipson & Smyth (2010).
 
-use std::collections::BTreeMap;
-
-use super::bootstrap::of_units;
+use super::bootstrap::{interval_of, of_mean, of_units};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, mean, refuse, shifted};
-use crate::hypothesis::ground::resample::cluster_bootstrap;
-use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, shifted};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "cluster_bootstrap";
@@ -38,20 +36,10 @@ pub fn cluster_bootstrap_test<G: Ord>(
     check(TEST, "values", values, 2)?;
     check_number(TEST, "null", null)?;
     check_draws(TEST, draws)?;
-    if values.len() != groups.len() {
-        let problem = format!("there are {} values and {} groups", values.len(), groups.len());
-        return Err(refuse(TEST, problem, "give one group per value"));
-    }
     let scale = largest(values).max(null.abs());
-    let mut clusters: BTreeMap<&G, Vec<f64>> = BTreeMap::new();
-    for (group, difference) in groups.iter().zip(shifted(TEST, values, null)?) {
-        clusters.entry(group).or_default().push(difference);
-    }
-    if clusters.len() < 2 {
-        return Err(refuse(TEST, "all values belong to one group", "give at least two groups, or use `bootstrap`"));
-    }
-    let units: Vec<&[f64]> = clusters.values().map(Vec::as_slice).collect();
-    let found = of_units(TEST, &units, scale, alternative, draws, seed)?;
+    let differences = shifted(TEST, values, null)?;
+    let units = units::of_clusters(&units::clusters(TEST, &differences, groups)?);
+    let found = of_units(TEST, &units, &differences, scale, alternative, draws, seed)?;
     if units.len() >= FEW_GROUPS {
         return Ok(found);
     }
@@ -67,11 +55,11 @@ impl Statistic for ClusterBootstrap {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+        design.is_of_differences()
     }
 
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Groups)
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Groups]
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
@@ -79,13 +67,18 @@ impl Statistic for ClusterBootstrap {
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
-        let differences = data.differences()?;
-        cluster_bootstrap_test(&differences, terms.groups(), 0.0, terms.alternative, terms.draws, terms.seed)
+        let (differences, draws) = (data.differences()?, terms.resamples());
+        cluster_bootstrap_test(&differences, terms.groups(), 0.0, terms.alternative, draws, terms.seed)
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let differences = data.differences()?;
-        cluster_bootstrap(&differences, terms.groups(), terms.resampling(differences.len()), mean).map(Some)
+        let units = units::of_clusters(&units::clusters(TEST, &differences, terms.groups())?);
+        interval_of(&units, largest(&differences), terms)
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, terms, 3.0, 0.14)
     }
 }
 
@@ -147,7 +140,7 @@ mod tests {
         );
         assert_eq!(
             p(&["a", "a", "a"]).unwrap_err().to_string(),
-            "`cluster_bootstrap`: all values belong to one group; give at least two groups, or use `bootstrap`"
+            "`cluster_bootstrap`: all values belong to one group; give at least two groups, or leave `groups` out"
         );
         assert_eq!(p(&["a", "b", "b"]).unwrap().notes, ["there are 2 groups: with fewer than 10 the p-value is rough"]);
     }

@@ -5,14 +5,16 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::permutation::{least_labels, of_equal_spread, step};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, cliffs_delta};
-use crate::hypothesis::ground::Interval;
-use crate::hypothesis::ground::guard::check;
-use crate::hypothesis::ground::rank::{Ranks, doubled, rank, tails};
-use crate::hypothesis::ground::resample::bootstrap_difference;
-use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::estimand::Estimand;
+use crate::hypothesis::ground::guard::{check, finite_result};
+use crate::hypothesis::ground::rank::{RankSum, merged, sorted, tails};
+use crate::hypothesis::ground::student::bisect;
+use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "mann_whitney";
@@ -31,31 +33,35 @@ const EXACT_UP_TO: usize = 50;
 pub fn mann_whitney(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult> {
     check(TEST, "a", a, 1)?;
     check(TEST, "b", b, 1)?;
-    let pool: Vec<f64> = a.iter().chain(b).copied().collect();
-    let ranked = rank(&pool);
-    let (n_a, n_b) = (a.len() as f64, b.len() as f64);
-    let u = ranked.ranks[..a.len()].iter().sum::<f64>() - n_a * (n_a + 1.0) / 2.0;
-    let is_constant = pool.iter().all(|&value| value == pool[0]);
+    let is_constant = a.iter().chain(b).all(|&value| value == a[0]);
     if is_constant {
         let mut none = TestResult::no_effect("exact", "every value of both samples is the same");
-        none.statistic = u;
+        none.statistic = (a.len() * b.len()) as f64 / 2.0;
         return Ok(none);
     }
-    if pool.len() <= EXACT_UP_TO {
-        exact(u, &ranked, a.len(), alternative)
+    at(&sorted(a), &sorted(b), 0.0, alternative)
+}
+
+/// The test of sorted samples, the first shifted down.
+fn at(a: &[f64], b: &[f64], shift: f64, alternative: Alternative) -> Result<TestResult> {
+    let mut sums = RankSum::keeping(EXACT_UP_TO);
+    merged(a, b, shift, |ties, of_a| sums.add(ties, of_a));
+    let (n_a, n_b) = (a.len() as f64, b.len() as f64);
+    let u = sums.sum() - n_a * (n_a + 1.0) / 2.0;
+    if sums.n <= EXACT_UP_TO {
+        exact(u, &sums, a.len(), alternative)
     } else {
-        approximate(u, &ranked, n_a, n_b, alternative)
+        approximate(u, sums.tie_term, n_a, n_b, alternative)
     }
 }
 
 /// Counts, for every rank sum, the choices of `n_a` ranks with that sum.
-fn exact(u: f64, ranked: &Ranks, n_a: usize, alternative: Alternative) -> Result<TestResult> {
-    let ranks = doubled(&ranked.ranks);
-    let largest: usize = ranks.iter().sum();
+fn exact(u: f64, sums: &RankSum, n_a: usize, alternative: Alternative) -> Result<TestResult> {
+    let largest: usize = sums.ranks.iter().sum();
     let mut ways = vec![vec![0.0; largest + 1]; n_a + 1];
     ways[0][0] = 1.0;
     let mut reach = 0;
-    for rank in &ranks {
+    for rank in &sums.ranks {
         reach += rank;
         for chosen in (1..=n_a).rev() {
             let (fewer, these) = ways.split_at_mut(chosen);
@@ -64,18 +70,39 @@ fn exact(u: f64, ranked: &Ranks, n_a: usize, alternative: Alternative) -> Result
             }
         }
     }
-    let observed: usize = ranks[..n_a].iter().sum();
-    let (at_least, at_most) = tails(&ways[n_a], observed);
+    let (at_least, at_most) = tails(&ways[n_a], sums.doubled);
     let floor = alternative.tails() as f64 / ways[n_a].iter().sum::<f64>();
     Ok(TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?.smallest_p(floor))
 }
 
-fn approximate(u: f64, ranked: &Ranks, n_a: f64, n_b: f64, alternative: Alternative) -> Result<TestResult> {
+fn approximate(u: f64, tie_term: f64, n_a: f64, n_b: f64, alternative: Alternative) -> Result<TestResult> {
     let (n, pairs) = (n_a + n_b, n_a * n_b);
-    let sd = (pairs / 12.0 * (n + 1.0 - ranked.tie_term / (n * (n - 1.0)))).sqrt();
+    let sd = (pairs / 12.0 * (n + 1.0 - tie_term / (n * (n - 1.0)))).sqrt();
     let normal = Normal::standard();
     let above = |u: f64| normal.sf((u - pairs / 2.0 - 0.5) / sd);
     TestResult::new(TEST, "normal approximation", u, alternative.combine(above(u), above(pairs - u)))
+}
+
+/// The median of the differences between all values of `a` and all of `b` (Hodges & Lehmann, "Estimates of location
+/// based on rank tests", 1963), in their units.
+///
+/// # Errors
+///
+/// As [`mann_whitney`].
+pub fn shift(a: &[f64], b: &[f64]) -> Result<f64> {
+    check(TEST, "a", a, 1)?;
+    check(TEST, "b", b, 1)?;
+    let (a, b) = (sorted(a), sorted(b));
+    let half = (a.len() * b.len()) as f64 / 2.0;
+    let balance = |shift: f64| {
+        let mut sums = RankSum::default();
+        merged(&a, &b, shift, |ties, of_a| sums.add(ties, of_a));
+        sums.sum() - (a.len() * (a.len() + 1)) as f64 / 2.0 - half
+    };
+    let (low, high) = (finite_result(TEST, a[0] - b[b.len() - 1])?, finite_result(TEST, a[a.len() - 1] - b[0])?);
+    let (from, to) =
+        (bisect(low, high, |shift| balance(shift) > 0.0), bisect(low, high, |shift| balance(shift) >= 0.0));
+    Ok(f64::midpoint(from, to))
 }
 
 /// See [`mann_whitney`].
@@ -86,8 +113,16 @@ impl Statistic for MannWhitney {
         "independent values; under the null, both samples have the same distribution"
     }
 
+    fn estimand(&self, _design: Design) -> Estimand {
+        Estimand::Shift
+    }
+
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Samples { .. })
+        design.is_of_independent_samples()
+    }
+
+    fn least(&self, terms: &Terms) -> Option<usize> {
+        Some(least_labels(terms))
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
@@ -97,12 +132,24 @@ impl Statistic for MannWhitney {
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let (a, b) = data.samples();
-        bootstrap_difference(a, b, terms.resampling(a.len())).map(Some)
+        let (estimate, step) = (shift(a, b)?, step(a, b));
+        let (a, b) = (sorted(a), sorted(b));
+        let p_value = |shift, alternative| at(&a, &b, shift, alternative).map_or(1.0, |found| found.p_value);
+        terms.dual(estimate, step, "hodges-lehmann", p_value)
+    }
+
+    fn estimate(&self, _terms: &Terms, data: Data) -> Result<f64> {
+        let (a, b) = data.samples();
+        shift(a, b)
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {
         let (a, b) = data.samples();
         Ok(EffectSize::new("cliffs_delta", cliffs_delta(a, b)?))
+    }
+
+    fn caution(&self, look: &Look, _terms: &Terms) -> Option<String> {
+        of_equal_spread(look)
     }
 }
 

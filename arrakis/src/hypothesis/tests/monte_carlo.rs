@@ -5,9 +5,9 @@
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, cohen_dz};
-use crate::hypothesis::ground::Interval;
+use crate::hypothesis::estimand::Estimand;
 use crate::hypothesis::ground::guard::{check, check_number};
-use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "monte_carlo";
@@ -40,6 +40,10 @@ pub(super) struct MonteCarlo;
 impl Statistic for MonteCarlo {
     fn assumes(&self) -> &'static str {
         "under the null, the observed value is another draw of it"
+    }
+
+    fn estimand(&self, _design: Design) -> Estimand {
+        Estimand::Value
     }
 
     fn fits(&self, design: Design) -> bool {

@@ -2,10 +2,12 @@
 //!
 //! Source: "Student", "The probable error of a mean" (Biometrika, 1908).
 
+use super::bootstrap::of_mean;
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::guard::{check, check_level, check_number, finite_result, largest, moments, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "one_sample_t";
@@ -61,6 +63,14 @@ pub(crate) fn of_differences(
     })
 }
 
+/// The interval of the mean of `differences`.
+pub(super) fn interval_of(test: &'static str, differences: &[f64], terms: &Terms) -> Result<Option<Interval>> {
+    check(test, "differences", differences, 2)?;
+    let (found, Some(tail)) = (moments(differences), terms.tail()) else { return Ok(None) };
+    let half = student::critical_at(tail, found.n - 1.0) * found.standard_error();
+    terms.interval(found.mean - half, found.mean + half, "student t")
+}
+
 /// See [`one_sample_t`].
 pub(super) struct OneSampleT;
 
@@ -79,8 +89,11 @@ impl Statistic for OneSampleT {
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        let differences = data.differences()?;
-        one_sample_t_interval(&differences, terms.level()).map(Some)
+        interval_of(TEST, &data.differences()?, terms)
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, terms, 5.0, 0.05)
     }
 }
 

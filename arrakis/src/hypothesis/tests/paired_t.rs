@@ -2,13 +2,14 @@
 //!
 //! Source: "Student", "The probable error of a mean" (Biometrika, 1908), on the differences.
 
-use super::one_sample_t::of_differences;
-use super::one_sample_t::one_sample_t_interval;
+use super::bootstrap::of_mean;
+use super::one_sample_t::{interval_of, of_differences};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::Interval;
 use crate::hypothesis::ground::guard::{differences, largest, refuse};
 use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "paired_t";
@@ -38,7 +39,7 @@ impl Statistic for PairedT {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Samples { paired: true })
+        matches!(design, Design::Samples { .. }) && design.is_of_differences()
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
@@ -47,8 +48,11 @@ impl Statistic for PairedT {
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        let differences = data.differences()?;
-        one_sample_t_interval(&differences, terms.level()).map(Some)
+        interval_of(TEST, &data.differences()?, terms)
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, terms, 5.0, 0.05)
     }
 }
 

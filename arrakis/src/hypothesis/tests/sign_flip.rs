@@ -3,22 +3,17 @@
 //! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson &
 //! Smyth, "Permutation p-values should never be zero" (2010).
 
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::ground::Interval;
+use crate::hypothesis::ground::flips::Flips;
 use crate::hypothesis::ground::guard::{
-    check, check_draws, check_number, differences, largest, mean, power_of_two, refuse, shifted,
+    check, check_draws, check_number, differences, largest, mean, moments, refuse, shifted,
 };
-use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
+use crate::hypothesis::look::{Doubt, Look};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "sign_flip";
-
-/// The largest sample whose sign patterns are all enumerated (2^12 of them).
-const EXACT_UP_TO: usize = 12;
 
 /// Tests whether `values` is symmetric about `null`, by flipping the signs of `values - null`.
 ///
@@ -52,49 +47,32 @@ pub fn sign_flip_paired(a: &[f64], b: &[f64], alternative: Alternative, draws: u
 }
 
 fn of_differences(differences: &[f64], alternative: Alternative, draws: usize, seed: u64) -> Result<TestResult> {
-    let exact = differences.len() <= EXACT_UP_TO;
-    let method = if exact { "exact" } else { "monte carlo" };
-    let flips = 2f64.powi(differences.len().min(1000) as i32);
-    let floor = if exact { alternative.tails() as f64 / flips } else { 1.0 / (draws as f64 + 1.0) };
-    let scale = power_of_two(largest(differences));
-    let scaled: Vec<f64> = differences.iter().map(|difference| difference / scale).collect();
-    if largest(&scaled) == 0.0 {
-        return Ok(TestResult::no_effect(method, "every difference is zero").smallest_p(floor));
+    let flips = Flips::of(&units::blocks(differences, draws), draws, seed);
+    of_flips(TEST, &flips, differences, alternative, units::note(differences.len(), draws))
+}
+
+/// The result for `differences` that are flipped in the units of `flips`.
+pub(super) fn of_flips(
+    test: &'static str,
+    flips: &Flips,
+    differences: &[f64],
+    alternative: Alternative,
+    note: Option<String>,
+) -> Result<TestResult> {
+    let floor = flips.floor(alternative);
+    if largest(differences) == 0.0 {
+        return Ok(TestResult::no_effect(flips.method(), "every difference is zero").smallest_p(floor));
     }
-    let p_value = if exact { enumerate(&scaled, alternative) } else { sample(&scaled, alternative, draws, seed) };
-    Ok(TestResult::new(TEST, method, mean(differences), p_value)?.smallest_p(floor))
+    let p_value = flips.p_value(0.0, alternative);
+    let found = TestResult::new(test, flips.method(), mean(differences), p_value)?.smallest_p(floor);
+    Ok(note.into_iter().fold(found, TestResult::note))
 }
 
-/// The share of all sign patterns with a sum at least as extreme.
-fn enumerate(differences: &[f64], alternative: Alternative) -> f64 {
-    let threshold = threshold(differences, alternative);
-    let patterns = 1u64 << differences.len();
-    let extreme = (0..patterns).filter(|&signs| alternative.extremeness(flipped(differences, &[signs])) >= threshold);
-    extreme.count() as f64 / patterns as f64
-}
-
-/// The share among `draws` random sign patterns and the observed one.
-fn sample(differences: &[f64], alternative: Alternative, draws: usize, seed: u64) -> f64 {
-    let threshold = threshold(differences, alternative);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut signs = vec![0u64; differences.len().div_ceil(64)];
-    let extreme = (0..draws).filter(|_| {
-        signs.fill_with(|| rng.next_u64());
-        alternative.extremeness(flipped(differences, &signs)) >= threshold
-    });
-    (extreme.count() as f64 + 1.0) / (draws as f64 + 1.0)
-}
-
-/// The observed sum, minus a rounding allowance, so that an equal sum in another order counts as equal.
-fn threshold(differences: &[f64], alternative: Alternative) -> f64 {
-    let (sum, magnitude) = (differences.iter().sum(), differences.iter().map(|x| x.abs()).sum::<f64>());
-    alternative.extremeness(sum) - 1e-13 * magnitude
-}
-
-/// The sum with the sign of entry `i` flipped if bit `i` of `signs` is set.
-fn flipped(differences: &[f64], signs: &[u64]) -> f64 {
-    let turned = |i: usize| signs[i / 64] >> (i % 64) & 1 == 1;
-    differences.iter().enumerate().map(|(i, &difference)| if turned(i) { -difference } else { difference }).sum()
+/// The interval of the mean of `differences` that are flipped in the units of `flips`.
+pub(super) fn interval_of(flips: &Flips, differences: &[f64], terms: &Terms) -> Result<Option<Interval>> {
+    let found = moments(differences);
+    let step = found.standard_error().max(largest(differences) * f64::EPSILON);
+    terms.dual(found.mean, step, "sign flip", |shift, alternative| flips.p_value(shift, alternative))
 }
 
 /// See [`sign_flip`].
@@ -106,24 +84,49 @@ impl Statistic for SignFlip {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+        design.is_of_differences()
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
         Some(1)
     }
 
+    fn least(&self, terms: &Terms) -> Option<usize> {
+        Some(least_signs(terms))
+    }
+
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
-        if let Data::Samples { observed, null } = data {
-            return sign_flip_paired(observed, null, terms.alternative, terms.draws, terms.seed);
-        }
-        let (values, null) = data.number();
-        sign_flip(values, null, terms.alternative, terms.draws, terms.seed)
+        sign_flip(&data.differences()?, 0.0, terms.alternative, terms.resamples(), terms.seed)
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        terms.bootstrap_interval(&data.differences()?).map(Some)
+        let (differences, draws) = (data.differences()?, terms.resamples());
+        interval_of(&Flips::of(&units::blocks(&differences, draws), draws, terms.seed), &differences, terms)
     }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_symmetry(look, terms)
+    }
+}
+
+/// The fewest signs whose patterns are more than `1 / alpha`.
+pub(super) fn least_signs(terms: &Terms) -> usize {
+    (terms.alternative.tails() as f64 / terms.alpha).log2().ceil().max(1.0) as usize
+}
+
+/// What to say about a test that assumes symmetry.
+pub(super) fn of_symmetry(look: &Look, terms: &Terms) -> Option<String> {
+    Some(match look.doubt(terms, 5.0, 0.05)? {
+        Doubt::Few { least } => format!(
+            "they are too few to show whether they are symmetric, and skew makes more than alpha of such claims false: \
+             measure at least {least}, or claim the median (`estimand = Median`)"
+        ),
+        Doubt::Skewed { .. } => {
+            "they look skewed, and skew makes more than alpha of such claims false: claim the mean with \
+             `test = RobustMean`, or the median (`estimand = Median`)"
+                .to_owned()
+        }
+    })
 }
 
 #[cfg(test)]

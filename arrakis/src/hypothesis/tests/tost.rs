@@ -4,14 +4,15 @@
 
 use serde::Serialize;
 
-use super::one_sample_t::{one_sample_t, one_sample_t_interval};
-use super::welch::{Contrast, welch_interval};
+use super::bootstrap::of_mean;
+use super::one_sample_t::{self, one_sample_t};
+use super::welch::{self, Contrast};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
 use crate::hypothesis::effects::{EffectSize, hedges_g};
-use crate::hypothesis::ground::Interval;
 use crate::hypothesis::ground::guard::{check_number, finite_result, refuse};
-use crate::hypothesis::ground::{Alternative, TestResult, student};
+use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "tost";
@@ -103,11 +104,11 @@ impl Statistic for Tost {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Number { .. } | Design::Samples { .. })
+        design.is_of_differences() || design.is_of_independent_samples()
     }
 
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Margin)
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Margin]
     }
 
     fn has_direction(&self) -> bool {
@@ -116,27 +117,32 @@ impl Statistic for Tost {
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
         let margin = terms.margin();
-        if let Data::Samples { observed, null } = data {
+        if let Data::Samples { observed, null, paired: false } = data {
             return Ok(tost_two_sample(observed, null, -margin, margin)?.deciding());
         }
-        let (values, null) = data.number();
-        Ok(tost(values, null - margin, null + margin)?.deciding())
+        Ok(tost(&data.differences()?, -margin, margin)?.deciding())
     }
 
     /// At level 1 - 2 α: equivalence is claimed if it lies within the margin.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let one_sided = Terms { alternative: Alternative::Greater, ..*terms };
         match data {
-            Data::Samples { observed, null } => welch_interval(observed, null, one_sided.level()).map(Some),
-            _ => one_sample_t_interval(&data.differences()?, one_sided.level()).map(Some),
+            Data::Samples { observed, null, paired: false } => welch::interval_of(observed, null, &one_sided),
+            _ => one_sample_t::interval_of(TEST, &data.differences()?, &one_sided),
         }
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {
         match data {
-            Data::Samples { observed, null } => Ok(EffectSize::new("hedges_g", hedges_g(observed, null)?)),
+            Data::Samples { observed, null, paired: false } => {
+                Ok(EffectSize::new("hedges_g", hedges_g(observed, null)?))
+            }
             _ => EffectSize::d_z(&data.differences()?),
         }
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, &Terms { alternative: Alternative::Greater, ..*terms }, 5.0, 0.05)
     }
 }
 

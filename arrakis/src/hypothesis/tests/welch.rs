@@ -3,11 +3,13 @@
 //! Source: Welch, "The generalization of 'Student's' problem when several different population variances are involved"
 //! (Biometrika, 1947).
 
+use super::bootstrap::of_mean;
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::guard::{Moments, check, check_level, finite_result, largest, moments};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "welch";
@@ -85,6 +87,14 @@ impl Contrast {
     }
 }
 
+/// The interval of the difference of means.
+pub(super) fn interval_of(a: &[f64], b: &[f64], terms: &Terms) -> Result<Option<Interval>> {
+    let Some(tail) = terms.tail() else { return Ok(None) };
+    let Some(contrast) = Contrast::of(TEST, a, b)? else { return terms.interval(0.0, 0.0, "student t") };
+    let half = student::critical_at(tail, contrast.df) * contrast.standard_error;
+    terms.interval(contrast.difference - half, contrast.difference + half, "student t")
+}
+
 /// See [`welch`].
 pub(super) struct Welch;
 
@@ -94,7 +104,7 @@ impl Statistic for Welch {
     }
 
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Samples { .. })
+        design.is_of_independent_samples()
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
@@ -104,7 +114,11 @@ impl Statistic for Welch {
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let (a, b) = data.samples();
-        welch_interval(a, b, terms.level()).map(Some)
+        interval_of(a, b, terms)
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_mean(look, terms, 5.0, 0.05)
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {

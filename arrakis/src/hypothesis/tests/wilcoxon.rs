@@ -4,13 +4,16 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::sign_flip::{least_signs, of_symmetry};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, rank_biserial};
-use crate::hypothesis::ground::Interval;
-use crate::hypothesis::ground::guard::{check, check_number, differences, refuse, shifted};
-use crate::hypothesis::ground::rank::{doubled, rank, rank_sums, tails};
-use crate::hypothesis::ground::{Alternative, TestResult};
+use crate::hypothesis::estimand::Estimand;
+use crate::hypothesis::ground::guard::{check, check_number, differences, largest, moments, refuse, shifted};
+use crate::hypothesis::ground::rank::{RankSum, magnitudes, sorted, tails};
+use crate::hypothesis::ground::student::bisect;
+use crate::hypothesis::ground::{Alternative, Interval, TestResult};
+use crate::hypothesis::look::Look;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "wilcoxon";
@@ -46,33 +49,37 @@ pub fn wilcoxon_paired(a: &[f64], b: &[f64], alternative: Alternative) -> Result
 }
 
 fn of_differences(differences: &[f64], alternative: Alternative) -> Result<TestResult> {
-    let magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).filter(|&magnitude| magnitude != 0.0).collect();
-    let dropped = differences.len() - magnitudes.len();
-    if magnitudes.is_empty() {
+    let dropped = differences.iter().filter(|&&difference| difference == 0.0).count();
+    if dropped == differences.len() {
         return Ok(TestResult::no_effect("exact", "every difference is zero"));
     }
-    let (ranked, (plus, _)) = (rank(&magnitudes), rank_sums(differences));
-    let found = if magnitudes.len() <= EXACT_UP_TO {
-        exact(plus, &ranked.ranks, alternative)?
-    } else {
-        approximate(plus, magnitudes.len() as f64, ranked.tie_term, alternative)?
-    };
+    let found = at(&sorted(differences), 0.0, alternative)?;
     Ok(if dropped > 0 { found.note(format!("{dropped} differences are zero and were dropped")) } else { found })
 }
 
+/// The test of sorted differences, shifted down.
+fn at(sorted: &[f64], shift: f64, alternative: Alternative) -> Result<TestResult> {
+    let mut sums = RankSum::keeping(EXACT_UP_TO);
+    magnitudes(sorted, shift, |ties, positive| sums.add(ties, positive));
+    match sums.n {
+        0 => Ok(TestResult::no_effect("exact", "every difference is zero")),
+        n if n <= EXACT_UP_TO => exact(&sums, alternative),
+        n => approximate(sums.sum(), n as f64, sums.tie_term, alternative),
+    }
+}
+
 /// Counts, for every value of W+, the sign patterns that give it.
-fn exact(plus: f64, ranks: &[f64], alternative: Alternative) -> Result<TestResult> {
-    let ranks = doubled(ranks);
-    let mut ways = vec![0.0; ranks.iter().sum::<usize>() + 1];
+fn exact(sums: &RankSum, alternative: Alternative) -> Result<TestResult> {
+    let mut ways = vec![0.0; sums.ranks.iter().sum::<usize>() + 1];
     ways[0] = 1.0;
-    for rank in &ranks {
+    for rank in &sums.ranks {
         for sum in (*rank..ways.len()).rev() {
             ways[sum] += ways[sum - rank];
         }
     }
-    let (at_least, at_most) = tails(&ways, (2.0 * plus).round() as usize);
-    let floor = alternative.tails() as f64 / 2f64.powi(ranks.len() as i32);
-    Ok(TestResult::new(TEST, "exact", plus, alternative.combine(at_least, at_most))?.smallest_p(floor))
+    let (at_least, at_most) = tails(&ways, sums.doubled);
+    let floor = alternative.tails() as f64 / 2f64.powi(sums.n as i32);
+    Ok(TestResult::new(TEST, "exact", sums.sum(), alternative.combine(at_least, at_most))?.smallest_p(floor))
 }
 
 fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Result<TestResult> {
@@ -80,6 +87,27 @@ fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Re
     let z = (plus - n * (n + 1.0) / 4.0) / variance.sqrt();
     let normal = Normal::standard();
     TestResult::new(TEST, "normal approximation", plus, alternative.combine(normal.sf(z), normal.cdf(z)))
+}
+
+/// The median of the means of all pairs of values, each with itself too (Hodges & Lehmann, "Estimates of location based
+/// on rank tests", 1963), in their units.
+///
+/// # Errors
+///
+/// [`Error::Statistics`](crate::error::Error::Statistics) for no values, or values that are not finite.
+pub fn pseudo_median(values: &[f64]) -> Result<f64> {
+    check(TEST, "values", values, 1)?;
+    let sorted = sorted(values);
+    // Twice W+, half a rank sum for the pairs that are exactly at the shift.
+    let balance = |shift: f64| {
+        let mut sums = RankSum::default();
+        magnitudes(&sorted, shift, |ties, positive| sums.add(ties, positive));
+        2.0 * sums.sum() - (sums.n * (sums.n + 1)) as f64 / 2.0
+    };
+    let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
+    let (from, to) =
+        (bisect(low, high, |shift| balance(shift) > 0.0), bisect(low, high, |shift| balance(shift) >= 0.0));
+    Ok(f64::midpoint(from, to))
 }
 
 /// See [`wilcoxon`].
@@ -90,24 +118,41 @@ impl Statistic for Wilcoxon {
         "independent values; under the null, symmetric about it"
     }
 
+    fn estimand(&self, _design: Design) -> Estimand {
+        Estimand::PseudoMedian
+    }
+
     fn fits(&self, design: Design) -> bool {
-        matches!(design, Design::Number { .. } | Design::Samples { paired: true })
+        design.is_of_differences()
+    }
+
+    fn least(&self, terms: &Terms) -> Option<usize> {
+        Some(least_signs(terms))
     }
 
     fn run(&self, terms: &Terms, data: Data) -> Result<TestResult> {
-        if let Data::Samples { observed, null } = data {
-            return wilcoxon_paired(observed, null, terms.alternative);
-        }
-        let (values, null) = data.number();
-        wilcoxon(values, null, terms.alternative)
+        wilcoxon(&data.differences()?, 0.0, terms.alternative)
     }
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
-        terms.bootstrap_interval(&data.differences()?).map(Some)
+        let differences = data.differences()?;
+        let step = moments(&differences).standard_error().max(largest(&differences) * f64::EPSILON);
+        let estimate = pseudo_median(&differences)?;
+        let sorted = sorted(&differences);
+        let p_value = |shift, alternative| at(&sorted, shift, alternative).map_or(1.0, |found| found.p_value);
+        terms.dual(estimate, step, "hodges-lehmann", p_value)
+    }
+
+    fn estimate(&self, _terms: &Terms, data: Data) -> Result<f64> {
+        pseudo_median(&data.differences()?)
     }
 
     fn effect(&self, data: Data) -> Result<EffectSize> {
         Ok(EffectSize::new("rank_biserial", rank_biserial(&data.differences()?)?))
+    }
+
+    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+        of_symmetry(look, terms)
     }
 }
 

@@ -64,6 +64,27 @@ fn grouped(_bench: &Bench) -> Vec<f64> {
     vec![1.0, 1.1, 0.9, 0.8, 1.2, 1.3, 0.7, 1.0]
 }
 
+#[test_hypothesis(
+    claim = "both are measured on the same prompts", null = vec![0.1, 0.7, 0.2, 0.9, 0.3, 0.5, 0.1, 0.8],
+    alternative = Greater, paired = true, estimand = Median
+)]
+fn in_pairs(_bench: &Bench) -> Vec<f64> {
+    vec![0.2, 0.9, 0.5, 1.3, 0.8, 1.1, 0.8, 1.6]
+}
+
+#[test_hypothesis(claim = "nobody says what belongs together", null = vec![0.1, 0.2, 0.3], alternative = Greater)]
+fn unsaid(_bench: &Bench) -> Result<Vec<f64>> {
+    Ok(vec![0.2, 0.9, 0.5])
+}
+
+#[test_hypothesis(
+    claim = "seeds and templates both matter", null = 0.0, alternative = Greater, groups = templates(4),
+    crossed = ["0", "1", "0", "1", "0", "1", "0", "1"], selected = true, comparisons = 2
+)]
+fn crossed(_bench: &Bench) -> Vec<f64> {
+    vec![1.0, 1.1, 0.9, 0.8, 1.2, 1.3, 0.7, 1.0]
+}
+
 /// Two prompts per template.
 fn templates(count: usize) -> Vec<String> {
     (0..2 * count).map(|prompt| format!("template {}", prompt / 2)).collect()
@@ -93,8 +114,30 @@ fn groups_are_resampled_as_a_whole() {
     let (_folder, bench) = bench();
     grouped(&bench);
     let verdict = bench.last().unwrap().verdict.unwrap();
-    assert_eq!(verdict.test, hypothesis::Test::ClusterBootstrap, "{verdict}");
+    assert_eq!(verdict.test, hypothesis::Test::ClusterMean, "{verdict}");
+    assert_eq!(verdict.variance.len(), 2, "{verdict}");
     assert_eq!(verdict.claim.groups.unwrap(), templates(4));
+}
+
+#[test]
+fn pairs_are_stated_and_the_estimand_chooses_the_test() {
+    let (_folder, bench) = bench();
+    in_pairs(&bench);
+    let verdict = bench.last().unwrap().verdict.unwrap();
+    assert_eq!(verdict.test, hypothesis::Test::SignTest, "{verdict}");
+    assert!((verdict.p_value - 1.0 / 256.0).abs() < 1e-12, "{verdict}");
+    let error = unsaid(&bench).unwrap_err().to_string();
+    assert!(error.contains("use `paired = true` if value i of both comes from the same prompt"), "{error}");
+}
+
+#[test]
+fn groupings_cross() {
+    let (_folder, bench) = bench();
+    crossed(&bench);
+    let verdict = bench.last().unwrap().verdict.unwrap();
+    let sources: Vec<&str> = verdict.variance.iter().map(|component| component.source.as_str()).collect();
+    assert_eq!((verdict.test, sources), (hypothesis::Test::CrossedMean, vec!["groups", "crossed", "values"]));
+    assert!(verdict.claim.selected && verdict.notes.last().unwrap().starts_with("chosen among 2 places"), "{verdict}");
 }
 
 #[test]
@@ -104,7 +147,7 @@ fn a_claim_without_what_its_test_needs_names_the_option() {
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("the test `tost` needs margin; say which distance"), "{message}");
     let error = with_groups_unused(&bench).unwrap_err().to_string();
-    assert!(error.ends_with("use `test = ClusterBootstrap`, or leave `groups` out"), "{error}");
+    assert!(error.contains("use `test = ClusterMean` or ") && error.ends_with(", or leave `groups` out"), "{error}");
 }
 
 #[test]

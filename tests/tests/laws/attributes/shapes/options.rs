@@ -7,7 +7,7 @@ fn tagged(_bench: &Bench, name: String, words: Vec<String>) -> (String, Vec<Stri
     (name, words)
 }
 
-#[test_hypothesis(claim = claim, null = &values)]
+#[test_hypothesis(claim = claim, null = &values, paired = true)]
 fn sampled(_bench: &Bench, claim: String, values: Vec<f64>) -> Vec<f64> {
     drop(claim);
     values
