@@ -10,6 +10,7 @@ mod broken;
 mod chat;
 mod conformance;
 mod dtypes;
+mod embedded_claims;
 mod every_family;
 mod five_hundred_runs;
 mod floors;
