@@ -1,5 +1,6 @@
 //! The measured values that a claim is about.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,7 @@ impl Sample {
     /// Whether both samples name some of the same prompts.
     pub(super) fn shares_prompts(&self, other: &Self) -> bool {
         let (Some(mine), Some(its)) = (self.named_prompts(), other.named_prompts()) else { return false };
+        let its: BTreeSet<&String> = its.iter().collect();
         mine.iter().any(|prompt| its.contains(prompt))
     }
 

@@ -34,9 +34,12 @@ pub(crate) fn critical_at(tail: f64, df: f64) -> f64 {
 
 /// The point in `[low, high]` where `below` turns from true to false.
 pub(crate) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
-    // After a hundred halvings the interval is one ulp wide.
+    // After a hundred halvings the interval is one ulp wide, mostly after fifty.
     for _ in 0..100 {
         let middle = f64::midpoint(low, high);
+        if middle == low || middle == high {
+            break;
+        }
         if below(middle) {
             low = middle;
         } else {
