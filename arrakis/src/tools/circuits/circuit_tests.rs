@@ -133,7 +133,7 @@ impl PatchInto<'_, CircuitTests> {
     ///
     /// # Errors
     ///
-    /// As [`PatchInto::scores`], and an `epsilon` outside `(0, 0.5)`.
+    /// As `scores`, and an `epsilon` outside `(0, 0.5)`.
     pub fn equivalence(
         &self,
         circuit: impl IntoIterator<Item = CircuitPart>,
@@ -150,7 +150,7 @@ impl PatchInto<'_, CircuitTests> {
     ///
     /// # Errors
     ///
-    /// As [`PatchInto::scores`]; fewer than four prompts, and scores that are all equal.
+    /// As `scores`; fewer than four prompts, and scores that are all equal.
     pub fn independence(
         &self,
         circuit: impl IntoIterator<Item = CircuitPart>,
@@ -169,7 +169,7 @@ impl PatchInto<'_, CircuitTests> {
     ///
     /// # Errors
     ///
-    /// As [`PatchInto::scores`], a circuit without parts or with all, and a quantile outside `(0, 1)`.
+    /// As `scores`, a circuit without parts or with all, and a quantile outside `(0, 1)`.
     pub fn minimality(
         &self,
         circuit: impl IntoIterator<Item = CircuitPart>,
@@ -183,7 +183,7 @@ impl PatchInto<'_, CircuitTests> {
     }
 
     /// Whether the circuit is more faithful than a share `quantile` of `random` circuits with as many parts (seed 0 draws
-    /// them; [`PatchInto::scores`] takes circuits of your own).
+    /// them; `scores` takes circuits of your own).
     ///
     /// # Errors
     ///
