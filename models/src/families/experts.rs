@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::decoder::{attention, mapped};
 use super::{Cut, HfConfig, WeightMap};
 use crate::error::Result;
 use crate::transformer::{Experts, TransformerConfig};
@@ -67,6 +68,15 @@ fn expert(map: &mut WeightMap, config: &TransformerConfig, layer: usize, (index,
         map.linear(&format!("{ours}.{name}"), &format!("{theirs}.{alone}"), false);
         map.otherwise(format!("{stacks}.{stack}"), true, Cut::Range { start, len });
     }
+}
+
+/// Attention as Llama's, and in every layer a router and experts by the names of Qwen's.
+pub(super) fn weights(config: &TransformerConfig) -> WeightMap {
+    mapped(config, |map, layer| {
+        attention(map, config, layer);
+        map.linear(&format!("blocks.{layer}.mlp.router"), &format!("model.layers.{layer}.mlp.gate"), false);
+        experts(map, config, layer, &PROJECTIONS);
+    })
 }
 
 #[cfg(test)]

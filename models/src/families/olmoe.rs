@@ -1,9 +1,9 @@
 //! `OLMoE` (Muennighoff et al., 2024): experts, and norms on all queries and keys at once.
 
-use super::decoder::{Defaults, LLAMA_DEFAULTS, attention, attention_bias, decoder, mapped};
-use super::experts::{LOSS, PROJECTIONS, counts_and_weights, experts};
+use super::decoder::{Defaults, LLAMA_DEFAULTS, attention_bias, decoder};
+use super::experts::{LOSS, counts_and_weights, weights};
 use super::gemma::cap;
-use super::{Family, HfConfig, WeightMap};
+use super::{Family, HfConfig};
 use crate::error::Result;
 use crate::transformer::{QkNorm, TransformerConfig};
 
@@ -30,12 +30,4 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     config.experts = Some(counts_and_weights(hf, [64, 8])?);
     hf.finish(LOSS)?;
     Ok(config)
-}
-
-fn weights(config: &TransformerConfig) -> WeightMap {
-    mapped(config, |map, layer| {
-        attention(map, config, layer);
-        map.linear(&format!("blocks.{layer}.mlp.router"), &format!("model.layers.{layer}.mlp.gate"), false);
-        experts(map, config, layer, &PROJECTIONS);
-    })
 }

@@ -1,8 +1,8 @@
 //! Qwen 3 `MoE` (Yang et al., 2025): Qwen 3 with experts.
 
-use super::decoder::{Defaults, attention, attention_bias, decoder, mapped};
-use super::experts::{LOSS, PROJECTIONS, counts_and_weights, experts, in_all_layers};
-use super::{Family, HfConfig, WeightMap, qwen2};
+use super::decoder::{Defaults, attention_bias, decoder};
+use super::experts::{LOSS, counts_and_weights, in_all_layers, weights};
+use super::{Family, HfConfig, qwen2};
 use crate::error::Result;
 use crate::transformer::{QkNorm, TransformerConfig};
 
@@ -23,12 +23,4 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     // Of Qwen 3. All layers of a mixture have the window, or none.
     hf.finish(&[LOSS, &["max_window_layers"]].concat())?;
     Ok(config)
-}
-
-fn weights(config: &TransformerConfig) -> WeightMap {
-    mapped(config, |map, layer| {
-        attention(map, config, layer);
-        map.linear(&format!("blocks.{layer}.mlp.router"), &format!("model.layers.{layer}.mlp.gate"), false);
-        experts(map, config, layer, &PROJECTIONS);
-    })
 }
