@@ -5,7 +5,6 @@
 //! prints nothing itself, except `watch`, which has no end.
 
 mod answer;
-mod hypotheses;
 mod inspect;
 mod new;
 mod parity;
@@ -44,7 +43,7 @@ enum Command {
     Inspect(inspect::Args),
     /// List the verdicts of a folder of records, corrected within families: exit status 1 if one was judged with other code,
     /// 2 for errors
-    Hypotheses(hypotheses::Args),
+    Hypotheses(records::hypotheses::Args),
     /// Write a new crate: a question, a claim, and the profile that makes dev runs fast
     New(new::Args),
     /// List the tools that `#[use_tools]` knows, or describe one of them
@@ -77,7 +76,7 @@ impl Command {
         match self {
             Self::Parity(args) => parity::run(args, device),
             Self::Inspect(args) => inspect::run(args, device),
-            Self::Hypotheses(args) => hypotheses::run(args),
+            Self::Hypotheses(args) => records::hypotheses::run(args),
             Self::New(args) => new::run(args),
             Self::Tools(args) => tools::run(args),
             Self::Log(args) => records::log::run(args),

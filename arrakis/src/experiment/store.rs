@@ -108,7 +108,7 @@ impl Store {
     pub fn all(&self) -> Result<Runs> {
         let mut all = Runs::default();
         for name in self.names()? {
-            let runs = read_folder(&self.folder_of(&name))?;
+            let runs = self.every_run(&name)?;
             all.records.extend(runs.records);
             all.unreadable.extend(runs.unreadable);
         }

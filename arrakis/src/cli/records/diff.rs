@@ -7,7 +7,7 @@ use similar::TextDiff;
 
 use super::{Answer, Dir, shown, table};
 use crate::error::Result;
-use crate::experiment::{Names, Record, diff};
+use crate::experiment::{Change, Names, Record, diff};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let (before, after) = (store.find(&args.before)?, store.find(&args.after)?);
     let changes = diff(&before, &after);
     let text = if args.json {
-        let change = |change: &crate::experiment::Change| json!({ "path": change.path, "before": change.before, "after": change.after });
+        let change = |change: &Change| json!({ "path": change.path, "before": change.before, "after": change.after });
         format!("{:#}\n", changes.iter().map(change).collect::<Value>())
     } else {
         page(&before, &after)

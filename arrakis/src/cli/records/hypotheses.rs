@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Answer, table};
+use super::{Answer, Dir, table};
 use crate::error::Result;
-use crate::experiment::{Freshness, Record, Store, freshness};
+use crate::experiment::{Freshness, Record, freshness};
 use crate::fmt::short;
 use crate::hypothesis::{Corrected, Suite, Verdict};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The folder of records
-    #[arg(default_value = "experiments")]
-    folder: PathBuf,
+pub(crate) struct Args {
+    #[command(flatten)]
+    dir: Dir,
     /// The folder that the sources are in: the root of the workspace
     #[arg(long, default_value = ".")]
     sources: PathBuf,
@@ -22,8 +21,9 @@ pub(super) struct Args {
     family: Option<String>,
 }
 
-pub(super) fn run(args: &Args) -> Result<Answer> {
-    let runs = Store::new(&args.folder).all()?;
+pub(crate) fn run(args: &Args) -> Result<Answer> {
+    let store = args.dir.store()?;
+    let runs = store.all()?;
     let (records, unreadable) = (latest(runs.records), runs.unreadable.len());
     let of_family = |verdict: &Verdict| args.family.is_none() || verdict.claim.family == args.family;
     let judged: Vec<(&Record, &Verdict)> = records
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args) -> Result<Answer> {
         .filter(|(_, verdict)| of_family(verdict))
         .collect();
     if judged.is_empty() {
-        let text = format!("no record in `{}` has a verdict{}\n", args.folder.display(), of(args.family.as_deref()));
+        let text = format!("no record in `{}` has a verdict{}\n", store.folder().display(), of(args.family.as_deref()));
         return Ok(Answer { text, yes: true });
     }
     let suite: Suite = judged.iter().map(|(_, verdict)| (*verdict).clone()).collect();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn asked(folder: &Path, sources: &Path, family: Option<&str>) -> Answer {
-        run(&Args { folder: folder.into(), sources: sources.into(), family: family.map(Into::into) }).unwrap()
+        run(&Args { dir: Dir { dir: folder.into() }, sources: sources.into(), family: family.map(Into::into) }).unwrap()
     }
 
     #[test]

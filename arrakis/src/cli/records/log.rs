@@ -64,7 +64,6 @@ fn listed(store: &Store, args: &Args, found: &Found) -> Result<String> {
 }
 
 fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {
-    let names = Names::of(record);
     let result = match &record.outcome {
         Outcome::Ok(value) => shown::value(value),
         Outcome::Error(message) | Outcome::Panic(message) => shown::cut(&message.escape_debug().to_string(), 48),
@@ -79,7 +78,10 @@ fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {
         shown::value(&Value::Object(record.arguments.clone())),
         result,
     ];
-    row.extend(args.show.iter().map(|name| names.get(name).map_or_else(|| "-".into(), shown::value)));
+    if !args.show.is_empty() {
+        let names = Names::of(record);
+        row.extend(args.show.iter().map(|name| names.get(name).map_or_else(|| "-".into(), shown::value)));
+    }
     row.push(tags.join(" "));
     Ok(row)
 }

@@ -4,6 +4,7 @@ pub(super) mod annotate;
 pub(super) mod diff;
 pub(super) mod export;
 pub(super) mod fsck;
+pub(super) mod hypotheses;
 pub(super) mod log;
 pub(super) mod show;
 pub(super) mod stats;

@@ -123,9 +123,15 @@ impl Query {
         self.conditions.iter().map(Condition::name).chain(self.sort.as_deref())
     }
 
-    fn is_met(&self, record: &Record, names: &Names, store: &Store) -> Result<bool> {
+    /// The values of a record, if the query uses any.
+    fn values(&self, record: &Record) -> Option<Names> {
+        self.names().next().map(|_| Names::of(record))
+    }
+
+    fn is_met(&self, record: &Record, names: Option<&Names>, store: &Store) -> Result<bool> {
         let failed = !matches!(Status::of(record), Status::Ok | Status::Holds);
-        if (self.failed && !failed) || !self.conditions.iter().all(|condition| condition.holds(names)) {
+        let holds = |condition: &Condition| names.is_some_and(|names| condition.holds(names));
+        if (self.failed && !failed) || !self.conditions.iter().all(holds) {
             return Ok(false);
         }
         if self.tags.is_empty() {
@@ -163,14 +169,16 @@ impl Store {
     pub fn query(&self, query: &Query) -> Result<Found> {
         let names = query.name.as_ref().map_or_else(|| self.names(), |name| Ok(vec![name.clone()]))?;
         let (mut found, mut missing) = (Found::default(), Missing::of(query));
-        let mut kept: Vec<(Names, Record)> = Vec::new();
+        let mut kept: Vec<(Option<Names>, Record)> = Vec::new();
         for name in names {
             let runs = if query.name.is_some() { self.runs(&name)? } else { self.every_run(&name)? };
             found.unreadable.extend(runs.unreadable);
             for record in runs.records {
-                let names = Names::of(&record);
-                missing.note(&names);
-                if query.is_met(&record, &names, self)? {
+                let names = query.values(&record);
+                if let Some(names) = &names {
+                    missing.note(names);
+                }
+                if query.is_met(&record, names.as_ref(), self)? {
                     kept.push((names, record));
                 }
             }
@@ -196,9 +204,6 @@ impl<'a> Missing<'a> {
     }
 
     fn note(&mut self, names: &Names) {
-        if self.asked.is_empty() {
-            return;
-        }
         self.asked.retain(|name| names.get(name).is_none());
         self.known.extend(names.iter().map(|(name, _)| name.to_owned()));
     }
@@ -218,12 +223,16 @@ impl<'a> Missing<'a> {
     }
 }
 
-fn sort(kept: &mut [(Names, Record)], by: Option<&str>) {
+fn sort(kept: &mut [(Option<Names>, Record)], by: Option<&str>) {
     let newer = |a: &Record, b: &Record| (&b.started, &b.id).cmp(&(&a.started, &a.id));
     kept.sort_by(|(a_names, a), (b_names, b)| {
-        let value = |names: &Names| by.and_then(|name| names.get(name).cloned());
-        descending(value(a_names).as_ref(), value(b_names).as_ref()).then_with(|| newer(a, b))
+        let order = descending(value(a_names.as_ref(), by), value(b_names.as_ref(), by));
+        order.then_with(|| newer(a, b))
     });
+}
+
+fn value<'a>(names: Option<&'a Names>, name: Option<&str>) -> Option<&'a Value> {
+    names?.get(name?)
 }
 
 /// Largest first; NaN after numbers, and what is absent last.
