@@ -1,7 +1,7 @@
 //! Chooses the statistic that judges a claim, from the measurement and the claim.
 
 use super::data::{Design, Need, Pairing, Terms};
-use super::look::Look;
+use super::shape::Shape;
 use super::{Claim, Null, Sample, Test};
 use crate::error::{Error, Result};
 
@@ -46,13 +46,13 @@ impl Claim {
         }
     }
 
-    /// The test to use; resolves [`Test::Auto`]. `look` is what the values look like, if that is known.
+    /// The test to use; resolves [`Test::Auto`]. `shape` is that of the values, if it is known.
     pub(super) fn choose(
         &self,
         observed: &Sample,
         null: &Null,
         design: Option<Design>,
-        look: Option<&Look>,
+        shape: Option<&Shape>,
     ) -> Result<Test> {
         if let Null::Value(value) = null
             && !value.is_finite()
@@ -62,7 +62,7 @@ impl Claim {
         let fits = |test: &Test| test.statistic().zip(design).is_some_and(|(statistic, design)| statistic.fits(design));
         let fitting: Vec<Test> = Test::ALL.iter().copied().filter(fits).collect();
         let chosen = match self.test {
-            Test::Auto => self.first_of(&fitting, design, look),
+            Test::Auto => self.first_of(&fitting, design, shape),
             asked => fitting.contains(&asked).then_some(asked),
         };
         if let Some(Design::Samples { pairing: Pairing::Unsaid, .. }) = design
@@ -82,13 +82,13 @@ impl Claim {
     }
 
     /// The first of `fitting` tests that has what it needs, is about what is claimed, and suits the values.
-    fn first_of(&self, fitting: &[Test], design: Option<Design>, look: Option<&Look>) -> Option<Test> {
+    fn first_of(&self, fitting: &[Test], design: Option<Design>, shape: Option<&Shape>) -> Option<Test> {
         let given = self.given();
         fitting.iter().copied().find(|test| {
             test.statistic().zip(design).is_some_and(|(statistic, design)| {
                 statistic.needs() == given
                     && statistic.estimand(design).answers(self.estimand)
-                    && look.is_none_or(|look| statistic.suits(look))
+                    && shape.is_none_or(|shape| statistic.suits(shape))
             })
         })
     }
@@ -223,13 +223,13 @@ fn named(test: Test, given: &[Need]) -> Option<String> {
     }
 }
 
-/// What can be said of the values before the test is chosen.
-pub(super) fn look(terms: &Terms, data: super::data::Data) -> Option<Look> {
-    let look = Look::of(data)?;
-    let (Some(groups), Ok(differences)) = (terms.groups, data.differences()) else { return Some(look) };
+/// The shape of the values that a test is about: of the means of groups, if there are groups.
+pub(super) fn shape(terms: &Terms, data: super::data::Data) -> Option<Shape> {
+    let shape = Shape::of(data)?;
+    let (Some(groups), Ok(differences)) = (terms.groups, data.differences()) else { return Some(shape) };
     let of = |groups: &[String]| super::tests::group_means(&differences, groups).ok();
     let means = [of(groups), terms.crossed.and_then(of)].into_iter().flatten().min_by_key(Vec::len);
-    Some(means.map_or(look, |means| Look::of_differences(&means, true)))
+    Some(means.map_or(shape, |means| Shape::of_differences(&means, true)))
 }
 
 #[cfg(test)]

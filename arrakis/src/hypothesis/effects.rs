@@ -24,6 +24,11 @@ impl EffectSize {
         Self { name: name.to_owned(), value }
     }
 
+    /// Hedges's g of two independent samples.
+    pub(crate) fn hedges_g(a: &[f64], b: &[f64]) -> Result<Self> {
+        Ok(Self::new("hedges_g", hedges_g(a, b)?))
+    }
+
     /// `d_z` of `differences` from the null.
     pub(crate) fn d_z(differences: &[f64]) -> Result<Self> {
         Ok(Self::new("d_z", cohen_dz(differences)?))

@@ -1,4 +1,4 @@
-//! What measured values look like, as far as it decides which test can be trusted.
+//! The shape of measured values, as far as it decides which test can be trusted.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -12,7 +12,7 @@ const OUTLYING: f64 = 8.0;
 /// The shape of the values that a test is about: the differences from the null, or two samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(crate) struct Look {
+pub(crate) struct Shape {
     /// The number of values, of groups, or the length of the shorter sample.
     pub(crate) n: usize,
     /// The values are means of groups.
@@ -33,8 +33,8 @@ pub(crate) struct Look {
     pub(crate) constant: bool,
 }
 
-impl Look {
-    /// The look of differences from the null.
+impl Shape {
+    /// The shape of differences from the null.
     pub(crate) fn of_differences(values: &[f64], grouped: bool) -> Self {
         let found = moments(values);
         Self {
@@ -50,7 +50,7 @@ impl Look {
         }
     }
 
-    /// The look of two independent samples.
+    /// The shape of two independent samples.
     pub(crate) fn of_samples(a: &[f64], b: &[f64]) -> Self {
         let (in_a, in_b) = (Self::of_differences(a, false), Self::of_differences(b, false));
         let (sd_a, sd_b) = (moments(a).sd, moments(b).sd);
@@ -68,7 +68,7 @@ impl Look {
         }
     }
 
-    /// The look of `data`; `None` for one value against draws.
+    /// The shape of `data`; `None` for one value against draws.
     pub(crate) fn of(data: Data) -> Option<Self> {
         match data {
             Data::Draws { .. } => None,
@@ -102,17 +102,34 @@ impl Look {
 
     /// Why a test of a mean may make more false claims than α: too few values, or too much skew for their number.
     ///
-    /// The error of a bootstrap-t is about `z^2 skewness^2 / n`, and the skewness of few values is not known; `few` and
-    /// `limit` are what `n / z^2` and that quantity may be, found by simulation (`tests/bench/claims`).
-    pub(crate) fn doubt(&self, terms: &Terms, few: f64, limit: f64) -> Option<Doubt> {
+    /// The error of a bootstrap-t is about `z^2 skewness^2 / n`, and the skewness of few values is not known.
+    pub(crate) fn doubt(&self, terms: &Terms, limits: Limits) -> Option<Doubt> {
         let z_squared = z_squared(terms);
-        let least = (few * z_squared).ceil() as usize;
+        let least = (limits.few * z_squared).ceil() as usize;
         if self.n < least {
             return Some(Doubt::Few { least });
         }
-        let enough = (z_squared * self.skewness.powi(2) / limit).ceil() as usize;
+        let enough = (z_squared * self.skewness.powi(2) / limits.skew).ceil() as usize;
         (self.n < enough).then_some(Doubt::Skewed { least: enough })
     }
+}
+
+/// How few and how skewed the values of a test of a mean may be, found by simulation (`tests/bench/claims`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The least `n / z^2`.
+    few: f64,
+    /// The largest `z^2 skewness^2 / n`.
+    skew: f64,
+}
+
+impl Limits {
+    /// Of tests that assume normal or symmetric values.
+    pub(crate) const PLAIN: Self = Self { few: 5.0, skew: 0.05 };
+    /// Of tests that allow for skew, and of means of groups.
+    pub(crate) const GUARDED: Self = Self { few: 3.0, skew: 0.14 };
+    /// Of two samples of one shape, which are exchangeable.
+    pub(crate) const ALIKE: Self = Self { few: 1.5, skew: 0.5 };
 }
 
 /// Why a level may not hold.
@@ -174,28 +191,28 @@ mod tests {
     }
 
     #[test]
-    fn a_hand_computed_look() {
+    fn a_hand_computed_shape() {
         // Moments about the mean 2: m2 = 14/4, m3 = 18/4... of 0, 1, 2, 5.
-        let look = Look::of_differences(&[0.0, 1.0, 2.0, 5.0], false);
+        let shape = Shape::of_differences(&[0.0, 1.0, 2.0, 5.0], false);
         let (m2, m3) = ((4.0 + 1.0 + 0.0 + 9.0) / 4.0, (-8.0 - 1.0 + 0.0 + 27.0) / 4.0);
-        assert_close(look.skewness, m3 / f64::powf(m2, 1.5), 1e-12);
-        assert_eq!((look.n, look.tied, look.outliers, look.constant), (4, 0.0, 0, false));
-        let look = Look::of_differences(&[1.0, 1.0, 2.0, 3.0, 100.0], false);
-        assert_eq!((look.outliers, look.tied), (1, 0.4));
-        assert_eq!(look.words(), "the 5 values have skewness 1.5, 1 outlier, 40% ties");
-        assert!(Look::of_differences(&[0.1; 7], false).words().ends_with("do not vary"));
-        let two = Look::of_samples(&[0.0, 1.0, 2.0], &[0.0, 4.0, 8.0, 4.0]);
+        assert_close(shape.skewness, m3 / f64::powf(m2, 1.5), 1e-12);
+        assert_eq!((shape.n, shape.tied, shape.outliers, shape.constant), (4, 0.0, 0, false));
+        let shape = Shape::of_differences(&[1.0, 1.0, 2.0, 3.0, 100.0], false);
+        assert_eq!((shape.outliers, shape.tied), (1, 0.4));
+        assert_eq!(shape.words(), "the 5 values have skewness 1.5, 1 outlier, 40% ties");
+        assert!(Shape::of_differences(&[0.1; 7], false).words().ends_with("do not vary"));
+        let two = Shape::of_samples(&[0.0, 1.0, 2.0], &[0.0, 4.0, 8.0, 4.0]);
         assert_eq!((two.n, two.balanced), (3, false));
         assert!(two.words().contains("standard deviations of ratio 3.3"), "{}", two.words());
     }
 
     #[test]
     fn few_and_skewed_values_are_doubted_more_the_smaller_alpha_is() {
-        let look = |n, skewness| Look { n, skewness, ..Look::of_differences(&[1.0, 2.0, 4.0], false) };
-        assert_eq!(look(5, 0.0).doubt(&terms(0.05), 3.0, 0.14), Some(Doubt::Few { least: 9 }));
-        assert_eq!(look(12, 0.0).doubt(&terms(0.05), 3.0, 0.14), None);
-        assert_eq!(look(12, 2.0).doubt(&terms(0.05), 3.0, 0.14), Some(Doubt::Skewed { least: 78 }));
-        assert_eq!(look(80, 2.0).doubt(&terms(0.05), 3.0, 0.14), None);
-        assert!(look(80, 2.0).doubt(&terms(0.05 / 270.0), 3.0, 0.14).is_some());
+        let shape = |n, skewness| Shape { n, skewness, ..Shape::of_differences(&[1.0, 2.0, 4.0], false) };
+        assert_eq!(shape(5, 0.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Few { least: 9 }));
+        assert_eq!(shape(12, 0.0).doubt(&terms(0.05), Limits::GUARDED), None);
+        assert_eq!(shape(12, 2.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Skewed { least: 78 }));
+        assert_eq!(shape(80, 2.0).doubt(&terms(0.05), Limits::GUARDED), None);
+        assert!(shape(80, 2.0).doubt(&terms(0.05 / 270.0), Limits::GUARDED).is_some());
     }
 }

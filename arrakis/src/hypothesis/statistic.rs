@@ -5,7 +5,7 @@ use super::effects::EffectSize;
 use super::estimand::Estimand;
 use super::ground::guard::mean;
 use super::ground::{Alternative, Interval, TestResult};
-use super::look::Look;
+use super::shape::Shape;
 use crate::error::Result;
 
 /// A test that a claim can name: its p-value, interval and effect size, and what it requires of a measurement.
@@ -23,8 +23,8 @@ pub(crate) trait Statistic: Sync {
     /// Whether it can judge a measurement of this shape.
     fn fits(&self, design: Design) -> bool;
 
-    /// Whether the automatic choice may take it for values that look like this.
-    fn suits(&self, _look: &Look) -> bool {
+    /// Whether the automatic choice may take it for values of this shape.
+    fn suits(&self, _shape: &Shape) -> bool {
         true
     }
 
@@ -64,15 +64,18 @@ pub(crate) trait Statistic: Sync {
         })
     }
 
-    /// The effect size; `Degenerate` if the values do not vary. By default the mean difference from the null, divided by
-    /// its standard deviation.
+    /// The effect size; `Degenerate` if the values do not vary. By default the difference of means in standard deviations:
+    /// Hedges's g of two independent samples, otherwise `d_z`.
     fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
+        match data {
+            Data::Samples { observed, null, paired: false } => EffectSize::hedges_g(observed, null),
+            _ => EffectSize::d_z(&data.differences()?),
+        }
     }
 
-    /// Why more than α of such claims may be false, given how the values look, and what would be safer; `None` if the
+    /// Why more than α of such claims may be false, given the shape of the values, and what would be safer; `None` if the
     /// level can be trusted.
-    fn caution(&self, _look: &Look, _terms: &Terms) -> Option<String> {
+    fn caution(&self, _shape: &Shape, _terms: &Terms) -> Option<String> {
         None
     }
 }

@@ -43,9 +43,11 @@ pub struct Verdict {
     /// The effect size; `None` if there is no spread to measure it in.
     pub effect_size: Option<EffectSize>,
     /// The interval of `estimate`: the distances that the test does not reject, at level 1 - α (two-sided) or 1 - 2α
-    /// (one-sided, both ends), α divided by the comparisons. So a claim holds exactly if the interval excludes 0 (or
-    /// the smallest effect of interest) on the claimed side, and the intervals of all compared places contain their values together. `None` for one value, and if
-    /// no finite interval is the dual of the test.
+    /// (one-sided, both ends), α divided by the comparisons.
+    ///
+    /// - A claim holds exactly if the interval excludes 0, or the smallest effect of interest, on the claimed side.
+    /// - The intervals of all compared places contain their values together.
+    /// - `None` for one value, and if no finite interval is the dual of the test.
     pub ci: Option<Interval>,
     /// Whether the claim holds.
     pub holds: bool,
@@ -127,14 +129,8 @@ impl fmt::Display for Verdict {
         if let Some(effect) = &self.effect_size {
             write!(f, ", {} = {:.3}", effect.name, effect.value)?;
         }
-        for component in &self.variance {
-            write!(
-                f,
-                "\n  variance between {} {}: {:.0}%",
-                component.levels,
-                component.source,
-                100.0 * component.share
-            )?;
+        for VarianceComponent { source, levels, share, .. } in &self.variance {
+            write!(f, "\n  variance between {levels} {source}: {:.0}%", 100.0 * share)?;
         }
         if !self.why.is_empty() {
             write!(f, "\n  why: {}", self.why)?;

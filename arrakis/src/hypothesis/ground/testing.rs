@@ -54,6 +54,16 @@ pub(crate) fn normals(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     (0..n).map(|_| one()).collect()
 }
 
+/// Values in groups of these sizes, each group around its own standard normal level with a tighter spread; and the group
+/// of each value.
+pub(crate) fn grouped(rng: &mut ChaCha8Rng, sizes: &[usize]) -> (Vec<f64>, Vec<usize>) {
+    let levels = normals(rng, sizes.len());
+    let groups: Vec<usize> = sizes.iter().enumerate().flat_map(|(group, size)| vec![group; *size]).collect();
+    let noise = normals(rng, groups.len());
+    let values = groups.iter().zip(noise).map(|(&group, x)| levels[group] + 0.5 * x).collect();
+    (values, groups)
+}
+
 /// The share of 1000 simulated experiments with p at or below 0.05.
 fn rejection_rate(test: impl Fn(&mut ChaCha8Rng, u64) -> TestResult) -> f64 {
     let rng = &mut seeded(20_260_101);

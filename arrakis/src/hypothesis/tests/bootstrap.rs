@@ -10,7 +10,7 @@ use crate::hypothesis::ground::bootstrap_t::BootstrapT;
 use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, mean, shifted};
 use crate::hypothesis::ground::units::{self, Unit};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
-use crate::hypothesis::look::{Doubt, Look};
+use crate::hypothesis::shape::{Doubt, Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "bootstrap";
@@ -106,19 +106,19 @@ impl Statistic for Bootstrap {
         interval_of(&units::blocks(&differences, terms.resamples()), largest(&differences), terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 3.0, 0.14)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::GUARDED)
     }
 }
 
-/// What to say about a test of a mean; see [`Look::doubt`].
-pub(super) fn of_mean(look: &Look, terms: &Terms, few: f64, limit: f64) -> Option<String> {
-    let safer = if look.two {
+/// What to say about a test of a mean; see [`Shape::doubt`].
+pub(super) fn of_mean(shape: &Shape, terms: &Terms, limits: Limits) -> Option<String> {
+    let safer = if shape.two {
         "in each sample, or compare which tends to be larger (`test = MannWhitney`)"
     } else {
         "of them, or claim the median (`estimand = Median`), which needs no shape"
     };
-    Some(match look.doubt(terms, few, limit)? {
+    Some(match shape.doubt(terms, limits)? {
         Doubt::Few { least } => format!(
             "they are too few to rule out skew, which makes more than alpha of such claims false: measure at least {least} \
              {safer}"

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
 use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "cluster_bootstrap";
@@ -77,8 +77,8 @@ impl Statistic for ClusterBootstrap {
         interval_of(&units, largest(&differences), terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 3.0, 0.14)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::GUARDED)
     }
 }
 
@@ -87,16 +87,8 @@ mod tests {
     use super::super::bootstrap::bootstrap_test;
     use super::*;
     use crate::hypothesis::ground::testing::{
-        assert_close, assert_null_rate, assert_power, normals, numbers, reference, seeded,
+        assert_close, assert_null_rate, assert_power, grouped, normals, numbers, reference, seeded,
     };
-
-    /// Twenty groups of five values, each group around its own level.
-    fn grouped(rng: &mut rand_chacha::ChaCha8Rng) -> (Vec<f64>, Vec<usize>) {
-        let levels = normals(rng, 20);
-        let values =
-            levels.iter().flat_map(|&level| normals(rng, 5).into_iter().map(move |x| level + 0.5 * x)).collect();
-        (values, (0..100).map(|index| index / 5).collect())
-    }
 
     #[test]
     fn the_p_value_approaches_that_of_all_choices_of_groups() {
@@ -122,11 +114,11 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_if_values_of_a_group_are_similar() {
         assert_null_rate(|rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &[5; 20]);
             cluster_bootstrap_test(&values, &groups, 0.0, Alternative::TwoSided, 199, seed).unwrap()
         });
         assert_power(0.95, |rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &[5; 20]);
             cluster_bootstrap_test(&values, &groups, -1.0, Alternative::Greater, 199, seed).unwrap()
         });
     }

@@ -7,10 +7,9 @@ use super::bootstrap::of_mean;
 use super::robust_mean::{Robust, robust_mean};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::effects::EffectSize;
 use crate::hypothesis::ground::guard::{check, largest, mean};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "cluster_mean";
@@ -57,8 +56,8 @@ impl Statistic for ClusterMean {
         design.is_of_differences()
     }
 
-    fn suits(&self, look: &Look) -> bool {
-        !look.constant
+    fn suits(&self, shape: &Shape) -> bool {
+        !shape.constant
     }
 
     fn needs(&self) -> &'static [Need] {
@@ -83,27 +82,18 @@ impl Statistic for ClusterMean {
         Ok(mean(&Self::means(terms, data)?))
     }
 
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        EffectSize::d_z(&data.differences()?)
-    }
-
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 3.0, 0.14)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::GUARDED)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, normals, seeded};
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, grouped, normals, seeded};
 
-    /// Twelve groups of one to four values, each group around its own level.
-    fn grouped(rng: &mut rand_chacha::ChaCha8Rng) -> (Vec<f64>, Vec<usize>) {
-        let groups: Vec<usize> = (0..12).flat_map(|group| vec![group; 1 + group % 4]).collect();
-        let levels = normals(rng, 12);
-        let values = groups.iter().zip(normals(rng, groups.len())).map(|(&group, x)| levels[group] + 0.5 * x).collect();
-        (values, groups)
-    }
+    /// Twelve groups.
+    const SIZES: [usize; 12] = [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4];
 
     #[test]
     fn it_is_the_test_of_the_means_of_groups() {
@@ -117,11 +107,11 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_if_values_of_a_group_are_similar() {
         assert_null_rate(|rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &SIZES);
             cluster_mean(&values, &groups, 0.0, Alternative::Greater, 199, seed).unwrap()
         });
         assert_power(0.95, |rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &SIZES);
             cluster_mean(&values, &groups, -2.0, Alternative::Greater, 199, seed).unwrap()
         });
     }

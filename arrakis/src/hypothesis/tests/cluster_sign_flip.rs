@@ -9,7 +9,7 @@ use crate::hypothesis::data::{Data, Design, Need, Terms};
 use crate::hypothesis::ground::flips::Flips;
 use crate::hypothesis::ground::guard::{check, check_draws, check_number, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "cluster_sign_flip";
@@ -76,8 +76,8 @@ impl Statistic for ClusterSignFlip {
         interval_of(&flips(&differences, terms.groups(), terms.resamples(), terms.seed)?, &differences, terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_symmetry(look, terms)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_symmetry(shape, terms)
     }
 }
 
@@ -85,15 +85,7 @@ impl Statistic for ClusterSignFlip {
 mod tests {
     use super::super::functions::sign_flip;
     use super::*;
-    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, normals, seeded};
-
-    /// Eight groups of five values, each group around its own level.
-    fn grouped(rng: &mut rand_chacha::ChaCha8Rng) -> (Vec<f64>, Vec<usize>) {
-        let levels = normals(rng, 8);
-        let values =
-            levels.iter().flat_map(|&level| normals(rng, 5).into_iter().map(move |x| level + 0.5 * x)).collect();
-        (values, (0..40).map(|index| index / 5).collect())
-    }
+    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, grouped, normals, seeded};
 
     #[test]
     fn a_hand_computed_case() {
@@ -114,11 +106,11 @@ mod tests {
     #[test]
     fn it_errs_one_time_in_twenty_if_values_of_a_group_are_similar() {
         assert_null_rate(|rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &[5; 8]);
             cluster_sign_flip(&values, &groups, 0.0, Alternative::TwoSided, 199, seed).unwrap()
         });
         assert_power(0.95, |rng, seed| {
-            let (values, groups) = grouped(rng);
+            let (values, groups) = grouped(rng, &[5; 8]);
             cluster_sign_flip(&values, &groups, -2.0, Alternative::Greater, 199, seed).unwrap()
         });
     }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
 use crate::hypothesis::ground::guard::{check, check_number, finite_result, largest, mean, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 use crate::hypothesis::variance::components;
 
@@ -124,8 +124,8 @@ impl Statistic for CrossedMean {
         terms.interval(found.mean - half, found.mean + half, "student t")
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 3.0, 0.14)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::GUARDED)
     }
 }
 

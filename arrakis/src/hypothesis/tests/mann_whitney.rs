@@ -14,7 +14,7 @@ use crate::hypothesis::ground::guard::{check, finite_result};
 use crate::hypothesis::ground::rank::{RankSum, merged, sorted, tails};
 use crate::hypothesis::ground::student::bisect;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "mann_whitney";
@@ -148,8 +148,8 @@ impl Statistic for MannWhitney {
         Ok(EffectSize::new("cliffs_delta", cliffs_delta(a, b)?))
     }
 
-    fn caution(&self, look: &Look, _terms: &Terms) -> Option<String> {
-        of_equal_spread(look)
+    fn caution(&self, shape: &Shape, _terms: &Terms) -> Option<String> {
+        of_equal_spread(shape)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::guard::{check, check_level, check_number, finite_result, largest, moments, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "one_sample_t";
@@ -92,8 +92,8 @@ impl Statistic for OneSampleT {
         interval_of(TEST, &data.differences()?, terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 5.0, 0.05)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::PLAIN)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::Interval;
 use crate::hypothesis::ground::guard::{differences, largest, refuse};
 use crate::hypothesis::ground::{Alternative, TestResult};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "paired_t";
@@ -51,8 +51,8 @@ impl Statistic for PairedT {
         interval_of(TEST, &data.differences()?, terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 5.0, 0.05)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::PLAIN)
     }
 }
 

@@ -5,11 +5,10 @@
 
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::guard::{check, check_draws, largest, mean, moments};
 use crate::hypothesis::ground::labels::{Labels, Scale, relabellings};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "permutation";
@@ -88,8 +87,8 @@ impl Statistic for Permutation {
     }
 
     /// Two samples of zeros and ones with equal shares have the same distribution.
-    fn suits(&self, look: &Look) -> bool {
-        look.constant
+    fn suits(&self, shape: &Shape) -> bool {
+        shape.constant
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
@@ -110,19 +109,14 @@ impl Statistic for Permutation {
         interval_of(&Labels::of(a, b, Scale::Plain, terms.resamples(), terms.seed), a, b, terms, "permutation")
     }
 
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        let (a, b) = data.samples();
-        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
-    }
-
-    fn caution(&self, look: &Look, _terms: &Terms) -> Option<String> {
-        of_equal_spread(look)
+    fn caution(&self, shape: &Shape, _terms: &Terms) -> Option<String> {
+        of_equal_spread(shape)
     }
 }
 
 /// What to say about a test that assumes equal distributions.
-pub(super) fn of_equal_spread(look: &Look) -> Option<String> {
-    (look.spread > 1.5 || !look.balanced && look.spread > 1.2).then(|| {
+pub(super) fn of_equal_spread(shape: &Shape) -> Option<String> {
+    (shape.spread > 1.5 || !shape.balanced && shape.spread > 1.2).then(|| {
         "their spreads differ, so a difference of spread may be taken for one of the means: compare the means with `test = \
          RobustDifference`"
             .to_owned()

@@ -10,12 +10,11 @@ use super::permutation::least_labels;
 use super::welch::Contrast;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::bootstrap_t::BootstrapT;
 use crate::hypothesis::ground::guard::{check_draws, largest};
 use crate::hypothesis::ground::labels::{Labels, Scale};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "robust_difference";
@@ -93,8 +92,8 @@ impl Statistic for RobustDifference {
         design.is_of_independent_samples()
     }
 
-    fn suits(&self, look: &Look) -> bool {
-        !look.constant
+    fn suits(&self, shape: &Shape) -> bool {
+        !shape.constant
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
@@ -117,15 +116,10 @@ impl Statistic for RobustDifference {
         terms.dual(found.contrast.difference, found.contrast.standard_error, METHOD, p_value)
     }
 
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        let (a, b) = data.samples();
-        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
-    }
-
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
         // Samples of one spread and one shape are exchangeable.
-        let alike = look.spread < 1.5;
-        of_mean(look, terms, if alike { 1.5 } else { 3.0 }, if alike { 0.5 } else { 0.14 })
+        let alike = shape.spread < 1.5;
+        of_mean(shape, terms, if alike { Limits::ALIKE } else { Limits::GUARDED })
     }
 }
 

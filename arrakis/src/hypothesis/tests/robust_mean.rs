@@ -10,7 +10,7 @@ use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::bootstrap_t::BootstrapT;
 use crate::hypothesis::ground::guard::{check, check_draws, check_number, largest, mean, moments, shifted};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student, units};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "robust_mean";
@@ -107,8 +107,8 @@ impl Statistic for RobustMean {
         design.is_of_differences()
     }
 
-    fn suits(&self, look: &Look) -> bool {
-        !look.constant
+    fn suits(&self, shape: &Shape) -> bool {
+        !shape.constant
     }
 
     fn tails(&self, _alternative: Alternative) -> Option<usize> {
@@ -125,8 +125,8 @@ impl Statistic for RobustMean {
         found.map_or(Ok(None), |found| found.interval(terms))
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 3.0, 0.14)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::GUARDED)
     }
 }
 

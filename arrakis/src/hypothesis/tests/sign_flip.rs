@@ -10,7 +10,7 @@ use crate::hypothesis::ground::guard::{
     check, check_draws, check_number, differences, largest, mean, moments, refuse, shifted,
 };
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::look::{Doubt, Look};
+use crate::hypothesis::shape::{Doubt, Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "sign_flip";
@@ -104,8 +104,8 @@ impl Statistic for SignFlip {
         interval_of(&Flips::of(&units::blocks(&differences, draws), draws, terms.seed), &differences, terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_symmetry(look, terms)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_symmetry(shape, terms)
     }
 }
 
@@ -115,8 +115,8 @@ pub(super) fn least_signs(terms: &Terms) -> usize {
 }
 
 /// What to say about a test that assumes symmetry.
-pub(super) fn of_symmetry(look: &Look, terms: &Terms) -> Option<String> {
-    Some(match look.doubt(terms, 5.0, 0.05)? {
+pub(super) fn of_symmetry(shape: &Shape, terms: &Terms) -> Option<String> {
+    Some(match shape.doubt(terms, Limits::PLAIN)? {
         Doubt::Few { least } => format!(
             "they are too few to show whether they are symmetric, and skew makes more than alpha of such claims false: \
              measure at least {least}, or claim the median (`estimand = Median`)"

@@ -12,7 +12,7 @@ use crate::hypothesis::estimand::Estimand;
 use crate::hypothesis::ground::guard::{check, check_number, largest, moments, shifted};
 use crate::hypothesis::ground::rank::sorted;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
-use crate::hypothesis::look::median;
+use crate::hypothesis::shape::median;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "sign_test";

@@ -7,11 +7,10 @@ use super::bootstrap::of_mean;
 use super::permutation::{interval_of, least_labels, relabelled};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::guard::{check, check_draws};
 use crate::hypothesis::ground::labels::{Labels, Scale};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "studentised_permutation";
@@ -70,13 +69,8 @@ impl Statistic for StudentisedPermutation {
         interval_of(&labels, a, b, terms, "studentised permutation")
     }
 
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        let (a, b) = data.samples();
-        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
-    }
-
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        (look.spread > 1.5).then(|| of_mean(look, terms, 5.0, 0.05)).flatten()
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        (shape.spread > 1.5).then(|| of_mean(shape, terms, Limits::PLAIN)).flatten()
     }
 }
 

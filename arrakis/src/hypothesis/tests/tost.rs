@@ -9,10 +9,9 @@ use super::one_sample_t::{self, one_sample_t};
 use super::welch::{self, Contrast};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::guard::{check_number, finite_result, refuse};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "tost";
@@ -132,17 +131,8 @@ impl Statistic for Tost {
         }
     }
 
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        match data {
-            Data::Samples { observed, null, paired: false } => {
-                Ok(EffectSize::new("hedges_g", hedges_g(observed, null)?))
-            }
-            _ => EffectSize::d_z(&data.differences()?),
-        }
-    }
-
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, &Terms { alternative: Alternative::Greater, ..*terms }, 5.0, 0.05)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, &Terms { alternative: Alternative::Greater, ..*terms }, Limits::PLAIN)
     }
 }
 

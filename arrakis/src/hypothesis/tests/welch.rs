@@ -6,10 +6,9 @@
 use super::bootstrap::of_mean;
 use crate::error::{Error, Result};
 use crate::hypothesis::data::{Data, Design, Terms};
-use crate::hypothesis::effects::{EffectSize, hedges_g};
 use crate::hypothesis::ground::guard::{Moments, check, check_level, finite_result, largest, moments};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "welch";
@@ -117,13 +116,8 @@ impl Statistic for Welch {
         interval_of(a, b, terms)
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_mean(look, terms, 5.0, 0.05)
-    }
-
-    fn effect(&self, data: Data) -> Result<EffectSize> {
-        let (a, b) = data.samples();
-        Ok(EffectSize::new("hedges_g", hedges_g(a, b)?))
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_mean(shape, terms, Limits::PLAIN)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::hypothesis::ground::guard::{check, check_number, differences, largest
 use crate::hypothesis::ground::rank::{RankSum, magnitudes, sorted, tails};
 use crate::hypothesis::ground::student::bisect;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
-use crate::hypothesis::look::Look;
+use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "wilcoxon";
@@ -151,8 +151,8 @@ impl Statistic for Wilcoxon {
         Ok(EffectSize::new("rank_biserial", rank_biserial(&data.differences()?)?))
     }
 
-    fn caution(&self, look: &Look, terms: &Terms) -> Option<String> {
-        of_symmetry(look, terms)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        of_symmetry(shape, terms)
     }
 }
 

@@ -7,8 +7,6 @@ mod refuse;
 mod study;
 mod wins;
 
-use std::collections::BTreeSet;
-
 use arrakis_models::{HookedTransformer, IntoTokens};
 
 pub use equivalence::Equivalence;
@@ -211,7 +209,7 @@ impl PatchInto<'_, CircuitTests> {
         quantile: f64,
         metric: &Metric,
     ) -> Result<Wins> {
-        let without = |study: &Study<'_>, own: &BTreeSet<CircuitPart>| study.without(own);
+        let without = |study: &Study<'_>, own: &Circuit| study.without(own);
         self.against_random(circuit, random, quantile, metric, without, |own, other| own > other)
     }
 
