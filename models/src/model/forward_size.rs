@@ -7,7 +7,7 @@ use crate::site::Extent;
 /// Bytes that a forward of a sweep may take. Fixed, so that every machine cuts a sweep alike.
 const BYTES: u64 = 512 << 20;
 
-/// Tokens of a forward. The products are as fast as they get with fewer; `tests/bench/README.md` has the curve.
+/// Tokens of a forward, more than the products need to be fast. The bench `parts` measures a sweep with fewer and with more.
 const TOKENS: usize = 2048;
 
 impl HookedTransformer {
