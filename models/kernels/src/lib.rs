@@ -6,6 +6,7 @@
 mod attention;
 mod columns;
 mod dots;
+mod memory;
 mod normal;
 mod part;
 mod place;
@@ -16,7 +17,8 @@ mod single;
 mod weight;
 
 pub use attention::{Heads, Rows, ToPattern, attend, mixed, products};
+pub use memory::zeros;
 pub use normal::{BYTES_OF_A_NORMAL, standard_normal};
-pub use product::{has_vectors, multiply};
+pub use product::{Product, has_vectors, multiply};
 pub use share::share;
 pub use weight::{Matrix, Numbers, Order};

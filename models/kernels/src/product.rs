@@ -19,35 +19,51 @@ pub fn has_vectors() -> bool {
     !matches!(pulp::Arch::new(), pulp::Arch::Scalar)
 }
 
-/// Writes `x W + b` into `out`: `[rows, d_in]` times `[d_in, d_out]`, plus `[d_out]`, is `[rows, d_out]`.
+/// A product that is asked for: `x W + b`, with `W` `[d_in, d_out]` and `b` `[d_out]`.
+#[derive(Debug)]
+pub struct Product<'a> {
+    /// `W`
+    pub weight: Matrix<'a>,
+    /// `b`
+    pub bias: Option<&'a [f32]>,
+    /// Where the product is written, `[rows, d_out]`.
+    pub out: &'a mut [f32],
+}
+
+/// Writes products of the same rows `[rows, d_in]`. They share one call of the threads: those of a few columns would leave
+/// some of them idle.
 ///
 /// The order in which the terms of a number are added depends on nothing but the inner axis and which axis of the weight
-/// is contiguous: a row's bits are the same beside any other rows and on any number of threads. Sums are taken in short
-/// runs, so they round less than in one pass. Weights in half precision are widened a panel at a time.
+/// is contiguous: a row's bits are the same beside any other rows and products, and on any number of threads. Sums are
+/// taken in short runs, so they round less than in one pass. Weights in half precision are widened a panel at a time.
 ///
 /// # Panics
 ///
 /// If an axis is empty, or a slice does not have the numbers that the shapes say.
-pub fn multiply<'a>(x: &'a [f32], weight: &Matrix<'a>, bias: Option<&'a [f32]>, out: &'a mut [f32]) {
-    match weight.numbers {
-        Numbers::F32(numbers) => of(x, numbers, weight, bias, out),
-        Numbers::F16(numbers) => of(x, numbers, weight, bias, out),
-        Numbers::BF16(numbers) => of(x, numbers, weight, bias, out),
-    }
+pub fn multiply<'a>(x: &'a [f32], products: Vec<Product<'a>>) {
+    let weights = products.iter().map(|product| product.weight.shape.iter().product::<usize>()).sum();
+    let tasks = products.into_iter().flat_map(|product| cut(x, weights, product));
+    share(tasks.collect(), |(at, weight, bias, mut out)| match weight.numbers {
+        Numbers::F32(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
+        Numbers::F16(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
+        Numbers::BF16(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
+    });
 }
 
-/// `out` is cut into columns: a thread reads only its own columns of the weight.
-fn of<'a, T: Number>(x: &'a [f32], numbers: &'a [T], weight: &Matrix<'_>, bias: Option<&'a [f32]>, out: &'a mut [f32]) {
+/// Some columns of a product: the first of them, and each row's place for them.
+type Task<'a> = (usize, Matrix<'a>, Option<&'a [f32]>, Vec<&'a mut [f32]>);
+
+/// A product's columns, cut for the threads, each of which reads only its own columns of the weight. `weights` counts those
+/// of all products.
+fn cut<'a>(x: &[f32], weights: usize, Product { weight, bias, out }: Product<'a>) -> Vec<Task<'a>> {
     let [d_in, d_out] = weight.shape;
-    let wide = d_out.div_ceil(GRAIN).div_ceil(tasks(x.len() / d_in, d_in * d_out)) * GRAIN;
+    let wide = d_out.div_ceil(GRAIN).div_ceil(tasks(x.len() / d_in, weights)) * GRAIN;
     let rows = || Vec::with_capacity(x.len() / d_in);
     let mut parts: Vec<Vec<&'a mut [f32]>> = (0..d_out.div_ceil(wide)).map(|_| rows()).collect();
     for row in out.chunks_mut(d_out) {
         parts.iter_mut().zip(row.chunks_mut(wide)).for_each(|(part, columns)| part.push(columns));
     }
-    share(parts.into_iter().enumerate().collect(), |(at, mut out)| {
-        some_columns(x, numbers, weight, at * wide, bias, &mut out);
-    });
+    parts.into_iter().enumerate().map(|(at, out)| (at * wide, weight, bias, out)).collect()
 }
 
 /// A single row waits for memory alone, and longer stretches of memory come faster.

@@ -70,7 +70,7 @@ fn add<S: Simd>(simd: S, x: &[f32], weights: Weights<'_>, run: &mut [S::f32s]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Matrix, Numbers, Order, multiply};
+    use crate::{Matrix, Numbers, Order, Product, multiply};
 
     /// Beside another row, the same row goes through tiles.
     #[test]
@@ -83,8 +83,8 @@ mod tests {
             let bias: Vec<f32> = (0..d_out).map(|at| number(at + 9)).collect();
             for bias in [None, Some(bias.as_slice())] {
                 let (mut both, mut alone) = (vec![0.0; 2 * d_out], vec![0.0; d_out]);
-                multiply(&x, &weight, bias, &mut both);
-                multiply(&x[..d_in], &weight, bias, &mut alone);
+                multiply(&x, vec![Product { weight, bias, out: &mut both }]);
+                multiply(&x[..d_in], vec![Product { weight, bias, out: &mut alone }]);
                 let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(&alone), bits(&both[..d_out]), "{d_in} {d_out}");
             }

@@ -33,7 +33,7 @@ pub(crate) use activation::{activation, gate};
 pub(crate) use append::append;
 pub(crate) use attention::{attention, mixed, per_query_head, products};
 pub(crate) use norm::{Norming, centre, norm, norm_scale};
-pub(crate) use product::product;
+pub(crate) use product::{product, products as products_of};
 pub(crate) use rotation::{Rotating, rotate};
 pub(crate) use scores::{Scoring, pattern, scores};
 pub(crate) use softmax::softmax;

@@ -97,11 +97,12 @@ impl Attention {
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `q k v rot_q rot_k scores pattern z result out`.
-    #[hooked]
+    #[hooked(skip(to_q, to_k, to_v))]
     pub fn forward(&self, x: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let q = split_heads(self.w_q.apply(x.clone()), self.n_heads);
-        let k = split_heads(self.w_k.apply(x.clone()), self.n_kv_heads);
-        let v = self.clipped(split_heads(self.w_v.apply(x), self.n_kv_heads));
+        let [to_q, to_k, to_v] = Linear::apply_each([&self.w_q, &self.w_k, &self.w_v], x);
+        let q = split_heads(to_q, self.n_heads);
+        let k = split_heads(to_k, self.n_kv_heads);
+        let v = self.clipped(split_heads(to_v, self.n_kv_heads));
         self.attend(q, k, v, context, cache)
     }
 

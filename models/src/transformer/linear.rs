@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::source::{Init, Source};
 use crate::ground::dtype::widened;
-use crate::kernels::product;
+use crate::kernels::{product, products_of};
 
 /// `x W + b`.
 #[derive(Module, Debug)]
@@ -27,6 +27,19 @@ impl Linear {
     /// The weight `[d_in, d_out]` in single precision, whatever precision it is stored in.
     pub fn matrix(&self) -> Tensor<2> {
         widened(self.weight.val())
+    }
+
+    /// Several maps of the same `x`, each `[.., d_in]` to `[.., d_out]`, to the same bits as one by one.
+    pub fn apply_each<const N: usize, const D: usize>(maps: [&Self; N], x: Tensor<D>) -> [Tensor<D>; N] {
+        let dims = x.dims();
+        let d_in = dims[D - 1];
+        let rows = dims.iter().product::<usize>() / d_in;
+        let maps = maps.map(|map| (map.weight.val(), map.bias.as_ref().map(Param::val)));
+        products_of(x.reshape([rows, d_in]), maps).map(|flat| {
+            let mut dims = dims;
+            dims[D - 1] = flat.dims()[1];
+            flat.reshape(dims)
+        })
     }
 
     /// `[.., d_in]` to `[.., d_out]`. Leading axes are flattened first: one large product is faster than many small ones.

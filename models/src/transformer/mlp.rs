@@ -44,11 +44,12 @@ impl Mlp {
     }
 
     /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.
-    #[hooked]
+    #[hooked(skip(to_gate, to_linear))]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let post = if let Some(w_gate) = &self.w_gate {
-            let pre = w_gate.apply(x.clone());
-            let pre_linear = self.w_in.apply(x);
+            let [to_gate, to_linear] = Linear::apply_each([w_gate, &self.w_in], x);
+            let pre = to_gate;
+            let pre_linear = to_linear;
             self.gated(pre, pre_linear)
         } else {
             let pre = self.w_in.apply(x);

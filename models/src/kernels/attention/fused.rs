@@ -1,6 +1,6 @@
 //! Products, softmax and mean in one, a block of queries at a time.
 
-use arrakis_kernels::attend;
+use arrakis_kernels::{attend, zeros};
 use burn::tensor::Tensor;
 
 use super::super::flex::{all_plain, with_numbers};
@@ -25,7 +25,7 @@ pub(super) fn attention(inputs: [Tensor<4>; 3], how: &Scoring) -> Result<Tensor<
     let penalty = scores.penalty().map(numbers);
     let to_pattern =
         |row: usize, from: usize, products: &mut [f32]| scores.to_pattern(penalty.as_deref(), row, from, products);
-    let mut out = vec![0.0; sizes.batch * queries * heads * sizes.d_head];
+    let mut out = zeros(sizes.batch * queries * heads * sizes.d_head);
     attend(&sizes, [rows(&q), rows(&k), rows(&v)], &scores.spans(), &to_pattern, &mut out);
     Ok(with_numbers(of_heads(out, &sizes)))
 }

@@ -23,7 +23,7 @@ impl Kernel<2> for Mixed {
         let ([batch, heads, queries, keys], [_, _, kv_heads, d_head]) = (dims(&pattern), dims(&v));
         let (pattern, v) = (pattern.to_contiguous(), with_whole_heads(v));
         let numbers = pattern.as_slice::<f32>().expect("BUG: the pattern is contiguous and in single precision");
-        let mut out = vec![0.0; batch * queries * heads * d_head];
+        let mut out = arrakis_kernels::zeros(batch * queries * heads * d_head);
         let sizes = Heads { batch, queries, keys, heads, kv_heads, d_head };
         arrakis_kernels::mixed(&sizes, numbers, rows(&v), &self.spans, &mut out);
         of_heads(out, &sizes)

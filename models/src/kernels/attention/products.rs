@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrakis_kernels::Heads;
+use arrakis_kernels::{Heads, zeros};
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 
@@ -23,7 +23,7 @@ impl Kernel<2> for Products {
     fn value(&self, inputs: [FlexTensor; 2]) -> FlexTensor {
         let [q, k] = inputs.map(with_whole_heads);
         let Heads { batch, queries, keys, heads, .. } = self.sizes;
-        let mut out = vec![0.0; batch * heads * queries * keys];
+        let mut out = zeros(batch * heads * queries * keys);
         arrakis_kernels::products(&self.sizes, rows(&q), rows(&k), &self.spans, &mut out);
         FlexTensor::new(
             Bytes::from_elems(out),

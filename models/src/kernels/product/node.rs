@@ -10,7 +10,7 @@ use burn::backend::{DispatchAutodiffContext, Flex, GradientCheckpointingStrategy
 use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
 use super::super::flex::{Tracked, in_graph, numbers, tracked, with_numbers};
-use super::value::value;
+use super::value::{value, values};
 
 /// `x W + b`, for tensors that fit.
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
@@ -31,6 +31,21 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
         Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
         None => out,
     }
+}
+
+/// Products of the same rows, for tensors that fit; `None` if one of them has a graph.
+pub(super) fn products<const N: usize>(
+    x: &Tensor<2>,
+    maps: &[(Tensor<2>, Option<Tensor<1>>); N],
+) -> Option<[Tensor<2>; N]> {
+    let x = x.clone().into_dispatch();
+    let maps = maps.clone().map(|(weight, bias)| (weight.into_dispatch(), bias.map(Tensor::into_dispatch)));
+    let mut contexts = maps.iter().map(|(weight, bias)| context([Some(&x), Some(weight), bias.as_ref()]));
+    if contexts.any(|context| context != DispatchAutodiffContext::Disabled) {
+        return None;
+    }
+    let maps = maps.map(|(weight, bias)| (numbers(weight), bias.map(numbers)));
+    Some(values(&numbers(x), maps).map(with_numbers))
 }
 
 /// The context of the first tensor that has a graph.
