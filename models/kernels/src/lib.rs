@@ -18,7 +18,7 @@ mod weight;
 
 pub use attention::{Heads, Rows, ToPattern, attend, mixed, products};
 pub use memory::zeros;
-pub use normal::{BYTES_OF_A_NORMAL, standard_normal};
+pub use normal::{WORDS_OF_A_NORMAL, draw_normal};
 pub use product::{Product, has_vectors, multiply};
 pub use share::share;
 pub use weight::{Matrix, Numbers, Order};

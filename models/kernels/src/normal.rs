@@ -6,9 +6,17 @@
 use std::f64::consts::{LN_2, TAU};
 
 use pulp::{Arch, Simd, WithSimd};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::RngCore;
 
 /// Bytes that a number takes: two words.
-pub const BYTES_OF_A_NORMAL: usize = 16;
+const BYTES: usize = 16;
+
+/// Words of the generator, of 32 bits, that a normal number takes.
+pub const WORDS_OF_A_NORMAL: usize = BYTES / 4;
+
+/// Numbers whose words are drawn at once, and stay in the cache until they are used.
+const AT_ONCE: usize = 1 << 12;
 
 /// Numbers that are computed together. Those whose rounding is not certain are then computed anew.
 const BLOCK: usize = 64;
@@ -17,12 +25,22 @@ const BLOCK: usize = 64;
 /// half of it.
 const ERROR: f64 = 4e-15;
 
+/// Draws standard normal numbers, [`WORDS_OF_A_NORMAL`] words for each.
+pub fn draw_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
+    let mut words = vec![0; BYTES * values.len().min(AT_ONCE)];
+    for values in values.chunks_mut(AT_ONCE) {
+        let words = &mut words[..BYTES * values.len()];
+        rng.fill_bytes(words);
+        standard_normal(words, values);
+    }
+}
+
 /// Standard normal numbers, one from each two words of 64 bits, which are uniform: `sqrt(-2 ln(1 - u)) cos(2π v)` in double
 /// precision, rounded. `u` and `v` are the upper 53 bits of the words over 2⁵³.
-pub fn standard_normal(words: &[u8], values: &mut [f32]) {
-    for (words, values) in words.chunks(BYTES_OF_A_NORMAL * BLOCK).zip(values.chunks_mut(BLOCK)) {
+fn standard_normal(words: &[u8], values: &mut [f32]) {
+    for (words, values) in words.chunks(BYTES * BLOCK).zip(values.chunks_mut(BLOCK)) {
         let mut block = Block { uniform: [[0.0; BLOCK]; 2], value: [0.0; BLOCK], certain: [1; BLOCK] };
-        for (at, pair) in words.chunks_exact(BYTES_OF_A_NORMAL).enumerate() {
+        for (at, pair) in words.chunks_exact(BYTES).enumerate() {
             block.uniform[0][at] = uniform(&pair[..8]);
             block.uniform[1][at] = uniform(&pair[8..]);
         }
@@ -148,7 +166,7 @@ mod tests {
     }
 
     fn expected(words: &[u8]) -> Vec<f32> {
-        let pairs = words.chunks_exact(BYTES_OF_A_NORMAL);
+        let pairs = words.chunks_exact(BYTES);
         pairs.map(|pair| exact(uniform(&pair[..8]), uniform(&pair[8..]))).collect()
     }
 
@@ -181,7 +199,7 @@ mod tests {
     #[test]
     fn the_error_is_well_within_what_is_allowed() {
         let mut largest = 0.0_f64;
-        for pair in words(100_000).chunks_exact(BYTES_OF_A_NORMAL) {
+        for pair in words(100_000).chunks_exact(BYTES) {
             let [u, v] = [uniform(&pair[..8]), uniform(&pair[8..])];
             let radius = (-2.0 * (1.0 - u).ln()).sqrt();
             let close = (-2.0 * ln(1.0 - u)).sqrt() * cos_of_turn(v);

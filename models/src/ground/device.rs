@@ -1,6 +1,6 @@
 //! The device of tensors: a real GPU if there is one, else the CPU. All reads from a device go through here.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::ground::error::{Error, Result};
 
@@ -113,6 +113,16 @@ fn software() -> Result<Chosen> {
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     let device = tensor.device();
     tensor.try_into_vec_as::<f32>().map_err(|error| device_error(&device, &error))
+}
+
+/// A tensor's numbers in single precision, row-major, as they lie in memory.
+///
+/// # Errors
+///
+/// [`Error::Device`] with the root cause first.
+pub fn read_data<const D: usize>(tensor: Tensor<D>) -> Result<TensorData> {
+    let device = tensor.device();
+    tensor.try_into_data_dtype(DType::F32).map_err(|error| device_error(&device, &error))
 }
 
 /// Waits until all work on the device is done.

@@ -96,13 +96,13 @@ fn read(folder: &Path, name: &str) -> Option<String> {
 pub(super) fn hash_tensor(digest: &mut Sha256, tensor: &Activation) -> Result<()> {
     let (flat, count) = (tensor.to_flat()?, tensor.dims().iter().product::<usize>());
     for start in (0..count).step_by(BLOCK) {
-        let values = device::read(flat.clone().narrow(0, start, BLOCK.min(count - start)))?;
+        let data = device::read_data(flat.clone().narrow(0, start, BLOCK.min(count - start)))?;
         if cfg!(target_endian = "little") {
-            digest.update(bytemuck::cast_slice::<f32, u8>(&values));
+            digest.update(data.as_bytes());
         } else {
-            for value in values {
-                digest.update(value.to_le_bytes());
-            }
+            data.as_bytes()
+                .chunks_exact(4)
+                .for_each(|number| digest.update([number[3], number[2], number[1], number[0]]));
         }
     }
     Ok(())

@@ -2,9 +2,9 @@
 
 use std::num::NonZero;
 
-use arrakis_kernels::BYTES_OF_A_NORMAL;
+use arrakis_kernels::{WORDS_OF_A_NORMAL, draw_normal};
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngCore as _, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// How a parameter is initialised when it is not loaded.
@@ -65,23 +65,17 @@ impl Source for RandomSource {
 /// Numbers that one thread draws. Fewer are drawn without another thread.
 const SHARE: usize = 1 << 16;
 
-/// Numbers whose words are drawn at once, and stay in the cache until they are used.
-const AT_ONCE: usize = 1 << 12;
-
-/// Words of the generator that a number takes.
-const WORDS: usize = BYTES_OF_A_NORMAL / 4;
-
 /// Fills a slice with standard normal numbers by the Box–Muller transform, on all cores. Each number has its own words of
 /// the generator, so the numbers do not depend on the cores.
 fn standard_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
     let first = rng.get_word_pos();
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = values.len().div_ceil(threads).max(SHARE);
-    let words_before = |numbers: usize| first + (WORDS * numbers) as u128;
+    let words_before = |numbers: usize| first + (WORDS_OF_A_NORMAL * numbers) as u128;
     let draw = |part: usize, own: &mut [f32]| {
         let mut rng = rng.clone();
         rng.set_word_pos(words_before(part * share));
-        own.chunks_mut(AT_ONCE).for_each(|own| box_muller(&mut rng, own));
+        draw_normal(&mut rng, own);
     };
     std::thread::scope(|scope| {
         let mut parts = values.chunks_mut(share).enumerate();
@@ -92,12 +86,6 @@ fn standard_normal(rng: &mut ChaCha8Rng, values: &mut [f32]) {
         }
     });
     rng.set_word_pos(words_before(values.len()));
-}
-
-fn box_muller(rng: &mut ChaCha8Rng, values: &mut [f32]) {
-    let mut words = vec![0; BYTES_OF_A_NORMAL * values.len()];
-    rng.fill_bytes(&mut words);
-    arrakis_kernels::standard_normal(&words, values);
 }
 
 #[cfg(test)]
