@@ -8,6 +8,7 @@ extern crate self as arrakis;
 
 pub mod checkpoint;
 pub mod config;
+pub mod dictionary;
 pub mod families;
 pub mod generate;
 pub mod ground;

@@ -37,6 +37,24 @@ pub enum Error {
         /// What is wrong, and how to fix it.
         problem: String,
     },
+    /// A tensor whose axis has another length than the module that takes it.
+    #[error("the axis `{axis}` should be {expected} long, is {actual} in a tensor of shape {dims:?}")]
+    Axis {
+        /// Which axis.
+        axis: &'static str,
+        /// Its length.
+        expected: usize,
+        /// The length found.
+        actual: usize,
+        /// The shape of the tensor.
+        dims: Vec<usize>,
+    },
+    /// Parameters of a dictionary that do not fit its settings.
+    #[error("the parameters do not fit the dictionary's config:\n{}", problems.join("\n"))]
+    Dictionary {
+        /// One line for each parameter that is missing, not the architecture's, or of the wrong shape.
+        problems: Vec<String>,
+    },
     /// A site was not kept by the run that made the cache.
     #[error("`{asked}` is not in this cache{} Capture it; `cache.sites()` lists what there is", did_you_mean(nearest.as_deref(), ";"))]
     NotCaptured {

@@ -1,0 +1,80 @@
+//! The tensors of a dictionary, and the sums that all architectures share.
+
+use burn::tensor::Tensor;
+
+use crate::kernels;
+
+/// Added to squared norms before the root. It changes no norm above 1e-12, and gives a row of zeros the gradient zero.
+const TINY: f32 = 1e-30;
+
+/// The tensors of a dictionary. Cloning copies handles, not numbers.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    /// `[d_in, d_sae]`
+    pub w_enc: Tensor<2>,
+    /// `[d_sae]`; absent in gated dictionaries.
+    pub b_enc: Option<Tensor<1>>,
+    /// `[d_sae, d_out]`
+    pub w_dec: Tensor<2>,
+    /// `[d_out]`
+    pub b_dec: Tensor<1>,
+    /// `[d_in, d_out]`: what a skip transcoder adds, `x W_skip`.
+    pub w_skip: Option<Tensor<2>>,
+    /// `[d_sae]`: thresholds of a `JumpReLU`.
+    pub threshold: Option<Tensor<1>>,
+    /// Parameters of a gated dictionary.
+    pub gate: Option<Gate>,
+    /// Whether the decoder's bias is subtracted from the input.
+    pub centred: bool,
+}
+
+/// What a gated dictionary has instead of `b_enc`.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// `[d_sae]`: bias of the gate.
+    pub b_gate: Tensor<1>,
+    /// `[d_sae]`: bias of the magnitude.
+    pub b_mag: Tensor<1>,
+    /// `[d_sae]`: logarithm of the factor between the two encoders.
+    pub r_mag: Tensor<1>,
+}
+
+impl Parameters {
+    /// `[rows, d_in]` to `(x - b_dec) W_enc`, without a bias; `x W_enc` if the input is not centred.
+    pub(super) fn projected(&self, x: Tensor<2>) -> Tensor<2> {
+        kernels::product(self.centre(x), self.w_enc.clone(), None)
+    }
+
+    /// `[rows, d_in]` to `(x - b_dec) W_enc + b_enc`.
+    pub(super) fn pre_acts(&self, x: Tensor<2>) -> Tensor<2> {
+        kernels::product(self.centre(x), self.w_enc.clone(), self.b_enc.clone())
+    }
+
+    fn centre(&self, x: Tensor<2>) -> Tensor<2> {
+        if self.centred { x - self.b_dec.clone().unsqueeze() } else { x }
+    }
+
+    /// `acts W_dec`, without the bias: `[rows, d_out]`.
+    pub(super) fn written(&self, acts: Tensor<2>) -> Tensor<2> {
+        kernels::product(acts, self.w_dec.clone(), None)
+    }
+
+    /// `acts W_dec + b_dec`: `[rows, d_out]`.
+    pub(super) fn decode(&self, acts: Tensor<2>) -> Tensor<2> {
+        kernels::product(acts, self.w_dec.clone(), Some(self.b_dec.clone()))
+    }
+
+    /// Adds `x W_skip` where there is one.
+    pub(super) fn skipped(&self, decoded: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
+        match &self.w_skip {
+            Some(skip) => decoded + kernels::product(x, skip.clone(), None),
+            None => decoded,
+        }
+    }
+
+    /// The lengths of the decoder's rows, `[d_sae]`.
+    pub fn decoder_norms(&self) -> Tensor<1> {
+        let d_sae = self.w_dec.dims()[0];
+        (self.w_dec.clone().square().sum_dim(1) + TINY).sqrt().reshape([d_sae])
+    }
+}

@@ -1,0 +1,58 @@
+//! What an objective needs of one pass in training.
+
+use burn::tensor::Tensor;
+
+use super::loss::{Losses, Term, squared_error, term};
+use super::normalization::Undo;
+use super::parameters::Parameters;
+
+/// The tensors of one pass in training.
+pub(super) struct Pass<'a> {
+    /// The dictionary's.
+    pub(super) parameters: Parameters,
+    /// `[rows, d_in]`, normalised.
+    pub(super) x: Tensor<2>,
+    /// `[rows, d_out]`, in its own units.
+    pub(super) target: Tensor<2>,
+    /// How to undo the normalisation.
+    pub(super) undo: Undo,
+    /// Which latents are dead; empty if none are known to be.
+    pub(super) dead: &'a [bool],
+    /// Factor on the sparsity terms.
+    pub(super) warm_up: f64,
+}
+
+/// What an encoder gave.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    /// `[rows, d_sae]`: before the activation function.
+    pub(super) pre_acts: Tensor<2>,
+    /// `[rows, d_sae]`.
+    pub(super) acts: Tensor<2>,
+}
+
+impl Pass<'_> {
+    /// The reconstruction, in the units of the target, from latents in the units of the decoder.
+    pub(super) fn reconstructed(&self, acts: Tensor<2>) -> Tensor<2> {
+        let decoded = self.parameters.decode(acts);
+        self.undo.apply(self.parameters.skipped(decoded, self.x.clone()))
+    }
+
+    /// Losses whose first term is the squared error.
+    pub(super) fn losses(&self, encoded: Encoded, reconstruction: Tensor<2>, more: Vec<Term>) -> Losses {
+        let error = squared_error(reconstruction.clone(), self.target.clone());
+        encoded.losses(reconstruction, [vec![term("mse_loss", error)], more].concat())
+    }
+
+    /// How many latents are dead.
+    pub(super) fn dead_count(&self) -> usize {
+        self.dead.iter().filter(|dead| **dead).count()
+    }
+}
+
+impl Encoded {
+    /// Losses of these terms.
+    pub(super) fn losses(self, reconstruction: Tensor<2>, terms: Vec<Term>) -> Losses {
+        Losses { terms, pre_acts: self.pre_acts, acts: self.acts, reconstruction }
+    }
+}
