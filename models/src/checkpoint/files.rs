@@ -13,6 +13,7 @@ use super::gguf::{GgufFile, is_gguf};
 use super::hooked::{self, Made};
 use super::language::{reads_no_text, text_name};
 use super::located::weight_files;
+use super::npz_file::NpzFile;
 use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
@@ -41,6 +42,7 @@ enum Store {
     Safetensors(SafetensorsFile),
     Pytorch(PytorchFile),
     Gguf(GgufFile),
+    Npz(NpzFile),
 }
 
 impl std::fmt::Debug for Checkpoint {
@@ -64,7 +66,7 @@ impl Checkpoint {
     }
 
     /// Opens one weight file. Only its header is read.
-    pub(super) fn of_file(path: &Path) -> Result<Self> {
+    pub(crate) fn of_file(path: &Path) -> Result<Self> {
         Self::of(path, &[path.to_owned()], BTreeMap::new())
     }
 
@@ -137,6 +139,24 @@ impl Checkpoint {
         let shape = self.entry(name)?.shape.clone();
         let (bytes, _, dtype) = self.part(name, 0..shape.iter().product())?.into_parts();
         Ok(TensorData::from_bytes(bytes, shape, dtype))
+    }
+
+    /// Reads one tensor of integers; none if it holds others, or does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if its bytes are broken.
+    pub(crate) fn integers(&mut self, name: &str) -> Result<Vec<i64>> {
+        let held = self.index.get(name).and_then(|(file, held)| Some((*file, held.dtype?, held.bytes)));
+        let Some((file, dtype, bytes)) = held.filter(|(_, dtype, _)| dtype.is_int() || dtype.is_uint()) else {
+            return Ok(Vec::new());
+        };
+        let mut bytes = vec![0; bytes as usize];
+        let count = bytes.len() / dtype.size();
+        let (path, store) = &mut self.stores[file];
+        store.read_into(name, 0, &mut bytes).map_err(|problem| Error::file(path, problem))?;
+        let data = TensorData::from_bytes_vec(bytes, [count], dtype).convert::<i64>();
+        Ok(data.as_slice().map(<[i64]>::to_vec).unwrap_or_default())
     }
 
     /// Whether two float tensors have the same shape and, as `f32`, the same numbers.
@@ -297,6 +317,9 @@ impl Store {
         if is_gguf(path) {
             return Ok(Self::Gguf(GgufFile::open(path)?));
         }
+        if path.extension().is_some_and(|extension| extension == "npz") {
+            return Ok(Self::Npz(NpzFile::open(path)?));
+        }
         Ok(Self::Pytorch(PytorchFile::open(path)?))
     }
 
@@ -305,6 +328,7 @@ impl Store {
             Self::Safetensors(file) => file.list(),
             Self::Pytorch(file) => file.list(),
             Self::Gguf(file) => file.list(),
+            Self::Npz(file) => file.list(),
         }
     }
 
@@ -313,6 +337,7 @@ impl Store {
             Self::Safetensors(file) => file.read_into(name, offset, bytes),
             Self::Pytorch(file) => file.read_into(name, offset, bytes),
             Self::Gguf(file) => file.read_into(name, offset, bytes),
+            Self::Npz(file) => file.read_into(name, offset, bytes),
         }
     }
 }

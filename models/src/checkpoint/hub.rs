@@ -1,7 +1,9 @@
 //! A model from the Hugging Face Hub, through the Hub's own cache.
 
 mod id;
+mod parts;
 mod settings;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -10,17 +12,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
 use super::located::promised;
 use crate::error::{Error, Result};
-use crate::ground::warnings::warn;
-use id::{Id, is_commit};
+use id::Id;
 use settings::Settings;
-use told::{is_absent, is_beyond_the_end, told};
-
-/// How often a download that breaks off goes on by itself. The client's own retries may start at the wrong byte.
-const RETRIES: usize = 2;
+pub(crate) use snapshot::commit_of;
+use snapshot::{Snapshot, api, snapshot_in_cache};
+use told::is_absent;
 
 /// Fetches config, tokenizer and weights of a repository, `owner/name` or `owner/name@revision`. Cached files are not
 /// fetched again.
@@ -44,11 +43,16 @@ pub(crate) fn fetch_adapter(id: &str) -> Result<PathBuf> {
     fetch_by(&Settings::of_process(), id, true, &ADAPTER)
 }
 
-/// The commit of a folder in the Hub's cache.
-pub(crate) fn commit_of(folder: &Path) -> Option<String> {
-    let of_cache = folder.parent()?.file_name()? == "snapshots";
-    let name = folder.file_name()?.to_str()?;
-    (of_cache && is_commit(name)).then(|| name.to_owned())
+/// Fetches files of a folder of a repository: of the sets of names, all of the first set whose first file is there. Names
+/// may start with `../`. Files of a set besides its first may be missing.
+///
+/// Returns the folder in the cache's snapshot.
+///
+/// # Errors
+///
+/// As [`fetch`], also if no set's first file is there.
+pub(crate) fn fetch_parts(id: &str, folder: &str, sets: &[&[&str]]) -> Result<PathBuf> {
+    parts::fetch_by(&Settings::of_process(), id, true, folder, sets)
 }
 
 /// What to fetch: the file that must be there, and how to fetch the others of its commit.
@@ -88,32 +92,9 @@ fn fetch_by(settings: &Settings, name: &str, progress: bool, wanted: &Wanted) ->
     Ok(folder)
 }
 
-fn api(settings: &Settings, progress: bool) -> Result<Api, ApiError> {
-    ApiBuilder::from_cache(Cache::new(settings.cache.clone()))
-        .with_endpoint(settings.endpoint.clone())
-        .with_token(settings.token.clone())
-        .with_progress(progress)
-        .build()
-}
-
 /// The folder of a revision in the cache, if its first file is there.
 fn cached(settings: &Settings, id: &Id, first: &str) -> Option<PathBuf> {
-    let folder = settings.cache.join(id.folder());
-    let commit = if id.is_commit() {
-        id.revision.clone()
-    } else {
-        std::fs::read_to_string(folder.join("refs").join(&id.revision)).ok()?.trim().to_owned()
-    };
-    let snapshot = folder.join("snapshots").join(is_commit(&commit).then_some(commit)?);
-    snapshot.join(first).is_file().then_some(snapshot)
-}
-
-/// One commit of a repository.
-struct Snapshot<'a> {
-    repo: ApiRepo,
-    commit: Option<String>,
-    id: &'a Id,
-    settings: &'a Settings,
+    snapshot_in_cache(settings, id).filter(|snapshot| snapshot.join(first).is_file())
 }
 
 impl Snapshot<'_> {
@@ -130,64 +111,6 @@ impl Snapshot<'_> {
             other => other.map_err(|error| self.told(&error, wanted.first)),
         };
         Ok(file?.parent().map_or_else(PathBuf::new, Path::to_path_buf))
-    }
-
-    /// A file, from the cache or the Hub.
-    fn get(&self, file: &str) -> Result<PathBuf, ApiError> {
-        let mut left = RETRIES;
-        loop {
-            match self.repo.get(file) {
-                Err(error) if is_beyond_the_end(&error) && left > 0 => self.forget_parts(),
-                Err(ApiError::IoError(_)) if left > 0 => {}
-                other => return other,
-            }
-            left -= 1;
-        }
-    }
-
-    /// Removes parts of files. One that is whole, but was not renamed, cannot go on.
-    fn forget_parts(&self) {
-        let blobs = self.settings.cache.join(self.id.folder()).join("blobs");
-        for entry in std::fs::read_dir(blobs).into_iter().flatten().flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "part") {
-                drop(std::fs::remove_file(entry.path()));
-            }
-        }
-    }
-
-    fn told(&self, error: &ApiError, file: &str) -> String {
-        told(error, file, self.id, self.settings)
-    }
-
-    /// A file of which the repository may have none. That it has none is noted in the cache, as in Python.
-    fn if_there(&self, file: &str) -> Result<Option<PathBuf>, ApiError> {
-        let folder = self.settings.cache.join(self.id.folder()).join(".no_exist");
-        let none = self.commit.as_ref().map(|commit| folder.join(commit).join(file));
-        if none.as_ref().is_some_and(|none| none.is_file()) {
-            return Ok(None);
-        }
-        match self.get(file) {
-            Ok(path) => Ok(Some(path)),
-            Err(error) if is_absent(&error) => {
-                if let Some(none) = none {
-                    // Without the note, it is asked for again.
-                    drop(none.parent().map(std::fs::create_dir_all));
-                    drop(std::fs::write(none, ""));
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether a file that a model can do without is there.
-    fn optional(&self, file: &str) -> bool {
-        self.if_there(file)
-            .unwrap_or_else(|error| {
-                warn(format_args!("{} is loaded without {}", self.id.repo, self.told(&error, file)));
-                None
-            })
-            .is_some()
     }
 }
 

@@ -110,6 +110,34 @@ fn object(value: &PickleValue) -> Option<(String, &str)> {
     }
 }
 
+/// The texts and whole numbers in a PyTorch file by path, such as `activation_state_dict.k`. No code in it is run.
+///
+/// # Errors
+///
+/// [`Error::File`] if it cannot be parsed.
+pub(crate) fn plain_values(path: &Path) -> Result<BTreeMap<String, String>> {
+    PytorchFile::open(path)?;
+    let root = PytorchReader::read_pickle_data(path, None).map_err(|error| Error::file(path, error))?;
+    let mut found = BTreeMap::new();
+    plain("", &root, &mut found);
+    Ok(found)
+}
+
+fn plain(place: &str, value: &PickleValue, found: &mut BTreeMap<String, String>) {
+    match value {
+        PickleValue::String(text) => _ = found.insert(place.to_owned(), text.clone()),
+        PickleValue::Int(number) => _ = found.insert(place.to_owned(), number.to_string()),
+        PickleValue::Dict(entries) => {
+            let entries: BTreeMap<&str, &PickleValue> =
+                entries.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            for (name, value) in entries {
+                plain(&joined(place, name), value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
 fn joined(outer: &str, inner: &str) -> String {
     [outer, inner].into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".")
 }

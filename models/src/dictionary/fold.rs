@@ -218,6 +218,13 @@ impl Dictionary {
 }
 
 impl Architecture {
+    /// Sets the threshold of a batch-top-k encoder. Others have none.
+    pub(super) fn set_batch_threshold(&mut self, found: f64) {
+        if let Some((threshold, _)) = self.batch_threshold() {
+            *threshold = found;
+        }
+    }
+
     /// The threshold of a batch-top-k encoder, and whether it is in units of the decoder's norms.
     fn batch_threshold(&mut self) -> Option<(&mut f64, bool)> {
         match self {

@@ -10,6 +10,7 @@ mod config;
 #[allow(clippy::module_inception, reason = "the folder's main type")]
 mod dictionary;
 mod fold;
+mod formats;
 mod init;
 mod loss;
 mod metadata;
@@ -29,6 +30,7 @@ pub use batch::Batch;
 pub use config::DictionaryConfig;
 pub use dictionary::{Dictionary, GateParameters};
 pub use fold::Affine;
+pub use formats::DictionaryOptions;
 pub use init::{Init, geometric_median};
 pub use loss::{Losses, Term};
 pub use metadata::Metadata;
