@@ -11,6 +11,7 @@ use super::loss::Losses;
 use super::parameters::{Gate, Parameters};
 use super::pass::Pass;
 use crate::error::{Error, Result};
+use crate::hooks;
 
 /// A sparse autoencoder or transcoder, with any encoder: `x̂ = f W_dec + b_dec` for latents `f` of `x`, few of which are
 /// active.
@@ -178,7 +179,7 @@ impl Dictionary {
     /// # Panics
     ///
     /// If the last axis is not `d_in` long: what splices a dictionary checks it before a run.
-    #[hooked(skip(rows, normal, pre, gate))]
+    #[hooked(skip(rows, pre, gate))]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let dims = x.dims();
         let rows = x.reshape([dims[0] * dims[1], dims[2]]);
@@ -189,6 +190,27 @@ impl Dictionary {
         let acts = widened(self.activate(Pre { pre_acts: joined(pre_acts), gate }), dims);
         let recon = widened(self.written(rows, joined(acts)), dims);
         recon
+    }
+
+    /// The same with what it does not reconstruct of `target` added back: `target` itself, to the bit, unless an edit changes
+    /// something here. Sites: those of [`Dictionary::forward`], and `error` `[batch, pos, d_out]`, a constant.
+    #[hooked(skip(rows, pre, gate, again, clean, rest))]
+    pub(super) fn forward_with_error(&self, x: Tensor<3>, target: Tensor<3>) -> Tensor<3> {
+        let dims = x.dims();
+        let rows = x.reshape([dims[0] * dims[1], dims[2]]);
+        let (normal, _undo) = self.config.normalization.apply(rows.clone());
+        let pre = self.pre(normal);
+        let gate = pre.gate;
+        let changed = ["pre_acts", "acts", "recon"].into_iter().any(hooks::edited);
+        let pre_acts = widened(pre.pre_acts, dims);
+        let acts = widened(self.activate(Pre { pre_acts: joined(pre_acts), gate }), dims);
+        let recon = widened(self.written(rows.clone(), joined(acts)), dims);
+        // The same operations give the same bits, so the two differ only by what edits did.
+        let again = if changed { widened(self.written(rows.clone(), self.encoded(rows)), dims) } else { recon.clone() };
+        let clean = again.detach();
+        let rest = target.clone().detach() - clean.clone();
+        let error = rest.clone();
+        target.detach() + (recon - clean) + (error - rest)
     }
 
     /// The losses of one step of training. A batch-top-k dictionary keeps the largest latents of the batch.

@@ -19,6 +19,7 @@ mod parameters;
 #[cfg(test)]
 mod parity;
 mod pass;
+mod splice;
 mod straight_through;
 #[cfg(test)]
 mod testing;
@@ -36,3 +37,4 @@ pub use loss::{Losses, Term};
 pub use metadata::Metadata;
 pub use normalization::Normalization;
 pub use parameters::{Gate, Parameters};
+pub use splice::Splicing;

@@ -58,6 +58,9 @@ impl HookedTransformer {
     pub(super) fn hash_splices(&self, digest: &mut Sha256) -> Result<()> {
         for (host, splice) in self.splices.iter() {
             digest.update(format!("splice {} at {host}\n", splice.name()));
+            if !splice.settings().is_empty() {
+                digest.update(format!("settings {}\n", splice.settings()));
+            }
             for (path, parameter) in splice.parameters() {
                 digest.update(format!("{path} {:?}\n", parameter.dims()));
                 hash_tensor(digest, parameter)?;

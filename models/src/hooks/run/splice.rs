@@ -68,6 +68,8 @@ pub struct Splice {
     forward: Arc<Forward>,
     pub(super) sites: Vec<OwnSite>,
     parameters: Vec<(String, Activation)>,
+    /// What else its output depends on.
+    settings: String,
 }
 
 /// A site of the module.
@@ -84,7 +86,7 @@ impl Splice {
     /// batch independently.
     ///
     /// The model's fingerprint covers the name, the places and the parameters. It does not cover the code of `forward`
-    /// or a setting that is not a parameter, such as the `k` of a top-k dictionary: put such a setting into the name.
+    /// or a setting that is not a parameter: add such a setting with [`Splice::setting`].
     pub fn new<M: Module + Send + Sync + 'static, const D: usize>(
         name: &str,
         at: impl Into<SitePattern>,
@@ -100,7 +102,35 @@ impl Splice {
             forward: Arc::new(forward),
             sites: Vec::new(),
             parameters,
+            settings: String::new(),
         }
+    }
+
+    /// The same for a forward that may fail, on tensors of `rank` axes, with the parameters of a module.
+    pub(crate) fn of_any<M: Module>(
+        name: &str,
+        at: impl Into<SitePattern>,
+        rank: usize,
+        module: &M,
+        forward: impl Fn(Activation) -> Result<Activation> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            at: at.into(),
+            rank,
+            forward: Arc::new(forward),
+            sites: Vec::new(),
+            parameters: parameters(module),
+            settings: String::new(),
+        }
+    }
+
+    /// Adds what the output depends on besides the parameters, such as the `k` of a top-k dictionary, to the fingerprint of
+    /// the model.
+    #[must_use]
+    pub fn setting(mut self, settings: &str) -> Self {
+        self.settings.push_str(settings);
+        self
     }
 
     /// Declares a site of the module: its path in the module, its axes and its meaning.
@@ -113,6 +143,11 @@ impl Splice {
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its output depends on besides the parameters.
+    pub(crate) fn settings(&self) -> &str {
+        &self.settings
     }
 
     /// The parameters of the module by path.

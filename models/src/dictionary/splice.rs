@@ -1,0 +1,425 @@
+//! A dictionary spliced into the runs of a model.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
+
+use burn::tensor::Tensor;
+
+use super::dictionary::Dictionary;
+use crate::error::{Error, Result};
+use crate::hooks::{Activation, SitePattern, Splice};
+use crate::site::{Axis, Site};
+
+/// How a dictionary is joined to a model's runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Splicing {
+    /// The name of its module: the site of its latents is `blocks.3.sae.acts` for `sae`.
+    pub name: String,
+    /// Whether what it does not reconstruct is added back. The model then computes what it did, to the bit, as long as
+    /// nothing in the dictionary is edited; an edit changes only what the latents write.
+    pub error_term: bool,
+}
+
+/// `sae`, with the error term.
+impl Default for Splicing {
+    fn default() -> Self {
+        Self { name: "sae".into(), error_term: true }
+    }
+}
+
+impl Splicing {
+    /// The same without the error term: the model goes on with the reconstruction alone.
+    #[must_use]
+    pub fn reconstruction(self) -> Self {
+        Self { error_term: false, ..self }
+    }
+
+    /// The same under another name, for a second dictionary in a block.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+}
+
+impl Dictionary {
+    /// The splices that join it to a model's runs at the site that its files name: pass them to
+    /// [`HookedTransformer::spliced`](crate::HookedTransformer::spliced).
+    ///
+    /// Sites that join the model's, under the splice's name: `pre_acts` and `acts` `[batch, pos, latent]`, `recon`
+    /// `[batch, pos, width]`, and with the error term `error`, of the same axes. They can be captured, edited and
+    /// differentiated; the error has no gradient, as in `SAELens`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dictionary::site`], and for a transcoder of [`Dictionary::site_out`].
+    pub fn splices(&self, splicing: &Splicing) -> Result<Vec<Splice>> {
+        if self.config.transcodes {
+            return self.splices_between(self.site()?, self.site_out()?, splicing);
+        }
+        Ok(vec![self.splice_at(self.site()?, splicing)?])
+    }
+
+    /// The splice that joins an autoencoder to a model's runs at each site that a pattern selects. Its axes must give `d_in`
+    /// numbers a position: `[batch, pos, d_in]`, or heads that are joined, or one of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a transcoder, which needs two sites ([`Dictionary::splices_between`]).
+    pub fn splice_at(&self, at: impl Into<SitePattern>, splicing: &Splicing) -> Result<Splice> {
+        if self.config.transcodes {
+            let fix = "a transcoder reads one site and writes another; name both with `splices_between`".into();
+            return Err(Error::Setting { setting: "site of a splice", value: "one".into(), fix });
+        }
+        let (own, error_term) = (self.clone(), splicing.error_term);
+        let forward = move |value: Activation| {
+            let (rows, back) = own.enter(&value)?;
+            let out = if error_term { own.forward_with_error(rows.clone(), rows) } else { own.forward(rows) };
+            Ok(back.apply(out))
+        };
+        let at: SitePattern = at.into();
+        let rank = if self.reads_heads(&at) { 4 } else { 3 };
+        Ok(self.declared(Splice::of_any(&splicing.name, at, rank, self, forward), splicing))
+    }
+
+    /// The splices that join a transcoder to a model's runs: it reads one site and replaces a later one, in one block.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] if the sites are not in one block.
+    pub fn splices_between(&self, input: Site, output: Site, splicing: &Splicing) -> Result<Vec<Splice>> {
+        if input.layer() != output.layer() {
+            let fix =
+                format!("it is not in the block of `{input}`; a run that starts between them would lack the input");
+            return Err(Error::Setting { setting: "site of the output", value: format!("`{output}`"), fix });
+        }
+        let handed = Handed::default();
+        let (taken, own, error_term) = (handed.clone(), self.clone(), splicing.error_term);
+        let reads = Splice::of_any(&format!("{}_in", splicing.name), input, 3, self, move |value| {
+            handed.put(value.tensor::<3>()?);
+            Ok(value)
+        });
+        let writes = Splice::of_any(&splicing.name, output, 3, self, move |value| {
+            let x = taken.take().ok_or_else(|| Error::Unsupported {
+                what: format!("the transcoder at `{output}`"),
+                why: format!("the run did not meet its input, `{input}`"),
+            })?;
+            own.check_rows(&x)?;
+            let target = value.tensor::<3>()?;
+            let out = if error_term { own.forward_with_error(x, target) } else { own.forward(x) };
+            Ok(Activation::new(out))
+        });
+        Ok(vec![reads.setting(&self.settings(splicing)), self.declared(writes, splicing)])
+    }
+
+    /// The sites of a splice, and the settings that its fingerprint has.
+    fn declared(&self, splice: Splice, splicing: &Splicing) -> Splice {
+        let latents = [Axis::Batch, Axis::Pos, Axis::Other { name: "latent", length: self.config.d_sae }];
+        let width = [Axis::Batch, Axis::Pos, Axis::Other { name: "width", length: self.config.d_out }];
+        let splice = splice
+            .site("pre_acts", &latents, "latents before the activation function")
+            .site("acts", &latents, "latents of the dictionary")
+            .site("recon", &width, "what the latents write");
+        let splice = splice.setting(&self.settings(splicing));
+        if splicing.error_term {
+            splice.site("error", &width, "what the dictionary does not reconstruct")
+        } else {
+            splice
+        }
+    }
+
+    fn settings(&self, splicing: &Splicing) -> String {
+        let config = serde_json::to_string(&self.config).expect("BUG: the config is plain data");
+        format!("{config} error term {}", splicing.error_term)
+    }
+
+    /// Whether the sites have an axis of heads.
+    fn reads_heads(&self, at: &SitePattern) -> bool {
+        self.config.joins_heads || self.config.metadata.head().is_some() || at.to_string().ends_with("attn.z")
+    }
+
+    fn check_rows(&self, x: &Tensor<3>) -> Result<()> {
+        let dims = x.dims();
+        if dims[2] == self.config.d_in {
+            return Ok(());
+        }
+        Err(Error::Axis { axis: "d_in", expected: self.config.d_in, actual: dims[2], dims: dims.to_vec() })
+    }
+
+    /// A site's tensor as `[batch, pos, d_in]`, and how the output takes its place.
+    fn enter(&self, value: &Activation) -> Result<(Tensor<3>, Back)> {
+        if value.dims().len() == 3 {
+            let x = value.tensor::<3>()?;
+            self.check_rows(&x)?;
+            return Ok((x, Back::Same));
+        }
+        let whole = value.tensor::<4>()?;
+        let [batch, pos, heads, d_head] = whole.dims();
+        let head = self.config.metadata.head().filter(|head| *head < heads && d_head == self.config.d_in);
+        let (x, back) = match head {
+            Some(head) => (whole.clone().narrow(2, head, 1).reshape([batch, pos, d_head]), Back::Head(Box::new(whole), head)),
+            None => (whole.reshape([batch, pos, heads * d_head]), Back::Heads([batch, pos, heads, d_head])),
+        };
+        self.check_rows(&x)?;
+        Ok((x, back))
+    }
+}
+
+/// How `[batch, pos, d_in]` becomes the tensor of the site again.
+enum Back {
+    /// It is the tensor.
+    Same,
+    /// All heads, side by side.
+    Heads([usize; 4]),
+    /// One of the heads; the others stay.
+    Head(Box<Tensor<4>>, usize),
+}
+
+impl Back {
+    fn apply(self, out: Tensor<3>) -> Activation {
+        match self {
+            Self::Same => Activation::new(out),
+            Self::Heads(dims) => Activation::new(out.reshape(dims)),
+            Self::Head(whole, head) => {
+                let [batch, pos, _, d_head] = whole.dims();
+                let at = [0..batch, 0..pos, head..head + 1, 0..d_head];
+                Activation::new(whole.slice_assign(at, out.reshape([batch, pos, 1, d_head])))
+            }
+        }
+    }
+}
+
+/// What one site hands to a later one in the same forward. Runs of other threads do not see it.
+#[derive(Clone, Debug, Default)]
+struct Handed(Arc<Mutex<HashMap<ThreadId, Tensor<3>>>>);
+
+impl Handed {
+    fn put(&self, x: Tensor<3>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(std::thread::current().id(), x);
+    }
+
+    fn take(&self) -> Option<Tensor<3>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&std::thread::current().id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::config::TransformerConfig;
+    use crate::dictionary::architectures::{Gated, JumpRelu, Standard, TopK};
+    use crate::dictionary::testing::{close, read};
+    use crate::dictionary::{DictionaryConfig, Init, Metadata};
+    use crate::hooks::{Capture, Edit, Intervention, Plan};
+    use crate::model::{HookedAutoModel, HookedTransformer};
+    use crate::site;
+    use crate::tokens::{Side, Tokens};
+
+    const WIDTH: usize = 12;
+    const LATENTS: usize = 20;
+
+    fn plain() -> HookedTransformer {
+        HookedAutoModel::lively(&TransformerConfig::plain("test", 3, WIDTH, 3, 20, 16), 1).unwrap()
+    }
+
+    fn dictionary(config: DictionaryConfig) -> Dictionary {
+        Dictionary::new(config, &Init { decoder_norm: None, ..Init::default() }, 4, &Device::flex()).unwrap()
+    }
+
+    fn top() -> Dictionary {
+        dictionary(DictionaryConfig {
+            metadata: Metadata::of("test", "blocks.1.hook_resid_post"),
+            ..DictionaryConfig::autoencoder(WIDTH, LATENTS, TopK { k: 4, ..TopK::default() })
+        })
+    }
+
+    fn with(dictionary: &Dictionary, splicing: &Splicing) -> HookedTransformer {
+        plain().spliced(dictionary.splices(splicing).unwrap()).unwrap()
+    }
+
+    fn logits(model: &HookedTransformer) -> Vec<f32> {
+        read(model.forward([1, 2, 3]).unwrap())
+    }
+
+    #[test]
+    fn with_the_error_term_the_model_computes_what_it_did_to_the_bit() {
+        let model = with(&top(), &Splicing::default());
+        assert_eq!(logits(&model), logits(&plain()));
+        let names = model.sites();
+        let at = names.iter().position(|name| name == "blocks.1.sae.pre_acts").unwrap();
+        let own = ["acts", "recon", "error"].map(|name| format!("blocks.1.sae.{name}"));
+        assert_eq!(names[at + 1..at + 4], own);
+        let (logits_of_run, cache) = model.run_with_cache([1, 2, 3], ["*.sae.*", "resid_post1"]).unwrap();
+        assert_eq!(read(logits_of_run), logits(&plain()), "looking changes nothing");
+        let (recon, error) =
+            (cache.get::<3>("blocks.1.sae.recon").unwrap(), cache.get::<3>("blocks.1.sae.error").unwrap());
+        close(&read(recon + error), &read(cache.get::<3>("resid_post1").unwrap()));
+    }
+
+    #[test]
+    fn without_it_the_model_goes_on_with_the_reconstruction() {
+        let model = with(&top(), &Splicing::default().reconstruction());
+        assert!(!model.sites().contains(&"blocks.1.sae.error".to_owned()));
+        let stream = plain().run_with_cache([1, 2, 3], ["resid_post1"]).unwrap().1.get::<3>("resid_post1").unwrap();
+        let cache = model.run_with_cache([1, 2, 3], ["resid_post1", "blocks.1.sae.acts"]).unwrap().1;
+        close(&read(cache.get::<3>("resid_post1").unwrap()), &read(top().apply(stream.clone()).unwrap()));
+        close(&read(cache.get::<3>("blocks.1.sae.acts").unwrap()), &read(top().encode(stream).unwrap()));
+        assert_ne!(logits(&model), logits(&plain()));
+    }
+
+    /// A latent that is active, at the last position.
+    fn active() -> (usize, f32) {
+        let cache = with(&top(), &Splicing::default()).run_with_cache([1, 2, 3], ["blocks.1.sae.acts"]).unwrap().1;
+        let acts = read(cache.get::<3>("blocks.1.sae.acts").unwrap());
+        let last = acts[2 * LATENTS..].iter().copied().enumerate();
+        last.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap()
+    }
+
+    #[test]
+    fn a_latent_is_ablated_clamped_and_steered_by_its_direction_alone() {
+        let model = with(&top(), &Splicing::default());
+        let (latent, act) = active();
+        assert!(act > 0.0);
+        let edits: [(Intervention, f32); 3] =
+            [(Intervention::zero(), -act), (Intervention::set(7.0), 7.0 - act), (Intervention::scale(3.0), 2.0 * act)];
+        let direction = read(top().w_dec.val().narrow(0, latent, 1));
+        for (edit, moved) in edits {
+            let edit = edit.features([latent]).positions([-1]);
+            let ours = model.run_with_hooks([1, 2, 3], [("blocks.1.sae.acts", edit)]).unwrap();
+            let by: Vec<f32> = direction.iter().map(|x| x * moved).collect();
+            let steered = Intervention::add(by, 1.0).positions([-1]);
+            let expected = plain().run_with_hooks([1, 2, 3], [("blocks.1.resid_post", steered)]).unwrap();
+            close(&read(ours), &read(expected));
+        }
+        let silent = model.run_with_hooks([1, 2, 3], [("blocks.1.sae.error", Intervention::zero())]).unwrap();
+        close(&read(silent), &logits(&with(&top(), &Splicing::default().reconstruction())));
+    }
+
+    #[test]
+    fn gradients_at_latents_are_those_of_finite_differences() {
+        let model = with(&top(), &Splicing::default());
+        let (latent, _) = active();
+        let metric = |logits: Tensor<3>| logits.narrow(1, 2, 1).narrow(2, 5, 1).reshape([1]);
+        let outcome = model.run([1, 2, 3], Plan::new().grad("blocks.1.sae.acts")).unwrap();
+        let found = outcome.gradients(metric(outcome.output.clone())).unwrap();
+        let ours = found.activation("blocks.1.sae.acts").unwrap().to_vec().unwrap()[2 * LATENTS + latent];
+        let at = |step: f32| {
+            let moved = Edit::any("move", move |value, _| {
+                let (dims, mut values) = (value.dims().to_vec(), value.to_vec()?);
+                values[2 * LATENTS + latent] += step;
+                Activation::from_vec(values, &dims, value.device())
+            });
+            let logits = model.run_with_hooks([1, 2, 3], [("blocks.1.sae.acts", moved)]).unwrap();
+            read(metric(logits))[0]
+        };
+        let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+        assert!(ours != 0.0 && (numeric - ours).abs() < 1e-2 * (1.0 + numeric.abs()), "{ours} {numeric}");
+    }
+
+    #[test]
+    fn a_padded_batch_has_the_latents_of_each_prompt_alone() {
+        let model = with(&top(), &Splicing::default().reconstruction());
+        let rows: [&[u32]; 2] = [&[1, 2, 3], &[4, 5]];
+        let alone = |tokens: &[u32]| {
+            let cache = model.run_with_cache(tokens.to_vec(), ["blocks.1.sae.acts"]).unwrap().1;
+            read(cache.get::<3>("blocks.1.sae.acts").unwrap())
+        };
+        for side in [Side::Left, Side::Right] {
+            let tokens = Tokens::padded(&rows.map(<[u32]>::to_vec), side, 0).unwrap();
+            let cache = model.run_with_cache(tokens, ["blocks.1.sae.acts"]).unwrap().1;
+            let acts = read(cache.get::<3>("blocks.1.sae.acts").unwrap());
+            close(&acts[..3 * LATENTS], &alone(rows[0]));
+            let start = if side == Side::Left { 4 } else { 3 };
+            close(&acts[start * LATENTS..(start + 2) * LATENTS], &alone(rows[1]));
+        }
+    }
+
+    #[test]
+    fn heads_are_joined_or_one_is_taken() {
+        let joined =
+            dictionary(DictionaryConfig { joins_heads: true, ..DictionaryConfig::autoencoder(WIDTH, LATENTS, Gated) });
+        let z = || plain().run_with_cache([1, 2, 3], [site::z(1)]).unwrap().1.get::<4>(site::z(1)).unwrap();
+        let run = |dictionary: &Dictionary| {
+            let splice = dictionary.splice_at(site::z(1), &Splicing::default().reconstruction()).unwrap();
+            let model = plain().spliced([splice]).unwrap();
+            let cache = model.run_with_cache([1, 2, 3], ["blocks.1.attn.z", "blocks.1.attn.sae.acts"]).unwrap().1;
+            assert_eq!(cache.get::<3>("blocks.1.attn.sae.acts").unwrap().dims(), [1, 3, LATENTS]);
+            read(cache.get::<4>("blocks.1.attn.z").unwrap())
+        };
+        close(&run(&joined), &read(joined.apply(z().reshape([1, 3, WIDTH])).unwrap()));
+        let one = dictionary(DictionaryConfig {
+            metadata: Metadata::default().with("hook_head_index", 2),
+            ..DictionaryConfig::autoencoder(4, LATENTS, Standard)
+        });
+        let found = run(&one);
+        let own = read(one.apply(z().narrow(2, 2, 1).reshape([1, 3, 4])).unwrap());
+        close(&found[8..12], &own[..4]);
+        close(&found[..8], &read(z())[..8]);
+    }
+
+    #[test]
+    fn a_transcoder_reads_one_site_and_replaces_another() {
+        let facts = Metadata::of("test", "blocks.1.ln2.hook_normalized").with("hook_name_out", "blocks.1.hook_mlp_out");
+        let transcoder = dictionary(DictionaryConfig {
+            metadata: facts,
+            ..DictionaryConfig::transcoder(WIDTH, LATENTS, WIDTH, JumpRelu::default())
+        });
+        assert_eq!(logits(&with(&transcoder, &Splicing::default())), logits(&plain()), "with the error term");
+        let model = with(&transcoder, &Splicing::default().reconstruction());
+        let x = plain().run_with_cache([1, 2, 3], ["blocks.1.ln2.normalized"]).unwrap().1;
+        let x = x.get::<3>("blocks.1.ln2.normalized").unwrap();
+        let cache = model.run_with_cache([1, 2, 3], ["blocks.1.mlp_out", "blocks.1.sae.acts"]).unwrap().1;
+        close(&read(cache.get::<3>("blocks.1.mlp_out").unwrap()), &read(transcoder.apply(x.clone()).unwrap()));
+        close(&read(cache.get::<3>("blocks.1.sae.acts").unwrap()), &read(transcoder.encode(x).unwrap()));
+        let edited = model.run_with_hooks([1, 2, 3], [("blocks.1.sae.acts", Intervention::zero())]).unwrap();
+        assert_ne!(read(edited), logits(&model));
+        let grad = model.run([1, 2, 3], Plan::new().grad("blocks.0.resid_pre").grad("blocks.1.sae.acts")).unwrap();
+        let found = grad.gradients(grad.output.clone().sum()).unwrap();
+        assert!(found.activation("blocks.0.resid_pre").unwrap().to_vec().unwrap().iter().any(|x| *x != 0.0));
+    }
+
+    #[test]
+    fn what_cannot_be_spliced_is_refused() {
+        let unknown = dictionary(DictionaryConfig::autoencoder(WIDTH, LATENTS, Standard));
+        let error = unknown.splices(&Splicing::default()).unwrap_err().to_string();
+        assert_eq!(error, "`site` is not known: the dictionary's files do not say which site it is of; name one");
+        let narrow = dictionary(DictionaryConfig::autoencoder(5, LATENTS, Standard));
+        let splice = narrow.splice_at("blocks.1.resid_post", &Splicing::default()).unwrap();
+        let error = plain().spliced([splice]).unwrap().forward([1, 2]).unwrap_err().to_string();
+        assert_eq!(error, "the axis `d_in` should be 5 long, is 12 in a tensor of shape [1, 2, 12]");
+        let transcoder = dictionary(DictionaryConfig::transcoder(WIDTH, LATENTS, WIDTH, Standard));
+        let error = transcoder.splice_at("blocks.1.mlp_out", &Splicing::default()).unwrap_err().to_string();
+        assert!(error.contains("a transcoder reads one site and writes another; name both with `splices_between`"));
+        let far = transcoder.splices_between(site::resid_mid(0), site::mlp_out(1), &Splicing::default());
+        assert!(far.unwrap_err().to_string().contains("it is not in the block of `blocks.0.resid_mid`"));
+        let model = with(&top(), &Splicing::default());
+        let typo = model.run_with_cache([1], ["blocks.1.sae.act"]).unwrap_err().to_string();
+        assert!(typo.contains("did you mean `blocks.1.sae.acts`"), "{typo}");
+    }
+
+    #[test]
+    fn settings_that_are_no_parameters_are_part_of_the_fingerprint() {
+        let of = |k, splicing: &Splicing| {
+            let mut dictionary = top();
+            dictionary.config.architecture = TopK { k, ..TopK::default() }.into();
+            with(&dictionary, splicing).fingerprint().unwrap()
+        };
+        assert_ne!(of(3, &Splicing::default()), of(4, &Splicing::default()));
+        assert_ne!(of(4, &Splicing::default()), of(4, &Splicing::default().reconstruction()));
+        assert_eq!(of(4, &Splicing::default()), of(4, &Splicing::default()));
+    }
+
+    #[test]
+    fn captures_and_sweeps_know_the_axes_of_latents() {
+        let model = with(&top(), &Splicing::default());
+        let plan = Plan::new().capture(Capture::of("*.sae.acts").positions([-1]));
+        assert_eq!(model.cost([1, 2, 3], &plan).unwrap().bytes(), 4 * LATENTS as u64);
+        let whole = model.run_with_cache([1, 2, 3], ["*.sae.acts"]).unwrap().1.get::<3>("blocks.1.sae.acts").unwrap();
+        let kept = model.run([1, 2, 3], plan).unwrap().cache.get::<3>("blocks.1.sae.acts").unwrap();
+        assert_eq!(read(kept), read(whole)[2 * LATENTS..]);
+        let rows = Tensor::<2>::from_data(TensorData::zeros::<f32, _>([3, WIDTH]), &Device::flex());
+        assert_eq!(top().encode(rows).unwrap().dims(), [3, LATENTS]);
+    }
+}
