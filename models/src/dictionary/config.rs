@@ -30,6 +30,9 @@ pub struct DictionaryConfig {
     /// Whether the activation is that of all heads, `[.., head, d_head]`, joined to one axis of `d_in`.
     #[serde(default)]
     pub joins_heads: bool,
+    /// How many tensors of one width are encoded side by side: 1, or the models or layers of a crosscoder.
+    #[serde(default = "one")]
+    pub sources: usize,
     /// How activations are scaled.
     #[serde(default)]
     pub normalization: Normalization,
@@ -40,6 +43,10 @@ pub struct DictionaryConfig {
     /// What is known about its training.
     #[serde(default)]
     pub metadata: Metadata,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn single() -> String {
@@ -58,6 +65,7 @@ impl DictionaryConfig {
             transcodes: false,
             skip: false,
             joins_heads: false,
+            sources: 1,
             normalization: Normalization::None,
             dtype: single(),
             metadata: Metadata::default(),
@@ -73,6 +81,15 @@ impl DictionaryConfig {
     /// A transcoder that also has a linear path from input to output (<https://arxiv.org/abs/2501.18823>).
     pub fn skip_transcoder(d_in: usize, d_sae: usize, d_out: usize, architecture: impl Into<Architecture>) -> Self {
         Self { skip: true, ..Self::transcoder(d_in, d_sae, d_out, architecture) }
+    }
+
+    /// A crosscoder: latents of several tensors of one width, those of two models or of several layers, side by side in one
+    /// row (`[.., sources · d]`). Each latent has a direction in each, and they are reconstructed together. `b_dec` is not
+    /// subtracted from the input.
+    ///
+    /// Source: Lindsey et al., "Sparse Crosscoders" (Anthropic, October 2024).
+    pub fn crosscoder(sources: usize, d: usize, d_sae: usize, architecture: impl Into<Architecture>) -> Self {
+        Self { sources, apply_b_dec_to_input: false, ..Self::autoencoder(sources * d, d_sae, architecture) }
     }
 
     /// Checks that the settings agree.
@@ -108,6 +125,14 @@ impl DictionaryConfig {
             let fix = "the scale of the input cannot be undone in another tensor; use `None`, and fold scales into the weights";
             return wrong("normalization", format!("{:?}", self.normalization), fix);
         }
+        if self.sources == 0 || !self.d_in.is_multiple_of(self.sources) || !self.d_out.is_multiple_of(self.sources) {
+            let fix = format!("the widths {} and {} are not as many equal parts", self.d_in, self.d_out);
+            return wrong("sources", self.sources.to_string(), &fix);
+        }
+        if self.sources > 1 && self.architecture.compares_by_decoder_norm() {
+            let fix = "a crosscoder's rows have a norm in each source; set it to false";
+            return wrong("rescale_acts_by_decoder_norm", "true".into(), fix);
+        }
         self.architecture.check(self.d_sae)
     }
 }
@@ -139,6 +164,10 @@ mod tests {
             ..DictionaryConfig::transcoder(4, 8, 3, Standard)
         };
         assert!(said(normalised).contains("cannot be undone in another tensor"));
+        let uneven = DictionaryConfig { sources: 3, ..plain() };
+        assert_eq!(said(uneven), "`sources` is 3: the widths 4 and 4 are not as many equal parts");
+        let rescaled = DictionaryConfig::crosscoder(2, 2, 8, TopK { k: 2, rescale_acts_by_decoder_norm: true });
+        assert!(said(rescaled).contains("a crosscoder's rows have a norm in each source"));
         let many = DictionaryConfig::autoencoder(4, 8, TopK { k: 9, ..TopK::default() });
         assert_eq!(said(many), "`k` is 9: there are 8 latents; give from 1 to 8");
     }

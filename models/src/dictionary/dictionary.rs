@@ -235,6 +235,7 @@ impl Dictionary {
             x,
             target: batch.target.clone(),
             undo,
+            sources: config.sources,
             dead: batch.dead,
             warm_up: batch.warm_up,
         };

@@ -234,6 +234,11 @@ impl Architecture {
         }
     }
 
+    /// Whether latents are compared in units of the decoder's norms.
+    pub(super) fn compares_by_decoder_norm(&self) -> bool {
+        self.clone().rescale_flag().is_some_and(|flag| *flag)
+    }
+
     /// Whether latents are compared in units of the decoder's norms, where they are compared.
     fn rescale_flag(&mut self) -> Option<&mut bool> {
         match self {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// How the weights start. Biases start at zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Init {
-    /// The length of the decoder's rows; `None` leaves them as drawn.
+    /// The length of the decoder's rows, in each source of a crosscoder; `None` leaves them as drawn.
     pub decoder_norm: Option<f64>,
     /// Whether the encoder starts as the decoder's transpose. A transcoder of two widths draws it apart.
     pub tied: bool,
@@ -62,7 +62,7 @@ impl Dictionary {
 fn matrices(config: &DictionaryConfig, init: &Init, rng: &mut ChaCha8Rng, device: &Device) -> (Tensor<2>, Tensor<2>) {
     let mut rows = uniform(rng, config.d_sae, config.d_out);
     if let Some(norm) = init.decoder_norm {
-        rows.chunks_exact_mut(config.d_out).for_each(|row| scale_to(row, norm));
+        rows.chunks_exact_mut(config.d_out / config.sources).for_each(|row| scale_to(row, norm));
     }
     let decoder = Tensor::<2>::from_data(TensorData::new(rows, [config.d_sae, config.d_out]), device);
     let encoder = if init.tied && config.d_in == config.d_out {
@@ -162,6 +162,14 @@ mod tests {
         assert!(read(dictionary.w_enc.val()).iter().all(|x| *x != 0.0));
         assert_eq!(dictionary.w_skip.as_ref().unwrap().val().dims(), [3, 4]);
         close(&read(dictionary.threshold.as_ref().unwrap().val()), &[0.01; 7]);
+    }
+
+    #[test]
+    fn a_crosscoder_has_rows_of_the_length_in_each_source() {
+        let init = Init { decoder_norm: Some(0.08), ..Init::default() };
+        let crosscoder = new(DictionaryConfig::crosscoder(3, 4, 7, Standard), &init, 1);
+        close(&read(crosscoder.w_dec.val().reshape([21, 4]).square().sum_dim(1)), &[0.0064; 21]);
+        close(&read(crosscoder.parameters().norms_of_sources(3)), &[0.24; 7]);
     }
 
     #[test]

@@ -74,7 +74,13 @@ impl Parameters {
 
     /// The lengths of the decoder's rows, `[d_sae]`.
     pub fn decoder_norms(&self) -> Tensor<1> {
-        let d_sae = self.w_dec.dims()[0];
-        (self.w_dec.clone().square().sum_dim(1) + TINY).sqrt().reshape([d_sae])
+        self.norms_of_sources(1)
+    }
+
+    /// Each row's lengths in equal parts, added: `[d_sae]`.
+    pub(super) fn norms_of_sources(&self, sources: usize) -> Tensor<1> {
+        let [d_sae, d_out] = self.w_dec.dims();
+        let parts = self.w_dec.clone().reshape([d_sae, sources, d_out / sources]);
+        (parts.square().sum_dim(2) + TINY).sqrt().sum_dim(1).reshape([d_sae])
     }
 }

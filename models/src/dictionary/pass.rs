@@ -16,6 +16,8 @@ pub(super) struct Pass<'a> {
     pub(super) target: Tensor<2>,
     /// How to undo the normalisation.
     pub(super) undo: Undo,
+    /// How many tensors are encoded side by side.
+    pub(super) sources: usize,
     /// Which latents are dead; empty if none are known to be.
     pub(super) dead: &'a [bool],
     /// Factor on the sparsity terms.
@@ -32,6 +34,11 @@ pub(super) struct Encoded {
 }
 
 impl Pass<'_> {
+    /// The norms of the decoder's rows, `[d_sae]`: their sum over the sources of a crosscoder.
+    pub(super) fn decoder_norms(&self) -> Tensor<1> {
+        self.parameters.norms_of_sources(self.sources)
+    }
+
     /// The reconstruction, in the units of the target, from latents in the units of the decoder.
     pub(super) fn reconstructed(&self, acts: Tensor<2>) -> Tensor<2> {
         let decoded = self.parameters.decode(acts);

@@ -65,10 +65,14 @@ impl Dictionary {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a transcoder, which needs two sites ([`Dictionary::splices_between`]).
+    /// [`Error::Setting`] for a transcoder, which needs two sites ([`Dictionary::splices_between`]), and a crosscoder.
     pub fn splice_at(&self, at: impl Into<SitePattern>, splicing: &Splicing) -> Result<Splice> {
         if self.config.transcodes {
             let fix = "a transcoder reads one site and writes another; name both with `splices_between`".into();
+            return Err(Error::Setting { setting: "site of a splice", value: "one".into(), fix });
+        }
+        if self.config.sources > 1 {
+            let fix = "a crosscoder reads several tensors at once; join captures of them and call `encode`".into();
             return Err(Error::Setting { setting: "site of a splice", value: "one".into(), fix });
         }
         let (own, error_term) = (self.clone(), splicing.error_term);
@@ -157,7 +161,9 @@ impl Dictionary {
         let [batch, pos, heads, d_head] = whole.dims();
         let head = self.config.metadata.head().filter(|head| *head < heads && d_head == self.config.d_in);
         let (x, back) = match head {
-            Some(head) => (whole.clone().narrow(2, head, 1).reshape([batch, pos, d_head]), Back::Head(Box::new(whole), head)),
+            Some(head) => {
+                (whole.clone().narrow(2, head, 1).reshape([batch, pos, d_head]), Back::Head(Box::new(whole), head))
+            }
             None => (whole.reshape([batch, pos, heads * d_head]), Back::Heads([batch, pos, heads, d_head])),
         };
         self.check_rows(&x)?;
@@ -392,6 +398,11 @@ mod tests {
         let transcoder = dictionary(DictionaryConfig::transcoder(WIDTH, LATENTS, WIDTH, Standard));
         let error = transcoder.splice_at("blocks.1.mlp_out", &Splicing::default()).unwrap_err().to_string();
         assert!(error.contains("a transcoder reads one site and writes another; name both with `splices_between`"));
+        let crosscoder = dictionary(DictionaryConfig::crosscoder(2, WIDTH, LATENTS, Standard));
+        let error = crosscoder.splice_at("blocks.1.mlp_out", &Splicing::default()).unwrap_err().to_string();
+        assert!(error.contains("a crosscoder reads several tensors at once"), "{error}");
+        let error = crosscoder.save(std::path::Path::new("nowhere")).unwrap_err().to_string();
+        assert_eq!(error, "saving this dictionary is not supported: SAELens has no crosscoders");
         let far = transcoder.splices_between(site::resid_mid(0), site::mlp_out(1), &Splicing::default());
         assert!(far.unwrap_err().to_string().contains("it is not in the block of `blocks.0.resid_mid`"));
         let model = with(&top(), &Splicing::default());

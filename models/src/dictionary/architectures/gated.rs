@@ -81,7 +81,7 @@ impl Loss for GatedLoss {
 
 impl GatedLoss {
     fn penalty(&self, open: Tensor<2>, pass: &Pass<'_>) -> Tensor<1> {
-        let weighted = if self.decoder_norms { open * row(pass.parameters.decoder_norms()) } else { open };
+        let weighted = if self.decoder_norms { open * row(pass.decoder_norms()) } else { open };
         mean_of_sums(weighted) * (self.coefficient * pass.warm_up)
     }
 

@@ -136,9 +136,7 @@ impl JumpReluLoss {
         let l0 = || self.estimator().step(pre_acts, threshold(&pass.parameters)).sum_dim(1);
         match self.sparsity {
             Sparsity::Step => mean_of_sums(l0()),
-            Sparsity::Tanh { scale } => {
-                mean_of_sums((acts.clone() * row(pass.parameters.decoder_norms()) * scale).tanh())
-            }
+            Sparsity::Tanh { scale } => mean_of_sums((acts.clone() * row(pass.decoder_norms()) * scale).tanh()),
             Sparsity::Quadratic { target_l0 } => mean_of_sums((l0() - target_l0).square()) * (2.0 / target_l0),
             Sparsity::QuadraticOfMean { target_l0 } => (mean_of_sums(l0()) / target_l0 - 1.0).square(),
         }
@@ -153,8 +151,7 @@ impl JumpReluLoss {
         let value = if pass.dead_count() == 0 {
             Tensor::zeros([1], &pre_acts.device())
         } else {
-            let weights =
-                Tensor::<1>::from_floats(dead.as_slice(), &pre_acts.device()) * pass.parameters.decoder_norms();
+            let weights = Tensor::<1>::from_floats(dead.as_slice(), &pre_acts.device()) * pass.decoder_norms();
             let below = activation::relu(row(threshold(&pass.parameters).clone()) - pre_acts.clone());
             mean_of_sums(below * row(weights)) * self.pre_act
         };

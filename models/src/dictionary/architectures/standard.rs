@@ -91,7 +91,7 @@ impl StandardLoss {
     fn penalty(&self, acts: &Tensor<2>, pass: &Pass<'_>) -> Tensor<1> {
         let acts = acts.clone();
         match self.penalty {
-            Penalty::DecoderNorm { p } => power(acts * row(pass.parameters.decoder_norms()), p, true),
+            Penalty::DecoderNorm { p } => power(acts * row(pass.decoder_norms()), p, true),
             Penalty::L1 => mean_of_sums(acts),
             Penalty::Power { p, root } => power(acts, p, root),
             Penalty::Normalised => {
@@ -103,7 +103,7 @@ impl StandardLoss {
 }
 
 /// Mean over rows of `Σ fᵢᵖ` or its p-th root. Numbers that are zero have no gradient, though the power's is infinite there.
-fn power(acts: Tensor<2>, p: f64, root: bool) -> Tensor<1> {
+pub(in crate::dictionary) fn power(acts: Tensor<2>, p: f64, root: bool) -> Tensor<1> {
     if p == 1.0 {
         return mean_of_sums(acts);
     }

@@ -110,6 +110,7 @@ fn config(cfg: &Map<String, Value>, path: &Path) -> Result<DictionaryConfig> {
         apply_b_dec_to_input: flag(cfg, "apply_b_dec_to_input", path)?.unwrap_or(!transcodes),
         transcodes,
         skip,
+        sources: 1,
         joins_heads: text("reshape_activations") == Some("hook_z"),
         normalization: normalization(cfg, path)?,
         dtype: text("dtype").unwrap_or("float32").trim_start_matches("torch.").to_owned(),

@@ -35,6 +35,9 @@ impl Dictionary {
         let named =
             Named { architecture: config.architecture.clone(), transcodes: config.transcodes, skip: config.skip };
         let unsupported = |why: String| Error::Unsupported { what: "saving this dictionary".into(), why };
+        if config.sources > 1 {
+            return Err(unsupported("SAELens has no crosscoders".into()));
+        }
         let name = name_of(&named).map_err(unsupported)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         write_weights(&ready.parameters(), &config.dtype, &folder.join("sae_weights.safetensors"))?;
