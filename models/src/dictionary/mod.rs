@@ -7,6 +7,7 @@ pub mod architectures;
 mod aux_k;
 mod batch;
 mod config;
+mod cross_layer;
 #[allow(clippy::module_inception, reason = "the folder's main type")]
 mod dictionary;
 mod fold;
@@ -29,6 +30,7 @@ pub use architectures::{Architecture, Objective};
 pub use aux_k::{AuxK, AuxScale};
 pub use batch::Batch;
 pub use config::DictionaryConfig;
+pub use cross_layer::CrossLayer;
 pub use dictionary::{Dictionary, GateParameters};
 pub use fold::Affine;
 pub use formats::DictionaryOptions;

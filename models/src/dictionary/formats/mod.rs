@@ -7,7 +7,7 @@ mod place;
 mod python_json;
 mod sae_lens_save;
 mod sites;
-mod tensors;
+pub(super) mod tensors;
 #[cfg(test)]
 mod tests;
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ground::files;
 
 /// An open file, and which of its tensors have been taken.
-pub(super) struct Tensors {
+pub(in crate::dictionary) struct Tensors {
     path: PathBuf,
     checkpoint: Checkpoint,
     device: Device,
@@ -19,7 +19,7 @@ pub(super) struct Tensors {
 
 impl Tensors {
     /// Opens a file. Only its header is read.
-    pub(super) fn open(path: PathBuf, device: &Device) -> Result<Self> {
+    pub(in crate::dictionary) fn open(path: PathBuf, device: &Device) -> Result<Self> {
         if !files::is_there(&path)? {
             return Err(Error::file(&path, "the weights are not there; download them beside the config"));
         }
@@ -28,39 +28,39 @@ impl Tensors {
     }
 
     /// The file.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::dictionary) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The shape of a tensor, if it is there.
-    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+    pub(in crate::dictionary) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.checkpoint.tensor(name).map(|held| held.shape.as_slice())
     }
 
     /// Whether a tensor is there.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::dictionary) fn has(&self, name: &str) -> bool {
         self.checkpoint.tensor(name).is_some()
     }
 
     /// A matrix as it is stored.
-    pub(super) fn matrix(&mut self, name: &str) -> Result<Tensor<2>> {
+    pub(in crate::dictionary) fn matrix(&mut self, name: &str) -> Result<Tensor<2>> {
         self.tensor(name)
     }
 
     /// A matrix, transposed.
-    pub(super) fn turned(&mut self, name: &str) -> Result<Tensor<2>> {
+    pub(in crate::dictionary) fn turned(&mut self, name: &str) -> Result<Tensor<2>> {
         let turned = self.tensor::<2>(name)?.transpose();
         // A view would keep the rows of the file, which products read in strides.
         Ok(Tensor::from_data(turned.into_data(), &self.device))
     }
 
     /// A vector.
-    pub(super) fn vector(&mut self, name: &str) -> Result<Tensor<1>> {
+    pub(in crate::dictionary) fn vector(&mut self, name: &str) -> Result<Tensor<1>> {
         self.tensor(name)
     }
 
     /// A vector, or `n` times the one number that a scalar holds.
-    pub(super) fn spread(&mut self, name: &str, n: usize) -> Result<Tensor<1>> {
+    pub(in crate::dictionary) fn spread(&mut self, name: &str, n: usize) -> Result<Tensor<1>> {
         if self.shape(name).is_some_and(|shape| shape.iter().product::<usize>() == 1 && n != 1) {
             return Ok(Tensor::full([n], self.scalar(name)?, &self.device));
         }
@@ -68,7 +68,7 @@ impl Tensors {
     }
 
     /// The one number of a tensor, of any float or integer type.
-    pub(super) fn scalar(&mut self, name: &str) -> Result<f32> {
+    pub(in crate::dictionary) fn scalar(&mut self, name: &str) -> Result<f32> {
         self.integers(name)?.first().copied().map_or_else(
             || {
                 let data = self.data(name)?;
@@ -80,13 +80,13 @@ impl Tensors {
     }
 
     /// The numbers of a tensor of integers; none if it holds others.
-    pub(super) fn integers(&mut self, name: &str) -> Result<Vec<i64>> {
+    pub(in crate::dictionary) fn integers(&mut self, name: &str) -> Result<Vec<i64>> {
         self.taken.insert(name.to_owned());
         self.checkpoint.integers(name)
     }
 
     /// Refuses tensors that nothing was made of: they may change what the dictionary computes.
-    pub(super) fn all_taken(&self, format: &str) -> Result<()> {
+    pub(in crate::dictionary) fn all_taken(&self, format: &str) -> Result<()> {
         let mut left = self.checkpoint.tensors().map(|(name, _)| name).filter(|name| !self.taken.contains(*name));
         match left.next() {
             None => Ok(()),
@@ -100,12 +100,12 @@ impl Tensors {
     }
 
     /// Notes a tensor that is not needed.
-    pub(super) fn ignore(&mut self, name: &str) {
+    pub(in crate::dictionary) fn ignore(&mut self, name: &str) {
         self.taken.insert(name.to_owned());
     }
 
     /// The numbers as `f32`.
-    pub(super) fn data(&mut self, name: &str) -> Result<TensorData> {
+    pub(in crate::dictionary) fn data(&mut self, name: &str) -> Result<TensorData> {
         self.taken.insert(name.to_owned());
         if !self.has(name) {
             return Err(self.lacks(name));
