@@ -16,6 +16,7 @@ mod init;
 mod loss;
 mod metadata;
 mod normalization;
+mod p_anneal;
 mod parameters;
 #[cfg(test)]
 mod parity;
@@ -38,5 +39,6 @@ pub use init::{Init, geometric_median};
 pub use loss::{Losses, Term};
 pub use metadata::Metadata;
 pub use normalization::Normalization;
+pub use p_anneal::PAnneal;
 pub use parameters::{Gate, Parameters};
 pub use splice::Splicing;

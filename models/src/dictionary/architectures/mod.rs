@@ -33,4 +33,5 @@ architectures!(register);
 
 pub use jump_relu::Sparsity;
 pub use standard::Penalty;
+pub(super) use standard::power as penalty_of_power;
 pub use top_k::Reconstruction;
