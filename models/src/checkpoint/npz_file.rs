@@ -21,6 +21,9 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// Limit on the bytes of a header. `NumPy`'s have 128.
 const HEADER: usize = 4096;
 
+/// Limit on how many bytes one compressed byte unpacks to: deflate has 1032 at most.
+const RATIO: u64 = 1100;
+
 /// An open file whose headers have been checked.
 pub(super) struct NpzFile {
     archive: ZipArchive<BufReader<File>>,
@@ -99,6 +102,9 @@ fn header(file: &mut ZipFile<'_, BufReader<File>>) -> Result<Entry, String> {
     file.read_exact(&mut text).map_err(cut)?;
     let entry = entry(&String::from_utf8_lossy(&text))?;
     let held = all.saturating_sub((before + length) as u64);
+    if all / RATIO > file.compressed_size() {
+        return Err(format!("it says that {} bytes unpack to {all}", file.compressed_size()));
+    }
     if held != entry.bytes {
         return Err(format!("its shape {:?} needs {} bytes, it holds {held}", entry.shape, entry.bytes));
     }

@@ -49,6 +49,12 @@ impl CrossLayer {
         if let (Some(&[d_sae, d_in]), Some(&[d_out])) = (first.shape("W_enc_0"), first.shape("b_dec_0")) {
             (own.d_sae, own.d_in, own.d_out) = (d_sae, d_in, d_out);
         }
+        if own.d_sae * own.d_in * own.d_out == 0 {
+            return Err(Error::file(
+                folder,
+                "`W_enc_0` or `b_dec_0` is missing, empty or of another rank; download it again",
+            ));
+        }
         (0..layers).try_for_each(|layer| own.check(layer))?;
         Ok(own)
     }

@@ -386,6 +386,30 @@ mod tests {
         assert!(found.activation("blocks.0.resid_pre").unwrap().to_vec().unwrap().iter().any(|x| *x != 0.0));
     }
 
+    /// Every family that is recorded: with the error term nothing changes, and an edit of the latents reaches the logits.
+    #[test]
+    fn every_family_takes_a_dictionary() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/parity");
+        let mut families = 0;
+        for entry in std::fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+            let options = crate::LoadOptions::new().device("cpu").quiet();
+            let model = HookedAutoModel::load(entry.path().to_str().unwrap(), &options).unwrap();
+            let (d_model, last) = (model.config().d_model, model.config().n_layers - 1);
+            let config = DictionaryConfig::autoencoder(d_model, 3 * d_model, TopK { k: 4, ..TopK::default() });
+            let own = dictionary(config);
+            let splice = own.splice_at(site::resid_post(last), &Splicing::default()).unwrap();
+            let spliced = model.spliced([splice]).unwrap();
+            let tokens = [2, 3, 5, 4];
+            let clean = read(model.forward(tokens).unwrap());
+            assert_eq!(read(spliced.forward(tokens).unwrap()), clean, "{:?}", entry.path());
+            let acts = format!("blocks.{last}.sae.acts");
+            let edited = spliced.run_with_hooks(tokens, [(acts.as_str(), Intervention::scale(3.0))]).unwrap();
+            assert_ne!(read(edited), clean, "{:?}", entry.path());
+            families += 1;
+        }
+        assert!(families > 20, "{families}");
+    }
+
     #[test]
     fn what_cannot_be_spliced_is_refused() {
         let unknown = dictionary(DictionaryConfig::autoencoder(WIDTH, LATENTS, Standard));

@@ -13,9 +13,7 @@ pub(super) fn top_mask(values: Tensor<2>, k: usize) -> Tensor<2> {
         return Tensor::ones([rows, n], &device);
     }
     if device.clone().inner() != Device::flex() {
-        let (_, indices) = values.clone().topk_with_indices(k, 1);
-        let ones = Tensor::ones([rows, k], &device);
-        return values.zeros_like().scatter(1, indices, ones, IndexingUpdateOp::Add);
+        return on_device(&values, k);
     }
     let numbers = values.into_data().convert::<f32>();
     let numbers = numbers.as_slice::<f32>().expect("BUG: the numbers were converted");
@@ -24,6 +22,13 @@ pub(super) fn top_mask(values: Tensor<2>, k: usize) -> Tensor<2> {
         .zip(numbers.par_chunks(n))
         .for_each_init(Vec::new, |room, (mask, row)| mark(row, k, mask, room));
     Tensor::from_data(TensorData::new(mask, [rows, n]), &device)
+}
+
+/// The same with Burn's operations, which leave the numbers where they are.
+fn on_device(values: &Tensor<2>, k: usize) -> Tensor<2> {
+    let (_, indices) = values.clone().topk_with_indices(k, 1);
+    let ones = Tensor::ones([values.dims()[0], k], &values.device());
+    values.zeros_like().scatter(1, indices, ones, IndexingUpdateOp::Add)
 }
 
 /// Marks the `k` largest of a row.
@@ -68,6 +73,7 @@ mod tests {
     fn every_row_has_k_and_none_of_the_rest_is_larger() {
         let values: Vec<f32> = (0..7 * 31).map(|i| ((i * 37 % 101) as f32).sin()).collect();
         let tensor = Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([7, 31]);
+        assert_eq!(read(on_device(&tensor, 5)).unwrap(), read(top_mask(tensor.clone(), 5)).unwrap());
         let mask = read(top_mask(tensor, 5)).unwrap();
         for (row, mask) in values.chunks(31).zip(mask.chunks(31)) {
             assert_eq!(mask.iter().sum::<f32>(), 5.0);

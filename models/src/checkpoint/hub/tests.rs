@@ -255,3 +255,30 @@ fn an_index_may_only_name_files_of_the_repository() {
     let fetched = hub.fetch(again.path()).unwrap();
     assert!(fetched.ends_with(COMMIT) && fetched.join(shard).is_file());
 }
+
+#[test]
+fn files_of_a_folder_are_fetched_by_what_lies_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dictionaries/formats");
+    let (cache, hub) = (tempfile::tempdir().unwrap(), TinyHub::serve(folder));
+    let sets: [&[&str]; 2] =
+        [&["sae_weights.safetensors", "cfg.json"], &["sae.safetensors", "cfg.json", "../config.json"]];
+    let settings = hub.settings(cache.path());
+    let fetch = |settings: &Settings, inner: &str| parts::fetch_by(settings, "owner/model", false, inner, &sets);
+    let found = fetch(&settings, "sparsify/layers.5").unwrap();
+    assert!(found.ends_with(format!("{COMMIT}/sparsify/layers.5")));
+    for file in ["sae.safetensors", "cfg.json", "../config.json"] {
+        assert!(found.join(file).is_file(), "{file}");
+    }
+    let asked = hub.log().requests.len();
+    let offline = Settings { offline: true, ..settings.clone() };
+    assert_eq!(fetch(&offline, "sparsify/layers.5").unwrap(), found);
+    assert_eq!(hub.log().requests.len(), asked);
+    let none =
+        "its folder `sparsify` has none of sae_weights.safetensors, sae.safetensors; add the folder of one of them";
+    for settings in [&settings, &offline] {
+        let said = fetch(settings, "sparsify").unwrap_err().to_string();
+        assert!(said.contains(none), "{said}");
+    }
+    let said = fetch(&settings, "../up").unwrap_err().to_string();
+    assert!(said.contains("`../up` is no folder of a repository"), "{said}");
+}

@@ -70,7 +70,7 @@ fn architecture(class: &str, trainer: &Map<String, Value>, path: &Path, tensors:
             let top = top()?.1;
             let sizes = tensors.integers("group_sizes")?;
             let widths = sizes.iter().scan(0, |sum, size| {
-                *sum += usize::try_from(*size).unwrap_or(0);
+                *sum = usize::saturating_add(*sum, usize::try_from(*size).unwrap_or(0));
                 Some(*sum)
             });
             Matryoshka { top, widths: widths.collect() }.into()
@@ -95,15 +95,17 @@ fn parameters(config: &DictionaryConfig, tensors: &mut Tensors) -> Result<Parame
     } else {
         None
     };
+    let w_enc = either(tensors, "W_enc", "encoder.weight")?;
+    let count = w_enc.dims()[1];
     let bias = first(tensors, &["b_dec", "bias", "decoder_bias", "decoder.bias"]);
     let encoder_bias = first(tensors, &["b_enc", "encoder.bias"]);
     Ok(Parameters {
-        w_enc: either(tensors, "W_enc", "encoder.weight")?,
+        w_enc,
         b_enc: if parts.gate { None } else { Some(tensors.vector(encoder_bias)?) },
         w_dec: either(tensors, "W_dec", "decoder.weight")?,
         b_dec: tensors.vector(bias)?,
         w_skip: None,
-        threshold: if parts.threshold.is_some() { Some(tensors.spread("threshold", config.d_sae)?) } else { None },
+        threshold: if parts.threshold.is_some() { Some(tensors.spread("threshold", count)?) } else { None },
         gate,
         centred: config.apply_b_dec_to_input,
     })

@@ -31,13 +31,15 @@ pub(super) fn read(place: &Place) -> Result<Found> {
     config.apply_b_dec_to_input = false;
     config.metadata = metadata(&cfg)?;
     let mut tensors = place.tensors("checkpoints/final.safetensors")?;
+    let w_enc = tensors.turned("encoder.weight")? * scale;
+    let count = w_enc.dims()[1];
     let parameters = Parameters {
-        w_enc: tensors.turned("encoder.weight")? * scale,
+        w_enc,
         b_enc: Some(tensors.vector("encoder.bias")?),
         w_dec: tensors.turned("decoder.weight")? / scale,
         b_dec: tensors.vector("decoder.bias")? / scale,
         w_skip: None,
-        threshold: Some(Tensor::full([d_sae], threshold, &place.device)),
+        threshold: Some(Tensor::full([count], threshold, &place.device)),
         gate: None,
         centred: false,
     };

@@ -140,15 +140,18 @@ fn nothing(folder: &Path) -> String {
     format!("no dictionary lies there, but {there}{more}; give the folder with one of {}", known.join(", "))
 }
 
-/// Fetches what a name of the Hub stands for, and says where it lies: a folder or a file.
-fn fetched(name: &str) -> Result<PathBuf> {
+/// The id of a repository, and the path in it: `owner/name/a/b@revision` is `owner/name@revision` and `a/b`.
+fn split(name: &str) -> (String, Vec<&str>) {
     let (path, revision) = name.split_once('@').map_or((name, None), |(path, revision)| (path, Some(revision)));
     let parts: Vec<&str> = path.split('/').collect();
     let (repository, inner) = parts.split_at(parts.len().min(2));
-    let id = match revision {
-        Some(revision) => format!("{}@{revision}", repository.join("/")),
-        None => repository.join("/"),
-    };
+    let revision = revision.map(|revision| format!("@{revision}")).unwrap_or_default();
+    (repository.join("/") + &revision, inner.to_vec())
+}
+
+/// Fetches what a name of the Hub stands for, and says where it lies: a folder or a file.
+fn fetched(name: &str) -> Result<PathBuf> {
+    let (id, inner) = split(name);
     match inner.split_last() {
         Some((file, folder)) if FILES.iter().any(|end| file.ends_with(end)) => {
             let found = fetch_parts(&id, &folder.join("/"), &[&[file, "config.yaml", "config.json", "cfg.json"]])?;
@@ -158,5 +161,26 @@ fn fetched(name: &str) -> Result<PathBuf> {
             let sets: Vec<&[&str]> = FORMATS.iter().map(|format| format.files).collect();
             fetch_parts(&id, &inner.join("/"), &sets)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_hub_by_hand() {
+        let of = |name: &'static str| {
+            let (id, inner) = split(name);
+            (id, inner.join("/"))
+        };
+        let pair = |id: &str, inner: &str| (id.to_owned(), inner.to_owned());
+        assert_eq!(of("owner/name"), pair("owner/name", ""));
+        assert_eq!(of("owner/name@v1"), pair("owner/name@v1", ""));
+        assert_eq!(
+            of("google/gemma-scope-2b-pt-res/layer_20/width_16k@refs/pr/3"),
+            pair("google/gemma-scope-2b-pt-res@refs/pr/3", "layer_20/width_16k")
+        );
+        assert_eq!(of("gpt2"), pair("gpt2", ""));
     }
 }

@@ -175,6 +175,11 @@ fn parameters(config: &mut DictionaryConfig, cfg: &Map<String, Value>, tensors: 
     };
     let mut w_dec = tensors.matrix("W_dec")?;
     if let Some(factors) = finetuned(cfg, tensors)? {
+        if factors.dims()[0] != w_dec.dims()[0] {
+            let problem =
+                format!("`scaling_factor` has {} numbers, `W_dec` {} rows", factors.dims()[0], w_dec.dims()[0]);
+            return Err(Error::file(tensors.path(), problem));
+        }
         w_dec = w_dec * factors.unsqueeze_dim::<2>(1);
     }
     Ok(Parameters {

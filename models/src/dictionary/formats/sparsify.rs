@@ -29,7 +29,7 @@ pub(super) fn read(place: &Place) -> Result<Found> {
     let d_in = size(&cfg, "d_in", &path)?;
     let d_sae = match cfg.get("num_latents").and_then(Value::as_u64) {
         Some(count) if count > 0 => count as usize,
-        _ => d_in * size(&cfg, "expansion_factor", &path)?,
+        _ => d_in.saturating_mul(size(&cfg, "expansion_factor", &path)?),
     };
     let top = TopK { k: size(&cfg, "k", &path)?, rescale_acts_by_decoder_norm: false };
     let transcodes = flag(&cfg, "transcode", &path)?.unwrap_or(false);

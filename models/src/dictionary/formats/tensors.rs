@@ -114,6 +114,9 @@ impl Tensors {
     }
 
     fn tensor<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>> {
+        if self.shape(name).is_some_and(|shape| shape.contains(&0)) {
+            return Err(Error::file(&self.path, format!("`{name}` is empty; download it again")));
+        }
         let data = self.data(name)?;
         if data.shape().len() == D {
             return Ok(Tensor::from_data(data, &self.device));
