@@ -9,6 +9,7 @@ pub mod bench;
 pub mod cli;
 mod context;
 pub mod corpus;
+pub mod dictionary;
 pub mod error;
 pub mod experiment;
 mod fmt;

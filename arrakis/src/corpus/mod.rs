@@ -31,7 +31,7 @@ mod reducers;
 mod report;
 mod settings;
 mod shelf;
-mod site_name;
+pub(crate) mod site_name;
 mod source;
 mod state;
 mod unit;
@@ -39,6 +39,7 @@ mod window;
 
 pub use batch::{Batch, Rows, Token, UnitValues};
 pub use pass::Pass;
+pub(crate) use pass::{Feed, Ready};
 pub use reducer::Reducer;
 pub use reducers::{
     ActivationHistogram, Covariance, Drawn, Example, Firing, Loss, Quantile, Samples, TopActivations, UnitExamples,

@@ -1,20 +1,21 @@
 //! A pass: the corpus cut into windows, run in batches, and shown to reducers.
 
+mod feed;
 mod saved;
 
 use std::path::{Path, PathBuf};
 
 use arrakis_models::{Bos, HookedTransformer, Plan, Tokens, progress};
 
-use super::batch::Batch;
-use super::documents::{Content, Stream};
+use super::documents::Stream;
 use super::reducer::Reducer;
 use super::report::PassReport;
 use super::settings::{Settings, refuse};
-use super::shelf::{Row, Shelf};
 use super::source::Corpus;
 use crate::error::Result;
 use saved::Saved;
+
+pub(crate) use feed::{Feed, Ready};
 
 /// A pass of a model over a corpus.
 ///
@@ -135,15 +136,17 @@ impl<'a> Pass<'a> {
         if saved.done {
             return Ok(saved.report);
         }
-        let mut stream = Stream::after(self.corpus, saved.report.documents)?;
-        let bar =
-            if self.quiet { progress::hidden() } else { progress::bar("corpus", "kB", stream.total as usize / 1000) };
+        let mut feed = self.feed(saved.report.documents)?;
+        let total = feed.bytes().1 as usize / 1000;
+        let bar = if self.quiet { progress::hidden() } else { progress::bar("corpus", "kB", total) };
         let mut unsaved = 0;
-        while let Some(shelf) = self.fill(&mut stream, &mut saved.report)? {
+        while let Some(shelf) = feed.shelf(&mut saved.report)? {
             let before = saved.report.tokens;
-            for row in shelf.batches(self.settings.batch_tokens)? {
-                self.batch(&row, &sites, reducers, &mut saved.report)?;
-                bar.set_position(stream.done() / 1000);
+            for ready in shelf {
+                ready.run(&sites, &mut saved.report, |batch| {
+                    reducers.iter_mut().try_for_each(|reducer| reducer.update(batch))
+                })?;
+                bar.set_position(feed.bytes().0 / 1000);
             }
             unsaved += saved.report.tokens - before;
             if let Some((path, _)) = self.saved.as_ref().filter(|(_, every)| unsaved >= *every) {
@@ -160,6 +163,33 @@ impl<'a> Pass<'a> {
         Ok(saved.report)
     }
 
+    /// The same pass with another model, such as this one with something spliced in.
+    pub(crate) fn of<'b>(&self, model: &'b HookedTransformer) -> Pass<'b>
+    where
+        'a: 'b,
+    {
+        let Self { corpus, settings, bos, saved, quiet, .. } = self.clone();
+        Pass { model, corpus, settings, bos, saved, quiet }
+    }
+
+    /// The batches of the documents after the first `skipped`.
+    pub(crate) fn feed(&self, skipped: usize) -> Result<Feed<'a>> {
+        self.settings.check(self.model)?;
+        let stream = Stream::after(self.corpus, skipped)?;
+        Ok(Feed { model: self.model, settings: self.settings.clone(), bos: self.bos, stream })
+    }
+
+    /// The model that runs.
+    pub(crate) fn model(&self) -> &'a HookedTransformer {
+        self.model
+    }
+
+    /// Everything that decides which batches there are and what is in them. Reads the whole corpus once.
+    pub(crate) fn key(&self) -> Result<String> {
+        let (corpus, model) = (self.corpus.fingerprint()?, self.model.fingerprint()?);
+        Ok(format!("{corpus} {model} {} {:?}", self.model.device_name(), self.settings))
+    }
+
     fn sites(&self, reducers: &[&mut dyn Reducer]) -> Result<Vec<String>> {
         if reducers.is_empty() {
             return Err(refuse("no reducer is given, so nothing would be kept".into()));
@@ -169,56 +199,6 @@ impl<'a> Pass<'a> {
         sites.dedup();
         sites.iter().cloned().fold(Plan::new(), Plan::capture).check(&self.model.sites())?;
         Ok(sites)
-    }
-
-    /// The next shelf; `None` at the end of the corpus or after the limit.
-    fn fill(&self, stream: &mut Stream<'_>, report: &mut PassReport) -> Result<Option<Shelf>> {
-        let (mut shelf, mut counted) = (Shelf::default(), report.tokens);
-        while shelf.tokens < self.settings.shelf() {
-            if self.settings.limit.is_some_and(|limit| counted >= limit) {
-                break;
-            }
-            let Some(document) = stream.next()? else {
-                report.whole = true;
-                break;
-            };
-            let index = report.documents;
-            report.documents += 1;
-            let ids = self.ids(document)?;
-            let windows = self.settings.cut.windows(index, &ids);
-            report.blank += usize::from(ids.is_empty());
-            report.too_short += usize::from(!ids.is_empty() && windows.is_empty());
-            counted += windows.iter().map(|window| window.ids.len() - window.context).sum::<usize>();
-            shelf.add(windows);
-        }
-        Ok((!shelf.is_empty()).then_some(shelf))
-    }
-
-    fn ids(&self, document: Content) -> Result<Vec<u32>> {
-        match document {
-            Content::Tokens(ids) => Ok(ids),
-            Content::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
-            Content::Text(text) => Ok(self.model.tokenizer()?.encode(&text, self.bos)?),
-        }
-    }
-
-    fn batch(
-        &self,
-        row: &Row,
-        sites: &[String],
-        reducers: &mut [&mut dyn Reducer],
-        report: &mut PassReport,
-    ) -> Result<()> {
-        let cache = self.model.capture(&row.tokens, sites.iter().map(String::as_str))?;
-        let batch = Batch::new(self.model, &row.tokens, &row.windows, &cache);
-        reducers.iter_mut().try_for_each(|reducer| reducer.update(&batch))?;
-        let run: usize = row.windows.iter().map(|window| window.ids.len()).sum();
-        report.windows += row.windows.len();
-        report.tokens += batch.counted().len();
-        report.context += run - batch.counted().len();
-        report.padding += row.tokens.batch() * row.tokens.pos() - run;
-        report.forwards += 1;
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use arrakis_models::site::Site;
 
 /// The full name of a site; a name that is not in the table, such as that of a splice, stays as it is.
-pub(super) fn full_name(site: &str) -> String {
+pub(crate) fn full_name(site: &str) -> String {
     site.parse::<Site>().map_or_else(|_| site.trim().to_owned(), |site| site.to_string())
 }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use arrakis_models::HookedAutoModel;
 
 use super::*;
+use crate::corpus::Batch;
 use crate::corpus::state::{self, State};
 use crate::corpus::testing::{corpus, documents, model};
 use crate::corpus::{ActivationHistogram, Covariance, Firing, Loss, Samples, TopActivations, Unit};
