@@ -1,7 +1,16 @@
-//! Dictionaries of a model's activations: what they are trained on.
+//! Dictionaries of a model's activations: what they are trained on, and how they are judged.
 //!
 //! - [`Activations`]: shuffled activations of any site over a corpus, in bounded memory.
+//! - [`metrics`]: how much a dictionary keeps, how sparse it is, which latents are dead, what it costs the model.
+//! - [`judge`]: all metrics of several dictionaries in one pass, and [`baselines`] that they must beat.
+//! - [`Planted`]: activations of known features, which a dictionary should find.
 
 mod activations;
+pub mod baselines;
+mod judge;
+pub mod metrics;
+mod planted;
 
 pub use activations::{ActivationStream, Activations, FeedPlace, StreamPlace};
+pub use judge::{Coder, Judge, Judgement, judge};
+pub use planted::Planted;
