@@ -15,6 +15,12 @@ pub(crate) fn krate() -> TokenStream {
     quote!(::#name)
 }
 
+/// The cargo features of the crate that is compiled, with spaces between them; `None` if it has none.
+pub(crate) fn features() -> Option<String> {
+    let features = features_in(std::env::args());
+    (!features.is_empty()).then_some(features)
+}
+
 /// What `#[hooked]` calls.
 pub(crate) fn hooks() -> TokenStream {
     let krate = krate();
@@ -46,6 +52,17 @@ fn named(arguments: impl Iterator<Item = String>) -> String {
     if names.contains(&own) { own } else { names.into_iter().next().unwrap_or(own) }
 }
 
+/// The features after `--cfg` in the compiler's arguments.
+fn features_in(arguments: impl Iterator<Item = String>) -> String {
+    let feature = |argument: String| {
+        let value = argument.strip_prefix("--cfg=").unwrap_or(&argument).to_owned();
+        value.strip_prefix("feature=\"").and_then(|value| value.strip_suffix('"')).map(str::to_owned)
+    };
+    let mut features: Vec<String> = arguments.filter_map(feature).collect();
+    features.sort();
+    features.join(" ")
+}
+
 /// The name in `noprelude:ark=/deps/libarrakis-0123.rmeta`, if the file is our library.
 fn name_of(value: &str) -> Option<String> {
     let (name, file) = value.split_once('=')?;
@@ -67,6 +84,12 @@ mod tests {
         assert_eq!(name("rustc --extern ark=/d/libarrakis-01.rmeta --extern serde=/d/libserde-2.rmeta"), "ark");
         assert_eq!(name("rustc --extern=noprelude:ark=/d/libarrakis.rlib"), "ark");
         assert_eq!(name("rustc --extern old=/d/libarrakis-1.rlib --extern arrakis=/d/libarrakis-2.rlib"), "arrakis");
+    }
+
+    #[test]
+    fn features_are_those_of_the_crate() {
+        let arguments = "rustc --cfg feature=\"wgpu\" --cfg=feature=\"default\" --cfg unix --check-cfg cfg(feature)";
+        assert_eq!(features_in(arguments.split(' ').map(str::to_owned)), "default wgpu");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod hooked;
 mod krate;
 mod mistakes;
 mod options;
+mod tracked;
 
 use experiment::Kind;
 
@@ -128,6 +129,23 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test_hypothesis(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(|args, item| experiment::expand(Kind::Hypothesis, args, &item), args, item)
+}
+
+/// Counts a helper as an input of the experiments that use it.
+///
+/// Each call of a tracked function inside an experiment adds the function, by the hash of its tokens, to the records of the
+/// running calls: exactly the helpers that a run used are a part of its version, and a changed helper makes the record stale
+/// (`arrakis log --stale`). Outside an experiment a call costs one read of a thread-local.
+///
+/// It goes on a function, a method, an `impl`, a trait (its methods with a body), a module in braces, and a `const` or
+/// `static`. Constants cannot say that they are used; a tracked function or an experiment that names a tracked constant
+/// counts it, also through imports. With an `impl` or a module, so do its `const` functions and associated constants.
+///
+/// On other threads, carry the experiment with `bench.handle().within(..)`. On the threads of rayon, helpers are counted
+/// also without it, while one experiment runs in the program. With `#[hooked]` on the same method, this is the upper one.
+#[proc_macro_attribute]
+pub fn tracked(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand(tracked::expand, args, item)
 }
 
 /// The `main` of a test target with `harness = false` that runs these claims as one suite, corrected within families.

@@ -28,7 +28,7 @@ mod runtime;
 pub mod tools;
 
 pub use arrakis_macros::{
-    hooked, hypothesis_suite, log_experiment, plot_results, profile_model, test_hypothesis, use_tools,
+    hooked, hypothesis_suite, log_experiment, plot_results, profile_model, test_hypothesis, tracked, use_tools,
 };
 pub use arrakis_models as models;
 pub use bench::Bench;

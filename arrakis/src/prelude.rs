@@ -3,7 +3,7 @@
 //! Plot kinds, the words of a claim and corpus passes are in their modules, [`plot`], [`hypothesis`] and [`corpus`],
 //! which are here: `plot::Line::new(..)`, `hypothesis::Sample`, `corpus::Pass`. So words such as `Line`, `Test` and `Sample` stay yours.
 
-pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, use_tools};
+pub use arrakis_macros::{hooked, log_experiment, plot_results, profile_model, test_hypothesis, tracked, use_tools};
 pub use arrakis_models::{
     ActivationCache, At, Edit, Generation, HookedAutoConfig, HookedAutoModel, HookedTransformer, Intervention, Plan,
     SweepCase, Tokens, site,

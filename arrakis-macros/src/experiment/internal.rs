@@ -4,6 +4,6 @@ use proc_macro2::Span;
 use syn::Ident;
 
 /// A variable of ours inside a user's function. It equals none of theirs, whatever its name: each macro has its own.
-pub(super) fn internal(name: &str) -> Ident {
+pub(crate) fn internal(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }

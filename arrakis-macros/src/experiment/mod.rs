@@ -4,6 +4,7 @@
 mod arguments;
 mod attributes;
 mod carried;
+mod constants;
 #[cfg(test)]
 mod expansion;
 mod function;
@@ -29,8 +30,11 @@ use syn::{FnArg, ImplItemFn};
 
 use arguments::{Arguments, BenchFrom};
 use attributes::Attributes;
-use function::Function;
+pub(crate) use constants::notes;
+pub(crate) use function::Function;
+pub(crate) use internal::internal;
 pub(crate) use kind::Kind;
+pub(crate) use source::{line, text_in_file};
 pub(crate) use suite::suite;
 pub(crate) use together::below;
 

@@ -9,6 +9,7 @@ use syn::{Path, ReturnType, Type};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
+use super::constants::notes;
 use super::function::Function;
 use super::hypothesis;
 use super::inputs::{Input, body_with};
@@ -17,7 +18,7 @@ use super::options::Options;
 use super::plots;
 use super::recursion;
 use super::source::Source;
-use crate::krate::krate;
+use crate::krate::{features, krate};
 
 /// `fn name(..) -> R { Call::of(.., bench).inputs(..).run(tools, |tools, figure| body, see).unwrap_or_else(fail) }`
 pub(crate) fn render(
@@ -30,7 +31,7 @@ pub(crate) fn render(
     let (taken, krate) = (taken(&attributes.taken), krate());
     let begun = internal("call");
     let (call, inputs) = (call(function, attributes, arguments, source), inputs(arguments));
-    let steps = inputs.into_iter().chain(options(attributes, arguments));
+    let steps = inputs.into_iter().chain(constants(function)).chain(options(attributes, arguments));
     let (kept, see) = hypothesis::see(attributes.hypothesis.as_ref(), &arguments.inputs);
     let (tools, body) = (tools(attributes, arguments), body(function, attributes, arguments));
     let recursion = recursion::unconditional(function);
@@ -90,7 +91,8 @@ fn call(function: &Function, attributes: &Attributes, arguments: &Arguments, sou
         BenchFrom::Argument(name) => quote!(#name),
         BenchFrom::Expression(expr) => quote!(#expr),
     };
-    quote!(__arrakis::call!(#name, #line, #text, #tokens, #bench, #bits))
+    let features = features().map(|features| quote!(, #features));
+    quote!(__arrakis::call!(#name, #line, #text, #tokens, #bench, #bits #features))
 }
 
 /// `self` and the inputs, written before the body runs, because the body may move them.
@@ -98,6 +100,13 @@ fn inputs(arguments: &Arguments) -> Option<TokenStream> {
     let this = arguments.method.then(|| quote!(("self", (&&&&&&__arrakis::Probe(&self)).arrakis_shown())));
     let each: Vec<TokenStream> = this.into_iter().chain(arguments.inputs.iter().map(Input::shown)).collect();
     (!each.is_empty()).then(|| quote!(.inputs(|| [#(#each),*])))
+}
+
+/// The constants that the body names, for those that are tracked.
+fn constants(function: &Function) -> Option<TokenStream> {
+    let (body, to) = (&function.body, internal("to"));
+    let notes = notes(&quote!(#body), &to);
+    (!notes.is_empty()).then(|| quote!(.constants(|#to| { #(#notes)* })))
 }
 
 /// The options of the attributes.

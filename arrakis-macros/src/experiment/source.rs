@@ -23,7 +23,7 @@ impl Source {
     pub(crate) fn of(function: &Function, item: &TokenStream, attribute: Span) -> Self {
         let mut code = function.sig.to_token_stream();
         code.extend([TokenTree::Group(function.body.clone())]);
-        let text = in_file(&code, item, attribute).unwrap_or_else(|| item.to_string());
+        let text = text_in_file(&code, item, attribute).unwrap_or_else(|| item.to_string());
         Self { text, tokens: normalised(function), line: line(function.sig.fn_token.span) }
     }
 }
@@ -76,8 +76,9 @@ fn brackets(delimiter: Delimiter) -> (Option<&'static str>, Option<&'static str>
     }
 }
 
-/// The whole lines from the first attribute or comment to the closing brace.
-fn in_file(code: &TokenStream, item: &TokenStream, attribute: Span) -> Option<String> {
+/// The whole lines of an item in its file, from its first attribute or the comments above to its last token. `code` is the item
+/// without its attributes, and `attribute` the place of the first one. `None` if a macro wrote a part of it.
+pub(crate) fn text_in_file(code: &TokenStream, item: &TokenStream, attribute: Span) -> Option<String> {
     if !proc_macro::is_available() {
         return None;
     }
@@ -137,7 +138,8 @@ fn file(span: Span) -> Option<PathBuf> {
     span.unwrap().local_file()
 }
 
-fn line(span: Span) -> usize {
+/// The line of a token, counted from 1; 0 outside the compiler.
+pub(crate) fn line(span: Span) -> usize {
     if proc_macro::is_available() { span.unwrap().start().line() } else { 0 }
 }
 

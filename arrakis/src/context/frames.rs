@@ -3,12 +3,14 @@
 //! An attribute imported under another name cannot be merged with the others when it is expanded. Both then become
 //! nested calls of one function, and the inner call joins the frame of the outer one.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
-use crate::experiment::{Record, Run};
+use super::seen;
+use crate::experiment::{Record, Run, UsedHelper};
 use crate::hypothesis::{Noted, Search};
 use crate::profile::Threads;
 
@@ -36,6 +38,8 @@ pub(crate) struct Frame {
     pub(crate) threads: Option<Threads>,
     /// The scores that searches chose, if the call makes a claim.
     pub(crate) searches: Option<Noted>,
+    /// The helpers that it used, with their texts.
+    pub(super) helpers: BTreeMap<UsedHelper, Cow<'static, str>>,
     /// The threads that entered the call by a handle.
     pub(super) inside: Vec<ThreadId>,
     /// What other threads did during the call and not as a part of it.
@@ -67,6 +71,7 @@ impl Entered {
             }
             let frame = Arc::new(Mutex::new(Frame { body, attributes, bench, ..Frame::default() }));
             frames.push(Arc::clone(&frame));
+            seen::changed(true);
             Self { frame, opened: true }
         })
     }
@@ -82,6 +87,7 @@ impl Entered {
     pub(crate) fn step(&self) -> Step {
         if self.opened {
             FRAMES.with_borrow_mut(|frames| frames.push(Arc::clone(&self.frame)));
+            seen::changed(true);
         }
         Step(self.opened.then(|| Arc::clone(&self.frame)))
     }
@@ -114,6 +120,7 @@ impl Frame {
     pub(crate) fn end(&mut self) -> Option<Record> {
         self.ended = true;
         let mut record = self.record.take()?;
+        record.use_helpers(std::mem::take(&mut self.helpers));
         record.problems.append(&mut self.problems);
         record.problems.extend(std::mem::take(&mut self.beside));
         let this = std::thread::current().id();
@@ -158,7 +165,10 @@ impl Drop for Step {
 }
 
 fn take_off(frame: &Shared) {
-    FRAMES.with_borrow_mut(|frames| frames.retain(|other| !Arc::ptr_eq(other, frame)));
+    FRAMES.with_borrow_mut(|frames| {
+        frames.retain(|other| !Arc::ptr_eq(other, frame));
+        seen::changed(!frames.is_empty());
+    });
 }
 
 pub(super) fn lock(frame: &Shared) -> MutexGuard<'_, Frame> {
@@ -200,6 +210,7 @@ impl Frame {
 
 /// The frames of this thread, replaced by these; returns those before.
 pub(super) fn replace(frames: Vec<Shared>) -> Vec<Shared> {
+    seen::changed(!frames.is_empty());
     FRAMES.replace(frames)
 }
 

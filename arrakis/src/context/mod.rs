@@ -3,7 +3,12 @@
 mod beside;
 mod frames;
 mod handle;
+mod helpers;
+mod seen;
+mod stacks;
 
 pub(crate) use beside::{Calls, Running};
 pub(crate) use frames::{Entered, Step, note_search, parents, seed_here};
 pub use handle::Handle;
+pub(crate) use helpers::{is_inside_another, lacks, tell, tell_around};
+pub(crate) use stacks::{Listed, list};

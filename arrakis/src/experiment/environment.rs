@@ -1,13 +1,13 @@
 //! What a run depends on besides its inputs: the commit, the lock file, the versions.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::json;
+use super::{json, package};
 
 /// The state of the git work tree that a function was compiled from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(crate) struct Environment {
     pub(crate) git: Option<Git>,
     /// SHA-256 of `Cargo.lock`, in hex.
     pub(crate) lock: Option<String>,
+    /// SHA-256 of the sources of the package, in hex.
+    pub(crate) sources: Option<String>,
     /// The versions of `arrakis`, `burn` and `rustc`.
     pub(crate) versions: BTreeMap<String, String>,
 }
@@ -37,7 +39,7 @@ impl Environment {
     }
 
     fn look(folder: &Path) -> Self {
-        let lock = lock_file(folder).and_then(|path| std::fs::read_to_string(path).ok());
+        let lock = package::lock_file(folder).and_then(|path| std::fs::read_to_string(path).ok());
         let mut versions = BTreeMap::from([
             ("arrakis".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("rustc".to_owned(), env!("ARRAKIS_RUSTC").to_owned()),
@@ -45,16 +47,12 @@ impl Environment {
         if let Some(burn) = lock.as_deref().and_then(|text| locked_version(text, "burn")) {
             versions.insert("burn".to_owned(), burn);
         }
-        Self { git: git(folder), lock: lock.as_deref().map(json::digest), versions }
+        Self { git: git(folder), lock: lock.as_deref().map(json::digest), sources: package::sources(folder), versions }
     }
 }
 
-fn lock_file(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().map(|folder| folder.join("Cargo.lock")).find(|path| path.is_file())
-}
-
 /// The version of a package in the text of a lock file.
-fn locked_version(lock: &str, package: &str) -> Option<String> {
+pub(super) fn locked_version(lock: &str, package: &str) -> Option<String> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name);
     let version = lines.nth(1)?.strip_prefix("version = \"")?;

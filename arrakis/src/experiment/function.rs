@@ -13,12 +13,20 @@ pub struct Function {
     pub source: &'static str,
     /// Its tokens.
     pub tokens: &'static str,
+    /// The cargo features of its package, with spaces between them.
+    pub features: &'static str,
 }
 
 impl Function {
     /// What an attribute knows about a function.
     pub const fn new(here: Here, name: &'static str, line: u32, source: &'static str, tokens: &'static str) -> Self {
-        Self { here, name, line, source, tokens }
+        Self { here, name, line, source, tokens, features: "" }
+    }
+
+    /// With the cargo features of its package.
+    #[must_use]
+    pub const fn with_features(self, features: &'static str) -> Self {
+        Self { features, ..self }
     }
 }
 

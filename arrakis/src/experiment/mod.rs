@@ -5,12 +5,15 @@
 //! write-once JSON file for each.
 
 mod clock;
+pub(crate) mod code;
 mod diff;
 mod environment;
 mod format;
 mod freshness;
 mod function;
+mod helper;
 pub mod json;
+mod package;
 mod place;
 pub(crate) mod program;
 mod query;
@@ -29,8 +32,9 @@ pub use diff::{Change, diff};
 pub(crate) use environment::Environment;
 pub use environment::Git;
 pub use format::FORMAT;
-pub use freshness::{Freshness, freshness};
+pub use freshness::{Assessment, Cause, Freshness, Sources};
 pub use function::{Function, Here};
+pub use helper::{Helper, UsedHelper};
 pub use query::{Condition, Found, Names, Query, Status};
 pub use record::{ModelFacts, Outcome, Record};
 pub(crate) use register::register;

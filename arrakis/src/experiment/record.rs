@@ -1,5 +1,6 @@
 //! One run of an experiment: its inputs, environment and outcome.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::Blobs;
 use super::place::Place;
-use super::{Environment, Function, Git, Registration, Version, clock, json as lossless};
+use super::{Environment, Function, Git, Registration, UsedHelper, Version, clock, json as lossless};
 use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
@@ -65,9 +66,9 @@ pub struct Record {
     /// The format of its JSON; [`FORMAT`](super::FORMAT) if this code wrote it.
     #[serde(default = "super::seal::first_format")]
     pub format: u32,
-    /// Unique to this run: version, time, and eight digits.
+    /// Unique to this run: the version without helpers, time, and eight digits.
     pub id: String,
-    /// The hash of the inputs: function, generic arguments, source, arguments, model, seed, device kind, dtype.
+    /// The hash of the inputs: function, generic arguments, source, used helpers, arguments, model, seed, device kind, dtype.
     pub version: Version,
     /// The experiment: the function's name, or the name that the attribute gives.
     pub name: String,
@@ -80,6 +81,9 @@ pub struct Record {
     pub source: String,
     /// SHA-256 of its tokens, without layout and comments, in hex.
     pub source_hash: String,
+    /// The tracked functions and constants that the run used, and the experiments that it called, by their paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<UsedHelper>,
     /// The file it is in.
     pub file: String,
     /// The line of its `fn`, counted from 1.
@@ -90,6 +94,12 @@ pub struct Record {
     pub package_version: String,
     /// SHA-256 of `Cargo.lock`, if one was found.
     pub lock: Option<String>,
+    /// SHA-256 of the sources of the package and of those that it has by path, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<String>,
+    /// The cargo features of the package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// Versions of `arrakis`, `burn` and `rustc`.
     pub versions: BTreeMap<String, String>,
     /// The commit, if there is one.
@@ -130,6 +140,9 @@ pub struct Record {
     /// The large arrays of its arguments and its outcome.
     #[serde(skip)]
     pub(crate) blobs: Blobs,
+    /// The texts of its helpers by their hashes, until they are written.
+    #[serde(skip)]
+    pub(crate) texts: BTreeMap<String, Cow<'static, str>>,
 }
 
 impl Record {
@@ -146,6 +159,8 @@ impl Record {
             package: function.here.package.to_owned(),
             package_version: function.here.package_version.to_owned(),
             lock: environment.lock,
+            sources: environment.sources,
+            features: function.features.split_whitespace().map(str::to_owned).collect(),
             versions: environment.versions,
             git: environment.git,
             started: clock::now(),
@@ -166,6 +181,16 @@ impl Record {
         Self { function, instance, ..self }
     }
 
+    /// With the helpers that the run used, and the version of these inputs. The id stays as it is.
+    pub(crate) fn use_helpers(&mut self, used: BTreeMap<UsedHelper, Cow<'static, str>>) {
+        if used.is_empty() {
+            return;
+        }
+        self.texts = used.iter().map(|(helper, text)| (helper.hash.clone(), text.clone())).collect();
+        self.helpers = used.into_keys().collect();
+        self.version = self.version_of_inputs();
+    }
+
     /// The hash of the inputs. The time, environment and outcome do not enter it.
     pub fn version_of_inputs(&self) -> Version {
         let mut inputs = json!({
@@ -179,6 +204,10 @@ impl Record {
         });
         if let Some(instance) = &self.instance {
             inputs["instance"] = instance.as_str().into();
+        }
+        if !self.helpers.is_empty() {
+            let used = |helper: &UsedHelper| json!([helper.path, helper.hash]);
+            inputs["helpers"] = self.helpers.iter().map(used).collect();
         }
         Version::of_inputs(&inputs)
     }

@@ -10,7 +10,7 @@ use arrakis_models::ground::watcher::{Message, Watcher};
 
 use super::json::Blobs;
 use super::place::answers_to;
-use super::{Problem, Record, Version, program};
+use super::{Problem, Record, UsedHelper, Version, program};
 use crate::error::{Error, Result};
 
 /// The records below a folder.
@@ -93,6 +93,11 @@ impl Store {
     /// The files of an experiment that should be records, sorted.
     pub(super) fn files(&self, name: &str) -> Result<Vec<PathBuf>> {
         record_files(&self.folder_of(name))
+    }
+
+    /// The text of a helper that a record used, as it was then. `None` if it is not in the store.
+    pub fn helper_text(&self, record: &Record, helper: &UsedHelper) -> Option<String> {
+        fs::read_to_string(text_path(&self.folder_of(&record.name), &helper.hash)).ok()
     }
 
     /// Reads a file as a record.
@@ -180,9 +185,30 @@ impl Runs {
 fn write_new(folder: &Path, record: &Record, text: &str) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     record.blobs.save(folder)?;
+    save_texts(record, folder)?;
     let path = folder.join(format!("{}.json", record.id));
     files::write_new(&path, text.as_bytes())?;
     Ok(path)
+}
+
+/// Writes the texts of helpers that are not there yet, named by their hashes.
+fn save_texts(record: &Record, folder: &Path) -> std::io::Result<()> {
+    for (hash, text) in &record.texts {
+        let path = text_path(folder, hash);
+        if path.exists() {
+            continue;
+        }
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        match files::write_new(&path, text.as_bytes()) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+fn text_path(folder: &Path, hash: &str) -> PathBuf {
+    folder.join("helpers").join(format!("{hash}.rs"))
 }
 
 /// Writes a record into the temporary folder; into a new folder there if the usual one belongs to another user.

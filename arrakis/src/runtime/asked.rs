@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::specs::Plots;
+use super::used::Noted;
 use crate::experiment::{Function, Record};
 
 /// The bits of the attributes. `Kind::bit` in `arrakis-macros` has the same.
@@ -31,6 +32,8 @@ pub(super) struct Asked {
     pub(super) plot: PlotOptions,
     /// The plots that `#[plot_results(..)]` draws before the body adds its own.
     pub(super) plots: Option<Plots>,
+    /// The tracked constants that the body names.
+    pub(super) constants: Noted,
 }
 
 impl Asked {

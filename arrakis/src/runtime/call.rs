@@ -11,6 +11,7 @@ use super::running::Running;
 use super::show::Shown;
 use super::specs::{PlotSpec, Plots};
 use super::stop::{Stop, caught};
+use super::used::Noted;
 use crate::bench::Bench;
 use crate::context;
 use crate::error::{Error, Result};
@@ -40,7 +41,14 @@ impl Call {
             (record.model, record.seed) = (bench.facts()?, bench.seed_for(context::seed_here()));
             Ok(bench)
         });
-        let asked = Asked { function, attributes, record, plot: PlotOptions::default(), plots: None };
+        let asked = Asked {
+            function,
+            attributes,
+            record,
+            plot: PlotOptions::default(),
+            plots: None,
+            constants: Noted::default(),
+        };
         Self { bench, asked, claim: None }
     }
 }
@@ -60,6 +68,13 @@ impl<N> Call<N> {
             record.arguments.insert(name.to_owned(), shown.value);
             record.blobs.extend(shown.blobs);
         }
+    }
+
+    /// The tracked constants that the body names.
+    #[must_use]
+    pub fn constants(mut self, constants: impl FnOnce(&mut Noted)) -> Self {
+        constants(&mut self.asked.constants);
+        self
     }
 
     /// The options of `#[log_experiment(..)]`.
@@ -191,12 +206,13 @@ pub fn tool<T: Tool>(bench: &Bench) -> Result<T> {
     bench.tool()
 }
 
-/// The call of the function around it, from its name, line, text and tokens, and from its bench and attributes. It is
+/// The call of the function around it, from its name, line, text and tokens, its bench and attributes, and the features of its
+/// package. It is
 /// used where `__arrakis` is this crate's `__private`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {
-    ($name:expr, $line:expr, $source:expr, $tokens:expr, $bench:expr, $attributes:expr) => {
+    ($name:expr, $line:expr, $source:expr, $tokens:expr, $bench:expr, $attributes:expr $(, $features:expr)?) => {
         __arrakis::Call::of(
             const {
                 &__arrakis::Function::new(
@@ -213,7 +229,7 @@ macro_rules! __call {
                     $line,
                     $source,
                     $tokens,
-                )
+                )$(.with_features($features))?
             },
             $bench,
             $attributes,

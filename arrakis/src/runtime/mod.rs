@@ -15,12 +15,13 @@ mod running;
 mod show;
 mod specs;
 mod stop;
+mod used;
 
 pub use std::result::Result::Ok;
 
-pub use crate::__call as call;
-pub use crate::experiment::{Function, Here};
+pub use crate::experiment::{Function, Helper, Here};
 pub use crate::hypothesis::{Alternative, Estimand, Spending, Test};
+pub use crate::{__call as call, __helper as helper, __used as used};
 pub use asked::PlotOptions;
 pub use awaited::block_on;
 pub use call::{Call, no_tools, tool};
@@ -34,6 +35,7 @@ pub use hypothesis::{Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNul
 pub use show::{Counted, Hidden, Known, Probe, Shown};
 pub use specs::PlotSpec;
 pub use specs::by_name as plots;
+pub use used::{Constant, Constants, Noted, used};
 
 /// The traits whose methods an attribute calls. Their methods have names that no other trait has.
 pub mod traits {
@@ -46,4 +48,5 @@ pub mod traits {
     pub use super::show::{
         ShowCounted as _, ShowDebug as _, ShowEither as _, ShowKnown as _, ShowSerialize as _, ShowType as _,
     };
+    pub use super::used::{NoteConstant as _, NoteNothing as _};
 }

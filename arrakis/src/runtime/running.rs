@@ -11,10 +11,10 @@ use super::describe::Seen;
 use super::hypothesis;
 use super::stop::{Stop, catch, caught};
 use crate::bench::Bench;
-use crate::context::{self, Entered, Step};
+use crate::context::{self, Entered, Listed, Step};
 use crate::error::{Error, Result};
 use crate::experiment::json::Blobs;
-use crate::experiment::{Outcome, Record, Registration, Run, file_name, program, register};
+use crate::experiment::{Outcome, Record, Registration, Run, UsedHelper, file_name, program, register};
 use crate::hypothesis::{Claim, Noted, Null, Sample};
 use crate::plot::Figure;
 use crate::profile::{Measuring, Profile};
@@ -26,6 +26,8 @@ pub(super) struct Running {
     entered: Entered,
     /// Among the running calls of the bench, while it is on a thread.
     open: Option<context::Running>,
+    /// Among the logged calls of the program.
+    _listed: Option<Listed>,
     /// The folder of this experiment's files.
     folder: PathBuf,
     id: String,
@@ -56,11 +58,15 @@ impl Running {
         let (folder, id) = (bench.store().folder_of(&record.name), record.id.clone());
         drop(frame);
         let open = bench.calls().begin(&entered);
+        let listed = logs.then(context::list);
+        if logs {
+            count_code(&asked, body);
+        }
         let measuring = asked.has(PROFILE).then(Measuring::new);
         if let Some(measuring) = &measuring {
             entered.frame().threads = Some(measuring.threads());
         }
-        Self { bench, asked, entered, open, folder, id, secs: 0.0, measuring }
+        Self { bench, asked, entered, open, _listed: listed, folder, id, secs: 0.0, measuring }
     }
 
     /// Registers the claim of a logged call, before the body runs.
@@ -207,6 +213,7 @@ impl Running {
             written = self.bench.store().write(&record).map(drop);
             if written.is_ok() {
                 record.blobs = Blobs::beside(&self.folder);
+                record.texts.clear();
             }
             run.record = Some(record);
         }
@@ -229,6 +236,15 @@ impl Running {
             ..record
         }
         .sealed()
+    }
+}
+
+/// Counts the constants that an experiment names as its helpers, and the experiment as one of those around it.
+fn count_code(asked: &Asked, body: &str) {
+    let function = asked.function;
+    context::tell(asked.constants.helpers());
+    if context::is_inside_another() {
+        context::tell_around([(UsedHelper::of(function, body), function.source.into())]);
     }
 }
 

@@ -1,11 +1,10 @@
 //! `arrakis hypotheses`: the verdicts of a folder of records, corrected within families, and whether they are fresh.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use super::{Answer, Dir, table};
+use super::{Answer, Dir, SourceArgs, table};
 use crate::error::Result;
-use crate::experiment::{Freshness, Record, freshness};
+use crate::experiment::{Freshness, Record};
 use crate::fmt::short;
 use crate::hypothesis::{Corrected, Suite, Verdict};
 
@@ -13,9 +12,8 @@ use crate::hypothesis::{Corrected, Suite, Verdict};
 pub(crate) struct Args {
     #[command(flatten)]
     dir: Dir,
-    /// The folder that the sources are in: the root of the workspace
-    #[arg(long, default_value = ".")]
-    sources: PathBuf,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// The claims of this family alone
     #[arg(long)]
     family: Option<String>,
@@ -36,11 +34,12 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         return Ok(Answer { text, yes: true });
     }
     let suite: Suite = judged.iter().map(|(_, verdict)| (*verdict).clone()).collect();
-    let fresh: Vec<Freshness> = judged.iter().map(|(record, _)| freshness(record, &args.sources)).collect();
+    let sources = args.sources.read();
+    let fresh: Vec<Freshness> = judged.iter().map(|(record, _)| sources.assess(record).freshness).collect();
     let rows = judged.iter().zip(suite.by_verdict()?).zip(&fresh);
     let rows: Vec<Vec<String>> =
         rows.map(|(((record, _), corrected), fresh)| row(record, &corrected, *fresh)).collect();
-    let stale = fresh.iter().filter(|fresh| **fresh != Freshness::Fresh).count();
+    let stale = fresh.iter().filter(|fresh| **fresh >= Freshness::Stale).count();
     let text = format!("{}{}\n", table::aligned(&HEAD, &rows), end(&suite, stale, unreadable)?);
     Ok(Answer { text, yes: stale == 0 })
 }
@@ -112,7 +111,12 @@ mod tests {
     }
 
     fn asked(folder: &Path, sources: &Path, family: Option<&str>) -> Answer {
-        run(&Args { dir: Dir { dir: folder.into() }, sources: sources.into(), family: family.map(Into::into) }).unwrap()
+        run(&Args {
+            dir: Dir { dir: folder.into() },
+            sources: SourceArgs { sources: sources.into() },
+            family: family.map(Into::into),
+        })
+        .unwrap()
     }
 
     #[test]
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(lines[3], "1 of 2 claims hold, corrected within each family by Holm");
         assert!(answer.yes);
         let elsewhere = asked(folder.path(), folder.path(), Some("sizes"));
-        assert!(!elsewhere.yes && elsewhere.text.contains("not found"), "{}", elsewhere.text);
+        assert!(!elsewhere.yes && elsewhere.text.contains("unverifiable"), "{}", elsewhere.text);
         assert!(elsewhere.text.ends_with("; 2 were judged with other code: run them again\n"), "{}", elsewhere.text);
         assert!(asked(folder.path(), &root, Some("other")).text.ends_with("in the family `other`\n"));
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Dir, short_id, shown, table, unreadable, when};
+use super::{Answer, Dir, SourceArgs, short_id, shown, table, unreadable, when};
 use crate::error::Result;
-use crate::experiment::{Condition, Found, Names, Outcome, Query, Record, Status, Store};
+use crate::experiment::{Condition, Found, Freshness, Names, Outcome, Query, Record, Sources, Status, Store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,6 +21,11 @@ pub(crate) struct Args {
     /// Only runs with an error, a panic or a claim that does not hold
     #[arg(long)]
     failed: bool,
+    /// Only runs whose function, helpers or toolchain are not those of the sources any more
+    #[arg(long)]
+    stale: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Largest first by a value, such as `result.score`; the default is newest first
     #[arg(long, value_name = "VALUE")]
     sort: Option<String>,
@@ -37,13 +42,24 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let store = args.dir.store()?;
-    let found = store.query(&query(args))?;
-    let text = if args.json { lines(&store, &found)? } else { listed(&store, args, &found)? };
+    let sources = args.sources.read();
+    let mut found = store.query(&query(args))?;
+    if args.stale {
+        found.records.retain(|record| sources.assess(record).freshness == Freshness::Stale);
+        found.matched = found.records.len();
+        found.records.truncate(limit(args));
+    }
+    let text = if args.json { lines(&store, &found)? } else { listed(&store, args, &found, &sources)? };
     Ok(Answer { text, yes: true })
 }
 
+fn limit(args: &Args) -> usize {
+    if args.limit == 0 { usize::MAX } else { args.limit }
+}
+
 fn query(args: &Args) -> Query {
-    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
+    // Staleness is found afterwards.
+    let limit = if args.stale { usize::MAX } else { limit(args) };
     let mut query = Query::new().limit(limit);
     query = args.tag.iter().fold(query, Query::tag);
     query = args.conditions.iter().cloned().fold(query, Query::condition);
@@ -53,17 +69,17 @@ fn query(args: &Args) -> Query {
 }
 
 /// A table, and what it leaves out.
-fn listed(store: &Store, args: &Args, found: &Found) -> Result<String> {
-    let mut header = vec!["run", "started", "experiment", "version", "status", "arguments", "result"];
+fn listed(store: &Store, args: &Args, found: &Found, sources: &Sources) -> Result<String> {
+    let mut header = vec!["run", "started", "experiment", "version", "status", "code", "arguments", "result"];
     header.extend(args.show.iter().map(String::as_str));
     header.push("tags");
-    let rows = found.records.iter().map(|record| row(store, args, record)).collect::<Result<Vec<_>>>()?;
+    let rows = found.records.iter().map(|record| row(store, args, record, sources)).collect::<Result<Vec<_>>>()?;
     let (shown, matched) = (found.records.len(), found.matched);
     let more = if matched > shown { format!("{shown} of {matched} runs; -n 0 lists all\n") } else { String::new() };
     Ok(table::aligned(&header, &rows) + &more + &unreadable(found))
 }
 
-fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {
+fn row(store: &Store, args: &Args, record: &Record, sources: &Sources) -> Result<Vec<String>> {
     let result = match &record.outcome {
         Outcome::Ok(value) => shown::value(value),
         Outcome::Error(message) | Outcome::Panic(message) => shown::cut(&message.escape_debug().to_string(), 48),
@@ -75,6 +91,7 @@ fn row(store: &Store, args: &Args, record: &Record) -> Result<Vec<String>> {
         record.name.clone(),
         record.version.as_ref()[..8.min(record.version.as_ref().len())].to_owned(),
         Status::of(record).to_string(),
+        sources.assess(record).freshness.to_string(),
         shown::value(&Value::Object(record.arguments.clone())),
         result,
     ];
@@ -129,6 +146,20 @@ mod tests {
         assert!(one.1.ends_with("1 of 3 runs; -n 0 lists all\n"), "{}", one.1);
         let failed = ran(&study.args(&["log", "--failed"]));
         assert_eq!(failed.1.lines().count(), 1);
+    }
+
+    #[test]
+    fn stale_runs_are_those_of_other_code() {
+        let study = Study::new();
+        let sources = Study::sources();
+        let (_, out, _) = ran(&study.args(&["log", "--sources", sources.path().to_str().unwrap()]));
+        let words: Vec<&str> = out.lines().skip(1).map(|line| line.split_whitespace().nth(6).unwrap()).collect();
+        assert_eq!(words, ["stale", "fresh?", "stale"], "{out}");
+        let stale = ran(&study.args(&["log", "--stale", "-n", "1", "--sources", sources.path().to_str().unwrap()]));
+        assert!(stale.1.contains(study.id(2)[study.id(2).len() - 8..].trim()), "{}", stale.1);
+        assert!(stale.1.ends_with("1 of 2 runs; -n 0 lists all\n"), "{}", stale.1);
+        let (_, gone, _) = ran(&study.args(&["log", "--sources", study.folder().to_str().unwrap()]));
+        assert_eq!(gone.matches("unverifiable").count(), 3, "{gone}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use super::{Answer, table};
 use crate::error::{Error, Result};
-use crate::experiment::{Found, Record, Store};
+use crate::experiment::{Found, Record, Sources, Store};
 
 /// Where the records are.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,21 @@ impl Dir {
             Ok(_) => Ok(Store::new(&self.dir)),
             Err(source) => Err(Error::Read { path: self.dir.clone(), source }),
         }
+    }
+}
+
+/// Where the sources are.
+#[derive(Debug, clap::Args)]
+pub(super) struct SourceArgs {
+    /// The folder that the sources are in: the root of the workspace
+    #[arg(long, value_name = "FOLDER", env = "ARRAKIS_SOURCES", default_value = ".")]
+    sources: PathBuf,
+}
+
+impl SourceArgs {
+    /// The sources as they are.
+    fn read(&self) -> Sources {
+        Sources::new(&self.sources)
     }
 }
 

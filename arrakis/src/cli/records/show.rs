@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Answer, Dir, shown, when};
+use similar::TextDiff;
+
+use super::{Answer, Dir, SourceArgs, shown, when};
 use crate::error::Result;
-use crate::experiment::{Names, Record, Status, Store};
+use crate::experiment::code::text_of;
+use crate::experiment::{Assessment, Cause, Names, Record, Status, Store, UsedHelper};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,6 +15,8 @@ pub(crate) struct Args {
     id: String,
     #[command(flatten)]
     dir: Dir,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// The record's own JSON
     #[arg(long)]
     json: bool,
@@ -20,7 +25,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let store = args.dir.store()?;
     let record = store.find(&args.id)?;
-    let text = if args.json { format!("{:#}\n", record.to_json()) } else { page(&store, &record)? };
+    let text = if args.json {
+        format!("{:#}\n", record.to_json())
+    } else {
+        page(&store, &record, &args.sources.read().assess(&record))?
+    };
     Ok(Answer { text, yes: true })
 }
 
@@ -35,7 +44,7 @@ pub(crate) fn source(args: &Args) -> Result<Answer> {
 }
 
 /// Everything but the source and the profile.
-fn page(store: &Store, record: &Record) -> Result<String> {
+fn page(store: &Store, record: &Record, code: &Assessment) -> Result<String> {
     let annotations = store.annotations(record)?;
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
@@ -47,6 +56,13 @@ fn page(store: &Store, record: &Record) -> Result<String> {
     line("version", record.version.as_ref());
     line("function", record.instance.as_deref().unwrap_or(&record.function));
     line("source", &format!("{}:{} ({} {})", record.file, record.line, record.package, record.package_version));
+    line("code", code.freshness.word());
+    for cause in &code.causes {
+        line("", &cause.to_string());
+    }
+    for helper in &record.helpers {
+        line("helper", &format!("{} {}:{}", helper.path, helper.file, helper.line));
+    }
     line("started", &format!("{} UTC, took {:.3} s", when(&record.started), record.duration_secs));
     line("status", &Status::of(record).to_string());
     line("model", &format!("{} on {} in {}", record.model.name, record.model.device, record.model.dtype));
@@ -69,7 +85,23 @@ fn page(store: &Store, record: &Record) -> Result<String> {
     if let Some(verdict) = &record.verdict {
         let _ = writeln!(page, "{verdict}");
     }
+    code.causes.iter().filter_map(|cause| changed(store, record, cause)).for_each(|lines| page += &lines);
     Ok(page)
+}
+
+/// The lines of a function or a helper that were changed since.
+fn changed(store: &Store, record: &Record, cause: &Cause) -> Option<String> {
+    let Cause::Code { path, place, hash, text } = cause else { return None };
+    let of_hash = |helper: &&UsedHelper| Some(&helper.hash) == hash.as_ref() && helper.path == *path;
+    let before = match record.helpers.iter().find(of_hash) {
+        Some(helper) => store.helper_text(record, helper)?,
+        None => record.source.clone(),
+    };
+    let name = path.rsplit("::").next().unwrap_or(path);
+    let before = text_of(&before, name).unwrap_or(before);
+    let lines = TextDiff::from_lines(&before, text);
+    let then = format!("{path}, as recorded");
+    Some(format!("\n{}", lines.unified_diff().missing_newline_hint(false).header(&then, place)))
 }
 
 #[cfg(test)]
@@ -86,6 +118,19 @@ mod tests {
         let (_, json, _) = ran(&study.args(&["show", study.id(1), "--json"]));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["id"], study.id(1));
+    }
+
+    #[test]
+    fn what_was_changed_since_is_shown_with_its_lines() {
+        let study = Study::new();
+        let sources = Study::sources();
+        let (_, out, _) = ran(&study.args(&["show", study.id(0), "--sources", sources.path().to_str().unwrap()]));
+        let place = format!("{}:2-4", sources.path().join("src/heads.rs").display());
+        assert!(
+            out.contains(&format!("code        stale\n            `probe::heads::score` was changed: {place}\n")),
+            "{out}"
+        );
+        assert!(out.contains("-    0.25\n+    0.5\n"), "{out}");
     }
 
     #[test]

@@ -34,6 +34,16 @@ impl Study {
         self.folder.path()
     }
 
+    /// Sources with the function of layer 1.
+    pub(super) fn sources() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("src")).unwrap();
+        std::fs::write(folder.path().join("Cargo.toml"), "").unwrap();
+        let text = "//! Scores.\nfn score(layer: usize) -> f64 {\n    0.5\n}\n";
+        std::fs::write(folder.path().join("src/heads.rs"), text).unwrap();
+        folder
+    }
+
     /// A command on this folder.
     pub(super) fn args(&self, args: &[&str]) -> Vec<String> {
         let dir = ["--dir", self.folder.path().to_str().unwrap()];

@@ -1,6 +1,6 @@
 //! One record by its id, as people write it.
 
-use super::super::{Record, Store};
+use super::super::{Record, Store, Version};
 use crate::error::{Error, Result};
 
 /// Digits that are enough to mean one record.
@@ -31,9 +31,20 @@ impl Store {
         match found.as_slice() {
             [(_, path)] => Self::read(path)
                 .map_err(|problem| Error::BadRecord { path: path.clone(), problem: problem.to_string() }),
-            [] => Err(refuse(format!("no record in `{}` has the id `{asked}`", self.folder().display()))),
+            [] if asked.parse::<Version>().is_ok() => self.latest_of(asked),
+            [] => Err(self.no_record(asked)),
             several => Err(refuse(format!("{} records have the id `{asked}`: {}", several.len(), listed(several)))),
         }
+    }
+
+    /// The latest run of a version that no id begins with, because the run used helpers.
+    fn latest_of(&self, version: &str) -> Result<Record> {
+        let runs = self.all()?.records.into_iter().filter(|record| record.version.as_ref() == version);
+        runs.max_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id))).ok_or_else(|| self.no_record(version))
+    }
+
+    fn no_record(&self, asked: &str) -> Error {
+        refuse(format!("no record in `{}` has the id `{asked}`", self.folder().display()))
     }
 }
 

@@ -11,6 +11,7 @@ mod records;
 mod selection;
 mod shapes;
 mod tools;
+mod tracked;
 
 use arrakis::experiment::{Outcome, Record};
 use arrakis::prelude::*;

@@ -1,0 +1,8 @@
+use arrakis::prelude::*;
+
+#[tracked]
+mod helpers {
+    mod more;
+}
+
+fn main() {}
