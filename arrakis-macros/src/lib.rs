@@ -48,8 +48,12 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Keeps a record of every call: source, arguments, model, result or error.
 ///
 /// The bench is the function's `&Bench` argument, or `bench = expr`. Options: `name = ".."` (by default the function's
-/// name), `seed = 7`, `tags = ["ioi"]`. Arguments that implement `Serialize` are stored as JSON, others as their debug
+/// name), `seed = 7`, `tags = ["ioi"]`, `cache`. Arguments that implement `Serialize` are stored as JSON, others as their debug
 /// text or type. An argument whose name starts with `_` is left out.
+///
+/// With `cache`, a call returns the result of an earlier run with the same inputs, while its code is fresh, and says so on
+/// stderr. `cache = Tracked` counts the function, its tracked helpers and the toolchain alone as code, not every source of the
+/// package. `ARRAKIS_FORCE=1` and `Bench::force` run it again. A run that failed is run again.
 ///
 /// An `async` function is recorded when its future ends. A future that is dropped before it ends is recorded with that
 /// outcome; one that was never polled is not a call.

@@ -38,6 +38,8 @@ pub(crate) enum Form {
     Sets(&'static str),
     /// `name = value`, which the macro expands itself.
     Value,
+    /// `name` alone, or `name = value`, which the macro expands itself.
+    Flag,
     /// `name(a, b)`, which the macro expands itself.
     List,
     /// `name(a, b)`, where the runtime knows the name.
@@ -89,6 +91,7 @@ pub(crate) const LOG: Attribute = Attribute {
         sets("name", "name", Takes::Text),
         sets("seed", "seed", Takes::Whole),
         sets("tags", "tags", Takes::Texts),
+        Known { name: "cache", form: Form::Flag, takes: Takes::VariantOf("Reuse") },
     ],
     plots: false,
 };
@@ -179,6 +182,7 @@ impl Known {
         match self.form {
             Form::List | Form::Plot => format!("`{}(..)`", self.name),
             Form::Sets(_) | Form::Value => format!("`{} = ..`", self.name),
+            Form::Flag => format!("`{}`", self.name),
         }
     }
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::context::{self, Calls, Handle};
 use crate::error::{Error, Result};
-use crate::experiment::{ModelFacts, Record, Run, Runs, Store, Version, json};
+use crate::experiment::{Metric, ModelFacts, Record, Run, Runs, Store, Version, json};
 use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
@@ -34,6 +34,8 @@ pub struct Bench {
     /// Unique in this process.
     id: u64,
     plotter: Arc<dyn Plotter>,
+    /// Whether no recorded result is used.
+    forced: bool,
     facts: Arc<OnceLock<ModelFacts>>,
     last: Arc<Mutex<Option<Run>>>,
     calls: Arc<Calls>,
@@ -51,6 +53,7 @@ impl Bench {
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
             plotter: Arc::new(Pictures),
+            forced: false,
             facts: Arc::default(),
             last: Arc::default(),
             calls: Arc::default(),
@@ -87,6 +90,49 @@ impl Bench {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
+    }
+
+    /// Runs experiments under `#[log_experiment(cache)]` even if a recorded result could be used.
+    #[must_use]
+    pub fn force(self) -> Self {
+        Self { forced: true, ..self }
+    }
+
+    /// Writes a number of a step of the experiment that runs on this thread: the loss of a batch, the score of a layer. It is on the
+    /// disk beside the record while the run goes on, and `arrakis show`, `diff` and `export` read it.
+    ///
+    /// ```
+    /// # use arrakis::prelude::*;
+    /// #[log_experiment]
+    /// fn train(bench: &Bench, steps: u64) -> Result<f64> {
+    ///     let mut loss = 1.0;
+    ///     for step in 0..steps {
+    ///         loss /= 2.0;
+    ///         bench.metric("loss", step, loss)?;
+    ///     }
+    ///     Ok(loss)
+    /// }
+    ///
+    /// let bench = Bench::embedded()?;
+    /// train(&bench, 3)?;
+    /// let record = bench.last().and_then(|run| run.record).expect("it was recorded");
+    /// assert_eq!(bench.store().metrics(&record)?["loss"], [(0, 0.5), (1, 0.25), (2, 0.125)]);
+    /// # Ok::<(), arrakis::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] outside an experiment that is logged, [`Error::Write`] if the file cannot be written.
+    pub fn metric(&self, name: impl Into<String>, step: u64, value: f64) -> Result<()> {
+        let name = name.into();
+        if context::add_metric(&Metric { name: name.clone(), step, value })? {
+            return Ok(());
+        }
+        let problem = format!(
+            "`{name}` is a number of an experiment, and none that is logged runs on this thread: call it in a function under \
+             `#[log_experiment]`, on other threads in `bench.handle().within(..)`"
+        );
+        Err(Error::Value { of: "Bench::metric", problem })
     }
 
     /// The experiment that runs on this thread, to be carried into threads that it starts.
@@ -188,6 +234,10 @@ impl Bench {
     /// Its calls that are running.
     pub(crate) fn calls(&self) -> &Arc<Calls> {
         &self.calls
+    }
+
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced
     }
 
     pub(crate) fn id(&self) -> u64 {

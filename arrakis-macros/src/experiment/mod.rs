@@ -57,6 +57,7 @@ pub(crate) fn expand(kind: Kind, args: TokenStream, item: &TokenStream) -> syn::
     if let (Some(options), Some(arguments)) = (&attributes.hypothesis, &arguments) {
         hypothesis::check(options, &function, arguments, &mut mistakes);
     }
+    render::check_cached(&function, &attributes, &mut mistakes);
     mistakes.finish()?;
     let function = together::rewritten(function, &mut attributes)?;
     let arguments = arguments.expect("BUG: arguments without a bench are a mistake");

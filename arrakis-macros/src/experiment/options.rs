@@ -35,6 +35,7 @@ impl Options {
                     options.1.push(Spec::read(given.key, inside, mistakes));
                     continue;
                 }
+                Content::Nothing => Vec::new(),
                 Content::Value(value) => vec![*value],
                 Content::List(list) => {
                     let listed = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(list);
@@ -66,6 +67,13 @@ impl Options {
         &self.1
     }
 
+    /// When a recorded result is used: the value of `cache`, if it is given.
+    pub(crate) fn reuse(&self) -> Option<TokenStream> {
+        let given = self.given("cache")?;
+        let default = || quote!(__arrakis::Reuse::default());
+        Some(given.values.first().map_or_else(default, |value| in_scope(given.known, value)))
+    }
+
     /// The word before the `=` or the bracket.
     pub(crate) fn key(&self, name: &str) -> Option<&Ident> {
         self.given(name).map(|given| &given.key)
@@ -90,7 +98,7 @@ impl Options {
                 let field = Ident::new(field, given.key.span());
                 Some((field, in_scope(given.known, value), shown_at(value)))
             }
-            Form::Value | Form::List | Form::Plot => None,
+            Form::Value | Form::Flag | Form::List | Form::Plot => None,
         })
     }
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Path, ReturnType, Type};
+use syn::{Ident, Path, ReturnType, Type};
 
 use super::arguments::{Arguments, BenchFrom};
 use super::attributes::Attributes;
@@ -19,6 +19,7 @@ use super::plots;
 use super::recursion;
 use super::source::Source;
 use crate::krate::{features, krate};
+use crate::mistakes::Mistakes;
 
 /// `fn name(..) -> R { Call::of(.., bench).inputs(..).run(tools, |tools, figure| body, see).unwrap_or_else(fail) }`
 pub(crate) fn render(
@@ -35,6 +36,7 @@ pub(crate) fn render(
     let (kept, see) = hypothesis::see(attributes.hypothesis.as_ref(), &arguments.inputs);
     let (tools, body) = (tools(attributes, arguments), body(function, attributes, arguments));
     let recursion = recursion::unconditional(function);
+    let reused = attributes.log.as_ref().and_then(Options::reuse).map(|reuse| reused(function, &begun, &reuse));
     let run = if sig.asyncness.is_some() {
         quote!(.run_async(#tools, async #body, #see).await)
     } else {
@@ -45,6 +47,11 @@ pub(crate) fn render(
         .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
     let (fail, error) = (internal("fail"), internal("error"));
     let test = attributes.hypothesis.as_ref().map(|options| hypothesis::test(options, attributes, function, arguments));
+    let given = if let Some(reused) = reused {
+        quote!(let #begun = #begun #(#steps)*; #reused #begun)
+    } else {
+        quote!(#begun #(#steps)*)
+    };
     quote! {
         #(#attrs)*
         #vis #sig {
@@ -54,8 +61,7 @@ pub(crate) fn render(
             #kept
             #lint
             let #begun = #call;
-            #begun
-                #(#steps)*
+            #given
                 #run
                 .unwrap_or_else(|(#fail, #error)| (&&#fail).arrakis_fail(#error))
         }
@@ -100,6 +106,35 @@ fn inputs(arguments: &Arguments) -> Option<TokenStream> {
     let this = arguments.method.then(|| quote!(("self", (&&&&&&__arrakis::Probe(&self)).arrakis_shown())));
     let each: Vec<TokenStream> = this.into_iter().chain(arguments.inputs.iter().map(Input::shown)).collect();
     (!each.is_empty()).then(|| quote!(.inputs(|| [#(#each),*])))
+}
+
+/// Returns the result of an earlier run, if it can be used.
+fn reused(function: &Function, call: &Ident, reuse: &TokenStream) -> TokenStream {
+    let (result, value) = (returned(&function.sig.output), internal("value"));
+    quote! {
+        let #call = match #call.reused::<#result, _>(#reuse, || (&&&__arrakis::Reader::<#result>::new()).arrakis_reader()) {
+            __arrakis::ControlFlow::Break(#value) => return #value,
+            __arrakis::ControlFlow::Continue(#call) => #call,
+        };
+    }
+}
+
+fn returned(output: &ReturnType) -> TokenStream {
+    match output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => quote!(#ty),
+    }
+}
+
+/// Refuses a cached result whose type has no name: it could not be read back.
+pub(crate) fn check_cached(function: &Function, attributes: &Attributes, mistakes: &mut Mistakes) {
+    let cached = attributes.log.as_ref().and_then(|options| options.key("cache"));
+    let ReturnType::Type(_, ty) = &function.sig.output else { return };
+    if let Some(key) = cached
+        && quote!(#ty).to_string().split_whitespace().any(|word| word == "impl")
+    {
+        mistakes.at(key.span(), "a cached result is read back from its record: name its type instead of `impl ..`");
+    }
 }
 
 /// The constants that the body names, for those that are tracked.

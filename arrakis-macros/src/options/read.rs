@@ -20,6 +20,7 @@ pub(crate) struct Given {
 /// What follows the key.
 #[derive(Debug)]
 pub(crate) enum Content {
+    Nothing,
     Value(Box<Expr>),
     /// What is inside the brackets.
     List(TokenStream),
@@ -114,10 +115,17 @@ fn unnamed(attribute: &Attribute, input: ParseStream) -> syn::Error {
 }
 
 fn content(key: &Ident, known: &'static Known, input: ParseStream) -> syn::Result<Content> {
-    if input.is_empty() || input.peek(Token![,]) {
+    let alone = input.is_empty() || input.peek(Token![,]);
+    if alone && known.form == Form::Flag {
+        return Ok(Content::Nothing);
+    }
+    if alone {
         return Err(syn::Error::new(key.span(), format!("`{key}` needs a value: {}", known.usage())));
     }
-    let wrong_form = || format!("write `{key}` as {}", known.usage());
+    let wrong_form = || match known.form {
+        Form::Flag => format!("write `{key}` alone, or `{key} = ..`"),
+        _ => format!("write `{key}` as {}", known.usage()),
+    };
     let (list, assigned) = (input.peek(syn::token::Paren), is_assignment(input));
     match known.form {
         Form::List if list => {
@@ -125,7 +133,7 @@ fn content(key: &Ident, known: &'static Known, input: ParseStream) -> syn::Resul
             parenthesized!(inside in input);
             Ok(Content::List(inside.parse()?))
         }
-        Form::Sets(_) | Form::Value if assigned => {
+        Form::Sets(_) | Form::Value | Form::Flag if assigned => {
             value(key, known, input).map(|value| Content::Value(Box::new(value)))
         }
         _ if list || assigned => Err(syn::Error::new(key.span(), wrong_form())),

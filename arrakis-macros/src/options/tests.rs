@@ -61,15 +61,22 @@ fn every_option_is_read_in_its_form_with_or_without_a_comma_at_the_end() {
 fn every_option_in_a_wrong_form_is_told_its_form() {
     for (attribute, known) in every() {
         let name = known.name;
-        let wrong_form = format!("write `{name}` as {}", known.usage());
+        let wrong_form = match known.form {
+            Form::Flag => format!("write `{name}` alone, or `{name} = ..`"),
+            _ => format!("write `{name}` as {}", known.usage()),
+        };
         let bracketed = if known.form == Form::List { " = x" } else { "(x)" };
         for written in [bracketed, ": x", " == x", " += x", " => x", " := x", "[x]", "{ x }", "!(x)", ".x", "::x", " x"]
         {
             assert_eq!(mistake(attribute, &format!("{name}{written}")), wrong_form, "{name}{written}");
         }
         let no_value = format!("`{name}` needs a value: {}", known.usage());
-        assert_eq!(mistake(attribute, name), no_value);
-        assert_eq!(mistake(attribute, &format!("r#{name}")), no_value.replacen('`', "`r#", 1));
+        if known.form == Form::Flag {
+            assert_eq!(said(attribute, name), (vec![name.to_owned()], vec![]));
+        } else {
+            assert_eq!(mistake(attribute, name), no_value);
+            assert_eq!(mistake(attribute, &format!("r#{name}")), no_value.replacen('`', "`r#", 1));
+        }
         if known.form != Form::List {
             assert_eq!(mistake(attribute, &format!("{name} =")), no_value);
             let chained = mistake(attribute, &format!("{name} = y = z"));
@@ -200,7 +207,7 @@ fn unknown_names_are_told_what_fits_first() {
 fn all_mistakes_are_reported_and_what_is_right_is_kept() {
     let text = "sed = |a, b| (a, b), name, tags(\"a\"), seed = 2, seed = 3, colour = 4, wibble(3), wobble";
     let (kept, mistakes) = said(&LOG, text);
-    let all = "the options are `bench = ..`, `name = ..`, `seed = ..` and `tags = ..`";
+    let all = "the options are `bench = ..`, `name = ..`, `seed = ..`, `tags = ..` and `cache`";
     let unknown = |name: &str, fix: &str| format!("`{name}` is not an option of `#[log_experiment]`; {fix}");
     assert_eq!(kept, ["seed"]);
     assert_eq!(

@@ -67,12 +67,13 @@ mod tests {
     use super::super::Handle;
     use super::*;
     use crate::experiment::Record;
+    use std::path::Path;
 
     /// The problems of a call `m::f` while another thread does this.
     fn problems(other: impl FnOnce(&Arc<Calls>, &Handle) + Send) -> Vec<String> {
         let calls = Arc::new(Calls::default());
         let call = Entered::new("m::f::{{closure}}", 1, 0);
-        call.frame().begin(Record::default());
+        call.frame().begin(Record::default(), Path::new(""));
         let _running = calls.begin(&call);
         let handle = Handle::current();
         std::thread::scope(|scope| drop(scope.spawn(|| other(&calls, &handle)).join()));

@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use super::seen;
-use crate::experiment::{Record, Run, UsedHelper};
+use crate::error::Result;
+use crate::experiment::{Metric, MetricFile, Record, Run, UsedHelper};
 use crate::hypothesis::{Noted, Search};
 use crate::profile::Threads;
 
@@ -38,6 +40,10 @@ pub(crate) struct Frame {
     pub(crate) threads: Option<Threads>,
     /// The scores that searches chose, if the call makes a claim.
     pub(crate) searches: Option<Noted>,
+    /// The folder of the experiment's files.
+    folder: PathBuf,
+    /// What it has written of its steps.
+    metrics: Option<MetricFile>,
     /// The helpers that it used, with their texts.
     pub(super) helpers: BTreeMap<UsedHelper, Cow<'static, str>>,
     /// The threads that entered the call by a handle.
@@ -110,7 +116,8 @@ impl Entered {
 
 impl Frame {
     /// Sets the record as of the start of the call.
-    pub(crate) fn begin(&mut self, record: Record) {
+    pub(crate) fn begin(&mut self, record: Record, folder: &Path) {
+        folder.clone_into(&mut self.folder);
         self.seed = Some(record.seed);
         self.id.clone_from(&record.id);
         self.record = Some(record);
@@ -130,6 +137,19 @@ impl Frame {
                 .push("a thread inside the call went on after its end: what it did since is not covered".into());
         }
         Some(record)
+    }
+
+    /// Waits until what was written of the steps is on the disk.
+    pub(crate) fn sync_metrics(&mut self) -> Result<()> {
+        self.metrics.take().map_or(Ok(()), |metrics| metrics.sync())
+    }
+
+    fn add_metric(&mut self, metric: &Metric) -> Result<()> {
+        let file = match self.metrics.take() {
+            Some(file) => file,
+            None => MetricFile::open(&self.folder, &self.id)?,
+        };
+        self.metrics.insert(file).add(metric)
     }
 
     /// The function, for messages.
@@ -195,6 +215,17 @@ pub(crate) fn note_search(value: f64, per_prompt: &[f64], place: &str, search: &
             }
         }
     });
+}
+
+/// Adds a number of a step to the innermost logged call. Returns whether there is one.
+pub(crate) fn add_metric(metric: &Metric) -> Result<bool> {
+    for frame in here().iter().rev() {
+        let mut frame = lock(frame);
+        if frame.logged && !frame.ended {
+            return frame.add_metric(metric).map(|()| true);
+        }
+    }
+    Ok(false)
 }
 
 /// Bench and seed of the innermost call.

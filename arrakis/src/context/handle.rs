@@ -99,6 +99,7 @@ impl Drop for Back {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Barrier;
 
     use super::super::frames::{Entered, seed_here};
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn a_handle_carries_the_frames_into_a_thread_and_leaves_its_own() {
         let call = Entered::new("m::f::{{closure}}", 1, 3);
-        call.frame().begin(Record { seed: 7, ..Record::default() });
+        call.frame().begin(Record { seed: 7, ..Record::default() }, Path::new(""));
         let handle = Handle::current();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn a_thread_that_is_still_inside_at_the_end_is_reported() {
         let call = Entered::new("m::f::{{closure}}", 1, 3);
-        call.frame().begin(Record::default());
+        call.frame().begin(Record::default(), Path::new(""));
         let handle = Handle::current();
         let (is_inside, may_leave) = (Barrier::new(2), Barrier::new(2));
         let record = std::thread::scope(|scope| {

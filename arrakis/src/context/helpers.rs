@@ -32,6 +32,11 @@ pub(crate) fn tell(helpers: impl IntoIterator<Item = (UsedHelper, Cow<'static, s
     }
 }
 
+/// Tells the running calls of this thread.
+pub(crate) fn tell_here(helpers: impl IntoIterator<Item = (UsedHelper, Cow<'static, str>)>) {
+    add(&here(), helpers);
+}
+
 /// Tells the calls around the innermost one of this thread.
 pub(crate) fn tell_around(helpers: impl IntoIterator<Item = (UsedHelper, Cow<'static, str>)>) {
     let mut frames = here();

@@ -8,7 +8,7 @@ mod seen;
 mod stacks;
 
 pub(crate) use beside::{Calls, Running};
-pub(crate) use frames::{Entered, Step, note_search, parents, seed_here};
+pub(crate) use frames::{Entered, Step, add_metric, note_search, parents, seed_here};
 pub use handle::Handle;
-pub(crate) use helpers::{is_inside_another, lacks, tell, tell_around};
+pub(crate) use helpers::{is_inside_another, lacks, tell, tell_around, tell_here};
 pub(crate) use stacks::{Listed, list};

@@ -175,6 +175,11 @@ impl Record {
         self
     }
 
+    /// The last eight digits of its id, which are enough to name it.
+    pub fn short_id(&self) -> &str {
+        self.id.rsplit('-').next().unwrap_or(&self.id)
+    }
+
     /// Names the place of the function by `body`, the type name of a closure in its body.
     pub(crate) fn located(self, function: &Function, body: &str) -> Self {
         let Place { function, instance } = Place::of(function.here.module, function.name, body);

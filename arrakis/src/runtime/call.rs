@@ -54,6 +54,19 @@ impl Call {
 }
 
 impl<N> Call<N> {
+    pub(super) fn bench(&self) -> Option<&Bench> {
+        self.bench.as_ref().ok()
+    }
+
+    pub(super) fn function(&self) -> &'static Function {
+        self.asked.function
+    }
+
+    /// The record with its inputs. `body` is the type name of a closure in the function's body.
+    pub(super) fn record_so_far(&self, body: &str) -> Record {
+        self.asked.record.clone().located(self.asked.function, body)
+    }
+
     /// The arguments by name.
     #[must_use]
     pub fn inputs<const COUNT: usize>(mut self, inputs: impl FnOnce() -> [(&'static str, Shown); COUNT]) -> Self {

@@ -11,15 +11,17 @@ mod given;
 mod held;
 mod hypothesis;
 mod own;
+mod reuse;
 mod running;
 mod show;
 mod specs;
 mod stop;
 mod used;
 
+pub use std::ops::ControlFlow;
 pub use std::result::Result::Ok;
 
-pub use crate::experiment::{Function, Helper, Here};
+pub use crate::experiment::{Function, Helper, Here, Reuse};
 pub use crate::hypothesis::{Alternative, Estimand, Spending, Test};
 pub use crate::{__call as call, __helper as helper, __used as used};
 pub use asked::PlotOptions;
@@ -32,6 +34,7 @@ pub use fill::{Fill, fill};
 pub use given::given;
 pub use held::BenchSource;
 pub use hypothesis::{Against, BoxedDraws, Draw, DrawNull, Drawn, IntoNull, NoNull, draws, measure, measure_by, null};
+pub use reuse::{OfNothing, OfResult, OfValue, ReadBack, Reader};
 pub use show::{Counted, Hidden, Known, Probe, Shown};
 pub use specs::PlotSpec;
 pub use specs::by_name as plots;
@@ -45,6 +48,7 @@ pub mod traits {
     };
     pub use super::fail::{FailByPanic as _, FailByResult as _};
     pub use super::own::{OwnBorrow as _, OwnClone as _, OwnTarget as _};
+    pub use super::reuse::{ReadNothing as _, ReadResult as _, ReadValue as _};
     pub use super::show::{
         ShowCounted as _, ShowDebug as _, ShowEither as _, ShowKnown as _, ShowSerialize as _, ShowType as _,
     };

@@ -52,7 +52,8 @@ impl Running {
             let parents = context::parents();
             let record = Record { parents, ..record }.located(asked.function, body).with_version();
             frame = entered.frame();
-            frame.begin(record);
+            let folder = bench.store().folder_of(&record.name);
+            frame.begin(record, &folder);
         }
         let record = frame.record.as_ref().expect("BUG: a frame has a record");
         let (folder, id) = (bench.store().folder_of(&record.name), record.id.clone());
@@ -207,14 +208,15 @@ impl Running {
         }
         let mut frame = self.entered.frame();
         let mut run = std::mem::take(&mut frame.run);
-        let mut written = Ok(());
+        let mut written = frame.sync_metrics();
         if let Some(record) = frame.end().filter(|_| frame.logged) {
             let mut record = self.completed(record, &run, outcome);
-            written = self.bench.store().write(&record).map(drop);
-            if written.is_ok() {
+            let saved = self.bench.store().write(&record);
+            if saved.is_ok() {
                 record.blobs = Blobs::beside(&self.folder);
                 record.texts.clear();
             }
+            written = saved.map(drop).and(written);
             run.record = Some(record);
         }
         // A call that only fills in tools leaves nothing.

@@ -1,6 +1,6 @@
 //! `arrakis tag` and `arrakis note`: what is added to a run later.
 
-use super::{Answer, Dir, short_id};
+use super::{Answer, Dir};
 use crate::error::Result;
 use crate::experiment::Annotation;
 
@@ -44,7 +44,7 @@ fn added(dir: &Dir, id: &str, what: impl IntoIterator<Item = Annotation>) -> Res
     let annotations = store.annotations(&record)?;
     let tags: Vec<String> = annotations.tags_of(&record).into_iter().collect();
     let notes = annotations.notes().count();
-    let text = format!("{} {}: tags {}; notes {notes}\n", short_id(&record), record.name, named(&tags));
+    let text = format!("{} {}: tags {}; notes {notes}\n", record.short_id(), record.name, named(&tags));
     Ok(Answer { text, yes: true })
 }
 

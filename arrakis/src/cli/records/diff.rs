@@ -1,5 +1,6 @@
 //! `arrakis diff`: what is different between two runs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -7,7 +8,8 @@ use similar::TextDiff;
 
 use super::{Answer, Dir, shown, table};
 use crate::error::Result;
-use crate::experiment::{Change, Names, Record, diff};
+use crate::experiment::{Change, Metrics, Names, Record, Store, diff};
+use crate::fmt::short;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,14 +32,15 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
         let change = |change: &Change| json!({ "path": change.path, "before": change.before, "after": change.after });
         format!("{:#}\n", changes.iter().map(change).collect::<Value>())
     } else {
-        page(&before, &after)
+        page(&store, &before, &after)?
     };
     Ok(Answer { text, yes: changes.is_empty() })
 }
 
-fn page(before: &Record, after: &Record) -> String {
+fn page(store: &Store, before: &Record, after: &Record) -> Result<String> {
     let mut page = format!("--- {}\n+++ {}\n", before.id, after.id);
-    let rows = rows(before, after);
+    let mut rows = rows(before, after);
+    rows.extend(metrics(&store.metrics(before)?, &store.metrics(after)?));
     page += &table::aligned(&["value", "before", "after", "change"], &rows);
     if rows.is_empty() {
         page = format!("{page}no value is different\n");
@@ -50,7 +53,7 @@ fn page(before: &Record, after: &Record) -> String {
             lines.unified_diff().missing_newline_hint(false).header(&place(before), &place(after))
         );
     }
-    page
+    Ok(page)
 }
 
 fn place(record: &Record) -> String {
@@ -65,6 +68,21 @@ fn rows(before: &Record, after: &Record) -> Vec<Vec<String>> {
     let is_of_every_run = |name: &str| ["id", "started", "duration_secs", "source_hash"].contains(&name);
     let changed = names.into_iter().filter(|name| !is_of_every_run(name) && old.get(name) != new.get(name));
     changed.map(|name| row(name, &old, &new)).collect()
+}
+
+/// The last number of each metric, where the two are different.
+fn metrics(old: &Metrics, new: &Metrics) -> Vec<Vec<String>> {
+    let last =
+        |metrics: &Metrics, name: &str| metrics.get(name).and_then(|steps| steps.last()).map(|(_, value)| *value);
+    let shown = |value: Option<f64>| value.map_or_else(|| "absent".into(), short);
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let pairs = names.into_iter().map(|name| (name, last(old, name), last(new, name)));
+    let row = |(name, old, new): (&String, Option<f64>, Option<f64>)| {
+        let change = old.zip(new).map_or_else(String::new, |(old, new)| change(old, new));
+        vec![format!("metrics.{name}"), shown(old), shown(new), change]
+    };
+    let differs = |(_, old, new): &(&String, Option<f64>, Option<f64>)| old.map(f64::to_bits) != new.map(f64::to_bits);
+    pairs.filter(differs).map(row).collect()
 }
 
 fn row(name: &str, old: &Names, new: &Names) -> Vec<String> {
@@ -101,6 +119,15 @@ mod tests {
         let (_, json, _) = ran(&study.args(&["diff", study.id(0), study.id(1), "--json"]));
         let json: Vec<Value> = serde_json::from_str(&json).unwrap();
         assert!(json.iter().any(|change| change["path"] == "outcome.ok" && change["after"] == 0.5), "{json:?}");
+    }
+
+    #[test]
+    fn the_last_numbers_of_metrics_are_compared() {
+        let of = |name: &str, value: f64| Metrics::from([(name.to_owned(), vec![(0, 9.0), (1, value)])]);
+        let rows = metrics(&of("loss", 0.5), &of("loss", 0.25));
+        assert_eq!(rows, [["metrics.loss", "0.5", "0.25", "-0.2500 (-50.0 %)"]]);
+        assert_eq!(metrics(&of("a", 0.5), &Metrics::new()), [["metrics.a", "0.5", "absent", ""]]);
+        assert_eq!(metrics(&of("a", f64::NAN), &of("a", f64::NAN)), [] as [Vec<String>; 0]);
     }
 
     #[test]

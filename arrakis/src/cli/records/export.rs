@@ -1,6 +1,6 @@
 //! `arrakis export`: runs as a table for other programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use arrakis_models::files::write_whole;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Answer, Dir, csv, log};
 use crate::error::Result;
-use crate::experiment::{Condition, Names, Query, Record, Status, Store};
+use crate::experiment::{Condition, Metrics, Names, Query, Record, Status, Store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -50,23 +50,31 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     Ok(Answer { text: format!("{} runs in `{}`\n", records.len(), path.display()), yes: true })
 }
 
-/// One row per run, oldest first; columns are every value that one of them has.
+/// One row per run, oldest first; columns are every value that one of them has, and the last number of each metric.
 fn wide(store: &Store, records: &[Record]) -> Result<String> {
     let names: Vec<Names> = records.iter().map(Names::of).collect();
+    let metrics: Vec<Metrics> = records.iter().map(|record| store.metrics(record)).collect::<Result<_>>()?;
+    let of_steps: BTreeSet<&String> = metrics.iter().flat_map(BTreeMap::keys).collect();
     let mut seen = BTreeSet::new();
     let columns: Vec<&str> = names
         .iter()
         .flat_map(|names| names.iter().map(|(name, _)| name))
         .filter(|name| !matches!(*name, "tags" | "verdict") && seen.insert(*name))
         .collect();
-    let mut rows: Vec<Vec<String>> =
-        vec![columns.iter().map(|name| (*name).to_owned()).chain(["status".into(), "all_tags".into()]).collect()];
-    for (record, names) in records.iter().zip(&names) {
+    let mut rows: Vec<Vec<String>> = vec![header(&columns, &of_steps)];
+    for ((record, names), metrics) in records.iter().zip(&names).zip(&metrics) {
         let tags: Vec<String> = store.annotations(record)?.tags_of(record).into_iter().collect();
         let cells = columns.iter().map(|name| names.get(name).map_or_else(String::new, cell));
-        rows.push(cells.chain([Status::of(record).to_string(), tags.join(" ")]).collect());
+        let last = |name: &&String| metrics.get(*name)?.last().map(|(_, value)| value.to_string());
+        let lasts = of_steps.iter().map(|name| last(name).unwrap_or_default());
+        rows.push(cells.chain([Status::of(record).to_string(), tags.join(" ")]).chain(lasts).collect());
     }
     Ok(csv::table(rows))
+}
+
+fn header(columns: &[&str], of_steps: &BTreeSet<&String>) -> Vec<String> {
+    let metrics = of_steps.iter().map(|name| format!("metrics.{name}"));
+    columns.iter().map(|name| (*name).to_owned()).chain(["status".into(), "all_tags".into()]).chain(metrics).collect()
 }
 
 /// A number in full, text as it is, anything else as JSON.

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Dir, SourceArgs, short_id, shown, table, unreadable, when};
+use super::{Answer, Dir, SourceArgs, shown, table, unreadable, when};
 use crate::error::Result;
-use crate::experiment::{Condition, Found, Freshness, Names, Outcome, Query, Record, Sources, Status, Store};
+use crate::experiment::{
+    Condition, Found, Freshness, Names, Outcome, Query, Record, Sources, Status, Store, json as lossless,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -86,7 +88,7 @@ fn row(store: &Store, args: &Args, record: &Record, sources: &Sources) -> Result
     };
     let tags: Vec<String> = store.annotations(record)?.tags_of(record).into_iter().collect();
     let mut row = vec![
-        short_id(record).to_owned(),
+        record.short_id().to_owned(),
         when(&record.started),
         record.name.clone(),
         record.version.as_ref()[..8.min(record.version.as_ref().len())].to_owned(),
@@ -124,6 +126,7 @@ pub(super) fn object(store: &Store, record: &Record) -> Result<Value> {
         "seed": record.seed,
         "model": record.model,
         "tags": annotations.tags_of(record),
+        "metrics": lossless::to_value(&store.metrics(record)?).expect("BUG: metrics are plain data"),
         "notes": annotations.notes().map(|(at, note)| json!({ "at": at, "note": note })).collect::<Vec<_>>(),
     }))
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use super::{Answer, table};
 use crate::error::{Error, Result};
-use crate::experiment::{Found, Record, Sources, Store};
+use crate::experiment::{Found, Sources, Store};
 
 /// Where the records are.
 #[derive(Debug, clap::Args)]
@@ -55,11 +55,6 @@ impl SourceArgs {
     fn read(&self) -> Sources {
         Sources::new(&self.sources)
     }
-}
-
-/// The last eight digits of an id: enough to name a record.
-fn short_id(record: &Record) -> &str {
-    record.id.rsplit('-').next().unwrap_or(&record.id)
 }
 
 /// What a list leaves out.

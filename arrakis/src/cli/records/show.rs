@@ -8,6 +8,7 @@ use super::{Answer, Dir, SourceArgs, shown, when};
 use crate::error::Result;
 use crate::experiment::code::text_of;
 use crate::experiment::{Assessment, Cause, Names, Record, Status, Store, UsedHelper};
+use crate::fmt::short;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -78,6 +79,9 @@ fn page(store: &Store, record: &Record, code: &Assessment) -> Result<String> {
     for problem in &record.problems {
         line("problem", problem);
     }
+    for (name, steps) in store.metrics(record)? {
+        line("metric", &course(&name, &steps));
+    }
     let of_call = |name: &str| ["args", "result", "error", "panic"].contains(&name.split('.').next().unwrap_or(name));
     for (name, value) in Names::of(record).iter().filter(|(name, _)| of_call(name)) {
         line("", &format!("{name} = {}", shown::value(value)));
@@ -87,6 +91,15 @@ fn page(store: &Store, record: &Record, code: &Assessment) -> Result<String> {
     }
     code.causes.iter().filter_map(|cause| changed(store, record, cause)).for_each(|lines| page += &lines);
     Ok(page)
+}
+
+/// The course of a number over the steps: `loss: 1000 steps, 2.31 to 0.04, least 0.039, most 2.31`.
+fn course(name: &str, steps: &[(u64, f64)]) -> String {
+    let (Some((_, first)), Some((_, last))) = (steps.first(), steps.last()) else { return name.to_owned() };
+    let values = || steps.iter().map(|(_, value)| *value);
+    let (least, most) = (values().fold(f64::NAN, f64::min), values().fold(f64::NAN, f64::max));
+    let [first, last, least, most] = [*first, *last, least, most].map(short);
+    format!("{name}: {} steps, {first} to {last}, least {least}, most {most}", steps.len())
 }
 
 /// The lines of a function or a helper that were changed since.
@@ -107,6 +120,7 @@ fn changed(store: &Store, record: &Record, cause: &Cause) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Study, ran};
+    use super::*;
 
     #[test]
     fn a_run_is_shown_with_its_values() {
@@ -138,6 +152,12 @@ mod tests {
         let study = Study::new();
         let (_, out, _) = ran(&study.args(&["source", study.id(0)]));
         assert_eq!(out, "fn score(layer: usize) -> f64 {\n    0.25\n}\n");
+    }
+
+    #[test]
+    fn the_course_of_a_number_is_on_a_line() {
+        assert_eq!(course("loss", &[(0, 2.0), (1, 4.0), (5, 0.5)]), "loss: 3 steps, 2 to 0.5, least 0.5, most 4");
+        assert_eq!(course("loss", &[(0, f64::NAN)]), "loss: 1 steps, NaN to NaN, least NaN, most NaN");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod hypotheses;
 mod order;
 mod profiles;
 mod records;
+mod reuse;
 mod selection;
 mod shapes;
 mod tools;
