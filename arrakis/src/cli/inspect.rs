@@ -246,13 +246,14 @@ fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
         format!("{} on {} key and value heads", config.n_heads, config.n_kv_heads)
     };
     let mlp = if config.gated_mlp { "gated " } else { "" };
+    let neurons = format!("{} ({mlp}{})", config.d_mlp, plain(&config.activation));
     let windows: Vec<usize> = config.windows.iter().flatten().copied().collect();
     let mut rows = vec![
         row("architecture", &config.family),
         row("n_layers", &config.n_layers.to_string()),
         row("d_model", &config.d_model.to_string()),
         row("n_heads", &format!("{heads}, d_head {}", config.d_head)),
-        row("d_mlp", &format!("{} ({mlp}{})", config.d_mlp, plain(&config.activation))),
+        row("d_mlp", &if config.attn_only { "none: attention alone".to_owned() } else { neurons }),
         row("d_vocab", &format!("{}{}", grouped(config.d_vocab), if config.tied { ", tied" } else { "" })),
         row("n_ctx", &grouped(config.max_positions())),
         row("norm", &format!("{}, {}, eps {:e}", plain(&config.norm), plain(&config.norm_placement), config.norm_eps)),
@@ -263,7 +264,9 @@ fn dimensions(config: &TransformerConfig) -> Vec<Vec<String>> {
         rows.push(row("attention", "bidirectional (encoder)"));
     }
     if let Some(experts) = config.experts {
-        rows.push(row("experts", &format!("{} of {} per token", experts.per_token, experts.count)));
+        let shared = experts.shared.map(|neurons| format!(", and a shared one of {neurons} neurons"));
+        let shared = shared.unwrap_or_default();
+        rows.push(row("experts", &format!("{} of {} per token{shared}", experts.per_token, experts.count)));
     }
     if let Some(widest) = windows.iter().max() {
         rows.push(row("window", &format!("{widest} positions, in {} of {} layers", windows.len(), config.n_layers)));
@@ -279,6 +282,10 @@ fn plain(option: &impl Serialize) -> String {
 }
 
 fn positions(config: &TransformerConfig) -> String {
-    let rotated = config.rope(0).map(|rope| format!(", {} of {} dimensions of a head", rope.dims, config.d_head));
-    format!("{}{}", plain(&config.positions), rotated.unwrap_or_default())
+    let ropes = (0..config.n_layers).filter_map(|layer| config.rope(layer)).filter(|rope| rope.dims > 0);
+    let dims: Vec<usize> = ropes.map(|rope| rope.dims).collect();
+    let rotated = dims.first().map(|dims| format!(", {dims} of {} dimensions of a head", config.d_head));
+    let few = (1..config.n_layers).contains(&dims.len());
+    let layers = few.then(|| format!(", in {} of {} layers", dims.len(), config.n_layers));
+    format!("{}{}{}", plain(&config.positions), rotated.unwrap_or_default(), layers.unwrap_or_default())
 }

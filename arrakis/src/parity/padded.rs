@@ -53,7 +53,7 @@ fn as_transformers_does(model: &HookedTransformer, tokens: Tokens) -> Result<Tok
     let from_mask = match model.config().positions {
         Positions::Learned { offset } => offset > 0,
         Positions::Alibi { .. } => true,
-        Positions::Rotary { .. } => false,
+        Positions::Rotary { .. } | Positions::Shortformer => false,
     };
     if from_mask {
         return Ok(tokens);

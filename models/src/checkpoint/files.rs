@@ -17,6 +17,7 @@ use super::npz_file::NpzFile;
 use super::pytorch_file::PytorchFile;
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
+use crate::transformer::TransformerConfig;
 
 /// Limits on a tensor's name, in bytes, and on its axes. No architecture exceeds them.
 const LONGEST_NAME: usize = 1_000;
@@ -36,6 +37,8 @@ pub struct Checkpoint {
     changes: BTreeMap<String, (Entry, Arc<Change>)>,
     /// Tensors that are read from another of the file, by its name.
     repeated: BTreeMap<String, String>,
+    /// What the tensors of `HookedTransformer` tell of its config.
+    told: Vec<hooked::Told>,
 }
 
 enum Store {
@@ -58,7 +61,7 @@ impl Checkpoint {
     ///
     /// [`Error::File`] if there are none, a shard is missing or outside the folder, or a header is broken.
     pub fn open(folder: &Path) -> Result<Self> {
-        if is_gguf(folder) {
+        if folder.is_file() {
             return Self::of_file(folder);
         }
         let (files, promised) = weight_files(folder)?;
@@ -78,6 +81,7 @@ impl Checkpoint {
             promised,
             changes: BTreeMap::new(),
             repeated: BTreeMap::new(),
+            told: Vec::new(),
         };
         files.iter().try_for_each(|path| checkpoint.add(path))?;
         checkpoint.keep_text();
@@ -123,6 +127,11 @@ impl Checkpoint {
         let stored = self.repeated.get(name).map_or(name, String::as_str);
         let file = self.index.get(name).map(|(file, _)| &self.stores[*file].1);
         matches!(file, Some(Store::Gguf(file)) if file.is_turned(stored))
+    }
+
+    /// A line for each number of a config of `HookedTransformer` that the stored shapes contradict.
+    pub(super) fn contradictions(&self, config: &TransformerConfig) -> Vec<String> {
+        hooked::contradictions(&self.told, config)
     }
 
     /// The shard in which the index says a tensor is.
@@ -263,12 +272,12 @@ impl Checkpoint {
     fn lay_heads_out(&mut self) -> Result<()> {
         let held: BTreeMap<String, Entry> =
             self.tensors().map(|(name, held)| (name.to_owned(), held.clone())).collect();
+        self.told = hooked::told(&held);
         let made = hooked::made(&held);
         let mut results = Vec::new();
         for (name, entry, how) in made {
             let mut values = vec![0.0; entry.shape.iter().product()];
             match how {
-                Made::Constant(value) => values.fill(value),
                 Made::Reshaped(from) => self.stored_values(&from, 0, &mut values)?,
                 Made::SideBySide(from) => {
                     self.stored_values(&from, 0, &mut values)?;

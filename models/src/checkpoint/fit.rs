@@ -33,12 +33,13 @@ pub struct Fit {
 impl Fit {
     /// Compares what an architecture needs with what a checkpoint's headers say.
     pub fn of(checkpoint: &Checkpoint, map: &WeightMap, config: &TransformerConfig) -> Self {
-        if let Some(problem) = quantised(checkpoint) {
-            return Self {
-                n_params: config.parameters().unwrap_or_default(),
-                misfits: vec![problem],
-                ..Self::default()
-            };
+        let mut refused: Vec<String> = quantised(checkpoint).into_iter().collect();
+        if refused.is_empty() {
+            refused = checkpoint.contradictions(config);
+        }
+        if !refused.is_empty() {
+            let n_params = config.parameters().unwrap_or_default();
+            return Self { n_params, misfits: refused, ..Self::default() };
         }
         let held = checkpoint.tensors().count();
         if config.n_layers > held {

@@ -50,10 +50,7 @@ impl HfFiles {
         if !files.contains_key(CONFIG) {
             return Ok(None);
         }
-        let files = Self(files);
-        // A checkpoint of `HookedTransformer` cannot be written again, only read.
-        let of_hugging_face = !files.config()?.as_object().is_some_and(families::is_hooked_transformer);
-        of_hugging_face.then(|| files.of_text()).transpose()
+        Self(files).of_text().map(Some)
     }
 
     /// Of a model that also reads images, the language model's config: it alone is loaded, and it alone can be saved.
@@ -109,8 +106,15 @@ impl HfFiles {
         let mut renamed = false;
         // The names in transformers 5 and 4.
         for key in ["dtype", "torch_dtype"] {
-            if config.get(key).is_some_and(|named| named != "float32") {
-                config[key] = "float32".into();
+            let Some(named) = config.get(key) else { continue };
+            // `HookedTransformer` writes the name with its module.
+            let wanted = if named.as_str().is_some_and(|named| named.starts_with("torch.")) {
+                "torch.float32"
+            } else {
+                "float32"
+            };
+            if named != wanted {
+                config[key] = wanted.into();
                 renamed = true;
             }
         }
@@ -143,9 +147,11 @@ mod tests {
 
     #[test]
     fn a_config_stays_as_it_was_unless_it_names_another_type() {
-        for config in [r#"{ "a":1e-05,"dtype":"float32"}"#, r#"{"b" : 1.0}"#] {
+        for config in [r#"{ "a":1e-05,"dtype":"float32"}"#, r#"{"b" : 1.0}"#, r#"{"dtype":"torch.float32"}"#] {
             assert_eq!(files(config).beside_f32().unwrap()[CONFIG], config.as_bytes());
         }
+        let told = files(r#"{"dtype":"torch.bfloat16"}"#).beside_f32().unwrap();
+        assert_eq!(std::str::from_utf8(&told[CONFIG]).unwrap(), "{\n  \"dtype\": \"torch.float32\"\n}\n");
         let told = files(r#"{"z":0.5,"torch_dtype":"bfloat16","a":[1]}"#).beside_f32().unwrap();
         let expected = "{\n  \"z\": 0.5,\n  \"torch_dtype\": \"float32\",\n  \"a\": [\n    1\n  ]\n}\n";
         assert_eq!(std::str::from_utf8(&told[CONFIG]).unwrap(), expected);

@@ -8,6 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, View};
 
 use super::hf_files::HfFiles;
+use super::hooked;
 use crate::error::{Error, Result};
 use crate::families::{self, Cut, Weight, WeightMap};
 use crate::ground::files::{write_whole, write_whole_with};
@@ -37,7 +38,14 @@ pub(crate) fn save_hf(
     let (files, described) = describing(files, config)?;
     let map = (families::family(&described.family)?.weights)(&described);
     let parameters = parameters.into_iter().collect();
-    let stored = fitting(&map, &parameters, &described, config)?;
+    let mut stored = fitting(&map, &parameters, &described, config)?;
+    let written = files.config()?;
+    if families::is_hooked_transformer(&written) {
+        let grouped = written.get("n_key_value_heads").is_some_and(|heads| !heads.is_null());
+        for stored in &mut stored {
+            stored.set_heads_apart(&described, grouped);
+        }
+    }
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.into(), source })?;
     write_whole_with(&folder.join("model.safetensors"), |aside| write_weights(stored, aside))?;
     for (name, bytes) in files.beside_f32()? {
@@ -108,7 +116,7 @@ fn changed(described: &TransformerConfig, actual: &TransformerConfig) -> Vec<Str
 
 /// One tensor of the file, and the tensors of ours it is assembled from.
 struct Stored<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     shape: Vec<usize>,
     /// Length of the output axis; of a stack, of the axes of its elements together.
     outputs: usize,
@@ -131,7 +139,8 @@ fn spread<'a>(weight: &'a Weight, tensor: &'a Activation, stored: &mut BTreeMap<
     for (index, name) in weight.theirs.iter().enumerate() {
         let name = name.as_str();
         let width = if let Cut::InStack { width, .. } = weight.cut { Some(width) } else { None };
-        let into = stored.entry(name).or_insert(Stored { name, shape: vec![], outputs: 0, width, parts: vec![] });
+        let into =
+            stored.entry(name).or_insert(Stored { name: name.into(), shape: vec![], outputs: 0, width, parts: vec![] });
         into.outputs = into.outputs.max(each);
         into.shape = match (tensor.dims().len(), weight.out_in, width) {
             (1, _, Some(width)) => vec![into.outputs / width, width],
@@ -153,6 +162,14 @@ fn matrix(tensor: &Activation) -> [usize; 2] {
 }
 
 impl Stored<'_> {
+    /// Gives it the name and the shape that it has in a file of `HookedTransformer`.
+    fn set_heads_apart(&mut self, config: &TransformerConfig, grouped: bool) {
+        if let Some((name, shape, width)) = hooked::apart(&self.name, config, grouped) {
+            (self.name, self.shape) = (name.into(), shape);
+            self.width = width.or(self.width);
+        }
+    }
+
     /// The error in a family's map, if there is one: every output must come from exactly one of our tensors.
     fn gap(&self) -> Option<String> {
         let mut covered = vec![0_usize; self.outputs];
@@ -204,7 +221,7 @@ impl Part<'_> {
 /// Writes tensor by tensor, so memory holds the model and one more tensor.
 fn write_weights(stored: Vec<Stored<'_>>, path: &Path) -> Result<()> {
     let failure = RefCell::new(None);
-    let views = stored.into_iter().map(|stored| (stored.name, Lazy { stored, failure: &failure }));
+    let views = stored.into_iter().map(|stored| (stored.name.clone().into_owned(), Lazy { stored, failure: &failure }));
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let written = safetensors::serialize_to_file(views, Some(metadata), path);
     match failure.take() {

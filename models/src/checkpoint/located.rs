@@ -47,7 +47,7 @@ fn refuse_named_elsewhere(folder: &Path) -> Result<()> {
 /// The one file with the weights of a `HookedTransformer`, which has no usual name.
 fn state_dict(folder: &Path) -> Option<PathBuf> {
     let config = read_json(&folder.join("config.json")).ok()?;
-    if !config.as_object().is_some_and(families::is_hooked_transformer) {
+    if !families::is_hooked_transformer(&config) {
         return None;
     }
     let files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();

@@ -64,6 +64,8 @@ pub enum NormPlacement {
     PostOutput,
     /// After each addition to the stream (the original transformer, OPT-350m).
     PostResidual,
+    /// Nowhere (some models of `HookedTransformer`).
+    None,
     /// Before both, and what attention and MLP write is added to the norm's output instead of the stream (BLOOM's
     /// `apply_residual_connection_post_layernorm`).
     Carried,

@@ -38,6 +38,12 @@ pub struct TransformerConfig {
     pub gated_mlp: bool,
     /// Whether the MLP's projections have biases.
     pub mlp_bias: bool,
+    /// Whether neurons pass a norm after the activation (SoLU models).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mlp_norm: bool,
+    /// Whether blocks have no MLP.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attn_only: bool,
     /// Experts in place of one MLP.
     pub experts: Option<Experts>,
     /// The kind of every norm.
@@ -131,6 +137,8 @@ impl TransformerConfig {
             activation: ActivationKind::GeluTanh,
             gated_mlp: false,
             mlp_bias: true,
+            mlp_norm: false,
+            attn_only: false,
             experts: None,
             norm: NormKind::LayerNorm,
             norm_eps: 1e-5,

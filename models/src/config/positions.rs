@@ -11,6 +11,9 @@ pub enum Positions {
         /// Rows before position 0.
         offset: usize,
     },
+    /// A learned vector per position, which queries and keys read beside the stream, and values do not (Press et al., 2020,
+    /// "Shortformer").
+    Shortformer,
     /// Queries and keys are rotated (Su et al., 2021).
     Rotary {
         /// The kinds of rotation the model has.

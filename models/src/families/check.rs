@@ -44,12 +44,13 @@ impl TransformerConfig {
             .checked_mul(self.experts.map_or(1, |experts| experts.count))?;
         let shared = self.experts.and_then(|experts| experts.shared).unwrap_or(0);
         let shared = self.d_model.checked_mul(shared)?.checked_mul(matrices)?;
+        let mlp = if self.attn_only { 0 } else { mlp };
         let blocks = attention.checked_add(mlp)?.checked_add(shared)?.checked_mul(self.n_layers)?;
         let width = self.d_embed.unwrap_or(self.d_model);
         let vocab = self.d_vocab.checked_mul(width)?.checked_mul(if self.tied { 1 } else { 2 })?;
         let types = self.token_types.unwrap_or(0).checked_mul(self.d_model)?;
         let head = if self.unembed_transform { self.d_model.checked_mul(self.d_model)? } else { 0 };
-        let positions = if matches!(self.positions, Positions::Learned { .. }) {
+        let positions = if matches!(self.positions, Positions::Learned { .. } | Positions::Shortformer) {
             self.n_ctx.checked_mul(self.d_model)?
         } else {
             0

@@ -79,7 +79,7 @@ const REFUSED: [&str; 8] = [
 /// A config of `HookedTransformer` with the `model_type` that it lacks; any other config as it is.
 pub(super) fn named(json: Value) -> Value {
     match json {
-        Value::Object(mut keys) if is_hooked_transformer(&keys) => {
+        Value::Object(mut keys) if has_its_keys(&keys) => {
             keys.insert("model_type".into(), MODEL_TYPE.into());
             keys.into()
         }
@@ -88,7 +88,11 @@ pub(super) fn named(json: Value) -> Value {
 }
 
 /// Whether a config is one of `HookedTransformer`.
-pub(crate) fn is_hooked_transformer(keys: &Map<String, Value>) -> bool {
+pub(crate) fn is_hooked_transformer(config: &Value) -> bool {
+    config.as_object().is_some_and(has_its_keys)
+}
+
+fn has_its_keys(keys: &Map<String, Value>) -> bool {
     !keys.contains_key("model_type")
         && ["n_layers", "d_model", "d_head", "n_ctx"].iter().all(|key| keys.contains_key(*key))
 }
@@ -112,7 +116,6 @@ fn config(hf: &HfConfig) -> Result<TransformerConfig> {
     Ok(config)
 }
 
-/// A model of attention alone has one neuron whose weights are zero.
 fn neurons(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     // Its bias is added after the product there.
     hf.refuse_if(
@@ -122,7 +125,7 @@ fn neurons(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
         "a gated MLP is not supported in this format; give the model's checkpoint of Hugging Face",
     )?;
     if hf.flag_or("attn_only", false)? {
-        (config.d_mlp, config.activation) = (1, ActivationKind::Identity);
+        config.attn_only = true;
         return hf.word_or("act_fn", "").map(drop);
     }
     config.d_mlp = hf.optional_count("d_mlp")?.unwrap_or(4 * config.d_model);
@@ -131,27 +134,38 @@ fn neurons(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
         "gelu" => ActivationKind::Gelu,
         "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => ActivationKind::GeluTanh,
         "silu" => ActivationKind::Silu,
-        "solu" => ActivationKind::Solu,
+        "solu" | "solu_ln" => ActivationKind::Solu,
         _ => {
-            let known = "this activation is not supported; supported are relu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, silu and solu";
+            let known = "this activation is not supported; supported are relu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, silu, solu and solu_ln";
             return Err(hf.problem("act_fn", known));
         }
     };
+    config.mlp_norm = hf.word_or("act_fn", "")? == "solu_ln";
     Ok(())
 }
 
-/// `LNPre` and `RMSPre` are norms whose weights are folded into the matrices that read them.
+/// `LNPre` and `RMSPre` are norms whose weights are folded into the matrices that read them; `null` is none.
 fn norms(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
-    config.norm = match hf.word_or("normalization_type", "absent")?.as_str() {
-        "LN" | "LNPre" => NormKind::LayerNorm,
-        "RMS" | "RMSPre" => NormKind::Rms,
+    let usual = if hf.has("normalization_type") { "none" } else { "LN" };
+    let (norm, unweighted) = match hf.word_or("normalization_type", usual)?.as_str() {
+        "LN" => (NormKind::LayerNorm, false),
+        "LNPre" | "none" => (NormKind::LayerNorm, true),
+        "RMS" => (NormKind::Rms, false),
+        "RMSPre" => (NormKind::Rms, true),
         _ => {
-            let known = "a model without norms is not supported; supported are LN, LNPre, RMS and RMSPre";
+            let known = "this norm is not known; known are LN, LNPre, RMS, RMSPre and null";
             return Err(hf.problem("normalization_type", known));
         }
     };
-    config.norm_bias = config.norm == NormKind::LayerNorm;
-    if hf.flag_or("use_normalization_before_and_after", false)? {
+    if config.mlp_norm && norm == NormKind::Rms {
+        let why = "in this format solu_ln has a LayerNorm on neurons, which is supported beside LN, LNPre or null";
+        return Err(hf.problem("normalization_type", why));
+    }
+    (config.norm, config.unweighted_norms) = (norm, unweighted);
+    config.norm_bias = norm == NormKind::LayerNorm && !unweighted;
+    if hf.value("normalization_type").is_none() && hf.has("normalization_type") {
+        (config.norm_placement, config.final_norm) = (NormPlacement::None, false);
+    } else if hf.flag_or("use_normalization_before_and_after", false)? {
         config.norm_placement = NormPlacement::Sandwich;
     }
     if hf.flag_or("parallel_attn_mlp", false)? {
@@ -163,6 +177,7 @@ fn norms(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
 fn positions(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
     config.positions = match hf.word_or("positional_embedding_type", "standard")?.as_str() {
         "standard" => Positions::Learned { offset: 0 },
+        "shortformer" => Positions::Shortformer,
         "rotary" => {
             let rope = Rope {
                 theta: hf.number_or("rotary_base", 10_000.0)?,
@@ -173,7 +188,7 @@ fn positions(hf: &HfConfig, config: &mut TransformerConfig) -> Result<()> {
             Positions::Rotary { ropes: vec![rope], by_layer: vec![0; config.n_layers] }
         }
         _ => {
-            let known = "positions of this type are not supported; supported are standard and rotary";
+            let known = "positions of this type are not supported; supported are standard, shortformer and rotary";
             return Err(hf.problem("positional_embedding_type", known));
         }
     };
@@ -237,11 +252,7 @@ fn weights(config: &TransformerConfig) -> WeightMap {
     let norm_bias = config.norm_bias.then_some("b");
     for layer in 0..config.n_layers {
         let block = format!("blocks.{layer}");
-        let mut norms = vec!["ln1", "ln2"];
-        if config.norm_placement == NormPlacement::Sandwich {
-            norms.extend(["ln1_post", "ln2_post"]);
-        }
-        for norm in norms {
+        for norm in norms_of(config) {
             pair(&format!("{block}.{norm}"), &format!("{block}.{norm}"), "w", norm_bias);
         }
         for (ours, theirs) in [("w_q", "Q"), ("w_k", "K"), ("w_v", "V"), ("w_o", "O")] {
@@ -249,14 +260,31 @@ fn weights(config: &TransformerConfig) -> WeightMap {
             pair(&format!("{attn}.{ours}"), &attn, &format!("W_{theirs}"), Some(&format!("b_{theirs}")));
         }
         let mlp = format!("{block}.mlp");
-        pair(&format!("{mlp}.w_in"), &mlp, "W_in", Some("b_in"));
-        pair(&format!("{mlp}.w_out"), &mlp, "W_out", Some("b_out"));
+        if !config.attn_only {
+            pair(&format!("{mlp}.w_in"), &mlp, "W_in", Some("b_in"));
+            pair(&format!("{mlp}.w_out"), &mlp, "W_out", Some("b_out"));
+        }
     }
-    pair("ln_final", "ln_final", "w", norm_bias);
+    if config.final_norm && !config.unweighted_norms {
+        pair("ln_final", "ln_final", "w", norm_bias);
+    }
     pair("unembed", "unembed", "W_U", Some("b_U"));
     map.same("embed.weight", "embed.W_E");
-    if matches!(config.positions, Positions::Learned { .. }) {
+    if matches!(config.positions, Positions::Learned { .. } | Positions::Shortformer) {
         map.same("pos_embed.weight", "pos_embed.W_pos");
     }
     map
+}
+
+/// The norms of a block that have weights.
+fn norms_of(config: &TransformerConfig) -> Vec<&'static str> {
+    if config.unweighted_norms {
+        return Vec::new();
+    }
+    let after = config.norm_placement == NormPlacement::Sandwich;
+    let around: &[&str] = if after { &["ln1", "ln1_post", "ln2", "ln2_post"] } else { &["ln1", "ln2"] };
+    let mut norms: Vec<&str> =
+        around.iter().copied().filter(|norm| !config.attn_only || norm.starts_with("ln1")).collect();
+    norms.extend(config.mlp_norm.then_some("mlp.ln"));
+    norms
 }

@@ -26,14 +26,14 @@ impl Key {
 }
 
 const KEYS: [Key; 8] = [
-    Key::new(&["num_hidden_layers", "n_layer", "num_layers"], |config| json!(config.n_layers)),
+    Key::new(&["num_hidden_layers", "n_layer", "num_layers", "n_layers"], |config| json!(config.n_layers)),
     Key::new(&["layer_types"], |config| json!(kinds(config, "full_attention", "sliding_attention"))),
     Key::new(&["no_rope_layers"], |config| json!(rotated(config))),
     Key::new(&["attention_types"], |config| json!([[kinds(config, "global", "local"), 1]])),
-    Key::new(&["num_attention_heads", "n_head", "num_heads"], |config| json!(config.n_heads)),
-    Key::new(&["num_key_value_heads", "num_kv_heads"], |config| json!(config.n_kv_heads)),
+    Key::new(&["num_attention_heads", "n_head", "num_heads", "n_heads"], |config| json!(config.n_heads)),
+    Key::new(&["num_key_value_heads", "num_kv_heads", "n_key_value_heads"], |config| json!(config.n_kv_heads)),
     Key { names: &["head_dim"], of: |config| json!(config.d_head), default_of: Some(|config| config.n_heads) },
-    Key::new(&["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"], |config| json!(config.d_mlp)),
+    Key::new(&["intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_mlp"], |config| json!(config.d_mlp)),
 ];
 
 /// The `config.json` of a family with the numbers of layers, heads and neurons and the kinds of layers of `wanted`, as far

@@ -61,12 +61,12 @@ pub struct HookedAutoModel;
 
 impl HookedAutoModel {
     /// A trained model: a folder with config.json and weights, a GGUF file, or a Hub id such as `gpt2` or
-    /// `owner/name@revision`.
+    /// `owner/name@revision`. A path may be text or a [`Path`].
     ///
     /// # Errors
     ///
     /// An [`Error`] that names what is missing, wrong or not supported.
-    pub fn from_pretrained(name: &str) -> Result<HookedTransformer> {
+    pub fn from_pretrained(name: impl AsRef<Path>) -> Result<HookedTransformer> {
         Self::load(name, &LoadOptions::default())
     }
 
@@ -75,8 +75,12 @@ impl HookedAutoModel {
     /// # Errors
     ///
     /// As [`HookedAutoModel::from_pretrained`], and [`Error::Device`].
-    pub fn load(name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
-        Self::load_folder(&Self::folder(name)?, name, options)
+    pub fn load(name: impl AsRef<Path>, options: &LoadOptions) -> Result<HookedTransformer> {
+        let name = name.as_ref();
+        // A stated config takes the place of a folder's.
+        let alone = options.config.is_some() && name.is_file();
+        let folder = if alone { name.to_owned() } else { Self::folder(name)? };
+        Self::load_folder(&folder, &name.to_string_lossy(), options)
     }
 
     /// A trained model from a folder, whose path need not be text. `name` is what the model is called.
@@ -86,7 +90,10 @@ impl HookedAutoModel {
     /// As [`HookedAutoModel::load`].
     pub fn load_folder(folder: &Path, name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
         let chosen = device::choose(options.device.as_deref())?;
-        let described = HookedAutoConfig::from_folder(folder)?;
+        let described = match &options.config {
+            Some(stated) => HookedAutoConfig::from_json(stated.clone())?,
+            None => HookedAutoConfig::from_folder(folder)?,
+        };
         let family = family_of(folder, &described)?;
         let adapter = options.adapter.as_deref().map(adapter).transpose()?;
         let (config, name) = match &adapter {
@@ -97,6 +104,7 @@ impl HookedAutoModel {
             None => (described.clone(), name.to_owned()),
         };
         if adapter.is_none()
+            && !is_alone(folder)
             && let Some(beside) = checkpoint::adapter_beside(folder)
         {
             warn(beside);
@@ -123,12 +131,15 @@ impl HookedAutoModel {
         };
         let unchanged = before.filter(|before| origin(&reading).as_ref() == Some(before));
         progress.finish_and_clear();
-        let mut files = hf_files(folder)?;
+        let mut files = match &options.config {
+            Some(stated) => Some(checkpoint::HfFiles::made(stated, None)),
+            None => hf_files(folder)?,
+        };
         if config.tied != described.tied {
             files = files.map(|files| files.with_key("tie_word_embeddings", &config.tied.into())).transpose()?;
         }
         let model = HookedTransformer::new(net, &name, tokenizer, &chosen).with_origin(unchanged);
-        let model = model.with_stop_tokens(super::stop_tokens(folder)?);
+        let model = if is_alone(folder) { model } else { model.with_stop_tokens(super::stop_tokens(folder)?) };
         Ok(model.with_hf_files(files).with_commit(checkpoint::commit_of(folder)))
     }
 
@@ -138,8 +149,8 @@ impl HookedAutoModel {
     /// # Errors
     ///
     /// [`Error::File`] for a file or a path that does not exist, [`Error::Hub`] for an id that the Hub does not have.
-    pub fn folder(name: &str) -> Result<PathBuf> {
-        let path = Path::new(name);
+    pub fn folder(name: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = name.as_ref();
         if path.is_dir() {
             return Ok(checkpoint::only_gguf(path).unwrap_or_else(|| path.to_owned()));
         }
@@ -149,12 +160,15 @@ impl HookedAutoModel {
         if path.exists() {
             Err(Error::file(
                 path,
-                "this is a file; give the folder that holds it, with its config.json, or a GGUF file",
+                "this is a file; give the folder that holds it, with its config.json, or state its config (`LoadOptions::config`), or \
+                 give a GGUF file",
             ))
-        } else if is_path(name) {
-            Err(Error::file(path, "there is no such folder; check the path"))
         } else {
-            checkpoint::fetch(name)
+            // An id of the Hub is text.
+            match path.to_str().filter(|name| !is_path(name)) {
+                Some(id) => checkpoint::fetch(id),
+                None => Err(Error::file(path, "there is no such folder; check the path")),
+            }
         }
     }
 
@@ -174,6 +188,9 @@ impl HookedAutoModel {
     ///
     /// [`Error::File`] if it is broken.
     pub fn tokenizer(folder: &Path) -> Result<Option<Tokenizer>> {
+        if is_alone(folder) {
+            return Ok(None);
+        }
         if !checkpoint::is_gguf(folder) {
             return Tokenizer::from_folder(folder);
         }
@@ -218,6 +235,11 @@ impl HookedAutoModel {
         let net = Transformer::build(&mut RandomSource::new(seed, &device.device), config);
         Ok(HookedTransformer::new(net, &format!("random {}", config.family), None, device))
     }
+}
+
+/// Whether it is a file of weights with nothing beside it that belongs to it.
+fn is_alone(path: &Path) -> bool {
+    path.is_file() && !checkpoint::is_gguf(path)
 }
 
 /// The adapter of a folder or a Hub id.
@@ -305,6 +327,20 @@ mod tests {
         let model = HookedAutoModel::embedded_on(&device::cpu()).unwrap();
         model.save_own(folder.path()).unwrap();
         assert!(load(LoadOptions::new().device("cpu").quiet()).unwrap().device_name().starts_with("cpu"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_need_not_be_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"mod\xffel"));
+        HookedAutoModel::embedded_on(&device::cpu()).unwrap().save_own(&path).unwrap();
+        let options = LoadOptions::new().device("cpu").quiet();
+        assert!(HookedAutoModel::load(&path, &options).unwrap().name().ends_with("mod\u{fffd}el"));
+        assert!(HookedAutoModel::load(path.to_string_lossy().as_ref(), &options).is_err(), "another path");
+        let gone = HookedAutoModel::from_pretrained(path.join("gone")).unwrap_err().to_string();
+        assert!(gone.ends_with("there is no such folder; check the path"), "{gone}");
     }
 
     /// A watching program with room for one model: it answers where the last memory that it was given is.

@@ -169,6 +169,9 @@ impl HookedTransformer {
     fn mlp(&self, layer: usize, weight: &'static str) -> Result<&crate::transformer::Mlp> {
         match &self.block(layer)?.mlp {
             crate::transformer::Neurons::Dense(mlp) => Ok(mlp),
+            crate::transformer::Neurons::Absent(_) => {
+                Err(Error::NoWeight { weight, why: "its blocks have attention alone".into() })
+            }
             crate::transformer::Neurons::Mixture(_) => Err(Error::NoWeight {
                 weight,
                 why: format!("the MLP of layer {layer} is a mixture of experts; see `net().blocks`"),

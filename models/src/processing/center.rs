@@ -4,19 +4,21 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::ground::dtype::widened;
-use crate::transformer::{Linear, Neurons, Transformer};
+use crate::transformer::{Linear, Neurons, Positions, Transformer};
 
 /// Subtracts from `W_E`, `W_pos`, `W_O`, `b_O`, `W_out` and `b_out` their mean over `d_model`.
 pub(super) fn writing_weights(net: Transformer) -> Transformer {
     let mut net = untied(net);
     net.embed.weight = rows_centred(&net.embed.weight);
-    if let Some(table) = &mut net.pos_embed {
+    // Of Shortformer's positions nothing reaches the stream.
+    if let Some(table) = net.pos_embed.as_mut().filter(|_| matches!(net.config.positions, Positions::Learned { .. })) {
         table.weight = rows_centred(&table.weight);
     }
     for block in &mut net.blocks {
         center_output(&mut block.attn.w_o);
         match &mut block.mlp {
             Neurons::Dense(mlp) => center_output(&mut mlp.w_out),
+            Neurons::Absent(_) => {}
             Neurons::Mixture(mixture) => {
                 mixture.experts.iter_mut().chain(&mut mixture.shared).for_each(|mlp| center_output(&mut mlp.w_out));
             }

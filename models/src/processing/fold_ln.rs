@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::transformer::{Linear, Mlp, Neurons, Norm, Transformer, Unembedding};
 
 /// Folds every norm that is read by matrices: `ln1` into queries, keys and values, `ln2` into the MLP,
-/// `ln_final` into the unembedding.
+/// `ln_final` into the unembedding, a norm on neurons into what they write.
 pub(super) fn apply(mut net: Transformer) -> Transformer {
     for block in &mut net.blocks {
         let shared = block.ln2.is_none().then(|| block.ln1.clone()).flatten().filter(|_| net.config.is_parallel());
@@ -23,6 +23,12 @@ pub(super) fn apply(mut net: Transformer) -> Transformer {
             into_neurons(norm, &mut block.mlp);
             strip(norm);
         }
+        if let Neurons::Dense(mlp) = &mut block.mlp
+            && let Some(norm) = &mut mlp.ln
+        {
+            fold(norm, &mut mlp.w_out);
+            strip(norm);
+        }
     }
     into_unembed(net)
 }
@@ -35,6 +41,7 @@ fn into_neurons(norm: &Norm, neurons: &mut Neurons) {
         }
     };
     match neurons {
+        Neurons::Absent(_) => {}
         Neurons::Dense(mlp) => into_mlp(mlp),
         Neurons::Mixture(mixture) => {
             fold(norm, &mut mixture.router);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
-use crate::transformer::{NormPlacement, Transformer};
+use crate::transformer::{NormPlacement, Positions, Transformer};
 
 /// One step of processing the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ impl Step {
         match self {
             Self::FoldLn if matches!(config.norm_placement, NormPlacement::PostResidual | NormPlacement::Carried) => {
                 Some("its norms write to the stream instead of reading it")
+            }
+            Self::FoldLn if config.positions == Positions::Shortformer => {
+                Some("queries and keys also read positions, which pass no norm")
             }
             Self::FoldLn if config.d_embed.is_some() => Some("its stream is projected before the unembedding"),
             Self::CenterWritingWeights if !config.norm.centres() => {
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
     use crate::device;
     use crate::model::HookedAutoModel;
-    use crate::transformer::{BlockLayout, Experts, NormKind, TransformerConfig};
+    use crate::transformer::{ActivationKind, BlockLayout, Experts, NormKind, TransformerConfig};
     use burn::tensor::activation::log_softmax;
 
     fn configs() -> Vec<TransformerConfig> {
@@ -128,7 +131,13 @@ mod tests {
         (mixture.attn_sinks, mixture.mlp_bias) = (true, true);
         let mut bare = shared.clone();
         (bare.unweighted_norms, bare.qkv_clip) = (true, Some(0.4));
-        vec![plain, rms, shared, offset, whole, mixture, bare]
+        let mut normed = plain.clone();
+        (normed.activation, normed.mlp_norm) = (ActivationKind::Solu, true);
+        let mut alone = plain.clone();
+        (alone.attn_only, alone.positions) = (true, Positions::Shortformer);
+        let mut free = plain.clone();
+        (free.norm_placement, free.final_norm) = (NormPlacement::None, false);
+        vec![plain, rms, shared, offset, whole, mixture, bare, normed, alone, free]
     }
 
     #[test]

@@ -97,7 +97,9 @@ sites! {
         when(dense), known_as(&["mlp_pre", "mlp.gate.out", "mlp.in.out"]);
     Block mlp_pre_linear(layer) "mlp.pre_linear" [Batch, Pos, Mlp] "the linear half of a gated MLP",
         when(|config| dense(config) && config.gated_mlp), known_as(&["mlp.in.out"]);
-    Block mlp_post(layer) "mlp.post" [Batch, Pos, Mlp] "neurons after the activation and gate",
+    Block mlp_mid(layer) "mlp.mid" [Batch, Pos, Mlp] "neurons after the activation, before their norm",
+        when(|config| dense(config) && config.mlp_norm);
+    Block mlp_post(layer) "mlp.post" [Batch, Pos, Mlp] "neurons after the activation and gate, or their norm",
         when(dense), known_as(&["mlp_post", "mlp_mid", "mlp.out.in"]);
     Block mlp_out_unnormed(layer) "mlp.out" [Batch, Pos, Model] "the MLP's output before any post-norm";
     Block mlp_out(layer) "mlp_out" [Batch, Pos, Model] "what the MLP adds to the residual stream",
@@ -112,11 +114,12 @@ sites! {
 }
 
 fn norms_first(config: &TransformerConfig) -> bool {
-    !matches!(config.norm_placement, NormPlacement::PostOutput | NormPlacement::PostResidual)
+    use NormPlacement::{None, PostOutput, PostResidual};
+    !matches!(config.norm_placement, PostOutput | PostResidual | None)
 }
 
 fn second_norm(config: &TransformerConfig) -> bool {
-    norms_first(config) && config.block_layout != BlockLayout::ParallelSharedNorm
+    norms_first(config) && !config.attn_only && config.block_layout != BlockLayout::ParallelSharedNorm
 }
 
 fn rotates(config: &TransformerConfig) -> bool {
@@ -132,7 +135,7 @@ fn shared(config: &TransformerConfig) -> bool {
 }
 
 fn dense(config: &TransformerConfig) -> bool {
-    config.experts.is_none()
+    config.experts.is_none() && !config.attn_only
 }
 
 /// The row of a constructor for sites in blocks: `row(site::z)`.

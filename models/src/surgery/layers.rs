@@ -102,6 +102,7 @@ fn check_donor(model: &HookedTransformer, layer: &LayerOf<'_>) -> Result<()> {
 fn with_blocks_of(donor: &TransformerConfig, model: &TransformerConfig) -> TransformerConfig {
     let kind = |config: &TransformerConfig| match config.positions {
         Positions::Learned { .. } => (0, false),
+        Positions::Shortformer => (3, false),
         Positions::Rotary { .. } => (1, false),
         Positions::Alibi { scaled } => (2, scaled),
     };
@@ -115,6 +116,8 @@ fn with_blocks_of(donor: &TransformerConfig, model: &TransformerConfig) -> Trans
         activation: donor.activation,
         gated_mlp: donor.gated_mlp,
         mlp_bias: donor.mlp_bias,
+        mlp_norm: donor.mlp_norm,
+        attn_only: donor.attn_only,
         experts: donor.experts,
         norm: donor.norm,
         norm_eps: donor.norm_eps,

@@ -4,7 +4,7 @@ use super::kept::{ignoring, inputs, outputs, rest};
 use super::{check_parts, without_splices};
 use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
-use crate::transformer::{Mlp, Neurons, Transformer};
+use crate::transformer::{ActivationKind, Mlp, Neurons, Transformer};
 
 impl HookedTransformer {
     /// The model with the rows of `W_out` of these neurons `(layer, neuron)` zeroed, so that they write nothing. Its
@@ -35,6 +35,9 @@ impl HookedTransformer {
     pub fn without_neurons(&self, neurons: &[(usize, usize)]) -> Result<Self> {
         self.check_neurons(neurons)?;
         without_splices(self, "remove neurons")?;
+        if self.config().mlp_norm || self.config().activation == ActivationKind::Solu {
+            return Err(refusal("the activation of each depends on all, so the others would change"));
+        }
         let gone = |layer: usize| neurons.iter().filter(|(own, _)| *own == layer).count();
         let d_mlp = self.config().d_mlp - gone(0);
         if let Some(layer) = (0..self.config().n_layers).find(|layer| gone(*layer) != gone(0)) {

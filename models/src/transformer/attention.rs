@@ -99,11 +99,20 @@ impl Attention {
     /// `[batch, pos, d_model]` to the same. Sites: `q k v rot_q rot_k scores pattern z result out`.
     #[hooked(skip(to_q, to_k, to_v))]
     pub fn forward(&self, x: Tensor<3>, context: &LayerContext<'_>, cache: Option<&mut LayerCache>) -> Tensor<3> {
-        let [to_q, to_k, to_v] = Linear::apply_each([&self.w_q, &self.w_k, &self.w_v], x);
+        let [to_q, to_k, to_v] = self.projected(x, context);
         let q = split_heads(to_q, self.n_heads);
         let k = split_heads(to_k, self.n_kv_heads);
         let v = self.clipped(split_heads(to_v, self.n_kv_heads));
         self.attend(q, k, v, context, cache)
+    }
+
+    /// Queries, keys and values, `[batch, pos, heads * d_head]` each: in one product where they read the same stream.
+    fn projected(&self, x: Tensor<3>, context: &LayerContext<'_>) -> [Tensor<3>; 3] {
+        if context.beside.is_none() {
+            return Linear::apply_each([&self.w_q, &self.w_k, &self.w_v], x);
+        }
+        let [to_q, to_k] = Linear::apply_each([&self.w_q, &self.w_k], context.placed(&x));
+        [to_q, to_k, self.w_v.apply(x)]
     }
 
     /// Like [`Attention::forward`], with a separate input for each query, key and value head:
@@ -115,8 +124,8 @@ impl Attention {
         context: &LayerContext<'_>,
         cache: Option<&mut LayerCache>,
     ) -> Tensor<3> {
-        let q = project_heads(&self.w_q, x_q);
-        let k = project_heads(&self.w_k, x_k);
+        let q = project_heads(&self.w_q, context.placed(&x_q));
+        let k = project_heads(&self.w_k, context.placed(&x_k));
         let v = self.clipped(project_heads(&self.w_v, x_v));
         self.attend(q, k, v, context, cache)
     }

@@ -27,6 +27,8 @@ pub enum Neurons {
     Dense(Mlp),
     /// A router and its experts.
     Mixture(MixtureOfExperts),
+    /// Neither: attention alone.
+    Absent(NoNeurons),
 }
 
 impl Neurons {
@@ -34,7 +36,21 @@ impl Neurons {
         match self {
             Self::Dense(mlp) => mlp.forward(x),
             Self::Mixture(experts) => experts.forward(x),
+            Self::Absent(none) => none.forward(x),
         }
+    }
+}
+
+/// What takes the place of an MLP in a model of attention alone. It writes nothing, so what reads MLPs finds zeros.
+#[derive(Module, Debug)]
+pub struct NoNeurons {}
+
+impl NoNeurons {
+    /// `[batch, pos, d_model]` to zeros of the same shape. Sites: `out`.
+    #[hooked]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let out = x.zeros_like();
+        out
     }
 }
 
@@ -69,14 +85,15 @@ impl Block {
         let mut norm = |part: &str, there: bool| {
             there.then(|| Norm::build(source, &format!("{name}.{part}"), config.d_model, config))
         };
-        let before = config.norm_placement != NormPlacement::PostOutput;
+        let before = !matches!(config.norm_placement, NormPlacement::PostOutput | NormPlacement::None);
         let after = matches!(config.norm_placement, NormPlacement::Sandwich | NormPlacement::PostOutput);
         let (ln1, ln1_post) = (norm("ln1", before), norm("ln1_post", after));
-        let (ln2, ln2_post) =
-            (norm("ln2", before && config.block_layout != BlockLayout::ParallelSharedNorm), norm("ln2_post", after));
+        let own = config.block_layout != BlockLayout::ParallelSharedNorm && !config.attn_only;
+        let (ln2, ln2_post) = (norm("ln2", before && own), norm("ln2_post", after && !config.attn_only));
         let attn = Attention::build(source, layer, config);
         let mlp = match config.experts {
             Some(experts) => Neurons::Mixture(MixtureOfExperts::build(source, &format!("{name}.mlp"), experts, config)),
+            None if config.attn_only => Neurons::Absent(NoNeurons {}),
             None => Neurons::Dense(Mlp::build(source, &format!("{name}.mlp"), config)),
         };
         let (placement, layout) = (config.norm_placement, config.block_layout);

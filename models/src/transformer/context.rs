@@ -72,6 +72,19 @@ pub struct LayerContext<'a> {
     pub rotation: Option<(&'a Rope, &'a Tensor<4>, &'a Tensor<4>)>,
     /// The penalty added to scores, `[batch, head, query, key]`.
     pub alibi: Option<&'a Tensor<4>>,
+    /// What queries and keys read besides the stream, `[batch or 1, pos, d_model]`.
+    pub beside: Option<Tensor<3>>,
+}
+
+impl LayerContext<'_> {
+    /// A stream, `[batch, pos, .., d_model]`, as queries and keys read it.
+    pub(super) fn placed<const D: usize>(&self, x: &Tensor<D>) -> Tensor<D> {
+        let Some(rows) = &self.beside else { return x.clone() };
+        let [batch, pos, d_model] = rows.dims();
+        let mut shape = [1; D];
+        (shape[0], shape[1], shape[D - 1]) = (batch, pos, d_model);
+        x.clone() + rows.clone().reshape(shape)
+    }
 }
 
 impl Context {
@@ -130,7 +143,7 @@ impl Context {
             }
             _ => None,
         };
-        LayerContext { mask, rotation, alibi: self.alibi.as_ref() }
+        LayerContext { mask, rotation, alibi: self.alibi.as_ref(), beside: None }
     }
 }
 

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::linear::Linear;
+use super::norm::Norm;
 use super::source::{Init, Source};
 use crate::config::{ActivationKind, ClampedGate, TransformerConfig};
 use crate::kernels;
@@ -18,6 +19,8 @@ pub struct Mlp {
     pub w_gate: Option<Linear>,
     /// `[d_mlp, d_model]`
     pub w_out: Linear,
+    /// On neurons after the nonlinearity (SoLU models).
+    pub ln: Option<Norm>,
     /// The neurons' nonlinearity.
     #[module(skip)]
     pub activation: ActivationKind,
@@ -40,10 +43,11 @@ impl Mlp {
         let w_in = linear("w_in", [d_model, d_mlp]);
         let w_gate = config.gated_mlp.then(|| linear("w_gate", [d_model, d_mlp]));
         let w_out = linear("w_out", [d_mlp, d_model]);
-        Self { w_in, w_gate, w_out, activation: config.activation, clamped: config.clamped_gate }
+        let ln = config.mlp_norm.then(|| Norm::build(source, &format!("{name}.ln"), d_mlp, config));
+        Self { w_in, w_gate, w_out, ln, activation: config.activation, clamped: config.clamped_gate }
     }
 
-    /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `post`, `out`.
+    /// `[batch, pos, d_model]` to the same. Sites: `pre`, `pre_linear` (gated), `mid` (normed), `post`, `out`.
     #[hooked(skip(to_gate, to_linear))]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let post = if let Some(w_gate) = &self.w_gate {
@@ -53,10 +57,20 @@ impl Mlp {
             self.gated(pre, pre_linear)
         } else {
             let pre = self.w_in.apply(x);
-            self.activation.apply(pre)
+            self.normed(self.activation.apply(pre))
         };
         let out = self.w_out.apply(post);
         out
+    }
+
+    #[hooked]
+    fn normed(&self, neurons: Tensor<3>) -> Tensor<3> {
+        if let Some(ln) = &self.ln {
+            let mid = neurons;
+            ln.apply(mid)
+        } else {
+            neurons
+        }
     }
 
     fn gated(&self, pre: Tensor<3>, pre_linear: Tensor<3>) -> Tensor<3> {

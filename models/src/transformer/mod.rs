@@ -19,7 +19,7 @@ pub use crate::config::{
     RopeScaling, TransformerConfig,
 };
 pub use attention::Attention;
-pub use block::{Block, Neurons};
+pub use block::{Block, Neurons, NoNeurons};
 pub use context::{Context, KvCache, LayerContext};
 pub use embed::{Embedding, Unembedding};
 pub use linear::Linear;

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, activation};
 
 use super::block::Block;
-use super::context::{Context, KvCache};
+use super::context::{Context, KvCache, LayerContext};
 use super::embed::{Embedding, Unembedding};
 use super::linear::Linear;
 use super::norm::Norm;
@@ -57,6 +57,7 @@ impl Transformer {
             Positions::Learned { offset } => {
                 Some(Embedding::build(source, "pos_embed", [config.n_ctx + offset, config.d_model]))
             }
+            Positions::Shortformer => Some(Embedding::build(source, "pos_embed", [config.n_ctx, config.d_model])),
             _ => None,
         };
         let type_embed =
@@ -132,7 +133,7 @@ impl Transformer {
     }
 
     /// The stream through blocks `start..stop`, `[batch, pos, d_model]` to the same.
-    #[hooked(skip(resid, layer_context, layer_cache))]
+    #[hooked(skip(resid, beside, layer_context, layer_cache))]
     pub fn forward_blocks(
         &self,
         resid: Tensor<3>,
@@ -141,12 +142,19 @@ impl Transformer {
         mut cache: Option<&mut KvCache>,
     ) -> Tensor<3> {
         let mut resid = resid;
+        let beside = self.beside(context);
         for (layer, block) in self.blocks.iter().enumerate().skip(layers.start).take(layers.len()) {
-            let layer_context = context.layer(layer, &self.config);
+            let layer_context = LayerContext { beside: beside.clone(), ..context.layer(layer, &self.config) };
             let layer_cache = cache.as_mut().map(|cache| &mut cache.layers[layer]);
             resid = block.forward(resid, &layer_context, layer_cache);
         }
         resid
+    }
+
+    /// What queries and keys read besides the stream: the positions of Shortformer.
+    fn beside(&self, context: &Context) -> Option<Tensor<3>> {
+        let table = self.pos_embed.as_ref().filter(|_| self.config.positions == Positions::Shortformer)?;
+        Some(table.lookup(context.positions.clone()))
     }
 
     /// The stream to logits `[batch, pos, d_vocab]`. Sites: `ln_final.*`, `logits`.

@@ -135,7 +135,7 @@ impl Stream {
         let dims = out.dims();
         let bias = match &self.model.block(layer)?.mlp {
             arrakis_models::transformer::Neurons::Dense(mlp) => mlp.w_out.bias.as_ref().map(burn::module::Param::val),
-            arrakis_models::transformer::Neurons::Mixture(_) => None,
+            arrakis_models::transformer::Neurons::Mixture(_) | arrakis_models::transformer::Neurons::Absent(_) => None,
         };
         let bias =
             bias.map_or_else(|| Tensor::zeros(dims, &out.device()), |bias| bias.reshape([1, 1, dims[2]]).expand(dims));
