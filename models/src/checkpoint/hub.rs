@@ -115,19 +115,22 @@ impl Snapshot<'_> {
 }
 
 /// Small files of a model, besides its tokenizer. An adapter beside a model is named when it is not applied.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 5] = [
     "adapter_config.json",
     "tokenizer_config.json",
     "generation_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "chat_template.jinja",
 ];
 
 /// The files of a model besides config.json.
 fn model(snapshot: &Snapshot<'_>) -> Result<(), String> {
     for file in BESIDE {
         snapshot.optional(file);
+    }
+    // transformers writes named templates beside this one.
+    if snapshot.optional("chat_template.jinja") {
+        snapshot.more_templates();
     }
     // GPT-2's older format has two files, BERT's one.
     let _ = snapshot.optional("tokenizer.json")

@@ -45,7 +45,7 @@ pub(in crate::checkpoint) fn is_commit(text: &str) -> bool {
 }
 
 /// Whether it has only characters that the Hub allows.
-fn is_plain(part: &str) -> bool {
+pub(super) fn is_plain(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use hf_hub::Cache;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
-use super::id::{Id, is_commit};
+use super::id::{Id, is_commit, is_plain};
 use super::settings::Settings;
 use super::told::{is_absent, is_beyond_the_end, told};
+use crate::ground::files::MORE_TEMPLATES;
 use crate::ground::warnings::warn;
 
 /// How often a download that breaks off goes on by itself. The client's own retries may start at the wrong byte.
@@ -79,22 +80,50 @@ impl Snapshot<'_> {
 
     /// A file of which the repository may have none. That it has none is noted in the cache, as in Python.
     pub(super) fn if_there(&self, file: &str) -> Result<Option<PathBuf>, ApiError> {
-        let folder = self.settings.cache.join(self.id.folder()).join(".no_exist");
-        let none = self.commit.as_ref().map(|commit| folder.join(commit).join(file));
-        if none.as_ref().is_some_and(|none| none.is_file()) {
+        if self.has_note(file) {
             return Ok(None);
         }
         match self.get(file) {
             Ok(path) => Ok(Some(path)),
             Err(error) if is_absent(&error) => {
-                if let Some(none) = none {
-                    // Without the note, it is asked for again.
-                    drop(none.parent().map(std::fs::create_dir_all));
-                    drop(std::fs::write(none, ""));
-                }
+                self.note(file);
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Where the cache notes that there is no file of this name.
+    fn note_of(&self, file: &str) -> Option<PathBuf> {
+        let folder = self.settings.cache.join(self.id.folder()).join(".no_exist");
+        self.commit.as_ref().map(|commit| folder.join(commit).join(file))
+    }
+
+    fn has_note(&self, file: &str) -> bool {
+        self.note_of(file).is_some_and(|note| note.is_file())
+    }
+
+    /// Without the note, it is asked for again.
+    fn note(&self, file: &str) {
+        if let Some(note) = self.note_of(file) {
+            drop(note.parent().map(std::fs::create_dir_all));
+            drop(std::fs::write(note, ""));
+        }
+    }
+
+    /// The named chat templates, whose names only a list of the repository's files has. The note that their folder is no file
+    /// says that all are there.
+    pub(super) fn more_templates(&self) {
+        if self.has_note(MORE_TEMPLATES) {
+            return;
+        }
+        let listed = self.repo.info().map(|info| templates(info.siblings.into_iter().map(|file| file.rfilename)));
+        let fetched = listed.and_then(|files| files.iter().try_for_each(|file| self.if_there(file).map(drop)));
+        match fetched {
+            Ok(()) => self.note(MORE_TEMPLATES),
+            Err(error) => {
+                warn(format_args!("{} is loaded without {}", self.id.repo, self.told(&error, MORE_TEMPLATES)));
+            }
         }
     }
 
@@ -107,4 +136,13 @@ impl Snapshot<'_> {
             })
             .is_some()
     }
+}
+
+/// Of the files of a repository, the named chat templates.
+pub(super) fn templates(files: impl Iterator<Item = String>) -> Vec<String> {
+    let is_template = |file: &String| {
+        let name = file.strip_prefix(MORE_TEMPLATES).and_then(|rest| rest.strip_prefix('/')?.strip_suffix(".jinja"));
+        name.is_some_and(is_plain)
+    };
+    files.filter(is_template).collect()
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use sha2::Digest as _;
 
+use super::snapshot::templates;
 use super::*;
+use crate::ground::files::MORE_TEMPLATES;
 
 /// A port on which nothing listens.
 const NOBODY: &str = "http://127.0.0.1:9";
@@ -75,6 +77,10 @@ fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Log>) -> std::io::Re
     if let Some((status, more)) = log.refusal {
         return write!(stream, "HTTP/1.1 {status} No\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n");
     }
+    if request.contains(&format!(" /api/models/owner/model/revision/{COMMIT} ")) {
+        let body = serde_json::json!({ "sha": COMMIT, "siblings": siblings(folder) }).to_string();
+        return write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    }
     let path = request.split(' ').nth(1).and_then(|path| path.strip_prefix("/owner/model/resolve/"));
     let (revision, name) = path.and_then(|path| path.split_once('/')).unwrap_or_default();
     if !["main", "v1", COMMIT].contains(&revision) {
@@ -105,6 +111,16 @@ fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Log>) -> std::io::Re
         log.cut = None;
     }
     stream.write_all(&bytes[first..sent])
+}
+
+/// The files of a repository, as the Hub lists them.
+fn siblings(folder: &Path) -> Vec<serde_json::Value> {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    let inner = names(&folder.join(MORE_TEMPLATES)).into_iter().map(|name| format!("{MORE_TEMPLATES}/{name}"));
+    names(folder).into_iter().chain(inner).map(|name| serde_json::json!({ "rfilename": name })).collect()
 }
 
 fn fixture() -> PathBuf {
@@ -139,6 +155,32 @@ fn a_model_is_fetched_once_and_then_read_from_the_cache() {
         "nothing is asked again"
     );
     assert_eq!(TinyHub::gone().fetch(cache.path()).unwrap(), folder, "without a network, the cache is used");
+}
+
+#[test]
+fn named_chat_templates_come_along_and_are_asked_for_once() {
+    let (cache, folder) = (tempfile::tempdir().unwrap(), with(&["config.json", "model.safetensors"]));
+    std::fs::write(folder.path().join("chat_template.jinja"), "one").unwrap();
+    std::fs::create_dir(folder.path().join(MORE_TEMPLATES)).unwrap();
+    for name in ["rag.jinja", "tool_use.jinja", "notes.txt"] {
+        std::fs::write(folder.path().join(MORE_TEMPLATES).join(name), name).unwrap();
+    }
+    let hub = TinyHub::serve(folder.path().to_owned());
+    let found = hub.fetch(cache.path()).unwrap();
+    for name in ["rag.jinja", "tool_use.jinja"] {
+        assert_eq!(std::fs::read_to_string(found.join(MORE_TEMPLATES).join(name)).unwrap(), name);
+    }
+    assert!(!found.join(MORE_TEMPLATES).join("notes.txt").exists());
+    let asked = hub.log().requests.len();
+    assert_eq!((hub.fetch(cache.path()).unwrap(), hub.log().requests.len()), (found, asked));
+}
+
+#[test]
+fn a_template_may_only_be_a_file_of_its_folder() {
+    let listed = |names: &[&str]| templates(names.iter().map(|name| format!("{MORE_TEMPLATES}/{name}")));
+    assert_eq!(listed(&["a.jinja", "b-c_2.jinja"]).len(), 2);
+    assert!(listed(&["../a.jinja", "a/b.jinja", ".jinja", "a.txt", "..\\a.jinja"]).is_empty());
+    assert!(templates(["chat_template.jinja".to_owned()].into_iter()).is_empty());
 }
 
 #[test]
