@@ -155,40 +155,34 @@ fn quantile(chance: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypothesis::ground::testing::assert_close;
+    use crate::hypothesis::ground::testing::{assert_close, numbers};
 
     fn z(values: &[usize], spending: Spending) -> Vec<f64> {
         looks(values, 0.05, Alternative::TwoSided, spending).unwrap().iter().map(|look| look.z).collect()
     }
 
+    fn scipys() -> serde_json::Value {
+        serde_json::from_str(include_str!("looks.json")).unwrap()
+    }
+
     #[test]
-    fn the_published_boundaries_of_spending_functions() {
-        // Casper and Perez, `ldbounds`, two-sided at 0.05, five equal looks. Its integration is off by 1e-4 at the second look.
-        let five = [1, 2, 3, 4, 5];
-        for (spending, expected) in [
-            (Spending::OBrienFleming, [4.8769, 3.3569, 2.6803, 2.2898, 2.0310]),
-            (Spending::Pocock, [2.4380, 2.4268, 2.4101, 2.3966, 2.3859]),
-        ] {
-            for (found, expected) in z(&five, spending).iter().zip(expected) {
-                assert_close(*found, expected, 1.5e-4);
+    fn the_boundaries_are_those_of_another_quadrature() {
+        for case in scipys()["boundaries"].as_array().unwrap() {
+            let values: Vec<usize> = serde_json::from_value(case["values"].clone()).unwrap();
+            let spending: Spending = serde_json::from_value(case["spending"].clone()).unwrap();
+            let expected = numbers(&case["z"]);
+            assert_eq!(expected.len(), values.len());
+            for (found, expected) in z(&values, spending).iter().zip(expected) {
+                assert_close(*found, expected, 1e-7);
             }
         }
     }
 
     #[test]
-    fn the_first_two_boundaries_are_those_of_two_normals() {
-        // SciPy: `quad` of the density of the first look times the chance of the second, solved by `brentq`.
-        let found = z(&[2, 4, 5], Spending::OBrienFleming);
-        assert_close(found[0], 3.356_869_356_090_986_6, 1e-8);
-        assert_close(found[1], 2.254_642_606_087_744, 1e-6);
-    }
-
-    #[test]
-    fn the_published_constants_of_pocock_and_of_obrien_and_fleming() {
-        // Jennison and Turnbull (2000), tables 2.1 and 2.3, two-sided at 0.05.
-        for (count, pocock, obrien_fleming) in
-            [(2, 2.178, 1.977), (3, 2.289, 2.004), (4, 2.361, 2.024), (5, 2.413, 2.040), (10, 2.555, 2.087)]
-        {
+    fn the_constants_of_pocock_and_of_obrien_and_fleming() {
+        for row in scipys()["constants"].as_array().unwrap() {
+            let count = row["looks"].as_u64().unwrap() as u32;
+            let [pocock, obrien_fleming] = ["pocock", "o_brien_fleming"].map(|key| row[key].as_f64().unwrap());
             let crossed = |z: &dyn Fn(f64) -> f64| {
                 let mut path = Path::new(true);
                 let mut chance = 0.0;
@@ -199,9 +193,14 @@ mod tests {
                 }
                 chance
             };
-            // The tables have three decimals.
-            assert_close(crossed(&|_| pocock), 0.05, 1e-4);
-            assert_close(crossed(&|share| obrien_fleming / share.sqrt()), 0.05, 1e-4);
+            assert_close(crossed(&|_| pocock), 0.05, 1e-7);
+            assert_close(crossed(&|share| obrien_fleming / share.sqrt()), 0.05, 1e-7);
+            // Jennison and Turnbull (2000), tables 2.1 and 2.3.
+            let published =
+                [(2, 2.178, 1.977), (3, 2.289, 2.004), (4, 2.361, 2.024), (5, 2.413, 2.040), (10, 2.555, 2.087)];
+            let (_, theirs, his) = published.into_iter().find(|(looks, ..)| *looks == count).unwrap();
+            assert_close(pocock, theirs, 5.1e-4);
+            assert_close(obrien_fleming, his, 5.1e-4);
         }
     }
 
