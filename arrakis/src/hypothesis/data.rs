@@ -174,12 +174,24 @@ impl<'a> Terms<'a> {
     }
 
     /// The shifts that a test does not reject: for a two-sided claim those with a two-sided p-value above α, otherwise
-    /// those above α in both directions. `p_value` is that of the data shifted down by its first argument; `estimate` and
-    /// `step` are those of [`dual::ends`].
+    /// those above α in both directions. `p_value` is that of the data shifted down by its first argument, or anything above α if
+    /// that is; `estimate` and `step` are those of [`dual::ends`].
     pub(crate) fn dual(
         &self,
         estimate: f64,
         step: f64,
+        method: &'static str,
+        p_value: impl Fn(f64, Alternative) -> f64,
+    ) -> Result<Option<Interval>> {
+        self.dual_near(estimate, step, None, method, p_value)
+    }
+
+    /// [`Terms::dual`] with a guess of where the ends are.
+    pub(crate) fn dual_near(
+        &self,
+        estimate: f64,
+        step: f64,
+        near: Option<dual::Near>,
         method: &'static str,
         p_value: impl Fn(f64, Alternative) -> f64,
     ) -> Result<Option<Interval>> {
@@ -192,7 +204,7 @@ impl<'a> Terms<'a> {
         };
         let too_low = |shift: f64| self.rejects(p_value(shift, below));
         let too_high = |shift: f64| self.rejects(p_value(shift, above));
-        match dual::ends(estimate, step, too_low, too_high) {
+        match dual::ends(estimate, step, near, too_low, too_high) {
             Some((low, high)) => self.interval(low, high, method),
             None => Ok(None),
         }

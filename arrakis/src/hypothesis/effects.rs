@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use statrs::function::gamma::ln_gamma;
 
 use super::ground::guard::{check, differences, finite_result, largest, moments, power_of_two, refuse};
-use super::ground::rank::{rank, rank_sums};
+use super::ground::rank::{RankSum, merged, rank, rank_sums, sorted};
 use crate::error::{Error, Result};
 
 /// A named effect size.
@@ -100,9 +100,10 @@ pub fn cohen_h(a: f64, b: f64) -> Result<f64> {
 pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Result<f64> {
     check("cliffs_delta", "a", a, 1)?;
     check("cliffs_delta", "b", b, 1)?;
-    let ranks = rank(&a.iter().chain(b).copied().collect::<Vec<_>>());
+    let mut sums = RankSum::default();
+    merged(&sorted(a), &sorted(b), 0.0, |ties, of_a| sums.add(ties, of_a));
     let (n_a, n_b) = (a.len() as f64, b.len() as f64);
-    let u = ranks[..a.len()].iter().sum::<f64>() - n_a * (n_a + 1.0) / 2.0;
+    let u = sums.sum() - n_a * (n_a + 1.0) / 2.0;
     Ok(2.0 * u / (n_a * n_b) - 1.0)
 }
 

@@ -9,6 +9,7 @@ mod interval;
 pub(crate) mod labels;
 pub(crate) mod rank;
 pub(crate) mod resample;
+pub(crate) mod select;
 pub(crate) mod student;
 #[cfg(test)]
 pub(crate) mod testing;

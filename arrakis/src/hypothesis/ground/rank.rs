@@ -1,5 +1,8 @@
 //! Ranks with ties, and the distribution of rank sums.
 
+use super::dual::Near;
+use super::select::Sums;
+
 /// The ranks of finite `values`, from 1; tied values get their mean rank.
 pub(crate) fn rank(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -23,11 +26,30 @@ pub(crate) fn tails(ways: &[f64], observed: usize) -> (f64, f64) {
 
 /// W+ and W-, the rank sums of the positive and of the negative differences.
 pub(crate) fn rank_sums(differences: &[f64]) -> (f64, f64) {
-    let kept: Vec<f64> = differences.iter().copied().filter(|&difference| difference != 0.0).collect();
-    let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>());
-    let sum =
-        |positive: bool| kept.iter().zip(&ranks).filter(|(d, _)| (**d > 0.0) == positive).map(|(_, rank)| rank).sum();
-    (sum(true), sum(false))
+    let mut sums = RankSum::default();
+    magnitudes(&sorted(differences), 0.0, |ties, positive| sums.add(ties, positive));
+    (sums.sum(), (sums.n * (sums.n + 1)) as f64 / 2.0 - sums.sum())
+}
+
+/// The sum of t^3 - t over groups of t tied values.
+pub(crate) fn tie_term(sorted: &[f64]) -> f64 {
+    sorted.chunk_by(|a, b| a == b).map(|group| (group.len() as f64).powi(3) - group.len() as f64).sum()
+}
+
+/// Where rank sums of values shifted by `sums` become extreme: the ends of an interval that leaves out `reach` sums on each
+/// side of the middle one, and a little more. `step` is the standard error of the shift, `sd` that of the rank sum, `size` the
+/// largest magnitude of the values.
+pub(crate) fn near(sums: &Sums, reach: f64, step: f64, sd: f64, size: f64) -> Option<Near> {
+    let count = sums.count();
+    let rank = count as f64 / 2.0 - reach;
+    if rank.is_nan() || rank < 0.0 {
+        return None;
+    }
+    let rank = (rank as usize).min((count - 1) / 2);
+    // Eight sums, at the usual distance of neighbours, and the rounding of a shift.
+    let (width, resolution) = (8.0 * step / sd + 4.0 * f64::EPSILON * size, f64::EPSILON * size);
+    let (low, high) = (sums.at(rank), sums.at(count - 1 - rank));
+    Some(Near { brackets: [[low + width, low - width], [high - width, high + width]], resolution })
 }
 
 /// Calls `group(ties, positive)` for each group of equal magnitudes of `sorted[i] - shift`, ascending: how many values it
@@ -117,7 +139,7 @@ impl RankSum {
 /// Sorted copies of finite values.
 pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     values
 }
 
@@ -126,10 +148,14 @@ mod tests {
     use super::super::testing::{normals, seeded};
     use super::*;
 
-    /// The sum of t^3 - t over groups of ties.
-    fn tie_term(values: &[f64]) -> f64 {
-        let ties = |value: &f64| values.iter().filter(|other| *other == value).count() as f64;
-        values.iter().map(|value| ties(value).powi(2) - 1.0).sum()
+    /// Rank sums of the positive and the negative differences, with every rank written out.
+    fn plain_rank_sums(differences: &[f64]) -> (f64, f64) {
+        let kept: Vec<f64> = differences.iter().copied().filter(|&difference| difference != 0.0).collect();
+        let ranks = rank(&kept.iter().map(|difference| difference.abs()).collect::<Vec<_>>());
+        let sum = |positive: bool| {
+            kept.iter().zip(&ranks).filter(|(d, _)| (**d > 0.0) == positive).map(|(_, rank)| rank).sum()
+        };
+        (sum(true), sum(false))
     }
 
     #[test]
@@ -142,13 +168,14 @@ mod tests {
             let mut found = RankSum::default();
             magnitudes(&sorted(&a), shift, |ties, positive| found.add(ties, positive));
             let kept: Vec<f64> = moved.iter().map(|value| value.abs()).filter(|value| *value != 0.0).collect();
-            assert_eq!((found.sum(), found.n), (rank_sums(&moved).0, kept.len()));
-            assert_eq!(found.tie_term, tie_term(&kept));
+            assert_eq!((found.sum(), found.n), (plain_rank_sums(&moved).0, kept.len()));
+            assert_eq!(rank_sums(&moved), plain_rank_sums(&moved));
+            assert_eq!(found.tie_term, tie_term(&sorted(&kept)));
             let mut found = RankSum::keeping(29);
             merged(&sorted(&a), &sorted(&b), shift, |ties, of_a| found.add(ties, of_a));
             let pool: Vec<f64> = moved.iter().chain(&b).copied().collect();
             assert_eq!(found.sum(), rank(&pool)[..17].iter().sum::<f64>());
-            assert_eq!((found.tie_term, found.ranks.iter().sum::<usize>()), (tie_term(&pool), 29 * 30));
+            assert_eq!((found.tie_term, found.ranks.iter().sum::<usize>()), (tie_term(&sorted(&pool)), 29 * 30));
         }
     }
 

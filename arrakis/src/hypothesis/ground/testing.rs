@@ -54,6 +54,15 @@ pub(crate) fn normals(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     (0..n).map(|_| one()).collect()
 }
 
+/// Pairs of samples of these lengths: normal, skewed, of few different values, and with half of the values equal.
+pub(crate) fn samples(rng: &mut ChaCha8Rng, [n_a, n_b]: [usize; 2]) -> Vec<(Vec<f64>, Vec<f64>)> {
+    let shapes: [fn(f64) -> f64; 4] =
+        [|x| x, |x| (1.5 * x).exp(), |x| (2.0 * x).round() / 2.0, |x| if x < 0.0 { 0.25 } else { x }];
+    let sample =
+        |rng: &mut ChaCha8Rng, n: usize, shape: fn(f64) -> f64| normals(rng, n).into_iter().map(shape).collect();
+    shapes.into_iter().map(|shape| (sample(rng, n_a, shape), sample(rng, n_b, shape))).collect()
+}
+
 /// Values in groups of these sizes, each group around its own standard normal level with a tighter spread; and the group
 /// of each value.
 pub(crate) fn grouped(rng: &mut ChaCha8Rng, sizes: &[usize]) -> (Vec<f64>, Vec<usize>) {

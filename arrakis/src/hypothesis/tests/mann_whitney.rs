@@ -3,6 +3,8 @@
 //! Source: Mann & Whitney, "On a test of whether one of two random variables is stochastically larger than the other"
 //! (1947).
 
+use std::cell::RefCell;
+
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::permutation::{least_labels, of_equal_spread, step};
@@ -10,9 +12,10 @@ use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, cliffs_delta};
 use crate::hypothesis::estimand::Estimand;
-use crate::hypothesis::ground::guard::{check, finite_result};
-use crate::hypothesis::ground::rank::{RankSum, merged, sorted, tails};
-use crate::hypothesis::ground::student::bisect;
+use crate::hypothesis::ground::dual::Near;
+use crate::hypothesis::ground::guard::{check, finite_result, largest};
+use crate::hypothesis::ground::rank::{RankSum, merged, near, sorted, tails, tie_term};
+use crate::hypothesis::ground::select::Sums;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
@@ -39,29 +42,43 @@ pub fn mann_whitney(a: &[f64], b: &[f64], alternative: Alternative) -> Result<Te
         none.statistic = (a.len() * b.len()) as f64 / 2.0;
         return Ok(none);
     }
-    at(&sorted(a), &sorted(b), 0.0, alternative)
+    at(&sorted(a), &sorted(b), 0.0, alternative, &Counted::default())
 }
 
+/// Ranks, and for every rank sum the choices of ranks with that sum. Most shifts of two samples leave the ranks as they are.
+#[derive(Default)]
+struct Counted(RefCell<(Vec<usize>, Vec<f64>)>);
+
 /// The test of sorted samples, the first shifted down.
-fn at(a: &[f64], b: &[f64], shift: f64, alternative: Alternative) -> Result<TestResult> {
+fn at(a: &[f64], b: &[f64], shift: f64, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
     let mut sums = RankSum::keeping(EXACT_UP_TO);
     merged(a, b, shift, |ties, of_a| sums.add(ties, of_a));
     let (n_a, n_b) = (a.len() as f64, b.len() as f64);
     let u = sums.sum() - n_a * (n_a + 1.0) / 2.0;
     if sums.n <= EXACT_UP_TO {
-        exact(u, &sums, a.len(), alternative)
+        exact(u, &sums, a.len(), alternative, counted)
     } else {
         approximate(u, sums.tie_term, n_a, n_b, alternative)
     }
 }
 
-/// Counts, for every rank sum, the choices of `n_a` ranks with that sum.
-fn exact(u: f64, sums: &RankSum, n_a: usize, alternative: Alternative) -> Result<TestResult> {
-    let largest: usize = sums.ranks.iter().sum();
-    let mut ways = vec![vec![0.0; largest + 1]; n_a + 1];
+fn exact(u: f64, sums: &RankSum, n_a: usize, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
+    let mut counted = counted.0.borrow_mut();
+    if counted.0 != sums.ranks {
+        *counted = (sums.ranks.clone(), choices(&sums.ranks, n_a));
+    }
+    let ways = &counted.1;
+    let (at_least, at_most) = tails(ways, sums.doubled);
+    let floor = alternative.tails() as f64 / ways.iter().sum::<f64>();
+    Ok(TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?.smallest_p(floor))
+}
+
+/// For every rank sum, the choices of `n_a` ranks with that sum.
+fn choices(ranks: &[usize], n_a: usize) -> Vec<f64> {
+    let mut ways = vec![vec![0.0; ranks.iter().sum::<usize>() + 1]; n_a + 1];
     ways[0][0] = 1.0;
     let mut reach = 0;
-    for rank in &sums.ranks {
+    for rank in ranks {
         reach += rank;
         for chosen in (1..=n_a).rev() {
             let (fewer, these) = ways.split_at_mut(chosen);
@@ -70,17 +87,20 @@ fn exact(u: f64, sums: &RankSum, n_a: usize, alternative: Alternative) -> Result
             }
         }
     }
-    let (at_least, at_most) = tails(&ways[n_a], sums.doubled);
-    let floor = alternative.tails() as f64 / ways[n_a].iter().sum::<f64>();
-    Ok(TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?.smallest_p(floor))
+    ways.swap_remove(n_a)
 }
 
 fn approximate(u: f64, tie_term: f64, n_a: f64, n_b: f64, alternative: Alternative) -> Result<TestResult> {
-    let (n, pairs) = (n_a + n_b, n_a * n_b);
-    let sd = (pairs / 12.0 * (n + 1.0 - tie_term / (n * (n - 1.0)))).sqrt();
+    let (sd, pairs) = (spread(tie_term, n_a, n_b), n_a * n_b);
     let normal = Normal::standard();
     let above = |u: f64| normal.sf((u - pairs / 2.0 - 0.5) / sd);
     TestResult::new(TEST, "normal approximation", u, alternative.combine(above(u), above(pairs - u)))
+}
+
+/// The standard deviation of U under the null.
+fn spread(tie_term: f64, n_a: f64, n_b: f64) -> f64 {
+    let n = n_a + n_b;
+    (n_a * n_b / 12.0 * (n + 1.0 - tie_term / (n * (n - 1.0)))).sqrt()
 }
 
 /// The median of the differences between all values of `a` and all of `b` (Hodges & Lehmann, "Estimates of location
@@ -92,17 +112,25 @@ fn approximate(u: f64, tie_term: f64, n_a: f64, n_b: f64, alternative: Alternati
 pub fn shift(a: &[f64], b: &[f64]) -> Result<f64> {
     check(TEST, "a", a, 1)?;
     check(TEST, "b", b, 1)?;
-    let (a, b) = (sorted(a), sorted(b));
-    let half = (a.len() * b.len()) as f64 / 2.0;
-    let balance = |shift: f64| {
-        let mut sums = RankSum::default();
-        merged(&a, &b, shift, |ties, of_a| sums.add(ties, of_a));
-        sums.sum() - (a.len() * (a.len() + 1)) as f64 / 2.0 - half
-    };
-    let (low, high) = (finite_result(TEST, a[0] - b[b.len() - 1])?, finite_result(TEST, a[a.len() - 1] - b[0])?);
-    let (from, to) =
-        (bisect(low, high, |shift| balance(shift) > 0.0), bisect(low, high, |shift| balance(shift) >= 0.0));
-    Ok(f64::midpoint(from, to))
+    let (a, b) = (sorted(a), negated(b));
+    finite_result(TEST, a[0] + b[0])?;
+    finite_result(TEST, a[a.len() - 1] + b[b.len() - 1])?;
+    Ok(Sums::of(&a, &b).median())
+}
+
+/// The negatives of values, sorted: a sum with one of them is a difference.
+fn negated(values: &[f64]) -> Vec<f64> {
+    sorted(&values.iter().map(|value| -value).collect::<Vec<f64>>())
+}
+
+/// Where the ends of the interval are by the normal approximation.
+fn guess(a: &[f64], b: &[f64], step: f64, terms: &Terms) -> Option<Near> {
+    if a.len() + b.len() <= EXACT_UP_TO {
+        return None;
+    }
+    let sd = spread(tie_term(a) + tie_term(b), a.len() as f64, b.len() as f64);
+    let reach = 0.5 - Normal::standard().inverse_cdf(terms.tail()?) * sd;
+    near(&Sums::of(a, &negated(b)), reach, step, sd, largest(a).max(largest(b)))
 }
 
 /// See [`mann_whitney`].
@@ -133,9 +161,9 @@ impl Statistic for MannWhitney {
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let (a, b) = data.samples();
         let (estimate, step) = (shift(a, b)?, step(a, b));
-        let (a, b) = (sorted(a), sorted(b));
-        let p_value = |shift, alternative| at(&a, &b, shift, alternative).map_or(1.0, |found| found.p_value);
-        terms.dual(estimate, step, "hodges-lehmann", p_value)
+        let (a, b, counted) = (sorted(a), sorted(b), Counted::default());
+        let p_value = |shift, alternative| at(&a, &b, shift, alternative, &counted).map_or(1.0, |found| found.p_value);
+        terms.dual_near(estimate, step, guess(&a, &b, step, terms), "hodges-lehmann", p_value)
     }
 
     fn estimate(&self, _terms: &Terms, data: Data) -> Result<f64> {
@@ -156,7 +184,9 @@ impl Statistic for MannWhitney {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
+    use crate::hypothesis::ground::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals, samples, seeded,
+    };
 
     #[test]
     fn scipy_gives_the_same_numbers() {
@@ -181,6 +211,28 @@ mod tests {
             let a: Vec<f64> = normals(rng, 30).iter().map(|x| x + 1.0).collect();
             mann_whitney(&a, &normals(rng, 30), Alternative::Greater).unwrap()
         });
+    }
+
+    #[test]
+    fn the_shift_and_its_interval_are_those_of_all_differences_and_of_halving() {
+        for (a, b) in samples(&mut seeded(5), [61, 48]).into_iter().chain(samples(&mut seeded(6), [13, 20])) {
+            let all = sorted(&a.iter().flat_map(|a| b.iter().map(move |b| a - b)).collect::<Vec<f64>>());
+            let median = f64::midpoint(all[(all.len() - 1) / 2], all[all.len() / 2]);
+            assert_eq!(shift(&a, &b).unwrap(), median);
+            for (alternative, alpha) in [(Alternative::TwoSided, 0.05), (Alternative::Less, 0.001)] {
+                let terms = Terms { alternative, alpha, draws: 1, seed: 0, margin: None, groups: None, crossed: None };
+                let data = Data::Samples { observed: &a, null: &b, paired: false };
+                let found = MannWhitney.interval(&terms, data).unwrap().unwrap();
+                let p_value = |shift, way| {
+                    let moved: Vec<f64> = a.iter().map(|value| value - shift).collect();
+                    mann_whitney(&moved, &b, way).unwrap().p_value
+                };
+                let halved = terms.dual(median, step(&a, &b), "hodges-lehmann", p_value).unwrap().unwrap();
+                let rounding = 1e-14 * (1.0 + largest(&a).max(largest(&b)));
+                assert_close(found.low, halved.low, rounding);
+                assert_close(found.high, halved.high, rounding);
+            }
+        }
     }
 
     #[test]

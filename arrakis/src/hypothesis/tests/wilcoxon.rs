@@ -9,9 +9,10 @@ use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::effects::{EffectSize, rank_biserial};
 use crate::hypothesis::estimand::Estimand;
+use crate::hypothesis::ground::dual::Near;
 use crate::hypothesis::ground::guard::{check, check_number, differences, largest, moments, refuse, shifted};
-use crate::hypothesis::ground::rank::{RankSum, magnitudes, sorted, tails};
-use crate::hypothesis::ground::student::bisect;
+use crate::hypothesis::ground::rank::{RankSum, magnitudes, near, sorted, tails, tie_term};
+use crate::hypothesis::ground::select::Sums;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::shape::Shape;
 use crate::hypothesis::statistic::Statistic;
@@ -83,10 +84,14 @@ fn exact(sums: &RankSum, alternative: Alternative) -> Result<TestResult> {
 }
 
 fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Result<TestResult> {
-    let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tie_term / 48.0;
-    let z = (plus - n * (n + 1.0) / 4.0) / variance.sqrt();
+    let z = (plus - n * (n + 1.0) / 4.0) / spread(tie_term, n);
     let normal = Normal::standard();
     TestResult::new(TEST, "normal approximation", plus, alternative.combine(normal.sf(z), normal.cdf(z)))
+}
+
+/// The standard deviation of W+ under the null.
+fn spread(tie_term: f64, n: f64) -> f64 {
+    (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tie_term / 48.0).sqrt()
 }
 
 /// The median of the means of all pairs of values, each with itself too (Hodges & Lehmann, "Estimates of location based
@@ -97,17 +102,22 @@ fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Re
 /// [`Error::Statistics`](crate::error::Error::Statistics) for no values, or values that are not finite.
 pub fn pseudo_median(values: &[f64]) -> Result<f64> {
     check(TEST, "values", values, 1)?;
-    let sorted = sorted(values);
-    // Twice W+, half a rank sum for the pairs that are exactly at the shift.
-    let balance = |shift: f64| {
-        let mut sums = RankSum::default();
-        magnitudes(&sorted, shift, |ties, positive| sums.add(ties, positive));
-        2.0 * sums.sum() - (sums.n * (sums.n + 1)) as f64 / 2.0
-    };
-    let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
-    let (from, to) =
-        (bisect(low, high, |shift| balance(shift) > 0.0), bisect(low, high, |shift| balance(shift) >= 0.0));
-    Ok(f64::midpoint(from, to))
+    Ok(Sums::of_pairs(&halves(&sorted(values))).median())
+}
+
+/// Half of each value: a sum of two is a mean.
+fn halves(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value / 2.0).collect()
+}
+
+/// Where the ends of the interval are by the normal approximation.
+fn guess(sorted: &[f64], step: f64, terms: &Terms) -> Option<Near> {
+    if sorted.len() <= EXACT_UP_TO {
+        return None;
+    }
+    let sd = spread(tie_term(sorted), sorted.len() as f64);
+    let reach = -Normal::standard().inverse_cdf(terms.tail()?) * sd;
+    near(&Sums::of_pairs(&halves(sorted)), reach, step, sd, largest(sorted))
 }
 
 /// See [`wilcoxon`].
@@ -140,7 +150,7 @@ impl Statistic for Wilcoxon {
         let estimate = pseudo_median(&differences)?;
         let sorted = sorted(&differences);
         let p_value = |shift, alternative| at(&sorted, shift, alternative).map_or(1.0, |found| found.p_value);
-        terms.dual(estimate, step, "hodges-lehmann", p_value)
+        terms.dual_near(estimate, step, guess(&sorted, step, terms), "hodges-lehmann", p_value)
     }
 
     fn estimate(&self, _terms: &Terms, data: Data) -> Result<f64> {
@@ -159,7 +169,9 @@ impl Statistic for Wilcoxon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypothesis::ground::testing::{assert_close, assert_null_rate, assert_power, assert_reference, normals};
+    use crate::hypothesis::ground::testing::{
+        assert_close, assert_null_rate, assert_power, assert_reference, normals, samples, seeded,
+    };
 
     #[test]
     fn scipy_gives_the_same_numbers() {
@@ -181,6 +193,28 @@ mod tests {
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 15), 0.0, Alternative::TwoSided).unwrap());
         assert_null_rate(|rng, _| wilcoxon(&normals(rng, 60), 0.0, Alternative::Greater).unwrap());
         assert_power(0.95, |rng, _| wilcoxon(&normals(rng, 30), -1.0, Alternative::Greater).unwrap());
+    }
+
+    #[test]
+    fn the_pseudo_median_and_its_interval_are_those_of_all_pairs_and_of_halving() {
+        for (values, _) in samples(&mut seeded(7), [83, 1]).into_iter().chain(samples(&mut seeded(8), [17, 1])) {
+            let pairs = |i: usize| values[i..].iter().map(move |other| (i, *other));
+            let all = (0..values.len()).flat_map(pairs).map(|(i, other)| f64::midpoint(values[i], other));
+            let all = sorted(&all.collect::<Vec<f64>>());
+            let median = f64::midpoint(all[(all.len() - 1) / 2], all[all.len() / 2]);
+            assert_eq!(pseudo_median(&values).unwrap(), median);
+            for (alternative, alpha) in [(Alternative::TwoSided, 0.05), (Alternative::Greater, 0.01)] {
+                let terms = Terms { alternative, alpha, draws: 1, seed: 0, margin: None, groups: None, crossed: None };
+                let data = Data::Number { observed: &values, null: 0.0 };
+                let found = Wilcoxon.interval(&terms, data).unwrap().unwrap();
+                let p_value = |shift, way| wilcoxon(&values, shift, way).unwrap().p_value;
+                let step = moments(&values).standard_error();
+                let halved = terms.dual(median, step, "hodges-lehmann", p_value).unwrap().unwrap();
+                let rounding = 1e-14 * (1.0 + largest(&values));
+                assert_close(found.low, halved.low, rounding);
+                assert_close(found.high, halved.high, rounding);
+            }
+        }
     }
 
     #[test]
