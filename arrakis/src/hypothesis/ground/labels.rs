@@ -115,7 +115,7 @@ impl Labels {
 
     /// The observed statistic.
     pub(crate) fn statistic(&self) -> f64 {
-        let found = self.contrast(&self.observed, -self.difference);
+        let found = self.at(-self.difference).contrast(&self.observed);
         if self.scale == Scale::Plain { found * self.size } else { found }
     }
 
@@ -123,7 +123,8 @@ impl Labels {
     /// `shift`.
     pub(crate) fn p_value(&self, shift: f64, alternative: Alternative) -> f64 {
         let by = shift / self.size - self.difference;
-        let extremeness = |labelled: &Labelled| alternative.extremeness(self.contrast(labelled, by));
+        let at = self.at(by);
+        let extremeness = |labelled: &Labelled| alternative.extremeness(at.contrast(labelled));
         let observed = extremeness(&self.observed);
         let threshold = observed - self.rounding(by, observed);
         let extreme = self.relabelled.iter().filter(|labelled| extremeness(labelled) >= threshold).count() as f64;
@@ -140,21 +141,43 @@ impl Labels {
         }
     }
 
-    fn contrast(&self, labelled: &Labelled, by: f64) -> f64 {
-        let ([sum, squares], [all, all_squares]) = (labelled.shifted(by), self.all.shifted(by));
-        let (mean_a, mean_b) = (sum / self.n_a, (all - sum) / self.n_b);
+    /// What all relabellings have in common if `a` is shifted down by `by`.
+    fn at(&self, by: f64) -> Shifted {
+        let ([all, all_squares], n) = (self.all.shifted(by), self.n_a + self.n_b);
+        let rounding = 1e-8 * (all_squares / n).sqrt() / n.sqrt();
+        let (n_a, n_b, studentised) = (self.n_a, self.n_b, self.scale == Scale::Studentised);
+        Shifted { n_a, n_b, by, all, all_squares, rounding, zero: 1e-13 * (1.0 + by.abs()), studentised }
+    }
+}
+
+/// Relabellings at one shift.
+struct Shifted {
+    n_a: f64,
+    n_b: f64,
+    by: f64,
+    /// The sum of all values, and of their squares.
+    all: f64,
+    all_squares: f64,
+    /// A standard error that is no more than rounding, and such a difference.
+    rounding: f64,
+    zero: f64,
+    studentised: bool,
+}
+
+impl Shifted {
+    fn contrast(&self, labelled: &Labelled) -> f64 {
+        let [sum, squares] = labelled.shifted(self.by);
+        let (mean_a, mean_b) = (sum / self.n_a, (self.all - sum) / self.n_b);
         let difference = mean_a - mean_b;
-        if self.scale == Scale::Plain {
+        if !self.studentised {
             return difference;
         }
         let variance = |squares: f64, sum: f64, mean: f64, n: f64| (squares - sum * mean).max(0.0) / (n - 1.0) / n;
-        let error = (variance(squares, sum, mean_a, self.n_a)
-            + variance(all_squares - squares, all - sum, mean_b, self.n_b))
-        .sqrt();
-        let rounding = 1e-8 * (all_squares / (self.n_a + self.n_b)).sqrt();
-        match difference.abs() <= 1e-13 * (1.0 + by.abs()) {
+        let of_b = variance(self.all_squares - squares, self.all - sum, mean_b, self.n_b);
+        let error = (variance(squares, sum, mean_a, self.n_a) + of_b).sqrt();
+        match difference.abs() <= self.zero {
             true => 0.0,
-            false if error <= rounding / (self.n_a + self.n_b).sqrt() => f64::INFINITY.copysign(difference),
+            false if error <= self.rounding => f64::INFINITY.copysign(difference),
             false => difference / error,
         }
     }

@@ -69,15 +69,33 @@ impl Robust {
         Ok(bootstrap.map(|bootstrap| Self { contrast, labels, bootstrap }))
     }
 
-    fn p_values(&self, shift: f64, alternative: Alternative) -> [f64; 3] {
+    fn welch(&self, shift: f64, alternative: Alternative) -> f64 {
         let t = (self.contrast.difference - shift) / self.contrast.standard_error;
-        let welch = student::p_value(t, self.contrast.df, alternative);
-        [welch, self.labels.p_value(shift, alternative), self.bootstrap.p_value(shift, alternative)]
+        student::p_value(t, self.contrast.df, alternative)
     }
 
-    fn p_value(&self, shift: f64, alternative: Alternative) -> f64 {
-        self.p_values(shift, alternative).into_iter().fold(0.0, f64::max)
+    fn p_values(&self, shift: f64, alternative: Alternative) -> [f64; 3] {
+        let relabelled = self.labels.p_value(shift, alternative);
+        [self.welch(shift, alternative), relabelled, self.bootstrap.p_value(shift, alternative)]
     }
+
+    /// The largest p-value, or one above α: relabelling takes longest, and comes last.
+    fn p_value(&self, shift: f64, alternative: Alternative, terms: &Terms) -> f64 {
+        let least_sure = self.welch(shift, alternative).max(self.bootstrap.p_value(shift, alternative));
+        if terms.rejects(least_sure) { least_sure.max(self.labels.p_value(shift, alternative)) } else { least_sure }
+    }
+}
+
+/// The interval of the difference of means.
+pub(super) fn interval_of(a: &[f64], b: &[f64], terms: &Terms) -> Result<Option<Interval>> {
+    let Some(found) = Robust::of(a, b, terms.resamples(), terms.seed)? else { return Ok(None) };
+    let p_value = |shift, alternative| found.p_value(shift, alternative, terms);
+    terms.dual(found.contrast.difference, found.contrast.standard_error, METHOD, p_value)
+}
+
+/// Samples of one spread and one shape are exchangeable.
+pub(super) fn limits(shape: &Shape) -> Limits {
+    if shape.spread < 1.5 { Limits::ALIKE } else { Limits::GUARDED }
 }
 
 /// See [`robust_difference`].
@@ -111,15 +129,11 @@ impl Statistic for RobustDifference {
 
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let (a, b) = data.samples();
-        let Some(found) = Robust::of(a, b, terms.resamples(), terms.seed)? else { return Ok(None) };
-        let p_value = |shift, alternative| found.p_value(shift, alternative);
-        terms.dual(found.contrast.difference, found.contrast.standard_error, METHOD, p_value)
+        interval_of(a, b, terms)
     }
 
     fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
-        // Samples of one spread and one shape are exchangeable.
-        let alike = shape.spread < 1.5;
-        of_mean(shape, terms, if alike { Limits::ALIKE } else { Limits::GUARDED })
+        of_mean(shape, terms, limits(shape))
     }
 }
 
