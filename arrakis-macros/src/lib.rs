@@ -117,7 +117,8 @@ pub fn profile_model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// = 0`, `comparisons = 1`, `family = ".."`, `metric = ".."` and `null_name = ".."` are those of `hypothesis::Claim`.
 /// `statistic = |result| ..` measures a result that is not itself a number or sample. `margin = 0.1` claims that the
 /// result equals the null within that distance (`test = Tost`). `groups = templates(..)` names the group of each value, if
-/// values of one group are not independent; `crossed = ..` names a second grouping across it, such as seeds, and `nested =
+/// values of one group are not independent (of two independent samples, those of the null after those of the result);
+/// `crossed = ..` names a second grouping across it, such as seeds, and `nested =
 /// ..` a finer one within it, for the variance components. `paired = true` says that value i of the result and of the null
 /// belong together, `paired = false` that they do not; two samples of one length need one of them. `estimand = Median`
 /// chooses a test of the median. `selected = true` says that the place was chosen among `comparisons` on these same values.

@@ -1,7 +1,8 @@
 //! Chooses the statistic that judges a claim, from the measurement and the claim.
 
-use super::data::{Design, Need, Pairing, Terms};
+use super::data::{Data, Design, Need, Pairing, Terms};
 use super::shape::Shape;
+use super::tests::{group_means, groups_of_samples};
 use super::{Claim, Null, Sample, Test};
 use crate::error::{Error, Result};
 
@@ -224,12 +225,23 @@ fn named(test: Test, given: &[Need]) -> Option<String> {
 }
 
 /// The shape of the values that a test is about: of the means of groups, if there are groups.
-pub(super) fn shape(terms: &Terms, data: super::data::Data) -> Option<Shape> {
+pub(super) fn shape(terms: &Terms, data: Data) -> Option<Shape> {
     let shape = Shape::of(data)?;
-    let (Some(groups), Ok(differences)) = (terms.groups, data.differences()) else { return Some(shape) };
-    let of = |groups: &[String]| super::tests::group_means(&differences, groups).ok();
+    let Some(groups) = terms.groups else { return Some(shape) };
+    if let Data::Samples { observed, null, paired: false } = data {
+        return Some(of_groups(groups, observed, null).unwrap_or(shape));
+    }
+    let Ok(differences) = data.differences() else { return Some(shape) };
+    let of = |groups: &[String]| group_means("shape", &differences, groups).ok();
     let means = [of(groups), terms.crossed.and_then(of)].into_iter().flatten().min_by_key(Vec::len);
     Some(means.map_or(shape, |means| Shape::of_differences(&means, true)))
+}
+
+/// The shape of the means of groups in two independent samples.
+fn of_groups(groups: &[String], a: &[f64], b: &[f64]) -> Option<Shape> {
+    let [of_a, of_b] = groups_of_samples(groups, a, b).ok()?;
+    let means = |values, groups| group_means("shape", values, groups).ok();
+    Some(Shape { grouped: true, ..Shape::of_samples(&means(a, of_a)?, &means(b, of_b)?) })
 }
 
 #[cfg(test)]
@@ -251,6 +263,23 @@ mod tests {
         assert_eq!(chosen(sample([0.1, 0.2, 0.4]), Null::Sample(sample([0.0, 0.1]))), Test::RobustDifference);
         assert_eq!(chosen(sample([1.0; 3]), Null::Sample(sample([0.0; 2]))), Test::Permutation);
         assert_eq!(chosen(sample(2.0), Null::Sample(sample(vec![0.5; 19]))), Test::MonteCarlo);
+    }
+
+    #[test]
+    fn groups_of_two_independent_samples_have_a_test_of_their_own() {
+        let groups = ["a", "a", "b", "c", "x", "x", "y", "z", "z"].map(str::to_owned).to_vec();
+        let claim = Claim { groups: Some(groups.clone()), nested: None, ..claim(Test::Auto) };
+        let (a, b) = ([3.0, 5.0, 4.5, 6.0], [1.0, 2.0, 0.5, 1.5, 1.0]);
+        let found = claim.judge(sample(a), Null::Sample(sample(b))).unwrap();
+        assert_eq!(found.test, Test::ClusterDifference);
+        // Means 4, 4.5, 6 and 1.5, 0.5, 1.25.
+        assert!((found.estimate.unwrap() - (14.5 - 3.25) / 3.0).abs() < 1e-12, "{found:?}");
+        assert!(found.why.contains("the samples (the one with fewer groups has 3)"), "{}", found.why);
+        let levels: Vec<(&str, usize)> = found.variance.iter().map(|part| (&*part.source, part.levels)).collect();
+        assert_eq!(levels, [("groups", 6), ("values", 9)]);
+        let short = Claim { groups: Some(groups[..4].to_vec()), ..claim };
+        let problem = short.judge(sample(a), Null::Sample(sample(b))).unwrap_err().to_string();
+        assert!(problem.contains("there are 4 and 5 values, and 4 groups; give one group per value"), "{problem}");
     }
 
     #[test]

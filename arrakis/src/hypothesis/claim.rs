@@ -42,7 +42,7 @@ pub struct Claim {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
     /// For values that are not independent, such as the prompts of one template: the group of each value, in the order of
-    /// measurement.
+    /// measurement; of two independent samples those of the null after those of the measurement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<String>>,
     /// The smallest difference from the null that is of interest, in units of the metric: a directed claim holds only if the

@@ -11,7 +11,7 @@ use super::ground::{Interval, TestResult};
 use super::shape::Shape;
 use super::statistic::Statistic;
 use super::tests::levels;
-use super::variance::{VarianceComponent, named};
+use super::variance::{Part, VarianceComponent, named};
 use super::{Alternative, Claim, Null, NullSummary, Sample, Test, Verdict};
 use crate::error::{Error, Result};
 
@@ -131,14 +131,24 @@ impl Claim {
         if given.is_empty() {
             return Ok(Vec::new());
         }
-        let differences = data.differences()?;
-        if let Some((name, groups)) = given.iter().find(|(_, groups)| groups.len() != differences.len()) {
-            let problem = format!("there are {} values, and `{name}` has {}", differences.len(), groups.len());
+        let samples = match data {
+            Data::Samples { observed, null, paired: false } => vec![observed.to_vec(), null.to_vec()],
+            other => vec![other.differences()?],
+        };
+        let all: usize = samples.iter().map(Vec::len).sum();
+        if let Some((name, groups)) = given.iter().find(|(_, groups)| groups.len() != all) {
+            let problem = format!("there are {all} values, and `{name}` has {}", groups.len());
             return Err(self.refuse(problem, "give one group per value"));
         }
-        let groupings: Vec<(&str, Vec<usize>)> =
-            given.into_iter().map(|(name, groups)| (name, levels(groups))).collect();
-        Ok(named(&differences, &groupings))
+        let mut start = 0;
+        let part = |values: Vec<f64>| {
+            let range = start..start + values.len();
+            start = range.end;
+            Part { values, levels: given.iter().map(|(_, groups)| levels(&groups[range.clone()])).collect() }
+        };
+        let parts: Vec<Part> = samples.into_iter().map(part).collect();
+        let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+        Ok(named(&names, &parts))
     }
 
     fn verdict(&self, test: Test, observed: Sample, against: Against, found: Found) -> Verdict {

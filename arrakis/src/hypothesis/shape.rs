@@ -80,7 +80,8 @@ impl Shape {
     /// In words: `the 12 differences have skewness 1.8 and 2 outliers, and 30% are tied`.
     pub(crate) fn words(&self) -> String {
         let what = match (self.two, self.grouped) {
-            (true, _) => format!("the samples (the shorter has {} values)", self.n),
+            (true, true) => format!("the samples (the one with fewer groups has {})", self.n),
+            (true, false) => format!("the samples (the shorter has {} values)", self.n),
             (_, true) => format!("the {} groups", self.n),
             _ => format!("the {} values", self.n),
         };

@@ -18,21 +18,32 @@ pub struct VarianceComponent {
     pub share: f64,
 }
 
-/// The components of named groupings, and of the rest.
-pub(crate) fn named(values: &[f64], groupings: &[(&str, Vec<usize>)]) -> Vec<VarianceComponent> {
-    let levels: Vec<Vec<usize>> = groupings.iter().map(|(_, levels)| levels.clone()).collect();
-    let variances: Vec<f64> = components(values, &levels).into_iter().map(|variance| variance.max(0.0)).collect();
+/// The values of a sample, and the level of each in every grouping.
+pub(crate) struct Part {
+    pub(crate) values: Vec<f64>,
+    pub(crate) levels: Vec<Vec<usize>>,
+}
+
+/// The components of named groupings, and of the rest: of several samples, each about its own mean, the mean over values.
+pub(crate) fn named(names: &[&str], parts: &[Part]) -> Vec<VarianceComponent> {
+    let all: usize = parts.iter().map(|part| part.values.len()).sum();
+    let (mut variances, mut levels) = (vec![0.0; names.len() + 1], vec![0; names.len()]);
+    for part in parts {
+        let share = part.values.len() as f64 / all as f64;
+        let found = components(&part.values, &part.levels);
+        variances.iter_mut().zip(found).for_each(|(sum, variance)| *sum += share * variance);
+        levels.iter_mut().zip(&part.levels).for_each(|(sum, levels)| *sum += count(levels));
+    }
+    let variances: Vec<f64> = variances.into_iter().map(|variance| variance.max(0.0)).collect();
     let total: f64 = variances.iter().sum();
-    let counts = levels.iter().map(|levels| count(levels)).chain([values.len()]);
-    let names = groupings.iter().map(|(name, _)| *name).chain(["values"]);
-    names
-        .zip(counts)
-        .zip(variances)
-        .map(|((source, levels), variance)| {
-            let share = if total > 0.0 { variance / total } else { 0.0 };
-            VarianceComponent { source: source.to_owned(), levels, variance, share }
-        })
-        .collect()
+    let sources = names.iter().copied().chain(["values"]).zip(levels.into_iter().chain([all]));
+    let component = |((source, levels), variance): ((&str, usize), f64)| VarianceComponent {
+        source: source.to_owned(),
+        levels,
+        variance,
+        share: if total > 0.0 { variance / total } else { 0.0 },
+    };
+    sources.zip(variances).map(component).collect()
 }
 
 fn count(levels: &[usize]) -> usize {
@@ -126,14 +137,31 @@ mod tests {
         }
     }
 
+    fn part(values: &[f64], levels: &[&[usize]]) -> Part {
+        Part { values: values.to_vec(), levels: levels.iter().map(|levels| levels.to_vec()).collect() }
+    }
+
     #[test]
     fn a_hand_computed_case_of_one_grouping() {
         // Means 2 and 6 of pairs that differ by 2: within 2, between (16 - 2) / 2.
-        let found = named(&[1.0, 3.0, 5.0, 7.0], &[("groups", vec![0, 0, 1, 1])]);
+        let found = named(&["groups"], &[part(&[1.0, 3.0, 5.0, 7.0], &[&[0, 0, 1, 1]])]);
         assert_close(found[1].variance, 2.0, 1e-12);
         assert_close(found[0].variance, 7.0, 1e-12);
         assert_close(found[0].share, 7.0 / 9.0, 1e-12);
         assert_eq!((found[0].source.as_str(), found[0].levels, found[1].levels), ("groups", 2, 4));
+    }
+
+    #[test]
+    fn samples_are_taken_about_their_own_means() {
+        // The case above twice, far apart; then beside one without spread within, and 8 between.
+        let first = || part(&[1.0, 3.0, 5.0, 7.0], &[&[0, 0, 1, 1]]);
+        let found = named(&["groups"], &[first(), part(&[101.0, 103.0, 105.0, 107.0], &[&[0, 0, 1, 1]])]);
+        assert_close(found[0].variance, 7.0, 1e-12);
+        assert_close(found[1].variance, 2.0, 1e-12);
+        assert_eq!((found[0].levels, found[1].levels), (4, 8));
+        let found = named(&["groups"], &[first(), part(&[1.0, 1.0, 5.0, 5.0], &[&[0, 0, 1, 1]])]);
+        assert_close(found[0].variance, f64::midpoint(7.0, 8.0), 1e-12);
+        assert_close(found[1].variance, 1.0, 1e-12);
     }
 
     #[test]
@@ -156,8 +184,10 @@ mod tests {
 
     #[test]
     fn groupings_that_cannot_be_told_apart_give_no_nan() {
-        let found = named(&[1.0, 2.0, 4.0], &[("groups", vec![0, 1, 2]), ("crossed", vec![0, 1, 2])]);
+        let found = named(&["groups", "crossed"], &[part(&[1.0, 2.0, 4.0], &[&[0, 1, 2], &[0, 1, 2]])]);
         assert!(found.iter().all(|component| component.variance.is_finite() && component.share.is_finite()));
-        assert!(named(&[1.0; 4], &[("groups", vec![0, 0, 1, 1])]).iter().all(|component| component.share == 0.0));
+        assert!(
+            named(&["groups"], &[part(&[1.0; 4], &[&[0, 0, 1, 1]])]).iter().all(|component| component.share == 0.0)
+        );
     }
 }

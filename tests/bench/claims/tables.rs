@@ -80,6 +80,14 @@ fn sample(values: Vec<f64>) -> Sample {
 
 const WAYS: [Alternative; 3] = [Alternative::Greater, Alternative::Less, Alternative::TwoSided];
 
+/// What claims in each direction come to, side by side.
+fn ways(count: impl Fn(Alternative) -> Count + Sync) -> [Count; 3] {
+    std::thread::scope(|scope| {
+        let count = &count;
+        WAYS.map(|way| scope.spawn(move || count(way))).map(|counted| counted.join().expect("a claim is judged"))
+    })
+}
+
 fn head() {
     println!(
         "| values | n | test | > | < | two-sided | covered, nominal 95 |\n| --- | --- | --- | --- | --- | --- | --- |"
@@ -100,7 +108,7 @@ fn one_sample(simulations: usize) {
     let tests = [Test::Auto, Test::OneSampleT, Test::SignFlip, Test::Wilcoxon, Test::Bootstrap, Test::SignTest];
     for (shape, n) in Shape::ALL.into_iter().flat_map(|shape| [6, 12, 30].map(|n| (shape, n))) {
         for test in tests {
-            let cells = WAYS.map(|way| {
+            let cells = ways(|way| {
                 let (rng, mut count) = (&mut Rng::new(n as u64), Count::default());
                 let null = truth(test, shape);
                 for _ in 0..simulations {
@@ -135,7 +143,7 @@ fn two_samples(simulations: usize) {
             continue;
         }
         for test in tests {
-            let cells = WAYS.map(|way| {
+            let cells = ways(|way| {
                 let (rng, mut count) = (&mut Rng::new((n_a * n_b) as u64), Count::default());
                 for _ in 0..simulations {
                     let a = shape.sample(rng, n_a);
@@ -168,7 +176,7 @@ fn groups(simulations: usize) {
         [Shape::Normal, Shape::Exponential].into_iter().flat_map(|shape| [6, 12, 30].map(|n| (shape, n)))
     {
         for test in tests {
-            let cells = WAYS.map(|way| {
+            let cells = ways(|way| {
                 let (rng, mut found) = (&mut Rng::new(count as u64), Count::default());
                 for _ in 0..simulations {
                     let (values, groups) = grouped(rng, shape, count);
@@ -180,8 +188,28 @@ fn groups(simulations: usize) {
             row(shape.name(), &format!("10 of {count} templates"), &test.to_string(), &cells);
         }
     }
+    for (shape, counts) in [Shape::Normal, Shape::Exponential]
+        .into_iter()
+        .flat_map(|shape| [(6, 6), (12, 12), (12, 30), (30, 30)].map(|counts| (shape, counts)))
+    {
+        for test in [Test::Auto, Test::Welch] {
+            let cells = ways(|way| {
+                let (rng, mut found) = (&mut Rng::new(counts.0 as u64), Count::default());
+                for _ in 0..simulations {
+                    let ((a, of_a), (b, of_b)) = (grouped(rng, shape, counts.0), grouped(rng, shape, counts.1));
+                    let of_b = of_b.into_iter().map(|group| format!("other {group}"));
+                    let groups = (test == Test::Auto).then(|| of_a.into_iter().chain(of_b).collect());
+                    let claim = Claim { groups, paired: Some(false), ..claim(test, way) };
+                    found.add(claim.judge(sample(a), Null::Sample(sample(b))), 0.0);
+                }
+                found
+            });
+            let n = format!("10 of {} and of {} templates", counts.0, counts.1);
+            row(&format!("two {}", shape.name()), &n, &test.to_string(), &cells);
+        }
+    }
     for (templates, seeds) in [(6, 4), (12, 8)] {
-        let cells = WAYS.map(|way| {
+        let cells = ways(|way| {
             let (rng, mut found) = (&mut Rng::new(seeds as u64), Count::default());
             for _ in 0..simulations {
                 let (a, b) = (Shape::Normal.sample(rng, templates), Shape::Normal.sample(rng, seeds));

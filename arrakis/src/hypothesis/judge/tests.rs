@@ -96,7 +96,8 @@ fn every_statistic_can_be_claimed_and_judges_what_it_fits() {
             if !test.statistic().unwrap().fits(design) {
                 continue;
             }
-            let claim = whole(test, observed.n());
+            let both = if let (Test::ClusterDifference, Null::Sample(null)) = (test, &null) { null.n() } else { 0 };
+            let claim = whole(test, observed.n() + both);
             let (mean, single) = (observed.summary().mean, observed.single().is_some());
             match claim.judge(observed, null) {
                 // A constant has no variance, so it cannot be tested by it.
@@ -183,8 +184,10 @@ fn no_verdict_contradicts_its_interval() {
         let tests: Vec<Test> = Test::ALL.iter().copied().filter(|test| *test != Test::Auto).collect();
         let test = tests[round as usize % tests.len()];
         let statistic = test.statistic().unwrap();
+        let both = if test == Test::ClusterDifference { b.len() } else { 0 };
         let alternative = [Alternative::Greater, Alternative::Less, Alternative::TwoSided][(round / 5 % 3) as usize];
-        let claim = Claim { alternative, draws: 199, alpha: [0.05, 0.2, 0.01][(round % 3) as usize], ..whole(test, n) };
+        let claim =
+            Claim { alternative, draws: 199, alpha: [0.05, 0.2, 0.01][(round % 3) as usize], ..whole(test, n + both) };
         let ones = |values: &[f64]| values.iter().map(|&x| f64::from(u8::from(x > 0.0))).collect::<Vec<f64>>();
         let (one_a, one_b) = (ones(&a), ones(&b[..n]));
         let data = [

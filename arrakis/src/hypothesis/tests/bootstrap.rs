@@ -113,10 +113,11 @@ impl Statistic for Bootstrap {
 
 /// What to say about a test of a mean; see [`Shape::doubt`].
 pub(super) fn of_mean(shape: &Shape, terms: &Terms, limits: Limits) -> Option<String> {
-    let safer = if shape.two {
-        "in each sample, or compare which tends to be larger (`test = MannWhitney`)"
-    } else {
-        "of them, or claim the median (`estimand = Median`), which needs no shape"
+    let safer = match (shape.grouped, shape.two) {
+        (true, true) => "groups in each sample",
+        (true, false) => "groups",
+        (false, true) => "in each sample, or compare which tends to be larger (`test = MannWhitney`)",
+        (false, false) => "of them, or claim the median (`estimand = Median`), which needs no shape",
     };
     Some(match shape.doubt(terms, limits)? {
         Doubt::Few { least } => format!(

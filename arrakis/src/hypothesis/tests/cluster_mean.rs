@@ -30,12 +30,12 @@ pub fn cluster_mean<G: Ord>(
     seed: u64,
 ) -> Result<TestResult> {
     check(TEST, "values", values, 2)?;
-    robust_mean(&means(values, groups)?, null, alternative, draws, seed)
+    robust_mean(&means(TEST, values, groups)?, null, alternative, draws, seed)
 }
 
 /// The mean of each group.
-pub(crate) fn means<G: Ord>(values: &[f64], groups: &[G]) -> Result<Vec<f64>> {
-    Ok(units::clusters(TEST, values, groups)?.iter().map(|group| mean(group)).collect())
+pub(crate) fn means<G: Ord>(test: &'static str, values: &[f64], groups: &[G]) -> Result<Vec<f64>> {
+    Ok(units::clusters(test, values, groups)?.iter().map(|group| mean(group)).collect())
 }
 
 /// See [`cluster_mean`].
@@ -43,7 +43,7 @@ pub(super) struct ClusterMean;
 
 impl ClusterMean {
     fn means(terms: &Terms, data: Data) -> Result<Vec<f64>> {
-        means(&data.differences()?, terms.groups())
+        means(TEST, &data.differences()?, terms.groups())
     }
 }
 

@@ -39,7 +39,8 @@ macro_rules! statistics {
             /// - two independent samples by [`Test::RobustDifference`]; if neither varies, by [`Test::Permutation`];
             /// - the median, if it is asked for, by [`Test::SignTest`];
             /// - with a margin by [`Test::Tost`];
-            /// - with groups by [`Test::ClusterMean`], with groups across them by [`Test::CrossedMean`].
+            /// - with groups by [`Test::ClusterMean`], of two independent samples by [`Test::ClusterDifference`], with groups
+            ///   across them by [`Test::CrossedMean`].
             #[default]
             Auto,
             $(#[doc = concat!($about, ".")] $kind,)*
@@ -93,12 +94,14 @@ statistics! {
     one_sample_t OneSampleT "A sample against a number, approximately normal: its mean" { one_sample_t, one_sample_t_interval },
     bootstrap Bootstrap "A sample against a number, or pairs: the mean, by resampling" { bootstrap_test },
     cluster_mean ClusterMean "Like robust_mean, if values of one group are not independent: needs `groups`" { cluster_mean },
+    cluster_difference ClusterDifference "Like robust_difference, if values of one group are not independent: needs `groups`" { cluster_difference },
     cluster_sign_flip ClusterSignFlip "Like the sign flip, if values of one group are not independent: needs `groups`" { cluster_sign_flip },
     cluster_bootstrap ClusterBootstrap "Like the bootstrap, if values of one group are not independent: needs `groups`" { cluster_bootstrap_test },
     crossed_mean CrossedMean "The mean, if values share groups in two crossed groupings: needs `groups` and `crossed`" { crossed_mean },
     tost Tost "Equivalence: the mean is within `margin` of the null, approximately normal" { Equivalence, tost, tost_two_sample },
 }
 
+pub(super) use cluster_difference::split as groups_of_samples;
 pub(super) use cluster_mean::means as group_means;
 pub(super) use crossed_mean::levels;
 
