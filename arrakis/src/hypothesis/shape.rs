@@ -128,7 +128,7 @@ impl Limits {
     /// Of tests that assume normal or symmetric values.
     pub(crate) const PLAIN: Self = Self { few: 5.0, skew: 0.05 };
     /// Of tests that allow for skew, and of means of groups.
-    pub(crate) const GUARDED: Self = Self { few: 3.0, skew: 0.14 };
+    pub(crate) const GUARDED: Self = Self { few: 5.0, skew: 0.12 };
     /// Of two samples of one shape, which are exchangeable.
     pub(crate) const ALIKE: Self = Self { few: 1.5, skew: 0.5 };
 }
@@ -210,10 +210,11 @@ mod tests {
     #[test]
     fn few_and_skewed_values_are_doubted_more_the_smaller_alpha_is() {
         let shape = |n, skewness| Shape { n, skewness, ..Shape::of_differences(&[1.0, 2.0, 4.0], false) };
-        assert_eq!(shape(5, 0.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Few { least: 9 }));
-        assert_eq!(shape(12, 0.0).doubt(&terms(0.05), Limits::GUARDED), None);
-        assert_eq!(shape(12, 2.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Skewed { least: 78 }));
-        assert_eq!(shape(80, 2.0).doubt(&terms(0.05), Limits::GUARDED), None);
-        assert!(shape(80, 2.0).doubt(&terms(0.05 / 270.0), Limits::GUARDED).is_some());
+        // z^2 is 2.706: 5 z^2 is 13.5, and 4 z^2 / 0.12 is 90.2.
+        assert_eq!(shape(12, 0.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Few { least: 14 }));
+        assert_eq!(shape(14, 0.0).doubt(&terms(0.05), Limits::GUARDED), None);
+        assert_eq!(shape(30, 2.0).doubt(&terms(0.05), Limits::GUARDED), Some(Doubt::Skewed { least: 91 }));
+        assert_eq!(shape(91, 2.0).doubt(&terms(0.05), Limits::GUARDED), None);
+        assert!(shape(91, 2.0).doubt(&terms(0.05 / 270.0), Limits::GUARDED).is_some());
     }
 }
