@@ -95,6 +95,7 @@ registry::tools! {
     /// What the parts of a layer stand for, and how they share its dimensions.
     features {
         feature_viz FeatureViz with [DreamSearch, EmbeddingSearch, ExampleSearch],
+        monosemanticity Monosemanticity known_as [sae] with [DictionaryRecipe],
         sparsity Sparsity with [PruneScope],
         superposition Superposition with [Negatives],
     }
