@@ -447,6 +447,32 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_of_latents_equals_each_edit_alone() {
+        let facts = Metadata::of("test", "blocks.1.resid_mid").with("hook_name_out", "blocks.1.mlp_out");
+        let transcoder = dictionary(DictionaryConfig {
+            metadata: facts,
+            ..DictionaryConfig::transcoder(WIDTH, LATENTS, WIDTH, JumpRelu::default())
+        });
+        let metric = |logits: Tensor<3>| Ok::<Tensor<1>, Error>(logits.narrow(1, 2, 1).narrow(2, 3, 1).reshape([-1]));
+        for (own, splicing) in [(top(), Splicing::default()), (transcoder, Splicing::default().reconstruction())] {
+            let model = with(&own, &splicing);
+            let mut sweep = model.sweep([1, 2, 3]).unwrap().quiet();
+            let edits: Vec<Intervention> = (0..6)
+                .map(|latent| Intervention::set(1.0 + latent as f32).features([latent]).positions([-1]))
+                .collect();
+            for (index, edit) in edits.iter().enumerate() {
+                sweep = sweep.case(index.to_string(), "blocks.1.sae.acts", edit.clone());
+            }
+            let found = sweep.run(metric).unwrap();
+            for (edit, got) in edits.into_iter().zip(found.means()) {
+                let alone = model.run_with_hooks([1, 2, 3], [("blocks.1.sae.acts", edit)]).unwrap();
+                let alone = f64::from(read(metric(alone).unwrap())[0]);
+                assert!((got - alone).abs() < 1e-4, "{got} {alone}");
+            }
+        }
+    }
+
+    #[test]
     fn captures_and_sweeps_know_the_axes_of_latents() {
         let model = with(&top(), &Splicing::default());
         let plan = Plan::new().capture(Capture::of("*.sae.acts").positions([-1]));

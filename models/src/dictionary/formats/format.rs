@@ -15,7 +15,7 @@ macro_rules! register {
         struct Format {
             /// Its name.
             name: &'static str,
-            /// Its files or tensors, that which tells it first.
+            /// Its files, that which tells it first; or the tensor that tells it, and ends of names of files.
             files: &'static [&'static str],
             /// Reads it.
             read: fn(&Place) -> Result<Found>,

@@ -30,7 +30,7 @@ const LISTED: usize = 12;
 impl Dictionary {
     /// A trained dictionary: a folder, a file, or `owner/name/folder@revision` on the Hub. What lies there decides the
     /// format: `SAELens`, sparsify, Gemma Scope 1 and 2, `dictionary_learning`, Llama Scope, circuit-tracer's transcoders,
-    /// `OpenAI`.
+    /// `OpenAI`, Qwen Scope, Goodfire.
     ///
     /// # Errors
     ///
@@ -105,7 +105,9 @@ fn whole(path: &Path) -> Option<PathBuf> {
 
 fn single(place: &Place) -> Result<super::Found> {
     let tensors = place.tensors_of(place.path.clone())?;
-    let format = SINGLE.iter().find(|format| tensors.has(format.files[0]));
+    let ends = |end: &&str| place.path.extension().is_some_and(|extension| extension == *end);
+    let named = |format: &&Format| tensors.has(format.files[0]) && format.files[1..].iter().any(ends);
+    let format = SINGLE.iter().find(named);
     let known: Vec<String> = SINGLE.iter().map(|format| format!("{} (`{}`)", format.name, format.files[0])).collect();
     let unknown = || {
         let problem = format!("no format is known by these tensors; known are {}", known.join(", "));

@@ -31,10 +31,12 @@ macro_rules! formats {
                 dictionary_learning "dictionary_learning" ["ae.safetensors", "config.json"];
                 dictionary_learning_pickle "dictionary_learning" ["ae.pt", "config.json"];
             }
-            /// Formats of single files. A tensor tells them.
+            /// Formats of single files: the tensor that tells them, and the ends of their names.
             SINGLE {
-                circuit_tracer "circuit-tracer" ["W_enc"];
-                open_ai "OpenAI" ["pre_bias"];
+                circuit_tracer "circuit-tracer" ["W_enc", "safetensors"];
+                qwen_scope "Qwen Scope" ["W_enc", "pt"];
+                open_ai "OpenAI" ["pre_bias", "pt"];
+                linear "Goodfire" ["encoder_linear.weight", "pt", "pth"];
             }
         }
     };
