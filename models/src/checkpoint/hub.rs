@@ -52,6 +52,15 @@ pub(crate) fn fetch_adapter(id: &str) -> Result<PathBuf> {
 ///
 /// As [`fetch`], also if no set's first file is there.
 pub(crate) fn fetch_parts(id: &str, folder: &str, sets: &[&[&str]]) -> Result<PathBuf> {
+    fetch_parts_if_there(id, folder, sets)?.ok_or_else(|| parts::none(id, folder, sets))
+}
+
+/// The same; `None` if no set's first file is there.
+///
+/// # Errors
+///
+/// As [`fetch`].
+pub(crate) fn fetch_parts_if_there(id: &str, folder: &str, sets: &[&[&str]]) -> Result<Option<PathBuf>> {
     parts::fetch_by(&Settings::of_process(), id, true, folder, sets)
 }
 

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
+use super::formats::load::split;
 use super::formats::tensors::Tensors;
 use super::loss::row;
 use super::straight_through::above;
+use crate::checkpoint::{fetch_parts, fetch_parts_if_there};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::ground::files;
@@ -29,6 +31,29 @@ pub struct CrossLayer {
 }
 
 impl CrossLayer {
+    /// Opens a folder, or fetches `owner/name/folder@revision` from the Hub: all its layers, which may be tens of gigabytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`CrossLayer::open`], and [`Error::Hub`].
+    pub fn from_pretrained(name: &str, device: Option<&str>) -> Result<Self> {
+        if Path::new(name).exists() {
+            return Self::open(Path::new(name), device);
+        }
+        let (id, inner) = split(name);
+        let inner = inner.join("/");
+        let files = |layer: usize| [format!("W_enc_{layer}.safetensors"), format!("W_dec_{layer}.safetensors")];
+        let [encoder, decoder] = files(0);
+        let folder = fetch_parts(&id, &inner, &[&[&encoder, &decoder, "config.yaml"]])?;
+        for layer in 1.. {
+            let [encoder, decoder] = files(layer);
+            if fetch_parts_if_there(&id, &inner, &[&[&encoder, &decoder]])?.is_none() {
+                break;
+            }
+        }
+        Self::open(&folder, device)
+    }
+
     /// Opens a folder. Only headers are read: they must agree.
     ///
     /// # Errors

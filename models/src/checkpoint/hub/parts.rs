@@ -10,14 +10,14 @@ use super::snapshot::{Snapshot, api, commit_of, snapshot_in_cache};
 use super::told::is_absent;
 use crate::error::{Error, Result};
 
-/// Fetches as [`fetch_parts`](super::fetch_parts) does, by these settings.
+/// Fetches as [`fetch_parts`](super::fetch_parts) does, by these settings. `None` if no set's first file is there.
 pub(super) fn fetch_by(
     settings: &Settings,
     name: &str,
     progress: bool,
     folder: &str,
     sets: &[&[&str]],
-) -> Result<PathBuf> {
+) -> Result<Option<PathBuf>> {
     let failed = |problem: String| Error::Hub { id: name.to_owned(), problem };
     let no_id = "this is neither an existing path nor an id such as `owner/name` or `owner/name/folder@revision`";
     let id = Id::parse(name).ok_or_else(|| failed(no_id.into()))?;
@@ -25,16 +25,9 @@ pub(super) fn fetch_by(
     if !folder.is_empty() && !folder.split('/').all(plain) {
         return Err(failed(format!("`{folder}` is no folder of a repository; give names with `/` between them")));
     }
-    let none = || {
-        let firsts: Vec<&str> = sets.iter().map(|set| set[0]).collect();
-        let place = if folder.is_empty() { "it".to_owned() } else { format!("its folder `{folder}`") };
-        failed(format!("{place} has none of {}; add the folder of one of them to the name", firsts.join(", ")))
-    };
     if settings.offline {
-        return snapshot_in_cache(settings, &id)
-            .map(|snapshot| snapshot.join(folder))
-            .filter(|folder| sets.iter().any(|set| folder.join(set[0]).is_file()))
-            .ok_or_else(none);
+        let folder = snapshot_in_cache(settings, &id).map(|snapshot| snapshot.join(folder));
+        return Ok(folder.filter(|folder| sets.iter().any(|set| folder.join(set[0]).is_file())));
     }
     let api = api(settings, progress).map_err(|error| failed(error.to_string()))?;
     let asked = Snapshot { repo: api.repo(id.repo_at(&id.revision)), commit: None, id: &id, settings };
@@ -54,9 +47,17 @@ pub(super) fn fetch_by(
             let file = within(folder, file);
             rest.if_there(&file).map_err(|error| failed(rest.told(&error, &file)))?;
         }
-        return Ok(snapshot.join(folder));
+        return Ok(Some(snapshot.join(folder)));
     }
-    Err(none())
+    Ok(None)
+}
+
+/// The error of a folder that has none of the sets.
+pub(super) fn none(name: &str, folder: &str, sets: &[&[&str]]) -> Error {
+    let firsts: Vec<&str> = sets.iter().map(|set| set[0]).collect();
+    let place = if folder.is_empty() { "it".to_owned() } else { format!("its folder `{folder}`") };
+    let problem = format!("{place} has none of {}; add the folder of one of them to the name", firsts.join(", "));
+    Error::Hub { id: name.to_owned(), problem }
 }
 
 /// The path of a file in the repository: `..` is resolved.

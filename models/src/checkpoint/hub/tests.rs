@@ -306,21 +306,23 @@ fn files_of_a_folder_are_fetched_by_what_lies_there() {
         [&["sae_weights.safetensors", "cfg.json"], &["sae.safetensors", "cfg.json", "../config.json"]];
     let settings = hub.settings(cache.path());
     let fetch = |settings: &Settings, inner: &str| parts::fetch_by(settings, "owner/model", false, inner, &sets);
-    let found = fetch(&settings, "sparsify/layers.5").unwrap();
+    let found = fetch(&settings, "sparsify/layers.5").unwrap().unwrap();
     assert!(found.ends_with(format!("{COMMIT}/sparsify/layers.5")));
     for file in ["sae.safetensors", "cfg.json", "../config.json"] {
         assert!(found.join(file).is_file(), "{file}");
     }
     let asked = hub.log().requests.len();
     let offline = Settings { offline: true, ..settings.clone() };
-    assert_eq!(fetch(&offline, "sparsify/layers.5").unwrap(), found);
+    assert_eq!(fetch(&offline, "sparsify/layers.5").unwrap(), Some(found));
     assert_eq!(hub.log().requests.len(), asked);
-    let none =
-        "its folder `sparsify` has none of sae_weights.safetensors, sae.safetensors; add the folder of one of them";
     for settings in [&settings, &offline] {
-        let said = fetch(settings, "sparsify").unwrap_err().to_string();
-        assert!(said.contains(none), "{said}");
+        assert_eq!(fetch(settings, "sparsify").unwrap(), None);
     }
+    assert_eq!(
+        parts::none("owner/model", "sparsify", &sets).to_string(),
+        "could not fetch `owner/model` from the Hugging Face Hub: its folder `sparsify` has none of sae_weights.safetensors, \
+         sae.safetensors; add the folder of one of them to the name; or give a local folder with config.json and model.safetensors"
+    );
     let said = fetch(&settings, "../up").unwrap_err().to_string();
     assert!(said.contains("`../up` is no folder of a repository"), "{said}");
 }

@@ -143,7 +143,7 @@ fn nothing(folder: &Path) -> String {
 }
 
 /// The id of a repository, and the path in it: `owner/name/a/b@revision` is `owner/name@revision` and `a/b`.
-fn split(name: &str) -> (String, Vec<&str>) {
+pub(in crate::dictionary) fn split(name: &str) -> (String, Vec<&str>) {
     let (path, revision) = name.split_once('@').map_or((name, None), |(path, revision)| (path, Some(revision)));
     let parts: Vec<&str> = path.split('/').collect();
     let (repository, inner) = parts.split_at(parts.len().min(2));

@@ -1,7 +1,7 @@
 //! How published dictionaries are stored: a format a file.
 
 mod format;
-mod load;
+pub(super) mod load;
 mod names;
 mod place;
 mod python_json;
