@@ -78,6 +78,8 @@ impl Disk {
         let next = serde_json::to_string(&made.next).expect("BUG: a place is plain data");
         let header = HashMap::from([(NEXT.to_owned(), next)]);
         let bytes = serialize(views, Some(header)).map_err(unsaved)?;
+        let unwritten = |source| Error::Write { path: self.folder.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(unwritten)?;
         Ok(write_whole(&self.path(chunk), bytes)?)
     }
 }

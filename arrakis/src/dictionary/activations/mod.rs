@@ -80,7 +80,7 @@ impl<'a> Activations<'a> {
         Self { seed, ..self }
     }
 
-    /// Keeps the activations of each chunk in a file of this folder, `4` bytes a number. Later epochs, and later streams of
+    /// Keeps the activations of each chunk in a file of this folder, which is created; 4 bytes a number. Later epochs, and later streams of
     /// the same model, corpus, sites and bounds, read them instead of running the model. The seed may differ.
     #[must_use]
     pub fn on_disk(self, folder: impl AsRef<Path>) -> Self {

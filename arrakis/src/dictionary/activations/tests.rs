@@ -111,12 +111,13 @@ fn chunks_on_the_disk_have_the_same_bits_and_run_no_model() {
     let (model, corpus, folder) = (model(), corpus(), tempfile::tempdir().unwrap());
     let pass = Pass::new(&model, &corpus).batch_tokens(20).quiet();
     let whole = given(&mut small(&pass).stream().unwrap(), 25);
-    let kept = small(&pass).on_disk(folder.path());
+    let folder = folder.path().join("new");
+    let kept = small(&pass).on_disk(&folder);
     assert_eq!(given(&mut kept.stream().unwrap(), 25), whole);
     let (again, passes) = count_passes(|| given(&mut kept.stream().unwrap(), 25));
     assert_eq!((again, passes.forwards), (whole.clone(), 0));
     // Half of the chunks are gone: they are made again.
-    let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     assert!(files.len() > 2, "{files:?}");
     files.iter().step_by(2).for_each(|file| std::fs::remove_file(file).unwrap());
@@ -124,7 +125,7 @@ fn chunks_on_the_disk_have_the_same_bits_and_run_no_model() {
     // Another seed shuffles the same files; another site has files of its own.
     let (_, passes) = count_passes(|| given(&mut kept.clone().seed(8).stream().unwrap(), 25));
     assert_eq!(passes.forwards, 0);
-    let other = Activations::new(&pass, ["blocks.0.resid_post"]).bytes(bytes(30)).on_disk(folder.path());
+    let other = Activations::new(&pass, ["blocks.0.resid_post"]).bytes(bytes(30)).on_disk(&folder);
     assert!(count_passes(|| given(&mut other.stream().unwrap(), 2)).1.forwards > 0);
 }
 

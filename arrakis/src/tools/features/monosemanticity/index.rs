@@ -7,7 +7,7 @@ use arrakis_models::files::write_whole;
 use super::features::{Feature, Features};
 use super::label::Label;
 use super::page::{document, escape, file, nothing};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fmt::short;
 
 /// Sorts by a column and filters by text. Rows are in the page itself, so it is readable without scripts.
@@ -60,6 +60,8 @@ impl Features {
             return Err(nothing());
         }
         let folder = folder.as_ref();
+        let unwritten = |source| Error::Write { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(unwritten)?;
         for (name, page) in self.pages()? {
             write_whole(&folder.join(name), page)?;
         }

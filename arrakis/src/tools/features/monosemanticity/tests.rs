@@ -134,14 +134,15 @@ fn pages_need_no_network_and_cannot_be_broken_out_of() {
     let page = found.page(busy).unwrap();
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;") && page.contains("Quantile 2"));
     assert!(!page.contains("http") && page.contains("index.html") && page.contains("Direct effect on logits"));
-    let folder = tempfile::tempdir().unwrap();
-    found.write(folder.path()).unwrap();
-    let index = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path().join("new");
+    found.write(&folder).unwrap();
+    let index = std::fs::read_to_string(folder.join("index.html")).unwrap();
     assert_eq!((index.matches("<tr>").count(), index.matches("<script>").count()), (25, 1));
     assert!(!index.contains("http"));
     for own in &found.features {
         let name = format!("feature-{:06}.html", own.latent);
-        assert!(index.contains(&name) && folder.path().join(name).exists());
+        assert!(index.contains(&name) && folder.join(name).exists());
     }
     found.figure(busy).unwrap().validate().unwrap();
 }
