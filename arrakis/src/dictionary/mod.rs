@@ -3,7 +3,7 @@
 //! - [`Activations`]: shuffled activations of any site over a corpus, in bounded memory.
 //! - [`metrics`]: how much a dictionary keeps, how sparse it is, which latents are dead, what it costs the model.
 //! - [`train`]: several dictionaries on one stream, with checkpoints and several seeds.
-//! - [`judge`]: all metrics of several dictionaries in one pass, and [`baselines`] that they must beat.
+//! - [`judge()`]: all metrics of several dictionaries in one pass, and [`baselines`] that they must beat.
 //! - [`Planted`]: activations of known features, which a dictionary should find.
 
 mod activations;

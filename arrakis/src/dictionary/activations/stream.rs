@@ -29,7 +29,7 @@ impl<'a> Activations<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Activations::widths`] and of [`Pass::run`], batches of 0 tokens.
+    /// Those of [`Activations::widths`] and of [`Pass::run`](crate::corpus::Pass::run), batches of 0 tokens.
     pub fn stream(&self) -> Result<ActivationStream<'a>> {
         self.stream_from(&StreamPlace::default())
     }

@@ -53,7 +53,7 @@ pub fn matches(decoder: Tensor<2>, features: Tensor<2>) -> Result<Vec<Match>> {
 ///
 /// # Errors
 ///
-/// Those of [`matches`].
+/// Those of [`matches()`].
 pub fn mcc(decoder: Tensor<2>, features: Tensor<2>) -> Result<f64> {
     let found = matches(decoder, features)?;
     Ok(found.iter().map(|found| found.cosine).sum::<f64>() / found.len() as f64)
