@@ -60,6 +60,8 @@ enum Command {
     Tag(records::annotate::TagArgs),
     /// Add a note to a run
     Note(records::annotate::NoteArgs),
+    /// Show the run that drew a figure, which its PNG and SVG name
+    Whence(records::whence::Args),
     /// Write runs as CSV or JSON lines
     Export(records::export::Args),
     /// Count the runs of a folder
@@ -85,6 +87,7 @@ impl Command {
             Self::Diff(args) => records::diff::run(args),
             Self::Tag(args) => records::annotate::tag(args),
             Self::Note(args) => records::annotate::note(args),
+            Self::Whence(args) => records::whence::run(args),
             Self::Export(args) => records::export::run(args),
             Self::Stats(args) => records::stats::run(args),
             Self::Fsck(args) => records::fsck::run(args),

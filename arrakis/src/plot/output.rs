@@ -1,11 +1,12 @@
 //! A figure's files: PNG, SVG, CSV and JSON, each written to a temporary file and then renamed.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrakis_models::files::{write_whole, write_whole_with};
 
-use super::{Figure, paint};
+use super::{Figure, Origin, paint};
 use crate::{Error, Result};
 
 impl Figure {
@@ -25,9 +26,10 @@ impl Figure {
         let (scene, size) = self.scene();
         let png = dir.join(format!("{stem}.png"));
         write_whole_with(&png, |aside| {
-            paint::png(&scene, size, aside).map_err(|source| Error::Write { path: png.clone(), source })
+            let written = paint::png(&scene, size, aside).and_then(|()| self.add_origin(aside));
+            written.map_err(|source| Error::Write { path: png.clone(), source })
         })?;
-        let texts = [(format!("{stem}.svg"), paint::svg(&scene, size))]
+        let texts = [(format!("{stem}.svg"), self.to_svg()?)]
             .into_iter()
             .chain(self.tables(stem))
             .chain([(format!("{stem}.json"), self.to_json())]);
@@ -48,7 +50,17 @@ impl Figure {
     pub fn to_svg(&self) -> Result<String> {
         self.validate()?;
         let (scene, size) = self.scene();
-        Ok(paint::svg(&scene, size))
+        let document = paint::svg(&scene, size);
+        Ok(match Origin::of(self) {
+            Some(origin) => origin.into_svg(&document),
+            None => document,
+        })
+    }
+
+    /// Says in a PNG file where the figure is from.
+    fn add_origin(&self, png: &Path) -> io::Result<()> {
+        let Some(origin) = Origin::of(self) else { return Ok(()) };
+        fs::write(png, origin.into_png(&fs::read(png)?))
     }
 
     /// The figure in a few lines of text, or the reason it cannot be drawn.

@@ -8,6 +8,7 @@ pub(super) mod hypotheses;
 pub(super) mod log;
 pub(super) mod show;
 pub(super) mod stats;
+pub(super) mod whence;
 
 mod csv;
 mod shown;

@@ -45,7 +45,7 @@ pub(crate) fn source(args: &Args) -> Result<Answer> {
 }
 
 /// Everything but the source and the profile.
-fn page(store: &Store, record: &Record, code: &Assessment) -> Result<String> {
+pub(super) fn page(store: &Store, record: &Record, code: &Assessment) -> Result<String> {
     let annotations = store.annotations(record)?;
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
