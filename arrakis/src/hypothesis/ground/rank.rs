@@ -1,5 +1,7 @@
 //! Ranks with ties, and the distribution of rank sums.
 
+use std::cell::RefCell;
+
 use super::dual::Near;
 use super::select::Sums;
 
@@ -136,6 +138,26 @@ impl RankSum {
     }
 }
 
+/// Ranks, and for every rank sum the choices with that sum. Most shifts leave the ranks as they are.
+#[derive(Default)]
+pub(crate) struct Counted(RefCell<(Vec<usize>, Vec<f64>)>);
+
+impl Counted {
+    /// What `of` makes of the counts for these ranks, which `count` counts if they are other ones than the last.
+    pub(crate) fn with<T>(
+        &self,
+        ranks: &[usize],
+        count: impl FnOnce(&[usize]) -> Vec<f64>,
+        of: impl FnOnce(&[f64]) -> T,
+    ) -> T {
+        let mut counted = self.0.borrow_mut();
+        if counted.0 != ranks {
+            *counted = (ranks.to_vec(), count(ranks));
+        }
+        of(&counted.1)
+    }
+}
+
 /// Sorted copies of finite values.
 pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut values = values.to_vec();
@@ -177,6 +199,20 @@ mod tests {
             assert_eq!(found.sum(), rank(&pool)[..17].iter().sum::<f64>());
             assert_eq!((found.tie_term, found.ranks.iter().sum::<usize>()), (tie_term(&sorted(&pool)), 29 * 30));
         }
+    }
+
+    #[test]
+    fn counts_are_kept_until_the_ranks_change() {
+        let (counted, calls) = (Counted::default(), std::cell::Cell::new(0));
+        let total = |ranks: &[usize]| {
+            let count = |ranks: &[usize]| {
+                calls.set(calls.get() + 1);
+                ranks.iter().map(|rank| *rank as f64).collect()
+            };
+            counted.with(ranks, count, |counts| counts.iter().sum::<f64>())
+        };
+        assert_eq!([total(&[2, 4]), total(&[2, 4]), total(&[3, 3, 6]), total(&[2, 4])], [6.0, 6.0, 12.0, 6.0]);
+        assert_eq!(calls.get(), 3);
     }
 
     #[test]

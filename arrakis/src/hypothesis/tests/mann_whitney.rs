@@ -3,8 +3,6 @@
 //! Source: Mann & Whitney, "On a test of whether one of two random variables is stochastically larger than the other"
 //! (1947).
 
-use std::cell::RefCell;
-
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::permutation::{least_labels, of_equal_spread, step};
@@ -14,7 +12,7 @@ use crate::hypothesis::effects::{EffectSize, cliffs_delta};
 use crate::hypothesis::estimand::Estimand;
 use crate::hypothesis::ground::dual::Near;
 use crate::hypothesis::ground::guard::{check, finite_result, largest};
-use crate::hypothesis::ground::rank::{RankSum, merged, near, sorted, tails, tie_term};
+use crate::hypothesis::ground::rank::{Counted, RankSum, merged, near, sorted, tails, tie_term};
 use crate::hypothesis::ground::select::Sums;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::shape::Shape;
@@ -45,10 +43,6 @@ pub fn mann_whitney(a: &[f64], b: &[f64], alternative: Alternative) -> Result<Te
     at(&sorted(a), &sorted(b), 0.0, alternative, &Counted::default())
 }
 
-/// Ranks, and for every rank sum the choices of ranks with that sum. Most shifts of two samples leave the ranks as they are.
-#[derive(Default)]
-struct Counted(RefCell<(Vec<usize>, Vec<f64>)>);
-
 /// The test of sorted samples, the first shifted down.
 fn at(a: &[f64], b: &[f64], shift: f64, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
     let mut sums = RankSum::keeping(EXACT_UP_TO);
@@ -63,13 +57,12 @@ fn at(a: &[f64], b: &[f64], shift: f64, alternative: Alternative, counted: &Coun
 }
 
 fn exact(u: f64, sums: &RankSum, n_a: usize, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
-    let mut counted = counted.0.borrow_mut();
-    if counted.0 != sums.ranks {
-        *counted = (sums.ranks.clone(), choices(&sums.ranks, n_a));
-    }
-    let ways = &counted.1;
-    let (at_least, at_most) = tails(ways, sums.doubled);
-    let floor = alternative.tails() as f64 / ways.iter().sum::<f64>();
+    let ((at_least, at_most), all) = counted.with(
+        &sums.ranks,
+        |ranks| choices(ranks, n_a),
+        |ways| (tails(ways, sums.doubled), ways.iter().sum::<f64>()),
+    );
+    let floor = alternative.tails() as f64 / all;
     Ok(TestResult::new(TEST, "exact", u, alternative.combine(at_least, at_most))?.smallest_p(floor))
 }
 

@@ -11,7 +11,7 @@ use crate::hypothesis::effects::{EffectSize, rank_biserial};
 use crate::hypothesis::estimand::Estimand;
 use crate::hypothesis::ground::dual::Near;
 use crate::hypothesis::ground::guard::{check, check_number, differences, largest, moments, refuse, shifted};
-use crate::hypothesis::ground::rank::{RankSum, magnitudes, near, sorted, tails, tie_term};
+use crate::hypothesis::ground::rank::{Counted, RankSum, magnitudes, near, sorted, tails, tie_term};
 use crate::hypothesis::ground::select::Sums;
 use crate::hypothesis::ground::{Alternative, Interval, TestResult};
 use crate::hypothesis::shape::Shape;
@@ -54,33 +54,37 @@ fn of_differences(differences: &[f64], alternative: Alternative) -> Result<TestR
     if dropped == differences.len() {
         return Ok(TestResult::no_effect("exact", "every difference is zero"));
     }
-    let found = at(&sorted(differences), 0.0, alternative)?;
+    let found = at(&sorted(differences), 0.0, alternative, &Counted::default())?;
     Ok(if dropped > 0 { found.note(format!("{dropped} differences are zero and were dropped")) } else { found })
 }
 
 /// The test of sorted differences, shifted down.
-fn at(sorted: &[f64], shift: f64, alternative: Alternative) -> Result<TestResult> {
+fn at(sorted: &[f64], shift: f64, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
     let mut sums = RankSum::keeping(EXACT_UP_TO);
     magnitudes(sorted, shift, |ties, positive| sums.add(ties, positive));
     match sums.n {
         0 => Ok(TestResult::no_effect("exact", "every difference is zero")),
-        n if n <= EXACT_UP_TO => exact(&sums, alternative),
+        n if n <= EXACT_UP_TO => exact(&sums, alternative, counted),
         n => approximate(sums.sum(), n as f64, sums.tie_term, alternative),
     }
 }
 
-/// Counts, for every value of W+, the sign patterns that give it.
-fn exact(sums: &RankSum, alternative: Alternative) -> Result<TestResult> {
-    let mut ways = vec![0.0; sums.ranks.iter().sum::<usize>() + 1];
+fn exact(sums: &RankSum, alternative: Alternative, counted: &Counted) -> Result<TestResult> {
+    let (at_least, at_most) = counted.with(&sums.ranks, patterns, |ways| tails(ways, sums.doubled));
+    let floor = alternative.tails() as f64 / 2f64.powi(sums.n as i32);
+    Ok(TestResult::new(TEST, "exact", sums.sum(), alternative.combine(at_least, at_most))?.smallest_p(floor))
+}
+
+/// For every value of W+, the sign patterns that give it.
+fn patterns(ranks: &[usize]) -> Vec<f64> {
+    let mut ways = vec![0.0; ranks.iter().sum::<usize>() + 1];
     ways[0] = 1.0;
-    for rank in &sums.ranks {
+    for rank in ranks {
         for sum in (*rank..ways.len()).rev() {
             ways[sum] += ways[sum - rank];
         }
     }
-    let (at_least, at_most) = tails(&ways, sums.doubled);
-    let floor = alternative.tails() as f64 / 2f64.powi(sums.n as i32);
-    Ok(TestResult::new(TEST, "exact", sums.sum(), alternative.combine(at_least, at_most))?.smallest_p(floor))
+    ways
 }
 
 fn approximate(plus: f64, n: f64, tie_term: f64, alternative: Alternative) -> Result<TestResult> {
@@ -148,8 +152,8 @@ impl Statistic for Wilcoxon {
         let differences = data.differences()?;
         let step = moments(&differences).standard_error().max(largest(&differences) * f64::EPSILON);
         let estimate = pseudo_median(&differences)?;
-        let sorted = sorted(&differences);
-        let p_value = |shift, alternative| at(&sorted, shift, alternative).map_or(1.0, |found| found.p_value);
+        let (sorted, counted) = (sorted(&differences), Counted::default());
+        let p_value = |shift, way| at(&sorted, shift, way, &counted).map_or(1.0, |found| found.p_value);
         terms.dual_near(estimate, step, guess(&sorted, step, terms), "hodges-lehmann", p_value)
     }
 
