@@ -35,7 +35,7 @@ impl Linear {
         let d_in = dims[D - 1];
         let rows = dims.iter().product::<usize>() / d_in;
         let maps = maps.map(|map| (map.weight.val(), map.bias.as_ref().map(Param::val)));
-        products_of(x.reshape([rows, d_in]), maps).map(|flat| {
+        products_of(&x.reshape([rows, d_in]), maps).map(|flat| {
             let mut dims = dims;
             dims[D - 1] = flat.dims()[1];
             flat.reshape(dims)

@@ -22,9 +22,9 @@ pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
 }
 
 /// Products of the same rows with several weights and their biases, to the same bits as one by one.
-pub(crate) fn products<const N: usize>(x: Tensor<2>, maps: [(Tensor<2>, Option<Tensor<1>>); N]) -> [Tensor<2>; N] {
-    if maps.iter().all(|(weight, bias)| node::fits(&x, weight, bias.as_ref()))
-        && let Some(products) = node::products(&x, &maps)
+pub(crate) fn products<const N: usize>(x: &Tensor<2>, maps: [(Tensor<2>, Option<Tensor<1>>); N]) -> [Tensor<2>; N] {
+    if maps.iter().all(|(weight, bias)| node::fits(x, weight, bias.as_ref()))
+        && let Some(products) = node::products(x, &maps)
     {
         return products;
     }
