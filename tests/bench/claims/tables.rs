@@ -295,8 +295,13 @@ fn million(_simulations: usize) {
     for test in Test::ALL.iter().copied().filter(|test| *test != Test::Auto) {
         let name = test.name();
         let grouped = name.starts_with("cluster") || name.starts_with("crossed");
+        let both = if test == Test::ClusterDifference {
+            groups.iter().map(|group| format!("other {group}")).collect()
+        } else {
+            vec![]
+        };
         let claim = Claim {
-            groups: grouped.then(|| groups.clone()),
+            groups: grouped.then(|| groups.iter().cloned().chain(both).collect()),
             crossed: name.starts_with("crossed").then(|| seeds.clone()),
             margin: (test == Test::Tost).then_some(0.1),
             paired: (test == Test::Tost).then_some(true),
