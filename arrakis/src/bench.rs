@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::context::{self, Calls, Handle};
 use crate::error::{Error, Result};
-use crate::experiment::{Metric, ModelFacts, Record, Run, Runs, Store, Version, json};
+use crate::experiment::{Metric, ModelFacts, Record, Run, Store, Unreadable, Version, json};
 use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
@@ -185,7 +185,9 @@ impl Bench {
     ///
     /// [`Error::UnknownExperiment`] naming the nearest, [`Error::AmbiguousExperiment`], [`Error::Read`].
     pub fn list_versions(&self, name: &str) -> Result<Vec<Version>> {
-        Ok(self.readable(name)?.versions())
+        let (versions, unreadable) = self.store.versions(name)?;
+        say_left_out(&unreadable);
+        Ok(versions)
     }
 
     /// The latest run of a version.
@@ -204,7 +206,9 @@ impl Bench {
     ///
     /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or [`Error::BadRecord`].
     pub fn runs(&self, name: &str, version: impl AsRef<str>) -> Result<Vec<Record>> {
-        self.readable(name)?.of_version(name, version.as_ref())
+        let (records, unreadable) = self.store.runs_of(name, version.as_ref())?;
+        say_left_out(&unreadable);
+        Ok(records)
     }
 
     /// What the latest call on this bench left, on any thread: its record, figures, verdict and profile.
@@ -212,15 +216,6 @@ impl Bench {
     /// An experiment that calls others ends after them. A call that only fills in tools leaves nothing.
     pub fn last(&self) -> Option<Run> {
         self.latest().clone()
-    }
-
-    /// The runs of an experiment. Files that cannot be read as records are reported on stderr and left as they are.
-    fn readable(&self, name: &str) -> Result<Runs> {
-        let runs = self.store.runs(name)?;
-        for file in &runs.unreadable {
-            warn(format_args!("left out `{}`: {}", file.path.display(), file.problem));
-        }
-        Ok(runs)
     }
 
     pub(crate) fn facts(&self) -> Result<ModelFacts> {
@@ -282,6 +277,13 @@ impl Serialize for Bench {
         fields.serialize_field("model", &*self.model)?;
         fields.serialize_field("seed", &self.seed)?;
         fields.end()
+    }
+}
+
+/// Files that cannot be read as records are reported on stderr and left as they are.
+fn say_left_out(unreadable: &[Unreadable]) {
+    for file in unreadable {
+        warn(format_args!("left out `{}`: {}", file.path.display(), file.problem));
     }
 }
 

@@ -9,6 +9,7 @@ mod inspect;
 mod new;
 mod parity;
 mod records;
+mod shell;
 mod table;
 mod tools;
 #[cfg(all(feature = "watch", unix))]
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use answer::Answer;
 
@@ -27,6 +28,9 @@ use crate::error::Result;
 /// Ask a transformer a question, and trust the answer.
 #[derive(Debug, Parser)]
 #[command(name = "arrakis", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit status: 0 for yes (found, equal, clean), 1 for no (different, stale, not clean), 2 for an error."
+)]
 struct Cli {
     /// Where to run: `cpu`, `gpu`, `wgpu-software`; the default is a GPU if there is one, otherwise the CPU
     #[arg(long, global = true, env = arrakis_models::device::DEVICE_VARIABLE)]
@@ -68,6 +72,10 @@ enum Command {
     Stats(records::stats::Args),
     /// Check every record of a folder, and clear what crashes left: exit status 1 if anything is wrong, 2 for errors
     Fsck(records::fsck::Args),
+    /// Write the completions of a shell to standard output
+    Completions(shell::CompletionArgs),
+    /// Write the manual, as pages for `man`
+    Man(shell::ManArgs),
     /// Build and run a program whenever its source is saved, and hold its models meanwhile
     #[cfg(all(feature = "watch", unix))]
     Watch(watch::Args),
@@ -91,6 +99,8 @@ impl Command {
             Self::Export(args) => records::export::run(args),
             Self::Stats(args) => records::stats::run(args),
             Self::Fsck(args) => records::fsck::run(args),
+            Self::Completions(args) => Ok(shell::completions(args, Cli::command())),
+            Self::Man(args) => shell::man(args, Cli::command()),
             #[cfg(all(feature = "watch", unix))]
             Self::Watch(args) => watch::run(args),
         }

@@ -12,6 +12,7 @@ mod format;
 mod freshness;
 mod function;
 mod helper;
+mod index;
 pub mod json;
 mod metrics;
 mod package;

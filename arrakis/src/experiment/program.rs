@@ -1,10 +1,10 @@
 //! The crates of the running program. In a program, a name means one of its own functions first.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::Record;
 use crate::error::{Error, Result};
 
 static CALLED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
@@ -42,23 +42,37 @@ fn crate_of_executable(path: &Path) -> Option<String> {
 /// # Errors
 ///
 /// [`Error::AmbiguousExperiment`] if two functions of the program have the name, or none of its own and two others.
-pub(super) fn keep_the_one_meant(asked: &str, records: &mut Vec<Record>, own: &[BTreeSet<String>]) -> Result<()> {
-    let has_own_name = |record: &Record| record.function.rsplit("::").next() == Some(record.name.as_str());
-    let functions: BTreeSet<String> =
-        records.iter().filter(|record| has_own_name(record)).map(|record| record.function.clone()).collect();
-    let of = |crates: &BTreeSet<String>| -> BTreeSet<String> {
+pub(super) fn keep_the_one_meant<T>(
+    asked: &str,
+    runs: &mut Vec<T>,
+    own: &[BTreeSet<String>],
+    of: impl for<'a> Fn(&'a T) -> (Cow<'a, str>, Cow<'a, str>),
+) -> Result<()> {
+    let has_own_name = |run: &T| {
+        let (function, name) = of(run);
+        function.rsplit("::").next() == Some(&*name)
+    };
+    let mut functions: BTreeSet<String> = BTreeSet::new();
+    for run in runs.iter().filter(|run| has_own_name(run)) {
+        let (function, _) = of(run);
+        if !functions.contains(&*function) {
+            functions.insert(function.into_owned());
+        }
+    }
+    let of_crates = |crates: &BTreeSet<String>| -> BTreeSet<String> {
         functions.iter().filter(|function| crates.contains(crate_of(function))).cloned().collect()
     };
-    let meant = own.iter().map(of).find(|found| !found.is_empty()).unwrap_or(functions.clone());
+    let meant = own.iter().map(of_crates).find(|found| !found.is_empty()).unwrap_or(functions.clone());
     if meant.len() > 1 {
         return Err(Error::AmbiguousExperiment { asked: asked.to_owned(), functions: meant.into_iter().collect() });
     }
-    records.retain(|record| !has_own_name(record) || meant.contains(&record.function));
+    runs.retain(|run| !has_own_name(run) || meant.contains(&*of(run).0));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Record;
     use super::super::record::tests::record;
     use super::*;
 
@@ -69,7 +83,9 @@ mod tests {
     fn meant(functions: &[&str], own: &[&str]) -> Result<Vec<String>> {
         let mut records = of(functions);
         let own: Vec<BTreeSet<String>> = own.iter().map(|name| BTreeSet::from([(*name).to_owned()])).collect();
-        keep_the_one_meant("sweep", &mut records, &own)?;
+        keep_the_one_meant("sweep", &mut records, &own, |record| {
+            (record.function.as_str().into(), record.name.as_str().into())
+        })?;
         Ok(records.into_iter().map(|record| record.function).collect())
     }
 

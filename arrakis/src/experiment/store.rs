@@ -1,5 +1,6 @@
 //! A folder of records: one folder per experiment, one write-once JSON file per run.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -132,20 +133,34 @@ impl Store {
     pub fn runs(&self, asked: &str) -> Result<Runs> {
         let name = asked.rsplit("::").next().unwrap_or(asked);
         let mut runs = read_folder(&self.folder_of(name))?;
-        let is_whole = runs.records.iter().any(|record| record.function == asked);
-        if is_whole {
-            runs.records.retain(|record| record.function == asked);
+        let Runs { records, unreadable } = &mut runs;
+        self.keep_meant(asked, records, unreadable, |record| {
+            (record.function.as_str().into(), record.name.as_str().into())
+        })?;
+        Ok(runs)
+    }
+
+    /// Keeps the runs of the function that is meant. `of` is the function's path and the experiment's name.
+    pub(super) fn keep_meant<T>(
+        &self,
+        asked: &str,
+        runs: &mut Vec<T>,
+        unreadable: &[Unreadable],
+        of: impl for<'a> Fn(&'a T) -> (Cow<'a, str>, Cow<'a, str>),
+    ) -> Result<()> {
+        if runs.iter().any(|run| of(run).0 == asked) {
+            runs.retain(|run| of(run).0 == asked);
         } else {
             if asked.contains("::") {
-                runs.records.retain(|record| answers_to(&record.function, asked));
+                runs.retain(|run| answers_to(&of(run).0, asked));
             }
-            program::keep_the_one_meant(asked, &mut runs.records, &program::own_crates())?;
+            program::keep_the_one_meant(asked, runs, &program::own_crates(), of)?;
         }
-        if runs.records.is_empty() && runs.unreadable.is_empty() {
-            let nearest = nearest(name, &self.names()?);
+        if runs.is_empty() && unreadable.is_empty() {
+            let nearest = nearest(asked.rsplit("::").next().unwrap_or(asked), &self.names()?);
             return Err(Error::UnknownExperiment { asked: asked.to_owned(), folder: self.folder.clone(), nearest });
         }
-        Ok(runs)
+        Ok(())
     }
 }
 
@@ -165,19 +180,29 @@ impl Runs {
     pub fn of_version(self, experiment: &str, version: &str) -> Result<Vec<Record>> {
         let versions = self.versions();
         let found: Vec<Record> = self.records.into_iter().filter(|record| record.version.as_ref() == version).collect();
-        if !found.is_empty() {
-            return Ok(found);
+        if found.is_empty() {
+            return Err(without_version(experiment, version, &versions, self.unreadable));
         }
-        let of_version =
-            |file: &Unreadable| file.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(version));
-        match self.unreadable.into_iter().find(of_version) {
-            Some(file) => Err(Error::BadRecord { path: file.path, problem: file.problem.to_string() }),
-            None => Err(Error::UnknownVersion {
-                experiment: experiment.to_owned(),
-                asked: version.to_owned(),
-                nearest: nearest(version, &versions),
-            }),
-        }
+        Ok(found)
+    }
+}
+
+/// The error for a version that no run has.
+pub(super) fn without_version(
+    experiment: &str,
+    version: &str,
+    versions: &[impl AsRef<str>],
+    unreadable: Vec<Unreadable>,
+) -> Error {
+    let of_version =
+        |file: &Unreadable| file.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(version));
+    match unreadable.into_iter().find(of_version) {
+        Some(file) => Error::BadRecord { path: file.path, problem: file.problem.to_string() },
+        None => Error::UnknownVersion {
+            experiment: experiment.to_owned(),
+            asked: version.to_owned(),
+            nearest: nearest(version, versions),
+        },
     }
 }
 

@@ -18,6 +18,11 @@ const LENGTH: usize = 16;
 pub struct Version(String);
 
 impl Version {
+    /// A version as a record has it.
+    pub(super) fn written(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     pub(super) fn of_inputs(inputs: &Value) -> Self {
         Self(json::digest(&json::canonical(inputs))[..LENGTH].to_owned())
     }

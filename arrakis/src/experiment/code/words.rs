@@ -177,4 +177,61 @@ mod tests {
         let lines: Vec<u32> = words("a\n/* \n */ b \"\n\" c").into_iter().map(|word| word.line).collect();
         assert_eq!(lines, [1, 3, 3, 4]);
     }
+
+    /// The tokens that the compiler's own library finds, without docs, each sign alone.
+    fn flat(tokens: proc_macro2::TokenStream, found: &mut Vec<String>) {
+        use proc_macro2::{Delimiter, TokenTree};
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let is_doc = |tree: Option<&TokenTree>| matches!(tree, Some(TokenTree::Group(group)) if group.stream().to_string().starts_with("doc ="));
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
+            let bang = usize::from(matches!(tokens.get(at + 1), Some(TokenTree::Punct(sign)) if sign.as_char() == '!'));
+            match token {
+                TokenTree::Punct(sign) if sign.as_char() == '#' && is_doc(tokens.get(at + 1 + bang)) => at += 1 + bang,
+                TokenTree::Group(group) => {
+                    let signs = match group.delimiter() {
+                        Delimiter::Parenthesis => ["(", ")"],
+                        Delimiter::Brace => ["{", "}"],
+                        Delimiter::Bracket => ["[", "]"],
+                        Delimiter::None => ["", ""],
+                    };
+                    found.push(signs[0].into());
+                    flat(group.stream(), found);
+                    found.push(signs[1].into());
+                }
+                token => found.push(token.to_string()),
+            }
+            at += 1;
+        }
+    }
+
+    /// Ours, with operators and lifetimes in their signs.
+    fn signs(text: &str) -> Vec<String> {
+        let split = |word: Word<'_>| match word.text {
+            text if OPERATORS.contains(&text) => text.chars().map(String::from).collect(),
+            text if text.starts_with('\'') && !text.ends_with('\'') => vec!["'".to_owned(), text[1..].to_owned()],
+            text => vec![text.to_owned()],
+        };
+        words(text).into_iter().flat_map(split).collect()
+    }
+
+    #[test]
+    fn every_source_of_this_crate_has_the_tokens_of_the_compilers_library() {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|end| end == "rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let mut theirs = Vec::new();
+                    flat(text.parse().unwrap(), &mut theirs);
+                    assert_eq!(signs(&text), theirs, "{}", path.display());
+                    files += 1;
+                }
+            }
+        }
+        assert!(files > 200, "{files}");
+    }
 }

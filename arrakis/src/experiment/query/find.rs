@@ -1,5 +1,7 @@
 //! One record by its id, as people write it.
 
+use std::path::PathBuf;
+
 use super::super::{Record, Store, Version};
 use crate::error::{Error, Result};
 
@@ -39,8 +41,15 @@ impl Store {
 
     /// The latest run of a version that no id begins with, because the run used helpers.
     fn latest_of(&self, version: &str) -> Result<Record> {
-        let runs = self.all()?.records.into_iter().filter(|record| record.version.as_ref() == version);
-        runs.max_by(|a, b| (&a.started, &a.id).cmp(&(&b.started, &b.id))).ok_or_else(|| self.no_record(version))
+        let mut found: Option<(String, PathBuf)> = None;
+        for name in self.names()? {
+            let index = self.index(&name)?;
+            let latest = index.heads().into_iter().rfind(|head| head.version == version);
+            let latest = latest.map(|head| (head.started.to_owned(), self.path_of(&name, head.stem)));
+            found = found.max(latest);
+        }
+        let (_, path) = found.ok_or_else(|| self.no_record(version))?;
+        Self::read(&path).map_err(|problem| Error::BadRecord { path, problem: problem.to_string() })
     }
 
     fn no_record(&self, asked: &str) -> Error {

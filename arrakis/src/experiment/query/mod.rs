@@ -4,6 +4,8 @@ mod asked;
 mod condition;
 mod find;
 mod names;
+mod search;
+mod versions;
 
 pub use asked::{Found, Query, Status};
 pub use condition::Condition;

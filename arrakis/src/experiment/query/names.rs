@@ -29,6 +29,16 @@ impl Names {
         Self(found)
     }
 
+    /// These values.
+    pub(in crate::experiment) fn from_pairs(pairs: Vec<(String, Value)>) -> Self {
+        Self(pairs)
+    }
+
+    /// No values.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The value of a name. An argument and a part of the result can be named without `args.` and `result.`, if no field
     /// of the record has the name.
     pub fn get(&self, name: &str) -> Option<&Value> {
