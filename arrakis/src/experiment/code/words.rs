@@ -182,7 +182,12 @@ mod tests {
     fn flat(tokens: proc_macro2::TokenStream, found: &mut Vec<String>) {
         use proc_macro2::{Delimiter, TokenTree};
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let is_doc = |tree: Option<&TokenTree>| matches!(tree, Some(TokenTree::Group(group)) if group.stream().to_string().starts_with("doc ="));
+        // A comment is a text; `include_str!` is code.
+        let is_doc = |tree: Option<&TokenTree>| {
+            let Some(TokenTree::Group(group)) = tree else { return false };
+            let is_text = matches!(group.stream().into_iter().last(), Some(TokenTree::Literal(_)));
+            is_text && group.stream().to_string().starts_with("doc =")
+        };
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
             let bang = usize::from(matches!(tokens.get(at + 1), Some(TokenTree::Punct(sign)) if sign.as_char() == '!'));
