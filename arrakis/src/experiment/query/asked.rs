@@ -83,7 +83,7 @@ impl Query {
         Self::default()
     }
 
-    /// Only records of an experiment, as [`Store::runs`] takes its name.
+    /// Only records of an experiment, as [`Store::runs`](crate::experiment::Store::runs) takes its name.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
@@ -109,7 +109,7 @@ impl Query {
         Self { failed: true, ..self }
     }
 
-    /// Largest first by a value of the record, named as in [`Names`]. Records without it come last.
+    /// Largest first by a value of the record, named as in [`Names`](crate::experiment::Names). Records without it come last.
     #[must_use]
     pub fn sorted_by(self, name: impl Into<String>) -> Self {
         Self { sort: Some(name.into()), ..self }
