@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use super::formats::load::split;
 use super::formats::tensors::Tensors;
 use super::loss::row;
+use super::shapes::check_axis;
 use super::straight_through::above;
 use crate::checkpoint::{fetch_parts, fetch_parts_if_there};
 use crate::device;
@@ -102,7 +103,7 @@ impl CrossLayer {
     pub fn encode(&self, layer: usize, x: Tensor<2>) -> Result<Tensor<2>> {
         self.in_range(layer)?;
         let dims = x.dims();
-        self.axis("d_in", self.d_in, dims[1], &dims)?;
+        check_axis("d_in", self.d_in, dims[1], &dims)?;
         let mut tensors = self.tensors(&encoder_file(&self.folder, layer))?;
         let weight = tensors.turned(&format!("W_enc_{layer}"))?;
         let bias = tensors.vector(&format!("b_enc_{layer}"))?;
@@ -132,7 +133,7 @@ impl CrossLayer {
         let mut sum: Tensor<2> = row(bias);
         for (from, acts) in acts.iter().enumerate() {
             let dims = acts.dims();
-            self.axis("d_sae", self.d_sae, dims[1], &dims)?;
+            check_axis("d_sae", self.d_sae, dims[1], &dims)?;
             sum = kernels::product(acts.clone(), self.decoder(from, layer)?, None) + sum;
         }
         Ok(sum)
@@ -192,11 +193,6 @@ impl CrossLayer {
 
     fn in_range(&self, layer: usize) -> Result<()> {
         if layer < self.layers { Ok(()) } else { Err(Error::out_of_range("layer", layer, self.layers)) }
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as a check of this transcoder")]
-    fn axis(&self, axis: &'static str, expected: usize, actual: usize, dims: &[usize]) -> Result<()> {
-        if expected == actual { Ok(()) } else { Err(Error::Axis { axis, expected, actual, dims: dims.to_vec() }) }
     }
 }
 

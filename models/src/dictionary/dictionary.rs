@@ -1,15 +1,19 @@
 //! A dictionary as a hooked Burn module.
 
+#[cfg(test)]
+mod tests;
+
 use arrakis_macros::hooked;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::architectures::{Objective, Parts, Pre};
+use super::architectures::{Objective, Pre};
 use super::batch::Batch;
 use super::config::DictionaryConfig;
 use super::loss::Losses;
 use super::parameters::{Gate, Parameters};
 use super::pass::Pass;
+use super::shapes::{check_axis, flat, joined, problems, widened};
 use crate::error::{Error, Result};
 use crate::hooks;
 
@@ -280,146 +284,5 @@ impl Dictionary {
         let (normal, undo) = self.config.normalization.apply(rows);
         let acts = self.config.architecture.encoder().rescaled(&parameters, acts);
         undo.apply(parameters.skipped(parameters.decode(acts), normal))
-    }
-}
-
-/// All axes but the last as one.
-fn joined<const D: usize>(x: Tensor<D>) -> Tensor<2> {
-    let dims = x.dims();
-    let width = dims[D - 1];
-    x.reshape([dims[..D - 1].iter().product(), width])
-}
-
-/// The same, if the last axis has the right length.
-fn flat<const D: usize>(x: Tensor<D>, width: usize, axis: &'static str) -> Result<Tensor<2>> {
-    let dims = x.dims();
-    check_axis(axis, width, dims[D - 1], &dims)?;
-    Ok(joined(x))
-}
-
-fn check_axis(axis: &'static str, expected: usize, actual: usize, dims: &[usize]) -> Result<()> {
-    if expected == actual {
-        return Ok(());
-    }
-    Err(Error::Axis { axis, expected, actual, dims: dims.to_vec() })
-}
-
-/// Rows as a tensor of these axes, except for the last.
-fn widened<const D: usize>(rows: Tensor<2>, mut dims: [usize; D]) -> Tensor<D> {
-    dims[D - 1] = rows.dims()[1];
-    rows.reshape(dims)
-}
-
-/// One line for each parameter that does not fit.
-fn problems(config: &DictionaryConfig, parameters: &Parameters) -> Vec<String> {
-    let DictionaryConfig { d_in, d_sae, d_out, .. } = *config;
-    let Parts { threshold, gate } = config.architecture.encoder().parts();
-    let matrix = |x: &Tensor<2>| x.dims().to_vec();
-    let vector = |x: &Tensor<1>| x.dims().to_vec();
-    let of_gate = |part: fn(&Gate) -> &Tensor<1>| parameters.gate.as_ref().map(|gate| vector(part(gate)));
-    let skip = parameters.w_skip.as_ref();
-    let all = [
-        ("w_enc", true, Some(matrix(&parameters.w_enc)), vec![d_in, d_sae]),
-        ("b_enc", !gate, parameters.b_enc.as_ref().map(vector), vec![d_sae]),
-        ("w_dec", true, Some(matrix(&parameters.w_dec)), vec![d_sae, d_out]),
-        ("b_dec", true, Some(vector(&parameters.b_dec)), vec![d_out]),
-        ("w_skip", config.skip, skip.map(matrix), vec![d_in, d_out]),
-        ("threshold", threshold.is_some(), parameters.threshold.as_ref().map(vector), vec![d_sae]),
-        ("b_gate", gate, of_gate(|gate| &gate.b_gate), vec![d_sae]),
-        ("b_mag", gate, of_gate(|gate| &gate.b_mag), vec![d_sae]),
-        ("r_mag", gate, of_gate(|gate| &gate.r_mag), vec![d_sae]),
-    ];
-    let name = config.architecture.name();
-    let problem = |(part, wanted, found, shape): (&str, bool, Option<Vec<usize>>, Vec<usize>)| match (wanted, found) {
-        (true, None) => Some(format!("`{part}` is missing: a `{name}` dictionary needs one of shape {shape:?}")),
-        (false, Some(_)) => Some(format!("`{part}` is there, but this `{name}` dictionary has none: leave it out")),
-        (true, Some(found)) if found != shape => {
-            Some(format!("`{part}` has shape {found:?}, the config needs {shape:?}"))
-        }
-        _ => None,
-    };
-    all.into_iter().filter_map(problem).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dictionary::architectures::{Gated, JumpRelu, Standard};
-    use crate::dictionary::testing::{batch, close, read, tiny};
-    use crate::dictionary::{Init, Normalization};
-
-    #[test]
-    fn a_standard_dictionary_by_hand() {
-        let mut dictionary = tiny(Standard, [[1.0, 0.0], [0.0, 2.0]], [[1.0, 1.0], [0.0, 1.0]]);
-        dictionary.b_dec = Param::from_tensor(Tensor::from_floats([1.0, 0.0], &Device::flex()));
-        let x = batch([[2.0, 3.0], [0.0, 1.0]]).x;
-        close(&read(dictionary.pre_acts(x.clone()).unwrap()), &[1.0, 6.0, -1.0, 2.0]);
-        close(&read(dictionary.encode(x.clone()).unwrap()), &[1.0, 6.0, 0.0, 2.0]);
-        close(&read(dictionary.apply(x.clone()).unwrap()), &[2.0, 7.0, 1.0, 2.0]);
-        dictionary.config.apply_b_dec_to_input = false;
-        close(&read(dictionary.encode(x).unwrap()), &[2.0, 6.0, 0.0, 2.0]);
-    }
-
-    #[test]
-    fn the_hooked_forward_and_the_parts_give_the_same_bits() {
-        for normalization in [Normalization::None, Normalization::LayerNorm, Normalization::ConstantNormRescale] {
-            let config = DictionaryConfig { normalization, ..DictionaryConfig::autoencoder(6, 10, Standard) };
-            let dictionary = Dictionary::new(config, &Init::default(), 3, &Device::flex()).unwrap();
-            let values: Vec<f32> = (0..24).map(|i| ((i * i) as f32).sin()).collect();
-            let x = Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([2, 2, 6]);
-            let whole = read(dictionary.forward(x.clone()));
-            assert_eq!(whole, read(dictionary.apply(x.clone()).unwrap()));
-            assert_eq!(whole, read(dictionary.apply(x.reshape([4, 6])).unwrap()), "rows are independent");
-        }
-    }
-
-    #[test]
-    fn a_skip_transcoder_adds_a_linear_path() {
-        let config = DictionaryConfig::skip_transcoder(2, 2, 1, Standard);
-        let device = Device::flex();
-        let parameters = Parameters {
-            w_enc: Tensor::eye(2, &device),
-            b_enc: Some(Tensor::zeros([2], &device)),
-            w_dec: Tensor::from_floats([[1.0], [10.0]], &device),
-            b_dec: Tensor::from_floats([0.5], &device),
-            w_skip: Some(Tensor::from_floats([[2.0], [3.0]], &device)),
-            threshold: None,
-            gate: None,
-            centred: false,
-        };
-        let dictionary = Dictionary::of(config, parameters).unwrap();
-        close(&read(dictionary.apply(batch([[1.0, -1.0]]).x).unwrap()), &[1.0 + 0.5 + 2.0 - 3.0]);
-    }
-
-    #[test]
-    fn tensors_that_do_not_fit_are_named() {
-        let dictionary = tiny(Standard, [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]);
-        let wide = Tensor::<3>::zeros([1, 2, 3], &Device::flex());
-        let said = dictionary.encode(wide).unwrap_err().to_string();
-        assert_eq!(said, "the axis `d_in` should be 2 long, is 3 in a tensor of shape [1, 2, 3]");
-        let objective = Objective::from(crate::dictionary::architectures::GatedLoss::default());
-        let said = dictionary.losses(&objective, &batch([[1.0, 2.0]])).unwrap_err().to_string();
-        assert_eq!(said, "`objective` is that of `gated`: the dictionary is `standard`; give an objective of that");
-        let objective = dictionary.config.architecture.objective();
-        let said = dictionary.losses(&objective, &batch([[1.0, 2.0]]).dead(&[true])).unwrap_err().to_string();
-        assert_eq!(said, "expected 2 flags of dead latents, or none, got 1");
-    }
-
-    #[test]
-    fn parameters_that_do_not_fit_are_named_all_at_once() {
-        let parameters = || tiny(Standard, [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]).parameters();
-        let said = |config: DictionaryConfig| Dictionary::of(config, parameters()).unwrap_err().to_string();
-        let gated = said(DictionaryConfig::autoencoder(2, 2, Gated));
-        assert_eq!(
-            gated,
-            "the parameters do not fit the dictionary's config:\n\
-             `b_enc` is there, but this `gated` dictionary has none: leave it out\n\
-             `b_gate` is missing: a `gated` dictionary needs one of shape [2]\n\
-             `b_mag` is missing: a `gated` dictionary needs one of shape [2]\n\
-             `r_mag` is missing: a `gated` dictionary needs one of shape [2]"
-        );
-        assert!(said(DictionaryConfig::autoencoder(2, 2, JumpRelu::default())).contains("`threshold` is missing"));
-        let wide = said(DictionaryConfig::autoencoder(2, 3, Standard));
-        assert!(wide.contains("`w_enc` has shape [2, 2], the config needs [2, 3]"), "{wide}");
     }
 }

@@ -21,6 +21,7 @@ mod parameters;
 #[cfg(test)]
 mod parity;
 mod pass;
+mod shapes;
 mod splice;
 mod straight_through;
 #[cfg(test)]
