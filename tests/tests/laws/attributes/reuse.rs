@@ -1,19 +1,23 @@
 //! `#[log_experiment(cache)]`: a call with the inputs of an earlier run returns its result, and nothing else changes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
 use super::*;
 
-/// How often a body ran.
-static RUNS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// How often a body ran on the thread of a test.
+    static RUNS: Cell<usize> = const { Cell::new(0) };
+}
 
-/// The runs of a body meanwhile. The tests of this file that count them run one after the other.
+fn count() {
+    RUNS.set(RUNS.get() + 1);
+}
+
+/// The runs of a body meanwhile.
 fn runs(body: impl FnOnce()) -> usize {
-    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let before = RUNS.load(Ordering::Relaxed);
+    let before = RUNS.get();
     body();
-    RUNS.load(Ordering::Relaxed) - before
+    RUNS.get() - before
 }
 
 #[tracked]
@@ -23,31 +27,31 @@ fn half(x: f64) -> f64 {
 
 #[log_experiment(cache)]
 fn scores(bench: &Bench, layer: usize) -> Vec<f64> {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    count();
     vec![half(layer as f64), f64::NAN, bench.current_seed() as f64]
 }
 
 #[log_experiment(cache = Tracked)]
 fn fallible(_bench: &Bench, fails: bool) -> Result<(usize, String)> {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    count();
     if fails { Err(Error::Tool { tool: "none", problem: "it fails".into() }) } else { Ok((3, "three".into())) }
 }
 
 #[log_experiment(cache)]
 async fn awaited(_bench: &Bench, x: u32) -> u32 {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    count();
     std::future::ready(x + 1).await
 }
 
 #[log_experiment(cache)]
 fn nothing(_bench: &Bench) {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    count();
 }
 
 #[log_experiment(cache)]
 #[test_hypothesis(claim = "it is large", null = 0.5, alternative = Greater, test = OneSampleT)]
 fn claimed(_bench: &Bench) -> Vec<f64> {
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    count();
     vec![0.8, 0.9, 0.7, 0.8]
 }
 
