@@ -81,7 +81,7 @@ def attribution_patching(model, tokens, other):
 
 def logit_lens(model, tokens, other):
     cache = model.run_with_cache(tokens)[1]
-    streams = cache.accumulated_resid(layer=-1, incl_mid=False, apply_ln=True)
+    streams = cache.accumulated_resid(layer=-1, incl_mid=True, apply_ln=True)
     logits = (streams @ model.W_U + model.b_U)[:, 0]
     target, log_probs, ranks = logits[..., 0], logits.log_softmax(-1)[..., 0], (logits > logits[..., :1]).sum(-1)
     assert log_probs.shape == ranks.shape

@@ -21,7 +21,7 @@ TASKS = {
     "cut_edges": "each of 180 attention edges into the last token cut",
     "zero_neurons": "each of 256 neurons of layer 6 zeroed",
     "attribution_patching": "attribution patching of 144 heads",
-    "logit_lens": "logit lens of one token at 13 depths × 15 positions",
+    "logit_lens": "logit lens of one token at 25 depths × 15 positions",
 }
 
 
