@@ -1,53 +1,10 @@
 //! Forwards of a stack with and without sites, for `count.py`, which counts their instructions.
 
-use arrakis::prelude::*;
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Distribution, activation};
+#[path = "../stack.rs"]
+mod stack;
 
-/// `[d, d]` weights of each layer.
-const WIDTH: usize = 128;
-
-/// Each layer has two sites.
-const LAYERS: usize = 12;
-
-#[derive(Module, Debug)]
-struct Layer {
-    weight: Param<Tensor<2>>,
-}
-
-#[derive(Module, Debug)]
-struct Stack {
-    layers: Vec<Layer>,
-}
-
-impl Layer {
-    #[hooked]
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let pre = x.matmul(self.weight.val());
-        let post = activation::relu(pre);
-        post
-    }
-
-    fn plain(&self, x: Tensor<2>) -> Tensor<2> {
-        let pre = x.matmul(self.weight.val());
-        activation::relu(pre)
-    }
-}
-
-impl Stack {
-    #[hooked(skip(x))]
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut x = x;
-        for layer in &self.layers {
-            x = layer.forward(x);
-        }
-        x
-    }
-
-    fn plain(&self, x: Tensor<2>) -> Tensor<2> {
-        self.layers.iter().fold(x, |x, layer| layer.plain(x))
-    }
-}
+use burn::tensor::Device;
+use stack::{Stack, WIDTH, random};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -56,9 +13,7 @@ fn main() {
     };
     let [forwards, rows] = [forwards, rows].map(|word| word.parse::<usize>().expect("a number"));
     let device = Device::flex();
-    let random = |shape: [usize; 2]| Tensor::random(shape, Distribution::Uniform(-0.1, 0.1), &device);
-    let layer = || Layer { weight: Param::from_tensor(random([WIDTH, WIDTH])) };
-    let (stack, x) = (Stack { layers: (0..LAYERS).map(|_| layer()).collect() }, random([rows, WIDTH]));
+    let (stack, x) = (Stack::new(&device), random([rows, WIDTH], &device));
     for _ in 0..forwards {
         std::hint::black_box(if which == "hooked" { stack.forward(x.clone()) } else { stack.plain(x.clone()) });
     }

@@ -75,6 +75,6 @@ pub(crate) fn ends(criterion: &mut Criterion) {
 fn mlp() -> &'static Mlp {
     match &MODEL.block(0).expect("the model has blocks").mlp {
         Neurons::Dense(mlp) => mlp,
-        Neurons::Mixture(_) => unreachable!("the model is dense"),
+        Neurons::Mixture(_) | Neurons::Absent(_) => unreachable!("the model is dense"),
     }
 }

@@ -1,5 +1,6 @@
 //! What a case of a sweep costs, by the number of cases and by the size of a forward.
 
+use arrakis::models::Sweep;
 use arrakis::prelude::*;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -12,7 +13,7 @@ fn sweep(cases: usize, tokens_per_forward: Option<usize>) {
         SweepCase::new(at.to_string(), site::z(layer), Intervention::scale(0.01 * at as f32).head(head))
     };
     let sweep = MODEL.sweep(ids(16)).expect("the ids are in the vocabulary").cases((0..cases).map(case)).last_only();
-    let sweep = tokens_per_forward.into_iter().fold(sweep.quiet(), |sweep, most| sweep.tokens_per_forward(most));
+    let sweep = tokens_per_forward.into_iter().fold(sweep.quiet(), Sweep::tokens_per_forward);
     let metric = |logits: Tensor<3>| Ok::<_, Error>(logits.narrow(2, 3, 1).reshape([1]));
     sweep.run(metric).expect("every case fits");
 }
