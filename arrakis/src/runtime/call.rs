@@ -219,6 +219,19 @@ pub fn tool<T: Tool>(bench: &Bench) -> Result<T> {
     bench.tool()
 }
 
+/// The place of the code around it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __here {
+    () => {
+        $crate::__private::Here::of(
+            ::core::module_path!(),
+            ::core::file!(),
+            [::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION"), ::core::env!("CARGO_MANIFEST_DIR")],
+        )
+    };
+}
+
 /// The call of the function around it, from its name, line, text and tokens, its bench and attributes, and the features of its
 /// package. It is
 /// used where `__arrakis` is this crate's `__private`.
@@ -229,15 +242,7 @@ macro_rules! __call {
         __arrakis::Call::of(
             const {
                 &__arrakis::Function::new(
-                    __arrakis::Here::of(
-                        ::core::module_path!(),
-                        ::core::file!(),
-                        [
-                            ::core::env!("CARGO_PKG_NAME"),
-                            ::core::env!("CARGO_PKG_VERSION"),
-                            ::core::env!("CARGO_MANIFEST_DIR"),
-                        ],
-                    ),
+                    $crate::__here!(),
                     $name,
                     $line,
                     $source,

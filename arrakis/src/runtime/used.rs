@@ -91,22 +91,7 @@ impl<T> NoteNothing for &Constants<T> {
 #[macro_export]
 macro_rules! __helper {
     ($name:expr, $line:expr, $source:expr) => {
-        const {
-            &$crate::__private::Helper::new(
-                $crate::__private::Here::of(
-                    ::core::module_path!(),
-                    ::core::file!(),
-                    [
-                        ::core::env!("CARGO_PKG_NAME"),
-                        ::core::env!("CARGO_PKG_VERSION"),
-                        ::core::env!("CARGO_MANIFEST_DIR"),
-                    ],
-                ),
-                $name,
-                $line,
-                $source,
-            )
-        }
+        const { &$crate::__private::Helper::new($crate::__here!(), $name, $line, $source) }
     };
 }
 
