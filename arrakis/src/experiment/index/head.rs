@@ -64,7 +64,7 @@ pub(super) fn of_values(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Every name and value in a line, or those that are wanted.
-pub(super) fn names(fields: &str, wanted: impl Fn(&str) -> bool) -> Names {
+pub(crate) fn names(fields: &str, wanted: impl Fn(&str) -> bool) -> Names {
     let mut fields = fields.split('\t');
     let mut found = Vec::new();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {

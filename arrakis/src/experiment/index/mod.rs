@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrakis_models::ground::cache;
-pub(crate) use head::Head;
+pub(crate) use head::{Head, names};
 
-use super::query::Names;
 use super::{Store, Unreadable, json};
 use crate::error::Result;
 
@@ -130,15 +129,9 @@ impl Index {
         heads
     }
 
-    /// The values of the records by the names of their files, each for [`Index::names`].
+    /// The values of the records by the names of their files, each for [`names`].
     pub(crate) fn values(&self) -> HashMap<&str, &str> {
         self.values.lines().filter_map(head::of_values).collect()
-    }
-
-    /// The wanted ones of the values of a record.
-    #[expect(clippy::unused_self, reason = "who asks an index does not name its type")]
-    pub(crate) fn names(&self, values: &str, wanted: impl Fn(&str) -> bool) -> Names {
-        head::names(values, wanted)
     }
 }
 
@@ -180,6 +173,7 @@ fn key(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::query::Names;
     use super::super::record::tests::record;
     use super::super::{Outcome, Record};
     use super::*;
@@ -206,7 +200,7 @@ mod tests {
     fn layers(store: &Store, local: &Path) -> Vec<u64> {
         let index = Index::of(store, "sweep", Some(local), 0).unwrap();
         let values = index.values();
-        let layer = |head: &Head<'_>| index.names(values[head.stem], |name| name == "args.layer");
+        let layer = |head: &Head<'_>| names(values[head.stem], |name| name == "args.layer");
         index.heads().iter().map(|head| layer(head).number("layer").unwrap() as u64).collect()
     }
 
@@ -226,7 +220,7 @@ mod tests {
                 (record.id.as_str().into(), record.version.as_ref(), &*record.started)
             );
             assert_eq!((head.name(), head.function()), (record.name.as_str().into(), record.function.as_str().into()));
-            let all = index.names(index.values()[head.stem], |_| true);
+            let all = names(index.values()[head.stem], |_| true);
             assert_eq!(all.iter().collect::<Vec<_>>(), Names::of(record).iter().collect::<Vec<_>>());
         }
     }

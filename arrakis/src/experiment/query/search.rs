@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arrakis_models::ground::nearest::{did_you_mean, nearest_alike};
 use serde_json::Value;
 
-use super::super::{Status, Store, Unreadable};
+use super::super::{Status, Store, Unreadable, index};
 use super::names::number;
 use super::{Condition, Found, Names, Query};
 use crate::error::{Error, Result};
@@ -93,17 +93,17 @@ impl Store {
         unreadable: &mut Vec<Unreadable>,
     ) -> Result<()> {
         let name = if query.name.is_some() { asked.rsplit("::").next().unwrap_or(asked) } else { asked };
-        let index = self.index(name)?;
-        let mut heads = index.heads();
+        let own = self.index(name)?;
+        let mut heads = own.heads();
         if query.name.is_some() {
-            self.keep_meant(asked, &mut heads, &index.unreadable, |head| (head.function(), head.name()))?;
+            self.keep_meant(asked, &mut heads, &own.unreadable, |head| (head.function(), head.name()))?;
         }
         let needs_names = query.names().next().is_some();
-        let values = if needs_names { index.values() } else { HashMap::new() };
+        let values = if needs_names { own.values() } else { HashMap::new() };
         for head in heads {
             let path = self.path_of(name, head.stem);
             let names_of = |wanted: &dyn Fn(&str) -> bool| match values.get(head.stem) {
-                Some(line) => index.names(line, wanted),
+                Some(line) => index::names(line, wanted),
                 None => Self::read(&path).map_or_else(|_| Names::none(), |record| Names::of(&record)),
             };
             let names = if needs_names { names_of(&|name| query.uses(name)) } else { Names::none() };
@@ -113,7 +113,7 @@ impl Store {
                 kept.push(Kept { by, started: head.started.to_owned(), id: head.id().into_owned(), path });
             }
         }
-        unreadable.extend(index.unreadable);
+        unreadable.extend(own.unreadable);
         Ok(())
     }
 
