@@ -77,7 +77,9 @@ fn passed(name: &Ident, shared: bool, attributes: &[Attribute], needs: &mut Need
     } else {
         quote!(#slot.arrakis_pass(#text))
     };
-    quote!(#(#conditions)* let #name = #passed;)
+    // The branch costs less than the moves of a call that returns at once.
+    let hooks = hooks();
+    quote!(#(#conditions)* let #name = if #hooks::is_active() { #passed } else { #name };)
 }
 
 fn slot(value: &TokenStream) -> TokenStream {

@@ -21,6 +21,8 @@ pub use intervention::intervention::Intervention;
 pub use intervention::vector::Vector;
 pub use intervention::{Action, action_types};
 #[doc(hidden)]
+pub use run::active::is_active;
+#[doc(hidden)]
 pub use run::call::{Call, call, enter_in};
 pub(crate) use run::current::set_rows;
 pub use run::current::{asked, edited};

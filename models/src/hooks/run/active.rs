@@ -40,6 +40,8 @@ impl Drop for Idle {
     }
 }
 
-pub(super) fn is_active() -> bool {
+/// Whether a site of this thread has anything to do. One thread-local read.
+#[doc(hidden)]
+pub fn is_active() -> bool {
     LISTENING.get() > 0
 }

@@ -1,6 +1,6 @@
 //! One run: its description, execution, observers and outcome.
 
-mod active;
+pub(super) mod active;
 pub(super) mod call;
 pub(super) mod current;
 pub(super) mod items;
