@@ -33,6 +33,7 @@ pub use hooks::{
     Action, Activation, ActivationCache, At, Capture, Edit, Effect, GradientEdit, Intervention, Outcome, Passes, Plan,
     Reduction, Rows, SitePattern, Splice, Vector, count_passes,
 };
+pub use kernels::log_softmax;
 pub use model::{
     Cost, HookedAutoConfig, HookedAutoModel, HookedTransformer, IntoTokens, LoadOptions, RunOptions, Statistics,
     TopToken, TopTokens,

@@ -36,7 +36,7 @@ pub(super) fn softmax_row<S: Simd>(lanes: Lanes<S>, row: &mut [f32], span: Range
 
 /// `exp(x - c)`
 #[derive(Clone, Copy)]
-struct ExpOfDifference(f32);
+pub(super) struct ExpOfDifference(pub(super) f32);
 
 impl OfOne for ExpOfDifference {
     #[inline(always)]

@@ -1,9 +1,10 @@
 //! Cross entropy of the next token.
 
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::HookedTransformer;
 use crate::error::{Error, Result};
+use crate::kernels::log_softmax;
 use crate::tokens::Tokens;
 
 impl HookedTransformer {
@@ -51,7 +52,7 @@ impl HookedTransformer {
         }
         let next: Vec<i64> = tokens.ids().iter().flat_map(|row| row[1..].iter().map(|id| i64::from(*id))).collect();
         let next = Tensor::<3, Int>::from_data(TensorData::new(next, [batch, pos - 1, 1]), &logits.device());
-        let log_probs = activation::log_softmax(logits.narrow(1, 0, pos - 1), 2);
+        let log_probs = log_softmax(logits.narrow(1, 0, pos - 1));
         Ok(log_probs.gather(2, next).squeeze_dim::<2>(2).neg())
     }
 
@@ -84,7 +85,7 @@ impl HookedTransformer {
         let at = Tensor::<1, Int>::from_data(TensorData::new(at, [count]), &device);
         let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &device);
-        let log_probs = activation::log_softmax(logits.reshape([batch * pos, vocab]).select(0, at), 1);
+        let log_probs = log_softmax(logits.reshape([batch * pos, vocab]).select(0, at));
         Ok(log_probs.gather(1, ids).mean().neg())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrakis_models::{Activation, Edit, HookedTransformer, Plan, device};
-use burn::tensor::{Tensor, TensorData, activation};
+use arrakis_models::{Activation, Edit, HookedTransformer, Plan, device, log_softmax};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::some;
@@ -73,9 +73,9 @@ impl Recovery {
                 *sum += own.map(|(_, loss)| f64::from(*loss)).sum::<f64>();
             }
         }
-        let clean = activation::log_softmax(outputs.remove(0), 2);
+        let clean = log_softmax(outputs.remove(0));
         for (sum, logits) in self.divergence.iter_mut().zip(outputs) {
-            let apart = clean.clone() - activation::log_softmax(logits, 2);
+            let apart = clean.clone() - log_softmax(logits);
             let apart = device::read((clean.clone().exp() * apart).sum_dim(2))?;
             *sum += apart.iter().zip(&mask).filter(|(_, own)| **own).map(|(apart, _)| f64::from(*apart)).sum::<f64>();
         }

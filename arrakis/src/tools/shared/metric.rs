@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrakis_models::{HookedTransformer, IntoTokens, SweepCase, SweepResult, Tokens};
+use arrakis_models::{HookedTransformer, IntoTokens, SweepCase, SweepResult, Tokens, log_softmax};
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use super::answer::Answer;
@@ -181,7 +181,7 @@ impl Metric {
                 Ok(of_rows(rows.clone(), answers)? - of_rows(rows, wrong)?)
             }
             Kind::Logit { answers } => of_rows(self.rows(logits, tokens)?, answers),
-            Kind::LogProb { answers } => of_rows(activation::log_softmax(self.rows(logits, tokens)?, 1), answers),
+            Kind::LogProb { answers } => of_rows(log_softmax(self.rows(logits, tokens)?), answers),
             Kind::Prob { answers } => of_rows(activation::softmax(self.rows(logits, tokens)?, 1), answers),
             Kind::Loss => row_losses(model, logits, tokens),
             Kind::Closure { compute, .. } => compute(logits, tokens),

@@ -5,7 +5,7 @@
 
 use pulp::Simd;
 
-use super::Lanes;
+use super::{Lanes, OfOne};
 
 impl<S: Simd> Lanes<S> {
     /// The sum of the numbers.
@@ -18,6 +18,30 @@ impl<S: Simd> Lanes<S> {
     #[inline(always)]
     pub(in crate::kernels) fn dot(self, a: &[f32], b: &[f32]) -> f32 {
         self.sum_of(a, b, |sum, a, b| self.fma(a, b, sum))
+    }
+
+    /// The sum of a function of the numbers.
+    #[inline(always)]
+    pub(in crate::kernels) fn sum_each(self, function: impl OfOne, x: &[f32]) -> f32 {
+        let (body, tail) = S::as_simd_f32s(x);
+        let (body, rest) = body.as_chunks::<4>();
+        let mut sums = [self.all(0.0); 4];
+        for x in body {
+            for (sum, x) in sums.iter_mut().zip(x) {
+                *sum = self.add(*sum, function.at(self, *x));
+            }
+        }
+        for x in rest {
+            sums[0] = self.add(sums[0], function.at(self, *x));
+        }
+        if !tail.is_empty() {
+            // The lanes beyond the end hold the function of nothing, so they are stored nowhere.
+            let mut held = [0.0; 16];
+            let held = &mut held[..tail.len()];
+            self.0.partial_store_f32s(held, function.at(self, self.0.partial_load_f32s(tail)));
+            sums[1] = self.add(sums[1], self.0.partial_load_f32s(held));
+        }
+        self.0.reduce_sum_f32s(self.add(self.add(sums[0], sums[1]), self.add(sums[2], sums[3])))
     }
 
     /// The largest number. NaN may be passed over.

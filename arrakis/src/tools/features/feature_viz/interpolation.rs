@@ -1,7 +1,7 @@
 //! The way from one neuron to another, in activation space.
 
-use arrakis_models::{Intervention, IntoTokens, Plan, TopTokens, site};
-use burn::tensor::{Tensor, activation};
+use arrakis_models::{Intervention, IntoTokens, Plan, TopTokens, log_softmax, site};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{FeatureViz, refuse};
@@ -91,7 +91,7 @@ impl FeatureViz {
     fn last(&self, logits: &Tensor<3>, at: usize) -> Result<(Vec<f64>, Vec<TopTokens>)> {
         let [rows, _, d_vocab] = logits.dims();
         let last = logits.clone().narrow(1, at, 1).reshape([rows, d_vocab]);
-        let log_probs = activation::log_softmax(last.clone(), 1);
+        let log_probs = log_softmax(last.clone());
         let clean = log_probs.clone().narrow(0, 0, 1);
         let kl = (clean.clone().exp() * (clean - log_probs)).sum_dim(1);
         let kl = common::numbers(kl)?.split_off(1);

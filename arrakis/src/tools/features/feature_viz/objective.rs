@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrakis_models::site::Place;
-use arrakis_models::{Activation, Edit, HookedTransformer, Plan, RunOptions, Tokens};
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use arrakis_models::{Activation, Edit, HookedTransformer, Plan, RunOptions, Tokens, log_softmax};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{FeatureViz, refuse};
 use crate::corpus::Unit;
@@ -82,7 +82,7 @@ impl Objective<'_> {
         let at_embed = Tensor::from_data(TensorData::new(slope.to_vec()?, shape), self.model.device());
         let log_probs = fluency.then(|| {
             let [_, pos, _] = outcome.output.dims();
-            activation::log_softmax(outcome.output.detach().narrow(1, 0, pos - 1), 2)
+            log_softmax(outcome.output.detach().narrow(1, 0, pos - 1))
         });
         Ok(Sloped { rows, at_embed, log_probs })
     }

@@ -1,7 +1,7 @@
 //! How far the next token of an edited run is from that of the whole model.
 
-use arrakis_models::Tokens;
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use arrakis_models::{Tokens, log_softmax};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::refuse::refuse;
@@ -80,7 +80,7 @@ fn log_probs(logits: &Tensor<3>, slots: &[usize]) -> Tensor<2> {
     let [rows, pos, d_vocab] = logits.dims();
     let slots: Vec<i64> = slots.iter().map(|slot| *slot as i64).collect();
     let at = Tensor::<1, Int>::from_data(TensorData::new(slots.clone(), [slots.len()]), &logits.device());
-    activation::log_softmax(logits.clone().reshape([rows * pos, d_vocab]).select(0, at), 1)
+    log_softmax(logits.clone().reshape([rows * pos, d_vocab]).select(0, at))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How far a lens is from the model's own prediction.
 
-use arrakis_models::Tokens;
-use burn::tensor::{Tensor, TensorData, activation};
+use arrakis_models::{Tokens, log_softmax};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::tools::place::Place;
@@ -10,7 +10,7 @@ use crate::tools::place::Place;
 /// `[batch, pos, d_vocab]`.
 pub(super) fn of_positions(model: Tensor<3>, lens: Tensor<3>) -> Tensor<2> {
     let [batch, pos, _] = lens.dims();
-    let lens = activation::log_softmax(lens, 2);
+    let lens = log_softmax(lens);
     (model.clone().exp() * (model - lens)).sum_dim(2).reshape([batch, pos])
 }
 

@@ -109,7 +109,7 @@ fn gradients_losses_and_steps_are_those_of_torch() {
     let rows = rows.iter().map(|row| numbers(row).into_iter().map(|id| id as u32).collect()).collect();
     let tokens = Tokens::new(rows).unwrap();
     let outcome = model.run(&tokens, Plan::new().capture("blocks.*.resid_pre")).unwrap();
-    let target = activation::log_softmax(outcome.output, 2);
+    let target = arrakis_models::log_softmax(outcome.output);
     for (layer, translator) in start.translators.iter().enumerate() {
         let resid = outcome.cache.get::<3>(site::resid_pre(layer)).unwrap();
         let (loss, gradient) = training::gradient(&model, translator, resid, target.clone(), &tokens).unwrap();

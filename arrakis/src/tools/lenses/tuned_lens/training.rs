@@ -1,10 +1,10 @@
 //! How the translators of a tuned lens are trained.
 
-use arrakis_models::{HookedTransformer, Plan, Tokens, device, hooks, progress, site};
+use arrakis_models::{HookedTransformer, Plan, Tokens, device, hooks, log_softmax, progress, site};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamW, AdamWConfig, AdamWState, Optimizer as _, Sgd, SgdConfig, SgdState};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::divergence;
 use super::refuse::{NAME, refuse};
@@ -127,7 +127,7 @@ impl<'a> Trainer<'a> {
     /// One forward of the model, and an unembedding with its backward pass for each layer.
     fn step(&mut self, step: usize, tokens: &Tokens) -> Result<Vec<f64>> {
         let outcome = self.model.run(tokens, Plan::new().capture(site::every(site::resid_pre)))?;
-        let target = activation::log_softmax(outcome.output, 2);
+        let target = log_softmax(outcome.output);
         let (mut losses, mut gradients) = (Vec::new(), Vec::new());
         for (layer, slot) in self.slots.iter().enumerate() {
             let resid = outcome.cache.get::<3>(site::resid_pre(layer))?;
