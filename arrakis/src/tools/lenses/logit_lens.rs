@@ -100,8 +100,7 @@ impl LogitLens {
     }
 
     fn reader(&self) -> LensReader<'_, impl Fn(usize, Tensor<3>) -> Tensor<3>> {
-        let decode = |_, resid| self.model.net().forward_unembed(resid);
-        LensReader { tool: Self::NAME, model: &self.model, steps: self.steps(), decode }
+        LensReader { tool: Self::NAME, model: &self.model, steps: self.steps(), translate: |_, resid| resid }
     }
 
     /// Labels and sites from the embedding to the end. The stream leaving a block is the one entering the next.

@@ -11,8 +11,8 @@ pub use training::{Rule, Training};
 
 use std::path::Path;
 
-use arrakis_models::{HookedTransformer, IntoTokens, Plan, Tokens, site};
-use burn::tensor::{Tensor, activation};
+use arrakis_models::{HookedTransformer, IntoTokens, Plan, Tokens, log_softmax, site};
+use burn::tensor::Tensor;
 
 use crate::error::Result;
 use crate::tools::shared::lens::LensReader;
@@ -152,12 +152,12 @@ impl TunedLens {
         let steps = self.steps();
         let plan = steps.iter().fold(Plan::new(), |plan, (_, site)| plan.capture(site.as_str()));
         let outcome = self.model.run(&tokens, plan)?;
-        let target = activation::log_softmax(outcome.output, 2);
+        let target = log_softmax(outcome.output);
         let mut cells = Vec::new();
         for (step, (label, site)) in steps.iter().enumerate() {
             let resid = outcome.cache.get::<3>(site.as_str())?;
-            for logits in [self.decode(step, resid.clone()), self.model.net().forward_unembed(resid)] {
-                let apart = divergence::of_positions(target.clone(), logits);
+            for resid in [self.translate(step, resid.clone()), resid] {
+                let apart = divergence::of_positions(target.clone(), self.model.net().forward_unembed(resid));
                 let cell = common::numbers(divergence::of_prompts(&apart, &tokens))?;
                 finite::check_all(Self::NAME, &self.model, &tokens, &format!("the loss of `{label}`"), &cell)?;
                 cells.push(cell);
@@ -199,17 +199,16 @@ impl TunedLens {
     }
 
     fn reader(&self) -> LensReader<'_, impl Fn(usize, Tensor<3>) -> Tensor<3>> {
-        let decode = |step, resid| self.decode(step, resid);
-        LensReader { tool: Self::NAME, model: &self.model, steps: self.steps(), decode }
+        let translate = |step, resid| self.translate(step, resid);
+        LensReader { tool: Self::NAME, model: &self.model, steps: self.steps(), translate }
     }
 
-    /// The logits of a point of the stream. The last point has no translator.
-    fn decode(&self, step: usize, resid: Tensor<3>) -> Tensor<3> {
-        let translated = match self.translators.get(step) {
+    /// A point of the stream in the basis of the last layer. The last point has no translator.
+    fn translate(&self, step: usize, resid: Tensor<3>) -> Tensor<3> {
+        match self.translators.get(step) {
             Some(translator) => translator.apply(resid),
             None => resid,
-        };
-        self.model.net().forward_unembed(translated)
+        }
     }
 
     /// Labels and sites: the stream entering each block, and that leaving the last.

@@ -20,10 +20,12 @@ pub(crate) fn check(
     what: &str,
     value: f64,
 ) -> Result<()> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(match first(model, tokens) {
+    if value.is_finite() { Ok(()) } else { Err(refused(tool, model, tokens, what, value)) }
+}
+
+/// The error of a number of an unedited run that is not finite, with the first site that is not.
+pub(crate) fn refused(tool: &'static str, model: &HookedTransformer, tokens: &Tokens, what: &str, value: f64) -> Error {
+    match first(model, tokens) {
         Some(place) => Error::NotFinite {
             tool,
             what: what.to_owned(),
@@ -32,7 +34,7 @@ pub(crate) fn check(
             fix: "check the weights that site is computed from".to_owned(),
         },
         None => error(tool, what, "the end of the unedited run", value),
-    })
+    }
 }
 
 /// Checks many numbers of an unedited run.
