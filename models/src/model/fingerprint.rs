@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Tensor;
 use sha2::{Digest, Sha256};
 
 use super::HookedTransformer;
@@ -51,10 +52,7 @@ impl HookedTransformer {
     fn hashed(&self) -> Result<String> {
         let mut digest = Sha256::new();
         digest.update(serde_json::to_string(self.config()).expect("BUG: a config is plain data"));
-        for (name, tensor) in self.parameters() {
-            digest.update(name.as_bytes());
-            hash_tensor(&mut digest, &tensor)?;
-        }
+        hash_tensors(&mut digest, self.parameters())?;
         if let Some(tokenizer) = &self.tokenizer {
             digest.update(tokenizer.to_json()?);
         }
@@ -92,9 +90,28 @@ fn read(folder: &Path, name: &str) -> Option<String> {
     (text.len() == 64 && text.as_bytes().iter().all(hexadecimal)).then_some(text)
 }
 
+/// Adds names and numbers. While a tensor is hashed, another core lays out the next one.
+fn hash_tensors(digest: &mut Sha256, tensors: Vec<(String, Activation)>) -> Result<()> {
+    let laid_out = |(name, tensor): (String, Activation)| (name, tensor.to_flat());
+    let mut tensors = tensors.into_iter();
+    let mut next = tensors.next().map(laid_out);
+    while let Some((name, flat)) = next {
+        digest.update(name.as_bytes());
+        let coming = tensors.next();
+        let (hashed, ahead) = rayon::join(|| hash_flat(digest, &flat?), || coming.map(laid_out));
+        hashed?;
+        next = ahead;
+    }
+    Ok(())
+}
+
 /// Adds a tensor's numbers as little-endian `f32`, row-major.
 pub(super) fn hash_tensor(digest: &mut Sha256, tensor: &Activation) -> Result<()> {
-    let (flat, count) = (tensor.to_flat()?, tensor.dims().iter().product::<usize>());
+    hash_flat(digest, &tensor.to_flat()?)
+}
+
+fn hash_flat(digest: &mut Sha256, flat: &Tensor<1>) -> Result<()> {
+    let [count] = flat.dims();
     for start in (0..count).step_by(BLOCK) {
         let data = device::read_data(flat.clone().narrow(0, start, BLOCK.min(count - start)))?;
         if cfg!(target_endian = "little") {
@@ -124,6 +141,19 @@ mod tests {
         hash_tensor(&mut digest, &tensor).unwrap();
         hash_tensor(&mut digest, &Activation::from_vec(Vec::new(), &[0, 3], &cpu).unwrap()).unwrap();
         assert_eq!(digest.finalize(), Sha256::digest(&bytes));
+    }
+
+    #[test]
+    fn tensors_are_hashed_in_their_order_whatever_their_layout() {
+        let cpu = burn::tensor::Device::flex();
+        let matrix = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &cpu);
+        let tensors =
+            vec![("a".into(), Activation::new(matrix.clone().transpose())), ("b".into(), Activation::new(matrix))];
+        let mut digest = Sha256::new();
+        hash_tensors(&mut digest, tensors).unwrap();
+        let bytes = |numbers: [f32; 4]| numbers.map(f32::to_le_bytes).concat();
+        let by_hand = [b"a".to_vec(), bytes([1.0, 3.0, 2.0, 4.0]), b"b".to_vec(), bytes([1.0, 2.0, 3.0, 4.0])].concat();
+        assert_eq!(digest.finalize(), Sha256::digest(by_hand));
     }
 
     #[test]
