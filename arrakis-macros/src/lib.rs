@@ -51,8 +51,8 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 /// name), `seed = 7`, `tags = ["ioi"]`, `cache`. Arguments that implement `Serialize` are stored as JSON, others as their debug
 /// text or type. An argument whose name starts with `_` is left out.
 ///
-/// With `cache`, a call returns the result of an earlier run with the same inputs, while its code is fresh, and says so on
-/// stderr. `cache = Tracked` counts the function, its tracked helpers and the toolchain alone as code, not every source of the
+/// With `cache`, a call returns the result of an earlier run with the same inputs, while its code and the files that it read are
+/// fresh, and says so on stderr. `cache = Tracked` counts the function, its tracked helpers and the toolchain alone as code, not every source of the
 /// package. `ARRAKIS_FORCE=1` and `Bench::force` run it again. A run that failed is run again.
 ///
 /// An `async` function is recorded when its future ends. A future that is dropped before it ends is recorded with that
@@ -144,10 +144,11 @@ pub fn test_hypothesis(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It goes on a function, a method, an `impl`, a trait (its methods with a body), a module in braces, and a `const` or
 /// `static`. Constants cannot say that they are used; a tracked function or an experiment that names a tracked constant
-/// counts it, also through imports. With an `impl` or a module, so do its `const` functions and associated constants.
+/// counts it, also through imports and in formats (`format!("{WIDTH}")`). With an `impl` or a module, so do its `const` functions and associated constants.
 ///
-/// On other threads, carry the experiment with `bench.handle().within(..)`. On the threads of rayon, helpers are counted
-/// also without it, while one experiment runs in the program. With `#[hooked]` on the same method, this is the upper one.
+/// On other threads, carry the experiment with `bench.handle().within(..)`: a helper that runs there without it is not counted, and
+/// the digest of the package's sources is what is left (`fresh?`). On the threads of rayon, helpers are counted also without it,
+/// while one experiment runs in the program. With `#[hooked]` on the same method, this is the upper one.
 #[proc_macro_attribute]
 pub fn tracked(args: TokenStream, item: TokenStream) -> TokenStream {
     expand(tracked::expand, args, item)

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Literal, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::krate::krate;
@@ -60,8 +60,23 @@ impl Found {
                     at += 1;
                 }
                 TokenTree::Ident(_) => at = self.path(&tokens, at),
-                _ => at += 1,
+                TokenTree::Literal(literal) => {
+                    self.text(literal);
+                    at += 1;
+                }
+                TokenTree::Punct(_) => at += 1,
             }
+        }
+    }
+
+    /// Names in braces: `format!("{WIDTH:>COLUMN$}")`. In a text that is no format, they are looked for as well, which does no harm.
+    fn text(&mut self, literal: &Literal) {
+        let text = literal.to_string();
+        if !text.starts_with(['"', 'r']) {
+            return;
+        }
+        for name in captured(&text).into_iter().filter(|name| is_constant(name)) {
+            self.add(&[], false, &Ident::new(name, literal.span()));
         }
     }
 
@@ -107,6 +122,28 @@ impl Found {
     }
 }
 
+/// The names that a format captures: `{name}`, `{name:?}`, and widths and precisions such as `{x:width$}`.
+fn captured(text: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(open) = rest.find('{') {
+        // `\u{1F}` is a character, `{{` a brace.
+        let is_other = rest[..open].ends_with("\\u");
+        rest = &rest[open + 1..];
+        if let Some(after) = rest.strip_prefix('{') {
+            rest = after;
+            continue;
+        }
+        let Some(close) = rest.find('}').filter(|_| !is_other) else { continue };
+        let (name, spec) = rest[..close].split_once(':').unwrap_or((&rest[..close], ""));
+        found.push(name.trim());
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let widths = spec.match_indices('$').map(|(end, _)| spec[..end].rsplit(|c| !is_name(c)).next().unwrap_or(""));
+        found.extend(widths);
+        rest = &rest[close + 1..];
+    }
+    found
+}
+
 fn is_sign(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
@@ -137,6 +174,17 @@ mod tests {
             found("{ let x = [N; WIDTH]; f(N, a::b::LAYER_2, ::std::f64::consts::PI) + super::K }"),
             ["self N", "self WIDTH", "a :: b LAYER_2", ":: std :: f64 :: consts PI", "super K"]
         );
+    }
+
+    #[test]
+    fn constants_that_a_format_captures_are_found() {
+        assert_eq!(
+            found(r##"{ format!("{WIDTH}-{x:>COLUMN$.LAYER_2$} {HEADS:?}", x = 1); r#"{RAW}"# }"##),
+            ["self WIDTH", "self COLUMN", "self LAYER_2", "self HEADS", "self RAW"]
+        );
+        for text in [r#""{{WIDTH}}""#, r#""\u{FE0F}""#, r#"b"{WIDTH}""#, r#""{width} WIDTH {0} {""#, r"'{'"] {
+            assert_eq!(found(text), [] as [String; 0], "{text}");
+        }
     }
 
     #[test]
