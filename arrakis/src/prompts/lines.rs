@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use arrakis_models::files;
+
 use super::{KnownPrompt, PromptSet};
 use crate::error::{Error, Result};
 
@@ -19,6 +21,7 @@ impl PromptSet {
     /// for a file without prompts.
     pub fn from_json_lines(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        files::note(path);
         let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Self::parse(&name, &text)

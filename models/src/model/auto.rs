@@ -89,6 +89,11 @@ impl HookedAutoModel {
     ///
     /// As [`HookedAutoModel::load`].
     pub fn load_folder(folder: &Path, name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
+        let (model, read) = files::collected(|| Self::read_folder(folder, name, options));
+        Ok(model?.with_files(read))
+    }
+
+    fn read_folder(folder: &Path, name: &str, options: &LoadOptions) -> Result<HookedTransformer> {
         let chosen = device::choose(options.device.as_deref())?;
         let described = match &options.config {
             Some(stated) => HookedAutoConfig::from_json(stated.clone())?,

@@ -170,6 +170,11 @@ mod tests {
         assert_eq!(model.fingerprint().unwrap(), plain.fingerprint().unwrap());
         assert_eq!(name(&model), name(&load()));
         assert!(name(&model).is_some() && name(&plain).is_none(), "only what was loaded has files");
+        let files = |model: &HookedTransformer| -> Vec<String> {
+            model.files().iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(files(&model), ["arrakis.json", "generation_config.json", "model.safetensors"]);
+        assert_eq!((files(&model.with_net(model.net().clone())), files(&plain)), (files(&model), vec![]));
         assert!(name(&model.with_net(model.net().clone())).is_none(), "other parameters have no files");
         assert!(kept(&model, 1 << 30).is_none(), "small files are not worth it");
         let settled = model.kept(Some(cache.path().into()), 0, Origin::is_settled).unwrap();

@@ -31,6 +31,7 @@ pub use prompt::IntoTokens;
 pub use run::RunOptions;
 pub use stop::stop_tokens;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
@@ -51,6 +52,8 @@ pub struct HookedTransformer {
     fingerprint: Arc<OnceLock<String>>,
     /// The files that its parameters are loaded from, unless they have changed since.
     origin: Option<Arc<Origin>>,
+    /// The files that were read when it was loaded.
+    files: Arc<[PathBuf]>,
     splices: Arc<Splices>,
     raw: Option<Arc<HookedTransformer>>,
     hf_files: Option<Arc<HfFiles>>,
@@ -70,6 +73,7 @@ impl HookedTransformer {
             device_name: device.name.clone(),
             fingerprint: Arc::default(),
             origin: None,
+            files: Arc::default(),
             splices: Arc::default(),
             raw: None,
             hf_files: None,
@@ -86,6 +90,16 @@ impl HookedTransformer {
     /// The same model, with the commit of the Hub that it was loaded from.
     pub(crate) fn with_commit(self, commit: Option<String>) -> Self {
         Self { commit, ..self }
+    }
+
+    /// The same model, with the files that were read when it was loaded.
+    pub(crate) fn with_files(self, files: Vec<PathBuf>) -> Self {
+        Self { files: files.into(), ..self }
+    }
+
+    /// The files that were read when it was loaded, sorted: weights, config, tokenizer. Processed weights are of the same files.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The commit of the Hub's repository that it was loaded from, if it came from the Hub or its cache.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
+use super::noted;
 use crate::ground::bytes::human_bytes;
 use crate::ground::error::{Error, Result};
 
@@ -41,14 +42,16 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// Opens a regular file. Opening a pipe would wait until somebody writes to it.
+/// Opens a regular file. Opening a pipe would wait until somebody writes to it. Who observes reading is told ([`observe`](super::observe)).
 ///
 /// # Errors
 ///
 /// [`Error::Read`] if it cannot be opened, [`Error::File`] if it is not a regular file.
 pub fn open(path: &Path) -> Result<File> {
     is_there(path)?;
-    File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    noted::note(path);
+    Ok(file)
 }
 
 /// Reads a file of limited size.
