@@ -14,12 +14,15 @@ use tempfile::TempDir;
 
 use crate::context::{self, Calls, Handle};
 use crate::error::{Error, Result};
-use crate::experiment::{Metric, ModelFacts, Record, Run, Store, Unreadable, Version, json};
+use crate::experiment::{DataFile, Metric, ModelFacts, Record, Run, Store, Unreadable, Version, json};
 use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
 /// The folder of records if none is named.
 const SAVE_DIR: &str = "experiments";
+
+/// The variable with the folder of all records, whatever the program says: `arrakis rerun` sets it.
+pub(crate) const RERUN_VARIABLE: &str = "ARRAKIS_RERUN_DIR";
 
 /// A model and the folder in which its experiments are recorded. Every experiment takes a `&Bench`.
 ///
@@ -49,7 +52,7 @@ impl Bench {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self {
             model: Arc::new(model),
-            store: Store::new(absolute(Path::new(SAVE_DIR))),
+            store: Store::new(saved_to(Path::new(SAVE_DIR))),
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
             plotter: Arc::new(Pictures),
@@ -77,7 +80,7 @@ impl Bench {
     /// folder that is the current one now, also if the program changes it later.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
-        Self { store: Store::new(absolute(&folder.into())), ..self }
+        Self { store: Store::new(saved_to(&folder.into())), ..self }
     }
 
     /// Draws the figures of experiments with this plotter: [`Pictures`] (the default), [`Html`](crate::plot::Html),
@@ -287,6 +290,12 @@ fn say_left_out(unreadable: &[Unreadable]) {
     }
 }
 
+/// The save folder that is meant, or that of a rerun.
+fn saved_to(folder: &Path) -> PathBuf {
+    let rerun = std::env::var_os(RERUN_VARIABLE).filter(|folder| !folder.is_empty());
+    rerun.map_or_else(|| absolute(folder), PathBuf::from)
+}
+
 /// The path from the root. It stays as it is if there is no current folder.
 fn absolute(folder: &Path) -> PathBuf {
     let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -302,6 +311,8 @@ fn facts_of(model: &HookedTransformer) -> Result<ModelFacts> {
         device: model.device_name().to_owned(),
         dtype: model.dtype(),
         commit: model.commit().map(str::to_owned),
+        // A file that has gone since is no input any more: the fingerprint is of what was loaded.
+        files: model.files().iter().filter_map(|path| DataFile::of(path).ok()).collect(),
     })
 }
 

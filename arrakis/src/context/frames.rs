@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
+use std::time::SystemTime;
 
+use super::reads::{self, ReadFile};
 use super::seen;
 use crate::error::Result;
 use crate::experiment::{Metric, MetricFile, Record, Run, UsedHelper};
@@ -46,6 +48,10 @@ pub(crate) struct Frame {
     metrics: Option<MetricFile>,
     /// The helpers that it used, with their texts.
     pub(super) helpers: BTreeMap<UsedHelper, Cow<'static, str>>,
+    /// The files that were read during it.
+    pub(super) read: BTreeSet<ReadFile>,
+    /// When it began.
+    pub(super) began: Option<SystemTime>,
     /// The threads that entered the call by a handle.
     pub(super) inside: Vec<ThreadId>,
     /// What other threads did during the call and not as a part of it.
@@ -75,6 +81,7 @@ impl Entered {
             if let Some(top) = frames.last().filter(|top| lock(top).joined(body, attributes)) {
                 return Self { frame: Arc::clone(top), opened: false };
             }
+            reads::watch();
             let frame = Arc::new(Mutex::new(Frame { body, attributes, bench, ..Frame::default() }));
             frames.push(Arc::clone(&frame));
             seen::changed(true);
@@ -118,6 +125,7 @@ impl Frame {
     /// Sets the record as of the start of the call.
     pub(crate) fn begin(&mut self, record: Record, folder: &Path) {
         folder.clone_into(&mut self.folder);
+        self.began = Some(SystemTime::now());
         self.seed = Some(record.seed);
         self.id.clone_from(&record.id);
         self.record = Some(record);
@@ -128,6 +136,9 @@ impl Frame {
         self.ended = true;
         let mut record = self.record.take()?;
         record.use_helpers(std::mem::take(&mut self.helpers));
+        let (data, unread) = reads::digests(std::mem::take(&mut self.read));
+        record.use_data(data);
+        self.problems.extend(unread);
         record.problems.append(&mut self.problems);
         record.problems.extend(std::mem::take(&mut self.beside));
         let this = std::thread::current().id();

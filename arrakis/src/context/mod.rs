@@ -4,6 +4,7 @@ mod beside;
 mod frames;
 mod handle;
 mod helpers;
+mod reads;
 mod seen;
 mod stacks;
 

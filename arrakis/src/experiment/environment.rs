@@ -1,13 +1,12 @@
 //! What a run depends on besides its inputs: the commit, the lock file, the versions.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::{json, package};
+use super::{Launch, State, json, package, state};
 
 /// The state of the git work tree that a function was compiled from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,12 +15,20 @@ pub struct Git {
     pub commit: String,
     /// Whether files differ from the commit.
     pub dirty: bool,
+    /// The folder of the function's package, from the root of the work tree.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub package: String,
+    /// What the sources had besides the commit: SHA-256 of a [`State`](super::State) in the store, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// Looked up once per process for each package folder.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) git: Option<Git>,
+    /// How this program was started.
+    pub(crate) launch: Option<Launch>,
     /// SHA-256 of `Cargo.lock`, in hex.
     pub(crate) lock: Option<String>,
     /// SHA-256 of the sources of the package, in hex.
@@ -47,7 +54,9 @@ impl Environment {
         if let Some(burn) = lock.as_deref().and_then(|text| locked_version(text, "burn")) {
             versions.insert("burn".to_owned(), burn);
         }
-        Self { git: git(folder), lock: lock.as_deref().map(json::digest), sources: package::sources(folder), versions }
+        let (git, root) = git(folder).unzip();
+        let launch = Launch::of_this_program(root.as_deref());
+        Self { git, launch, lock: lock.as_deref().map(json::digest), sources: package::sources(folder), versions }
     }
 }
 
@@ -60,16 +69,15 @@ pub(super) fn locked_version(lock: &str, package: &str) -> Option<String> {
 }
 
 /// `None` without a `git` command or a work tree.
-fn git(folder: &Path) -> Option<Git> {
-    let commit = git_says(folder, &["rev-parse", "HEAD"])?;
-    let changes = git_says(folder, &["status", "--porcelain"])?;
-    Some(Git { commit, dirty: !changes.is_empty() })
-}
-
-fn git_says(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-    let said = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| said.trim().to_owned())
+fn git(folder: &Path) -> Option<(Git, PathBuf)> {
+    let said =
+        String::from_utf8(state::git(folder, &["rev-parse", "HEAD", "--show-toplevel", "--show-prefix"])?).ok()?;
+    let mut lines = said.lines();
+    let (commit, root) = (lines.next()?.to_owned(), PathBuf::from(lines.next()?));
+    let package = lines.next().unwrap_or_default().trim_end_matches('/').to_owned();
+    let dirty = !state::git(folder, &["status", "--porcelain"])?.is_empty();
+    let state = dirty.then(|| State::of(&root, &commit)).flatten().map(|state| state.remembered());
+    Some((Git { commit, dirty, package, state }, root))
 }
 
 #[cfg(test)]
@@ -86,6 +94,20 @@ mod tests {
     #[test]
     fn a_folder_outside_any_work_tree_has_no_commit() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(git(folder.path()), None);
+        assert!(git(folder.path()).is_none());
+    }
+
+    #[test]
+    fn a_changed_work_tree_has_a_state_and_the_place_of_the_package() {
+        let (folder, commit) = state::tests::committed(&[("study/src/main.rs", "fn main() {}\n")]);
+        let package = folder.path().join("study");
+        let (clean, root) = git(&package).unwrap();
+        assert_eq!(clean, Git { commit: commit.clone(), dirty: false, package: "study".into(), state: None });
+        assert_eq!(root, folder.path().canonicalize().unwrap());
+        state::tests::write(&package, &[("src/main.rs", "fn main() { }\n")]);
+        let (changed, _) = git(&package).unwrap();
+        assert!(changed.dirty && changed.commit == commit);
+        let digest = changed.state.unwrap();
+        assert_eq!(json::digest(&state::text(&digest).unwrap()), digest);
     }
 }

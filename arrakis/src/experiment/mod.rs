@@ -6,6 +6,8 @@
 
 mod clock;
 pub(crate) mod code;
+mod compare;
+mod data_file;
 mod diff;
 mod environment;
 mod format;
@@ -14,6 +16,7 @@ mod function;
 mod helper;
 mod index;
 pub mod json;
+mod launch;
 mod metrics;
 mod package;
 mod place;
@@ -25,12 +28,16 @@ mod registration;
 mod reuse;
 mod run;
 mod seal;
+mod secrets;
+mod state;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 mod upkeep;
 mod version;
 
+pub use compare::{Comparison, Difference, Tolerance, compare};
+pub use data_file::DataFile;
 pub use diff::{Change, diff};
 pub(crate) use environment::Environment;
 pub use environment::Git;
@@ -38,8 +45,10 @@ pub use format::FORMAT;
 pub use freshness::{Assessment, Cause, Freshness, Sources};
 pub use function::{Function, Here};
 pub use helper::{Helper, UsedHelper};
+pub use launch::{Launch, Target};
 pub(crate) use metrics::MetricFile;
 pub use metrics::{Metric, Metrics};
+pub(crate) use package::{folders as package_folders, lock_file as package_lock};
 pub use query::{Condition, Found, Names, Query, Status};
 pub use record::{ModelFacts, Outcome, Record};
 pub(crate) use register::register;
@@ -48,7 +57,11 @@ pub(crate) use reuse::Earlier;
 pub use reuse::Reuse;
 pub use run::Run;
 pub use seal::Problem;
+pub(crate) use secrets::HIDDEN;
+pub use state::State;
+#[cfg(test)]
+pub(crate) use state::tests as state_tests;
 pub(crate) use store::file_name;
 pub use store::{Runs, Store, Unreadable};
-pub use upkeep::{Annotation, Annotations, Check};
+pub use upkeep::{Annotation, Annotations, Check, Garbage, Import};
 pub use version::Version;

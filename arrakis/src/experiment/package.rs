@@ -23,6 +23,11 @@ pub(crate) fn sources(folder: &Path) -> Option<String> {
     Some(format!("{:x}", digest.finalize()))
 }
 
+/// The folders of a package and of those that it has by path.
+pub(crate) fn folders(folder: &Path) -> Vec<PathBuf> {
+    packages(folder).unwrap_or_default()
+}
+
 /// The nearest folder around a file that has a manifest.
 pub(crate) fn folder_of(file: &Path) -> Option<PathBuf> {
     file.ancestors().skip(1).find(|folder| folder.join("Cargo.toml").is_file()).map(Path::to_owned)

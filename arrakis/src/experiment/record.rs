@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::json::Blobs;
 use super::place::Place;
-use super::{Environment, Function, Git, Registration, UsedHelper, Version, clock, json as lossless};
+use super::{
+    DataFile, Environment, Function, Git, Launch, Registration, UsedHelper, Version, clock, data_file, json as lossless,
+};
 use crate::error::{Error, Result};
 use crate::hypothesis::Verdict;
 use crate::profile::Profile;
@@ -49,6 +51,9 @@ pub struct ModelFacts {
     /// The commit of the Hub's repository, if the model came from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The files that were read when it was loaded, and whose contents the fingerprint is of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
 }
 
 impl ModelFacts {
@@ -68,7 +73,8 @@ pub struct Record {
     pub format: u32,
     /// Unique to this run: the version without helpers, time, and eight digits.
     pub id: String,
-    /// The hash of the inputs: function, generic arguments, source, used helpers, arguments, model, seed, device kind, dtype.
+    /// The hash of the inputs: function, generic arguments, source, used helpers, arguments, model, files that it read, seed, device
+    /// kind, dtype.
     pub version: Version,
     /// The experiment: the function's name, or the name that the attribute gives.
     pub name: String,
@@ -104,10 +110,17 @@ pub struct Record {
     pub versions: BTreeMap<String, String>,
     /// The commit, if there is one.
     pub git: Option<Git>,
+    /// How the program was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<Launch>,
     /// Arguments by name, in order; read one as a type with [`Record::argument`].
     pub arguments: Map<String, Value>,
     /// The model.
     pub model: ModelFacts,
+    /// The files that the run read through this library: corpora, sets of prompts, dictionaries, other models. Those that it wrote
+    /// itself are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataFile>,
     /// The seed of the run.
     pub seed: u64,
     /// The attribute's tags.
@@ -163,6 +176,7 @@ impl Record {
             features: function.features.split_whitespace().map(str::to_owned).collect(),
             versions: environment.versions,
             git: environment.git,
+            launch: environment.launch.map(Launch::here),
             started: clock::now(),
             ..Self::default()
         }
@@ -196,6 +210,14 @@ impl Record {
         self.version = self.version_of_inputs();
     }
 
+    /// With the files that the run read, and the version of these inputs. The id stays as it is.
+    pub(crate) fn use_data(&mut self, data: Vec<DataFile>) {
+        if !data.is_empty() {
+            self.data = data;
+            self.version = self.version_of_inputs();
+        }
+    }
+
     /// The hash of the inputs. The time, environment and outcome do not enter it.
     pub fn version_of_inputs(&self) -> Version {
         let mut inputs = json!({
@@ -213,6 +235,9 @@ impl Record {
         if !self.helpers.is_empty() {
             let used = |helper: &UsedHelper| json!([helper.path, helper.hash]);
             inputs["helpers"] = self.helpers.iter().map(used).collect();
+        }
+        if !self.data.is_empty() {
+            inputs["data"] = data_file::inputs(&self.data);
         }
         Version::of_inputs(&inputs)
     }

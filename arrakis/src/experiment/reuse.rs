@@ -8,10 +8,10 @@ use crate::error::Result;
 /// When a recorded result is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reuse {
-    /// While every source of the package, its lock file and the toolchain are as they were.
+    /// While every source of the package, its lock file, the toolchain and the files that the run read are as they were.
     #[default]
     Fresh,
-    /// While the function, the tracked helpers that the run used and the toolchain are as they were. Helpers that are not
+    /// While the function, the tracked helpers that the run used, the toolchain and the files that it read are as they were. Helpers that are not
     /// tracked may have changed.
     Tracked,
 }
@@ -65,13 +65,14 @@ fn why_not(call: &Record, record: &Record, reuse: Reuse, sources: &Sources) -> O
     if let Some(problem) = record.problems.first() {
         return Some(format!("it has a problem: {problem}"));
     }
-    if is_of_the_same_build(call, record) {
+    let data = sources.assess_data(record);
+    if is_of_the_same_build(call, record) && data.causes.is_empty() {
         return None;
     }
     if call.features != record.features {
         return Some(format!("it had the features {} and not {}", Listed(&record.features), Listed(&call.features)));
     }
-    let assessment = sources.assess(record);
+    let assessment = sources.assess_without_model(record);
     if reuse.takes(assessment.freshness) {
         return None;
     }

@@ -11,8 +11,12 @@ use arrakis_models::ground::watcher::{Message, Watcher};
 
 use super::json::Blobs;
 use super::place::answers_to;
-use super::{Problem, Record, UsedHelper, Version, program};
+use super::{Problem, Record, State, UsedHelper, Version, json, program, state};
 use crate::error::{Error, Result};
+
+/// The folders of the texts of helpers and of the states of work trees, beside the records.
+pub(super) const HELPERS: &str = "helpers";
+pub(super) const STATES: &str = "states";
 
 /// The records below a folder.
 #[derive(Clone, Debug)]
@@ -99,6 +103,25 @@ impl Store {
     /// The text of a helper that a record used, as it was then. `None` if it is not in the store.
     pub fn helper_text(&self, record: &Record, helper: &UsedHelper) -> Option<String> {
         fs::read_to_string(text_path(&self.folder_of(&record.name), &helper.hash)).ok()
+    }
+
+    /// What the sources of a record had besides the commit. `None` if there was nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] if it is not in the store, or was changed.
+    pub fn state(&self, record: &Record) -> Result<Option<State>> {
+        let Some(digest) = record.git.as_ref().and_then(|git| git.state.as_ref()) else { return Ok(None) };
+        let path = state_path(&self.folder_of(&record.name), digest);
+        let refuse = |problem: &str| Error::Value {
+            of: "Store::state",
+            problem: format!("the changes of the sources, `{}`, {problem}", path.display()),
+        };
+        let text = fs::read_to_string(&path).map_err(|error| refuse(&format!("cannot be read: {error}")))?;
+        if json::digest(&text) != *digest {
+            return Err(refuse("were changed after they were written; restore the file"));
+        }
+        serde_json::from_str(&text).map(Some).map_err(|error| refuse(&format!("are of another program: {error}")))
     }
 
     /// Reads a file as a record.
@@ -216,10 +239,12 @@ fn write_new(folder: &Path, record: &Record, text: &str) -> std::io::Result<Path
     Ok(path)
 }
 
-/// Writes the texts of helpers that are not there yet, named by their hashes.
+/// Writes the texts of helpers and the state of the work tree that are not there yet, named by their hashes.
 fn save_texts(record: &Record, folder: &Path) -> std::io::Result<()> {
-    for (hash, text) in &record.texts {
-        let path = text_path(folder, hash);
+    let texts = record.texts.iter().map(|(hash, text)| (text_path(folder, hash), &**text));
+    let digest = record.git.as_ref().and_then(|git| git.state.as_deref());
+    let state = digest.and_then(|digest| Some((state_path(folder, digest), state::text(digest)?)));
+    for (path, text) in texts.chain(state.as_ref().map(|(path, text)| (path.clone(), &**text))) {
         if path.exists() {
             continue;
         }
@@ -233,7 +258,11 @@ fn save_texts(record: &Record, folder: &Path) -> std::io::Result<()> {
 }
 
 fn text_path(folder: &Path, hash: &str) -> PathBuf {
-    folder.join("helpers").join(format!("{hash}.rs"))
+    folder.join(HELPERS).join(format!("{hash}.rs"))
+}
+
+fn state_path(folder: &Path, digest: &str) -> PathBuf {
+    folder.join(STATES).join(format!("{digest}.json"))
 }
 
 /// Writes a record into the temporary folder; into a new folder there if the usual one belongs to another user.

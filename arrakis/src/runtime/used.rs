@@ -144,6 +144,25 @@ mod tests {
         assert_eq!(helpers(false), [] as [String; 0]);
     }
 
+    #[tracked]
+    fn told(x: usize) -> String {
+        format!("{x:>WIDTH$}")
+    }
+
+    #[log_experiment]
+    fn tell_it(_bench: &Bench) -> String {
+        told(3)
+    }
+
+    #[test]
+    fn a_constant_that_a_format_captures_is_used() {
+        let bench = Bench::embedded().unwrap();
+        assert_eq!(tell_it(&bench), "  3");
+        let record = bench.last().unwrap().record.unwrap();
+        let used: Vec<&str> = record.helpers.iter().filter_map(|helper| helper.path.split("tests::").nth(1)).collect();
+        assert_eq!(used, ["told", "widths::HALF", "widths::WIDTH"]);
+    }
+
     #[test]
     fn outside_an_experiment_nothing_is_noted() {
         assert_eq!(wide(1), 7);

@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Dir, SourceArgs, shown, table, unreadable, when};
 use crate::error::Result;
-use crate::experiment::{
-    Condition, Found, Freshness, Names, Outcome, Query, Record, Sources, Status, Store, json as lossless,
-};
+use crate::experiment::{Condition, Found, Names, Outcome, Query, Record, Sources, Status, Store, json as lossless};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -23,7 +21,7 @@ pub(crate) struct Args {
     /// Only runs with an error, a panic or a claim that does not hold
     #[arg(long)]
     failed: bool,
-    /// Only runs whose function, helpers or toolchain are not those of the sources any more
+    /// Only runs whose function, helpers, toolchain, model or data are not those of the sources and files any more
     #[arg(long)]
     stale: bool,
     #[command(flatten)]
@@ -45,23 +43,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Answer> {
     let store = args.dir.store()?;
     let sources = args.sources.read();
-    let mut found = store.query(&query(args))?;
-    if args.stale {
-        found.records.retain(|record| sources.assess(record).freshness == Freshness::Stale);
-        found.matched = found.records.len();
-        found.records.truncate(limit(args));
-    }
+    let query = query(args);
+    let found = if args.stale { store.stale(&query, &sources)? } else { store.query(&query)? };
     let text = if args.json { lines(&store, &found)? } else { listed(&store, args, &found, &sources)? };
     Ok(Answer { text, yes: true })
 }
 
-fn limit(args: &Args) -> usize {
-    if args.limit == 0 { usize::MAX } else { args.limit }
-}
-
 fn query(args: &Args) -> Query {
-    // Staleness is found afterwards.
-    let limit = if args.stale { usize::MAX } else { limit(args) };
+    let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let mut query = Query::new().limit(limit);
     query = args.tag.iter().fold(query, Query::tag);
     query = args.conditions.iter().cloned().fold(query, Query::condition);

@@ -68,6 +68,9 @@ pub(super) fn page(store: &Store, record: &Record, code: &Assessment) -> Result<
     line("status", &Status::of(record).to_string());
     line("model", &format!("{} on {} in {}", record.model.name, record.model.device, record.model.dtype));
     line("fingerprint", &record.model.fingerprint);
+    for file in &record.data {
+        line("data", &format!("{} {}", file.path, &file.sha256[..file.sha256.len().min(8)]));
+    }
     line("seed", &record.seed.to_string());
     line("commit", &record.git.as_ref().map(|git| shown::value(&serde_json::json!(git))).unwrap_or_default());
     line("tags", &annotations.tags_of(record).into_iter().collect::<Vec<_>>().join(" "));

@@ -5,14 +5,14 @@ use std::fmt;
 /// Whether a run of today's code would be a run of the same code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// The function, the helpers that it used, the toolchain and all sources of the package are as they were.
+    /// The function, the helpers that it used, the toolchain, all sources of the package, the model and the data are as they were.
     Fresh,
     /// The function, the tracked helpers and the toolchain are as they were, but something else in the package or its lock file
     /// is not: `fresh?`.
     Probably,
-    /// The function, a helper that it used, or the toolchain is another.
+    /// The function, a helper that it used, the toolchain, the model or a file that it read is another.
     Stale,
-    /// The sources are not there.
+    /// The sources, or files of the model or the data, are not there.
     Unverifiable,
 }
 
@@ -80,6 +80,34 @@ pub enum Cause {
     Lock,
     /// The record was written by a version that did not look at the package.
     NoDigest,
+    /// A file of the model is another.
+    Model {
+        /// The model's name.
+        model: String,
+        /// The file.
+        file: String,
+    },
+    /// The Hub's repository of the model is at another commit, as far as this machine knows.
+    Commit {
+        /// The model's name.
+        model: String,
+        /// The commit then.
+        before: String,
+        /// The commit now.
+        after: String,
+    },
+    /// A file that the run read is another.
+    Data {
+        /// The file.
+        file: String,
+    },
+    /// A file of the model or of the data is not there.
+    NoFile {
+        /// What it is of: the model's name, or `the data`.
+        of: String,
+        /// The file.
+        file: String,
+    },
     /// The file of the function is not there.
     NoSources {
         /// The file.
@@ -94,8 +122,9 @@ impl Cause {
     pub fn freshness(&self) -> Freshness {
         match self {
             Self::Code { .. } | Self::Gone { .. } | Self::Toolchain { .. } => Freshness::Stale,
+            Self::Model { .. } | Self::Commit { .. } | Self::Data { .. } => Freshness::Stale,
             Self::Package(_) | Self::Lock | Self::NoDigest => Freshness::Probably,
-            Self::NoSources { .. } => Freshness::Unverifiable,
+            Self::NoFile { .. } | Self::NoSources { .. } => Freshness::Unverifiable,
         }
     }
 }
@@ -109,6 +138,12 @@ impl fmt::Display for Cause {
             Self::Package(package) => {
                 write!(f, "a source of `{package}` was changed that is not tracked, or was not used")
             }
+            Self::Model { model, file } => write!(f, "the model `{model}` was changed: {file}"),
+            Self::Commit { model, before, after } => {
+                write!(f, "the model `{model}` was at commit {} and is at {}", digits(before), digits(after))
+            }
+            Self::Data { file } => write!(f, "the data were changed: {file}"),
+            Self::NoFile { of, file } => write!(f, "{file} of {of} is not there"),
             Self::Lock => write!(f, "Cargo.lock was changed"),
             Self::NoDigest => write!(f, "the record has no digest of its package's sources"),
             Self::NoSources { file, root } => write!(f, "{file} is not below {root}; say where with --sources"),
@@ -116,8 +151,15 @@ impl fmt::Display for Cause {
     }
 }
 
+/// Enough digits of a commit.
+fn digits(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}
+
 impl From<Vec<Cause>> for Assessment {
     fn from(causes: Vec<Cause>) -> Self {
-        Self { freshness: causes.iter().map(Cause::freshness).max().unwrap_or(Freshness::Fresh), causes }
+        let of = |cause: &Cause| (cause.freshness() == Freshness::Stale, cause.freshness());
+        // What is known to be another is stale, whatever cannot be looked at.
+        Self { freshness: causes.iter().map(of).max().map_or(Freshness::Fresh, |(_, freshness)| freshness), causes }
     }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::super::code::{Item, items};
 use super::super::environment::locked_version;
 use super::super::{Record, json, package};
-use super::{Assessment, Cause};
+use super::{Assessment, Cause, files};
 
 /// The sources below a folder, the root of a workspace or a package. Each file is read once: make another for a later look.
 #[derive(Debug)]
@@ -21,7 +21,20 @@ pub struct Sources {
     files: RefCell<BTreeMap<String, Option<Rc<File>>>>,
     packages: RefCell<BTreeMap<PathBuf, Rc<Package>>>,
     /// By what is compared.
-    known: RefCell<BTreeMap<String, Assessment>>,
+    known: RefCell<BTreeMap<String, Vec<Cause>>>,
+}
+
+/// What the freshness of a record depends on, in short.
+pub(in crate::experiment) fn code_of(record: &Record) -> String {
+    let model = (&record.model.name, &record.model.commit, &record.model.files);
+    json::digest(&format!("{} {:?} {model:?}", key_of_code(record), record.data))[..16].to_owned()
+}
+
+fn key_of_code(record: &Record) -> String {
+    json::digest(&format!(
+        "{} {} {} {:?} {:?} {:?} {:?}",
+        record.file, record.function, record.source_hash, record.helpers, record.sources, record.lock, record.versions
+    ))
 }
 
 /// A file with its functions and constants.
@@ -60,25 +73,35 @@ impl Sources {
     /// Whether a run of these sources would be a run of the record's code.
     ///
     /// Compared are the tokens of the function and of the helpers that it used, the versions of `rustc`, `burn` and `arrakis`,
-    /// and, for what nobody tracks, a digest of all sources of the package. The model and the arguments are inputs: they are
-    /// in the record's version, and not looked at here.
+    /// the files of the model and those that the run read, and, for what nobody tracks, a digest of all sources of the package.
     pub fn assess(&self, record: &Record) -> Assessment {
-        let key = json::digest(&format!(
-            "{} {} {} {:?} {:?} {:?} {:?}",
-            record.file,
-            record.function,
-            record.source_hash,
-            record.helpers,
-            record.sources,
-            record.lock,
-            record.versions
-        ));
+        let mut causes = self.code(record);
+        causes.extend(files::data(record, &self.root));
+        causes.extend(files::model(&record.model, &self.root));
+        causes.into()
+    }
+
+    /// The same without the model, for a call that has its own.
+    pub(in crate::experiment) fn assess_without_model(&self, record: &Record) -> Assessment {
+        let mut causes = self.code(record);
+        causes.extend(files::data(record, &self.root));
+        causes.into()
+    }
+
+    /// What was changed of the files that the run read.
+    pub(in crate::experiment) fn assess_data(&self, record: &Record) -> Assessment {
+        files::data(record, &self.root).into()
+    }
+
+    /// What was changed of the code. Looked for once for records of the same code.
+    fn code(&self, record: &Record) -> Vec<Cause> {
+        let key = key_of_code(record);
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
         }
-        let assessment = Assessment::from(self.causes(record));
-        self.known.borrow_mut().insert(key, assessment.clone());
-        assessment
+        let causes = self.causes(record);
+        self.known.borrow_mut().insert(key, causes.clone());
+        causes
     }
 
     fn causes(&self, record: &Record) -> Vec<Cause> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::freshness::code_of;
 use super::super::query::Names;
 use super::super::{Record, Status};
 use super::line;
@@ -14,6 +15,8 @@ pub(crate) struct Head<'a> {
     pub(crate) version: &'a str,
     pub(crate) started: &'a str,
     pub(crate) status: Status,
+    /// What its freshness depends on: equal for records that are as fresh as each other.
+    pub(crate) code: &'a str,
     id: &'a str,
     name: &'a str,
     function: &'a str,
@@ -24,17 +27,18 @@ impl<'a> Head<'a> {
     pub(super) fn read(text: &'a str) -> Option<Self> {
         let mut fields = line::whole(text)?.split('\t');
         let mut next = || fields.next();
-        let [stem, id, version, started, status, name, function] =
-            [next()?, next()?, next()?, next()?, next()?, next()?, next()?];
+        let [stem, id, version, started, status, name, function, code] =
+            [next()?, next()?, next()?, next()?, next()?, next()?, next()?, next()?];
         let status = Status::of_word(status)?;
-        Some(Self { stem, version, started, status, id: if id.is_empty() { stem } else { id }, name, function })
+        Some(Self { stem, version, started, status, code, id: if id.is_empty() { stem } else { id }, name, function })
     }
 
     pub(super) fn written(stem: &str, record: &Record) -> String {
         let id = if record.id == stem { "" } else { &record.id };
         let status = Status::of(record).to_string();
         let version = record.version.as_ref();
-        line::written([stem, id, version, &record.started, &status, &record.name, &record.function])
+        let code = code_of(record);
+        line::written([stem, id, version, &record.started, &status, &record.name, &record.function, &code])
     }
 
     pub(crate) fn id(&self) -> Cow<'a, str> {

@@ -43,7 +43,7 @@ fn escaped(field: &str) -> Cow<'_, str> {
 }
 
 /// Tells torn and mixed lines from whole ones; eight bytes at a time, because an index is read for every question.
-fn sum(bytes: &[u8]) -> u64 {
+pub(super) fn sum(bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut chunks = bytes.chunks_exact(8);
     let add = |sum: u64, chunk: u64| (sum ^ chunk).wrapping_mul(FACTOR).rotate_left(29);

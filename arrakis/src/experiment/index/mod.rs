@@ -3,10 +3,13 @@
 //! It is a cache on the local disk, also of a store in a shared folder: two files of lines that are only ever appended to. Any
 //! number of processes read and write them at once. What two of them append is there twice and counts once; a torn line has a
 //! wrong sum and its record is read again. Without an index, with an old one or with a foreign one the answers are the same.
+//! A third file has the versions alone, for a folder that did not change since.
 
 mod head;
 mod line;
+mod summary;
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -15,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrakis_models::ground::cache;
 pub(crate) use head::{Head, names};
+pub(super) use summary::Summary;
 
 use super::{Store, Unreadable, json};
 use crate::error::Result;
@@ -25,11 +29,27 @@ const WORTH_IT: usize = 200;
 /// A folder that was changed later than this before it was read may change again without a sign.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// A folder of the cache younger than this may be in the making.
+pub(super) const YOUNG: Duration = Duration::from_hours(1);
+
+/// The files of lines.
+const RUNS: &str = "runs";
+const VALUES: &str = "values";
+
+/// The file that names the folder of the records.
+const OF: &str = "of";
+
 /// The records of an experiment, without what is only in their files.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    local: Option<PathBuf>,
     heads: String,
-    values: String,
+    /// The lines of values, read when they are needed.
+    values: OnceCell<String>,
+    /// Those that are not in the file yet.
+    new_values: String,
+    /// The state of the folder that it is of, if a later change would be seen.
+    stamp: Option<String>,
     /// Files that are not records.
     pub(crate) unreadable: Vec<Unreadable>,
 }
@@ -37,24 +57,72 @@ pub(crate) struct Index {
 impl Store {
     /// The records of an experiment by name.
     pub(super) fn index(&self, name: &str) -> Result<Index> {
-        let local = cache::folder().map(|folder| folder.join("index").join(key(&self.folder_of(name))));
-        Index::of(self, name, local.as_deref(), WORTH_IT)
+        Index::of(self, name, self.local(name).as_deref(), WORTH_IT)
     }
 
     /// The path of a record of an experiment.
     pub(super) fn path_of(&self, name: &str, stem: &str) -> PathBuf {
         self.folder_of(name).join(format!("{stem}.json"))
     }
+
+    /// The versions of an experiment, and the files that are not records.
+    pub(super) fn summary(&self, name: &str) -> Result<(Summary, Vec<Unreadable>)> {
+        self.summary_in(name, self.local(name).as_deref(), WORTH_IT)
+    }
+
+    fn summary_in(&self, name: &str, local: Option<&Path>, worth_it: usize) -> Result<(Summary, Vec<Unreadable>)> {
+        let stamp = changed(&self.folder_of(name)).map(stamp_of);
+        if let Some(summary) = local.zip(stamp).and_then(|(local, stamp)| Summary::read(local, &stamp)) {
+            return Ok((summary, Vec::new()));
+        }
+        let index = Index::of(self, name, local, worth_it)?;
+        let summary = Summary::of(&index.heads());
+        if let Some((local, stamp)) = local.zip(index.stamp.as_ref()) {
+            summary.write(local, stamp);
+        }
+        Ok((summary, index.unreadable))
+    }
+
+    /// The folder of the index.
+    fn local(&self, name: &str) -> Option<PathBuf> {
+        Some(folder()?.join(key(&self.folder_of(name))))
+    }
+}
+
+/// The folder of all indexes.
+fn folder() -> Option<PathBuf> {
+    cache::folder().map(|folder| folder.join("index"))
+}
+
+/// The indexes of folders that are not there any more, and those of older programs.
+pub(super) fn orphans() -> Vec<PathBuf> {
+    folder().map_or_else(Vec::new, |folder| orphans_in(&folder, YOUNG))
+}
+
+/// The folders that say they are of a folder that is gone, or of none, and did not change for this long.
+pub(super) fn orphans_in(folder: &Path, young: Duration) -> Vec<PathBuf> {
+    let is_old = |local: &PathBuf| {
+        let age = fs::metadata(local).ok()?.modified().ok()?.elapsed().ok()?;
+        Some(local.is_dir() && age >= young)
+    };
+    let is_orphan = |local: &PathBuf| {
+        let of = fs::read_to_string(local.join(OF)).unwrap_or_default();
+        is_old(local) == Some(true) && (of.is_empty() || !Path::new(&of).is_dir())
+    };
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_orphan).collect();
+    found.sort();
+    found
 }
 
 impl Index {
     fn of(store: &Store, name: &str, local: Option<&Path>, worth_it: usize) -> Result<Self> {
-        let changed = changed(&store.folder_of(name));
+        let folder = store.folder_of(name);
+        let changed = changed(&folder);
         let mut index = local.map(Self::load).unwrap_or_default();
-        let stamp = changed.map(|changed| line::written(["", &format!("{changed:?}")]));
-        let is_current = stamp.as_ref().is_some_and(|stamp| index.heads.ends_with(stamp.as_str()));
-        if is_current {
-            return Ok(index);
+        let stamp = changed.map(stamp_of);
+        if stamp.as_ref().is_some_and(|stamp| index.heads.ends_with(stamp.as_str())) {
+            return Ok(Self { stamp, ..index });
         }
         let settled = changed.is_some_and(is_settled);
         let stems: Vec<String> = store.files(name)?.iter().filter_map(|path| stem(path)).collect();
@@ -63,27 +131,30 @@ impl Index {
             && let Some(local) = local
         {
             drop(fs::remove_dir_all(local));
-            drop(append(local, &index.heads, &index.values));
+            drop(append(local, &folder, &index.heads, index.stored_values()));
         }
         let (mut heads, values) = index.read_new(store, name, &stems);
         if settled && index.unreadable.is_empty() {
-            heads += &stamp.unwrap_or_default();
+            heads += stamp.as_deref().unwrap_or_default();
+            index.stamp = stamp.filter(|_| local.is_some());
         }
         if let Some(local) = local {
             // An index that cannot be written costs time and nothing else.
-            drop(append(local, &heads, &values));
+            drop(append(local, &folder, &heads, &values));
         }
         // The last line may be torn.
-        for (lines, new) in [(&mut index.heads, heads), (&mut index.values, values)] {
-            lines.push('\n');
-            lines.push_str(&new);
-        }
+        index.heads.push('\n');
+        index.heads.push_str(&heads);
+        index.new_values = values;
         Ok(index)
     }
 
     fn load(local: &Path) -> Self {
-        let read = |name: &str| fs::read_to_string(local.join(name)).unwrap_or_default();
-        Self { heads: read("heads"), values: read("values"), ..Self::default() }
+        Self { heads: text(local, RUNS), local: Some(local.to_owned()), ..Self::default() }
+    }
+
+    fn stored_values(&self) -> &str {
+        self.values.get_or_init(|| self.local.as_deref().map(|local| text(local, VALUES)).unwrap_or_default())
     }
 
     /// Drops the lines of records that are not there any more. Returns whether there were any.
@@ -93,8 +164,10 @@ impl Index {
         if !all_there {
             let stays = |stem: Option<&str>| stem.is_some_and(|stem| there.contains(stem));
             let heads = self.heads.lines().filter(|line| stays(Head::read(line).map(|head| head.stem)));
-            let values = self.values.lines().filter(|line| stays(head::of_values(line).map(|(stem, _)| stem)));
-            (self.heads, self.values) = (with_newlines(heads), with_newlines(values));
+            let values = self.stored_values().lines();
+            let values = values.filter(|line| stays(head::of_values(line).map(|(stem, _)| stem)));
+            let (heads, values) = (with_newlines(heads), with_newlines(values));
+            (self.heads, self.values) = (heads, OnceCell::from(values));
         }
         !all_there
     }
@@ -131,8 +204,17 @@ impl Index {
 
     /// The values of the records by the names of their files, each for [`names`].
     pub(crate) fn values(&self) -> HashMap<&str, &str> {
-        self.values.lines().filter_map(head::of_values).collect()
+        self.stored_values().lines().chain(self.new_values.lines()).filter_map(head::of_values).collect()
     }
+}
+
+fn text(local: &Path, name: &str) -> String {
+    fs::read_to_string(local.join(name)).unwrap_or_default()
+}
+
+/// The line that ends an index of a folder in this state.
+fn stamp_of(changed: Duration) -> String {
+    line::written(["", &format!("{changed:?}")])
 }
 
 fn with_newlines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
@@ -140,9 +222,12 @@ fn with_newlines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Values first: a record with a head has values.
-fn append(local: &Path, heads: &str, values: &str) -> std::io::Result<()> {
+fn append(local: &Path, of: &Path, heads: &str, values: &str) -> std::io::Result<()> {
     fs::create_dir_all(local)?;
-    for (name, lines) in [("values", values), ("heads", heads)] {
+    if !local.join(OF).exists() {
+        fs::write(local.join(OF), fs::canonicalize(of)?.to_string_lossy().as_bytes())?;
+    }
+    for (name, lines) in [(VALUES, values), (RUNS, heads)] {
         if !lines.is_empty() {
             let mut file = OpenOptions::new().create(true).append(true).open(local.join(name))?;
             // The line before may have been torn.
@@ -231,7 +316,7 @@ mod tests {
         let gone = write(&store, &[2]).remove(0);
         settle(&store);
         assert_eq!(layers(&store, &local), [1, 2]);
-        let size = || fs::metadata(local.join("heads")).unwrap().len();
+        let size = || fs::metadata(local.join(RUNS)).unwrap().len();
         let before = size();
         assert_eq!((layers(&store, &local), size()), (vec![1, 2], before), "nothing is added");
         fs::remove_file(gone).unwrap();
@@ -247,13 +332,13 @@ mod tests {
     fn torn_mixed_and_foreign_lines_cost_time_alone() {
         let (_folder, store, local) = written(&[1, 2, 3]);
         assert_eq!(layers(&store, &local), [1, 2, 3]);
-        for file in ["heads", "values"] {
+        for file in [RUNS, VALUES] {
             let path = local.join(file);
             let text = fs::read_to_string(&path).unwrap();
             let half: String = text.chars().take(text.len() / 2).collect();
             fs::write(&path, format!("{half}\nfrom elsewhere\t0\n{}", &text[..40])).unwrap();
         }
-        drop(fs::remove_file(local.join("values")));
+        drop(fs::remove_file(local.join(VALUES)));
         let index = Index::of(&store, "sweep", Some(&local), 0).unwrap();
         assert_eq!(index.heads().len(), 3);
         fs::remove_dir_all(&local).unwrap();
@@ -272,6 +357,64 @@ mod tests {
             let index = Index::of(&store, "sweep", Some(&local), 0).unwrap();
             assert_eq!((index.heads().len(), index.unreadable.len()), (1, 1));
         }
+    }
+
+    fn versions(store: &Store, local: &Path) -> Vec<String> {
+        let (summary, unreadable) = store.summary_in("sweep", Some(local), 0).unwrap();
+        assert_eq!(unreadable, []);
+        summary.versions(|_| true).map(|version| version.to_string()).collect()
+    }
+
+    #[test]
+    fn versions_are_those_of_the_files_whatever_is_kept() {
+        let (_folder, store, local) = written(&[3, 1, 3]);
+        let of_files =
+            || -> Vec<String> { store.runs("sweep").unwrap().versions().iter().map(ToString::to_string).collect() };
+        assert_eq!(versions(&store, &local), of_files());
+        assert!(!local.join(summary::FILE).exists(), "the folder may change again without a sign");
+        settle(&store);
+        for _ in 0..2 {
+            assert_eq!(versions(&store, &local), of_files());
+        }
+        assert!(local.join(summary::FILE).exists());
+        write(&store, &[5]);
+        assert_eq!(versions(&store, &local), of_files());
+        settle(&store);
+        assert_eq!((versions(&store, &local).len(), versions(&store, &local)), (3, of_files()));
+        let kept = fs::read_to_string(local.join(summary::FILE)).unwrap();
+        for broken in [&kept[..kept.len() / 2], &kept.replace("0\n", "1\n"), "", "from elsewhere\n"] {
+            fs::write(local.join(summary::FILE), broken).unwrap();
+            assert_eq!(versions(&store, &local), of_files(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_a_folder_that_is_gone_is_an_orphan() {
+        let (folder, store, local) = written(&[1]);
+        let indexes = folder.path().join("indexes");
+        fs::create_dir(&indexes).unwrap();
+        layers(&store, &indexes.join("a"));
+        fs::create_dir(indexes.join("old")).unwrap();
+        assert_eq!(orphans_in(&indexes, Duration::ZERO), [indexes.join("old")]);
+        fs::remove_dir_all(store.folder()).unwrap();
+        assert_eq!(orphans_in(&indexes, Duration::ZERO), [indexes.join("a"), indexes.join("old")]);
+        assert_eq!(orphans_in(&indexes, YOUNG), [] as [PathBuf; 0], "they may be in the making");
+        assert_eq!(orphans_in(&local, Duration::ZERO), [] as [PathBuf; 0]);
+    }
+
+    #[test]
+    fn records_keep_their_order_when_the_clock_goes_backwards() {
+        let (_folder, store, local) = written(&[1, 2]);
+        assert_eq!(layers(&store, &local), [1, 2]);
+        let started = "2001-01-01T00:00:00.000000Z".to_owned();
+        let before = Record { started, id: "early".into(), ..record(3) }.sealed();
+        store.write(&before).unwrap();
+        for _ in 0..2 {
+            assert_eq!(layers(&store, &local), [3, 1, 2], "by the time that each says");
+            settle(&store);
+        }
+        assert_eq!(versions(&store, &local).len(), 3);
+        assert_eq!(store.find("early").unwrap(), before);
     }
 
     #[test]

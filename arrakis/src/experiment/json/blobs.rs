@@ -25,6 +25,28 @@ pub(crate) fn files_of(value: &Value) -> Vec<String> {
     mark::marked_blobs(value).iter().map(|mark| file_name(&mark.sha256)).collect()
 }
 
+/// The shape and the numbers of an array or of one number, wherever its numbers are. `None` for anything else.
+pub(crate) fn numbers_of(value: &Value, blobs: &Blobs) -> Option<Result<(Vec<usize>, Vec<f64>), String>> {
+    if let Some(mark) = mark::marked_blob(value) {
+        return Some(blobs.load(&mark).map(|numbers| (numbers.shape.clone(), numbers.to_f64())));
+    }
+    let number = |value: &Value| value.as_f64().or_else(|| mark::marked_float(value));
+    if let Some(number) = number(value) {
+        return Some(Ok((Vec::new(), vec![number])));
+    }
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    let numbers: Option<Vec<f64>> = items.iter().map(number).collect();
+    if let Some(numbers) = numbers {
+        return Some(Ok((vec![items.len()], numbers)));
+    }
+    let rows: Vec<(Vec<usize>, Vec<f64>)> =
+        items.iter().map(|row| row.as_array().and_then(|_| numbers_of(row, blobs))?.ok()).collect::<Option<_>>()?;
+    let inner = rows[0].0.clone();
+    let is_even = rows.iter().all(|(shape, _)| *shape == inner);
+    let shape = std::iter::once(rows.len()).chain(inner).collect();
+    is_even.then(|| Ok((shape, rows.into_iter().flat_map(|(_, numbers)| numbers).collect())))
+}
+
 /// One array as its file.
 #[derive(Debug)]
 struct Blob {

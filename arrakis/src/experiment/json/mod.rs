@@ -8,7 +8,7 @@ mod numbers;
 mod read;
 mod write;
 
-pub(crate) use blobs::{Blobs, FOLDER as BLOBS, files_of as blob_files};
+pub(crate) use blobs::{Blobs, FOLDER as BLOBS, files_of as blob_files, numbers_of};
 
 pub use canonical::{canonical, digest};
 

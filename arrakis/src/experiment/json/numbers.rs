@@ -102,6 +102,17 @@ impl Numbers {
         (is_number && fits).then_some(Self { dtype, shape, bytes })
     }
 
+    /// Its numbers, rounded to `f64`.
+    pub(super) fn to_f64(&self) -> Vec<f64> {
+        let size = self.dtype.bitsize() / 8;
+        let one = |bytes: &[u8]| match Number::read(self.dtype, bytes).map(Number::to_json) {
+            Some(Value::Bool(value)) => f64::from(u8::from(value)),
+            Some(value) => value.as_f64().or_else(|| super::mark::marked_float(&value)).unwrap_or(f64::NAN),
+            None => f64::NAN,
+        };
+        self.bytes.chunks_exact(size).map(one).collect()
+    }
+
     /// The number of its elements.
     pub(super) fn count(&self) -> usize {
         self.bytes.len() / (self.dtype.bitsize() / 8)

@@ -22,7 +22,11 @@ impl Names {
             match field.as_str() {
                 "arguments" => leaves("args", &value, &mut found),
                 "outcome" => outcome(&value, &mut found),
-                "source" | "digest" | "profile" | "figures" | "problems" | "parents" => {}
+                "source" | "digest" | "profile" | "figures" | "problems" | "parents" | "launch" => {}
+                "model" => leaves("model", &without(value, "files"), &mut found),
+                "data" => found.extend(
+                    record.data.iter().map(|file| (format!("data.{}", file.path), file.sha256.as_str().into())),
+                ),
                 _ => leaves(&field, &value, &mut found),
             }
         }
@@ -64,6 +68,13 @@ impl Names {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
+}
+
+fn without(mut value: Value, field: &str) -> Value {
+    if let Value::Object(fields) = &mut value {
+        fields.remove(field);
+    }
+    value
 }
 
 /// A number; records mark those that JSON has no word for.

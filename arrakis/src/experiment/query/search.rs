@@ -1,5 +1,6 @@
 //! Answers a query from the indexes of the experiments, and reads the records that are asked for.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use arrakis_models::ground::nearest::{did_you_mean, nearest_alike};
 use serde_json::Value;
 
-use super::super::{Status, Store, Unreadable, index};
+use super::super::{Freshness, Sources, Status, Store, Unreadable, index};
 use super::names::number;
 use super::{Condition, Found, Names, Query};
 use crate::error::{Error, Result};
@@ -63,10 +64,23 @@ impl Store {
     ///
     /// Those of [`Store::runs`] if a name is given, and [`Error::Value`] for a value that no record has, naming the nearest.
     pub fn query(&self, query: &Query) -> Result<Found> {
+        self.asked(query, None)
+    }
+
+    /// The records that meet a query and are [`Freshness::Stale`] by these sources.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::query`].
+    pub fn stale(&self, query: &Query, sources: &Sources) -> Result<Found> {
+        self.asked(query, Some(&Stale { sources, known: RefCell::default() }))
+    }
+
+    fn asked(&self, query: &Query, stale: Option<&Stale<'_>>) -> Result<Found> {
         let names = query.name.as_ref().map_or_else(|| self.names(), |name| Ok(vec![name.clone()]))?;
         let (mut found, mut missing, mut kept) = (Found::default(), Missing::of(query), Vec::new());
         for name in names {
-            self.search(&name, query, &mut missing, &mut kept, &mut found.unreadable)?;
+            self.search(&name, query, stale, &mut missing, &mut kept, &mut found.unreadable)?;
         }
         missing.refused()?;
         found.matched = kept.len();
@@ -88,6 +102,7 @@ impl Store {
         &self,
         asked: &str,
         query: &Query,
+        stale: Option<&Stale<'_>>,
         missing: &mut Missing<'_>,
         kept: &mut Vec<Kept>,
         unreadable: &mut Vec<Unreadable>,
@@ -102,6 +117,9 @@ impl Store {
         let values = if needs_names { own.values() } else { HashMap::new() };
         for head in heads {
             let path = self.path_of(name, head.stem);
+            if stale.is_some_and(|stale| !stale.holds(head.code, &path)) {
+                continue;
+            }
             let names_of = |wanted: &dyn Fn(&str) -> bool| match values.get(head.stem) {
                 Some(line) => index::names(line, wanted),
                 None => Self::read(&path).map_or_else(|_| Names::none(), |record| Names::of(&record)),
@@ -125,6 +143,24 @@ impl Store {
         let Ok(record) = Self::read(path) else { return Ok(false) };
         let found = self.annotations(&record)?.tags_of(&record);
         Ok(tags.iter().all(|tag| found.contains(tag)))
+    }
+}
+
+/// Which records are stale. One of each code, model and data is read.
+struct Stale<'a> {
+    sources: &'a Sources,
+    known: RefCell<HashMap<String, bool>>,
+}
+
+impl Stale<'_> {
+    fn holds(&self, code: &str, path: &Path) -> bool {
+        if let Some(known) = self.known.borrow().get(code) {
+            return *known;
+        }
+        let freshness = Store::read(path).map(|record| self.sources.assess(&record).freshness);
+        let stale = freshness == Ok(Freshness::Stale);
+        self.known.borrow_mut().insert(code.to_owned(), stale);
+        stale
     }
 }
 

@@ -1,7 +1,5 @@
 //! The versions of an experiment, from its index.
 
-use std::collections::HashSet;
-
 use super::super::store::without_version;
 use super::super::{Record, Store, Unreadable, Version};
 use crate::error::{Error, Result};
@@ -14,12 +12,10 @@ impl Store {
     ///
     /// Those of [`Store::runs`].
     pub fn versions(&self, asked: &str) -> Result<(Vec<Version>, Vec<Unreadable>)> {
-        let index = self.index(asked.rsplit("::").next().unwrap_or(asked))?;
-        let mut heads = index.heads();
-        self.keep_meant(asked, &mut heads, &index.unreadable, |head| (head.function(), head.name()))?;
-        let mut seen = HashSet::new();
-        let versions = heads.iter().filter(|head| seen.insert(head.version)).map(|head| Version::written(head.version));
-        Ok((versions.collect(), index.unreadable))
+        let (summary, unreadable) = self.summary(asked.rsplit("::").next().unwrap_or(asked))?;
+        let mut meant: Vec<(usize, &str, &str)> = summary.functions().collect();
+        self.keep_meant(asked, &mut meant, &unreadable, |(_, function, name)| ((*function).into(), (*name).into()))?;
+        Ok((summary.versions(|place| meant.iter().any(|(meant, ..)| *meant == place)).collect(), unreadable))
     }
 
     /// The runs of a version of an experiment, oldest first, and the files that cannot be read.

@@ -1,6 +1,7 @@
 //! Tags and notes that are added to a record later. The record itself stays as it is.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use super::super::{Record, Store, clock};
 use crate::error::{Error, Result};
 
 /// The folder of the annotations, beside the records.
-const FOLDER: &str = "annotations";
+pub(super) const FOLDER: &str = "annotations";
 
 /// What is added to a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,13 +72,29 @@ impl Store {
         if text.trim().is_empty() {
             return Err(Error::Value { of: "Annotation", problem: "the text is empty".into() });
         }
-        let path = self.annotations_path(record);
         let line = serde_json::to_string(&Line { at: clock::now(), what }).expect("BUG: a line is plain data");
+        self.append(record, &format!("\n{line}\n"))
+    }
+
+    /// Adds lines of another store, if they are whole and not there yet.
+    pub(super) fn add_lines<'a>(&self, record: &Record, lines: impl Iterator<Item = &'a str>) -> Result<()> {
+        let there = fs::read_to_string(self.annotations_path(record)).unwrap_or_default();
+        let is_new =
+            |line: &&str| serde_json::from_str::<Line>(line).is_ok() && !there.lines().any(|other| other == *line);
+        let mut new = String::new();
+        for line in lines.filter(is_new) {
+            let _ = write!(new, "\n{line}\n");
+        }
+        if new.is_empty() { Ok(()) } else { self.append(record, &new) }
+    }
+
+    fn append(&self, record: &Record, lines: &str) -> Result<()> {
+        let path = self.annotations_path(record);
         let append = || {
             fs::create_dir_all(path.parent().unwrap_or(&path))?;
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
             // One write: lines of two writers do not mix. A line that a crash cut off ends at the first newline.
-            file.write_all(format!("\n{line}\n").as_bytes())?;
+            file.write_all(lines.as_bytes())?;
             file.sync_all()
         };
         append().map_err(|source| Error::Write { path: path.clone(), source })

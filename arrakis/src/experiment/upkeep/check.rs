@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::super::json::{BLOBS, blob_files};
+use super::super::store::{HELPERS, STATES};
 use super::super::{Problem, Store, Unreadable};
 use crate::error::{Error, Result};
 
@@ -99,12 +100,17 @@ impl Store {
         }
         let folder = self.folder_of(name);
         let arrays = old_files(&folder.join(BLOBS));
-        check.leftovers.extend(old_files(&folder).into_iter().filter(|path| is_unfinished(path)));
-        check.leftovers.extend(arrays.iter().filter(|path| is_unfinished(path)).cloned());
+        check.leftovers.extend(unfinished(&folder));
         let is_used = |path: &PathBuf| path.file_name().is_some_and(|name| used.contains(&*name.to_string_lossy()));
         check.unused.extend(arrays.into_iter().filter(|path| known && !is_unfinished(path) && !is_used(path)));
         Ok(())
     }
+}
+
+/// Files that were never finished, of the records and of what lies beside them.
+pub(super) fn unfinished(folder: &Path) -> Vec<PathBuf> {
+    let folders = ["", BLOBS, HELPERS, STATES, "registrations", "profiles", "figures"].map(|name| folder.join(name));
+    folders.iter().flat_map(|folder| old_files(folder)).filter(|path| is_unfinished(path)).collect()
 }
 
 fn set_aside(path: &Path) -> Result<()> {
@@ -114,12 +120,12 @@ fn set_aside(path: &Path) -> Result<()> {
     moved.map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn is_unfinished(path: &Path) -> bool {
+pub(super) fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
 }
 
 /// The files of a folder that no process can be writing any more, sorted.
-fn old_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn old_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_old = |entry: &fs::DirEntry| {
         let changed = entry.metadata().ok().filter(fs::Metadata::is_file).and_then(|facts| facts.modified().ok());
@@ -131,14 +137,14 @@ fn old_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs::File;
 
     use super::super::super::record::tests::record;
     use super::*;
 
     /// A file that was written two hours ago.
-    fn old(path: PathBuf, text: &str) -> PathBuf {
+    pub(in crate::experiment) fn old(path: PathBuf, text: &str) -> PathBuf {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         let file = File::options().append(true).open(&path).unwrap();

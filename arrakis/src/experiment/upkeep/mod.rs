@@ -2,6 +2,10 @@
 
 mod annotations;
 mod check;
+mod garbage;
+mod import;
 
 pub use annotations::{Annotation, Annotations};
 pub use check::Check;
+pub use garbage::Garbage;
+pub use import::Import;

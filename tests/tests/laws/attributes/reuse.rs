@@ -156,3 +156,39 @@ fn numbers_of_steps_belong_to_the_experiment_of_the_thread() {
     assert_eq!(training(&bench, false).unwrap_err().to_string(), outside);
     assert_eq!(bench.metric("loss", 0, 1.0).unwrap_err().to_string(), outside);
 }
+
+#[log_experiment(cache)]
+fn prompts(_bench: &Bench, file: &str) -> Result<usize> {
+    count();
+    Ok(arrakis::prompts::PromptSet::from_json_lines(file)?.prompts.len())
+}
+
+#[test]
+fn a_file_that_was_read_is_an_input_and_a_changed_one_runs_again() {
+    let (folder, bench) = bench();
+    let path = folder.path().join("set.jsonl");
+    let write = |answer: &str| {
+        let line =
+            format!(r#"{{"clean": "The sky is", "corrupted": "The sea is", "answer": " {answer}", "wrong": " red"}}"#);
+        std::fs::write(&path, line).unwrap();
+    };
+    let file = path.to_str().unwrap();
+    write("blue");
+    assert_eq!(runs(|| drop((prompts(&bench, file), prompts(&bench, file)))), 1);
+    let first = only_run(&bench, "prompts");
+    assert_eq!(
+        first.data.iter().map(|file| (file.name(), file.place())).collect::<Vec<_>>(),
+        [("set.jsonl", path.clone())]
+    );
+    assert_eq!(first.problems, [] as [String; 0]);
+    write("pink");
+    let sources = arrakis::experiment::Sources::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let said: Vec<String> = sources.assess(&first).causes.iter().map(ToString::to_string).collect();
+    assert!(said.contains(&format!("the data were changed: {file}")), "{said:?}");
+    assert_eq!(runs(|| drop(prompts(&bench, file))), 1, "other data run again");
+    let again = bench.last().unwrap().record.unwrap();
+    assert_ne!(again.version, first.version);
+    write("blue");
+    assert_eq!(runs(|| drop(prompts(&bench, file))), 0, "the first run is of these data");
+    assert_eq!(bench.last().unwrap().record.unwrap().id, first.id);
+}

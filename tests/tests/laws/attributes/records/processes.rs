@@ -59,6 +59,13 @@ fn handles(
     thread == std::thread::current().id()
 }
 
+#[log_experiment]
+#[allow(clippy::used_underscore_binding, reason = "the folder is no input")]
+fn files(_bench: &Bench, _folder: &std::path::Path) -> usize {
+    let set = |name: &str| arrakis::prompts::PromptSet::from_json_lines(_folder.join(name)).unwrap().prompts.len();
+    set("b.jsonl") + set("a.jsonl")
+}
+
 /// The test below runs this in separate processes.
 #[test]
 fn in_a_process() {
@@ -73,6 +80,14 @@ fn in_a_process() {
         maps: (words().zip(0..).collect(), Some(Rc::new((0..30).map(|i| (i, i)).collect()))),
     };
     collections(&bench, Transparent(words().collect()), flat, &Mapped((0..30).collect()), debugged);
+
+    // Equal files in another folder.
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (name, answer) in [("a.jsonl", "blue"), ("b.jsonl", "grey")] {
+        let line = format!(r#"{{"clean": "a", "corrupted": "b", "answer": " {answer}", "wrong": " red"}}"#);
+        std::fs::write(elsewhere.path().join(name), line).unwrap();
+    }
+    files(&bench, elsewhere.path());
 
     // Another file and another thread come first in every process.
     let before = std::process::id() % 7;
@@ -105,6 +120,8 @@ fn processes_with_equal_inputs_agree_on_the_version() {
         runs.records
     };
     assert_eq!(runs("collections")[0].problems, [] as [String; 0]);
+    let read = &runs("files")[0];
+    assert_eq!((read.data.len(), &read.problems), (2, &Vec::new()));
     let problems = &runs("handles")[0].problems;
     let named: Vec<&str> = problems.iter().map(|problem| problem.split('`').nth(1).unwrap()).collect();
     assert_eq!(named, ["nonnull", "called", "file", "thread", "weak"]);
