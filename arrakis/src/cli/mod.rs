@@ -46,7 +46,7 @@ enum Command {
     /// Describe a model from its headers, and say what loading would refuse: exit status 1 if anything, 2 for errors
     Inspect(inspect::Args),
     /// List the verdicts of a folder of records, corrected within families: exit status 1 if one was judged with other code,
-    /// 2 for errors
+    /// another model or other data, 2 for errors
     Hypotheses(records::hypotheses::Args),
     /// Write a new crate: a question, a claim, and the profile that makes dev runs fast
     New(new::Args),
@@ -60,6 +60,8 @@ enum Command {
     Source(records::show::Args),
     /// Compare two runs: exit status 1 if they differ, 2 for errors
     Diff(records::diff::Args),
+    /// Build the recorded sources of a run, run them again, and compare: exit status 1 if it drifted, 2 if it failed
+    Rerun(records::rerun::Args),
     /// Add tags to a run, or take them away
     Tag(records::annotate::TagArgs),
     /// Add a note to a run
@@ -72,6 +74,10 @@ enum Command {
     Stats(records::stats::Args),
     /// Check every record of a folder, and clear what crashes left: exit status 1 if anything is wrong, 2 for errors
     Fsck(records::fsck::Args),
+    /// List what nothing needs in a folder of records and in the cache, and clear it: exit status 1 if there is any, 2 for errors
+    Gc(records::gc::Args),
+    /// Take over the records of another folder, checked: exit status 1 if some could not be, 2 for errors
+    Import(records::import::Args),
     /// Write the completions of a shell to standard output
     Completions(shell::CompletionArgs),
     /// Write the manual, as pages for `man`
@@ -93,12 +99,15 @@ impl Command {
             Self::Show(args) => records::show::run(args),
             Self::Source(args) => records::show::source(args),
             Self::Diff(args) => records::diff::run(args),
+            Self::Rerun(args) => records::rerun::run(args),
             Self::Tag(args) => records::annotate::tag(args),
             Self::Note(args) => records::annotate::note(args),
             Self::Whence(args) => records::whence::run(args),
             Self::Export(args) => records::export::run(args),
             Self::Stats(args) => records::stats::run(args),
             Self::Fsck(args) => records::fsck::run(args),
+            Self::Gc(args) => records::gc::run(args),
+            Self::Import(args) => records::import::run(args),
             Self::Completions(args) => Ok(shell::completions(args, Cli::command())),
             Self::Man(args) => shell::man(args, Cli::command()),
             #[cfg(all(feature = "watch", unix))]
