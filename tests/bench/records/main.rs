@@ -1,7 +1,10 @@
 //! How long questions about many records take: `cargo bench -p arrakis-tests --bench records -- 100000`.
 //!
 //! The records are those of one function with other arguments, results, times and versions, in one folder. The first question
-//! makes the index; the others find it. The folder and the index are temporary.
+//! makes the index; the others find it. The folder and the index are temporary. `demonstrate.py` runs the same program with other
+//! words.
+
+mod work;
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +21,21 @@ fn score(bench: &Bench, layer: usize, prompt: &str) -> Vec<f64> {
 
 fn main() {
     // Cargo passes `--bench` as well.
-    let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().expect("a number");
+    match *words {
+        ["write", folder, writer, count] => work::write(folder, number(writer), number(count)),
+        ["read", folder, until] => work::read(folder, number(until)),
+        ["one", folder] => work::one(folder),
+        ["cost", folder, count] => work::cost(folder, number(count)),
+        [count] => questions(number(count)),
+        _ => questions(100_000),
+    }
+}
+
+/// How long questions about so many records take.
+fn questions(count: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bench = Bench::embedded().expect("the embedded model").save_dir(folder.path().join("store"));
     score(&bench, 3, "When Mary and John went");
