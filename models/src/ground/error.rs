@@ -158,6 +158,26 @@ pub enum Error {
         /// What differs.
         what: &'static str,
     },
+    /// A shard has done its part of a step, and has no value to go on with.
+    #[error(
+        "this is shard {index}/{of}: its part of {what} is kept, and `arrakis merge` goes on when all shards are done"
+    )]
+    Part {
+        /// Which, from 0.
+        index: usize,
+        /// How many there are.
+        of: usize,
+        /// The step.
+        what: String,
+    },
+    /// A step of which not all parts are there.
+    #[error("not all {of} shards ran {what}: run each of them, then `arrakis merge`")]
+    Unmerged {
+        /// The step.
+        what: String,
+        /// How many shards there are.
+        of: usize,
+    },
     /// A case that is in no shard, or in several.
     #[error(
         "case {case} (`{label}`) was run by {times} of the {of} shards instead of one: run all shards of a sweep with one version on \

@@ -11,5 +11,6 @@ pub mod memory;
 pub mod nearest;
 pub mod progress;
 pub mod read;
+pub mod shard;
 pub mod warnings;
 pub mod watcher;

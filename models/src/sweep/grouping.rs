@@ -60,17 +60,6 @@ pub(super) fn groups(
     Ok(groups)
 }
 
-/// Every `of`-th case of all groups, from case `index`. A group without any is left out.
-pub(super) fn share(groups: Vec<Group>, index: usize, of: usize) -> Vec<Group> {
-    let mut before = 0;
-    let own = groups.into_iter().map(|group| {
-        let first = (index + of - before % of) % of;
-        before += group.cases.len();
-        group.share(first, of)
-    });
-    own.filter(|group| !group.cases.is_empty()).collect()
-}
-
 /// What an edit does to the clean tensor at its site.
 #[derive(Clone, Copy, PartialEq)]
 enum FirstChange {

@@ -15,6 +15,7 @@
 mod case;
 mod clean;
 mod cut;
+mod dealt;
 mod edits;
 mod forward;
 mod group;
@@ -22,6 +23,7 @@ mod grouping;
 mod merge;
 mod result;
 mod shard;
+mod share;
 mod size;
 #[allow(clippy::module_inception, reason = "the module's main file carries its name")]
 mod sweep;

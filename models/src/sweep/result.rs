@@ -56,6 +56,17 @@ impl SweepWork {
         self.block_tokens += group.blocks(n_layers) * tokens.batch() * (tokens.pos() - group.from_position);
     }
 
+    /// With the work of all groups.
+    pub(super) fn planned(mut self, groups: &[Group], n_layers: usize, tokens: &Tokens) -> Self {
+        for group in groups {
+            self.add_alone(group, n_layers, tokens);
+            if !group.unchanged {
+                self.add(group, n_layers, tokens);
+            }
+        }
+        self
+    }
+
     /// The work of all shards together. Each shard runs the clean forward; without shards it would run once.
     pub(super) fn of_shards(shards: impl Iterator<Item = Self>) -> Self {
         let shards: Vec<Self> = shards.collect();

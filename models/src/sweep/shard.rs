@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::result::{SweepResult, SweepWork};
-use super::sweep::{Share, Sweep};
+use super::share::Share;
+use super::sweep::{Shared, Sweep};
 use crate::error::{Error, Result};
 use crate::hooks::numbers;
 
@@ -60,8 +61,10 @@ impl<'a> Sweep<'a> {
     /// what [`Sweep::run`] would, to the bit.
     ///
     /// A share is every `of`-th case, in the order in which they run. To find that, each shard runs the clean forward itself
-    /// and tries every edit on its tensors. On the CPU a row has the same bits beside any others; where a device's products
-    /// have other bits in batches of other sizes, the results are equal up to their rounding.
+    /// and tries every edit on its tensors. On the CPU a row has the same bits beside any others. On other devices the
+    /// products of batches of other sizes may have other bits, so there a share is every `of`-th forward, with the
+    /// same batch as on one machine: a sweep of few forwards then has few shards with work, and
+    /// [`Sweep::tokens_per_forward`] makes them smaller.
     ///
     /// ```
     /// use arrakis_models::{Error, HookedAutoModel, Intervention, ShardResult, SweepResult, site};
@@ -88,17 +91,22 @@ impl<'a> Sweep<'a> {
         if index >= of {
             return Err(Error::out_of_range("shard", index, of));
         }
+        let (key, whole_groups) = (self.key()?, !self.model.device_name().starts_with("cpu"));
+        Ok(Shard { sweep: self, key, share: Share { index, of, whole_groups } })
+    }
+
+    /// What the sweep is of.
+    pub(super) fn key(&self) -> Result<SweepKey> {
         let cases = self.cases.iter().map(|case| case.to_json(self.model.device_name())).collect::<Result<Vec<_>>>()?;
         let tokens = &self.tokens;
         let prompts = serde_json::to_string(&(tokens.ids(), tokens.real(), tokens.positions(), tokens.types()));
-        let key = SweepKey {
+        Ok(SweepKey {
             model: self.model.fingerprint()?,
             prompts: digest(&[prompts.expect("BUG: tokens are plain data")]),
             cases: digest(&cases),
             last_only: self.last_only,
             tokens_per_forward: self.tokens_per_forward,
-        };
-        Ok(Shard { sweep: self, key, share: Share { index, of } })
+        })
     }
 }
 
@@ -109,12 +117,20 @@ impl Shard<'_> {
     ///
     /// Those of [`Sweep::run`].
     pub fn run<E: From<Error>>(self, metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>) -> Result<ShardResult, E> {
+        Ok(self.run_planned(metric)?.0)
+    }
+
+    /// Runs the cases, and returns the work of the whole sweep on one machine too.
+    pub(super) fn run_planned<E: From<Error>>(
+        self,
+        metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
+    ) -> Result<(ShardResult, SweepWork), E> {
         let Self { sweep, key, share } = self;
-        let (found, own) = sweep.run_share(share, metric)?;
+        let Shared { result: found, own, planned } = sweep.run_share(share, metric)?;
         let case = |case: usize| ShardCase { case, values: found.values[case].clone(), changed: found.changed[case] };
         let cases: Vec<ShardCase> = own.into_iter().map(case).collect();
         let SweepResult { labels, clean, work, .. } = found;
-        Ok(ShardResult { index: share.index, of: share.of, work, key, labels, clean, cases })
+        Ok((ShardResult { index: share.index, of: share.of, work, key, labels, clean, cases }, planned))
     }
 }
 

@@ -7,7 +7,8 @@ use super::clean::Clean;
 use super::forward::Forward;
 use super::group::Group;
 use super::grouping;
-use super::result::SweepResult;
+use super::result::{SweepResult, SweepWork};
+use super::share::{Share, share};
 use super::size::Size;
 use crate::device;
 use crate::error::{Error, Result};
@@ -28,11 +29,14 @@ pub struct Sweep<'a> {
     quiet: bool,
 }
 
-/// The share of a sweep with every `of`-th case, in the order in which they run, starting at case `index`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    pub(super) index: usize,
-    pub(super) of: usize,
+/// What a share found.
+pub(super) struct Shared {
+    /// The other cases keep the clean result.
+    pub(super) result: SweepResult,
+    /// The cases of the share.
+    pub(super) own: Vec<usize>,
+    /// The work of the whole sweep on one machine.
+    pub(super) planned: SweepWork,
 }
 
 impl HookedTransformer {
@@ -89,21 +93,26 @@ impl Sweep<'_> {
     /// Runs all cases. `metric` receives logits `[batch, pos, d_vocab]` of the prompts under one case and returns one
     /// number per prompt, `[batch]`. Its error, of any type, becomes the sweep's.
     ///
-    /// Results are in the order the cases were added, and equal running each case alone.
+    /// Results are in the order the cases were added, and equal running each case alone. In a program that `arrakis run` starts
+    /// as a shard, a sweep of eight cases or more does its own share of them.
     ///
     /// # Errors
     ///
-    /// An unknown site before anything runs, an edit's own error, the metric's own error, or a metric of another shape.
+    /// An unknown site before anything runs, an edit's own error, the metric's own error, or a metric of another shape. In a
+    /// shard [`Error::Part`] when its share is done.
     pub fn run<E: From<Error>>(self, metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>) -> Result<SweepResult, E> {
-        Ok(self.run_share(Share { index: 0, of: 1 }, metric)?.0)
+        match self.step()? {
+            None => Ok(self.run_share(Share::ALL, metric)?.result),
+            Some(step) => self.run_dealt(step, metric),
+        }
     }
 
-    /// Runs the cases of one share and returns their indices too. The other cases keep the clean result.
+    /// Runs the cases of one share.
     pub(super) fn run_share<E: From<Error>>(
         self,
-        share: Share,
+        dealt: Share,
         mut metric: impl FnMut(Tensor<3>) -> Result<Tensor<1>, E>,
-    ) -> Result<(SweepResult, Vec<usize>), E> {
+    ) -> Result<Shared, E> {
         self.check_padding()?;
         let starts = self.starts()?;
         let clean = Clean::run(self.model, &self.tokens, &self.cases, &starts, self.last_only)?;
@@ -111,7 +120,8 @@ impl Sweep<'_> {
         let mut result = SweepResult::new(&self.cases, clean_metric, clean.n_layers, &self.tokens);
         let size = self.size();
         let groups = grouping::groups(&clean, &self.cases, starts, &self.tokens, &size)?;
-        let groups = grouping::share(groups, share.index, share.of);
+        let planned = result.work.planned(&groups, clean.n_layers, &self.tokens);
+        let groups = share(groups, dealt);
         let own: Vec<usize> = groups.iter().flat_map(|group| &group.cases).map(|case| case.index).collect();
         let bar = self.bar(own.len());
         for group in groups {
@@ -126,7 +136,7 @@ impl Sweep<'_> {
             }
         }
         bar.finish_and_clear();
-        Ok((result, own))
+        Ok(Shared { result, own, planned })
     }
 
     fn run_group<E: From<Error>>(
