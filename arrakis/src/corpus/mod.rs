@@ -17,6 +17,12 @@
 //! # }
 //! ```
 //!
+//! # Several machines
+//!
+//! In a program that `arrakis run` starts as a shard of a job, a pass runs every N-th batch, and `arrakis merge` joins what the
+//! reducers of all shards gathered. The batches are those of one machine, and reducers keep what no order changes
+//! ([`Sums`]), so the result has the same bits.
+//!
 //! # Memory
 //!
 //! The corpus is never held. A pass holds the longest document, a shelf of token ids, one batch of activations
@@ -34,6 +40,7 @@ mod shelf;
 pub(crate) mod site_name;
 mod source;
 mod state;
+mod sums;
 mod unit;
 mod window;
 
@@ -47,6 +54,7 @@ pub use reducers::{
 pub use report::PassReport;
 pub use source::Corpus;
 pub use state::State;
+pub use sums::Sums;
 pub use unit::Unit;
 pub use window::Window;
 

@@ -1,10 +1,12 @@
 //! A pass: the corpus cut into windows, run in batches, and shown to reducers.
 
+mod dealt;
 mod feed;
 mod saved;
 
 use std::path::{Path, PathBuf};
 
+use arrakis_models::ground::shard::Shard;
 use arrakis_models::{Bos, HookedTransformer, Plan, Tokens, progress};
 
 use super::documents::Stream;
@@ -116,7 +118,8 @@ impl<'a> Pass<'a> {
         Ok(2 * cost.bytes() + cost.working + 8 * self.settings.shelf() as u64)
     }
 
-    /// Reads the corpus once and shows every batch to each reducer.
+    /// Reads the corpus once and shows every batch to each reducer. In a shard of a job it shows its own batches, and a merged run
+    /// joins what all shards gathered.
     ///
     /// # Errors
     ///
@@ -126,10 +129,26 @@ impl<'a> Pass<'a> {
     /// - an empty corpus, or one of which nothing is counted
     /// - a saved state of another corpus, model, device, settings or reducers
     /// - a reducer's own error
+    /// - in a shard [`arrakis_models::Error::Part`] when its batches are done
     pub fn run(&self, reducers: &mut [&mut dyn Reducer]) -> Result<PassReport> {
         self.settings.check(self.model)?;
         let sites = self.sites(reducers)?;
-        let mut saved = match &self.saved {
+        match self.step(reducers)? {
+            None => self.run_batches(None, &sites, reducers),
+            Some(step) => self.run_dealt(&sites, step, reducers),
+        }
+    }
+
+    /// Shows the batches of a shard to each reducer. The others are counted as if they had run, so that the report is that of
+    /// one machine.
+    fn run_batches(
+        &self,
+        shard: Option<Shard>,
+        sites: &[String],
+        reducers: &mut [&mut dyn Reducer],
+    ) -> Result<PassReport> {
+        let file = self.saved.as_ref().map(|(path, every)| (saved::file(path, shard), *every));
+        let mut saved = match &file {
             Some((path, _)) => Saved::resumed(path, self.model, self.corpus, &self.settings, reducers)?,
             None => Saved::default(),
         };
@@ -143,13 +162,17 @@ impl<'a> Pass<'a> {
         while let Some(shelf) = feed.shelf(&mut saved.report)? {
             let before = saved.report.tokens;
             for ready in shelf {
-                ready.run(&sites, &mut saved.report, |batch| {
+                if shard.is_some_and(|shard| !shard.has(saved.report.forwards)) {
+                    ready.count(&mut saved.report);
+                    continue;
+                }
+                ready.run(sites, &mut saved.report, |batch| {
                     reducers.iter_mut().try_for_each(|reducer| reducer.update(batch))
                 })?;
                 bar.set_position(feed.bytes().0 / 1000);
             }
             unsaved += saved.report.tokens - before;
-            if let Some((path, _)) = self.saved.as_ref().filter(|(_, every)| unsaved >= *every) {
+            if let Some((path, _)) = file.as_ref().filter(|(_, every)| unsaved >= *every) {
                 saved.write(path, reducers)?;
                 unsaved = 0;
             }
@@ -157,7 +180,7 @@ impl<'a> Pass<'a> {
         bar.finish_and_clear();
         counted(&saved.report)?;
         saved.done = true;
-        if let Some((path, _)) = &self.saved {
+        if let Some((path, _)) = &file {
             saved.write(path, reducers)?;
         }
         Ok(saved.report)

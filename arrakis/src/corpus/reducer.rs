@@ -6,8 +6,9 @@ use crate::error::Result;
 
 /// Gathers numbers over a corpus, batch by batch.
 ///
-/// A result may depend neither on how windows are grouped into batches nor on their order, beyond the rounding of sums.
-/// So keep what order cannot change: sums, the largest with ties by place, draws decided by place.
+/// A result may depend neither on how windows are grouped into batches, beyond the rounding of a batch's own numbers, nor on
+/// the order of the batches. So keep what order cannot change: counts, [`Sums`](super::Sums), the largest with ties by
+/// place, draws decided by place.
 pub trait Reducer {
     /// Its kind and settings. A saved pass is only continued by reducers of the same names.
     fn name(&self) -> String;
@@ -35,4 +36,22 @@ pub trait Reducer {
     ///
     /// A state of another reducer.
     fn restore(&mut self, state: State) -> Result<()>;
+
+    /// Whether it can [join](Reducer::join) others: it has seen no token, and knows how. A pass with a reducer that cannot runs
+    /// whole on every shard of a job.
+    fn is_joinable(&self) -> bool {
+        false
+    }
+
+    /// Adds what another of the same name gathered from other batches. All orders of joining give the same bits as one that
+    /// saw every batch.
+    ///
+    /// # Errors
+    ///
+    /// A state of another reducer, and a reducer that cannot join others.
+    fn join(&mut self, state: State) -> Result<()> {
+        drop(state);
+        let problem = format!("`{}` cannot join what another gathered: implement `Reducer::join` for it", self.name());
+        Err(crate::error::Error::Value { of: "Reducer", problem })
+    }
 }

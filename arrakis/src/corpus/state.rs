@@ -60,6 +60,11 @@ fn refuse(problem: String) -> Error {
 
 /// Writes the state of a pass and of each reducer.
 pub(super) fn write(path: &Path, pass: &str, reducers: &[State]) -> Result<()> {
+    Ok(write_whole(path, bytes(pass, reducers)?)?)
+}
+
+/// The state of a pass and of each reducer, as a file has it.
+pub(super) fn bytes(pass: &str, reducers: &[State]) -> Result<Vec<u8>> {
     let mut parts: Vec<(String, Dtype, Vec<u8>)> = vec![("pass".into(), Dtype::U8, pass.into())];
     for (index, state) in reducers.iter().enumerate() {
         parts.push((format!("{index}"), Dtype::U8, state.json.clone().into_bytes()));
@@ -78,8 +83,7 @@ pub(super) fn write(path: &Path, pass: &str, reducers: &[State]) -> Result<()> {
         view.map(|view| (name, view)).map_err(|error| refuse(format!("it cannot be saved: {error}")))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    let bytes = serialize(views, None).map_err(|error| refuse(format!("it cannot be saved: {error}")))?;
-    Ok(write_whole(path, bytes)?)
+    serialize(views, None).map_err(|error| refuse(format!("it cannot be saved: {error}")))
 }
 
 /// Reads the state of a pass and of its reducers; `None` if there is no file.
@@ -96,7 +100,8 @@ pub(super) fn read(path: &Path) -> Result<Option<(String, Vec<State>)>> {
     })
 }
 
-fn parse(bytes: &[u8]) -> Option<(String, Vec<State>)> {
+/// The inverse of [`bytes`]; `None` for bytes of something else.
+pub(super) fn parse(bytes: &[u8]) -> Option<(String, Vec<State>)> {
     let file = SafeTensors::deserialize(bytes).ok()?;
     let text = |name: &str| String::from_utf8(file.tensor(name).ok()?.data().to_vec()).ok();
     let mut states = Vec::new();

@@ -1,8 +1,9 @@
 //! The file of a pass that can be resumed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrakis_models::HookedTransformer;
+use arrakis_models::ground::shard::Shard;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::reducer::Reducer;
@@ -28,6 +29,18 @@ struct Key {
     device: String,
     settings: Settings,
     reducers: Vec<String>,
+}
+
+/// The file of a shard beside that of a whole pass.
+pub(super) fn file(path: &Path, shard: Option<Shard>) -> PathBuf {
+    match shard {
+        None => path.to_owned(),
+        Some(shard) => {
+            let mut own = path.as_os_str().to_owned();
+            own.push(format!(".{}", shard.folder()));
+            own.into()
+        }
+    }
 }
 
 impl Saved {

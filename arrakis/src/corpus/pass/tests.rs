@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use arrakis_models::HookedAutoModel;
+use arrakis_models::ground::shard::{Parts, Role};
 
 use super::*;
 use crate::corpus::Batch;
@@ -154,6 +155,14 @@ impl Reducer for Stop {
     fn restore(&mut self, _: State) -> Result<()> {
         Ok(())
     }
+
+    fn is_joinable(&self) -> bool {
+        true
+    }
+
+    fn join(&mut self, _: State) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -181,6 +190,76 @@ fn a_pass_that_was_stopped_ends_with_the_same_bits() {
     assert_eq!(saved, [false, true, true], "the first stop comes before the first save");
     let (finished, once_more, _) = run("pieces", &[0]);
     assert_eq!((finished, once_more), (whole, report), "a finished pass needs no forward");
+}
+
+#[test]
+fn a_pass_of_any_number_of_shards_has_the_bytes_of_one_machine() {
+    let model = model();
+    let many = Corpus::tokens((0..9).flat_map(|_| documents()));
+    let pass = || Pass::new(&model, &many).batch_tokens(16);
+    let bytes = |(mut all, report): (All, PassReport)| {
+        let states: Vec<State> = all.each().iter().map(|reducer| reducer.state().unwrap()).collect();
+        state::bytes(&serde_json::to_string(&report).unwrap(), &states).unwrap()
+    };
+    let whole = bytes(All::after(&pass()));
+    for of in [1, 2, 3, 7] {
+        let job = tempfile::tempdir().unwrap();
+        for shard in Shard::all(of) {
+            let folder = job.path().join(shard.folder());
+            std::fs::create_dir_all(&folder).unwrap();
+            let run = |stop: usize| {
+                let parts = Parts::new(Role::One(shard), job.path(), folder.join("1.jsonl")).of_program("test");
+                let (mut all, file) = (All::new(), job.path().join("pass.state"));
+                let [a, b, c, d, e, f] = all.each();
+                let reducers: &mut [&mut dyn Reducer] = &mut [a, b, c, d, e, f, &mut Stop(stop)];
+                parts.within(|| pass().resumable(file, 50).quiet().run(reducers)).unwrap_err().to_string()
+            };
+            if shard.index == 1 {
+                assert_eq!(run(5), "`Pass`: stopped", "a shard that was stopped goes on where it was");
+            }
+            assert!(run(usize::MAX).starts_with(&format!("this is shard {shard}: its part of a corpus pass is kept")));
+        }
+        let all = Parts::new(Role::All(of), job.path(), job.path().join("1.jsonl")).of_program("test");
+        let merged = all.within(|| {
+            let mut all = All::new();
+            let [a, b, c, d, e, f] = all.each();
+            let report = pass().quiet().run(&mut [a, b, c, d, e, f, &mut Stop(0)]).unwrap();
+            (all, report)
+        });
+        assert_eq!(bytes(merged), whole, "{of} shards");
+    }
+}
+
+#[test]
+fn a_reducer_that_cannot_join_others_sees_every_batch() {
+    let (model, corpus, job) = (model(), corpus(), tempfile::tempdir().unwrap());
+    let shard = Parts::new(Role::One(Shard { index: 1, of: 2 }), job.path(), job.path().join("1.jsonl"));
+    let (mut used, pass) = (Firing::new(SITE), Pass::new(&model, &corpus).quiet());
+    pass.run(&mut [&mut used]).unwrap();
+    let once = used.count();
+    shard.within(|| pass.run(&mut [&mut used])).unwrap();
+    assert_eq!(used.count(), 2 * once, "it has seen tokens, which another shard would add again");
+    struct Own;
+    impl Reducer for Own {
+        fn name(&self) -> String {
+            "own".into()
+        }
+        fn sites(&self) -> Vec<String> {
+            vec![SITE.into()]
+        }
+        fn update(&mut self, _: &Batch<'_>) -> Result<()> {
+            Ok(())
+        }
+        fn state(&self) -> Result<State> {
+            Ok(State::default())
+        }
+        fn restore(&mut self, _: State) -> Result<()> {
+            Ok(())
+        }
+    }
+    assert!(shard.within(|| pass.run(&mut [&mut Own])).unwrap().whole);
+    let said = Own.join(State::default()).unwrap_err().to_string();
+    assert_eq!(said, "`Reducer`: `own` cannot join what another gathered: implement `Reducer::join` for it");
 }
 
 #[test]

@@ -102,6 +102,17 @@ impl Reducer for ActivationHistogram {
         *self = state.data()?;
         Ok(())
     }
+
+    fn is_joinable(&self) -> bool {
+        self.below + self.above + self.counts.iter().sum::<u64>() == 0
+    }
+
+    fn join(&mut self, state: State) -> Result<()> {
+        let other: Self = state.data()?;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(own, other)| *own += other);
+        (self.below, self.above) = (self.below + other.below, self.above + other.above);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -6,21 +6,28 @@ use super::some;
 use crate::corpus::batch::Batch;
 use crate::corpus::reducer::Reducer;
 use crate::corpus::state::State;
+use crate::corpus::sums::Sums;
 use crate::error::Result;
 
 /// Mean cross entropy of the counted tokens, and the perplexity.
 ///
 /// The first token of a window has no prediction and is left out, so a short window without overlap overstates the loss.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
-    sum: f64,
+    sum: Sums,
     count: u64,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Loss {
     /// The loss of no tokens yet.
     pub fn new() -> Self {
-        Self::default()
+        Self { sum: Sums::new(1), count: 0 }
     }
 
     /// Number of tokens with a prediction.
@@ -35,7 +42,7 @@ impl Loss {
     /// No token with a prediction was seen.
     pub fn mean(&self) -> Result<f64> {
         some("Loss", self.count)?;
-        Ok(self.sum / self.count as f64)
+        Ok(self.sum.get(0) / self.count as f64)
     }
 
     /// The exponential of the mean.
@@ -68,10 +75,22 @@ impl Reducer for Loss {
         batch.finite("loss", |token| {
             (token.slot > 0).then(|| of(token.row, token.slot)).filter(|loss| !loss.is_finite())
         })?;
-        for token in batch.counted().iter().filter(|token| token.slot > 0) {
-            self.sum += f64::from(of(token.row, token.slot));
+        let predicted = batch.counted().iter().filter(|token| token.slot > 0);
+        for token in predicted {
+            self.sum.add(0, f64::from(of(token.row, token.slot)));
             self.count += 1;
         }
+        Ok(())
+    }
+
+    fn is_joinable(&self) -> bool {
+        self.count == 0
+    }
+
+    fn join(&mut self, state: State) -> Result<()> {
+        let other: Self = state.data()?;
+        self.sum.join(&other.sum);
+        self.count += other.count;
         Ok(())
     }
 

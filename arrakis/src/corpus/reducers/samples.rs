@@ -121,4 +121,19 @@ impl Reducer for Samples {
         self.kept = keys.into_iter().zip(rows).map(|((key, token), row)| (key, (token, row))).collect();
         Ok(())
     }
+
+    fn is_joinable(&self) -> bool {
+        self.seen == 0
+    }
+
+    fn join(&mut self, state: State) -> Result<()> {
+        let mut other = Self::new(&self.site, self.most, self.seed);
+        other.restore(state)?;
+        self.kept.append(&mut other.kept);
+        while self.kept.len() > self.most {
+            self.kept.pop_last();
+        }
+        (self.seen, self.width) = (self.seen + other.seen, self.width.max(other.width));
+        Ok(())
+    }
 }

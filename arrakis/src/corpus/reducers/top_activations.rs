@@ -152,6 +152,18 @@ impl Found {
         Ok(())
     }
 
+    /// Adds what was found in other batches.
+    fn join(&mut self, other: Self, settings: &Settings) {
+        let by_lot = |lot: u64, example: &Example| (lot, example.document, example.position);
+        self.top.extend(other.top);
+        self.top.sort_by(|a, b| before(a).partial_cmp(&before(b)).unwrap_or(std::cmp::Ordering::Equal));
+        self.top.truncate(settings.k);
+        self.drawn.extend(other.drawn);
+        self.drawn.sort_by_key(|(lot, example)| by_lot(*lot, example));
+        self.drawn.truncate(settings.drawn);
+        (self.tokens, self.active) = (self.tokens + other.tokens, self.active + other.active);
+    }
+
     /// Keeps a token if it is among the `k` highest.
     fn rank(&mut self, token: &Token, value: f64, k: usize, example: impl Fn(&Token) -> Example) {
         let own = (-value, token.document, token.position);
@@ -220,6 +232,16 @@ impl Reducer for TopActivations {
 
     fn restore(&mut self, state: State) -> Result<()> {
         *self = state.data()?;
+        Ok(())
+    }
+
+    fn is_joinable(&self) -> bool {
+        self.found.iter().all(|found| found.tokens == 0)
+    }
+
+    fn join(&mut self, state: State) -> Result<()> {
+        let other: Self = state.data()?;
+        self.found.iter_mut().zip(other.found).for_each(|(own, other)| own.join(other, &self.settings));
         Ok(())
     }
 }

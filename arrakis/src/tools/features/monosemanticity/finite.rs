@@ -32,4 +32,12 @@ impl Reducer for Finite {
     fn restore(&mut self, _: State) -> Result<()> {
         Ok(())
     }
+
+    fn is_joinable(&self) -> bool {
+        true
+    }
+
+    fn join(&mut self, _: State) -> Result<()> {
+        Ok(())
+    }
 }
