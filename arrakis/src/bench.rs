@@ -18,8 +18,11 @@ use crate::experiment::{DataFile, Metric, ModelFacts, Record, Run, Store, Unread
 use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
-/// The folder of records if none is named.
-const SAVE_DIR: &str = "experiments";
+/// The folder of records if none is named, neither here nor by [`DIR_VARIABLE`].
+pub(crate) const SAVE_DIR: &str = "experiments";
+
+/// The variable that names the folder of records for programs that name none, and for the command.
+pub(crate) const DIR_VARIABLE: &str = "ARRAKIS_DIR";
 
 /// The variable with the folder of all records, whatever the program says: `arrakis rerun` sets it.
 pub(crate) const RERUN_VARIABLE: &str = "ARRAKIS_RERUN_DIR";
@@ -47,12 +50,12 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A bench for this model. It saves to `experiments` and has seed 0.
+    /// A bench for this model. It saves to `experiments`, or the folder that the variable `ARRAKIS_DIR` names, and has seed 0.
     pub fn new(model: HookedTransformer) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self {
             model: Arc::new(model),
-            store: Store::new(saved_to(Path::new(SAVE_DIR))),
+            store: Store::new(saved_to(&usual_folder())),
             seed: None,
             id: COUNT.fetch_add(1, Ordering::Relaxed),
             plotter: Arc::new(Pictures),
@@ -294,6 +297,11 @@ fn say_left_out(unreadable: &[Unreadable]) {
 fn saved_to(folder: &Path) -> PathBuf {
     let rerun = std::env::var_os(RERUN_VARIABLE).filter(|folder| !folder.is_empty());
     rerun.map_or_else(|| absolute(folder), PathBuf::from)
+}
+
+/// The folder of records if the program names none.
+fn usual_folder() -> PathBuf {
+    std::env::var_os(DIR_VARIABLE).filter(|folder| !folder.is_empty()).map_or_else(|| SAVE_DIR.into(), PathBuf::from)
 }
 
 /// The path from the root. It stays as it is if there is no current folder.

@@ -25,6 +25,7 @@ pub mod prelude;
 pub mod profile;
 pub mod prompts;
 mod runtime;
+pub mod shards;
 pub mod tools;
 
 pub use arrakis_macros::{

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrakis_models::ground::shard::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -127,6 +128,9 @@ pub struct Record {
     pub tags: Vec<String>,
     /// Ids of the records whose calls were running when this one started, outermost first.
     pub parents: Vec<String>,
+    /// The shard of a job as which the program ran, if it did: `2/4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// The start of the run, UTC, RFC 3339.
     pub started: String,
     /// Wall-clock seconds in the function's body.
@@ -178,6 +182,7 @@ impl Record {
             git: environment.git,
             launch: environment.launch.map(Launch::here),
             started: clock::now(),
+            shard: Parts::shard_here().map(|shard| shard.to_string()),
             ..Self::default()
         }
     }

@@ -77,7 +77,7 @@ impl Store {
         Ok(path)
     }
 
-    /// The names of all experiments, sorted.
+    /// The names of all experiments, sorted. Folders that begin with a dot are of something else.
     ///
     /// # Errors
     ///
@@ -85,7 +85,8 @@ impl Store {
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names = BTreeSet::new();
         for path in entries(&self.folder)?.into_iter().filter(|path| path.is_dir()) {
-            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            names.extend(name.filter(|name| !name.starts_with('.')));
         }
         Ok(names.into_iter().collect())
     }
