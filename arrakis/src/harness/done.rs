@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hypothesis::{Corrected, Stability, Suite, Verdict};
 use crate::runtime::Case;
 
 /// A claim that was run.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Done {
     /// The path of its function.
     pub(super) name: String,

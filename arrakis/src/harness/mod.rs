@@ -28,7 +28,11 @@
 //! `--list`, `--exact`, `--skip`, `--ignored` and `--test-threads` of `cargo test` work, and so does `cargo nextest`, which runs
 //! each claim in a process of its own and therefore without the table: `arrakis hypotheses` has it from the records.
 //! `--junit FILE`, or the variable `ARRAKIS_JUNIT`, writes a `JUnit` report.
+//!
+//! In a [shard](crate::shards) of a job, every N-th claim runs and the others are ignored. `arrakis merge` then prints what
+//! one machine would.
 
+mod dealt;
 mod done;
 mod junit;
 mod options;
@@ -40,20 +44,42 @@ use std::time::Instant;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::runtime::Case;
+use arrakis_models::ground::shard::Parts;
+use dealt::Dealt;
 use done::{Done, Finished};
 use options::Options;
 
 /// Runs the claims as the command line asks. [`hypothesis_suite!`](crate::hypothesis_suite) calls it.
 pub fn main(cases: Vec<Case>) -> ExitCode {
+    let names: Vec<String> = cases.iter().map(Case::path).collect();
+    match Dealt::of(&names) {
+        Ok(dealt) => suite(cases, dealt),
+        // The shard's part is there already, or cannot be: the error says which.
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(101)
+        }
+    }
+}
+
+fn suite(cases: Vec<Case>, mut dealt: Dealt) -> ExitCode {
     let Options { junit, rest } = Options::read(std::env::args().collect(), std::env::var_os("ARRAKIS_JUNIT"));
     let arguments = Arguments::from_iter(rest);
     let (all, finished) = (cases.len(), Arc::new(Mutex::new(Vec::new())));
-    let conclusion = libtest_mimic::run(&arguments, cases.into_iter().map(|case| trial(case, &finished)).collect());
+    // A claim runs whole.
+    let whole = Parts::pause();
+    let trials = cases.into_iter().map(|case| trial(case, &mut dealt, &finished)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(whole);
     if arguments.list {
         return ExitCode::SUCCESS;
     }
     let mut done = std::mem::take(&mut *finished.lock().unwrap_or_else(PoisonError::into_inner));
     done.sort_by(|a: &Done, b| a.name.cmp(&b.name));
+    if let Some(kept) = dealt.keep(&done) {
+        eprintln!("error: {kept}");
+        return ExitCode::from(101);
+    }
     let finished = Finished { done, all };
     print!("{finished}");
     let written = junit.map_or(Ok(()), |path| junit::write(&finished, &path));
@@ -65,12 +91,13 @@ pub fn main(cases: Vec<Case>) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::from(101) }
 }
 
-/// A claim as a test.
-fn trial(case: Case, finished: &Arc<Mutex<Vec<Done>>>) -> Trial {
-    let (finished, ignored, name) = (Arc::clone(finished), case.is_ignored(), case.path());
+/// A claim as a test. That of another shard is ignored; in a merged run, its shard has run it.
+fn trial(case: Case, dealt: &mut Dealt, finished: &Arc<Mutex<Vec<Done>>>) -> Trial {
+    let (finished, name) = (Arc::clone(finished), case.path());
+    let (ignored, known) = (case.is_ignored() || dealt.is_of_another(&name), dealt.take(&name));
     let run = move || {
         let started = Instant::now();
-        let done = Done::of(&case, || started.elapsed());
+        let done = known.unwrap_or_else(|| Done::of(&case, || started.elapsed()));
         let failed = done.failure().map(Failed::from);
         finished.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         failed.map_or(Ok(()), Err)
