@@ -33,6 +33,12 @@ pub enum Error {
         /// What was given, and what is valid.
         problem: String,
     },
+    /// Shards of a job that cannot be put together.
+    #[error("{problem}")]
+    Shards {
+        /// Which, why, and what to do.
+        problem: String,
+    },
     /// No tool has that name.
     #[error("no tool `{asked}`{} `arrakis tools` lists them all", did_you_mean(nearest.as_deref(), ";"))]
     UnknownTool {

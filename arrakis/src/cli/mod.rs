@@ -9,6 +9,7 @@ mod inspect;
 mod new;
 mod parity;
 mod records;
+mod shards;
 mod shell;
 mod table;
 mod tools;
@@ -78,6 +79,10 @@ enum Command {
     Gc(records::gc::Args),
     /// Take over the records of another folder, checked: exit status 1 if some could not be, 2 for errors
     Import(records::import::Args),
+    /// Run a program as one shard of a job: exit status 1 if it is not done, 2 for errors
+    Run(shards::run::Args),
+    /// Put the shards of a job together: exit status 1 if one is missing, 2 for errors
+    Merge(shards::merge::Args),
     /// Write the completions of a shell to standard output
     Completions(shell::CompletionArgs),
     /// Write the manual, as pages for `man`
@@ -108,6 +113,8 @@ impl Command {
             Self::Fsck(args) => records::fsck::run(args),
             Self::Gc(args) => records::gc::run(args),
             Self::Import(args) => records::import::run(args),
+            Self::Run(args) => shards::run::run(args),
+            Self::Merge(args) => shards::merge::run(args),
             Self::Completions(args) => Ok(shell::completions(args, Cli::command())),
             Self::Man(args) => shell::man(args, Cli::command()),
             #[cfg(all(feature = "watch", unix))]
