@@ -18,6 +18,7 @@ mod from_transformerlens;
 #[cfg(feature = "harness")]
 pub mod harness;
 pub mod hypothesis;
+pub mod notebook;
 pub mod nulls;
 pub mod parity;
 pub mod plot;

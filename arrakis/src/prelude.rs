@@ -13,6 +13,7 @@ pub use burn::tensor::Tensor;
 
 pub use crate::bench::Bench;
 pub use crate::error::{Error, Result};
+pub use crate::notebook::Notebook as _;
 pub use crate::plot::Figure;
 pub use crate::tools::all::*;
 pub use crate::tools::{Halves, Metric, Position, PromptPair, PromptPairs, PromptTest, ScoreTable, Scores, Tool};

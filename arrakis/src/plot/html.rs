@@ -50,7 +50,8 @@ fn rows(table: &Table) -> String {
     format!("<table>\n{}{body}</table>\n{more}", line(&table.header, "th"))
 }
 
-fn escape(text: &str) -> String {
+/// The text without markup.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

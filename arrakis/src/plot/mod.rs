@@ -49,6 +49,7 @@ mod text;
 
 pub use colour::{Colour, ColourScale, Scale};
 pub use figure::Figure;
+pub(crate) use html::escape;
 pub use kind::PlotKind;
 pub use kinds::*;
 pub use origin::Origin;
