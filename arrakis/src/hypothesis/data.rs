@@ -1,5 +1,6 @@
 //! The input of a statistic: the shape of a measurement, its numbers, and the options of the claim.
 
+use super::ground::crossing::{self, Drawn};
 use super::ground::guard::paired_differences;
 use super::ground::{Alternative, Interval, dual};
 use crate::error::{Error, Result};
@@ -186,6 +187,31 @@ impl<'a> Terms<'a> {
         self.dual_near(estimate, step, None, method, p_value)
     }
 
+    /// [`Terms::dual`] for a null that is drawn.
+    pub(crate) fn dual_drawn(
+        &self,
+        drawn: &impl Drawn,
+        estimate: f64,
+        step: f64,
+        method: &'static str,
+    ) -> Result<Option<Interval>> {
+        let near = self.near(drawn, estimate, step);
+        self.dual_near(estimate, step, near, method, |shift, alternative| drawn.p_at(shift, alternative))
+    }
+
+    /// A guess of where the ends are.
+    pub(crate) fn near(&self, drawn: &impl Drawn, estimate: f64, step: f64) -> Option<dual::Near> {
+        crossing::near(drawn, estimate, step, self.directions(), |p_value| self.rejects(p_value))
+    }
+
+    /// The alternatives against which a shift below the interval is rejected, and one above it.
+    pub(crate) fn directions(&self) -> [Alternative; 2] {
+        match self.alternative {
+            Alternative::TwoSided => [Alternative::TwoSided; 2],
+            _ => [Alternative::Greater, Alternative::Less],
+        }
+    }
+
     /// [`Terms::dual`] with a guess of where the ends are.
     pub(crate) fn dual_near(
         &self,
@@ -198,10 +224,7 @@ impl<'a> Terms<'a> {
         if self.tail().is_none() {
             return Ok(None);
         }
-        let [below, above] = match self.alternative {
-            Alternative::TwoSided => [Alternative::TwoSided; 2],
-            _ => [Alternative::Greater, Alternative::Less],
-        };
+        let [below, above] = self.directions();
         let too_low = |shift: f64| self.rejects(p_value(shift, below));
         let too_high = |shift: f64| self.rejects(p_value(shift, above));
         match dual::ends(estimate, step, near, too_low, too_high) {

@@ -7,6 +7,7 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Alternative;
+use super::crossing::Drawn;
 use super::units::Unit;
 
 /// The most units whose sign patterns are all enumerated (2^12 of them).
@@ -59,15 +60,25 @@ impl Flips {
         let patterns = self.patterns.len() as f64;
         if self.exact { alternative.tails() as f64 / patterns } else { 1.0 / (patterns + 1.0) }
     }
+}
 
-    /// The share of patterns with a sum at least as extreme as the observed one, both shifted by `shift`.
-    pub(crate) fn p_value(&self, shift: f64, alternative: Alternative) -> f64 {
-        let extremeness = |[sum, n]: &[f64; 2]| alternative.extremeness(sum - shift * n);
+impl Drawn for Flips {
+    type Draw = [f64; 2];
+
+    fn drawn(&self) -> &[[f64; 2]] {
+        &self.patterns
+    }
+
+    fn p_of(&self, extreme: usize) -> f64 {
+        let (extreme, patterns) = (extreme as f64, self.patterns.len() as f64);
+        if self.exact { extreme / patterns } else { (extreme + 1.0) / (patterns + 1.0) }
+    }
+
+    fn is_extreme(&self, shift: f64, alternative: Alternative) -> impl Fn(&[f64; 2]) -> bool {
+        let extremeness = move |[sum, n]: &[f64; 2]| alternative.extremeness(sum - shift * n);
         // An equal sum in another order counts as equal.
         let rounding = 1e-13 * (self.magnitude[0] + shift.abs() * self.magnitude[1]);
         let threshold = extremeness(&self.observed) - rounding;
-        let extreme = self.patterns.iter().filter(|pattern| extremeness(pattern) >= threshold).count() as f64;
-        let patterns = self.patterns.len() as f64;
-        if self.exact { extreme / patterns } else { (extreme + 1.0) / (patterns + 1.0) }
+        move |pattern| extremeness(pattern) >= threshold
     }
 }

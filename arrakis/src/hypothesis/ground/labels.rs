@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Alternative;
+use super::crossing::Drawn;
 use super::guard::{largest, mean, power_of_two};
 use super::units::{Unit, count, equal_blocks};
 
@@ -25,7 +26,7 @@ pub(crate) enum Scale {
 
 /// What is labelled `a` in one relabelling.
 #[derive(Clone, Copy, Default)]
-struct Labelled {
+pub(crate) struct Labelled {
     sum: f64,
     squares: f64,
     /// Of these, the number of values that are in `a`, and their sum: they move if `a` is shifted.
@@ -119,19 +120,6 @@ impl Labels {
         if self.scale == Scale::Plain { found * self.size } else { found }
     }
 
-    /// The share of relabellings with a statistic at least as extreme as the observed one, if `a` is shifted down by
-    /// `shift`.
-    pub(crate) fn p_value(&self, shift: f64, alternative: Alternative) -> f64 {
-        let by = shift / self.size - self.difference;
-        let at = self.at(by);
-        let extremeness = |labelled: &Labelled| alternative.extremeness(at.contrast(labelled));
-        let observed = extremeness(&self.observed);
-        let threshold = observed - self.rounding(by, observed);
-        let extreme = self.relabelled.iter().filter(|labelled| extremeness(labelled) >= threshold).count() as f64;
-        let total = self.relabelled.len() as f64;
-        if self.exact { extreme / total } else { (extreme + 1.0) / (total + 1.0) }
-    }
-
     /// An equal statistic in another order counts as equal.
     fn rounding(&self, by: f64, observed: f64) -> f64 {
         match self.scale {
@@ -147,6 +135,28 @@ impl Labels {
         let rounding = 1e-8 * (all_squares / n).sqrt() / n.sqrt();
         let (n_a, n_b, studentised) = (self.n_a, self.n_b, self.scale == Scale::Studentised);
         Shifted { n_a, n_b, by, all, all_squares, rounding, zero: 1e-13 * (1.0 + by.abs()), studentised }
+    }
+}
+
+impl Drawn for Labels {
+    type Draw = Labelled;
+
+    fn drawn(&self) -> &[Labelled] {
+        &self.relabelled
+    }
+
+    fn p_of(&self, extreme: usize) -> f64 {
+        let (extreme, total) = (extreme as f64, self.relabelled.len() as f64);
+        if self.exact { extreme / total } else { (extreme + 1.0) / (total + 1.0) }
+    }
+
+    fn is_extreme(&self, shift: f64, alternative: Alternative) -> impl Fn(&Labelled) -> bool {
+        let by = shift / self.size - self.difference;
+        let at = self.at(by);
+        let extremeness = move |labelled: &Labelled| alternative.extremeness(at.contrast(labelled));
+        let observed = extremeness(&self.observed);
+        let threshold = observed - self.rounding(by, observed);
+        move |labelled| extremeness(labelled) >= threshold
     }
 }
 
@@ -261,8 +271,8 @@ mod tests {
             for shift in [-1.5, 0.0, 0.4] {
                 let moved: Vec<f64> = a.iter().map(|value| value - shift).collect();
                 for alternative in [Alternative::Greater, Alternative::Less, Alternative::TwoSided] {
-                    let direct = Labels::of(&moved, &b, scale, 499, 3).p_value(0.0, alternative);
-                    assert_close(labels.p_value(shift, alternative), direct, 1e-12);
+                    let direct = Labels::of(&moved, &b, scale, 499, 3).p_at(0.0, alternative);
+                    assert_close(labels.p_at(shift, alternative), direct, 1e-12);
                 }
             }
         }
@@ -274,7 +284,7 @@ mod tests {
         let (a, b) = (normals(rng, 5000), normals(rng, 3000));
         let a: Vec<f64> = a.iter().map(|value| value + 0.03).collect();
         for scale in [Scale::Plain, Scale::Studentised] {
-            let p = Labels::of(&a, &b, scale, 3999, 0).p_value(0.0, Alternative::Greater);
+            let p = Labels::of(&a, &b, scale, 3999, 0).p_at(0.0, Alternative::Greater);
             let student = crate::hypothesis::stats::welch(&a, &b, Alternative::Greater).unwrap().p_value;
             assert_close(p, student, 0.03);
         }

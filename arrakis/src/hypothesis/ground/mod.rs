@@ -2,6 +2,7 @@
 //! input.
 
 pub(crate) mod bootstrap_t;
+pub(crate) mod crossing;
 pub(crate) mod dual;
 pub(crate) mod flips;
 pub(crate) mod guard;

@@ -3,12 +3,14 @@
 //! Source: Fisher, "The Design of Experiments" (1935); the Monte Carlo p-value is (b + 1) / (B + 1) as in Phipson &
 //! Smyth, "Permutation p-values should never be zero" (2010).
 
+use super::bootstrap::of_mean;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::ground::crossing::Drawn;
 use crate::hypothesis::ground::guard::{check, check_draws, largest, mean, moments};
 use crate::hypothesis::ground::labels::{Labels, Scale, relabellings};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, units};
-use crate::hypothesis::shape::Shape;
+use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
 
 const TEST: &str = "permutation";
@@ -43,7 +45,7 @@ pub(super) fn relabelled(
         let same = "every value of both samples is the same";
         return Ok(TestResult::no_effect(labels.method(), same).smallest_p(floor));
     }
-    let p_value = labels.p_value(0.0, alternative);
+    let p_value = labels.p_at(0.0, alternative);
     let statistic = labels.statistic().clamp(f64::MIN, f64::MAX);
     let found = TestResult::new(test, labels.method(), statistic, p_value)?.smallest_p(floor);
     Ok(units::note(n, draws).into_iter().fold(found, TestResult::note))
@@ -57,8 +59,8 @@ pub(super) fn interval_of(
     terms: &Terms,
     method: &'static str,
 ) -> Result<Option<Interval>> {
-    let step = step(a, b);
-    terms.dual(mean(a) - mean(b), step, method, |shift, alternative| labels.p_value(shift, alternative))
+    let (difference, step) = (mean(a) - mean(b), step(a, b));
+    terms.dual_drawn(labels, difference, step, method)
 }
 
 /// The standard error of the difference of means, or the rounding of the numbers if there is none.
@@ -109,8 +111,9 @@ impl Statistic for Permutation {
         interval_of(&Labels::of(a, b, Scale::Plain, terms.resamples(), terms.seed), a, b, terms, "permutation")
     }
 
-    fn caution(&self, shape: &Shape, _terms: &Terms) -> Option<String> {
-        of_equal_spread(shape)
+    fn caution(&self, shape: &Shape, terms: &Terms) -> Option<String> {
+        // Few skewed values do not show that their spreads differ.
+        of_equal_spread(shape).or_else(|| of_mean(shape, terms, Limits::ALIKE))
     }
 }
 

@@ -11,6 +11,8 @@ use super::welch::Contrast;
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
 use crate::hypothesis::ground::bootstrap_t::BootstrapT;
+use crate::hypothesis::ground::crossing::Drawn;
+use crate::hypothesis::ground::dual::{self, Near};
 use crate::hypothesis::ground::guard::{check_draws, largest};
 use crate::hypothesis::ground::labels::{Labels, Scale};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student, units};
@@ -75,14 +77,33 @@ impl Robust {
     }
 
     fn p_values(&self, shift: f64, alternative: Alternative) -> [f64; 3] {
-        let relabelled = self.labels.p_value(shift, alternative);
+        let relabelled = self.labels.p_at(shift, alternative);
         [self.welch(shift, alternative), relabelled, self.bootstrap.p_value(shift, alternative)]
     }
 
-    /// The largest p-value, or one above α: relabelling takes longest, and comes last.
+    /// The largest p-value but that of relabelling, which takes longest.
+    fn p_quick(&self, shift: f64, alternative: Alternative) -> f64 {
+        self.welch(shift, alternative).max(self.bootstrap.p_value(shift, alternative))
+    }
+
+    /// Where the ends of the interval probably are: at each side those of the test that is least sure.
+    fn near(&self, terms: &Terms) -> Option<Near> {
+        let (estimate, step) = (self.contrast.difference, self.contrast.standard_error);
+        let [below, above] = terms.directions();
+        let rejects = |shift, alternative| terms.rejects(self.p_quick(shift, alternative));
+        let (low, high) =
+            dual::ends(estimate, step, None, |shift| rejects(shift, below), |shift| rejects(shift, above))?;
+        let (labels, width) = (terms.near(&self.labels, estimate, step)?, 1e-12 * step);
+        let [of_low, of_high] = labels.brackets;
+        let low = if low < of_low[0] { [low, low - width] } else { of_low };
+        let high = if high > of_high[0] { [high, high + width] } else { of_high };
+        Some(Near { brackets: [low, high], resolution: width.max(labels.resolution) })
+    }
+
+    /// The largest p-value, or one above α.
     fn p_value(&self, shift: f64, alternative: Alternative, terms: &Terms) -> f64 {
-        let least_sure = self.welch(shift, alternative).max(self.bootstrap.p_value(shift, alternative));
-        if terms.rejects(least_sure) { least_sure.max(self.labels.p_value(shift, alternative)) } else { least_sure }
+        let least_sure = self.p_quick(shift, alternative);
+        if terms.rejects(least_sure) { least_sure.max(self.labels.p_at(shift, alternative)) } else { least_sure }
     }
 }
 
@@ -90,7 +111,8 @@ impl Robust {
 pub(super) fn interval_of(a: &[f64], b: &[f64], terms: &Terms) -> Result<Option<Interval>> {
     let Some(found) = Robust::of(a, b, terms.resamples(), terms.seed)? else { return Ok(None) };
     let p_value = |shift, alternative| found.p_value(shift, alternative, terms);
-    terms.dual(found.contrast.difference, found.contrast.standard_error, METHOD, p_value)
+    let (estimate, step) = (found.contrast.difference, found.contrast.standard_error);
+    terms.dual_near(estimate, step, found.near(terms), METHOD, p_value)
 }
 
 /// Samples of one spread and one shape are exchangeable.

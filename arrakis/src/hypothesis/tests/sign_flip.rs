@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Terms};
+use crate::hypothesis::ground::crossing::Drawn;
 use crate::hypothesis::ground::flips::Flips;
 use crate::hypothesis::ground::guard::{
     check, check_draws, check_number, differences, largest, mean, moments, refuse, shifted,
@@ -63,7 +64,7 @@ pub(super) fn of_flips(
     if largest(differences) == 0.0 {
         return Ok(TestResult::no_effect(flips.method(), "every difference is zero").smallest_p(floor));
     }
-    let p_value = flips.p_value(0.0, alternative);
+    let p_value = flips.p_at(0.0, alternative);
     let found = TestResult::new(test, flips.method(), mean(differences), p_value)?.smallest_p(floor);
     Ok(note.into_iter().fold(found, TestResult::note))
 }
@@ -72,7 +73,7 @@ pub(super) fn of_flips(
 pub(super) fn interval_of(flips: &Flips, differences: &[f64], terms: &Terms) -> Result<Option<Interval>> {
     let found = moments(differences);
     let step = found.standard_error().max(largest(differences) * f64::EPSILON);
-    terms.dual(found.mean, step, "sign flip", |shift, alternative| flips.p_value(shift, alternative))
+    terms.dual_drawn(flips, found.mean, step, "sign flip")
 }
 
 /// See [`sign_flip`].
