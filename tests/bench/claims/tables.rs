@@ -10,7 +10,33 @@ use super::draws::{Rng, Shape};
 /// A table with a name.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    pub(crate) print: fn(usize),
+    pub(crate) print: fn(&Asked),
+}
+
+/// How many simulations a row has, and the words that it must have.
+pub(crate) struct Asked {
+    pub(crate) simulations: usize,
+    pub(crate) rows: Vec<String>,
+}
+
+impl Asked {
+    fn wants(&self, cells: &str) -> bool {
+        self.rows.iter().all(|word| cells.contains(word.as_str()))
+    }
+
+    /// Prints a row, if it is wanted. What claims in each direction come to is counted side by side.
+    fn row(&self, values: &str, n: &str, test: Test, count: impl Fn(Alternative) -> Count + Sync) {
+        let name = format!("| {values} | {n} | {test} |");
+        if !self.wants(&name) {
+            return;
+        }
+        let counted = std::thread::scope(|scope| {
+            let count = &count;
+            WAYS.map(|way| scope.spawn(move || count(way))).map(|counted| counted.join().expect("a claim is judged"))
+        });
+        let [greater, less, both] = counted;
+        println!("{name} {} | {} | {} | {} |", greater.cell(), less.cell(), both.cell(), both.coverage());
+    }
 }
 
 pub(crate) const ALL: [Table; 6] = [
@@ -80,14 +106,6 @@ fn sample(values: Vec<f64>) -> Sample {
 
 const WAYS: [Alternative; 3] = [Alternative::Greater, Alternative::Less, Alternative::TwoSided];
 
-/// What claims in each direction come to, side by side.
-fn ways(count: impl Fn(Alternative) -> Count + Sync) -> [Count; 3] {
-    std::thread::scope(|scope| {
-        let count = &count;
-        WAYS.map(|way| scope.spawn(move || count(way))).map(|counted| counted.join().expect("a claim is judged"))
-    })
-}
-
 fn head() {
     println!(
         "| values | n | test | > | < | two-sided | covered, nominal 95 |\n| --- | --- | --- | --- | --- | --- | --- |"
@@ -103,36 +121,24 @@ fn truth(test: Test, shape: Shape) -> f64 {
     }
 }
 
-fn one_sample(simulations: usize) {
+fn one_sample(asked: &Asked) {
     head();
     let tests = [Test::Auto, Test::OneSampleT, Test::SignFlip, Test::Wilcoxon, Test::Bootstrap, Test::SignTest];
     for (shape, n) in Shape::ALL.into_iter().flat_map(|shape| [6, 12, 30].map(|n| (shape, n))) {
         for test in tests {
-            let cells = ways(|way| {
+            asked.row(shape.name(), &n.to_string(), test, |way| {
                 let (rng, mut count) = (&mut Rng::new(n as u64), Count::default());
                 let null = truth(test, shape);
-                for _ in 0..simulations {
+                for _ in 0..asked.simulations {
                     count.add(claim(test, way).judge(sample(shape.sample(rng, n)), Null::Value(null)), 0.0);
                 }
                 count
             });
-            row(shape.name(), &n.to_string(), &test.to_string(), &cells);
         }
     }
 }
 
-fn row(values: &str, n: &str, test: &str, cells: &[Count; 3]) {
-    let [greater, less, both] = cells;
-    println!(
-        "| {values} | {n} | {test} | {} | {} | {} | {} |",
-        greater.cell(),
-        less.cell(),
-        both.cell(),
-        both.coverage()
-    );
-}
-
-fn two_samples(simulations: usize) {
+fn two_samples(asked: &Asked) {
     head();
     let tests = [Test::Auto, Test::Welch, Test::StudentisedPermutation, Test::Permutation, Test::MannWhitney];
     let lengths = [(6, 6), (24, 6), (12, 30), (30, 30)];
@@ -143,9 +149,10 @@ fn two_samples(simulations: usize) {
             continue;
         }
         for test in tests {
-            let cells = ways(|way| {
+            let values = format!("{}, sd 1 and {spread}", shape.name());
+            asked.row(&values, &format!("{n_a}, {n_b}"), test, |way| {
                 let (rng, mut count) = (&mut Rng::new((n_a * n_b) as u64), Count::default());
-                for _ in 0..simulations {
+                for _ in 0..asked.simulations {
                     let a = shape.sample(rng, n_a);
                     let wide = |x: f64| shape.mean() + spread * (x - shape.mean());
                     let b = shape.sample(rng, n_b).into_iter().map(wide).collect();
@@ -154,7 +161,6 @@ fn two_samples(simulations: usize) {
                 }
                 count
             });
-            row(&format!("{}, sd 1 and {spread}", shape.name()), &format!("{n_a}, {n_b}"), &test.to_string(), &cells);
         }
     }
 }
@@ -169,23 +175,22 @@ fn grouped(rng: &mut Rng, shape: Shape, groups: usize) -> (Vec<f64>, Vec<String>
     (values, (0..10 * groups).map(|index| format!("template {}", index / 10)).collect())
 }
 
-fn groups(simulations: usize) {
+fn groups(asked: &Asked) {
     head();
     let tests = [Test::Auto, Test::ClusterSignFlip, Test::ClusterBootstrap, Test::OneSampleT];
     for (shape, count) in
         [Shape::Normal, Shape::Exponential].into_iter().flat_map(|shape| [6, 12, 30].map(|n| (shape, n)))
     {
         for test in tests {
-            let cells = ways(|way| {
+            asked.row(shape.name(), &format!("10 of {count} templates"), test, |way| {
                 let (rng, mut found) = (&mut Rng::new(count as u64), Count::default());
-                for _ in 0..simulations {
+                for _ in 0..asked.simulations {
                     let (values, groups) = grouped(rng, shape, count);
                     let groups = (test != Test::OneSampleT).then_some(groups);
                     found.add(Claim { groups, ..claim(test, way) }.judge(sample(values), Null::Value(0.0)), 0.0);
                 }
                 found
             });
-            row(shape.name(), &format!("10 of {count} templates"), &test.to_string(), &cells);
         }
     }
     for (shape, counts) in [Shape::Normal, Shape::Exponential]
@@ -193,9 +198,10 @@ fn groups(simulations: usize) {
         .flat_map(|shape| [(6, 6), (12, 12), (12, 30), (30, 30)].map(|counts| (shape, counts)))
     {
         for test in [Test::Auto, Test::Welch] {
-            let cells = ways(|way| {
+            let n = format!("10 of {} and of {} templates", counts.0, counts.1);
+            asked.row(&format!("two {}", shape.name()), &n, test, |way| {
                 let (rng, mut found) = (&mut Rng::new(counts.0 as u64), Count::default());
-                for _ in 0..simulations {
+                for _ in 0..asked.simulations {
                     let ((a, of_a), (b, of_b)) = (grouped(rng, shape, counts.0), grouped(rng, shape, counts.1));
                     let of_b = of_b.into_iter().map(|group| format!("other {group}"));
                     let groups = (test == Test::Auto).then(|| of_a.into_iter().chain(of_b).collect());
@@ -204,14 +210,12 @@ fn groups(simulations: usize) {
                 }
                 found
             });
-            let n = format!("10 of {} and of {} templates", counts.0, counts.1);
-            row(&format!("two {}", shape.name()), &n, &test.to_string(), &cells);
         }
     }
     for (templates, seeds) in [(6, 4), (12, 8)] {
-        let cells = ways(|way| {
+        asked.row("normal", &format!("{templates} templates x {seeds} seeds"), Test::Auto, |way| {
             let (rng, mut found) = (&mut Rng::new(seeds as u64), Count::default());
-            for _ in 0..simulations {
+            for _ in 0..asked.simulations {
                 let (a, b) = (Shape::Normal.sample(rng, templates), Shape::Normal.sample(rng, seeds));
                 let values = (0..templates * seeds).map(|i| a[i / seeds] + b[i % seeds] + rng.normal()).collect();
                 let names =
@@ -224,12 +228,11 @@ fn groups(simulations: usize) {
             }
             found
         });
-        row("normal", &format!("{templates} templates x {seeds} seeds"), "auto", &cells);
     }
 }
 
 /// The strongest of 270 heads without any effect, tested on the values that chose it.
-fn selected(simulations: usize) {
+fn selected(asked: &Asked) {
     println!(
         "| values | n | test | false claims (without a caution) | covered, nominal 90 |\n| --- | --- | --- | --- | --- |"
     );
@@ -241,7 +244,7 @@ fn selected(simulations: usize) {
     ] {
         let (rng, mut count) = (&mut Rng::new(3), Count::default());
         let null = if estimand.is_some() { shape.median() } else { shape.mean() };
-        for _ in 0..simulations.div_ceil(10) {
+        for _ in 0..asked.simulations.div_ceil(10) {
             let sum = |values: &Vec<f64>| values.iter().sum::<f64>();
             let heads = (0..270).map(|_| shape.sample(rng, n));
             let best = heads.max_by(|a, b| sum(a).total_cmp(&sum(b))).expect("there are heads");
@@ -253,14 +256,14 @@ fn selected(simulations: usize) {
 }
 
 /// Families of twenty claims, ten of them true.
-fn families(simulations: usize) {
+fn families(asked: &Asked) {
     println!(
         "| correction | any false claim (FWER) | false among held (FDR) | true claims found |\n| --- | --- | --- | --- |"
     );
     for correction in
         [Correction::Bonferroni, Correction::Holm, Correction::BenjaminiHochberg, Correction::BenjaminiYekutieli]
     {
-        let (rng, mut any, mut share, mut found, rounds) = (&mut Rng::new(5), 0, 0.0, 0, simulations.div_ceil(4));
+        let (rng, mut any, mut share, mut found, rounds) = (&mut Rng::new(5), 0, 0.0, 0, asked.simulations.div_ceil(4));
         for _ in 0..rounds {
             let judge = |index: usize, rng: &mut Rng| {
                 let values: Vec<f64> = (0..20).map(|_| rng.normal() + if index < 10 { 1.0 } else { 0.0 }).collect();
@@ -285,7 +288,7 @@ fn families(simulations: usize) {
 }
 
 /// The time of every test for a million values, its interval, estimate and effect size included.
-fn million(_simulations: usize) {
+fn million(_asked: &Asked) {
     println!("| test | seconds | p |\n| --- | --- | --- |");
     let (rng, n) = (&mut Rng::new(1), 1_000_000);
     let (a, b) = (Shape::Normal.sample(rng, n), Shape::Normal.sample(rng, n));
