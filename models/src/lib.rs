@@ -15,6 +15,7 @@ pub mod ground;
 pub mod hooks;
 mod kernels;
 pub mod model;
+pub mod optimizer;
 pub mod processing;
 pub mod site;
 pub mod surgery;

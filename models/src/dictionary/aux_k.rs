@@ -72,16 +72,10 @@ impl AuxK {
         Ok(())
     }
 
-    /// The term `[1]`, from pre-activations `[rows, d_sae]`. `unscale` brings latents to the units of the decoder.
-    pub(super) fn loss(
-        &self,
-        pass: &Pass<'_>,
-        pre_acts: &Tensor<2>,
-        reconstruction: &Tensor<2>,
-        unscale: impl FnOnce(Tensor<2>) -> Tensor<2>,
-    ) -> Tensor<1> {
+    /// The term `[1]`, from pre-activations `[rows, d_sae]` in the units of the decoder.
+    pub(super) fn loss(&self, pass: &Pass<'_>, pre_acts: &Tensor<2>, reconstruction: &Tensor<2>) -> Tensor<1> {
         let residual = (pass.target.clone() - reconstruction.clone()).detach();
-        self.of_residual(pass, pass.dead, pre_acts, residual, |acts| pass.parameters.written(unscale(acts)))
+        self.of_residual(pass, pass.dead, pre_acts, residual, |acts| pass.parameters.written(acts))
     }
 
     /// The same for latents of which only some are looked at, which `write` writes, `[rows, d_out]`.

@@ -13,6 +13,7 @@ use super::dictionary::Dictionary;
 use super::normalization::Normalization;
 use super::shapes::check_axis;
 use crate::error::{Error, Result};
+use crate::kernels;
 
 /// Least norm of a decoder row that is divided by.
 const LEAST_NORM: f64 = 1e-8;
@@ -195,12 +196,26 @@ impl Dictionary {
     pub fn update_threshold(&mut self, acts: &Tensor<2>, rate: f64) -> Result<()> {
         let Some((threshold, _)) = self.config.architecture.batch_threshold() else { return Ok(()) };
         let acts = acts.clone().detach();
-        let silent = acts.clone().lower_equal_scalar(0.0);
-        let least = f64::from(crate::device::read(acts.mask_fill(silent, f32::INFINITY).min())?[0]);
+        let least = if let Some(least) = kernels::least_positive(&acts) {
+            f64::from(least)
+        } else {
+            let silent = acts.clone().lower_equal_scalar(0.0);
+            f64::from(crate::device::read(acts.mask_fill(silent, f32::INFINITY).min())?[0])
+        };
         if least.is_finite() {
             *threshold = if *threshold < 0.0 { least } else { (1.0 - rate) * *threshold + rate * least };
         }
         Ok(())
+    }
+
+    /// What one unit of each latent writes, `[d_sae, d_out]`. With latents that are compared in units of the decoder's norms,
+    /// rows of length 1. A [`Normalization`] of each activation is not undone.
+    pub fn directions(&self) -> Tensor<2> {
+        let parameters = self.parameters();
+        if !self.config.architecture.compares_by_decoder_norm() {
+            return parameters.w_dec;
+        }
+        parameters.in_unit_rows().w_dec
     }
 
     /// Subtracts a mean that the encoder read through its (changed) weights. With `b_dec` subtracted from the input, the

@@ -2,6 +2,10 @@
 
 use burn::tensor::Tensor;
 
+use crate::device;
+use crate::error::Result;
+use crate::kernels;
+
 /// One term of a loss, `[1]`, with its coefficient in it.
 #[derive(Clone, Debug)]
 pub struct Term {
@@ -30,6 +34,19 @@ impl Losses {
         let mut values = self.terms.iter().map(|term| term.value.clone());
         let first = values.next().expect("BUG: every objective has a reconstruction term");
         values.fold(first, |sum, value| sum + value)
+    }
+
+    /// For each latent, whether it is not zero on any row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`](crate::Error::Device).
+    pub fn fired(&self) -> Result<Vec<bool>> {
+        let acts = self.acts.clone().detach();
+        match kernels::any_of_columns(&acts) {
+            Some(fired) => Ok(fired),
+            None => Ok(device::read(acts.abs().max_dim(0))?.into_iter().map(|largest| largest != 0.0).collect()),
+        }
     }
 
     /// A term by name.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::kernels;
+use crate::kernels::{self, Slopes};
 
 /// Added to squared norms before the root. It changes no norm above 1e-12, and gives a row of zeros the gradient zero.
 const TINY: f32 = 1e-30;
@@ -42,21 +42,40 @@ pub struct Gate {
 impl Parameters {
     /// `[rows, d_in]` to `(x - b_dec) W_enc`, without a bias; `x W_enc` if the input is not centred.
     pub(super) fn projected(&self, x: Tensor<2>) -> Tensor<2> {
-        kernels::product(self.centre(x), self.w_enc.clone(), None)
+        kernels::encode(x, self.centre(), self.w_enc.clone(), None)
     }
 
     /// `[rows, d_in]` to `(x - b_dec) W_enc + b_enc`.
     pub(super) fn pre_acts(&self, x: Tensor<2>) -> Tensor<2> {
-        kernels::product(self.centre(x), self.w_enc.clone(), self.b_enc.clone())
+        kernels::encode(x, self.centre(), self.w_enc.clone(), self.b_enc.clone())
     }
 
-    fn centre(&self, x: Tensor<2>) -> Tensor<2> {
-        if self.centred { x - self.b_dec.clone().unsqueeze() } else { x }
+    /// What is subtracted from the input.
+    fn centre(&self) -> Option<Tensor<1>> {
+        self.centred.then(|| self.b_dec.clone())
     }
 
-    /// `acts W_dec`, without the bias: `[rows, d_out]`.
+    /// `acts W_dec`, without the bias: `[rows, d_out]`. Latents that are zero get no gradient.
     pub(super) fn written(&self, acts: Tensor<2>) -> Tensor<2> {
-        kernels::product(acts, self.w_dec.clone(), None)
+        kernels::decode(acts, self.w_dec.clone(), None, Slopes::Active)
+    }
+
+    /// [`Parameters::decode`] in training, where few latents are active.
+    pub(super) fn learnt(&self, acts: Tensor<2>, slopes: Slopes) -> Tensor<2> {
+        kernels::decode(acts, self.w_dec.clone(), Some(self.b_dec.clone()), slopes)
+    }
+
+    /// The same function with decoder rows of length 1, and the encoder in their units: `f_i` becomes `f_i ‖W_dec,i‖`.
+    #[must_use]
+    pub(super) fn in_unit_rows(&self) -> Self {
+        let norms = self.decoder_norms();
+        let (row, column) = (norms.clone().unsqueeze_dim(0), norms.clone().unsqueeze_dim(1));
+        Self {
+            w_enc: self.w_enc.clone() * row,
+            b_enc: self.b_enc.clone().map(|b_enc| b_enc * norms),
+            w_dec: self.w_dec.clone() / column,
+            ..self.clone()
+        }
     }
 
     /// `acts W_dec + b_dec`: `[rows, d_out]`.

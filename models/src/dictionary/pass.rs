@@ -5,8 +5,10 @@ use burn::tensor::Tensor;
 use super::loss::{Losses, Term, squared_error, term};
 use super::normalization::Undo;
 use super::parameters::Parameters;
+use crate::kernels::Slopes;
 
 /// The tensors of one pass in training.
+#[derive(Clone)]
 pub(super) struct Pass<'a> {
     /// The dictionary's.
     pub(super) parameters: Parameters,
@@ -34,14 +36,27 @@ pub(super) struct Encoded {
 }
 
 impl Pass<'_> {
+    /// The same pass with decoder rows of length 1, if latents are to be compared in their units.
+    pub(super) fn compared(&self, by_decoder_norm: bool) -> Self {
+        let parameters = if by_decoder_norm { self.parameters.in_unit_rows() } else { self.parameters.clone() };
+        Self { parameters, ..self.clone() }
+    }
+
     /// The norms of the decoder's rows, `[d_sae]`: their sum over the sources of a crosscoder.
     pub(super) fn decoder_norms(&self) -> Tensor<1> {
         self.parameters.norms_of_sources(self.sources)
     }
 
     /// The reconstruction, in the units of the target, from latents in the units of the decoder.
+    ///
+    /// Latents that are zero get no gradient; [`Pass::reconstructed_by`] says when all need one.
     pub(super) fn reconstructed(&self, acts: Tensor<2>) -> Tensor<2> {
-        let decoded = self.parameters.decode(acts);
+        self.reconstructed_by(acts, Slopes::Active)
+    }
+
+    /// The same for activation functions that are not flat where they are zero, with [`Slopes::All`].
+    pub(super) fn reconstructed_by(&self, acts: Tensor<2>, slopes: Slopes) -> Tensor<2> {
+        let decoded = self.parameters.learnt(acts, slopes);
         self.undo.apply(self.parameters.skipped(decoded, self.x.clone()))
     }
 

@@ -3,9 +3,11 @@
 //! A step's derivative is that of a ramp of width `ε` around the threshold. It is written with constants: `θ - stop(θ)` is
 //! zero, and its gradient with respect to `θ` is one.
 
+use arrakis_kernels::Jump;
 use burn::tensor::Tensor;
 
 use super::loss::row;
+use crate::kernels::jump;
 
 /// How the estimator is formed.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +21,24 @@ pub(super) struct Estimator {
 impl Estimator {
     /// `1[z > θ]`, for `z` `[rows, d_sae]` and `θ` `[d_sae]`. Its gradient with respect to `θ` is `-(1/ε) rect((z-θ)/ε)`.
     pub(super) fn step(self, z: &Tensor<2>, threshold: &Tensor<1>) -> Tensor<2> {
+        if let Ok(out) = jump(self.jump(false), z.clone(), threshold.clone()) {
+            return out;
+        }
         let slope = self.rectangle(z, threshold) / self.bandwidth;
         above(z, threshold) - self.distance(z, threshold) * slope
     }
 
     /// `z 1[z > θ]`. Its gradient with respect to `z` is `1[z > θ]`, with respect to `θ` `-(θ/ε) rect((z-θ)/ε)`.
     pub(super) fn jump_relu(self, z: &Tensor<2>, threshold: &Tensor<1>) -> Tensor<2> {
+        if let Ok(out) = jump(self.jump(true), z.clone(), threshold.clone()) {
+            return out;
+        }
         let slope = self.rectangle(z, threshold) * row(threshold.clone().detach()) / self.bandwidth;
         z.clone() * above(z, threshold) - self.distance(z, threshold) * slope
+    }
+
+    fn jump(self, times_z: bool) -> Jump {
+        Jump { bandwidth: self.bandwidth as f32, to_input: self.to_input, times_z }
     }
 
     /// Zero; with the gradient 1 with respect to `θ`, and -1 with respect to `z` if that has one.

@@ -1,7 +1,28 @@
 //! Which numbers of each row are the largest.
 
-use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData, activation};
 use rayon::prelude::*;
+
+use crate::kernels::{Active, active};
+
+/// `ReLU(x)`.
+pub(super) fn positive(x: Tensor<2>) -> Tensor<2> {
+    active(Active::Positive, x).unwrap_or_else(activation::relu)
+}
+
+/// The `k` largest of each row, made positive.
+pub(super) fn largest_of_row(x: Tensor<2>, k: usize) -> Tensor<2> {
+    active(Active::OfRow(k), x).unwrap_or_else(|x| activation::relu(x.clone()) * top_mask(x, k))
+}
+
+/// The `k` largest of all rows together, made positive.
+pub(super) fn largest_of_all(x: Tensor<2>, k: usize) -> Tensor<2> {
+    active(Active::OfAll(k), x).unwrap_or_else(|x| {
+        let dims = x.dims();
+        let mask = top_mask(x.clone().reshape([1, dims[0] * dims[1]]), k).reshape(dims);
+        activation::relu(x) * mask
+    })
+}
 
 /// 1 at the `k` largest of each row, 0 elsewhere: `[rows, n]`, a constant. Of equal numbers the first count. On the CPU
 /// each row is partitioned, which takes time linear in `n`.
@@ -55,6 +76,15 @@ fn mark(row: &[f32], k: usize, mask: &mut [f32], room: &mut Vec<f32>) {
 mod tests {
     use super::*;
     use crate::device::read;
+
+    #[test]
+    fn what_stays_is_positive() {
+        let x = || Tensor::<2>::from_floats([[1.0, -2.0, 3.0], [-1.0, 2.0, -3.0]], &Device::flex());
+        assert_eq!(read(positive(x())).unwrap(), [1.0, 0.0, 3.0, 0.0, 2.0, 0.0]);
+        assert_eq!(read(largest_of_row(x(), 1)).unwrap(), [0.0, 0.0, 3.0, 0.0, 2.0, 0.0]);
+        assert_eq!(read(largest_of_row(x(), 3)).unwrap(), [1.0, 0.0, 3.0, 0.0, 2.0, 0.0]);
+        assert_eq!(read(largest_of_all(x(), 2)).unwrap(), [0.0, 0.0, 3.0, 0.0, 2.0, 0.0]);
+    }
 
     fn marked(values: &[f32], k: usize) -> Vec<f32> {
         read(top_mask(Tensor::<1>::from_floats(values, &Device::flex()).unsqueeze(), k)).unwrap()

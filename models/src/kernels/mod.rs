@@ -15,10 +15,12 @@
 #![allow(clippy::result_large_err, reason = "a tensor that has no kernel comes back by value, as it came")]
 
 mod activation;
+mod adam;
 mod append;
 mod attention;
 mod flex;
 mod lanes;
+mod latents;
 mod log_softmax;
 mod memory;
 mod norm;
@@ -31,8 +33,10 @@ mod softmax;
 mod testing;
 
 pub(crate) use activation::{activation, gate};
+pub(crate) use adam::adam_step;
 pub(crate) use append::append;
 pub(crate) use attention::{attention, mixed, per_query_head, products};
+pub(crate) use latents::{Active, Slopes, active, any_of_columns, decode, encode, jump, least_positive};
 pub use log_softmax::log_softmax;
 pub(crate) use norm::{Norming, centre, norm, norm_scale};
 pub(crate) use product::{product, products as products_of};

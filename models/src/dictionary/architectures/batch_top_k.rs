@@ -12,7 +12,7 @@ use crate::dictionary::aux_k::AuxK;
 use crate::dictionary::loss::{Losses, term};
 use crate::dictionary::parameters::Parameters;
 use crate::dictionary::pass::{Encoded, Pass};
-use crate::dictionary::top::top_mask;
+use crate::dictionary::top::largest_of_all;
 use crate::error::Result;
 
 /// A batch-top-k encoder.
@@ -38,11 +38,8 @@ impl Default for BatchTopK {
 impl BatchTopK {
     /// The largest latents of the batch, `[rows, d_sae]`: `⌊k · rows⌋` of them, made positive.
     pub(super) fn of_batch(&self, pre_acts: Tensor<2>) -> Tensor<2> {
-        let [rows, d_sae] = pre_acts.dims();
-        let acts = activation::relu(pre_acts);
-        let kept = (self.k * rows as f64) as usize;
-        let mask = top_mask(acts.clone().reshape([1, rows * d_sae]), kept).reshape([rows, d_sae]);
-        acts * mask
+        let kept = (self.k * pre_acts.dims()[0] as f64) as usize;
+        largest_of_all(pre_acts, kept)
     }
 }
 
@@ -92,13 +89,13 @@ impl Loss for BatchTopKLoss {
     }
 
     fn losses(&self, of: &BatchTopK, pass: &Pass<'_>) -> Losses {
-        let Pre { pre_acts, .. } = of.pre(&pass.parameters, pass.x.clone());
+        let pass = &pass.compared(of.rescale_acts_by_decoder_norm);
+        let pre_acts = pass.parameters.pre_acts(pass.x.clone());
         let acts = of.of_batch(pre_acts.clone());
-        let reconstruction = pass.reconstructed(of.rescaled(&pass.parameters, acts.clone()));
+        let reconstruction = pass.reconstructed(acts.clone());
         let mut terms = Vec::new();
         if let Some(aux) = &self.aux {
-            let unscale = |acts| of.rescaled(&pass.parameters, acts);
-            terms.push(term("auxiliary_reconstruction_loss", aux.loss(pass, &pre_acts, &reconstruction, unscale)));
+            terms.push(term("auxiliary_reconstruction_loss", aux.loss(pass, &pre_acts, &reconstruction)));
         }
         pass.losses(Encoded { pre_acts, acts }, reconstruction, terms)
     }

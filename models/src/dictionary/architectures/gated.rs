@@ -2,14 +2,16 @@
 //!
 //! Source: Rajamanoharan et al., <https://arxiv.org/abs/2404.16014>.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{Encoder, Loss, Parts, Pre, check_coefficient};
-use crate::dictionary::loss::{Losses, mean_of_sums, row, squared_error, term};
+use crate::dictionary::loss::{Losses, row, squared_error, term};
 use crate::dictionary::parameters::{Gate, Parameters};
 use crate::dictionary::pass::{Encoded, Pass};
+use crate::dictionary::top::positive;
 use crate::error::Result;
+use crate::kernels::Slopes;
 
 /// A gated encoder. It has no settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ impl Encoder for Gated {
 
     fn activate(&self, _: &Parameters, pre: Pre) -> Tensor<2> {
         let gate = pre.gate.expect("BUG: `pre` gave it");
-        activation::relu(pre.pre_acts) * gate.detach().greater_scalar(0.0).float()
+        positive(pre.pre_acts) * gate.detach().greater_scalar(0.0).float()
     }
 }
 
@@ -68,7 +70,7 @@ impl Loss for GatedLoss {
 
     fn losses(&self, of: &Gated, pass: &Pass<'_>) -> Losses {
         let pre = of.pre(&pass.parameters, pass.x.clone());
-        let open = activation::relu(pre.gate.clone().expect("BUG: `pre` gave it"));
+        let open = positive(pre.gate.clone().expect("BUG: `pre` gave it"));
         let acts = of.activate(&pass.parameters, pre.clone());
         let reconstruction = pass.reconstructed(acts.clone());
         let terms = vec![
@@ -81,8 +83,10 @@ impl Loss for GatedLoss {
 
 impl GatedLoss {
     fn penalty(&self, open: Tensor<2>, pass: &Pass<'_>) -> Tensor<1> {
-        let weighted = if self.decoder_norms { open * row(pass.decoder_norms()) } else { open };
-        mean_of_sums(weighted) * (self.coefficient * pass.warm_up)
+        let rows = open.dims()[0] as f64;
+        let sums = open.sum_dim(0);
+        let weighted = if self.decoder_norms { sums * row(pass.decoder_norms()) } else { sums };
+        weighted.sum() / rows * (self.coefficient * pass.warm_up)
     }
 
     fn auxiliary(&self, open: Tensor<2>, pass: &Pass<'_>) -> Tensor<1> {
@@ -91,7 +95,7 @@ impl GatedLoss {
             parameters.w_dec = parameters.w_dec.detach();
             parameters.b_dec = parameters.b_dec.detach();
         }
-        let decoded = pass.undo.apply(parameters.skipped(parameters.decode(open), pass.x.clone()));
+        let decoded = pass.undo.apply(parameters.skipped(parameters.learnt(open, Slopes::Active), pass.x.clone()));
         squared_error(decoded, pass.target.clone())
     }
 }

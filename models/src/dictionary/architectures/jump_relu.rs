@@ -14,6 +14,7 @@ use crate::dictionary::parameters::Parameters;
 use crate::dictionary::pass::{Encoded, Pass};
 use crate::dictionary::straight_through::{Estimator, above};
 use crate::error::{Error, Result};
+use crate::kernels::Slopes;
 
 /// A `JumpReLU` encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,7 +120,8 @@ impl Loss for JumpReluLoss {
     fn losses(&self, of: &JumpRelu, pass: &Pass<'_>) -> Losses {
         let Pre { pre_acts, .. } = of.pre(&pass.parameters, pass.x.clone());
         let acts = self.estimator().jump_relu(&pre_acts, threshold(&pass.parameters));
-        let reconstruction = pass.reconstructed(acts.clone());
+        // Just below its threshold a latent is zero, and has a gradient.
+        let reconstruction = pass.reconstructed_by(acts.clone(), Slopes::All);
         let mut terms = vec![term("l0_loss", self.penalty(&pre_acts, &acts, pass) * (self.coefficient * pass.warm_up))];
         terms.extend(self.revived(&pre_acts, pass));
         pass.losses(Encoded { pre_acts, acts }, reconstruction, terms)

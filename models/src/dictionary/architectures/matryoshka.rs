@@ -13,6 +13,7 @@ use crate::dictionary::loss::{Losses, Term, squared_error, term};
 use crate::dictionary::parameters::Parameters;
 use crate::dictionary::pass::{Encoded, Pass};
 use crate::error::{Error, Result};
+use crate::kernels::{self, Slopes};
 
 /// A batch-top-k encoder with nested widths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,7 +85,8 @@ impl Loss for MatryoshkaLoss {
     }
 
     fn losses(&self, of: &Matryoshka, pass: &Pass<'_>) -> Losses {
-        let Pre { pre_acts, .. } = of.pre(&pass.parameters, pass.x.clone());
+        let pass = &pass.compared(of.top.rescale_acts_by_decoder_norm);
+        let pre_acts = pass.parameters.pre_acts(pass.x.clone());
         let acts = of.top.of_batch(pre_acts.clone());
         let prefixes = prefixes(of, pass, &acts);
         let reconstruction = prefixes.last().expect("BUG: the widths were checked").clone();
@@ -93,7 +95,7 @@ impl Loss for MatryoshkaLoss {
             let value = if self.aux_by_level {
                 by_level(aux, of, pass, &pre_acts, &prefixes)
             } else {
-                aux.loss(pass, &pre_acts, &reconstruction, |acts| of.rescaled(&pass.parameters, acts))
+                aux.loss(pass, &pre_acts, &reconstruction)
             };
             terms.push(term("auxiliary_reconstruction_loss", value));
         }
@@ -123,14 +125,13 @@ fn levels(of: &Matryoshka) -> impl Iterator<Item = (usize, usize)> + '_ {
 
 /// The reconstruction of every prefix, `[rows, d_out]`.
 fn prefixes(of: &Matryoshka, pass: &Pass<'_>, acts: &Tensor<2>) -> Vec<Tensor<2>> {
-    let acts = of.rescaled(&pass.parameters, acts.clone());
     let rows = acts.dims()[0];
     let bias = pass.parameters.b_dec.clone().unsqueeze::<2>().expand([rows, pass.target.dims()[1]]);
     let mut sum = pass.parameters.skipped(bias, pass.x.clone());
     let mut found = Vec::new();
     for (start, length) in levels(of) {
         let decoder = pass.parameters.w_dec.clone().narrow(0, start, length);
-        sum = sum + acts.clone().narrow(1, start, length).matmul(decoder);
+        sum = sum + kernels::decode(acts.clone().narrow(1, start, length), decoder, None, Slopes::Active);
         found.push(pass.undo.apply(sum.clone()));
     }
     found
@@ -139,20 +140,13 @@ fn prefixes(of: &Matryoshka, pass: &Pass<'_>, acts: &Tensor<2>) -> Vec<Tensor<2>
 /// The sum over levels of the dead latents' term, each for the residual of its prefix.
 fn by_level(aux: &AuxK, of: &Matryoshka, pass: &Pass<'_>, pre_acts: &Tensor<2>, prefixes: &[Tensor<2>]) -> Tensor<1> {
     let decoder = pass.parameters.w_dec.clone();
-    let norms = pass.parameters.decoder_norms();
     let mut sum = Tensor::zeros([1], &pre_acts.device());
     for ((start, length), prefix) in levels(of).zip(prefixes) {
         let residual = (pass.target.clone() - prefix.clone()).detach();
         let dead = pass.dead.get(start..start + length).unwrap_or_default();
         let own = pre_acts.clone().narrow(1, start, length);
-        let write = |acts: Tensor<2>| {
-            let acts = if of.top.rescale_acts_by_decoder_norm {
-                acts / norms.clone().narrow(0, start, length).unsqueeze()
-            } else {
-                acts
-            };
-            acts.matmul(decoder.clone().narrow(0, start, length))
-        };
+        let own_decoder = decoder.clone().narrow(0, start, length);
+        let write = |acts: Tensor<2>| kernels::decode(acts, own_decoder, None, Slopes::Active);
         sum = sum + aux.of_residual(pass, dead, &own, residual, write);
     }
     sum

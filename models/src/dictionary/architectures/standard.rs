@@ -4,13 +4,14 @@
 //! Anthropic's update of April 2024, with `λ Σ fᵢ‖W_dec,i‖`; Gao et al., <https://arxiv.org/abs/2406.04093>, for the
 //! normalised terms; Karvonen et al., <https://arxiv.org/abs/2408.00113>, for the annealed power.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{Encoder, Loss, Pre, check_coefficient, check_positive};
 use crate::dictionary::loss::{Losses, mean_of_sums, normalised_error, row, term};
 use crate::dictionary::parameters::Parameters;
 use crate::dictionary::pass::{Encoded, Pass};
+use crate::dictionary::top::positive;
 use crate::error::Result;
 
 /// A standard encoder. It has no settings.
@@ -19,7 +20,7 @@ pub struct Standard;
 
 impl Encoder for Standard {
     fn activate(&self, _: &Parameters, pre: Pre) -> Tensor<2> {
-        activation::relu(pre.pre_acts)
+        positive(pre.pre_acts)
     }
 }
 
@@ -91,6 +92,11 @@ impl StandardLoss {
     fn penalty(&self, acts: &Tensor<2>, pass: &Pass<'_>) -> Tensor<1> {
         let acts = acts.clone();
         match self.penalty {
+            // Summed over rows first: the products are then as many as latents.
+            Penalty::DecoderNorm { p: 1.0 } => {
+                let rows = acts.dims()[0] as f64;
+                (acts.sum_dim(0) * row(pass.decoder_norms())).sum() / rows
+            }
             Penalty::DecoderNorm { p } => power(acts * row(pass.decoder_norms()), p, true),
             Penalty::L1 => mean_of_sums(acts),
             Penalty::Power { p, root } => power(acts, p, root),

@@ -3,7 +3,7 @@
 //! Making them positive first gives the same latents, so `OpenAI`'s and `SAELens`'s order and that of
 //! `dictionary_learning` and sparsify are one here. Source: Gao et al., <https://arxiv.org/abs/2406.04093>.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{Encoder, Loss, Pre, check_k};
@@ -11,7 +11,7 @@ use crate::dictionary::aux_k::AuxK;
 use crate::dictionary::loss::{Losses, normalised_error, row, squared_error, term, variance};
 use crate::dictionary::parameters::Parameters;
 use crate::dictionary::pass::{Encoded, Pass};
-use crate::dictionary::top::top_mask;
+use crate::dictionary::top::largest_of_row;
 use crate::error::{Error, Result};
 
 /// A top-k encoder.
@@ -41,7 +41,7 @@ impl Encoder for TopK {
     }
 
     fn activate(&self, _: &Parameters, pre: Pre) -> Tensor<2> {
-        largest(pre.pre_acts, self.k)
+        largest_of_row(pre.pre_acts, self.k)
     }
 
     fn rescaled(&self, parameters: &Parameters, acts: Tensor<2>) -> Tensor<2> {
@@ -58,12 +58,6 @@ pub(super) fn scaled_pre_acts(parameters: &Parameters, x: Tensor<2>, by_decoder_
 /// Latents in the units of the decoder.
 pub(super) fn unscaled(parameters: &Parameters, acts: Tensor<2>, by_decoder_norm: bool) -> Tensor<2> {
     if by_decoder_norm { acts / row(parameters.decoder_norms()) } else { acts }
-}
-
-/// The `k` largest of each row, made positive.
-pub(super) fn largest(pre_acts: Tensor<2>, k: usize) -> Tensor<2> {
-    let mask = top_mask(pre_acts.clone(), k);
-    activation::relu(pre_acts) * mask
 }
 
 /// An error of the reconstruction, and one of the dead latents'. Terms: `mse_loss`, `auxiliary_reconstruction_loss`,
@@ -125,17 +119,16 @@ impl Loss for TopKLoss {
     }
 
     fn losses(&self, of: &TopK, pass: &Pass<'_>) -> Losses {
-        let Pre { pre_acts, .. } = of.pre(&pass.parameters, pass.x.clone());
-        let acts = largest(pre_acts.clone(), of.k);
-        let reconstruction = pass.reconstructed(of.rescaled(&pass.parameters, acts.clone()));
+        let pass = &pass.compared(of.rescale_acts_by_decoder_norm);
+        let pre_acts = pass.parameters.pre_acts(pass.x.clone());
+        let acts = largest_of_row(pre_acts.clone(), of.k);
+        let reconstruction = pass.reconstructed(acts.clone());
         let mut terms = vec![term("mse_loss", self.reconstruction.error(reconstruction.clone(), pass.target.clone()))];
         if let Some(aux) = &self.aux {
-            let unscale = |acts| of.rescaled(&pass.parameters, acts);
-            terms.push(term("auxiliary_reconstruction_loss", aux.loss(pass, &pre_acts, &reconstruction, unscale)));
+            terms.push(term("auxiliary_reconstruction_loss", aux.loss(pass, &pre_acts, &reconstruction)));
         }
         if self.multi_topk > 0.0 {
-            let more = largest(pre_acts.clone(), 4 * of.k);
-            let more = pass.reconstructed(of.rescaled(&pass.parameters, more));
+            let more = pass.reconstructed(largest_of_row(pre_acts.clone(), 4 * of.k));
             terms.push(term("multi_topk_loss", self.reconstruction.error(more, pass.target.clone()) * self.multi_topk));
         }
         Encoded { pre_acts, acts }.losses(reconstruction, terms)

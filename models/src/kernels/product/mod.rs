@@ -8,6 +8,8 @@ mod value;
 use burn::tensor::Tensor;
 
 use crate::ground::dtype::widened;
+pub(super) use node::fits;
+pub(super) use value::value;
 
 /// `x W + b`: `[rows, d_in]` times `[d_in, d_out]`, of any precision, plus `[d_out]`. The result has the precision of `x`.
 pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {

@@ -55,7 +55,7 @@ fn context(tensors: [Option<&DispatchTensor>; 3]) -> DispatchAutodiffContext {
 }
 
 /// Whether the tensors are on the CPU, in shapes and precisions that are known here, and the CPU has vectors.
-pub(super) fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
+pub(in crate::kernels) fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> bool {
     let ([rows, width], [d_in, d_out]) = (x.dims(), weight.dims());
     let shapes = width == d_in && rows * d_in * d_out > 0 && bias.is_none_or(|bias| bias.dims() == [d_out]);
     let dtypes = x.dtype() == DType::F32

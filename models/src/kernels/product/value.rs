@@ -7,7 +7,7 @@ use burn::tensor::{Bytes, DType, Shape};
 use half::{bf16, f16};
 
 /// The product of tensors on the CPU. `x` and the bias are in single precision.
-pub(super) fn value(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+pub(in crate::kernels) fn value(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
     let [out] = values(x, [(weight.clone(), bias.cloned())]);
     out
 }
