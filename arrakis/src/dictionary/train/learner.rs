@@ -219,12 +219,10 @@ impl Learner {
 
     /// Notes which latents fired, and the smallest that did.
     fn watch(&mut self, losses: &Losses, tokens: u64) -> Result<()> {
-        let acts = losses.acts.clone().inner();
-        let fired: Vec<bool> =
-            device::read(acts.clone().abs().max_dim(0))?.into_iter().map(|largest| largest != 0.0).collect();
+        let fired = losses.fired()?;
         self.state.dead.step(&fired, tokens)?;
         self.state.tokens += tokens;
-        self.dictionary.update_threshold(&acts, THRESHOLD_RATE)?;
+        self.dictionary.update_threshold(&losses.acts, THRESHOLD_RATE)?;
         if let Some(own) = threshold_of(&mut self.dictionary.config.architecture) {
             self.state.threshold = *own;
         }

@@ -1,12 +1,12 @@
-//! `AdamW` over a dictionary's parameters: clipped, with the decoder's gradient projected, and with moments that can be
-//! zeroed and saved.
+//! `AdamW` over a dictionary's parameters: with the decoder's gradient projected, and with moments that can be zeroed and
+//! saved.
 
 use std::collections::BTreeMap;
 
 use arrakis_models::device;
-use arrakis_models::hooks::ParameterPath;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _};
+pub(super) use arrakis_models::optimizer::tracked;
+use arrakis_models::optimizer::{AdamSettings, AdamW, Moments as OnDevice, Rules};
+use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use super::settings::{DecoderRule, Training};
@@ -15,13 +15,13 @@ use crate::error::Result;
 /// The decoder, `[d_sae, d_out]`.
 pub(super) const DECODER: &str = "w_dec";
 
-/// Burn's `AdamW`, with gradients clipped by their global norm (Pascanu et al., 2013).
+/// Added to the norm of the gradients where they are scaled down, as in `PyTorch`.
+const CLIP_EPSILON: f64 = 1e-6;
+
+/// The optimizer, and what holds of the decoder.
 pub(super) struct Optimizer {
-    decayed: AdamW,
-    plain: AdamW,
-    clip: f64,
+    adam: AdamW,
     rule: DecoderRule,
-    moments: BTreeMap<String, AdamWState<1>>,
 }
 
 /// Moments of a parameter: steps taken, and the two moments, flat.
@@ -34,34 +34,24 @@ pub(super) struct Moments {
 
 impl Optimizer {
     pub(super) fn new(training: &Training) -> Self {
-        let [beta_1, beta_2] = training.betas;
-        let config = AdamWConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(training.epsilon);
-        Self {
-            decayed: config.clone().with_weight_decay(training.weight_decay).build(),
-            plain: config.with_weight_decay(0.0).build(),
-            clip: training.clip,
-            rule: training.decoder,
-            moments: BTreeMap::new(),
-        }
+        let Training { betas, epsilon, weight_decay, clip, .. } = *training;
+        let settings = AdamSettings { betas, epsilon, weight_decay, clip, clip_epsilon: CLIP_EPSILON };
+        Self { adam: AdamW::new(settings), rule: training.decoder }
     }
 
     /// Takes one step with the gradients of tracked parameters, and gives parameters without gradients. Thresholds stay at
     /// 0 or above.
     pub(super) fn step<M: Module>(&mut self, module: M, grads: &Gradients, lr: f64) -> Result<M> {
-        let mut norms = Norms { grads, rule: self.rule, path: ParameterPath::default(), squares: Vec::new() };
-        module.visit(&mut norms);
-        let norm = norms.total()?;
-        let scale = if norm > self.clip { self.clip / (norm + 1e-6) } else { 1.0 };
-        Ok(module.map(&mut Step { optimizer: self, grads, lr, scale, path: ParameterPath::default() }))
+        Ok(self.adam.step(module, grads, lr, &self.rule)?.0)
     }
 
     /// The moments by parameter.
     pub(super) fn moments(&self) -> Result<BTreeMap<String, Moments>> {
-        let of = |(name, state): (&String, &AdamWState<1>)| {
-            let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum.clone();
-            Ok((name.clone(), Moments { time, first: device::read(moment_1)?, second: device::read(moment_2)? }))
+        let of = |(name, own): (&String, &OnDevice)| {
+            let (first, second) = (device::read(own.first.clone())?, device::read(own.second.clone())?);
+            Ok((name.clone(), Moments { time: own.time, first, second }))
         };
-        self.moments.iter().map(of).collect()
+        self.adam.moments().iter().map(of).collect()
     }
 
     /// Puts moments in the place of those there are.
@@ -70,125 +60,37 @@ impl Optimizer {
             let length = values.len();
             Tensor::from_data(TensorData::new(values, [length]), device)
         };
-        let state = |Moments { time, first, second }| AdamWState {
-            momentum: AdaptiveMomentumState::new(time, tensor(first), tensor(second)),
-        };
-        self.moments = moments.into_iter().map(|(name, own)| (name, state(own))).collect();
+        let state = |Moments { time, first, second }| OnDevice { time, first: tensor(first), second: tensor(second) };
+        self.adam.restore(moments.into_iter().map(|(name, own)| (name, state(own))).collect());
     }
 }
 
-/// The gradient of a parameter as it is used. That of a decoder with rows of length 1 has no part along them: it would only
-/// change their length.
-fn gradient<const D: usize>(value: &Tensor<D>, grads: &Gradients, path: &str, rule: DecoderRule) -> Option<Tensor<D>> {
-    let grad = value.grad(grads)?;
-    if rule == DecoderRule::Free || path != DECODER {
-        return Some(grad);
-    }
-    let along = value.clone().inner();
-    Some(grad.clone() - along.clone() * (grad * along).sum_dim(D - 1))
-}
-
-/// Sums the squares of all gradients.
-struct Norms<'a> {
-    grads: &'a Gradients,
-    rule: DecoderRule,
-    path: ParameterPath,
-    squares: Vec<Tensor<1>>,
-}
-
-impl Norms<'_> {
-    fn total(self) -> Result<f64> {
-        if self.squares.is_empty() {
-            return Ok(0.0);
+impl Rules for DecoderRule {
+    /// The gradient of a decoder with rows of length 1 has no part along them: it would only change their length.
+    fn gradient<const D: usize>(&self, path: &str, value: &Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
+        if *self == Self::Free || path != DECODER {
+            return gradient;
         }
-        let squares = device::read(Tensor::cat(self.squares, 0))?;
-        Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
-    }
-}
-
-impl ModuleVisitor for Norms<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = gradient(&param.val(), self.grads, &self.path.joined(), self.rule) {
-            self.squares.push((grad.clone() * grad).sum());
-        }
+        gradient.clone() - value.clone() * (gradient * value.clone()).sum_dim(D - 1)
     }
 
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-}
-
-/// Updates every parameter that has a gradient.
-struct Step<'a> {
-    optimizer: &'a mut Optimizer,
-    grads: &'a Gradients,
-    lr: f64,
-    scale: f64,
-    path: ParameterPath,
-}
-
-impl Step<'_> {
-    /// Adam is elementwise, so every parameter is updated as a vector.
-    fn moved<const D: usize>(&mut self, value: Tensor<D>, grad: Tensor<D>) -> Tensor<D> {
-        let (shape, count, path) = (value.shape(), value.shape().num_elements(), self.path.joined());
-        let adamw = if D > 1 { &self.optimizer.decayed } else { &self.optimizer.plain };
-        let earlier = self.optimizer.moments.remove(&path);
-        let (moved, state) = adamw.step(self.lr, value.reshape([count]), grad.reshape([count]) * self.scale, earlier);
-        let moved = moved.reshape(shape);
-        if let Some(state) = state {
-            self.optimizer.moments.insert(path.clone(), state);
-        }
-        match (path.as_str(), self.optimizer.rule) {
-            ("threshold", _) => moved.clamp_min(0.0),
-            (DECODER, DecoderRule::UnitNorm) => {
-                let length = moved.clone().square().sum_dim(D - 1).sqrt().clamp_min(1e-30);
-                moved / length
+    fn moved<const D: usize>(&self, path: &str, value: Tensor<D>) -> Tensor<D> {
+        match (path, self) {
+            ("threshold", _) => value.clamp_min(0.0),
+            (DECODER, Self::UnitNorm) => {
+                let length = value.clone().square().sum_dim(D - 1).sqrt().clamp_min(1e-30);
+                value / length
             }
-            _ => moved,
+            _ => value,
         }
     }
-}
-
-impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let grad = gradient(&param.val(), self.grads, &self.path.joined(), self.optimizer.rule);
-        param.map(|value| {
-            let value = value.inner();
-            match grad {
-                Some(grad) => self.moved(value, grad),
-                None => value,
-            }
-        })
-    }
-}
-
-/// The same parameters as leaves of a gradient graph.
-pub(super) fn tracked<M: Module>(module: M) -> M {
-    struct Track;
-    impl ModuleMapper for Track {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|value| Tensor::from_inner(value).require_grad())
-        }
-    }
-    module.map(&mut Track)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tools::testing::close;
+    use burn::module::Param;
 
     #[derive(Module, Debug)]
     struct Plain {
