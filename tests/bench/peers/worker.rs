@@ -3,6 +3,7 @@
 //! A line is JSON: `{"work": "forward", "tokens": [[..]], ..}`. The answer is one line of a few numbers, by which `run.py` sees
 //! that both did the same work.
 
+mod dictionary;
 mod tasks;
 
 use std::io::{BufRead, Write};
@@ -70,6 +71,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("`python tests/bench/peers/run.py` runs this beside the peers");
         return Ok(());
     };
+    if folder == "dictionaries" {
+        return dictionary::serve(args.next().ok_or("name the folder of activations")?.as_ref());
+    }
     let mut options = LoadOptions::new().device("cpu").quiet();
     if args.next().as_deref() == Some("half") {
         options = options.keep_half();
