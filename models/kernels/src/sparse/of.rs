@@ -63,6 +63,7 @@ impl Sparse {
     }
 
     /// Rows and columns exchanged.
+    #[must_use]
     pub fn transposed(&self) -> Self {
         let mut starts = vec![0; self.width + 1];
         self.columns.iter().for_each(|column| starts[*column as usize + 1] += 1);
