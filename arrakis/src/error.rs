@@ -130,7 +130,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The save folder could not be written; the record was saved elsewhere.
-    #[error("cannot write the record to `{}`: {source}; the record is kept at `{}`: make the folder writable and move it there", folder.display(), kept.display())]
+    #[error("cannot write the record to `{}`: {source}; the record is kept at `{}`: make room or make the folder writable, and move it there", folder.display(), kept.display())]
     RecordRescued {
         /// The folder it was meant for.
         folder: PathBuf,
