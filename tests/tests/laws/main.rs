@@ -27,6 +27,7 @@ mod mutations;
 mod new_crate;
 mod padded_vocabulary;
 mod parity;
+mod shards;
 mod sites_table;
 #[cfg(feature = "smollm2")]
 mod smollm2;
