@@ -131,7 +131,9 @@ impl Monosemanticity {
             Activations::new(&pass, [site]).bytes(recipe.bytes).batch(recipe.batch).seed(recipe.training.seed);
         let (width, site) = (activations.widths()?[0], activations.sites()[0].clone());
         let latents = recipe.latents.unwrap_or(4 * width);
+        let joins_heads = self.model.site_table().axes(&site).is_some_and(|axes| axes.len() > 3);
         let config = DictionaryConfig {
+            joins_heads,
             metadata: Metadata::of(self.model.name(), &site).with(SLICE, json!([recipe.skip_first, null])),
             ..DictionaryConfig::autoencoder(width, latents, recipe.architecture.clone())
         };
@@ -194,7 +196,7 @@ impl Monosemanticity {
     ///
     /// # Errors
     ///
-    /// A latent that there is not, a site with an axis of heads, and those of [`Monosemanticity::judge`].
+    /// A latent that there is not, a dictionary of one head, and those of [`Monosemanticity::judge`].
     pub fn features(
         &self,
         dictionary: &Dictionary,

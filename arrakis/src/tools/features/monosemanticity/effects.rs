@@ -6,6 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::refuse::{NAME, refuse};
+use crate::corpus::site_name::full_name;
 use crate::error::Result;
 use crate::tools::shared::{common, finite, stream};
 
@@ -31,7 +32,7 @@ pub(super) fn of(
 ) -> Result<Vec<LogitEffects>> {
     let (d_sae, d_out, d_model) = (dictionary.config.d_sae, dictionary.config.d_out, model.config().d_model);
     latents.iter().try_for_each(|latent| common::within("latent", *latent, d_sae))?;
-    if d_out != d_model {
+    if !writes(model, dictionary) {
         return Err(refuse(format!(
             "the dictionary writes {d_out} numbers and the stream has {d_model}: only what is written into the stream has a \
              direct effect on logits"
@@ -54,11 +55,35 @@ pub(super) fn of(
     Ok(found)
 }
 
+/// Whether it writes into the stream: at once, or through the heads' `W_O`.
+pub(super) fn writes(model: &HookedTransformer, dictionary: &Dictionary) -> bool {
+    let (d_out, config) = (dictionary.config.d_out, model.config());
+    match of_heads(dictionary) {
+        Some(_) => d_out == config.n_heads * config.d_head,
+        None => d_out == config.d_model,
+    }
+}
+
+/// The layer of a dictionary that predicts what all heads read, `attn.z`.
+fn of_heads(dictionary: &Dictionary) -> Option<usize> {
+    let metadata = &dictionary.config.metadata;
+    let site = full_name(metadata.site_out().or(metadata.site())?);
+    site.strip_prefix("blocks.")?.strip_suffix(".attn.z")?.parse().ok()
+}
+
 /// The change of every logit, `[latent, d_vocab]`, less its mean over the vocabulary.
 fn logits(model: &HookedTransformer, dictionary: &Dictionary, latents: &[usize]) -> Result<Vec<f64>> {
     let at: Vec<i64> = latents.iter().map(|latent| *latent as i64).collect();
     let at = Tensor::<1, Int>::from_data(TensorData::new(at, [latents.len()]), model.device());
-    let directions = dictionary.w_dec.val().to_device(model.device()).select(0, at);
+    let directions = dictionary.directions().to_device(model.device()).select(0, at);
+    let directions = match of_heads(dictionary) {
+        Some(layer) => {
+            let w_o = model.w_o(layer)?;
+            let [heads, d_head, d_model] = w_o.dims();
+            directions.matmul(w_o.reshape([heads * d_head, d_model]))
+        }
+        None => directions,
+    };
     let normed = match &model.net().ln_final {
         Some(norm) => stream::frozen(norm, directions, Tensor::ones([1, 1], model.device())),
         None => directions,

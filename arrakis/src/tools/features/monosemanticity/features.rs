@@ -124,7 +124,7 @@ fn effects_of(
     dictionary: &Dictionary,
     latents: &[usize],
 ) -> Result<Vec<Option<LogitEffects>>> {
-    if dictionary.config.d_out != model.config().d_model {
+    if !effects::writes(model, dictionary) {
         return Ok(vec![None; latents.len()]);
     }
     Ok(effects::of(model, dictionary, latents, LOGITS)?.into_iter().map(Some).collect())

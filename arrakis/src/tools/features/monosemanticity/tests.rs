@@ -178,3 +178,31 @@ fn mistakes_are_named() {
     let error = tool.train(&corpus, "blocks.0.resid_pst", &few()).unwrap_err().to_string();
     assert!(error.contains("did you mean `blocks.0.resid_post`"), "{error}");
 }
+
+/// What all heads give their output matrix, as `hook_z` dictionaries have it.
+#[test]
+fn a_dictionary_of_heads_is_trained_judged_and_read_through_their_output() {
+    let (model, site) = (fixture("gpt2"), "blocks.0.attn.z");
+    let tool = Monosemanticity::new(&model).unwrap();
+    let corpus = Corpus::tokens((1..9).map(|n| (0..3 * n).map(|at| (at * n * 7 + at) % 100).collect::<Vec<u32>>()));
+    let trained = tool.train(&corpus, site, &few()).unwrap().dictionary;
+    assert!(trained.config.joins_heads && trained.config.d_in == model.config().n_heads * model.config().d_head);
+    let judged = tool.judge(&trained, &corpus).unwrap();
+    assert!(judged.l0[0] <= 3.0 && judged.recovery.is_some());
+    let features = tool.features(&trained, &corpus, 0..24, &ExampleSearch::default()).unwrap();
+    let active: f64 = features.features.iter().map(|feature| feature.rate).sum();
+    close(active, judged.l0[0], 1e-6);
+    // The same directions, taken through `W_O` by hand, of a dictionary of the attention's output.
+    let w_o = model.w_o(0).unwrap();
+    let [heads, d_head, d_model] = w_o.dims();
+    let mut out = random(&model);
+    out.w_dec = burn::module::Param::from_tensor(trained.w_dec.val().matmul(w_o.reshape([heads * d_head, d_model])));
+    out.config.metadata = Metadata::of(model.name(), "blocks.0.hook_attn_out");
+    let expected = tool.logit_effects(&out, [5], 3).unwrap();
+    let found = tool.logit_effects(&trained, [5], 3).unwrap();
+    for (found, expected) in found[0].raised.iter().zip(&expected[0].raised) {
+        assert_eq!(found.0, expected.0);
+        close(found.2, expected.2, 1e-6);
+    }
+    assert_eq!(features.features[5].effects.as_ref().unwrap().raised[0].0, expected[0].raised[0].0);
+}

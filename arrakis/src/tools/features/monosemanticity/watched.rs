@@ -24,6 +24,16 @@ impl Watched {
         drop(acts);
         x
     }
+
+    /// The same at a site with an axis of heads, which are joined.
+    #[hooked(skip(dims, joined))]
+    fn of_heads(&self, x: Tensor<4>) -> Tensor<4> {
+        let dims = x.dims();
+        let joined = x.clone().reshape([dims[0], dims[1], dims[2] * dims[3]]);
+        let acts = self.dictionary.encode(joined).expect("BUG: the width was checked");
+        drop(acts);
+        x
+    }
 }
 
 /// The model with a dictionary that looks at a site, and the site of its latents.
@@ -34,7 +44,13 @@ pub(super) fn watched(
 ) -> Result<(HookedTransformer, String)> {
     let latents = [Axis::Batch, Axis::Pos, Axis::Other { name: "latent", length: dictionary.config.d_sae }];
     let module = Watched { dictionary: dictionary.clone() };
-    let splice = Splice::new(NAME, site, module, Watched::forward).site("acts", &latents, "latents of a dictionary");
+    let heads = model.site_table().axes(site).is_some_and(|axes| axes.len() > 3);
+    let splice = if heads {
+        Splice::new(NAME, site, module, Watched::of_heads)
+    } else {
+        Splice::new(NAME, site, module, Watched::forward)
+    };
+    let splice = splice.site("acts", &latents, "latents of a dictionary");
     let scope = site.rsplit_once('.').map_or_else(String::new, |(scope, _)| format!("{scope}."));
     Ok((model.spliced([splice])?, format!("{scope}{NAME}.acts")))
 }
