@@ -2,12 +2,14 @@
 
 mod examples;
 mod folds;
+mod latents;
 mod probe;
 mod probed;
 mod ranking;
 mod refuse;
 
 pub use examples::Examples;
+pub use latents::{SparseProbes, sparse_probes};
 pub use probe::Probe;
 pub use probed::Probed;
 pub use ranking::Ranking;
@@ -29,6 +31,7 @@ use refuse::refuse;
 ///
 /// - [`KProber::linear`]: how well a linear function of all features predicts the label of prompts it was not trained on.
 /// - [`KProber::sparse`]: the same with only `k` features, such as the neurons of `mlp.post`.
+/// - [`sparse_probes`]: the same on latents of dictionaries, beside baselines.
 ///
 /// A label is true or false. For more classes, probe each against the others.
 ///

@@ -31,6 +31,9 @@ pub struct Probed {
     pub interval: Interval,
     /// The mean accuracy of the same probe on shuffled labels; the commoner label's share without a control.
     pub control: f64,
+    /// Twice the true positives over twice them and all mistakes, on the same held-out examples; 0 without true positives.
+    #[serde(default)]
+    pub f1: f64,
     /// The accuracy on the examples that each probe was trained on.
     pub train_accuracy: f64,
     /// The probe fitted on all examples.
@@ -66,6 +69,7 @@ impl Probed {
             accuracy: judged.held_out,
             interval: clopper_pearson(successes, groups.len() as u64, 0.95)?,
             control,
+            f1: judged.f1,
             train_accuracy: judged.trained,
             probe: Probe::fit(&rows, &labels, &select(&rows, &labels), settings.c)?,
             examples: examples.len(),
@@ -97,6 +101,7 @@ fn controls(
 /// Accuracies over all folds.
 struct Judged {
     held_out: f64,
+    f1: f64,
     trained: f64,
 }
 
@@ -107,15 +112,19 @@ fn judged(
     c: f64,
     select: &impl Fn(&[&[f64]], &[bool]) -> Vec<usize>,
 ) -> Result<Judged> {
-    let (mut held_out, mut trained, mut seen) = (0, 0, 0);
+    let (mut held_out, mut trained, mut seen, mut found) = (0, 0, 0, 0);
     for fold in folds {
         let of = |rows: &[usize]| (examples.rows(rows).0, rows.iter().map(|row| labels[*row]).collect::<Vec<bool>>());
         let (train, train_labels) = of(&fold.train);
         let (test, test_labels) = of(&fold.test);
         let probe = Probe::fit(&train, &train_labels, &select(&train, &train_labels), c)?;
         held_out += probe.correct(&test, &test_labels);
+        found += test.iter().zip(&test_labels).filter(|(row, label)| **label && probe.predict(row)).count();
         trained += probe.correct(&train, &train_labels);
         seen += train.len();
     }
-    Ok(Judged { held_out: held_out as f64 / examples.len() as f64, trained: trained as f64 / seen as f64 })
+    let (all, found) = (examples.len() as f64, found as f64);
+    let mistakes = all - held_out as f64;
+    let f1 = if found > 0.0 { 2.0 * found / (2.0 * found + mistakes) } else { 0.0 };
+    Ok(Judged { held_out: held_out as f64 / all, f1, trained: trained as f64 / seen as f64 })
 }
