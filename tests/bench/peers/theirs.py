@@ -25,6 +25,11 @@ def last(logits):
     return logits[-1, -1, :SHOWN].float().tolist()
 
 
+def pattern(rows, columns):
+    index = torch.arange(rows * columns)
+    return (((index % 1009 * 31) % 101).float() / 50 - 1).reshape(rows, columns)
+
+
 class HuggingFace:
     version = ""
 
@@ -38,6 +43,16 @@ class HuggingFace:
 
     def last(self, order):
         return last(self.model(torch.tensor(order["tokens"]), use_cache=False, logits_to_keep=1).logits)
+
+    made = (None, None, None)
+
+    def product(self, order):
+        rows, d_in, d_out = shape = order["shape"]
+        if self.made[0] != shape:
+            self.made = (shape, pattern(d_out, d_in), pattern(rows, d_in))
+        for _ in range(order["times"]):
+            out = torch.nn.functional.linear(self.made[2], self.made[1])
+        return out[-1, :SHOWN].tolist()
 
     def generate(self, order):
         tokens = torch.tensor(order["tokens"])

@@ -7,9 +7,13 @@ mod dictionary;
 mod tasks;
 
 use std::io::{BufRead, Write};
+use std::sync::Mutex;
 
+use arrakis::models::transformer::Linear;
 use arrakis::models::{LoadOptions, RunOptions};
 use arrakis::prelude::*;
+use burn::module::Param;
+use burn::tensor::{Device, TensorData};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -22,6 +26,12 @@ struct Order {
     #[serde(default)]
     other: Vec<Vec<u32>>,
     task: Option<tasks::Task>,
+    /// Rows, the inner axis and columns of a product.
+    #[serde(default)]
+    shape: [usize; 3],
+    /// How many products.
+    #[serde(default)]
+    times: usize,
     /// Whether to count the work of the task instead of giving its numbers.
     #[serde(default)]
     count: bool,
@@ -37,6 +47,8 @@ enum Work {
     ZeroHeads,
     Generate,
     Task,
+    /// A matrix product as a layer does it, several times.
+    Product,
 }
 
 /// What `TransformerLens` keeps in a cache of everything.
@@ -96,11 +108,33 @@ fn answer(model: &HookedTransformer, order: &Order) -> Result<Vec<f32>> {
         Work::Cache => last(model.run_with_cache(&tokens, CACHED)?.0),
         Work::ZeroHeads => zero_heads(model, &tokens),
         Work::Task => task(model, order, &tokens),
+        Work::Product => product(order),
         Work::Generate => {
             let made = model.generate(&tokens, &Generation::greedy(order.new_tokens))?;
             Ok(made.ids[0].iter().rev().take(SHOWN).map(|id| *id as f32).collect())
         }
     }
+}
+
+/// The first numbers of the last row of `x Wᵀ`. The weight is made once for each shape.
+fn product(order: &Order) -> Result<Vec<f32>> {
+    static MADE: Mutex<Option<([usize; 3], Linear, Tensor<2>)>> = Mutex::new(None);
+    let [rows, d_in, d_out] = order.shape;
+    let mut made = MADE.lock().expect("no product panics");
+    if made.as_ref().is_none_or(|(shape, ..)| *shape != order.shape) {
+        let weight = Param::from_tensor(pattern([d_out, d_in]).transpose());
+        *made = Some((order.shape, Linear { weight, bias: None }, pattern([rows, d_in])));
+    }
+    let (_, linear, x) = made.as_ref().expect("made above");
+    let last = (0..order.times).map(|_| linear.apply(x.clone())).last().expect("at least one product");
+    Ok(last.slice([rows - 1..rows, 0..SHOWN]).read()?)
+}
+
+/// Numbers from -1 to 1 that both sides compute alike.
+fn pattern([rows, columns]: [usize; 2]) -> Tensor<2> {
+    let number = |index: usize| ((index % 1009 * 31) % 101) as f32 / 50.0 - 1.0;
+    let numbers: Vec<f32> = (0..rows * columns).map(number).collect();
+    Tensor::from_data(TensorData::new(numbers, [rows, columns]), &Device::flex())
 }
 
 fn task(model: &HookedTransformer, order: &Order, tokens: &Tokens) -> Result<Vec<f32>> {
