@@ -134,7 +134,7 @@ impl Claim {
     ///   positive; for an option that the test needs and does not have, or would not use, such as `draws` for a test
     ///   that draws nothing; and for a direction if the test has none.
     /// - [`Error::TooFewDraws`] if a number of draws is given, and the smallest p-value that they can give is above the
-    ///   corrected α. It names the number of draws needed.
+    ///   corrected α. It names the number of draws needed; above ten million it is an [`Error::Statistics`].
     pub fn validate(&self) -> Result<()> {
         if self.statement.trim().is_empty() {
             return Err(self.refuse("it has no statement", "say in a sentence what is claimed"));
@@ -197,7 +197,7 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// [`Error::TooFewDraws`].
+    /// [`Error::TooFewDraws`]; [`Error::Statistics`] if it takes more than ten million.
     pub(crate) fn check_drawn(&self) -> Result<()> {
         self.terms().check_draws(self.draws, self.alternative.tails())
     }
@@ -310,7 +310,15 @@ mod tests {
             "claim `heads copy`: at alpha = 1.0e-9 the test needs more than ten million draws; use a test that draws \
              nothing, such as `OneSampleT`, `SignTest`, `PairedT` or `Welch`"
         );
-        assert!(Claim { test: Test::OneSampleT, ..hopeless }.validate().is_ok());
+        assert!(Claim { test: Test::OneSampleT, ..hopeless.clone() }.validate().is_ok());
+        let drawn = Claim { test: Test::MonteCarlo, ..hopeless };
+        for draws in [999, 1_000_000] {
+            assert_eq!(
+                Claim { draws, ..drawn.clone() }.validate().unwrap_err().to_string(),
+                "`draws`: at alpha = 1.0e-9 it takes 1e9 null draws to hold; count fewer comparisons, or measure several \
+                 values and use a test that draws nothing, such as `OneSampleT` or `SignTest`"
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::ground::crossing::{self, Drawn};
 use super::ground::guard::paired_differences;
 use super::ground::{Alternative, Interval, dual};
 use crate::error::{Error, Result};
+use crate::fmt::short;
 
 /// The number of draws if none is given: a p-value can reach 0.001.
 pub(crate) const DRAWS: usize = 999;
@@ -248,12 +249,23 @@ impl<'a> Terms<'a> {
         self.draws != DRAWS || 20.0 / self.alpha <= MOST_DRAWS
     }
 
-    /// Checks that `draws` can reach the corrected α, where `tails` draws count as extreme.
+    /// Checks that `draws` can reach the corrected α, where `tails` draws count as extreme. Otherwise the error names a number
+    /// that can, or, where nobody can draw so often, what else to do.
     pub(crate) fn check_draws(&self, draws: usize, tails: usize) -> Result<()> {
         let tails = tails as f64;
         let smallest = tails / (draws as f64 + 1.0);
         if self.rejects(smallest) {
             return Ok(());
+        }
+        if tails / self.alpha > MOST_DRAWS {
+            let (alpha, needed) = (short(self.alpha), tails / self.alpha);
+            return Err(Error::Statistics {
+                test: "draws",
+                problem: format!("at alpha = {alpha} it takes {needed:.0e} null draws to hold"),
+                fix: "count fewer comparisons, or measure several values and use a test that draws nothing, such as \
+                      `OneSampleT` or `SignTest`"
+                    .into(),
+            });
         }
         let needed = (tails / self.alpha * (1.0 - 1e-12)).ceil() as usize - 1;
         Err(Error::TooFewDraws { draws, smallest, alpha: self.alpha, needed })
