@@ -250,19 +250,19 @@ mod tests {
         (own, optimizer, norm)
     }
 
-    fn near(found: Vec<f32>, expected: &[f32]) {
+    fn near(found: &[f32], expected: &[f32]) {
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {expected:?}");
     }
 
     #[test]
     fn the_first_step_is_the_learning_rate_and_matrices_alone_decay() {
         let (own, optimizer, norm) = stepped(SETTINGS, &Free);
-        near(read(own.matrix.val()).unwrap(), &[0.59, 0.79, 1.0, -0.01]);
-        near(read(own.vector.val()).unwrap(), &[-0.009, 0.99]);
+        near(&read(own.matrix.val()).unwrap(), &[0.59, 0.79, 1.0, -0.01]);
+        near(&read(own.vector.val()).unwrap(), &[-0.009, 0.99]);
         assert!((norm - 31.0_f64.sqrt()).abs() < 1e-6 && !own.matrix.val().is_require_grad());
         let (decayed, ..) = stepped(AdamSettings { weight_decay: 10.0, ..SETTINGS }, &Free);
-        near(read(decayed.matrix.val()).unwrap(), &[0.53, 0.71, 0.9, -0.01]);
-        near(read(decayed.vector.val()).unwrap(), &[-0.009, 0.99]);
+        near(&read(decayed.matrix.val()).unwrap(), &[0.53, 0.71, 0.9, -0.01]);
+        near(&read(decayed.vector.val()).unwrap(), &[-0.009, 0.99]);
         assert_eq!(optimizer.moments().keys().collect::<Vec<_>>(), ["matrix", "vector"]);
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn clipping_scales_all_gradients_by_one_factor() {
         let (_, clipped, norm) = stepped(AdamSettings { clip: 1.0, clip_epsilon: 1.0, ..SETTINGS }, &Free);
         let first = read(clipped.moments()["matrix"].first.clone()).unwrap();
-        near(first, &[3.0, 4.0, 0.0, 2.0].map(|x: f32| 0.1 * x / (31.0_f32.sqrt() + 1.0)));
+        near(&first, &[3.0, 4.0, 0.0, 2.0].map(|x: f32| 0.1 * x / (31.0_f32.sqrt() + 1.0)));
         assert!((norm - 31.0_f64.sqrt()).abs() < 1e-6, "the norm before it");
     }
 
@@ -289,7 +289,7 @@ mod tests {
         }
         let (own, optimizer, norm) = stepped(SETTINGS, &Halved);
         assert_eq!(read(own.vector.val()).unwrap()[0], 0.0);
-        near(read(optimizer.moments()["vector"].first.clone()).unwrap(), &[0.05, 0.05]);
+        near(&read(optimizer.moments()["vector"].first.clone()).unwrap(), &[0.05, 0.05]);
         assert!((norm - 29.5_f64.sqrt()).abs() < 1e-6);
     }
 }

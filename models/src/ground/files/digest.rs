@@ -46,15 +46,14 @@ fn digest_kept(
     }
     let folder = cache.filter(|_| identity.bytes >= worth).map(|cache| cache.join("digests"));
     let kept = folder.as_deref().and_then(|folder| cache::read(folder, &name)).filter(|hex| is_digest(hex));
-    let hex = match kept {
-        Some(hex) => hex,
-        None => {
-            let hex = hash(path).map_err(unread)?;
-            if let Some(folder) = &folder {
-                cache::write(folder, &name, &hex);
-            }
-            hex
+    let hex = if let Some(hex) = kept {
+        hex
+    } else {
+        let hex = hash(path).map_err(unread)?;
+        if let Some(folder) = &folder {
+            cache::write(folder, &name, &hex);
         }
+        hex
     };
     // It may have been changed while it was read.
     if Identity::of(path).is_ok_and(|now| now == identity) {

@@ -58,7 +58,7 @@ mod tests {
             path
         };
         let (a, b) = (path("a"), path("b"));
-        let ((_, inner), outer) = collected(|| {
+        let (((), inner), outer) = collected(|| {
             drop((open(&b), open(&b), open(&folder.path().join("none"))));
             collected(|| drop(open(&a)))
         });

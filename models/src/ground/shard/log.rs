@@ -85,7 +85,9 @@ mod tests {
             Line::Kept { step: "1".into(), digest: "2".into() },
             Line::Ended { status: 101 },
         ];
-        lines.iter().for_each(|line| add_line(&log, line).unwrap());
+        for line in &lines {
+            add_line(&log, line).unwrap();
+        }
         let mut text = std::fs::read_to_string(&log).unwrap();
         assert_eq!(read_log(&log).unwrap(), lines);
         text.truncate(text.len() - 5);

@@ -96,13 +96,11 @@ impl Step {
 
     fn all(&self, of: usize) -> Result<Next> {
         let parts: Option<Vec<_>> = Shard::all(of).map(|shard| self.read(shard)).collect::<Result<_>>()?;
-        match parts {
-            Some(parts) => Ok(Next::All(parts)),
-            None => {
-                add_line(&self.parts.log, &Line::Wanted { what: self.what.clone() })?;
-                Err(self.unmerged())
-            }
+        if let Some(parts) = parts {
+            return Ok(Next::All(parts));
         }
+        add_line(&self.parts.log, &Line::Wanted { what: self.what.clone() })?;
+        Err(self.unmerged())
     }
 
     fn unmerged(&self) -> Error {
