@@ -61,12 +61,11 @@ impl Notebook for Record {
     /// A table of what it is, its arguments and its outcome.
     fn contents(&self) -> Vec<(&'static str, String)> {
         let rows = rows(self);
-        let html: String = rows
-            .iter()
-            .map(|(name, value)| format!("<tr><th>{}</th><td>{}</td></tr>\n", escape(name), escape(value)))
-            .collect();
-        let text: String = rows.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        vec![("text/html", format!("<table>\n{html}</table>")), ("text/plain", text)]
+        let cells =
+            |(name, value): &(String, String)| format!("<tr><th>{}</th><td>{}</td></tr>", escape(name), escape(value));
+        let html: Vec<String> = rows.iter().map(cells).collect();
+        let text: Vec<String> = rows.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        vec![("text/html", format!("<table>\n{}\n</table>", html.join("\n"))), ("text/plain", text.concat())]
     }
 }
 

@@ -78,7 +78,7 @@ mod tests {
         for (name, ago) in [("before", hour), ("within", std::time::Duration::ZERO)] {
             std::fs::write(path(name), name).unwrap();
             let file = std::fs::File::options().append(true).open(path(name)).unwrap();
-            file.set_modified(SystemTime::now() + std::time::Duration::from_secs(60) - ago).unwrap();
+            file.set_modified(SystemTime::now() + std::time::Duration::from_mins(1) - ago).unwrap();
         }
         drop(files::open(&path("before")).unwrap());
         let call = Entered::new("m::f::{{closure}}", 1, 0);

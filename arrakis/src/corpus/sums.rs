@@ -172,7 +172,9 @@ mod tests {
 
     fn sum(numbers: &[f64]) -> Sums {
         let mut sums = Sums::new(1);
-        numbers.iter().for_each(|number| sums.add(0, *number));
+        for number in numbers {
+            sums.add(0, *number);
+        }
         sums
     }
 

@@ -29,7 +29,7 @@ struct Order {
     /// Rows, the inner axis and columns of a product.
     #[serde(default)]
     shape: [usize; 3],
-    /// How many products.
+    /// How many products, at least one.
     #[serde(default)]
     times: usize,
     /// Whether to count the work of the task instead of giving its numbers.
@@ -126,7 +126,10 @@ fn product(order: &Order) -> Result<Vec<f32>> {
         *made = Some((order.shape, Linear { weight, bias: None }, pattern([rows, d_in])));
     }
     let (_, linear, x) = made.as_ref().expect("made above");
-    let last = (0..order.times).map(|_| linear.apply(x.clone())).last().expect("at least one product");
+    let mut last = linear.apply(x.clone());
+    for _ in 1..order.times {
+        last = linear.apply(x.clone());
+    }
     Ok(last.slice([rows - 1..rows, 0..SHOWN]).read()?)
 }
 

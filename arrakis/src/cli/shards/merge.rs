@@ -167,7 +167,9 @@ mod tests {
     #[test]
     fn a_missing_shard_is_named_with_the_command_that_runs_it_alone() {
         let lab = Lab::new();
-        [0, 3].into_iter().for_each(|index| drop(lab.well("a", index)));
+        for index in [0, 3] {
+            lab.well("a", index);
+        }
         lab.ran("a", 2, "x", "half", "p", false);
         let (code, out, err) = lab.checked(&["a"]);
         let (job, dir) = (lab.job("a"), text(&lab.dir("a")));
@@ -189,8 +191,9 @@ mod tests {
     #[test]
     fn parts_of_several_folders_are_gathered_in_the_first() {
         let lab = Lab::new();
-        [0, 1].into_iter().for_each(|index| drop(lab.well("a", index)));
-        [1, 2, 3].into_iter().for_each(|index| drop(lab.well("b", index)));
+        for (folder, index) in [("a", 0), ("a", 1), ("b", 1), ("b", 2), ("b", 3)] {
+            lab.well(folder, index);
+        }
         assert_eq!(lab.checked(&["a"]).0, 1);
         let (code, out, err) = lab.checked(&["a", "b"]);
         assert_eq!((code, err.as_str()), (0, ""), "shard 1 was done twice, with equal parts: {out}");

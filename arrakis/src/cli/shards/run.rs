@@ -37,13 +37,11 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let log = job.start(Role::One(shard))?;
     let status = started(&job, Role::One(shard), &log)?;
     let seen = Seen::of(&read_log(&log)?);
-    Ok(match seen.problem(status) {
-        Some(problem) => Answer { text: format!("shard {shard} is not done: {problem}\n"), yes: false },
-        None => {
-            add_line(&log, &Line::Ended { status: status.code().unwrap_or_default() })?;
-            Answer { text: seen.done(shard), yes: true }
-        }
-    })
+    if let Some(problem) = seen.problem(status) {
+        return Ok(Answer { text: format!("shard {shard} is not done: {problem}\n"), yes: false });
+    }
+    add_line(&log, &Line::Ended { status: status.code().unwrap_or_default() })?;
+    Ok(Answer { text: seen.done(shard), yes: true })
 }
 
 /// Runs the command to its end.

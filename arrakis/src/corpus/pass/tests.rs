@@ -230,6 +230,27 @@ fn a_pass_of_any_number_of_shards_has_the_bytes_of_one_machine() {
     }
 }
 
+/// A reducer that joins nothing.
+struct Own;
+
+impl Reducer for Own {
+    fn name(&self) -> String {
+        "own".into()
+    }
+    fn sites(&self) -> Vec<String> {
+        vec![SITE.into()]
+    }
+    fn update(&mut self, _: &Batch<'_>) -> Result<()> {
+        Ok(())
+    }
+    fn state(&self) -> Result<State> {
+        Ok(State::default())
+    }
+    fn restore(&mut self, _: State) -> Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_reducer_that_cannot_join_others_sees_every_batch() {
     let (model, corpus, job) = (model(), corpus(), tempfile::tempdir().unwrap());
@@ -239,24 +260,6 @@ fn a_reducer_that_cannot_join_others_sees_every_batch() {
     let once = used.count();
     shard.within(|| pass.run(&mut [&mut used])).unwrap();
     assert_eq!(used.count(), 2 * once, "it has seen tokens, which another shard would add again");
-    struct Own;
-    impl Reducer for Own {
-        fn name(&self) -> String {
-            "own".into()
-        }
-        fn sites(&self) -> Vec<String> {
-            vec![SITE.into()]
-        }
-        fn update(&mut self, _: &Batch<'_>) -> Result<()> {
-            Ok(())
-        }
-        fn state(&self) -> Result<State> {
-            Ok(State::default())
-        }
-        fn restore(&mut self, _: State) -> Result<()> {
-            Ok(())
-        }
-    }
     assert!(shard.within(|| pass.run(&mut [&mut Own])).unwrap().whole);
     let said = Own.join(State::default()).unwrap_err().to_string();
     assert_eq!(said, "`Reducer`: `own` cannot join what another gathered: implement `Reducer::join` for it");

@@ -121,8 +121,12 @@ impl Cause {
     /// What it makes of a record.
     pub fn freshness(&self) -> Freshness {
         match self {
-            Self::Code { .. } | Self::Gone { .. } | Self::Toolchain { .. } => Freshness::Stale,
-            Self::Model { .. } | Self::Commit { .. } | Self::Data { .. } => Freshness::Stale,
+            Self::Code { .. }
+            | Self::Gone { .. }
+            | Self::Toolchain { .. }
+            | Self::Model { .. }
+            | Self::Commit { .. }
+            | Self::Data { .. } => Freshness::Stale,
             Self::Package(_) | Self::Lock | Self::NoDigest => Freshness::Probably,
             Self::NoFile { .. } | Self::NoSources { .. } => Freshness::Unverifiable,
         }

@@ -25,8 +25,11 @@ pub(crate) fn files_of(value: &Value) -> Vec<String> {
     mark::marked_blobs(value).iter().map(|mark| file_name(&mark.sha256)).collect()
 }
 
+/// A shape and its numbers, row-major.
+pub(crate) type Shaped = (Vec<usize>, Vec<f64>);
+
 /// The shape and the numbers of an array or of one number, wherever its numbers are. `None` for anything else.
-pub(crate) fn numbers_of(value: &Value, blobs: &Blobs) -> Option<Result<(Vec<usize>, Vec<f64>), String>> {
+pub(crate) fn numbers_of(value: &Value, blobs: &Blobs) -> Option<Result<Shaped, String>> {
     if let Some(mark) = mark::marked_blob(value) {
         return Some(blobs.load(&mark).map(|numbers| (numbers.shape.clone(), numbers.to_f64())));
     }
@@ -39,7 +42,7 @@ pub(crate) fn numbers_of(value: &Value, blobs: &Blobs) -> Option<Result<(Vec<usi
     if let Some(numbers) = numbers {
         return Some(Ok((vec![items.len()], numbers)));
     }
-    let rows: Vec<(Vec<usize>, Vec<f64>)> =
+    let rows: Vec<Shaped> =
         items.iter().map(|row| row.as_array().and_then(|_| numbers_of(row, blobs))?.ok()).collect::<Option<_>>()?;
     let inner = rows[0].0.clone();
     let is_even = rows.iter().all(|(shape, _)| *shape == inner);

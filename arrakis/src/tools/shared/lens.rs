@@ -132,7 +132,7 @@ impl<T: Fn(usize, Tensor<3>) -> Tensor<3>> LensReader<'_, T> {
             for (label, _) in &self.steps[range] {
                 let rows: std::result::Result<_, f64> = results.by_ref().take(rows).collect();
                 let what = || format!("a logit of `{label}`");
-                take(rows.or_else(|value| Err(finite::refused(self.tool, self.model, tokens, &what(), value)))?);
+                take(rows.map_err(|value| finite::refused(self.tool, self.model, tokens, &what(), value))?);
             }
         }
         Ok(())

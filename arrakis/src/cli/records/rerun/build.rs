@@ -125,7 +125,7 @@ fn chosen(metadata: &Value, launch: &Launch, package: &str) -> Result<Chosen, St
 fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let path = |one: Value| (one["target"]["name"] == name).then(|| one["executable"].as_str().map(PathBuf::from))?;
-    messages.filter_map(path).last()
+    messages.filter_map(path).next_back()
 }
 
 /// The last lines of what a program said, under a colon.

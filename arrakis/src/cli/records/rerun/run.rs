@@ -52,8 +52,13 @@ pub(super) fn run(
         if let Some(again) = same_run(record, folder)? {
             return Ok(again);
         }
-        problem = format!("`{}` ended with {} and made no record", launch.program, done.status);
-        problem += &format!(" of `{}` with these arguments{}", record.function, last_lines(&done.stderr));
+        problem = format!(
+            "`{}` ended with {} and made no record of `{}` with these arguments{}",
+            launch.program,
+            done.status,
+            record.function,
+            last_lines(&done.stderr)
+        );
     }
     Err(problem)
 }
