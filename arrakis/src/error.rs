@@ -129,6 +129,14 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
+    /// A server that cannot be reached, or refuses what it is sent.
+    #[error("cannot export to `{url}`: {problem}")]
+    Server {
+        /// Its address.
+        url: String,
+        /// What it said, or why it was not reached.
+        problem: String,
+    },
     /// The save folder could not be written; the record was saved elsewhere.
     #[error("cannot write the record to `{}`: {source}; the record is kept at `{}`: make room or make the folder writable, and move it there", folder.display(), kept.display())]
     RecordRescued {

@@ -36,6 +36,7 @@ pub(crate) mod testing;
 mod upkeep;
 mod version;
 
+pub(crate) use clock::millis;
 pub use compare::{Comparison, Difference, Tolerance, compare};
 pub use data_file::DataFile;
 pub use diff::{Change, diff};

@@ -1,14 +1,20 @@
-//! `arrakis export`: runs as a table for other programs.
+//! `arrakis export`: runs for other programs: as a table, or on an `MLflow` server.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod mlflow;
+#[cfg(feature = "parquet")]
+mod typed;
+mod wide;
+
 use std::path::PathBuf;
 
 use arrakis_models::files::write_whole;
-use serde_json::Value;
 
-use super::{Answer, Dir, csv, log};
+use super::{Answer, Dir, log};
+#[cfg(feature = "parquet")]
+use crate::error::Error;
 use crate::error::Result;
-use crate::experiment::{Condition, Metrics, Names, Query, Record, Status, Store};
+use crate::experiment::{Condition, Query, Record, Store};
+use wide::Wide;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -19,18 +25,23 @@ pub(crate) struct Args {
     /// Only runs that meet a condition, as for `arrakis log`
     #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<Condition>,
-    /// CSV with a column for each value, or one JSON object per line
+    /// CSV or Parquet with a column for each value, or one JSON object per line
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
     /// The file to write; the default is standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Sends the runs to an `MLflow` server instead, each once: `http://127.0.0.1:5000`
+    #[arg(long, value_name = "URL", conflicts_with_all = ["format", "output"])]
+    mlflow: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
     Csv,
     Jsonl,
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer> {
@@ -38,62 +49,38 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let query = args.name.iter().fold(Query::new(), Query::name);
     let mut records = store.query(&args.conditions.iter().cloned().fold(query, Query::condition))?.records;
     records.reverse();
-    let text = match args.format {
-        Format::Csv => wide(&store, &records)?,
+    if let Some(url) = &args.mlflow {
+        return mlflow::export(url, &store, &records);
+    }
+    #[cfg(feature = "parquet")]
+    if matches!(args.format, Format::Parquet) && args.output.is_none() {
+        let problem = "Parquet is not text; name a file with `--output runs.parquet`".to_owned();
+        return Err(Error::Value { of: "export", problem });
+    }
+    let bytes = bytes(args.format, &store, &records)?;
+    if let Some(path) = &args.output {
+        write_whole(path, &bytes)?;
+        return Ok(Answer { text: format!("{} runs in `{}`\n", records.len(), path.display()), yes: true });
+    }
+    Ok(Answer { text: String::from_utf8(bytes).expect("BUG: CSV and JSON are text"), yes: true })
+}
+
+fn bytes(format: Format, store: &Store, records: &[Record]) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Csv => Wide::of(store, records)?.csv().into_bytes(),
         Format::Jsonl => {
-            let line = |record| Ok(format!("{}\n", log::object(&store, record)?));
-            records.iter().map(line).collect::<Result<String>>()?
+            let line = |record| Ok(format!("{}\n", log::object(store, record)?));
+            records.iter().map(line).collect::<Result<String>>()?.into_bytes()
         }
-    };
-    let Some(path) = &args.output else { return Ok(Answer { text, yes: true }) };
-    write_whole(path, &text)?;
-    Ok(Answer { text: format!("{} runs in `{}`\n", records.len(), path.display()), yes: true })
-}
-
-/// One row per run, oldest first; columns are every value that one of them has, and the last number of each metric.
-fn wide(store: &Store, records: &[Record]) -> Result<String> {
-    let names: Vec<Names> = records.iter().map(Names::of).collect();
-    let metrics: Vec<Metrics> = records.iter().map(|record| store.metrics(record)).collect::<Result<_>>()?;
-    let of_steps: BTreeSet<&String> = metrics.iter().flat_map(BTreeMap::keys).collect();
-    let mut seen = BTreeSet::new();
-    let columns: Vec<&str> = names
-        .iter()
-        .flat_map(|names| names.iter().map(|(name, _)| name))
-        .filter(|name| !matches!(*name, "tags" | "verdict") && seen.insert(*name))
-        .collect();
-    let mut rows: Vec<Vec<String>> = vec![header(&columns, &of_steps)];
-    for ((record, names), metrics) in records.iter().zip(&names).zip(&metrics) {
-        let tags: Vec<String> = store.annotations(record)?.tags_of(record).into_iter().collect();
-        let cells = columns.iter().map(|name| names.get(name).map_or_else(String::new, cell));
-        let last = |name: &&String| metrics.get(*name)?.last().map(|(_, value)| value.to_string());
-        let lasts = of_steps.iter().map(|name| last(name).unwrap_or_default());
-        rows.push(cells.chain([Status::of(record).to_string(), tags.join(" ")]).chain(lasts).collect());
-    }
-    Ok(csv::table(rows))
-}
-
-fn header(columns: &[&str], of_steps: &BTreeSet<&String>) -> Vec<String> {
-    let metrics = of_steps.iter().map(|name| format!("metrics.{name}"));
-    columns.iter().map(|name| (*name).to_owned()).chain(["status".into(), "all_tags".into()]).chain(metrics).collect()
-}
-
-/// A number in full, text as it is, anything else as JSON.
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Object(fields) => match fields.get("$float").and_then(Value::as_str) {
-            Some(number) => number.to_owned(),
-            None => value.to_string(),
-        },
-        other => other.to_string(),
-    }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => typed::parquet(&Wide::of(store, records)?)?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::csv;
     use super::super::testing::{Study, ran};
-    use super::csv;
 
     #[test]
     fn a_table_has_a_row_per_run_and_a_column_per_value() {
@@ -113,5 +100,18 @@ mod tests {
         let (_, out, _) = ran(&study.args(&["export", "--format", "jsonl", "--output", path.to_str().unwrap()]));
         assert_eq!(out, format!("3 runs in `{}`\n", path.display()));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[cfg(feature = "parquet")]
+    #[test]
+    fn parquet_needs_a_file_and_mlflow_takes_none() {
+        let study = Study::new();
+        let (code, _, err) = ran(&study.args(&["export", "--format", "parquet"]));
+        assert_eq!(
+            (code, err.trim()),
+            (2, "error: `export`: Parquet is not text; name a file with `--output runs.parquet`")
+        );
+        let (code, _, err) = ran(&study.args(&["export", "--mlflow", "http://127.0.0.1:1", "--output", "a.csv"]));
+        assert!(code == 2 && err.contains("cannot be used with"), "{code} {err}");
     }
 }
