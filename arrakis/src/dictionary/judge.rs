@@ -21,7 +21,7 @@ pub trait Coder {
     /// Activations of another width.
     fn code(&self, x: Tensor<2>) -> Result<(Tensor<2>, Tensor<2>)>;
 
-    /// The directions that the latents write, `[d_sae, d_out]`, in the units of the site.
+    /// What one unit of each latent writes, `[d_sae, d_out]`, in the units of the site.
     fn directions(&self) -> Tensor<2>;
 }
 
@@ -31,7 +31,7 @@ impl Coder for Dictionary {
     }
 
     fn directions(&self) -> Tensor<2> {
-        self.w_dec.val()
+        Self::directions(self)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | matches with planted features | [`mcc`] | 1: each is found exactly |
 //! | cosines inside the decoder | [`DecoderCosines`] | |
 //! | absorption of a feature by others | [`Absorption`] | 0: none |
+//! | what the latents of a class take from its probe alone | [`Targeted`] | 0: nothing, or as much from others |
 
 mod absorption;
 mod assignment;
@@ -22,6 +23,7 @@ mod faithfulness;
 mod matching;
 mod recovery;
 mod sparsity;
+mod targeted;
 mod variance;
 
 pub use absorption::{Absorbed, Absorption};
@@ -33,6 +35,7 @@ pub use faithfulness::Faithfulness;
 pub use matching::{Match, matches, mcc};
 pub use recovery::Recovery;
 pub use sparsity::Sparsity;
+pub use targeted::{Class, Targeted};
 pub use variance::ExplainedVariance;
 
 use crate::error::{Error, Result};
