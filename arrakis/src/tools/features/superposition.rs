@@ -5,10 +5,12 @@ mod covariance;
 mod geometry;
 mod independent;
 mod non_negative;
+mod toy;
 
 pub use basis::Basis;
 pub use geometry::FeatureGeometry;
 pub use non_negative::{Negatives, NonNegative};
+pub use toy::{Toy, ToyModel};
 
 use arrakis_models::{HookedTransformer, IntoTokens, SitePattern};
 
@@ -27,6 +29,7 @@ use crate::tools::shared::token_rows::{TokenRow, each_token};
 ///   [`Superposition::non_negative_parts`]: parts that activations are sums of, with nothing taken away (NMF).
 /// - [`Superposition::feature_geometry`]: for directions of features, such as rows of a decoder or of `W_E`, how many
 ///   dimensions each one has and how much the others interfere.
+/// - [`ToyModel`]: the toy models in which that geometry is known.
 ///
 /// # How to read it
 ///

@@ -43,7 +43,7 @@ impl Superposition {
     }
 }
 
-fn geometry(directions: &[Vec<f64>]) -> FeatureGeometry {
+pub(super) fn geometry(directions: &[Vec<f64>]) -> FeatureGeometry {
     let squares: Vec<f64> = directions.iter().map(|own| dot(own, own)).collect();
     let sum = |own: &Vec<f64>| directions.iter().map(|other| dot(own, other).powi(2)).sum();
     let along: Vec<f64> = directions.iter().map(sum).collect();
