@@ -90,7 +90,7 @@ registry::tools! {
     /// Whether a set of parts is the circuit of a behaviour.
     circuits {
         causal_scrubbing CausalScrubbing with [Node],
-        circuit_tests CircuitTests with [CircuitPart],
+        circuit_tests CircuitTests with [CircuitEdge, CircuitPart, EdgeEnd],
     }
     /// What the parts of a layer stand for, and how they share its dimensions.
     features {

@@ -1,5 +1,9 @@
 //! Whether a set of parts is the circuit of a behaviour: five tests of a claim about it.
 
+mod change;
+mod cut;
+mod edge;
+mod edges;
 mod equivalence;
 mod independence;
 mod part;
@@ -9,24 +13,27 @@ mod wins;
 
 use arrakis_models::{HookedTransformer, IntoTokens};
 
+pub use edge::{CircuitEdge, EdgeEnd};
 pub use equivalence::Equivalence;
 pub use independence::{Independence, hsic};
 pub use part::CircuitPart;
 pub(super) use part::all as all_parts;
+pub use study::CircuitUnit;
 pub use wins::{MinimalPart, Wins};
 
-use part::Circuit;
-use study::Study;
+use study::{Circuit, Study};
 use wins::Sampler;
 
 use crate::error::Result;
+use crate::tools::intervene::path_patching::{Receiver, Sender};
 use crate::tools::shared::patch_pair::{PatchFrom, PatchInto};
 use crate::tools::{Metric, Tool};
 
-/// Five tests of a claim that a set of heads and MLPs is the circuit of a behaviour.
+/// Five tests of a claim that a set of heads and MLPs, or of edges between them, is the circuit of a behaviour.
 ///
-/// A circuit keeps its parts. Every other head (`attn.z`) and MLP (`mlp_out`) takes the activation that it has on the source
-/// prompts: `from(source).into(target)`. Its score is the metric of each target prompt.
+/// A circuit of parts keeps them. Every other head (`attn.z`) and MLP (`mlp_out`) takes the activation that it has on the source
+/// prompts: `from(source).into(target)`. A circuit of edges keeps what runs along them: along every other edge, the receiver
+/// reads what the sender writes on the source prompts. A circuit's score is the metric of each target prompt.
 ///
 /// # What it tells you
 ///
@@ -34,7 +41,7 @@ use crate::tools::{Metric, Tool};
 /// | --- | --- | --- |
 /// | `equivalence` | circuit and model are as likely to be ahead of each other | they differ; `p_equivalent` is the converse |
 /// | `independence` | what is left without the circuit is independent of the model | something of the behaviour is left |
-/// | `minimality` | each part matters as much as most random additions | a part is not needed |
+/// | `minimality` | each part or edge matters as much as most random additions | it is not needed |
 /// | `sufficiency` | random circuits of this size are as faithful | the circuit is better than most of them |
 /// | `partial_necessity` | removing random parts hurts as much | removing the circuit hurts more than most |
 ///
@@ -51,6 +58,8 @@ use crate::tools::{Metric, Tool};
 ///
 /// - The distance is the mean square difference of the metric over prompts. A circuit may reproduce the metric and nothing
 ///   else that the model says.
+/// - Random edges rarely join into a path, so that a circuit of edges is soon ahead of them: compare its parts too.
+/// - Where a norm joins the queries or keys of all heads (`OLMo` 2), an edge into one head's query moves the others a little.
 /// - With few parts the random circuits overlap with the circuit and with each other.
 /// - A circuit that was found on the same prompts passes too easily: test it on [`PromptPairs::split`](crate::tools::PromptPairs::split)'s other half.
 ///
@@ -62,10 +71,11 @@ use crate::tools::{Metric, Tool};
 /// | --- | --- | --- |
 /// | `from` | 0 | 0 |
 /// | `scores`, `equivalence`, `independence` | 4 | 0 |
-/// | `minimality` | `3 + 2 · layers · (heads + 1)` | 0 |
-/// | `sufficiency`, `partial_necessity` | `3 + random` | 0 |
+/// | `minimality` | `4 + units` | 0 |
+/// | `sufficiency`, `partial_necessity` | `4 + random` | 0 |
 ///
-/// `random` is the number of random circuits.
+/// `units` is the number of heads and MLPs, or of edges, in the model; `random` is the number of random circuits. Forwards with
+/// cut edges compute the inputs of each head separately.
 ///
 /// # Example
 ///
@@ -82,6 +92,12 @@ use crate::tools::{Metric, Tool};
 /// let circuit = tests.parts().into_iter().filter(|part| part.layer() > 0);
 /// let sufficient = found.sufficiency(circuit, 100, 0.9, &pairs.metric())?;
 /// println!("ahead of {} of {} random circuits, p = {}", sufficient.count(), sufficient.wins.len(), sufficient.p_value);
+/// // The same without what the first layer's heads write into the values of the second.
+/// let heads = 0..bench.model().config().n_heads;
+/// let values = heads.clone().map(|head| Receiver::head(1, head, HeadInput::Value));
+/// let cut = tests.edges_between(heads.map(|head| Sender::head(0, head)), values)?;
+/// let equal = found.equivalence(tests.edges().into_iter().filter(|edge| !cut.contains(edge)), 0.1, &pairs.metric())?;
+/// println!("the model is ahead on {} of {} prompts", equal.ahead, equal.unequal);
 /// # Ok(())
 /// # }
 /// ```
@@ -109,6 +125,27 @@ impl CircuitTests {
         part::all(&self.model)
     }
 
+    /// Every edge that a circuit can have, receiver by receiver: what the embeddings, a head or an MLP write, as the query, key
+    /// or value of a head, an MLP or the logits read it. There are tens of thousands in a model of GPT-2's size.
+    pub fn edges(&self) -> Vec<CircuitEdge> {
+        edges::all(&self.model)
+    }
+
+    /// The edges from each of the senders to each of the receivers. `Sender::resid(0)` is the sum of the embeddings, and
+    /// `HeadInput::All` stands for three edges.
+    ///
+    /// # Errors
+    ///
+    /// A sender or receiver that the model lacks, or that has a position; a stream, which is a sum of what parts write; no
+    /// edge at all.
+    pub fn edges_between(
+        &self,
+        senders: impl IntoIterator<Item = Sender>,
+        receivers: impl IntoIterator<Item = Receiver>,
+    ) -> Result<Vec<CircuitEdge>> {
+        edges::between(&self.model, senders, receivers)
+    }
+
     /// Takes the source prompts, whose activations the parts outside a circuit have; `.into(..)` takes the target prompts.
     pub fn from(&self, source: impl IntoTokens) -> PatchFrom<'_, Self> {
         PatchFrom::new(self, &self.model, source)
@@ -121,7 +158,7 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// A part that the model lacks, a metric that does not fit the prompts, numbers that are not finite.
-    pub fn scores(&self, circuit: impl IntoIterator<Item = CircuitPart>, metric: &Metric) -> Result<Vec<f64>> {
+    pub fn scores<U: CircuitUnit>(&self, circuit: impl IntoIterator<Item = U>, metric: &Metric) -> Result<Vec<f64>> {
         let study = self.study(metric)?;
         Ok(study.scores(&[study.circuit(circuit)?])?.remove(0))
     }
@@ -132,9 +169,9 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// As `scores`, and an `epsilon` outside `(0, 0.5)`.
-    pub fn equivalence(
+    pub fn equivalence<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         epsilon: f64,
         metric: &Metric,
     ) -> Result<Equivalence> {
@@ -149,9 +186,9 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// As `scores`; fewer than four prompts, and scores that are all equal.
-    pub fn independence(
+    pub fn independence<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         draws: usize,
         seed: u64,
         metric: &Metric,
@@ -168,12 +205,12 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// As `scores`, a circuit without parts or with all, and a quantile outside `(0, 1)`.
-    pub fn minimality(
+    pub fn minimality<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         quantile: f64,
         metric: &Metric,
-    ) -> Result<Vec<MinimalPart>> {
+    ) -> Result<Vec<MinimalPart<U>>> {
         wins::check(quantile)?;
         let study = self.study(metric)?;
         let circuit = study.proper(circuit)?;
@@ -186,9 +223,9 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// As [`PatchInto::minimality`].
-    pub fn sufficiency(
+    pub fn sufficiency<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         random: usize,
         quantile: f64,
         metric: &Metric,
@@ -202,40 +239,42 @@ impl PatchInto<'_, CircuitTests> {
     /// # Errors
     ///
     /// As [`PatchInto::minimality`].
-    pub fn partial_necessity(
+    pub fn partial_necessity<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         random: usize,
         quantile: f64,
         metric: &Metric,
     ) -> Result<Wins> {
-        let without = |study: &Study<'_>, own: &Circuit| study.without(own);
+        let without = |study: &Study<'_, U>, own: &Circuit<U>| study.without(own);
         self.against_random(circuit, random, quantile, metric, without, |own, other| own > other)
     }
 
     /// Compares the distance of the circuit, or of what `kept` makes of it, with that of random circuits.
-    fn against_random(
+    fn against_random<U: CircuitUnit>(
         &self,
-        circuit: impl IntoIterator<Item = CircuitPart>,
+        circuit: impl IntoIterator<Item = U>,
         random: usize,
         quantile: f64,
         metric: &Metric,
-        kept: impl Fn(&Study, &Circuit) -> Circuit,
+        kept: impl Fn(&Study<U>, &Circuit<U>) -> Circuit<U>,
         ahead: fn(f64, f64) -> bool,
     ) -> Result<Wins> {
         wins::check(quantile)?;
         let study = self.study(metric)?;
         let circuit = study.proper(circuit)?;
-        let drawn = Sampler::new(0).circuits(&study.parts, circuit.len(), random);
-        let all: Vec<Circuit> = std::iter::once(&circuit).chain(&drawn).map(|one| kept(&study, one)).collect();
+        let drawn = Sampler::new(0).circuits(&study.units, circuit.len(), random);
+        let all: Vec<Circuit<U>> = std::iter::once(&circuit).chain(&drawn).map(|one| kept(&study, one)).collect();
         let distances = study.distances(&all)?;
         Wins::of(distances[0], distances[1..].to_vec(), quantile, ahead)
     }
 
-    fn study<'a>(&'a self, metric: &'a Metric) -> Result<Study<'a>> {
+    fn study<'a, U: CircuitUnit>(&'a self, metric: &'a Metric) -> Result<Study<'a, U>> {
         Study::new(&self.tool.model, &self.source, &self.target, metric)
     }
 }
 
+#[cfg(test)]
+mod edge_tests;
 #[cfg(test)]
 mod tests;

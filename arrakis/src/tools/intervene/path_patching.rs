@@ -6,11 +6,11 @@ mod order;
 
 pub use ends::{Receiver, Sender, Through};
 pub use order::HeadInput;
+pub(in crate::tools) use order::{End, Reads, Start, Writes};
 
 use arrakis_models::{HookedTransformer, IntoTokens, Plan, SweepCase, SweepResult, SweepWork, site};
 
 use self::frozen::{Path, Recorded, Runs};
-use self::order::{End, Start};
 use crate::error::{Error, Result};
 use crate::tools::place::{self, Head, HeadPair, Place};
 use crate::tools::shared::finite;

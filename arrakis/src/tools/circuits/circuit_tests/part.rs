@@ -1,12 +1,14 @@
 //! The parts of a circuit.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use arrakis_models::HookedTransformer;
 use arrakis_models::site::{self, Site};
+use arrakis_models::{HookedTransformer, Intervention, SweepCase, Tokens, TransformerConfig};
 use serde::{Deserialize, Serialize};
 
+use super::study::{Circuit, Study, Unit};
+use crate::error::Result;
 use crate::tools::place::Head;
 
 /// A head or an MLP. Its label is `L9H6` or `L9 mlp`.
@@ -73,8 +75,48 @@ impl fmt::Display for CircuitPart {
     }
 }
 
-/// The parts that a circuit keeps.
-pub(super) type Circuit = BTreeSet<CircuitPart>;
+impl Unit for CircuitPart {
+    const MANY: &'static str = "parts";
+
+    /// The source's activation of each site.
+    type Source = BTreeMap<String, Intervention>;
+
+    fn all(model: &HookedTransformer) -> Vec<Self> {
+        all(model)
+    }
+
+    fn is_in(self, config: &TransformerConfig) -> bool {
+        self.layer() < config.n_layers && self.head().is_none_or(|head| head < config.n_heads)
+    }
+
+    fn missing(self, config: &TransformerConfig) -> String {
+        let (layers, heads) = (config.n_layers, config.n_heads);
+        format!("the model has no {self}; it has {layers} layers with {heads} heads and an MLP each")
+    }
+
+    fn source(model: &HookedTransformer, source: &Tokens) -> Result<Self::Source> {
+        let sites: Vec<Site> = all(model).into_iter().map(Self::site).collect();
+        let source = model.capture(source, sites.iter().copied())?;
+        let patch = |site: &Site| Ok((site.to_string(), Intervention::patch(source.activation(*site)?)));
+        sites.iter().map(patch).collect()
+    }
+
+    fn scores(study: &Study<Self>, circuits: &[&Circuit<Self>]) -> Result<Vec<Vec<f64>>> {
+        let cases: Vec<SweepCase> = circuits.iter().map(|circuit| case(study, circuit)).collect();
+        Ok(study.metric.sweep(study.model, study.target, cases)?.values)
+    }
+}
+
+/// Every part outside a circuit, patched.
+fn case(study: &Study<CircuitPart>, circuit: &Circuit<CircuitPart>) -> SweepCase {
+    let label: Vec<String> = circuit.iter().map(ToString::to_string).collect();
+    let none = SweepCase { label: label.join(" "), edits: Vec::new() };
+    study.without(circuit).into_iter().fold(none, |case, part| {
+        let patch = study.source[&part.site().to_string()].clone();
+        let patch = part.head().map_or_else(|| patch.clone(), |head| patch.clone().head(head));
+        case.and(part.site(), patch)
+    })
+}
 
 /// Every part of a model, layer by layer.
 pub(in super::super) fn all(model: &HookedTransformer) -> Vec<CircuitPart> {

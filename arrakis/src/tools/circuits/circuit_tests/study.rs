@@ -1,86 +1,108 @@
-//! Scores of circuits: the metric with every other part patched from the source.
+//! Scores of circuits, whatever they are made of: the metric with everything else taken from the source.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
-use arrakis_models::{HookedTransformer, Intervention, SweepCase, Tokens};
+use arrakis_models::{HookedTransformer, Tokens, TransformerConfig};
 
-use super::part::{self, Circuit, CircuitPart};
 use super::refuse::{NAME, refuse};
 use crate::error::Result;
 use crate::tools::Metric;
 use crate::tools::shared::finite;
 
-/// A model on target prompts, with what its parts are patched with.
-pub(super) struct Study<'a> {
-    model: &'a HookedTransformer,
-    target: &'a Tokens,
-    metric: &'a Metric,
-    pub(super) parts: Vec<CircuitPart>,
-    /// The source's activation of each site.
-    patches: BTreeMap<String, Intervention>,
+/// The units that a circuit keeps.
+pub(super) type Circuit<U> = BTreeSet<U>;
+
+/// What a circuit is made of: [`CircuitPart`](super::CircuitPart)s or [`CircuitEdge`](super::CircuitEdge)s.
+#[allow(private_bounds, reason = "only this module knows how to cut a unit")]
+pub trait CircuitUnit: Unit {}
+
+impl<U: Unit> CircuitUnit for U {}
+
+/// How units are listed, and what a model without some of them says.
+pub(super) trait Unit: Copy + Ord + fmt::Display {
+    /// What several are called.
+    const MANY: &'static str;
+
+    /// What cut units take from the source run.
+    type Source;
+
+    /// Every unit of a model, in the order of a forward.
+    fn all(model: &HookedTransformer) -> Vec<Self>;
+
+    /// Whether a model has it.
+    fn is_in(self, config: &TransformerConfig) -> bool;
+
+    /// What to say if a model does not have it.
+    fn missing(self, config: &TransformerConfig) -> String;
+
+    /// Runs the source.
+    fn source(model: &HookedTransformer, source: &Tokens) -> Result<Self::Source>;
+
+    /// The metric if only these circuits are kept: `[circuit][prompt]`. Each leaves something out.
+    fn scores(study: &Study<Self>, circuits: &[&Circuit<Self>]) -> Result<Vec<Vec<f64>>>;
+}
+
+/// A model on target prompts, with what is cut off takes from the source.
+pub(super) struct Study<'a, U: Unit> {
+    pub(super) model: &'a HookedTransformer,
+    pub(super) target: &'a Tokens,
+    pub(super) metric: &'a Metric,
+    pub(super) units: Vec<U>,
+    pub(super) source: U::Source,
     /// The metric of the whole model, `[prompt]`.
     pub(super) clean: Vec<f64>,
 }
 
-impl<'a> Study<'a> {
+impl<'a, U: Unit> Study<'a, U> {
     pub(super) fn new(
         model: &'a HookedTransformer,
         source: &Tokens,
         target: &'a Tokens,
         metric: &'a Metric,
     ) -> Result<Self> {
-        let parts = part::all(model);
+        let units = U::all(model);
         let clean = metric.of_each(model, &model.forward(target)?, target)?;
         finite::check_all(NAME, model, target, "the metric", &clean)?;
-        let sites: Vec<_> = parts.iter().map(|part| part.site()).collect();
-        let source = model.capture(source, sites.iter().copied())?;
-        let patch =
-            |site: &arrakis_models::site::Site| Ok((site.to_string(), Intervention::patch(source.activation(site)?)));
-        let patches = sites.iter().map(patch).collect::<Result<_>>()?;
-        Ok(Self { model, target, metric, parts, patches, clean })
+        let source = U::source(model, source)?;
+        Ok(Self { model, target, metric, units, source, clean })
     }
 
-    /// The parts of a circuit, which the model must have.
-    pub(super) fn circuit(&self, parts: impl IntoIterator<Item = CircuitPart>) -> Result<Circuit> {
-        let circuit: Circuit = parts.into_iter().collect();
-        match circuit.iter().find(|part| !self.parts.contains(part)) {
-            Some(part) => {
-                let config = self.model.config();
-                let (layers, heads) = (config.n_layers, config.n_heads);
-                Err(refuse(format!(
-                    "the model has no {part}; it has {layers} layers with {heads} heads and an MLP each"
-                )))
-            }
+    /// The units of a circuit, which the model must have.
+    pub(super) fn circuit(&self, units: impl IntoIterator<Item = U>) -> Result<Circuit<U>> {
+        let (circuit, config) = (units.into_iter().collect::<Circuit<U>>(), self.model.config());
+        match circuit.iter().find(|unit| !unit.is_in(config)) {
+            Some(unit) => Err(refuse(unit.missing(config))),
             None => Ok(circuit),
         }
     }
 
-    /// The same, with some parts and not all.
-    pub(super) fn proper(&self, parts: impl IntoIterator<Item = CircuitPart>) -> Result<Circuit> {
-        let circuit = self.circuit(parts)?;
-        if (1..self.parts.len()).contains(&circuit.len()) {
+    /// The same, with some units and not all.
+    pub(super) fn proper(&self, units: impl IntoIterator<Item = U>) -> Result<Circuit<U>> {
+        let circuit = self.circuit(units)?;
+        if (1..self.units.len()).contains(&circuit.len()) {
             return Ok(circuit);
         }
-        let (own, all) = (circuit.len(), self.parts.len());
+        let (own, all, many) = (circuit.len(), self.units.len(), U::MANY);
         Err(refuse(format!(
-            "a circuit of {own} of {all} parts has no random circuit beside it; give some parts, not all"
+            "a circuit of {own} of {all} {many} has no random circuit beside it; give some {many}, not all"
         )))
     }
 
-    /// The parts that are not in a circuit.
-    pub(super) fn without(&self, circuit: &Circuit) -> Circuit {
-        self.parts.iter().copied().filter(|part| !circuit.contains(part)).collect()
+    /// The units that are not in a circuit.
+    pub(super) fn without(&self, circuit: &Circuit<U>) -> Circuit<U> {
+        self.units.iter().copied().filter(|unit| !circuit.contains(unit)).collect()
     }
 
     /// The metric of each circuit: `[circuit][prompt]`.
-    pub(super) fn scores(&self, circuits: &[Circuit]) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn scores(&self, circuits: &[Circuit<U>]) -> Result<Vec<Vec<f64>>> {
         let mut scores = vec![self.clean.clone(); circuits.len()];
-        let cut: Vec<usize> = (0..circuits.len()).filter(|at| circuits[*at].len() < self.parts.len()).collect();
-        let cases: Vec<SweepCase> = cut.iter().map(|at| self.case(&circuits[*at])).collect();
-        if cases.is_empty() {
+        let cut: Vec<usize> = (0..circuits.len()).filter(|at| circuits[*at].len() < self.units.len()).collect();
+        if cut.is_empty() {
             return Ok(scores);
         }
-        for (at, found) in cut.into_iter().zip(self.metric.sweep(self.model, self.target, cases)?.values) {
+        let own: Vec<&Circuit<U>> = cut.iter().map(|at| &circuits[*at]).collect();
+        for (at, found) in cut.into_iter().zip(U::scores(self, &own)?) {
             finite::check_all(NAME, self.model, self.target, "the metric of a circuit", &found)?;
             scores[at] = found;
         }
@@ -88,18 +110,8 @@ impl<'a> Study<'a> {
     }
 
     /// The mean square difference of each circuit's metric from the model's.
-    pub(super) fn distances(&self, circuits: &[Circuit]) -> Result<Vec<f64>> {
+    pub(super) fn distances(&self, circuits: &[Circuit<U>]) -> Result<Vec<f64>> {
         Ok(self.scores(circuits)?.iter().map(|scores| distance(scores, &self.clean)).collect())
-    }
-
-    fn case(&self, circuit: &Circuit) -> SweepCase {
-        let label: Vec<String> = circuit.iter().map(ToString::to_string).collect();
-        let none = SweepCase { label: label.join(" "), edits: Vec::new() };
-        self.without(circuit).into_iter().fold(none, |case, part| {
-            let patch = self.patches[&part.site().to_string()].clone();
-            let patch = part.head().map_or_else(|| patch.clone(), |head| patch.clone().head(head));
-            case.and(part.site(), patch)
-        })
     }
 }
 

@@ -14,6 +14,10 @@ fn half(tests: &CircuitTests) -> Vec<CircuitPart> {
     tests.parts().into_iter().step_by(2).collect()
 }
 
+fn half_of_edges(tests: &CircuitTests) -> Vec<CircuitEdge> {
+    tests.edges().into_iter().step_by(2).collect()
+}
+
 impl Readings for CircuitTests {
     fn readings(&self, cases: &Cases) -> Vec<Reading> {
         let pair = self.from(&cases.other).into(&cases.prompt).unwrap();
@@ -22,6 +26,7 @@ impl Readings for CircuitTests {
         let metric = &cases.metric;
         vec![
             Reading::numbers("scores", pair.scores(half(self), metric)),
+            Reading::numbers("scores of edges", pair.scores(half_of_edges(self), metric)),
             Reading::numbers("equivalence", pair.equivalence(half(self), 0.1, metric).map(|found| found.differences)),
             Reading::numbers("minimality", pair.minimality(half(self), 0.9, metric).map(minimal)),
             Reading::numbers("sufficiency", pair.sufficiency(half(self), 5, 0.9, metric).map(all)),
@@ -39,9 +44,15 @@ impl Readings for CircuitTests {
             Call::new("from", pair),
             Call::new("scores", move || pair()?.scores(half(self), &cases.metric)),
             Call::new("equivalence", move || pair()?.equivalence(half(self), 0.1, &cases.metric)),
+            Call::new("scores", move || pair()?.scores(half_of_edges(self), &cases.metric)).at_most(),
             Call::new("independence", many),
-            Call::new("minimality", move || pair()?.minimality(half(self), 0.9, &cases.metric)).at_most(),
+            Call::new("minimality", move || pair()?.minimality(half(self), 0.9, &cases.metric))
+                .with([("units", self.parts().len())])
+                .at_most(),
             Call::new("sufficiency", move || pair()?.sufficiency(half(self), 4, 0.9, &cases.metric))
+                .with([("random", 4)])
+                .at_most(),
+            Call::new("sufficiency", move || pair()?.sufficiency(half_of_edges(self), 4, 0.9, &cases.metric))
                 .with([("random", 4)])
                 .at_most(),
             Call::new("partial_necessity", move || pair()?.partial_necessity(half(self), 4, 0.9, &cases.metric))
@@ -169,7 +180,7 @@ fn the_whole_circuit_is_the_model_and_the_empty_one_the_source() {
     let pair = tests.from(&cases.prompt).into(&cases.prompt).unwrap();
     let clean = cases.metric.values(&model, &cases.prompt).unwrap();
     assert_eq!(pair.scores(tests.parts(), &cases.metric).unwrap(), clean);
-    for (same, clean) in pair.scores([], &cases.metric).unwrap().iter().zip(&clean) {
+    for (same, clean) in pair.scores::<CircuitPart>([], &cases.metric).unwrap().iter().zip(&clean) {
         close(*same, *clean, 1e-4);
     }
 }
@@ -194,7 +205,7 @@ fn mistakes_are_named() {
         "circuit_tests: the model has no L7H0; it has 2 layers with 2 heads and an MLP each"
     );
     assert_eq!(
-        pair.sufficiency([], 9, 0.9, &metric).unwrap_err().to_string(),
+        pair.sufficiency::<CircuitPart>([], 9, 0.9, &metric).unwrap_err().to_string(),
         "circuit_tests: a circuit of 0 of 6 parts has no random circuit beside it; give some parts, not all"
     );
     assert_eq!(

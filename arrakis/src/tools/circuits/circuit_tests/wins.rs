@@ -6,9 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::part::{Circuit, CircuitPart};
+use super::part::CircuitPart;
 use super::refuse::refuse;
-use super::study::{Study, distance};
+use super::study::{Circuit, Study, Unit, distance};
 use crate::error::Result;
 
 /// A circuit beside random ones.
@@ -44,11 +44,11 @@ impl Wins {
     }
 }
 
-/// A part of a circuit beside parts that the circuit does not have.
+/// A part of a circuit beside parts that the circuit does not have, or an edge beside edges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MinimalPart {
-    /// The part.
-    pub part: CircuitPart,
+pub struct MinimalPart<U = CircuitPart> {
+    /// The part or the edge.
+    pub part: U,
     /// How far the metric moves without it: a mean square difference.
     pub effect: f64,
     /// How far the metric moves without each part that was added to the circuit.
@@ -61,15 +61,19 @@ pub struct MinimalPart {
     pub p_corrected: f64,
 }
 
-/// Every part beside every addition of one part.
-pub(super) fn minimality(study: &Study, circuit: &Circuit, quantile: f64) -> Result<Vec<MinimalPart>> {
+/// Every unit beside every addition of one unit.
+pub(super) fn minimality<U: Unit>(
+    study: &Study<U>,
+    circuit: &Circuit<U>,
+    quantile: f64,
+) -> Result<Vec<MinimalPart<U>>> {
     let fewer = circuit.iter().map(|part| changed(circuit, |parts| parts.remove(part)));
     let more = study.without(circuit).into_iter().map(|part| changed(circuit, |parts| parts.insert(part)));
-    let all: Vec<Circuit> = std::iter::once(circuit.clone()).chain(fewer).chain(more).collect();
+    let all: Vec<Circuit<U>> = std::iter::once(circuit.clone()).chain(fewer).chain(more).collect();
     let scores = study.scores(&all)?;
     let effects: Vec<f64> = scores[1..].iter().map(|scores_of| distance(scores_of, &scores[0])).collect();
     let (own, added) = effects.split_at(circuit.len());
-    let minimal = |(part, effect): (&CircuitPart, &f64)| {
+    let minimal = |(part, effect): (&U, &f64)| {
         let ahead = added.iter().filter(|other| effect > other || tied(*effect, **other)).count();
         let p_value = binomial(added.len() as u64, quantile).cdf(ahead as u64);
         let p_corrected = (p_value * circuit.len() as f64).min(1.0);
@@ -78,7 +82,7 @@ pub(super) fn minimality(study: &Study, circuit: &Circuit, quantile: f64) -> Res
     Ok(circuit.iter().zip(own).map(minimal).collect())
 }
 
-fn changed(circuit: &Circuit, change: impl FnOnce(&mut Circuit) -> bool) -> Circuit {
+fn changed<U: Unit>(circuit: &Circuit<U>, change: impl FnOnce(&mut Circuit<U>) -> bool) -> Circuit<U> {
     let mut circuit = circuit.clone();
     change(&mut circuit);
     circuit
@@ -92,9 +96,9 @@ impl Sampler {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// So many circuits of `size` parts, each drawn without replacement.
-    pub(super) fn circuits(&mut self, parts: &[CircuitPart], size: usize, count: usize) -> Vec<Circuit> {
-        (0..count).map(|_| parts.choose_multiple(&mut self.0, size).copied().collect()).collect()
+    /// So many circuits of `size` units, each drawn without replacement.
+    pub(super) fn circuits<U: Unit>(&mut self, units: &[U], size: usize, count: usize) -> Vec<Circuit<U>> {
+        (0..count).map(|_| units.choose_multiple(&mut self.0, size).copied().collect()).collect()
     }
 }
 

@@ -62,7 +62,7 @@ impl Sender {
     }
 
     /// The place of this sender in a model.
-    pub(super) fn of(self, config: &TransformerConfig) -> Result<Start> {
+    pub(in crate::tools) fn of(self, config: &TransformerConfig) -> Result<Start> {
         let layer = self.layer.index(config.n_layers)?;
         if let Writes::Head(head) = self.writes {
             common::within("head", head, config.n_heads)?;
@@ -104,7 +104,7 @@ impl Receiver {
     }
 
     /// The place of this receiver in a model.
-    pub(super) fn of(self, config: &TransformerConfig) -> Result<End> {
+    pub(in crate::tools) fn of(self, config: &TransformerConfig) -> Result<End> {
         let layer = self.layer.map_or(Ok(config.n_layers), |layer| layer.index(config.n_layers))?;
         match self.reads {
             Reads::Head(HeadInput::Key | HeadInput::Value, head) => {

@@ -8,7 +8,7 @@ use crate::tools::Position;
 use crate::tools::shared::common;
 
 /// The input of a head that receives a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HeadInput {
     /// Its query.
     Query,
@@ -20,9 +20,21 @@ pub enum HeadInput {
     All,
 }
 
+impl HeadInput {
+    /// What follows the head's label.
+    pub(in crate::tools) fn suffix(self) -> &'static str {
+        match self {
+            Self::Query => ".q",
+            Self::Key => ".k",
+            Self::Value => ".v",
+            Self::All => "",
+        }
+    }
+}
+
 /// What a sender writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Writes {
+pub(in crate::tools) enum Writes {
     Head(usize),
     Mlp,
     Resid,
@@ -30,7 +42,7 @@ pub(super) enum Writes {
 
 /// What a receiver reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Reads {
+pub(in crate::tools) enum Reads {
     Head(HeadInput, usize),
     Mlp,
     Resid,
@@ -38,18 +50,18 @@ pub(super) enum Reads {
 
 /// A sender in a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Start {
-    pub(super) layer: usize,
-    pub(super) writes: Writes,
-    pub(super) position: Option<Position>,
+pub(in crate::tools) struct Start {
+    pub(in crate::tools) layer: usize,
+    pub(in crate::tools) writes: Writes,
+    pub(in crate::tools) position: Option<Position>,
 }
 
 /// A receiver in a model. The stream that the logits read enters block `last`, which does not exist.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct End {
-    pub(super) layer: usize,
-    pub(super) reads: Reads,
-    pub(super) position: Option<Position>,
+pub(in crate::tools) struct End {
+    pub(in crate::tools) layer: usize,
+    pub(in crate::tools) reads: Reads,
+    pub(in crate::tools) position: Option<Position>,
     pub(super) last: usize,
 }
 
@@ -57,7 +69,7 @@ pub(super) struct End {
 const MOMENTS: usize = 3;
 
 impl Start {
-    pub(super) fn label(&self) -> String {
+    pub(in crate::tools) fn label(&self) -> String {
         let part = match self.writes {
             Writes::Head(head) => format!("L{}H{head}", self.layer),
             Writes::Mlp => format!("L{} mlp", self.layer),
@@ -83,17 +95,9 @@ impl Start {
 }
 
 impl End {
-    pub(super) fn label(&self) -> String {
+    pub(in crate::tools) fn label(&self) -> String {
         let part = match self.reads {
-            Reads::Head(input, head) => {
-                let input = match input {
-                    HeadInput::Query => ".q",
-                    HeadInput::Key => ".k",
-                    HeadInput::Value => ".v",
-                    HeadInput::All => "",
-                };
-                format!("L{}H{head}{input}", self.layer)
-            }
+            Reads::Head(input, head) => format!("L{}H{head}{}", self.layer, input.suffix()),
             Reads::Mlp => format!("L{} mlp", self.layer),
             Reads::Resid if self.layer == self.last => "logits".to_owned(),
             Reads::Resid => format!("L{} resid", self.layer),
