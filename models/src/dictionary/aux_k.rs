@@ -120,3 +120,28 @@ fn silenced(acts: Tensor<2>, dead: &[bool]) -> Tensor<2> {
     let dims = acts.dims();
     acts.detach().mask_fill(alive.expand(dims), f32::NEG_INFINITY)
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::dictionary::Objective;
+    use crate::dictionary::architectures::{TopK, TopKLoss};
+    use crate::dictionary::testing::{batch, close, read, tiny};
+
+    /// sparsify adds `b_dec` to `ê`, though the residual has lost it already: silent latents would predict `b_dec`.
+    #[test]
+    fn dead_latents_that_are_silent_write_nothing() {
+        let of = TopK { k: 1, rescale_acts_by_decoder_norm: false };
+        let mut dictionary = tiny(of, [[1.0, 0.0], [0.0, -1.0]], [[1.0, 0.0], [0.0, 1.0]]);
+        dictionary.b_dec = Param::from_tensor(Tensor::from_floats([0.0, 5.0], &Device::flex()));
+        // Centred: (3, 1) and (5, 1). The first latent leaves (0, 1) over, and the second, which is dead, is at -1.
+        let batch = batch([[3.0, 6.0], [5.0, 6.0]]);
+        let objective = Objective::from(TopKLoss { aux: Some(AuxK::sparsify(0.5)), ..TopKLoss::default() });
+        let losses = dictionary.losses(&objective, &batch.dead(&[false, true])).unwrap();
+        // A squared error of 1 over a variance of 1; 16 with `b_dec`.
+        close(&read(losses.term("auxiliary_reconstruction_loss").unwrap().clone()), &[0.5]);
+    }
+}
