@@ -52,16 +52,41 @@ pub(crate) fn fetch_adapter(id: &str) -> Result<PathBuf> {
 ///
 /// As [`fetch`], also if no set's first file is there.
 pub(crate) fn fetch_parts(id: &str, folder: &str, sets: &[&[&str]]) -> Result<PathBuf> {
-    fetch_parts_if_there(id, folder, sets)?.ok_or_else(|| parts::none(id, folder, sets))
+    let found = parts::fetch_by(&Settings::of_process(), id, true, folder, sets)?;
+    found.ok_or_else(|| parts::none(id, folder, sets))
 }
 
-/// The same; `None` if no set's first file is there.
+/// Fetches a folder whose files are numbered: of each layer from 0 all files of the first set whose first file is there, until
+/// a layer has none.
+///
+/// Returns the folder in the cache's snapshot.
 ///
 /// # Errors
 ///
-/// As [`fetch`].
-pub(crate) fn fetch_parts_if_there(id: &str, folder: &str, sets: &[&[&str]]) -> Result<Option<PathBuf>> {
-    parts::fetch_by(&Settings::of_process(), id, true, folder, sets)
+/// As [`fetch_parts`].
+pub(crate) fn fetch_layers(id: &str, folder: &str, sets: fn(usize) -> Vec<Vec<String>>) -> Result<PathBuf> {
+    layers_by(&Settings::of_process(), id, true, folder, sets)
+}
+
+fn layers_by(
+    settings: &Settings,
+    id: &str,
+    progress: bool,
+    folder: &str,
+    sets: fn(usize) -> Vec<Vec<String>>,
+) -> Result<PathBuf> {
+    let mut found = None;
+    for layer in 0.. {
+        let names = sets(layer);
+        let names: Vec<Vec<&str>> = names.iter().map(|set| set.iter().map(String::as_str).collect()).collect();
+        let names: Vec<&[&str]> = names.iter().map(Vec::as_slice).collect();
+        match (parts::fetch_by(settings, id, progress, folder, &names)?, found.take()) {
+            (Some(own), earlier) => found = Some(earlier.unwrap_or(own)),
+            (None, Some(all)) => return Ok(all),
+            (None, None) => return Err(parts::none(id, folder, &names)),
+        }
+    }
+    unreachable!("BUG: a folder has an end")
 }
 
 /// What to fetch: the file that must be there, and how to fetch the others of its commit.

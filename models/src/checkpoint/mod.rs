@@ -34,7 +34,7 @@ pub use header::check_bytes;
 pub(crate) use hf_files::HfFiles;
 pub(crate) use hf_save::save_hf;
 pub use hub::fetch;
-pub(crate) use hub::{commit_of, fetch_adapter, fetch_parts, fetch_parts_if_there};
+pub(crate) use hub::{commit_of, fetch_adapter, fetch_layers, fetch_parts};
 #[cfg(all(feature = "watch", target_os = "linux"))]
 pub(crate) use lent::lent_net;
 pub(crate) use lies::{adapter_beside, check_folder, only_gguf};

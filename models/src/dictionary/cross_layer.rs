@@ -1,30 +1,39 @@
-//! Cross-layer transcoders: latents that read one layer and write to that layer and all later ones.
+//! Cross-layer dictionaries: latents that read one layer and write to several.
 //!
-//! `f_i = act(x_i W_enc,i + b_enc,i)`, `ŷ_l = Σ_{i ≤ l} f_i W_dec,i[:, l - i] + b_dec,l`. Files as circuit-tracer has them, a pair
-//! a layer: `W_enc_{i}.safetensors` (`W_enc_{i}` `[d_sae, d_in]`, `b_enc_{i}`, `b_dec_{i}`, perhaps `threshold_{i}`) and
-//! `W_dec_{i}.safetensors` (`[d_sae, n_layers - i, d_out]`). A layer is read when it is used, and dropped afterwards: memory
-//! holds one. Source: Ameisen et al., "Circuit Tracing" (2025).
+//! A transcoder's latents write to the layer that they read and to all later ones: `f_i = act(x_i W_enc,i + b_enc,i)`,
+//! `ŷ_l = Σ_i f_i W_dec,i[l] + b_dec,l`. The crosscoders of Gemma Scope 2 are the same, at some layers of the stream. Files as
+//! circuit-tracer has them, a pair a layer: `W_enc_{i}.safetensors` (`W_enc_{i}` `[d_sae, d_in]`, `b_enc_{i}`, `b_dec_{i}`,
+//! perhaps `threshold_{i}`) and `W_dec_{i}.safetensors` (`[d_sae, n_layers - i, d_out]`); or as Gemma Scope 2 has them,
+//! `params_layer_{i}.safetensors` (`w_enc` `[d_in, d_sae]`, `w_dec` `[d_sae, n_layers, d_out]`, perhaps
+//! `affine_skip_connection` `[d_in, d_out]`). A layer is read when it is used, and dropped afterwards: memory holds one.
+//! Source: Ameisen et al., "Circuit Tracing" (2025).
+
+mod layout;
+mod sites;
+mod splices;
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
+use self::layout::{Layout, Part};
 use super::formats::load::split;
 use super::formats::tensors::Tensors;
 use super::loss::row;
 use super::shapes::check_axis;
 use super::straight_through::above;
-use crate::checkpoint::{fetch_parts, fetch_parts_if_there};
+use crate::checkpoint::fetch_layers;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::ground::files;
 use crate::kernels;
+use crate::site::Site;
 
-/// A cross-layer transcoder in a folder.
+/// A cross-layer transcoder or crosscoder in a folder.
 #[derive(Clone, Debug)]
 pub struct CrossLayer {
     folder: PathBuf,
     device: Device,
+    layout: Layout,
     layers: usize,
     d_in: usize,
     d_sae: usize,
@@ -42,16 +51,7 @@ impl CrossLayer {
             return Self::open(Path::new(name), device);
         }
         let (id, inner) = split(name);
-        let inner = inner.join("/");
-        let files = |layer: usize| [format!("W_enc_{layer}.safetensors"), format!("W_dec_{layer}.safetensors")];
-        let [encoder, decoder] = files(0);
-        let folder = fetch_parts(&id, &inner, &[&[&encoder, &decoder, "config.yaml"]])?;
-        for layer in 1.. {
-            let [encoder, decoder] = files(layer);
-            if fetch_parts_if_there(&id, &inner, &[&[&encoder, &decoder]])?.is_none() {
-                break;
-            }
-        }
+        let folder = fetch_layers(&id, &inner.join("/"), Layout::sets)?;
         Self::open(&folder, device)
     }
 
@@ -62,23 +62,30 @@ impl CrossLayer {
     /// [`Error::File`] naming a file that is missing or a tensor that does not fit, and [`Error::Device`].
     pub fn open(folder: &Path, device: Option<&str>) -> Result<Self> {
         let device = device::choose(device)?.device;
-        let mut layers = 0;
-        while files::is_there(&encoder_file(folder, layers))? {
+        let Some(layout) = Layout::of(folder)? else {
+            let problem = "no cross-layer dictionary lies there: give the folder with W_enc_0.safetensors and \
+                           W_dec_0.safetensors, or params_layer_0.safetensors";
+            return Err(Error::file(folder, problem));
+        };
+        let mut layers = 1;
+        while crate::ground::files::is_there(&layout.file(folder, Part::Encoder, layers))? {
             layers += 1;
         }
-        if layers == 0 {
-            let problem = "no cross-layer transcoder lies there: give the folder with W_enc_0.safetensors and W_dec_0.safetensors";
-            return Err(Error::file(folder, problem));
-        }
-        let mut own = Self { folder: folder.to_owned(), device, layers, d_in: 0, d_sae: 0, d_out: 0 };
-        let first = own.tensors(&encoder_file(folder, 0))?;
-        if let (Some(&[d_sae, d_in]), Some(&[d_out])) = (first.shape("W_enc_0"), first.shape("b_dec_0")) {
-            (own.d_sae, own.d_in, own.d_out) = (d_sae, d_in, d_out);
+        let mut own = Self { folder: folder.to_owned(), device, layout, layers, d_in: 0, d_sae: 0, d_out: 0 };
+        let first = own.tensors(Part::Encoder, 0)?;
+        let shape = |part| first.shape(&layout.tensor(part, 0));
+        if let (Some(&[a, b]), Some(&[d_out])) = (shape(Part::Encoder), shape(Part::DecoderBias)) {
+            (own.d_sae, own.d_in) = if layout == Layout::Pairs { (a, b) } else { (b, a) };
+            own.d_out = d_out;
         }
         if own.d_sae * own.d_in * own.d_out == 0 {
             return Err(Error::file(
                 folder,
-                "`W_enc_0` or `b_dec_0` is missing, empty or of another rank; download it again",
+                format!(
+                    "`{}` or `{}` is missing, empty or of another rank; download it again",
+                    layout.tensor(Part::Encoder, 0),
+                    layout.tensor(Part::DecoderBias, 0)
+                ),
             ));
         }
         (0..layers).try_for_each(|layer| own.check(layer))?;
@@ -104,32 +111,74 @@ impl CrossLayer {
         self.in_range(layer)?;
         let dims = x.dims();
         check_axis("d_in", self.d_in, dims[1], &dims)?;
-        let mut tensors = self.tensors(&encoder_file(&self.folder, layer))?;
-        let weight = tensors.turned(&format!("W_enc_{layer}"))?;
-        let bias = tensors.vector(&format!("b_enc_{layer}"))?;
+        let mut tensors = self.tensors(Part::Encoder, layer)?;
+        let name = |part| self.layout.tensor(part, layer);
+        let weight = match self.layout {
+            Layout::Pairs => tensors.turned(&name(Part::Encoder))?,
+            Layout::Whole => tensors.matrix(&name(Part::Encoder))?,
+        };
+        let bias = tensors.vector(&name(Part::EncoderBias))?;
         let pre_acts = kernels::product(x, weight, Some(bias));
-        let threshold = format!("threshold_{layer}");
-        if !tensors.has(&threshold) {
+        if !tensors.has(&name(Part::Threshold)) {
             return Ok(activation::relu(pre_acts));
         }
-        let threshold = tensors.data(&threshold)?;
+        let threshold = tensors.data(&name(Part::Threshold))?;
         let threshold = Tensor::<1>::from_data(TensorData::new(floats(&threshold), [self.d_sae]), &self.device);
-        Ok(pre_acts.clone() * above(&pre_acts, &threshold))
+        let active = above(&pre_acts, &threshold);
+        // Gemma Scope 2 lets no negative latent through, whatever its threshold.
+        Ok(if self.layout == Layout::Whole { activation::relu(pre_acts) * active } else { pre_acts * active })
     }
 
-    /// What the latents of layers 0 to `acts.len() - 1` write into the last of these: each `[rows, d_sae]`, to
-    /// `[rows, d_out]`, with the bias of that layer.
+    /// What the skip connection of a layer adds to its prediction, `[rows, d_in]` to `[rows, d_out]`; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Count`] without latents, [`Error::OutOfRange`] for more layers than there are, [`Error::Axis`],
-    /// [`Error::File`].
-    pub fn decode(&self, acts: &[Tensor<2>]) -> Result<Tensor<2>> {
-        let Some(layer) = acts.len().checked_sub(1) else {
-            return Err(Error::Count { what: "layers of latents, from the first on".into(), expected: 1, actual: 0 });
-        };
+    /// [`Error::OutOfRange`] for a layer that there is not, [`Error::Axis`] for rows of another width, [`Error::File`].
+    pub fn skipped(&self, layer: usize, x: Tensor<2>) -> Result<Option<Tensor<2>>> {
         self.in_range(layer)?;
-        let bias = self.tensors(&encoder_file(&self.folder, layer))?.vector(&format!("b_dec_{layer}"))?;
+        let dims = x.dims();
+        check_axis("d_in", self.d_in, dims[1], &dims)?;
+        let (mut tensors, name) = (self.tensors(Part::Encoder, layer)?, self.layout.tensor(Part::Skip, layer));
+        if self.layout == Layout::Pairs || !tensors.has(&name) {
+            return Ok(None);
+        }
+        Ok(Some(kernels::product(x, tensors.matrix(&name)?, None)))
+    }
+
+    /// The sites of each layer, the one that is read and the one that is written, as the config beside the files names them;
+    /// `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSite`] for a name that means none.
+    pub fn sites(&self) -> Result<Option<Vec<[Site; 2]>>> {
+        sites::sites(&self.folder, self.layout, self.layers)
+    }
+
+    /// What the latents of layers 0 to `acts.len() - 1` write into the last of these: each `[rows, d_sae]`, to
+    /// `[rows, d_out]`, with the bias of that layer and without its skip connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Count`] without latents, and those of [`CrossLayer::decode_into`].
+    pub fn decode(&self, acts: &[Tensor<2>]) -> Result<Tensor<2>> {
+        match acts.len().checked_sub(1) {
+            Some(layer) => self.decode_into(layer, acts),
+            None => Err(Error::Count { what: "layers of latents, from the first on".into(), expected: 1, actual: 0 }),
+        }
+    }
+
+    /// What the latents of the first layers write into one layer, those of later layers than it included: Gemma Scope 2 has
+    /// weights for them, which are small. The latents are `[rows, d_sae]` of each layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] for more layers than there are, [`Error::LayerOrder`] for latents of a later layer where the
+    /// files have no weights for them, [`Error::Axis`], [`Error::File`].
+    pub fn decode_into(&self, layer: usize, acts: &[Tensor<2>]) -> Result<Tensor<2>> {
+        self.in_range(layer.max(acts.len().saturating_sub(1)))?;
+        let bias = self.layout.tensor(Part::DecoderBias, layer);
+        let bias = self.tensors(Part::DecoderBias, layer)?.vector(&bias)?;
         let mut sum: Tensor<2> = row(bias);
         for (from, acts) in acts.iter().enumerate() {
             let dims = acts.dims();
@@ -143,50 +192,63 @@ impl CrossLayer {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] for a layer that there is not, or one that is written before it is read; [`Error::File`].
+    /// [`Error::OutOfRange`] for a layer that there is not, [`Error::LayerOrder`] for one that is written before it is read
+    /// where the files have no weights for it; [`Error::File`].
     pub fn decoder(&self, from: usize, to: usize) -> Result<Tensor<2>> {
-        self.in_range(to)?;
-        if from > to {
+        self.in_range(from.max(to))?;
+        if from > to && !self.layout.writes_back() {
             return Err(Error::LayerOrder { start: from, stop: to });
         }
-        let name = format!("W_dec_{from}");
-        let data = self.tensors(&decoder_file(&self.folder, from))?.data(&name)?;
-        let (values, writes) = (floats(&data), self.layers - from);
-        let own = values.chunks_exact(self.d_out).skip(to - from).step_by(writes).flatten().copied().collect();
+        let data = self.tensors(Part::Decoder, from)?.data(&self.layout.tensor(Part::Decoder, from))?;
+        let (values, (writes, at)) = (floats(&data), self.layout.written(from, to, self.layers));
+        let own = values.chunks_exact(self.d_out).skip(at).step_by(writes).flatten().copied().collect();
         Ok(Tensor::from_data(TensorData::new(own, [self.d_sae, self.d_out]), &self.device))
     }
 
-    fn tensors(&self, path: &Path) -> Result<Tensors> {
-        Tensors::open(path.to_owned(), &self.device)
+    /// The biases of a layer's encoder and decoder.
+    fn biases(&self, layer: usize) -> Result<(Tensor<1>, Tensor<1>)> {
+        let mut tensors = self.tensors(Part::EncoderBias, layer)?;
+        let name = |part| self.layout.tensor(part, layer);
+        Ok((tensors.vector(&name(Part::EncoderBias))?, tensors.vector(&name(Part::DecoderBias))?))
+    }
+
+    /// The layout, the number of layers, and the widths.
+    fn shape(&self) -> (Layout, [usize; 4]) {
+        (self.layout, [self.layers, self.d_in, self.d_sae, self.d_out])
+    }
+
+    /// The file of a part of a layer.
+    fn tensors(&self, part: Part, layer: usize) -> Result<Tensors> {
+        Tensors::open(self.layout.file(&self.folder, part, layer), &self.device)
     }
 
     fn check(&self, layer: usize) -> Result<()> {
-        let encoder = encoder_file(&self.folder, layer);
-        let decoder = decoder_file(&self.folder, layer);
+        let encoder = match self.layout {
+            Layout::Pairs => vec![self.d_sae, self.d_in],
+            Layout::Whole => vec![self.d_in, self.d_sae],
+        };
+        let (writes, _) = self.layout.written(layer, layer, self.layers);
         let wanted = [
-            (&encoder, format!("W_enc_{layer}"), vec![self.d_sae, self.d_in]),
-            (&encoder, format!("b_enc_{layer}"), vec![self.d_sae]),
-            (&encoder, format!("b_dec_{layer}"), vec![self.d_out]),
-            (&decoder, format!("W_dec_{layer}"), vec![self.d_sae, self.layers - layer, self.d_out]),
+            (Part::Encoder, encoder),
+            (Part::EncoderBias, vec![self.d_sae]),
+            (Part::DecoderBias, vec![self.d_out]),
+            (Part::Decoder, vec![self.d_sae, writes, self.d_out]),
         ];
-        for (path, name, shape) in wanted {
-            let tensors = self.tensors(path)?;
+        for (part, shape) in wanted {
+            let (tensors, name) = (self.tensors(part, layer)?, self.layout.tensor(part, layer));
             let found = tensors.shape(&name);
             if found != Some(shape.as_slice()) {
                 let found = found.map_or("missing".to_owned(), |found| format!("of shape {found:?}"));
-                return Err(Error::file(
-                    path,
-                    format!("`{name}` is {found}, the other layers need {shape:?}; download it again"),
-                ));
+                let problem = format!("`{name}` is {found}, the other layers need {shape:?}; download it again");
+                return Err(Error::file(tensors.path(), problem));
             }
         }
-        let tensors = self.tensors(&encoder)?;
-        let threshold = tensors.shape(&format!("threshold_{layer}")).map(|shape| shape.iter().product::<usize>());
-        match threshold {
-            Some(count) if count != self.d_sae => Err(Error::file(
-                &encoder,
-                format!("`threshold_{layer}` has {count} numbers, there are {} latents", self.d_sae),
-            )),
+        let (tensors, name) = (self.tensors(Part::Encoder, layer)?, self.layout.tensor(Part::Threshold, layer));
+        match tensors.shape(&name).map(|shape| shape.iter().product::<usize>()) {
+            Some(count) if count != self.d_sae => {
+                let problem = format!("`{name}` has {count} numbers, there are {} latents", self.d_sae);
+                Err(Error::file(tensors.path(), problem))
+            }
             _ => Ok(()),
         }
     }
@@ -194,14 +256,6 @@ impl CrossLayer {
     fn in_range(&self, layer: usize) -> Result<()> {
         if layer < self.layers { Ok(()) } else { Err(Error::out_of_range("layer", layer, self.layers)) }
     }
-}
-
-fn encoder_file(folder: &Path, layer: usize) -> PathBuf {
-    folder.join(format!("W_enc_{layer}.safetensors"))
-}
-
-fn decoder_file(folder: &Path, layer: usize) -> PathBuf {
-    folder.join(format!("W_dec_{layer}.safetensors"))
 }
 
 /// The numbers of a tensor that was read as `f32`.
@@ -249,6 +303,39 @@ mod tests {
         }
     }
 
+    /// `make_formats.py` has the forward of the files' authors, in which every layer writes into every layer.
+    #[test]
+    fn gemma_scope_2_is_read_a_file_a_layer() {
+        #[derive(Deserialize)]
+        struct Recorded {
+            x: Vec<Vec<f32>>,
+            acts: Vec<Vec<f32>>,
+            recon: Vec<Vec<f32>>,
+            sites: Vec<[String; 2]>,
+        }
+        let recorded = std::fs::read_to_string(fixtures().join("gemma_cross_layer.json")).unwrap();
+        let recorded: std::collections::BTreeMap<String, Recorded> = serde_json::from_str(&recorded).unwrap();
+        assert_eq!(recorded.len(), 2);
+        for (folder, Recorded { x, acts, recon, sites }) in recorded {
+            let own = CrossLayer::open(&fixtures().join("formats").join(folder), Some("cpu")).unwrap();
+            let rows_of = |layer: usize| rows(&x[layer], 6);
+            let found: Vec<Tensor<2>> =
+                (0..own.n_layers()).map(|layer| own.encode(layer, rows_of(layer)).unwrap()).collect();
+            assert_eq!(found.len(), acts.len());
+            for (layer, (acts, recon)) in acts.iter().zip(&recon).enumerate() {
+                close(&read(found[layer].clone()), acts);
+                let mut out = own.decode_into(layer, &found).unwrap();
+                if let Some(skipped) = own.skipped(layer, rows_of(layer)).unwrap() {
+                    out = out + skipped;
+                }
+                close(&read(out), recon);
+            }
+            let named = own.sites().unwrap().unwrap();
+            let named: Vec<[String; 2]> = named.iter().map(|pair| pair.map(|site| site.to_string())).collect();
+            assert_eq!(named, sites);
+        }
+    }
+
     #[test]
     fn what_does_not_fit_is_refused() {
         let transcoder = opened();
@@ -264,7 +351,7 @@ mod tests {
         assert!(said(transcoder.decoder(2, 1).unwrap_err()).contains("is before layer 2"));
         let folder = tempfile::tempdir().unwrap();
         let none = said(CrossLayer::open(folder.path(), Some("cpu")).unwrap_err());
-        assert!(none.contains("no cross-layer transcoder lies there"), "{none}");
+        assert!(none.contains("no cross-layer dictionary lies there"), "{none}");
         for file in ["W_enc_0.safetensors", "W_dec_0.safetensors"] {
             std::fs::copy(fixtures().join("formats/cross_layer").join(file), folder.path().join(file)).unwrap();
         }

@@ -326,3 +326,24 @@ fn files_of_a_folder_are_fetched_by_what_lies_there() {
     let said = fetch(&settings, "../up").unwrap_err().to_string();
     assert!(said.contains("`../up` is no folder of a repository"), "{said}");
 }
+
+#[test]
+fn numbered_files_are_fetched_until_there_are_none() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dictionaries/formats");
+    let (cache, hub) = (tempfile::tempdir().unwrap(), TinyHub::serve(folder));
+    let sets = |layer: usize| {
+        let pair = vec![format!("W_enc_{layer}.safetensors"), format!("W_dec_{layer}.safetensors")];
+        vec![pair, vec![format!("params_layer_{layer}.safetensors"), "config.json".to_owned()]]
+    };
+    let settings = hub.settings(cache.path());
+    let pairs = layers_by(&settings, "owner/model", false, "cross_layer", sets).unwrap();
+    let inner = "gemma-scope-2-1b-pt/clt/width_10_l0_big_affine";
+    let whole = layers_by(&settings, "owner/model", false, inner, sets).unwrap();
+    for layer in 0..3 {
+        assert!(pairs.join(format!("W_dec_{layer}.safetensors")).is_file());
+        assert!(whole.join(format!("params_layer_{layer}.safetensors")).is_file());
+    }
+    assert!(whole.join("config.json").is_file() && whole.ends_with(format!("{COMMIT}/{inner}")));
+    let said = layers_by(&settings, "owner/model", false, "sparsify", sets).unwrap_err().to_string();
+    assert!(said.contains("has none of W_enc_0.safetensors, params_layer_0.safetensors"), "{said}");
+}

@@ -66,7 +66,7 @@ fn layer(path: &Path) -> Option<usize> {
 }
 
 /// The value of a key at the start of a line of YAML: a plain or quoted word.
-fn value<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+pub(in crate::dictionary) fn value<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let rest = text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))?;
     let plain = rest.split(" #").next()?.trim().trim_matches(['"', '\'']);
     (!plain.is_empty()).then_some(plain)

@@ -71,8 +71,7 @@ fn check_axes(tensors: &Tensors) -> Result<()> {
     match tensors.shape("w_dec") {
         Some(shape) if shape.len() > 2 => {
             let problem = format!(
-                "`w_dec` has shape {shape:?}: it writes to several layers or models, which is not read from this format; give an \
-                 autoencoder or a transcoder of one layer"
+                "`w_dec` has shape {shape:?}: it writes to several layers; open its folder with `CrossLayer`"
             );
             Err(Error::file(tensors.path(), problem))
         }

@@ -43,3 +43,6 @@ macro_rules! formats {
 }
 
 formats!(register);
+
+pub(super) use circuit_tracer::value as yaml_value;
+pub(super) use sites::site as site_of;

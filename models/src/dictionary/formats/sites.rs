@@ -33,7 +33,7 @@ const BLOCKS: [&str; 6] = ["model.layers.", "layers.", "transformer.h.", "h.", "
 /// # Errors
 ///
 /// [`Error::UnknownSite`] with the nearest one, and [`Error::AmbiguousSite`].
-pub(super) fn site(text: &str) -> Result<Site> {
+pub(in crate::dictionary) fn site(text: &str) -> Result<Site> {
     let text = text.trim();
     Site::from_str(text).or_else(|error| of_module(text).ok_or(error))
 }
