@@ -70,9 +70,8 @@ pub(super) fn read(place: &Place) -> Result<Found> {
 fn check_axes(tensors: &Tensors) -> Result<()> {
     match tensors.shape("w_dec") {
         Some(shape) if shape.len() > 2 => {
-            let problem = format!(
-                "`w_dec` has shape {shape:?}: it writes to several layers; open its folder with `CrossLayer`"
-            );
+            let problem =
+                format!("`w_dec` has shape {shape:?}: it writes to several layers; open its folder with `CrossLayer`");
             Err(Error::file(tensors.path(), problem))
         }
         _ => Ok(()),
