@@ -37,7 +37,7 @@ ROWS = [
     ("gpt2 cache of everything 1x128", "gpt2", dict(work="cache"), 1, 128, ["tl"]),
     ("gpt2 144 heads zeroed 1x15", "gpt2", dict(work="zero_heads"), 1, 15, ["tl"]),
     ("gpt2 64 tokens generated after 16", "gpt2", dict(work="generate", new_tokens=64), 1, 16, ["hf-sdpa"]),
-    *[(f"{name} forward 1x{pos}", name, dict(work="forward"), 1, pos, ["hf-eager"]) for name in LLAMAS for pos in (64, 512)],
+    *[(f"{name} forward 1x{pos}", name, dict(work="forward"), 1, pos, ["hf-eager", "candle-mi"]) for name in LLAMAS for pos in (64, 512)],
     ("llama-135M forward 1x4096", "llama-135M", dict(work="forward"), 1, 4096, ["hf-eager"]),
 ]
 
@@ -53,9 +53,24 @@ def main():
     for row in rows:
         model_folder = model(hf, folder, row[1])
         for peer in row[5]:
-            python = environment(folder, peer.split("-")[0])
-            with Worker([ours, model_folder]) as a, Worker([python, HERE / "theirs.py", peer, model_folder, os.cpu_count()]) as b:
+            with Worker([ours, model_folder]) as a, Worker(command(folder, peer, model_folder)) as b:
                 print(line(row, f"{peer} ({b.versions})", *rounds(a, b, row, options.n)), flush=True)
+
+
+def command(folder, peer, model_folder):
+    """What starts a peer."""
+    if peer == "candle-mi":
+        return [candle_mi(folder), model_folder]
+    python = environment(folder, peer.split("-")[0])
+    return [python, HERE / "theirs.py", peer, model_folder, os.cpu_count()]
+
+
+def candle_mi(folder):
+    """The Rust peer, built for release in a folder of its own."""
+    target = folder / "candle-mi"
+    build = [os.environ.get("CARGO", "cargo"), "build", "--release", "--target-dir", target]
+    subprocess.run(build, cwd=HERE / "candle_mi", check=True)
+    return target / "release/candle-mi-peer"
 
 
 def parse(doc=__doc__):
