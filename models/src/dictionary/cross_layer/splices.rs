@@ -48,7 +48,7 @@ impl CrossLayer {
         let handed = Handed::default();
         let mut all = Vec::new();
         for (layer, [input, output]) in sites.iter().enumerate() {
-            let own = Layer { of: self.clone(), layer, handed: handed.clone(), error_term: splicing.error_term };
+            let own = Layer { of: self.clone(), index: layer, handed: handed.clone(), error_term: splicing.error_term };
             all.extend(own.splices(*input, *output, splicing)?);
         }
         Ok(all)
@@ -96,7 +96,7 @@ impl Handed {
 #[derive(Clone, Debug)]
 struct Layer {
     of: CrossLayer,
-    layer: usize,
+    index: usize,
     handed: Handed,
     error_term: bool,
 }
@@ -110,11 +110,11 @@ struct Known {
 
 impl Layer {
     fn splices(self, input: Site, output: Site, splicing: &Splicing) -> Result<Vec<Splice>> {
-        let (b_enc, b_dec) = self.of.biases(self.layer)?;
+        let (b_enc, b_dec) = self.of.biases(self.index)?;
         let known = Known { b_enc: Param::from_tensor(b_enc), b_dec: Param::from_tensor(b_dec) };
         let latents = [Axis::Batch, Axis::Pos, Axis::Other { name: "latent", length: self.of.d_sae }];
         let width = [Axis::Batch, Axis::Pos, Axis::Other { name: "width", length: self.of.d_out }];
-        let settings = format!("{:?} {} error term {}", self.of.shape(), self.layer, self.error_term);
+        let settings = format!("{:?} {} error term {}", self.of.shape(), self.index, self.error_term);
         let written = |splice: Splice| {
             let splice = splice.site("recon", &width, "what the latents of this layer and those before it write");
             if splicing.error_term {
@@ -147,9 +147,9 @@ impl Layer {
     fn reads(&self, x: Tensor<3>) -> Result<()> {
         let dims = x.dims();
         check_axis("d_in", self.of.d_in, dims[2], &dims)?;
-        let latents = widened(self.of.encode(self.layer, joined(x.clone()))?, dims);
+        let latents = widened(self.of.encode(self.index, joined(x.clone()))?, dims);
         let clean = hooks::edited("acts").then(|| latents.clone());
-        self.handed.put(self.layer, Read { x, clean, acts: self.seen(latents) });
+        self.handed.put(self.index, Read { x, clean, acts: self.seen(latents) });
         Ok(())
     }
 
@@ -157,14 +157,14 @@ impl Layer {
     fn writes(&self, target: Tensor<3>) -> Result<Tensor<3>> {
         let dims = target.dims();
         check_axis("d_out", self.of.d_out, dims[2], &dims)?;
-        let handed = self.handed.up_to(self.layer);
+        let handed = self.handed.up_to(self.index);
         let handed = handed.filter(|all| all.iter().all(|read| read.x.dims()[..2] == dims[..2])).ok_or_else(|| {
             Error::Unsupported {
-                what: format!("layer {} of the cross-layer dictionary", self.layer),
+                what: format!("layer {} of the cross-layer dictionary", self.index),
                 why: "the run did not meet the sites that earlier layers read; start it before them".into(),
             }
         })?;
-        if self.layer + 1 == self.of.layers {
+        if self.index + 1 == self.of.layers {
             self.handed.clear();
         }
         let latents = self.predicted(&handed, dims, |read| &read.acts)?;
@@ -183,7 +183,7 @@ impl Layer {
     fn predicted(&self, handed: &[Read], dims: [usize; 3], of: fn(&Read) -> &Tensor<3>) -> Result<Tensor<3>> {
         let acts: Vec<Tensor<2>> = handed.iter().map(|read| joined(of(read).clone())).collect();
         let decoded = self.of.decode(&acts)?;
-        let skipped = self.of.skipped(self.layer, joined(handed[self.layer].x.clone()))?;
+        let skipped = self.of.skipped(self.index, joined(handed[self.index].x.clone()))?;
         Ok(widened(skipped.map_or(decoded.clone(), |skipped| decoded + skipped), dims))
     }
 
