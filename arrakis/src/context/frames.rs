@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::SystemTime;
 
-use super::reads::{self, ReadFile};
+use super::read_file::{self, ReadFile};
 use super::seen;
 use crate::error::Result;
 use crate::experiment::{Metric, MetricFile, Record, Run, UsedHelper};
@@ -81,7 +81,6 @@ impl Entered {
             if let Some(top) = frames.last().filter(|top| lock(top).joined(body, attributes)) {
                 return Self { frame: Arc::clone(top), opened: false };
             }
-            reads::watch();
             let frame = Arc::new(Mutex::new(Frame { body, attributes, bench, ..Frame::default() }));
             frames.push(Arc::clone(&frame));
             seen::changed(true);
@@ -136,7 +135,7 @@ impl Frame {
         self.ended = true;
         let mut record = self.record.take()?;
         record.use_helpers(std::mem::take(&mut self.helpers));
-        let (data, unread) = reads::digests(std::mem::take(&mut self.read));
+        let (data, unread) = read_file::digests(std::mem::take(&mut self.read));
         record.use_data(data);
         self.problems.extend(unread);
         record.problems.append(&mut self.problems);

@@ -6,18 +6,11 @@ use std::sync::Once;
 use arrakis_models::ground::files;
 
 use super::frames::{Shared, here, lock};
+use super::read_file::ReadFile;
 use super::stacks;
-use crate::experiment::DataFile;
-
-/// A file that was read, and the folder that its path began at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ReadFile {
-    path: PathBuf,
-    folder: PathBuf,
-}
 
 /// From the first call on, the running calls are told which files are read.
-pub(super) fn watch() {
+pub(crate) fn watch() {
     static WATCHING: Once = Once::new();
     WATCHING.call_once(|| files::observe(note));
 }
@@ -48,27 +41,13 @@ fn add(frames: &[Shared], path: &Path) {
     }
 }
 
-/// The digests of the files, and what is wrong with those that have none.
-pub(super) fn digests(read: impl IntoIterator<Item = ReadFile>) -> (Vec<DataFile>, Vec<String>) {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for ReadFile { path, folder } in read {
-        match DataFile::named(&path, &folder) {
-            Ok(file) => found.push(file),
-            Err(error) => problems.push(format!("a file that the run read is not in its version: {error}")),
-        }
-    }
-    found.sort();
-    found.dedup();
-    (found, problems)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::frames::Entered;
     use std::time::SystemTime;
 
     use super::*;
-    use crate::experiment::Record;
+    use crate::experiment::{DataFile, Record};
 
     #[test]
     fn what_is_read_inside_a_call_is_data_and_what_is_written_there_is_not() {
@@ -81,6 +60,7 @@ mod tests {
             file.set_modified(SystemTime::now() + std::time::Duration::from_mins(1) - ago).unwrap();
         }
         drop(files::open(&path("before")).unwrap());
+        watch();
         let call = Entered::new("m::f::{{closure}}", 1, 0);
         call.frame().begin(Record::default(), Path::new(""));
         assert_eq!(call.frame().read.len(), 0, "it was read before the call");

@@ -45,7 +45,7 @@ impl Dealt {
     pub(super) fn is_of_another(&self, name: &str) -> bool {
         match self {
             Self::Own { shard, names, .. } => {
-                !names.iter().position(|own| own == name).is_some_and(|place| shard.has(place))
+                names.iter().position(|own| own == name).is_none_or(|place| !shard.has(place))
             }
             Self::No | Self::Known(_) => false,
         }

@@ -40,6 +40,7 @@ impl Running {
     /// Opens the frame and the record. `body` is the type name of the body.
     pub(super) fn begin(bench: Bench, mut asked: Asked, body: &'static str) -> Self {
         program::note(asked.function.here.module);
+        context::watch_reads();
         let entered = Entered::new(body, asked.attributes, bench.id());
         let (logs, record) = (asked.has(LOG), std::mem::take(&mut asked.record));
         let mut frame = entered.frame();
