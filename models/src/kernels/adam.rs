@@ -5,6 +5,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor};
 
 use super::flex::{all_plain, with_numbers};
+use super::memory::own_numbers;
 
 /// A parameter after a step, and its moments, from the parameter, its gradient, and the moments before. What nobody else holds is
 /// overwritten. On the CPU it is one pass on all cores, to the bits of the operations one by one.
@@ -21,15 +22,9 @@ pub(crate) fn adam_step(step: AdamStep, tensors: [Tensor<1>; 4]) -> [Tensor<1>; 
 fn in_one_pass(step: AdamStep, changed: [FlexTensor; 3], gradient: &FlexTensor) -> [FlexTensor; 3] {
     let gradient = gradient.to_contiguous();
     let mut changed = changed.map(|tensor| tensor.to_contiguous());
-    let [own, first, second] = changed.each_mut().map(memory);
+    let [own, first, second] = changed.each_mut().map(own_numbers);
     step.take(own, gradient.as_slice().expect("BUG: the tensor is contiguous"), first, second);
     changed
-}
-
-/// The tensor's numbers, copied if somebody else holds them.
-fn memory(tensor: &mut FlexTensor) -> &mut [f32] {
-    let (start, end) = tensor.layout().contiguous_offsets().expect("BUG: the tensor is contiguous");
-    &mut tensor.storage_mut::<f32>()[start..end]
 }
 
 fn by_burn(step: AdamStep, [own, gradient, first, second]: [Tensor<1>; 4]) -> [Tensor<1>; 3] {

@@ -87,8 +87,33 @@ fn without_graph(numbers: FlexTensor) -> DispatchTensor {
     DispatchTensor { kind, autodiff: DispatchAutodiffContext::Disabled }
 }
 
-/// A tensor in a graph.
-pub(super) fn in_graph(tensor: Tracked, strategy: GradientCheckpointingStrategy) -> DispatchTensor {
+/// An operation that is a node of its own.
+pub(super) trait Node<const N: usize> {
+    /// The result, in the graph of its inputs.
+    fn node<C: CheckpointStrategy>(self, inputs: [Tracked; N]) -> Tracked;
+}
+
+/// How the graph is kept that the first of these tensors with one is in. `None` if none is in a graph.
+pub(super) fn strategy<'a>(
+    tensors: impl IntoIterator<Item = &'a DispatchTensor>,
+) -> Option<GradientCheckpointingStrategy> {
+    tensors.into_iter().find_map(|tensor| match tensor.autodiff {
+        DispatchAutodiffContext::Enabled(strategy) => Some(strategy),
+        DispatchAutodiffContext::Disabled => None,
+    })
+}
+
+/// The result of an operation as a node of a graph that is kept so.
+pub(super) fn in_graph<const N: usize>(
+    operation: impl Node<N>,
+    inputs: [DispatchTensor; N],
+    strategy: GradientCheckpointingStrategy,
+) -> DispatchTensor {
+    let inputs = inputs.map(tracked);
+    let tensor = match strategy {
+        GradientCheckpointingStrategy::Disabled => operation.node::<NoCheckpointing>(inputs),
+        GradientCheckpointingStrategy::Balanced => operation.node::<BalancedCheckpointing>(inputs),
+    };
     let kind = DispatchTensorKind::Autodiff(Box::new(DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor))));
     DispatchTensor { kind, autodiff: DispatchAutodiffContext::Enabled(strategy) }
 }
@@ -134,12 +159,7 @@ fn result<K: Kernel<N>, const N: usize>(
     let DispatchAutodiffContext::Enabled(strategy) = context else {
         return without_graph(kernel.value(inputs.map(numbers)));
     };
-    let tracked = inputs.map(tracked);
-    let tensor = match strategy {
-        GradientCheckpointingStrategy::Disabled => node::<K, NoCheckpointing, N>(kernel, tracked),
-        GradientCheckpointingStrategy::Balanced => node::<K, BalancedCheckpointing, N>(kernel, tracked),
-    };
-    in_graph(tensor, strategy)
+    in_graph(kernel, inputs, strategy)
 }
 
 /// The memory of a tensor on the CPU without a graph.
@@ -151,7 +171,7 @@ pub(super) fn numbers(tensor: DispatchTensor) -> FlexTensor {
 }
 
 /// A tensor without a graph is a constant.
-pub(super) fn tracked(tensor: DispatchTensor) -> Tracked {
+fn tracked(tensor: DispatchTensor) -> Tracked {
     match tensor.kind {
         DispatchTensorKind::Autodiff(inner) => match *inner {
             DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
@@ -161,15 +181,17 @@ pub(super) fn tracked(tensor: DispatchTensor) -> Tracked {
     }
 }
 
-fn node<K: Kernel<N>, C: CheckpointStrategy, const N: usize>(kernel: &K, inputs: [Tracked; N]) -> Tracked {
-    let nodes = inputs.each_ref().map(Tracked::node);
-    let inputs = inputs.map(Tracked::into_primitive);
-    match Step::<K>(kernel.clone()).prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => {
-            let (value, kept) = kernel.kept(inputs);
-            step.finish(kept, value)
+impl<K: Kernel<N>, const N: usize> Node<N> for &K {
+    fn node<C: CheckpointStrategy>(self, inputs: [Tracked; N]) -> Tracked {
+        let nodes = inputs.each_ref().map(Tracked::node);
+        let inputs = inputs.map(Tracked::into_primitive);
+        match Step::<K>(self.clone()).prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(step) => {
+                let (value, kept) = self.kept(inputs);
+                step.finish(kept, value)
+            }
+            OpsKind::UnTracked(step) => step.finish(self.value(inputs)),
         }
-        OpsKind::UnTracked(step) => step.finish(kernel.value(inputs)),
     }
 }
 

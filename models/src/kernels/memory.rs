@@ -45,6 +45,12 @@ pub(super) fn numbers(tensor: &FlexTensor) -> std::borrow::Cow<'_, [f32]> {
     }
 }
 
+/// The numbers of a contiguous tensor in float32, to be changed; copied first if somebody else holds them.
+pub(super) fn own_numbers(tensor: &mut FlexTensor) -> &mut [f32] {
+    let (start, end) = tensor.layout().contiguous_offsets().expect("BUG: the tensor is contiguous");
+    &mut tensor.storage_mut::<f32>()[start..end]
+}
+
 /// The length of the last axis.
 pub(super) fn width(tensor: &FlexTensor) -> usize {
     tensor.shape().last().copied().unwrap_or(1).max(1)

@@ -1,19 +1,19 @@
 //! `f W + b` of latents, and its gradients.
 
 use arrakis_kernels::{Sparse, column_sums};
+use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{DispatchAutodiffContext, Flex, GradientCheckpointingStrategy};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::super::flex::{Tracked, in_graph, tracked};
+use super::super::flex::{Node, Tracked, in_graph};
 use super::super::product::{product, value};
-use super::{context, learns, new, single, turned};
+use super::{learns, new, or_nothing, single, turned};
 
 /// Which latents need a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,27 +27,10 @@ pub(crate) enum Slopes {
 
 /// `f W + b`: latents `[rows, d_sae]` times `[d_sae, d_out]`. In a graph it costs what is not zero in the latents.
 pub(crate) fn decode(acts: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, slopes: Slopes) -> Tensor<2> {
-    if !learns(&acts, &weight, [bias.as_ref(), None]) {
-        return product(acts, weight, bias);
-    }
-    let none = || Tensor::<1>::from_data(TensorData::from([0.0_f32]), &burn::tensor::Device::flex()).into_dispatch();
-    let has_bias = bias.is_some();
-    let all = [acts.into_dispatch(), weight.into_dispatch(), bias.map_or_else(none, Tensor::into_dispatch)];
-    match context(&all.each_ref()) {
-        DispatchAutodiffContext::Disabled => {
-            let [acts, weight, bias] = all;
-            let bias = has_bias.then(|| Tensor::from_dispatch(bias));
-            product(Tensor::from_dispatch(acts), Tensor::from_dispatch(weight), bias)
-        }
-        DispatchAutodiffContext::Enabled(strategy) => {
-            let (own, all) = (Decode { has_bias, slopes }, all.map(tracked));
-            let out = match strategy {
-                GradientCheckpointingStrategy::Disabled => own.node::<NoCheckpointing>(all),
-                GradientCheckpointingStrategy::Balanced => own.node::<BalancedCheckpointing>(all),
-            };
-            Tensor::from_dispatch(in_graph(out, strategy))
-        }
-    }
+    let Some(strategy) = learns(&acts, &weight, bias.as_ref(), None) else { return product(acts, weight, bias) };
+    let own = Decode { has_bias: bias.is_some(), slopes };
+    let inputs = [acts.into_dispatch(), weight.into_dispatch(), or_nothing(bias)];
+    Tensor::from_dispatch(in_graph(own, inputs, strategy))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +46,7 @@ enum Latents {
     Many(FlexTensor),
 }
 
-impl Decode {
+impl Node<3> for Decode {
     fn node<C: CheckpointStrategy>(self, all: [Tracked; 3]) -> Tracked {
         let nodes = all.each_ref().map(Tracked::node);
         let [acts, weight, bias] = all.map(Tracked::into_primitive);
@@ -83,7 +66,9 @@ impl Decode {
             OpsKind::UnTracked(step) => step.finish(out),
         }
     }
+}
 
+impl Decode {
     fn of_acts(self, latents: &Latents, weight: FlexTensor, gradient: &FlexTensor) -> FlexTensor {
         let [d_sae, d_out]: [usize; 2] = weight.shape().dims();
         match latents {

@@ -1,54 +1,30 @@
 //! `(x - c) W + b` and its gradients.
 
 use arrakis_kernels::{Sparse, column_sums};
+use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{DispatchAutodiffContext, Flex, GradientCheckpointingStrategy};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::super::flex::{Tracked, in_graph, tracked};
+use super::super::flex::{Node, Tracked, in_graph};
 use super::super::product::{product, value};
-use super::{context, learns, new, single, turned};
+use super::{learns, new, or_nothing, single, turned};
 
 /// `(x - c) W + b`: `[rows, d_in]` times `[d_in, d_out]`. In a graph the gradient of `c` is a product of one row, and that of `W`
 /// costs what is not zero in the gradient of the result.
 pub(crate) fn encode(x: Tensor<2>, centre: Option<Tensor<1>>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let fits = centre.as_ref().is_none_or(|centre| centre.dims() == [x.dims()[1]] && centre.dtype() == x.dtype());
-    if !fits || !learns(&x, &weight, [bias.as_ref(), None]) {
-        let x = centred(x, centre);
-        return product(x, weight, bias);
-    }
-    // What is absent is a constant that nothing reads.
-    let none = || Tensor::<1>::from_data(TensorData::from([0.0_f32]), &burn::tensor::Device::flex()).into_dispatch();
-    let (has_centre, has_bias) = (centre.is_some(), bias.is_some());
-    let all = [
-        x.into_dispatch(),
-        centre.map_or_else(none, Tensor::into_dispatch),
-        weight.into_dispatch(),
-        bias.map_or_else(none, Tensor::into_dispatch),
-    ];
-    let own = Encode { has_centre, has_bias };
-    match context(&all.each_ref()) {
-        DispatchAutodiffContext::Disabled => {
-            let [x, centre, weight, bias] = all;
-            let [centre, bias] = [centre, bias].map(Tensor::<1>::from_dispatch);
-            let x = centred(Tensor::from_dispatch(x), has_centre.then_some(centre));
-            product(x, Tensor::from_dispatch(weight), has_bias.then_some(bias))
-        }
-        DispatchAutodiffContext::Enabled(strategy) => {
-            let all = all.map(tracked);
-            let out = match strategy {
-                GradientCheckpointingStrategy::Disabled => own.node::<NoCheckpointing>(all),
-                GradientCheckpointingStrategy::Balanced => own.node::<BalancedCheckpointing>(all),
-            };
-            Tensor::from_dispatch(in_graph(out, strategy))
-        }
-    }
+    let same = centre.as_ref().is_none_or(|centre| centre.dims() == [x.dims()[1]]);
+    let Some(strategy) = learns(&x, &weight, bias.as_ref(), centre.as_ref()).filter(|_| same) else {
+        return product(centred(x, centre), weight, bias);
+    };
+    let own = Encode { has_centre: centre.is_some(), has_bias: bias.is_some() };
+    let inputs = [x.into_dispatch(), or_nothing(centre), weight.into_dispatch(), or_nothing(bias)];
+    Tensor::from_dispatch(in_graph(own, inputs, strategy))
 }
 
 fn centred(x: Tensor<2>, centre: Option<Tensor<1>>) -> Tensor<2> {
@@ -64,7 +40,7 @@ struct Encode {
     has_bias: bool,
 }
 
-impl Encode {
+impl Node<4> for Encode {
     fn node<C: CheckpointStrategy>(self, all: [Tracked; 4]) -> Tracked {
         let nodes = all.each_ref().map(Tracked::node);
         let [x, centre, weight, bias] = all.map(Tracked::into_primitive);

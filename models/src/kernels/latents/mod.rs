@@ -16,10 +16,10 @@ pub(crate) use jump::jump;
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{DispatchAutodiffContext, Flex};
-use burn::tensor::{Bytes, DType, DispatchTensor, Shape, Tensor};
+use burn::backend::{Flex, GradientCheckpointingStrategy};
+use burn::tensor::{Bytes, DType, Device, DispatchTensor, Shape, Tensor};
 
-use super::flex::constant;
+use super::flex::{constant, strategy};
 use super::product::fits;
 
 /// For each column of rows on the CPU, whether any number is not zero; `None` elsewhere.
@@ -34,16 +34,25 @@ pub(crate) fn least_positive(x: &Tensor<2>) -> Option<f32> {
     Some(arrakis_kernels::least_positive(single(&numbers)))
 }
 
-/// Whether the tensors are on the CPU in single precision, one of them in a graph.
-fn learns(x: &Tensor<2>, weight: &Tensor<2>, vectors: [Option<&Tensor<1>>; 2]) -> bool {
-    let single = weight.dtype() == DType::F32 && vectors.iter().flatten().all(|vector| vector.dtype() == DType::F32);
-    single && vectors.iter().all(|vector| fits(x, weight, vector.filter(|vector| vector.dims()[0] == weight.dims()[1])))
+/// How the graph of one of the tensors is kept, if there is one and they are all on the CPU in single precision.
+fn learns(
+    x: &Tensor<2>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+    centre: Option<&Tensor<1>>,
+) -> Option<GradientCheckpointingStrategy> {
+    let known = |vector: &Tensor<1>| vector.dtype() == DType::F32 && vector.device() == Device::flex();
+    let bias_fits = bias.filter(|bias| bias.dims()[0] == weight.dims()[1]);
+    let single = weight.dtype() == DType::F32 && [bias, centre].into_iter().flatten().all(known);
+    let matrices = [x, weight].map(|matrix| matrix.clone().into_dispatch());
+    let vectors: Vec<DispatchTensor> =
+        [bias, centre].into_iter().flatten().map(|vector| vector.clone().into_dispatch()).collect();
+    strategy(matrices.iter().chain(&vectors)).filter(|_| single && fits(x, weight, bias_fits))
 }
 
-/// The kind of the graph that any of the tensors is in.
-fn context(tensors: &[&DispatchTensor]) -> DispatchAutodiffContext {
-    let mut kinds = tensors.iter().map(|tensor| tensor.autodiff);
-    kinds.find(|kind| *kind != DispatchAutodiffContext::Disabled).unwrap_or_default()
+/// The vector, or a constant that nothing reads.
+fn or_nothing(vector: Option<Tensor<1>>) -> DispatchTensor {
+    vector.unwrap_or_else(|| Tensor::from_floats([0.0], &Device::flex())).into_dispatch()
 }
 
 /// A tensor on the CPU.

@@ -1,31 +1,25 @@
 //! The product as a node of Burn's graph.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::{BalancedCheckpointing, CheckpointStrategy, NoCheckpointing};
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::{DispatchAutodiffContext, Flex, GradientCheckpointingStrategy};
-use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 
-use super::super::flex::{Tracked, in_graph, numbers, tracked, with_numbers};
+use super::super::flex::{Node, Tracked, in_graph, numbers, strategy, with_numbers};
 use super::value::{value, values};
 
 /// `x W + b`, for tensors that fit.
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.map(Tensor::into_dispatch));
-    let context = context([Some(&x), Some(&weight), bias.as_ref()]);
-    let DispatchAutodiffContext::Enabled(strategy) = context else {
+    let Some(strategy) = strategy([&x, &weight].into_iter().chain(&bias)) else {
         let bias = bias.map(numbers);
         return with_numbers(value(&numbers(x), &numbers(weight), bias.as_ref()));
     };
-    let inputs = [tracked(x), tracked(weight)];
-    let out = match strategy {
-        GradientCheckpointingStrategy::Disabled => node::<NoCheckpointing>(inputs),
-        GradientCheckpointingStrategy::Balanced => node::<BalancedCheckpointing>(inputs),
-    };
-    let out = Tensor::<2>::from_dispatch(in_graph(out, strategy));
+    let out = Tensor::<2>::from_dispatch(in_graph(Product, [x, weight], strategy));
     // The same addition as in the fused product, and the same bits.
     match bias {
         Some(bias) => out + Tensor::<1>::from_dispatch(bias).unsqueeze(),
@@ -40,18 +34,12 @@ pub(super) fn products<const N: usize>(
 ) -> Option<[Tensor<2>; N]> {
     let x = x.clone().into_dispatch();
     let maps = maps.clone().map(|(weight, bias)| (weight.into_dispatch(), bias.map(Tensor::into_dispatch)));
-    let mut contexts = maps.iter().map(|(weight, bias)| context([Some(&x), Some(weight), bias.as_ref()]));
-    if contexts.any(|context| context != DispatchAutodiffContext::Disabled) {
+    let tensors = maps.iter().flat_map(|(weight, bias)| [weight].into_iter().chain(bias));
+    if strategy([&x].into_iter().chain(tensors)).is_some() {
         return None;
     }
     let maps = maps.map(|(weight, bias)| (numbers(weight), bias.map(numbers)));
     Some(values(&numbers(x), maps).map(with_numbers))
-}
-
-/// The context of the first tensor that has a graph.
-fn context(tensors: [Option<&DispatchTensor>; 3]) -> DispatchAutodiffContext {
-    let mut contexts = tensors.into_iter().flatten().map(|tensor| tensor.autodiff);
-    contexts.find(|context| *context != DispatchAutodiffContext::Disabled).unwrap_or_default()
 }
 
 /// Whether the tensors are on the CPU, in shapes and precisions that are known here, and the CPU has vectors.
@@ -66,21 +54,23 @@ pub(in crate::kernels) fn fits(x: &Tensor<2>, weight: &Tensor<2>, bias: Option<&
     shapes && dtypes && there && arrakis_kernels::has_vectors()
 }
 
-fn node<C: CheckpointStrategy>([x, weight]: [Tracked; 2]) -> Tracked {
-    let dtype = FloatDType::from(weight.primitive().dtype());
-    let of_x = x.is_tracked().then(|| weight.primitive().clone());
-    let of_weight = weight.is_tracked().then(|| (x.primitive().clone(), dtype));
-    let step = Product.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
-    let out = value(x.primitive(), weight.primitive(), None);
-    match step {
-        OpsKind::Tracked(step) => step.finish((of_x, of_weight), out),
-        OpsKind::UnTracked(step) => step.finish(out),
-    }
-}
-
 /// The product's step of the backward pass.
 #[derive(Debug)]
 struct Product;
+
+impl Node<2> for Product {
+    fn node<C: CheckpointStrategy>(self, [x, weight]: [Tracked; 2]) -> Tracked {
+        let dtype = FloatDType::from(weight.primitive().dtype());
+        let of_x = x.is_tracked().then(|| weight.primitive().clone());
+        let of_weight = weight.is_tracked().then(|| (x.primitive().clone(), dtype));
+        let step = self.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+        let out = value(x.primitive(), weight.primitive(), None);
+        match step {
+            OpsKind::Tracked(step) => step.finish((of_x, of_weight), out),
+            OpsKind::UnTracked(step) => step.finish(out),
+        }
+    }
+}
 
 impl Backward<Flex, 2> for Product {
     /// The weight if `x` is tracked; `x` and the weight's precision if the weight is.
