@@ -1,12 +1,11 @@
 //! The logarithm of softmax over the last axis.
 
-use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, activation};
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
-use super::flex::{Kernel, run};
-use super::lanes::{Lanes, OfOne, OfTwo, in_vectors};
-use super::memory::{numbers, overwrite, width};
+use super::by_row::{ByRow, OfRow};
+use super::flex::run;
+use super::lanes::{Lanes, OfOne, OfTwo};
 use super::softmax::ExpOfDifference;
 
 /// `x - ln sum(exp(x))` over the last axis: log-probabilities in nats, of the shape of `x`.
@@ -15,48 +14,25 @@ use super::softmax::ExpOfDifference;
 /// - A row of -inf, and a row with NaN or +inf, is NaN.
 /// - On the CPU it is one pass in vectors on all cores; elsewhere Burn's own operation.
 pub fn log_softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    run(&LogSoftmax, [x]).unwrap_or_else(|[x]| activation::log_softmax(x, D - 1))
+    run(&ByRow(LogSoftmax), [x]).unwrap_or_else(|[x]| activation::log_softmax(x, D - 1))
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct LogSoftmax;
 
-impl Kernel<1> for LogSoftmax {
-    type Kept = FlexTensor;
-
-    fn value(&self, [x]: [FlexTensor; 1]) -> FlexTensor {
-        let width = width(&x);
-        overwrite(x, width, |_, rows| in_vectors(Rows(rows, width)))
-    }
-
-    fn kept(&self, inputs: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let log_probs = self.value(inputs);
-        (log_probs.clone(), log_probs)
+impl OfRow for LogSoftmax {
+    #[inline(always)]
+    fn value<S: Simd>(self, lanes: Lanes<S>, row: &mut [f32]) {
+        let most = lanes.max(row);
+        let sum = lanes.sum_each(ExpOfDifference(most), row);
+        lanes.each(LessTwo(most, sum.ln()), row);
     }
 
     /// `g - p sum(g)`
-    fn gradients(&self, log_probs: FlexTensor, gradient: FlexTensor) -> [FlexTensor; 1] {
-        let (width, log_probs) = (width(&log_probs), numbers(&log_probs));
-        let rows = |start: usize, rows: &mut [f32]| {
-            in_vectors(GradientRows(&log_probs[start..start + rows.len()], rows, width));
-        };
-        [overwrite(gradient, width, rows)]
-    }
-}
-
-struct Rows<'a>(&'a mut [f32], usize);
-
-impl WithSimd for Rows<'_> {
-    type Output = ();
-
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = Lanes(simd);
-        for row in self.0.chunks_exact_mut(self.1) {
-            let most = lanes.max(row);
-            let sum = lanes.sum_each(ExpOfDifference(most), row);
-            lanes.each(LessTwo(most, sum.ln()), row);
-        }
+    fn gradient<S: Simd>(self, lanes: Lanes<S>, log_probs: &[f32], gradient: &mut [f32]) {
+        let sum = lanes.sum(gradient);
+        lanes.each_with(LessExpTimes(sum), gradient, log_probs);
     }
 }
 
@@ -68,21 +44,6 @@ impl OfOne for LessTwo {
     #[inline(always)]
     fn at<S: Simd>(self, lanes: Lanes<S>, x: S::f32s) -> S::f32s {
         lanes.sub(lanes.sub(x, lanes.all(self.0)), lanes.all(self.1))
-    }
-}
-
-struct GradientRows<'a>(&'a [f32], &'a mut [f32], usize);
-
-impl WithSimd for GradientRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = Lanes(simd);
-        for (log_probs, gradient) in self.0.chunks_exact(self.2).zip(self.1.chunks_exact_mut(self.2)) {
-            let sum = lanes.sum(gradient);
-            lanes.each_with(LessExpTimes(sum), gradient, log_probs);
-        }
     }
 }
 
@@ -101,12 +62,8 @@ impl OfTwo for LessExpTimes {
 mod tests {
     use super::*;
     use crate::device::read;
-    use crate::kernels::testing::{assert_within, bits, noise};
-    use burn::tensor::{Device, FloatDType};
-
-    fn rows(x: &[f32], width: usize) -> Tensor<2> {
-        Tensor::<1>::from_floats(x, &Device::flex()).reshape([x.len() / width, width])
-    }
+    use crate::kernels::testing::{assert_within, noise, rows};
+    use burn::tensor::FloatDType;
 
     /// Burn's operations in double precision.
     fn exactly(x: Tensor<2>) -> Vec<f64> {
@@ -139,35 +96,5 @@ mod tests {
             assert!(read(log_softmax(rows(&[0.0, fault, 1.0], 3))).unwrap()[1].is_nan());
         }
         assert!(read(log_softmax(rows(&[f32::NEG_INFINITY; 3], 3))).unwrap().iter().all(|x| x.is_nan()));
-    }
-
-    #[test]
-    fn threads_and_neighbours_change_no_bit() {
-        let x = noise(2, 300 * 333);
-        let held = rows(&x, 333);
-        let all = bits(&read(log_softmax(held.clone())).unwrap());
-        let row = |row: &[f32]| bits(&read(log_softmax(rows(row, 333))).unwrap());
-        assert_eq!(all, x.chunks(333).flat_map(row).collect::<Vec<_>>());
-        assert_eq!(read(held).unwrap(), x);
-    }
-
-    #[test]
-    fn gradients_are_those_of_burn() {
-        let device = Device::flex().autodiff();
-        let leaf = Tensor::<1>::from_floats(noise(3, 90).as_slice(), &device).reshape([2, 45]).require_grad();
-        let weight = Tensor::<1>::from_floats(noise(4, 90).as_slice(), &device).reshape([2, 45]);
-        let gradient = |out: Tensor<2>| read(leaf.grad(&(out * weight.clone()).sum().backward()).unwrap()).unwrap();
-        let ours = gradient(log_softmax(leaf.clone()));
-        let burns: Vec<f64> = gradient(activation::log_softmax(leaf.clone(), 1)).into_iter().map(f64::from).collect();
-        assert_within("gradient", &ours, &ours, &burns, |_, y| 3e-6 * (1.0 + y.abs()));
-    }
-
-    #[test]
-    fn half_precision_is_rounded_once() {
-        for dtype in [FloatDType::F16, FloatDType::BF16] {
-            let x = rows(&noise(5, 200), 50).cast(dtype);
-            let expected = log_softmax(x.clone().cast(FloatDType::F32)).cast(dtype);
-            assert_eq!(read(log_softmax(x)).unwrap(), read(expected).unwrap());
-        }
     }
 }

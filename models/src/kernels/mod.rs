@@ -18,6 +18,7 @@ mod activation;
 mod adam;
 mod append;
 mod attention;
+mod by_row;
 mod flex;
 mod lanes;
 mod latents;

@@ -2,17 +2,16 @@
 
 use std::ops::Range;
 
-use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, activation};
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
-use super::flex::{Kernel, run};
-use super::lanes::{Lanes, OfOne, OfTwo, Over, in_vectors};
-use super::memory::{numbers, overwrite, width};
+use super::by_row::{ByRow, OfRow};
+use super::flex::run;
+use super::lanes::{Lanes, OfOne, OfTwo, Over};
 
 /// `exp(x) / sum(exp(x))` over the last axis. A row of -inf is NaN.
 pub(crate) fn softmax<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    run(&Softmax, [x]).unwrap_or_else(|[x]| activation::softmax(x, D - 1))
+    run(&ByRow(Softmax), [x]).unwrap_or_else(|[x]| activation::softmax(x, D - 1))
 }
 
 /// Overwrites a row with its softmax. Entries of -inf at its ends take no part: neither work, nor a place in the order of
@@ -45,57 +44,21 @@ impl OfOne for ExpOfDifference {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Softmax;
 
-impl Kernel<1> for Softmax {
-    type Kept = FlexTensor;
-
-    fn value(&self, [x]: [FlexTensor; 1]) -> FlexTensor {
-        let width = width(&x);
-        overwrite(x, width, |_, rows| in_vectors(Rows(rows, width)))
-    }
-
-    fn kept(&self, inputs: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let pattern = self.value(inputs);
-        (pattern.clone(), pattern)
+impl OfRow for Softmax {
+    #[inline(always)]
+    fn value<S: Simd>(self, lanes: Lanes<S>, row: &mut [f32]) {
+        let width = row.len();
+        softmax_row(lanes, row, 0..width);
     }
 
     /// `p (g - sum(g p))`
-    fn gradients(&self, pattern: FlexTensor, gradient: FlexTensor) -> [FlexTensor; 1] {
-        let (width, pattern) = (width(&pattern), numbers(&pattern));
-        let rows = |start: usize, rows: &mut [f32]| {
-            in_vectors(GradientRows(&pattern[start..start + rows.len()], rows, width));
-        };
-        [overwrite(gradient, width, rows)]
-    }
-}
-
-struct Rows<'a>(&'a mut [f32], usize);
-
-impl WithSimd for Rows<'_> {
-    type Output = ();
-
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for row in self.0.chunks_exact_mut(self.1) {
-            softmax_row(Lanes(simd), row, 0..self.1);
-        }
-    }
-}
-
-struct GradientRows<'a>(&'a [f32], &'a mut [f32], usize);
-
-impl WithSimd for GradientRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = Lanes(simd);
-        for (pattern, gradient) in self.0.chunks_exact(self.2).zip(self.1.chunks_exact_mut(self.2)) {
-            let mean = lanes.dot(pattern, gradient);
-            lanes.each_with(DifferenceTimes(mean), gradient, pattern);
-        }
+    fn gradient<S: Simd>(self, lanes: Lanes<S>, pattern: &[f32], gradient: &mut [f32]) {
+        let mean = lanes.dot(pattern, gradient);
+        lanes.each_with(DifferenceTimes(mean), gradient, pattern);
     }
 }
 
@@ -114,12 +77,8 @@ impl OfTwo for DifferenceTimes {
 mod tests {
     use super::*;
     use crate::device::read;
-    use crate::kernels::testing::{assert_within, bits, noise};
-    use burn::tensor::{Device, FloatDType};
-
-    fn rows(x: &[f32], width: usize) -> Tensor<2> {
-        Tensor::<1>::from_floats(x, &Device::flex()).reshape([x.len() / width, width])
-    }
+    use crate::kernels::testing::{assert_within, bits, noise, rows};
+    use burn::tensor::FloatDType;
 
     /// Burn's operations in double precision.
     fn exactly(x: Tensor<2>) -> Vec<f64> {
@@ -166,38 +125,6 @@ mod tests {
             let width = padded.len();
             let padded = bits(&read(softmax(rows(&padded, width))).unwrap());
             assert_eq!(padded[before..width - after], alone);
-        }
-    }
-
-    #[test]
-    fn threads_and_neighbours_change_no_bit() {
-        let x = noise(2, 300 * 333);
-        let all = bits(&read(softmax(rows(&x, 333))).unwrap());
-        let one_by_one: Vec<u32> =
-            x.chunks(333).flat_map(|row| bits(&read(softmax(rows(row, 333))).unwrap())).collect();
-        assert_eq!(all, one_by_one);
-        let held = rows(&x, 333);
-        assert_eq!(bits(&read(softmax(held.clone())).unwrap()), all);
-        assert_eq!(read(held).unwrap(), x);
-    }
-
-    #[test]
-    fn gradients_are_those_of_burn() {
-        let device = Device::flex().autodiff();
-        let leaf = Tensor::<1>::from_floats(noise(3, 90).as_slice(), &device).reshape([2, 45]).require_grad();
-        let weight = Tensor::<1>::from_floats(noise(4, 90).as_slice(), &device).reshape([2, 45]);
-        let gradient = |out: Tensor<2>| read(leaf.grad(&(out * weight.clone()).sum().backward()).unwrap()).unwrap();
-        let ours = gradient(softmax(leaf.clone()));
-        let burns: Vec<f64> = gradient(activation::softmax(leaf.clone(), 1)).into_iter().map(f64::from).collect();
-        assert_within("gradient", &ours, &ours, &burns, |_, y| 1e-6 * (1.0 + y.abs()));
-    }
-
-    #[test]
-    fn half_precision_is_rounded_once() {
-        for dtype in [FloatDType::F16, FloatDType::BF16] {
-            let x = rows(&noise(5, 200), 50).cast(dtype);
-            let expected = softmax(x.clone().cast(FloatDType::F32)).cast(dtype);
-            assert_eq!(read(softmax(x)).unwrap(), read(expected).unwrap());
         }
     }
 }

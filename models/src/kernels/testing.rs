@@ -1,5 +1,6 @@
 //! Numbers for the tests of kernels.
 
+use burn::tensor::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -7,6 +8,11 @@ use rand_chacha::ChaCha8Rng;
 pub(super) fn noise(seed: u64, count: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| rng.random_range(-6.0..6.0)).collect()
+}
+
+/// Rows of so many numbers, on the CPU.
+pub(super) fn rows(x: &[f32], width: usize) -> Tensor<2> {
+    Tensor::<1>::from_floats(x, &Device::flex()).reshape([x.len() / width, width])
 }
 
 /// A grid from -120 to 120, and random bit patterns: numbers of every size, but no NaN.
