@@ -25,6 +25,12 @@ pub(crate) fn read(folder: &Path, name: &str) -> Option<String> {
     std::fs::read_to_string(folder.join(name)).ok()
 }
 
+/// A digest that was kept under a name. Anything but 64 hexadecimal digits is a damaged file.
+pub(crate) fn read_digest(folder: &Path, name: &str) -> Option<String> {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    read(folder, name).filter(|text| text.len() == 64 && text.bytes().all(is_hex))
+}
+
 /// Keeps a short text under a name. A cache that cannot be written is no error: the text is computed again.
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     if std::fs::create_dir_all(folder).is_ok() {

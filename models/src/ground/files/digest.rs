@@ -45,7 +45,7 @@ fn digest_kept(
         return Ok(hex.clone());
     }
     let folder = cache.filter(|_| identity.bytes >= worth).map(|cache| cache.join("digests"));
-    let kept = folder.as_deref().and_then(|folder| cache::read(folder, &name)).filter(|hex| is_digest(hex));
+    let kept = folder.as_deref().and_then(|folder| cache::read_digest(folder, &name));
     let hex = if let Some(hex) = kept {
         hex
     } else {
@@ -60,10 +60,6 @@ fn digest_kept(
         known().insert(name, hex.clone());
     }
     Ok(hex)
-}
-
-fn is_digest(hex: &str) -> bool {
-    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn hash(path: &Path) -> io::Result<String> {

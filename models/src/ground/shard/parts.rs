@@ -7,10 +7,9 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use super::number::Shard;
 use crate::ground::error::{Error, Result};
+use crate::ground::files;
 
 /// The variable by which `arrakis run` tells a program its shard.
 pub const SHARD_VARIABLE: &str = "ARRAKIS_SHARD";
@@ -195,12 +194,9 @@ impl Parts {
         if let Some(program) = self.program.get() {
             return Ok(program.clone());
         }
-        let unread = |path: &Path, source| Error::Read { path: path.to_owned(), source };
-        let path = std::env::current_exe().map_err(|source| unread(Path::new("the program"), source))?;
-        let mut digest = Sha256::new();
-        let mut file = std::fs::File::open(&path).map_err(|source| unread(&path, source))?;
-        std::io::copy(&mut file, &mut digest).map_err(|source| unread(&path, source))?;
-        Ok(self.program.get_or_init(|| format!("{:x}", digest.finalize())).clone())
+        let unread = |source| Error::Read { path: "the program".into(), source };
+        let digest = files::digest(&std::env::current_exe().map_err(unread)?)?;
+        Ok(self.program.get_or_init(|| digest).clone())
     }
 }
 
