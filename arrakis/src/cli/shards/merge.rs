@@ -103,9 +103,9 @@ fn agree(job: &Job, shards: &[(Shard, Runs)], last: &[(Shard, &Run)]) -> Result<
             return Err(Error::Shards { problem });
         }
         let lost =
-            own.steps.iter().find(|(step, _)| !run.kept.contains_key(*step)).map(|(_, what)| (shard, what, first));
+            own.steps.iter().find(|(step, _)| !run.kept.contains_key(step)).map(|(_, what)| (shard, what, first));
         let more =
-            run.steps.iter().find(|(step, _)| !own.kept.contains_key(*step)).map(|(_, what)| (first, what, shard));
+            run.steps.iter().find(|(step, _)| !own.kept.contains_key(step)).map(|(_, what)| (first, what, shard));
         if let Some((without, what, with)) = lost.or(more) {
             let problem = format!(
                 "shard {with} ran {what}, and shard {without} did not: their inputs differ, or one is of another round; run it \

@@ -1,6 +1,5 @@
 //! `arrakis run`: runs a program as one shard of a job.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
@@ -9,6 +8,7 @@ use arrakis_models::ground::shard::{Line, Role, Shard, add_line, read_log};
 use super::Answer;
 use super::around::ShardArgs;
 use super::job::Job;
+use super::seen::Run;
 use crate::bench::{DIR_VARIABLE, SAVE_DIR};
 use crate::error::{Error, Result};
 
@@ -36,12 +36,12 @@ pub(crate) fn run(args: &Args) -> Result<Answer> {
     let job = Job::new(&args.dir, &args.command, shard.of);
     let log = job.start(Role::One(shard))?;
     let status = started(&job, Role::One(shard), &log)?;
-    let seen = Seen::of(&read_log(&log)?);
-    if let Some(problem) = seen.problem(status) {
+    let seen = Run::of(&log, read_log(&log)?);
+    if let Some(problem) = problem(&seen, status) {
         return Ok(Answer { text: format!("shard {shard} is not done: {problem}\n"), yes: false });
     }
     add_line(&log, &Line::Ended { status: status.code().unwrap_or_default() })?;
-    Ok(Answer { text: seen.done(shard), yes: true })
+    Ok(Answer { text: done(&seen, shard), yes: true })
 }
 
 /// Runs the command to its end.
@@ -50,45 +50,25 @@ pub(super) fn started(job: &Job, role: Role, log: &std::path::Path) -> Result<Ex
     job.command(role, log).status().map_err(refuse)
 }
 
-/// What a run did, by its log.
-struct Seen {
-    begun: Vec<(String, String)>,
-    kept: BTreeSet<String>,
+/// Why the shard is not done.
+fn problem(seen: &Run, status: ExitStatus) -> Option<String> {
+    if status.code().is_none() {
+        return Some(format!("the program was stopped by a signal ({status}); run it again"));
+    }
+    let lost = seen.steps.iter().find(|(step, _)| !seen.kept.contains_key(step));
+    match lost {
+        Some((_, what)) => Some(format!("its part of {what} was begun and not kept ({status})")),
+        None if !status.success() && seen.kept.is_empty() => Some(format!("the program failed ({status})")),
+        None => None,
+    }
 }
 
-impl Seen {
-    fn of(lines: &[Line]) -> Self {
-        let mut seen = Self { begun: Vec::new(), kept: BTreeSet::new() };
-        for line in lines {
-            match line {
-                Line::Begun { step, what, .. } => seen.begun.push((step.clone(), what.clone())),
-                Line::Kept { step, .. } => drop(seen.kept.insert(step.clone())),
-                _ => {}
-            }
-        }
-        seen
+fn done(seen: &Run, shard: Shard) -> String {
+    if seen.kept.is_empty() {
+        return format!("shard {shard} is done; nothing in the program is cut, so it ran whole\n");
     }
-
-    /// Why the shard is not done.
-    fn problem(&self, status: ExitStatus) -> Option<String> {
-        if status.code().is_none() {
-            return Some(format!("the program was stopped by a signal ({status}); run it again"));
-        }
-        let lost = self.begun.iter().find(|(step, _)| !self.kept.contains(step));
-        match lost {
-            Some((_, what)) => Some(format!("its part of {what} was begun and not kept ({status})")),
-            None if !status.success() && self.kept.is_empty() => Some(format!("the program failed ({status})")),
-            None => None,
-        }
-    }
-
-    fn done(&self, shard: Shard) -> String {
-        if self.kept.is_empty() {
-            return format!("shard {shard} is done; nothing in the program is cut, so it ran whole\n");
-        }
-        let whats: Vec<&str> = self.begun.iter().map(|(_, what)| what.as_str()).collect();
-        format!("shard {shard} is done: its part of {} is kept\n", whats.join(", "))
-    }
+    let whats: Vec<&str> = seen.steps.iter().map(|(_, what)| what.as_str()).collect();
+    format!("shard {shard} is done: its part of {} is kept\n", whats.join(", "))
 }
 
 #[cfg(all(test, unix))]

@@ -8,12 +8,12 @@ use arrakis_models::ground::shard::{self, Line, Shard, part_path, read_log};
 use super::job::Job;
 use crate::error::{Error, Result};
 
-/// A run of a shard that ended, by its log.
+/// A run of a shard, by its log.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) log: PathBuf,
-    /// The steps in words, by their ids.
-    pub(super) steps: BTreeMap<String, String>,
+    /// The ids of the steps that were begun, in their order, and the steps in words.
+    pub(super) steps: Vec<(String, String)>,
     /// The digests of the parts, by step.
     pub(super) kept: BTreeMap<String, String>,
     /// The programs that were cut.
@@ -43,7 +43,7 @@ impl Runs {
             let lines = read_log(&log)?;
             runs.started = true;
             if lines.iter().any(|line| matches!(line, Line::Ended { .. })) {
-                runs.ended.push(Run::of(log, lines));
+                runs.ended.push(Run::of(&log, lines));
             }
         }
         Ok(runs)
@@ -66,7 +66,7 @@ impl Runs {
             for (step, digest) in &run.kept {
                 let (known, log) = first.entry(step).or_insert((digest, &run.log));
                 if known != digest {
-                    return Some((run.steps.get(step).map_or(step, String::as_str), log, &run.log));
+                    return Some((run.in_words(step), log, &run.log));
                 }
             }
         }
@@ -75,19 +75,24 @@ impl Runs {
 }
 
 impl Run {
-    fn of(log: PathBuf, lines: Vec<Line>) -> Self {
-        let (mut steps, mut kept, mut programs) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    pub(super) fn of(log: &Path, lines: Vec<Line>) -> Self {
+        let (mut steps, mut kept, mut programs) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
         for line in lines {
             match line {
                 Line::Begun { step, what, program } => {
-                    steps.insert(step, what);
+                    steps.push((step, what));
                     programs.insert(program);
                 }
                 Line::Kept { step, digest } => drop(kept.insert(step, digest)),
                 _ => {}
             }
         }
-        Self { log, steps, kept, programs }
+        Self { log: log.to_owned(), steps, kept, programs }
+    }
+
+    /// A step in words.
+    fn in_words(&self, step: &str) -> &str {
+        self.steps.iter().find(|(id, _)| id == step).map_or("a step", |(_, what)| what)
     }
 
     /// The bytes of each part, from the folder that has them as they were written.
@@ -100,7 +105,7 @@ impl Run {
                 problem: format!(
                     "the part of shard {of} of {} is not there, or not as it was written: remove \
                      `{step}.part` if it is there, and run the shard again: {}",
-                    self.steps.get(step).map_or("a step", String::as_str),
+                    self.in_words(step),
                     job.alone(of)
                 ),
             };
