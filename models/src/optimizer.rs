@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use arrakis_kernels::AdamStep;
+pub use arrakis_kernels::AdamStep;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 

@@ -1,5 +1,6 @@
 //! Toy models of superposition: features that are squeezed into fewer dimensions, and read back.
 
+use arrakis_models::optimizer::AdamStep;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,8 @@ impl ToyModel {
             }
             let done = at as f32 / self.steps as f32;
             let rate = LEARNING_RATE * 0.5 * (1.0 + (std::f32::consts::PI * done).cos());
-            adam(&mut own, &step.gradient, &mut moments, at as i32 + 1, rate);
+            let [first, second] = &mut moments;
+            adam(at as i32 + 1, rate).take(&mut own, &step.gradient, first, second);
         }
         let wide = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
         let (weights, bias) = own.split_at(self.features * self.dimensions);
@@ -215,14 +217,10 @@ impl Step {
     }
 }
 
-fn adam(own: &mut [f32], gradient: &[f32], [first, second]: &mut [Vec<f32>; 2], time: i32, rate: f32) {
+/// Adam without decay.
+fn adam(time: i32, rate: f32) -> AdamStep {
     let corrections = BETAS.map(|beta| 1.0 - beta.powi(time));
-    let moments = first.iter_mut().zip(second);
-    for ((own, gradient), (first, second)) in own.iter_mut().zip(gradient).zip(moments) {
-        *first = BETAS[0] * *first + (1.0 - BETAS[0]) * gradient;
-        *second = BETAS[1] * *second + (1.0 - BETAS[1]) * gradient * gradient;
-        *own -= rate * (*first / corrections[0]) / ((*second / corrections[1]).sqrt() + EPSILON);
-    }
+    AdamStep { betas: BETAS, scale: 1.0, corrections, epsilon: EPSILON, kept: 1.0, rate }
 }
 
 #[cfg(test)]
