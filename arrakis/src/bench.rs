@@ -24,6 +24,9 @@ pub(crate) const SAVE_DIR: &str = "experiments";
 /// The variable that names the folder of records for programs that name none, and for the command.
 pub(crate) const DIR_VARIABLE: &str = "ARRAKIS_DIR";
 
+/// The variable that makes every experiment run, whatever its cache has.
+pub(crate) const FORCE_VARIABLE: &str = "ARRAKIS_FORCE";
+
 /// The variable with the folder of all records, whatever the program says: `arrakis rerun` sets it.
 pub(crate) const RERUN_VARIABLE: &str = "ARRAKIS_RERUN_DIR";
 

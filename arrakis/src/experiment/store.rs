@@ -338,13 +338,8 @@ fn nearest(asked: &str, known: &[impl AsRef<str>]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::record::tests::record;
+    use super::super::testing::store;
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path());
-        (folder, store)
-    }
 
     #[test]
     fn every_run_is_kept_and_versions_are_oldest_first() {

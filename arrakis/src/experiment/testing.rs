@@ -1,7 +1,14 @@
 //! Records for tests of other modules.
 
 use super::record::tests::record;
-use super::{Outcome, Record, json};
+use super::{Outcome, Record, Store, json};
+
+/// A store in a folder of its own.
+pub(crate) fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    (folder, store)
+}
 
 /// A sealed record of a run of a function with this text, with a `layer` and a number as its result.
 pub(crate) fn sealed_run(name: &str, source: &str, layer: usize, result: f64) -> Record {

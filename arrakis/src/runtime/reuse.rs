@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::Call;
 use super::hypothesis;
+use crate::bench::FORCE_VARIABLE;
 use crate::context;
 use crate::error::Result;
 use crate::experiment::{Earlier, Record, Reuse, Run, Sources, UsedHelper};
@@ -167,7 +168,7 @@ impl<N> Call<N> {
 
 /// Whether the user wants every experiment to run.
 fn is_forced() -> bool {
-    std::env::var_os("ARRAKIS_FORCE").is_some_and(|value| !value.is_empty() && value != "0")
+    std::env::var_os(FORCE_VARIABLE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// The sources of a package as they were when this thread first asked: a program does not change with its sources.

@@ -190,14 +190,9 @@ fn figures(record: &Record, from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::super::record::tests::record;
+    use super::super::super::testing::store;
     use super::super::super::{Annotation, Outcome};
     use super::*;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path());
-        (folder, store)
-    }
 
     #[test]
     fn records_come_over_with_what_belongs_to_them_once() {

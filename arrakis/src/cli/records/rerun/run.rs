@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use arrakis_models::device::DEVICE_VARIABLE;
+use arrakis_models::ground::watcher::WATCH_VARIABLE;
+
 use super::build::last_lines;
 use super::tree::Tree;
-use crate::bench::RERUN_VARIABLE;
+use crate::bench::{FORCE_VARIABLE, RERUN_VARIABLE};
 use crate::experiment::{HIDDEN, Launch, Record, Store};
 
 /// The arguments to try, one after the other until the run is there.
@@ -40,10 +43,10 @@ pub(super) fn run(
     let mut problem = String::new();
     for arguments in arguments {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(tree.folder(launch)).env(RERUN_VARIABLE, folder).env("ARRAKIS_FORCE", "1");
-        command.env("CARGO_MANIFEST_DIR", tree.package()).env_remove("ARRAKIS_WATCH");
+        command.args(arguments).current_dir(tree.folder(launch)).env(RERUN_VARIABLE, folder).env(FORCE_VARIABLE, "1");
+        command.env("CARGO_MANIFEST_DIR", tree.package()).env_remove(WATCH_VARIABLE);
         if record.model.device_kind() == "cpu" {
-            command.env(arrakis_models::device::DEVICE_VARIABLE, "cpu");
+            command.env(DEVICE_VARIABLE, "cpu");
         }
         for (name, value) in libraries(program) {
             command.env(name, value);

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use arrakis_models::ground::cache;
 
-use crate::experiment::{Launch, Record, State, json, package_folders, package_lock};
+use crate::experiment::{DataFile, Launch, Record, State, json, package_folders, package_lock};
 
 /// A work tree of git, removed when dropped.
 pub(super) struct Tree {
@@ -102,7 +102,7 @@ impl Tree {
     /// Links the files that git does not have and that the program names by relative paths: its data, and the folder of its model.
     pub(super) fn link_inputs(&self, record: &Record, launch: &Launch) {
         let folder = self.root.join(&launch.folder);
-        let data = record.data.iter().map(|file| Path::new(&file.folder).join(&file.path));
+        let data = record.data.iter().map(DataFile::place);
         for path in data.chain([folder.join(&record.model.name)]) {
             if path.starts_with(&self.root) && path.exists() {
                 link(&path, &self.inside(&path));
