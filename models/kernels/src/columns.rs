@@ -9,6 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::part::Part;
 use crate::place::{GRAIN, LINE, Place, RUN, Weights};
 use crate::single::{SingleRow, WIDE};
+use crate::tile::rows;
 use crate::weight::Number;
 
 /// The part of the inner axis whose weights stay in a core's cache while all rows pass.
@@ -76,7 +77,7 @@ impl<'a, T: Number> Part<'a, '_, T> {
     }
 
     /// Where some columns are written, after the terms of a part of the inner axis.
-    fn place(&self, depth: &Range<usize>, columns: Range<usize>) -> Place<'a> {
+    pub(crate) fn place(&self, depth: &Range<usize>, columns: Range<usize>) -> Place<'a> {
         Place {
             from: columns.start,
             width: columns.len(),
@@ -88,7 +89,8 @@ impl<'a, T: Number> Part<'a, '_, T> {
     /// All rows times some columns. `weights` begins at the first of them.
     fn tiles(&mut self, depth: Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
         let place = self.place(&depth, columns);
-        Arch::new().dispatch(Tiles { x: self.x, d_in: self.d_in, depth, weights, place, out: self.out });
+        let (x, d_in, out) = (self.x, self.d_in, &mut *self.out);
+        Arch::new().dispatch(Tiles { x, d_in, depth, weights, place, out, by_lane: false });
     }
 }
 
@@ -119,152 +121,44 @@ impl WithSimd for Copy<'_, '_> {
 }
 
 /// All rows times the columns of a place.
-struct Tiles<'a, 'o, 'w> {
-    x: &'a [f32],
-    d_in: usize,
-    depth: Range<usize>,
-    weights: Weights<'w>,
-    place: Place<'a>,
-    out: &'o mut [&'a mut [f32]],
+pub(crate) struct Tiles<'x, 'a, 'o, 'w> {
+    pub(crate) x: &'x [f32],
+    pub(crate) d_in: usize,
+    pub(crate) depth: Range<usize>,
+    pub(crate) weights: Weights<'w>,
+    pub(crate) place: Place<'a>,
+    pub(crate) out: &'o mut [&'a mut [f32]],
+    /// Whether rows and weights are turned as [`crate::turned`] says.
+    pub(crate) by_lane: bool,
 }
 
-impl WithSimd for Tiles<'_, '_, '_> {
+impl WithSimd for Tiles<'_, '_, '_, '_> {
     type Output = ();
 
     /// The sizes of a tile follow from the number of registers: most hold sums, and what is left holds weights.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if S::REGISTER_COUNT >= 32 { self.run::<S, 8, 3>(simd) } else { self.run::<S, 6, 2>(simd) }
+        match (S::REGISTER_COUNT >= 32, self.by_lane) {
+            (true, false) => self.run::<S, 8, 3, false>(simd),
+            (true, true) => self.run::<S, 8, 3, true>(simd),
+            (false, false) => self.run::<S, 6, 2, false>(simd),
+            (false, true) => self.run::<S, 6, 2, true>(simd),
+        }
     }
 }
 
-impl Tiles<'_, '_, '_> {
+impl Tiles<'_, '_, '_, '_> {
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(self, simd: S) {
         let wide = VECTORS * S::F32_LANES;
         let mut at = 0;
         while at < self.place.width {
             let place = Place { from: self.place.from + at, width: wide.min(self.place.width - at), ..self.place };
             let numbers = &self.weights.numbers[at..];
             let weights = Weights { numbers, stride: self.weights.stride };
-            rows::<S, ROWS, VECTORS>(simd, self.x, self.d_in, &self.depth, weights, &place, self.out);
+            rows::<S, ROWS, VECTORS, BY_LANE>(simd, self.x, self.d_in, &self.depth, weights, &place, self.out);
             at += wide;
         }
-    }
-}
-
-/// All rows, a tile at a time.
-#[inline(always)]
-fn rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    x: &[f32],
-    d_in: usize,
-    depth: &Range<usize>,
-    weights: Weights<'_>,
-    place: &Place<'_>,
-    out: &mut [&mut [f32]],
-) {
-    let mut at = 0;
-    while at + ROWS <= out.len() {
-        tile::<S, ROWS, VECTORS>(simd, rows_of(x, d_in, at, depth), weights, place, &mut out[at..at + ROWS]);
-        at += ROWS;
-    }
-    macro_rules! rest {
-        ($($rows:literal)*) => {
-            $(if out.len() - at == $rows && $rows < ROWS {
-                tile::<S, $rows, VECTORS>(simd, rows_of(x, d_in, at, depth), weights, place, &mut out[at..]);
-            })*
-        };
-    }
-    rest!(1 2 3 4 5 6 7);
-}
-
-/// A part of some rows, from row `at`.
-#[inline(always)]
-pub(crate) fn rows_of<'a, const ROWS: usize>(
-    x: &'a [f32],
-    d_in: usize,
-    at: usize,
-    depth: &Range<usize>,
-) -> [&'a [f32]; ROWS] {
-    let mut rows = [x; ROWS];
-    let mut r = 0;
-    while r < ROWS {
-        rows[r] = &x[(at + r) * d_in + depth.start..(at + r) * d_in + depth.end];
-        r += 1;
-    }
-    rows
-}
-
-/// Some rows times some vectors of columns. The order of the terms of each sum depends on the length of the inner axis
-/// alone.
-#[inline(always)]
-pub(crate) fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    simd: S,
-    x: [&[f32]; ROWS],
-    weights: Weights<'_>,
-    place: &Place<'_>,
-    out: &mut [&mut [f32]],
-) {
-    let zero = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-    let (depth, stride) = (x[0].len(), weights.stride / S::F32_LANES);
-    let weights = S::as_simd_f32s(weights.numbers).0;
-    let mut sums = zero;
-    let mut at = 0;
-    while at < depth {
-        let stop = if depth < at + RUN { depth } else { at + RUN };
-        let mut run = zero;
-        while at < stop {
-            let mut row = zero[0];
-            let mut v = 0;
-            while v < VECTORS {
-                row[v] = weights[at * stride + v];
-                v += 1;
-            }
-            let mut r = 0;
-            while r < ROWS {
-                let x = simd.splat_f32s(x[r][at]);
-                let mut v = 0;
-                while v < VECTORS {
-                    run[r][v] = simd.mul_add_f32s(x, row[v], run[r][v]);
-                    v += 1;
-                }
-                r += 1;
-            }
-            at += 1;
-        }
-        let mut r = 0;
-        while r < ROWS {
-            let mut v = 0;
-            while v < VECTORS {
-                sums[r][v] = simd.add_f32s(sums[r][v], run[r][v]);
-                v += 1;
-            }
-            r += 1;
-        }
-    }
-    let mut r = 0;
-    while r < ROWS {
-        store(simd, &sums[r], place, &mut out[r][place.from..place.from + place.width]);
-        r += 1;
-    }
-}
-
-#[inline(always)]
-fn store<S: Simd, const VECTORS: usize>(simd: S, sums: &[S::f32s; VECTORS], place: &Place<'_>, out: &mut [f32]) {
-    let mut v = 0;
-    while v < VECTORS && v * S::F32_LANES < out.len() {
-        let from = v * S::F32_LANES;
-        let end = out.len().min(from + S::F32_LANES);
-        let mut sum = sums[v];
-        if !place.first {
-            sum = simd.add_f32s(simd.partial_load_f32s(&out[from..end]), sum);
-        }
-        if let Some(bias) = place.bias {
-            sum = simd.add_f32s(sum, simd.partial_load_f32s(&bias[place.from + from..place.from + end]));
-        }
-        simd.partial_store_f32s(&mut out[from..end], sum);
-        v += 1;
     }
 }
 
@@ -286,7 +180,7 @@ mod tests {
                 let mut parts: Vec<&mut [f32]> = out.chunks_mut(width).collect();
                 let weights = Weights { numbers: &numbers, stride: 96 };
                 let place = Place { from: 0, width, first: true, bias: Some(&x[..width]) };
-                let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, place, out: &mut parts };
+                let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, place, out: &mut parts, by_lane: false };
                 if is_narrow {
                     Simd::vectorize(narrow, tiles);
                 } else {

@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::columns::rows_of;
 use crate::part::Part;
+use crate::tile::rows_of;
 use crate::weight::Number;
 
 /// The part of the inner axis that is summed in vectors. Each lane then has few terms.
-const DEPTH: usize = 1024;
+pub(crate) const DEPTH: usize = 1024;
 
 /// Columns of a tile.
 const COLUMNS: usize = 6;

@@ -19,6 +19,10 @@ mod share;
 mod single;
 mod sparse;
 mod sums;
+mod threads;
+mod tile;
+mod turn;
+mod turned;
 mod weight;
 
 pub use adam::AdamStep;
@@ -31,4 +35,5 @@ pub use product::{Product, has_vectors, multiply};
 pub use share::share;
 pub use sparse::Sparse;
 pub use sums::{any_of_columns, column_sums, least_positive};
+pub use threads::with_main;
 pub use weight::{Matrix, Numbers, Order};

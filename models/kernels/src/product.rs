@@ -6,6 +6,7 @@ use crate::part::Part;
 use crate::place::GRAIN;
 use crate::scratch::scratch;
 use crate::share::share;
+use crate::turned::{self, Turned};
 use crate::weight::{Matrix, Number, Numbers, Order};
 
 /// Multiplications below which one thread is faster than several.
@@ -13,6 +14,12 @@ pub(crate) const SMALL: usize = 1 << 18;
 
 /// Tasks a thread, so that none waits long for another.
 const TASKS: usize = 4;
+
+/// Tasks a thread of many rows, which take so long that the rest of a task is worth sharing.
+const TASKS_OF_MANY: usize = 16;
+
+/// Rows that are many.
+const MANY: usize = 64;
 
 /// Whether the CPU has vectors with fused multiply-add, which these loops are for.
 pub fn has_vectors() -> bool {
@@ -42,11 +49,13 @@ pub struct Product<'a> {
 /// If an axis is empty, or a slice does not have the numbers that the shapes say.
 pub fn multiply<'a>(x: &'a [f32], products: Vec<Product<'a>>) {
     let weights = products.iter().map(|product| product.weight.shape.iter().product::<usize>()).sum();
+    let columns = products.iter().find(|product| matches!(product.weight.order, Order::Columns(_)));
+    let turned = columns.and_then(|product| Turned::of(x, product.weight.shape[0]));
     let tasks = products.into_iter().flat_map(|product| cut(x, weights, product));
     share(tasks.collect(), |(at, weight, bias, mut out)| match weight.numbers {
-        Numbers::F32(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
-        Numbers::F16(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
-        Numbers::BF16(numbers) => some_columns(x, numbers, &weight, at, bias, &mut out),
+        Numbers::F32(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
+        Numbers::F16(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
+        Numbers::BF16(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
     });
 }
 
@@ -71,12 +80,14 @@ fn tasks(rows: usize, weights: usize) -> usize {
     match rows {
         _ if rows * weights < SMALL => 1,
         1 => rayon::current_num_threads(),
-        _ => TASKS * rayon::current_num_threads(),
+        _ if rows < MANY => TASKS * rayon::current_num_threads(),
+        _ => TASKS_OF_MANY * rayon::current_num_threads(),
     }
 }
 
 fn some_columns<'a, T: Number>(
     x: &'a [f32],
+    turned: Option<&Turned>,
     numbers: &'a [T],
     weight: &Matrix<'_>,
     from: usize,
@@ -89,9 +100,45 @@ fn some_columns<'a, T: Number>(
         Order::Rows(stride) => scratch(columns::panel_length(d_in), |panel| {
             Part { x, d_in, weight: &numbers[from..], stride, bias, out, panel }.write_from_rows();
         }),
-        Order::Columns(stride) => scratch(dots::panel_length(d_in), |panel| {
+        Order::Columns(stride) => {
             let weight = &numbers[from * stride..];
-            Part { x, d_in, weight, stride, bias, out, panel }.write_from_columns();
-        }),
+            match turned {
+                Some(turned) => scratch(turned::panel_length(d_in), |panel| {
+                    Part { x, d_in, weight, stride, bias, out, panel }.write_turned(turned);
+                }),
+                None => scratch(dots::panel_length(d_in), |panel| {
+                    Part { x, d_in, weight, stride, bias, out, panel }.write_from_columns();
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(at: usize) -> f32 {
+        ((at * 7919) % 1009) as f32 / 1009.0 - 0.5
+    }
+
+    #[test]
+    fn many_rows_have_the_bits_of_few() {
+        for (d_in, d_out) in [(16, 60), (301, 51), (1500, 100)] {
+            let rows = turned::LARGE.div_ceil(d_in).max(turned::MANY);
+            let x: Vec<f32> = (0..rows * d_in).map(number).collect();
+            let (numbers, bias): (Vec<f32>, Vec<f32>) =
+                ((0..d_in * d_out).map(|at| number(at + 5)).collect(), (0..d_out).map(|at| number(at + 9)).collect());
+            let weight = Matrix { numbers: Numbers::F32(&numbers), shape: [d_in, d_out], order: Order::Columns(d_in) };
+            let product = |x: &[f32]| {
+                let mut out = vec![0.0; x.len() / d_in * d_out];
+                multiply(x, vec![Product { weight, bias: Some(&bias), out: &mut out }]);
+                out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
+            };
+            assert!(Turned::of(&x[..30 * d_in], d_in).is_none());
+            assert_eq!(Turned::of(&x, d_in).is_some(), cfg!(target_arch = "x86_64"));
+            let few: Vec<u32> = x.chunks(30 * d_in).flat_map(product).collect();
+            assert!(product(&x) == few, "{d_in} {d_out}");
+        }
     }
 }

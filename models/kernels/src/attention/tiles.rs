@@ -4,8 +4,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::columns::tile;
 use crate::place::{Place, Weights};
+use crate::tile::tile;
 
 /// Rows times a panel of keys.
 pub(super) struct ProductTiles<'a, 'o, 'r> {
@@ -91,13 +91,13 @@ fn rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
 ) {
     let mut at = 0;
     while at + ROWS <= out.len() {
-        tile::<S, ROWS, VECTORS>(simd, some(x, at), weights, place, &mut out[at..at + ROWS]);
+        tile::<S, ROWS, VECTORS, false>(simd, some(x, at), weights, place, &mut out[at..at + ROWS]);
         at += ROWS;
     }
     macro_rules! rest {
         ($($rows:literal)*) => {
             $(if out.len() - at == $rows && $rows < ROWS {
-                tile::<S, $rows, VECTORS>(simd, some(x, at), weights, place, &mut out[at..]);
+                tile::<S, $rows, VECTORS, false>(simd, some(x, at), weights, place, &mut out[at..]);
             })*
         };
     }
