@@ -28,12 +28,21 @@ const NAMES: [&str; 4] = [
 /// Set in the processes that the checks start.
 const CHILD: &str = "ARRAKIS_TESTS_SUITE_CHILD";
 
+/// What a child does that only looks at its main thread, which no other test has.
+const MAIN_THREAD: &str = "main thread";
+
 fn main() -> ExitCode {
+    if std::env::var(CHILD).as_deref() == Ok(MAIN_THREAD) {
+        arrakis::models::HookedAutoModel::embedded().unwrap();
+        println!("{:?}", rayon::current_thread_index());
+        return ExitCode::SUCCESS;
+    }
     // A filter or a list asks for the suite alone.
     if std::env::args().len() == 1 && std::env::var_os(CHILD).is_none() {
         lists_like_cargo_test();
         runs_one_as_nextest_does();
         writes_a_report();
+        the_main_thread_computes();
     }
     suite::main()
 }
@@ -45,6 +54,14 @@ fn run(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// One more thread than cores would wait for the others.
+fn the_main_thread_computes() {
+    let program = std::env::current_exe().unwrap();
+    let child = Command::new(program).env(CHILD, MAIN_THREAD).env_remove("RAYON_NUM_THREADS").output().unwrap();
+    let alone = std::thread::available_parallelism().unwrap().get() == 1;
+    assert_eq!(text(&child.stdout).trim(), if alone { "None" } else { "Some(0)" });
 }
 
 fn lists_like_cargo_test() {
