@@ -1,4 +1,5 @@
-"""Rates of matrix products as layers do them, beside PyTorch's: `x Wᵀ` in float32, widths of 768 to 4096, few rows and many.
+"""Rates of matrix products beside PyTorch's linear layers: `x Wᵀ` in float32, widths of 768 to 4096, few rows and many. `in` and `out` are
+those of an MLP; `tied` has the shape of `in`, with the weight as an embedding lies, for the unembedding tied to it.
 
     python tests/bench/peers/products.py           # every cell
     python tests/bench/peers/products.py 4096 -n 3
@@ -24,16 +25,16 @@ def main():
     print("| --- | --- |" + " --- |" * len(ROWS))
     with Worker([ours, weights]) as a, Worker([python, HERE / "theirs.py", "hf-sdpa", weights, os.cpu_count()]) as b:
         for width in WIDTHS:
-            for name, d_in, d_out in [("in", width, 4 * width), ("out", 4 * width, width)]:
+            for name, d_in, d_out in [("in", width, 4 * width), ("out", 4 * width, width), ("tied", width, 4 * width)]:
                 if all(word in f"{width} {name}" for word in options.rows):
-                    cells = [cell(a, b, [rows, d_in, d_out], options.n) for rows in ROWS]
+                    cells = [cell(a, b, [rows, d_in, d_out], name == "tied", options.n) for rows in ROWS]
                     print(f"| {width} | {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def cell(a, b, shape, n):
+def cell(a, b, shape, tied, n):
     rows, d_in, d_out = shape
     each = rows * d_in * d_out
-    order = dict(work="product", tokens=[[0]], shape=shape, times=max(1, round(WORK / each / (4 if rows == 1 else 1))))
+    order = dict(work="product", tokens=[[0]], shape=shape, tied=tied, times=max(1, round(WORK / each / (4 if rows == 1 else 1))))
     (ours, *_), (theirs, *_) = a.do(order), b.do(order)
     scale = max(1, *map(abs, theirs))
     assert same([x / scale for x in ours], [y / scale for y in theirs]), f"{shape}: {ours} and {theirs}"

@@ -29,6 +29,9 @@ struct Order {
     /// Rows, the inner axis and columns of a product.
     #[serde(default)]
     shape: [usize; 3],
+    /// Whether the weight lies as the embedding does, for an unembedding tied to it, and not as those of layers.
+    #[serde(default)]
+    tied: bool,
     /// How many products, at least one.
     #[serde(default)]
     times: usize,
@@ -116,16 +119,25 @@ fn answer(model: &HookedTransformer, order: &Order) -> Result<Vec<f32>> {
     }
 }
 
+/// What a product is made of: its order, the map and `x`.
+type Made = ([usize; 3], bool, Linear, Tensor<2>);
+
 /// The first numbers of the last row of `x Wᵀ`. The weight is made once for each shape.
 fn product(order: &Order) -> Result<Vec<f32>> {
-    static MADE: Mutex<Option<([usize; 3], Linear, Tensor<2>)>> = Mutex::new(None);
+    static MADE: Mutex<Option<Made>> = Mutex::new(None);
     let [rows, d_in, d_out] = order.shape;
     let mut made = MADE.lock().expect("no product panics");
-    if made.as_ref().is_none_or(|(shape, ..)| *shape != order.shape) {
-        let weight = Param::from_tensor(pattern([d_out, d_in]).transpose());
-        *made = Some((order.shape, Linear { weight, bias: None }, pattern([rows, d_in])));
+    if made.as_ref().is_none_or(|(shape, tied, ..)| (*shape, *tied) != (order.shape, order.tied)) {
+        let turned = pattern([d_out, d_in]).transpose();
+        let weight = if order.tied {
+            turned
+        } else {
+            Tensor::from_data(TensorData::new(turned.read()?, [d_in, d_out]), &Device::flex())
+        };
+        let linear = Linear { weight: Param::from_tensor(weight), bias: None };
+        *made = Some((order.shape, order.tied, linear, pattern([rows, d_in])));
     }
-    let (_, linear, x) = made.as_ref().expect("made above");
+    let (_, _, linear, x) = made.as_ref().expect("made above");
     let mut last = linear.apply(x.clone());
     for _ in 1..order.times {
         last = linear.apply(x.clone());
