@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::bootstrap::of_mean;
 use super::one_sample_t::{self, one_sample_t};
+use super::sign_test::sign_test;
 use super::welch::{self, Contrast};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::ground::guard::{check_number, finite_result, refuse};
+use crate::hypothesis::ground::guard::{check, check_number, finite_result, moments, refuse};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
 use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
@@ -46,9 +47,21 @@ impl Equivalence {
 /// # Errors
 ///
 /// [`Error::Statistics`](crate::error::Error::Statistics) for bounds out of order, fewer than two values, or values
-/// that are not finite; [`Error::Degenerate`](crate::error::Error::Degenerate) if the values do not vary.
+/// that are not finite. Values that do not vary leave Student's t nothing to measure with: each bound is judged by the sign
+/// test.
 pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
+    check(TEST, "values", values, 2)?;
+    if moments(values).sd == 0.0 {
+        let side = |bound: f64, alternative: Alternative| -> Result<TestResult> {
+            Ok(sign_test(values, bound, alternative)?
+                .note("the values do not vary, so the sign test judges each bound"))
+        };
+        return Ok(Equivalence {
+            above_low: side(low, Alternative::Greater)?,
+            below_high: side(high, Alternative::Less)?,
+        });
+    }
     Ok(Equivalence {
         above_low: one_sample_t(values, low, Alternative::Greater)?,
         below_high: one_sample_t(values, high, Alternative::Less)?,
@@ -127,7 +140,14 @@ impl Statistic for Tost {
         let one_sided = Terms { alternative: Alternative::Greater, ..*terms };
         match data {
             Data::Samples { observed, null, paired: false } => welch::interval_of(observed, null, &one_sided),
-            _ => one_sample_t::interval_of(TEST, &data.differences()?, &one_sided),
+            _ => {
+                let differences = data.differences()?;
+                // No width is not the dual of a sign test.
+                if moments(&differences).sd == 0.0 {
+                    return Ok(None);
+                }
+                one_sample_t::interval_of(TEST, &differences, &one_sided)
+            }
         }
     }
 
@@ -140,6 +160,7 @@ impl Statistic for Tost {
 mod tests {
     use super::*;
     use crate::hypothesis::ground::testing::{assert_close, assert_power, normals, numbers, reference, seeded};
+    use crate::hypothesis::{Claim, Null, Sample, Test};
 
     #[test]
     fn scipy_gives_the_same_numbers() {
@@ -178,6 +199,19 @@ mod tests {
             if found.above_low.p_value > found.below_high.p_value { found.above_low } else { found.below_high }
         });
         assert!(tost_two_sample(&[1.0; 3], &[1.0; 4], -0.1, 0.1).unwrap().p_value() < 1e-9);
+    }
+
+    /// Eighteen signs of one kind have a chance of 2^-18.
+    #[test]
+    fn values_that_do_not_vary_are_judged_by_their_signs() {
+        let found = tost(&[0.0; 18], -0.05, 0.05).unwrap();
+        assert_close(found.p_value(), 0.5_f64.powi(18), 1e-15);
+        assert!(found.above_low.notes[0].contains("the values do not vary"));
+        assert_close(tost(&[0.0; 3], -0.05, 0.05).unwrap().p_value(), 0.125, 1e-15);
+        assert_close(tost(&[0.05; 18], -0.05, 0.05).unwrap().p_value(), 1.0, 1e-15);
+        let claim = Claim { statement: "the same".into(), test: Test::Tost, margin: Some(0.05), ..Claim::default() };
+        let verdict = claim.judge(Sample::new(vec![0.3; 18]).unwrap(), Null::Value(0.3)).unwrap();
+        assert!(verdict.holds && verdict.ci.is_none());
     }
 
     #[test]
