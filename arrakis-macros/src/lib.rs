@@ -157,7 +157,7 @@ pub fn tracked(args: TokenStream, item: TokenStream) -> TokenStream {
 /// The `main` of a test target with `harness = false` that runs these claims as one suite, corrected within families.
 ///
 /// `arrakis::hypothesis_suite!(names::moves, names::copies);` lists the functions with `#[test_hypothesis(bench = ..)]` by
-/// their paths. `arrakis::harness` has the details.
+/// their paths in the same target. `arrakis::harness` has the details.
 #[proc_macro]
 pub fn hypothesis_suite(paths: TokenStream) -> TokenStream {
     // Without a `main`, rustc would report that as well.

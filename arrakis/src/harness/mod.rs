@@ -22,11 +22,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`hypothesis_suite!`](crate::hypothesis_suite) lists the functions by their paths and makes `main`. It prints a line for each
-//! claim as `cargo test` does, then the table of all claims corrected within their families, and fails if a claim does
-//! not hold, alone or in its family. A claim with `#[should_panic]` is false: it passes by being rejected. The filters,
-//! `--list`, `--exact`, `--skip`, `--ignored` and `--test-threads` of `cargo test` work, and so does `cargo nextest`, which runs
-//! each claim in a process of its own and therefore without the table: `arrakis hypotheses` has it from the records.
+//! [`hypothesis_suite!`](crate::hypothesis_suite) lists the functions by their paths and makes `main`. They belong to the target,
+//! in its file or in a `mod` of it: those of a library are claims in the library's own tests alone. The suite prints a line
+//! for each claim as `cargo test` does, then the table of all claims corrected within their families, and fails if a claim
+//! does not hold, alone or in its family. A claim with `#[should_panic]` is false: it passes by being rejected. The filters,
+//! `--list`, `--exact`, `--skip`, `--ignored` and `--test-threads` of `cargo test` work, and so does `cargo nextest`, which
+//! runs each claim in a process of its own and therefore without the table: `arrakis hypotheses` has it from the records.
 //! `--junit FILE`, or the variable `ARRAKIS_JUNIT`, writes a `JUnit` report.
 //!
 //! In a [shard](crate::shards) of a job, every N-th claim runs and the others are ignored. `arrakis merge` then prints what
