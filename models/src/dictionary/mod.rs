@@ -10,6 +10,7 @@ mod config;
 mod cross_layer;
 #[allow(clippy::module_inception, reason = "the folder's main type")]
 mod dictionary;
+mod fingerprint;
 mod fold;
 mod formats;
 mod init;

@@ -44,6 +44,7 @@ pub(crate) use run::splices::Splices;
 pub(crate) use run::warnings::warn_unchanged;
 pub use tensor::activation::Activation;
 pub use tensor::at::At;
+pub(crate) use tensor::digest::{hash_flat, hash_tensor};
 pub(crate) use tensor::numbers;
 pub use tensor::parameters::ParameterPath;
 pub(crate) use tensor::parameters::parameters;

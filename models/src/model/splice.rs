@@ -5,9 +5,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::HookedTransformer;
-use super::fingerprint::hash_tensor;
 use crate::error::Result;
-use crate::hooks::{Splice, Splices};
+use crate::hooks::{Splice, Splices, hash_tensor};
 use crate::site::{self, Site, SiteTable};
 
 impl HookedTransformer {

@@ -2,6 +2,7 @@
 
 pub(super) mod activation;
 pub(super) mod at;
+pub(super) mod digest;
 pub(super) mod mean;
 pub(crate) mod numbers;
 pub(super) mod parameters;
