@@ -199,7 +199,7 @@ impl Dictionary {
     /// The same with what it does not reconstruct of `target` added back: `target` itself, to the bit, unless an edit changes
     /// something here. Sites: those of [`Dictionary::forward`], and `error` `[batch, pos, d_out]`, a constant.
     #[hooked(skip(rows, pre, gate, again, clean, rest))]
-    pub(super) fn forward_with_error(&self, x: Tensor<3>, target: Tensor<3>) -> Tensor<3> {
+    pub(crate) fn forward_with_error(&self, x: Tensor<3>, target: Tensor<3>) -> Tensor<3> {
         let dims = x.dims();
         let rows = x.reshape([dims[0] * dims[1], dims[2]]);
         let (normal, _undo) = self.config.normalization.apply(rows.clone());

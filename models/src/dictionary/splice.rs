@@ -69,14 +69,16 @@ impl Dictionary {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a transcoder, which needs two sites ([`Dictionary::splices_between`]), and a crosscoder.
+    /// [`Error::Setting`] for a transcoder, which needs two sites ([`Dictionary::splices_between`]), and a crosscoder, which
+    /// needs all its sources ([`Dictionary::splice_of_source`]).
     pub fn splice_at(&self, at: impl Into<SitePattern>, splicing: &Splicing) -> Result<Splice> {
         if self.config.transcodes {
             let fix = "a transcoder reads one site and writes another; name both with `splices_between`".into();
             return Err(Error::Setting { setting: "site of a splice", value: "one".into(), fix });
         }
         if self.config.sources > 1 {
-            let fix = "a crosscoder reads several tensors at once; join captures of them and call `encode`".into();
+            let fix = "a crosscoder reads several tensors at once; name their models and sites with `splice_of_source`"
+                .into();
             return Err(Error::Setting { setting: "site of a splice", value: "one".into(), fix });
         }
         let (own, error_term) = (self.clone(), splicing.error_term);
@@ -121,7 +123,7 @@ impl Dictionary {
     }
 
     /// The sites of a splice, and the settings that its fingerprint has.
-    fn declared(&self, splice: Splice, splicing: &Splicing) -> Splice {
+    pub(crate) fn declared(&self, splice: Splice, splicing: &Splicing) -> Splice {
         let latents = [Axis::Batch, Axis::Pos, Axis::Other { name: "latent", length: self.config.d_sae }];
         let width = [Axis::Batch, Axis::Pos, Axis::Other { name: "width", length: self.config.d_out }];
         let splice = splice

@@ -24,8 +24,8 @@ pub use intervention::{Action, action_types};
 pub use run::active::is_active;
 #[doc(hidden)]
 pub use run::call::{Call, call, enter_in};
-pub(crate) use run::current::set_rows;
 pub use run::current::{asked, edited};
+pub(crate) use run::current::{set_rows, set_tokens, tokens};
 #[doc(hidden)]
 pub use run::items::ItemsAny;
 #[doc(hidden)]

@@ -4,6 +4,7 @@ mod auto;
 mod batches;
 mod chat;
 mod cost;
+mod crosscoder;
 mod embedded;
 mod fingerprint;
 mod forward_size;

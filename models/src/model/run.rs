@@ -146,6 +146,7 @@ impl HookedTransformer {
         let ids = self.ids(tokens);
         let outcome = plan.run(|| {
             crate::hooks::set_rows(0, Some(rows));
+            crate::hooks::set_tokens(|| tokens.clone());
             self.pass(start.map(|(_, resid)| resid), ids, layers, &context, None, options)
         })?;
         Ok(outcome.of_layers(self.config().n_layers))
@@ -163,29 +164,26 @@ impl HookedTransformer {
         let plan = plan.with_splices(Arc::clone(&self.splices));
         let rows = plan.rows(Rows::new(tokens, &cache.visible));
         self.check_plan(&plan, &self.sites_of_plan(&plan, None, None), &rows, options)?;
-        if cache.is_empty() {
-            cache.visible = vec![Vec::new(); tokens.batch()];
-            cache.positions = vec![Vec::new(); tokens.batch()];
-        }
-        for row in 0..tokens.batch() {
-            cache.visible[row].extend(&tokens.real()[row]);
-            cache.positions[row].extend(&tokens.positions()[row]);
-        }
+        cache.extend(tokens);
+        let whole = cache.tokens()?;
         let context = Context::new(self.config(), &cache.visible, &cache.positions, tokens.pos(), &self.device);
         let ids = self.ids(tokens);
         let layers = 0..self.config().n_layers;
         let outcome = plan.run(|| {
             crate::hooks::set_rows(context.offset, Some(rows));
+            crate::hooks::set_tokens(|| whole);
             self.pass(None, ids, layers, &context, Some(cache), options)
         })?;
         Ok(outcome.of_layers(self.config().n_layers))
     }
 
     /// Runs some blocks and, unless the options stop there, what comes after the last. The cache holds the earlier positions
-    /// of the stream.
+    /// of the stream, and `tokens` are those of all positions.
+    #[allow(clippy::too_many_arguments, reason = "a part of a forward is given all that a whole one makes")]
     pub(crate) fn run_blocks(
         &self,
         resid: Tensor<3>,
+        tokens: &Tokens,
         plan: Plan,
         layers: std::ops::Range<usize>,
         context: &Context,
@@ -199,6 +197,7 @@ impl HookedTransformer {
         let ids = Tensor::zeros([batch, pos], &self.device);
         plan.with_splices(self.splices.entering(Some(layers.start))).run(|| {
             crate::hooks::set_rows(context.offset, None);
+            crate::hooks::set_tokens(|| tokens.clone());
             self.pass(Some(resid), ids, layers, context, Some(cache), options)
         })
     }

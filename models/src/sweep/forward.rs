@@ -84,7 +84,7 @@ impl Forward<'_> {
                 hooks::forward_goes_on();
             }
             let plan = plan.take().unwrap_or_default();
-            resid = self.model.run_blocks(resid, plan, block..next, &context, &mut cache, &options)?.output;
+            resid = self.model.run_blocks(resid, &repeated, plan, block..next, &context, &mut cache, &options)?.output;
             if is_last {
                 return Ok(resid);
             }

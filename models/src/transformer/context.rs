@@ -6,7 +6,9 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use half::bf16;
 
 use crate::config::{Positions, Rope, RopeScaling, TransformerConfig};
+use crate::error::Result;
 use crate::ground::warnings::warn_once;
+use crate::tokens::Tokens;
 
 /// Keys and values of earlier forward passes, for generation token by token.
 #[derive(Clone, Debug, Default)]
@@ -17,17 +19,42 @@ pub struct KvCache {
     pub visible: Vec<Vec<bool>>,
     /// For each row, the position of each slot.
     pub positions: Vec<Vec<i64>>,
+    /// For each row, the token of each slot.
+    ids: Vec<Vec<u32>>,
 }
 
 impl KvCache {
     /// An empty cache for a model.
     pub fn new(config: &TransformerConfig) -> Self {
-        Self { layers: vec![None; config.n_layers], visible: Vec::new(), positions: Vec::new() }
+        Self { layers: vec![None; config.n_layers], ..Self::default() }
     }
 
     /// How many positions it holds.
     pub fn len(&self) -> usize {
         self.visible.first().map_or(0, Vec::len)
+    }
+
+    /// Adds the slots of a forward, before it runs.
+    pub(crate) fn extend(&mut self, tokens: &Tokens) {
+        if self.is_empty() {
+            let rows = tokens.batch();
+            (self.visible, self.positions, self.ids) =
+                (vec![Vec::new(); rows], vec![Vec::new(); rows], vec![Vec::new(); rows]);
+        }
+        for row in 0..tokens.batch() {
+            self.visible[row].extend(&tokens.real()[row]);
+            self.positions[row].extend(&tokens.positions()[row]);
+            self.ids[row].extend(&tokens.ids()[row]);
+        }
+    }
+
+    /// The tokens of all its slots.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyPrompt`](crate::Error::EmptyPrompt) for a cache without slots.
+    pub(crate) fn tokens(&self) -> Result<Tokens> {
+        Tokens::new(self.ids.clone())?.with_mask(self.visible.clone())?.with_positions(self.positions.clone())
     }
 
     /// Whether nothing has been added yet.

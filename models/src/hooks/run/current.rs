@@ -18,6 +18,7 @@ use crate::hooks::edit::effect::Pending;
 use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::rows::Rows;
+use crate::tokens::Tokens;
 
 thread_local! {
     static RUNS: RefCell<Vec<Rc<RefCell<Session>>>> = const { RefCell::new(Vec::new()) };
@@ -66,6 +67,19 @@ pub(crate) fn set_rows(offset: usize, rows: Option<Rows>) {
         session.offset = offset;
         session.rows = rows.map(Arc::new);
     }
+}
+
+/// Sets which tokens the run is of, those of earlier forwards included. They are asked for where something is spliced in.
+pub(crate) fn set_tokens(tokens: impl FnOnce() -> Tokens) {
+    if let Some(session) = innermost() {
+        let mut session = session.borrow_mut();
+        session.tokens = (!session.splices.is_empty()).then(|| Arc::new(tokens()));
+    }
+}
+
+/// The tokens of the run, those of earlier forwards included.
+pub(crate) fn tokens() -> Option<Arc<Tokens>> {
+    innermost()?.borrow().tokens.clone()
 }
 
 /// Notes that a call of a hooked method binds a tensor to `name`. The run fails if it has done so before.

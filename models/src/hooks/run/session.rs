@@ -23,6 +23,7 @@ use crate::hooks::tensor::activation::Activation;
 use crate::hooks::tensor::at::At;
 use crate::hooks::tensor::pattern::Vocabulary;
 use crate::hooks::tensor::rows::Rows;
+use crate::tokens::Tokens;
 
 /// What one run wants and what it has met so far.
 #[derive(Default)]
@@ -58,6 +59,8 @@ pub(super) struct Session {
     pub(super) offset: usize,
     /// The tokens of this forward.
     pub(super) rows: Option<Arc<Rows>>,
+    /// All tokens so far, those of earlier forwards included. Only a run with splices has them.
+    pub(super) tokens: Option<Arc<Tokens>>,
 }
 
 impl Session {
