@@ -209,8 +209,12 @@ impl<'a> Pass<'a> {
 
     /// Everything that decides which batches there are and what is in them. Reads the whole corpus once.
     pub(crate) fn key(&self) -> Result<String> {
-        let (corpus, model) = (self.corpus.fingerprint()?, self.model.fingerprint()?);
-        Ok(format!("{corpus} {model} {} {:?}", self.model.device_name(), self.settings))
+        Ok(format!("{} {} {}", self.model.fingerprint()?, self.model.device_name(), self.text_key()?))
+    }
+
+    /// Everything that decides which tokens there are in which order, but for the tokenizer. Reads the whole corpus once.
+    pub(crate) fn text_key(&self) -> Result<String> {
+        Ok(format!("{} {:?}", self.corpus.fingerprint()?, self.settings))
     }
 
     fn sites(&self, reducers: &[&mut dyn Reducer]) -> Result<Vec<String>> {

@@ -3,9 +3,11 @@
 mod chunk;
 mod disk;
 mod place;
+mod side_by_side;
 mod stream;
 
 pub use place::{FeedPlace, StreamPlace};
+pub use side_by_side::SideBySide;
 pub use stream::ActivationStream;
 
 use std::path::{Path, PathBuf};
@@ -120,9 +122,13 @@ impl<'a> Activations<'a> {
 
     /// Tokens that fit a chunk. While it is filled, the parts and the whole are held.
     fn capacity(&self, widths: &[usize]) -> usize {
-        let row = 2 * 4 * widths.iter().sum::<usize>() as u64;
-        (self.bytes / row.max(1)) as usize
+        (self.bytes / bytes_of(1, widths.iter().sum()).max(1)) as usize
     }
+}
+
+/// Bytes for chunks of so many tokens of so many numbers: the parts of one and the whole.
+fn bytes_of(tokens: usize, width: usize) -> u64 {
+    2 * 4 * (tokens as u64) * width as u64
 }
 
 fn refuse(problem: String) -> Error {

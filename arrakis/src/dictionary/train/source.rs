@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 
-use crate::dictionary::{ActivationStream, Planted, StreamPlace};
+use crate::dictionary::{ActivationStream, Planted, SideBySide, StreamPlace};
 use crate::error::{Error, Result};
 
 /// Batches of activations without end. A training that is stopped goes on at the place where it was.
@@ -44,6 +44,20 @@ impl Source for ActivationStream<'_> {
         let place: StreamPlace = serde_json::from_value(place.clone()).map_err(elsewhere)?;
         *self = self.activations().stream_from(&place)?;
         Ok(())
+    }
+}
+
+impl Source for SideBySide<'_> {
+    fn next(&mut self) -> Result<Vec<Tensor<2>>> {
+        Ok(vec![Self::next(self)?])
+    }
+
+    fn place(&self) -> Value {
+        serde_json::to_value(Self::place(self)).expect("BUG: a place is plain data")
+    }
+
+    fn go_to(&mut self, place: &Value) -> Result<()> {
+        Self::go_to(self, &serde_json::from_value(place.clone()).map_err(elsewhere)?)
     }
 }
 
