@@ -2,9 +2,10 @@
 
 use arrakis_models::dictionary::architectures::TopK;
 use arrakis_models::dictionary::{Dictionary, DictionaryConfig, Init};
-use arrakis_models::svd_of_columns;
+use arrakis_models::{device, svd_of_columns};
 use burn::module::Param;
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
+use sha2::{Digest, Sha256};
 
 use super::judge::Coder;
 use crate::corpus::Covariance;
@@ -83,6 +84,14 @@ impl Coder for Basis {
     fn directions(&self) -> Tensor<2> {
         self.directions.clone()
     }
+
+    fn fingerprint(&self) -> Result<String> {
+        let mut digest = Sha256::new();
+        for numbers in [device::read(self.directions.clone())?, device::read(self.mean.clone())?] {
+            digest.update(numbers.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>());
+        }
+        Ok(format!("basis {:x} {:?} {:?}", digest.finalize(), self.directions.dims(), self.largest))
+    }
 }
 
 fn check(k: usize, width: usize) -> Result<()> {
@@ -103,7 +112,6 @@ mod tests {
     use super::*;
     use crate::dictionary::Judge;
     use crate::tools::testing::close;
-    use arrakis_models::device;
 
     /// Points around (1, 2, 3) that vary most along (1, 1, 0).
     fn points() -> Tensor<2> {

@@ -23,6 +23,13 @@ pub trait Coder {
 
     /// What one unit of each latent writes, `[d_sae, d_out]`, in the units of the site.
     fn directions(&self) -> Tensor<2>;
+
+    /// A digest of everything that decides what it gives. A pass that goes on from a file, or in parts, goes on with the same one.
+    ///
+    /// # Errors
+    ///
+    /// A device that fails.
+    fn fingerprint(&self) -> Result<String>;
 }
 
 impl Coder for Dictionary {
@@ -32,6 +39,10 @@ impl Coder for Dictionary {
 
     fn directions(&self) -> Tensor<2> {
         Self::directions(self)
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        Ok(Self::fingerprint(self)?)
     }
 }
 
@@ -78,6 +89,15 @@ struct Sums {
     variance: ExplainedVariance,
     faithfulness: Faithfulness,
     density: Density,
+}
+
+impl Sums {
+    fn join(&mut self, other: &Self) {
+        self.sparsity.join(&other.sparsity);
+        self.variance.join(&other.variance);
+        self.faithfulness.join(&other.faithfulness);
+        self.density.join(&other.density);
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -129,7 +149,8 @@ impl<'a> Judge<'a> {
 
 impl Reducer for Judge<'_> {
     fn name(&self) -> String {
-        format!("judge of {:?} from {} into {}", self.coder.directions().dims(), self.from, self.into)
+        let coder = self.coder.fingerprint().unwrap_or_else(|error| format!("what cannot be read: {error}"));
+        format!("judge of {coder} from {} into {}", self.from, self.into)
     }
 
     fn sites(&self) -> Vec<String> {
@@ -149,6 +170,15 @@ impl Reducer for Judge<'_> {
 
     fn restore(&mut self, state: State) -> Result<()> {
         self.sums = state.data()?;
+        Ok(())
+    }
+
+    fn is_joinable(&self) -> bool {
+        self.sums.density.tokens() == 0
+    }
+
+    fn join(&mut self, state: State) -> Result<()> {
+        self.sums.join(&state.data()?);
         Ok(())
     }
 }
@@ -184,6 +214,7 @@ mod tests {
     use crate::corpus::Corpus;
     use crate::dictionary::baselines::random_dictionary;
     use crate::tools::testing::close;
+    use arrakis_models::ground::shard::{Parts, Role, Shard};
     use arrakis_models::{HookedAutoModel, TransformerConfig};
 
     const SITE: &str = "blocks.1.resid_post";
@@ -210,7 +241,38 @@ mod tests {
             assert!(found.l0[0] <= 3.0 && found.to_string().starts_with("72 tokens, 20 latents of which "));
         }
         assert_ne!(found[0].mse, found[1].mse);
+        let names = own.each_ref().map(|coder| Judge::new(coder, SITE, SITE).name());
+        assert_ne!(names[0], names[1], "a pass that goes on must tell dictionaries of one size apart");
         let said = judge(&pass, "blocks.1.mlp.post", SITE, &[&own[0]]).unwrap_err().to_string();
         assert!(said.contains("`d_in` should be 12 long, is 48"), "{said}");
+    }
+    #[test]
+    fn a_judge_of_any_number_of_shards_has_the_bits_of_one_machine() {
+        let model = HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap();
+        let documents = (1..30).map(|n| (0..2 + n % 13).map(|at| (at * n * 7 + at) % 20).collect::<Vec<u32>>());
+        let (corpus, own) =
+            (Corpus::tokens(documents), random_dictionary(&[0.1; 12], 20, 3, 3, model.device()).unwrap());
+        let pass = || Pass::new(&model, &corpus).batch_tokens(16).quiet();
+        let run = |judge: &mut Judge<'_>| pass().run(&mut [judge]);
+        let mut whole = Judge::new(&own, SITE, SITE);
+        assert!(run(&mut whole).unwrap().forwards > 7);
+        for of in [1, 2, 3, 7] {
+            let job = tempfile::tempdir().unwrap();
+            for shard in Shard::all(of) {
+                let folder = job.path().join(shard.folder());
+                std::fs::create_dir_all(&folder).unwrap();
+                let parts = Parts::new(Role::One(shard), job.path(), folder.join("1.jsonl")).of_program("test");
+                let said = parts.within(|| run(&mut Judge::new(&own, SITE, SITE))).unwrap_err().to_string();
+                assert!(
+                    said.starts_with(&format!("this is shard {shard}: its part of a corpus pass is kept")),
+                    "{said}"
+                );
+            }
+            let all = Parts::new(Role::All(of), job.path(), job.path().join("1.jsonl")).of_program("test");
+            let mut merged = Judge::new(&own, SITE, SITE);
+            all.within(|| run(&mut merged)).unwrap();
+            assert_eq!(merged.state().unwrap(), whole.state().unwrap(), "{of} shards");
+            assert_eq!(merged.judgement().unwrap(), whole.judgement().unwrap());
+        }
     }
 }

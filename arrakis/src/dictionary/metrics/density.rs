@@ -29,6 +29,13 @@ impl Density {
         self.tokens += coded.tokens() as u64;
     }
 
+    /// Adds what another has seen of the same latents.
+    pub fn join(&mut self, other: &Self) {
+        self.active.resize(self.active.len().max(other.active.len()), 0);
+        self.active.iter_mut().zip(&other.active).for_each(|(own, other)| *own += other);
+        self.tokens += other.tokens;
+    }
+
     /// Number of tokens.
     pub fn tokens(&self) -> u64 {
         self.tokens

@@ -4,16 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::coded::Coded;
 use super::some;
+use crate::corpus::Sums;
 use crate::error::Result;
 
 /// Length ratio, relative bias and cosine of outputs and targets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Faithfulness {
     tokens: u64,
-    ratios: f64,
-    cosines: f64,
-    squares: f64,
-    products: f64,
+    /// Of length ratios, cosines, squares of the output, and products of output and target.
+    sums: Sums,
+}
+
+const RATIOS: usize = 0;
+const COSINES: usize = 1;
+const SQUARES: usize = 2;
+const PRODUCTS: usize = 3;
+
+impl Default for Faithfulness {
+    fn default() -> Self {
+        Self { tokens: 0, sums: Sums::new(4) }
+    }
 }
 
 /// The length below which a target is not divided by, as in `SAELens`.
@@ -27,15 +37,24 @@ impl Faithfulness {
 
     /// Takes in a batch.
     pub fn add(&mut self, coded: &Coded) {
+        // Sums of one batch are plain: it is the same batch on every machine.
+        let mut sums = [0.0; 4];
         for (target, output) in coded.pairs() {
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             let (long, square, product) = (dot(target, target).sqrt(), dot(output, output), dot(target, output));
-            self.ratios += square.sqrt() / if long < SHORT { 1.0 } else { long };
-            self.cosines += if long * square > 0.0 { product / (long * square.sqrt()) } else { 0.0 };
-            self.squares += square;
-            self.products += product;
+            sums[RATIOS] += square.sqrt() / if long < SHORT { 1.0 } else { long };
+            sums[COSINES] += if long * square > 0.0 { product / (long * square.sqrt()) } else { 0.0 };
+            sums[SQUARES] += square;
+            sums[PRODUCTS] += product;
         }
+        sums.into_iter().enumerate().for_each(|(at, sum)| self.sums.add(at, sum));
         self.tokens += coded.tokens() as u64;
+    }
+
+    /// Adds what another has seen. All orders give the same bits.
+    pub fn join(&mut self, other: &Self) {
+        self.sums.join(&other.sums);
+        self.tokens += other.tokens;
     }
 
     /// The mean over tokens of `‖x̂‖ / ‖x‖`. Below 1, outputs have shrunk. A target shorter than 1e-4 counts as one of
@@ -46,7 +65,7 @@ impl Faithfulness {
     /// No token was seen.
     pub fn l2_ratio(&self) -> Result<f64> {
         some("Faithfulness", self.tokens)?;
-        Ok(self.ratios / self.tokens as f64)
+        Ok(self.sums.get(RATIOS) / self.tokens as f64)
     }
 
     /// `E‖x̂‖² / E(x · x̂)`: 1 for an output that no factor would improve, below 1 if it has shrunk. Not a number if no output
@@ -59,7 +78,7 @@ impl Faithfulness {
     /// No token was seen.
     pub fn relative_bias(&self) -> Result<f64> {
         some("Faithfulness", self.tokens)?;
-        Ok(self.squares / self.products)
+        Ok(self.sums.get(SQUARES) / self.sums.get(PRODUCTS))
     }
 
     /// The mean cosine of output and target; a vector of length 0 counts as 0.
@@ -69,7 +88,7 @@ impl Faithfulness {
     /// No token was seen.
     pub fn cosine(&self) -> Result<f64> {
         some("Faithfulness", self.tokens)?;
-        Ok(self.cosines / self.tokens as f64)
+        Ok(self.sums.get(COSINES) / self.tokens as f64)
     }
 }
 

@@ -4,17 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use super::coded::Coded;
 use super::some;
+use crate::corpus::Sums;
 use crate::error::Result;
 
 /// L0 and L1 over tokens.
 ///
 /// A latent is active if it is not 0: architectures with signed latents use both signs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sparsity {
     tokens: u64,
     active: u64,
-    squares: f64,
-    sum: f64,
+    squares: u64,
+    sum: Sums,
+}
+
+impl Default for Sparsity {
+    fn default() -> Self {
+        Self { tokens: 0, active: 0, squares: 0, sum: Sums::new(1) }
+    }
 }
 
 impl Sparsity {
@@ -25,13 +32,22 @@ impl Sparsity {
 
     /// Takes in a batch.
     pub fn add(&mut self, coded: &Coded) {
+        let mut sum = 0.0;
         for latents in coded.latents() {
-            let active = latents.iter().filter(|latent| **latent != 0.0).count();
-            self.active += active as u64;
-            self.squares += (active * active) as f64;
-            self.sum += latents.iter().map(|latent| f64::from(latent.abs())).sum::<f64>();
+            let active = latents.iter().filter(|latent| **latent != 0.0).count() as u64;
+            self.active += active;
+            self.squares += active * active;
+            sum += latents.iter().map(|latent| f64::from(latent.abs())).sum::<f64>();
         }
+        self.sum.add(0, sum);
         self.tokens += coded.tokens() as u64;
+    }
+
+    /// Adds what another has seen. All orders give the same bits.
+    pub fn join(&mut self, other: &Self) {
+        (self.tokens, self.active) = (self.tokens + other.tokens, self.active + other.active);
+        self.squares += other.squares;
+        self.sum.join(&other.sum);
     }
 
     /// Number of tokens.
@@ -56,7 +72,7 @@ impl Sparsity {
     /// No token was seen.
     pub fn l0_spread(&self) -> Result<f64> {
         let mean = self.l0()?;
-        Ok((self.squares / self.tokens as f64 - mean * mean).max(0.0).sqrt())
+        Ok((self.squares as f64 / self.tokens as f64 - mean * mean).max(0.0).sqrt())
     }
 
     /// The mean sum of the latents' sizes, in the units of the latents.
@@ -66,7 +82,7 @@ impl Sparsity {
     /// No token was seen.
     pub fn l1(&self) -> Result<f64> {
         some("Sparsity", self.tokens)?;
-        Ok(self.sum / self.tokens as f64)
+        Ok(self.sum.get(0) / self.tokens as f64)
     }
 }
 

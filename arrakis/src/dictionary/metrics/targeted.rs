@@ -1,7 +1,10 @@
 //! Targeted probe perturbation: whether the latents of a class carry that class, and no other.
 
 use arrakis_models::device;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::dictionary::Coder;
@@ -66,6 +69,27 @@ impl Targeted {
         };
         let removed = chosen.iter().map(|latents| accuracies(latents)).collect();
         Ok(Self { clean: accuracies(&[]), latents: chosen, removed })
+    }
+
+    /// The same with latents chosen by shuffled labels: the examples that choose them are dealt out to the classes again, each
+    /// getting as many as it has. What a dictionary scores here it owes to the probes and to chance.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Targeted::measure`].
+    pub fn shuffled(coder: &dyn Coder, classes: &[Class], count: usize, seed: u64) -> Result<Self> {
+        check(classes, coder.directions().dims()[1], count)?;
+        let all = Tensor::cat(classes.iter().map(|class| class.train.clone()).collect(), 0);
+        let mut order: Vec<i64> = (0..all.dims()[0] as i64).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let order = Tensor::<1, Int>::from_data(TensorData::new(order, [all.dims()[0]]), &all.device());
+        let (mixed, mut from) = (all.select(0, order), 0);
+        let dealt = classes.iter().map(|class| {
+            let rows = class.train.dims()[0];
+            from += rows;
+            Class { train: mixed.clone().narrow(0, from - rows, rows), ..class.clone() }
+        });
+        Self::measure(coder, &dealt.collect::<Vec<_>>(), count)
     }
 
     /// How much accuracy each class's own probe loses with its latents; the mean over classes.
@@ -231,6 +255,10 @@ mod tests {
         fn directions(&self) -> Tensor<2> {
             self.decoder.clone()
         }
+
+        fn fingerprint(&self) -> Result<String> {
+            Ok("tied".into())
+        }
     }
 
     fn matrix(rows: &Value) -> Tensor<2> {
@@ -290,6 +318,8 @@ mod tests {
         assert_eq!((found.latents.as_slice(), found.clean.as_slice()), (&[vec![0], vec![1]][..], &[1.0, 1.0][..]));
         // Without its latent a class is never recognised, and the other class is as before.
         assert_eq!((found.intended(), found.unintended(), found.score()), (0.5, 0.0, 0.5));
+        let said = Targeted::shuffled(&coder, &classes[..1], 1, 0).unwrap_err().to_string();
+        assert!(said.contains("1 classes and 1 latents show nothing"), "{said}");
         let said = Targeted::measure(&coder, &classes[..1], 1).unwrap_err().to_string();
         assert_eq!(said, "`Targeted`: 1 classes and 1 latents show nothing; give at least two classes and one latent");
         let narrow = Class { weights: vec![1.0], ..class("c", [1.0, 0.0]) };
@@ -298,5 +328,31 @@ mod tests {
             said,
             "`Targeted`: `c` has 2 × 2 numbers to train, 2 × 2 to test and a probe of 1; the dictionary writes 2"
         );
+    }
+    /// Four classes along four axes with noise. Among examples that are dealt anew a class has its latent no more than others.
+    #[test]
+    fn latents_of_shuffled_labels_take_less_from_their_classes() {
+        let device = Device::flex();
+        let coder = Tied { decoder: Tensor::eye(4, &device), bias: Tensor::zeros([4], &device) };
+        let rows = |class: usize, start: usize| {
+            let noise = |at: usize| (((at + start) * 7919 + class * 104_729) % 1009) as f32 / 1009.0 * 0.4;
+            let numbers = (0..40 * 4).map(|at| noise(at) + f32::from(u8::from(at % 4 == class)));
+            Tensor::from_data(TensorData::new(numbers.collect::<Vec<f32>>(), [40, 4]), &device)
+        };
+        let class = |at: usize| Class {
+            name: at.to_string(),
+            train: rows(at, 0),
+            test: rows(at, 5000),
+            weights: (0..4).map(|axis| f32::from(u8::from(axis == at))).collect(),
+            bias: -0.7,
+        };
+        let classes: Vec<Class> = (0..4).map(class).collect();
+        let found = Targeted::measure(&coder, &classes, 1).unwrap();
+        assert_eq!((found.latents.concat(), found.score()), (vec![0, 1, 2, 3], 0.5));
+        let scores: Vec<f64> =
+            (0..20).map(|seed| Targeted::shuffled(&coder, &classes, 1, seed).unwrap().score()).collect();
+        let mean = scores.iter().sum::<f64>() / 20.0;
+        assert!(mean < 0.25 && scores.iter().all(|score| *score < 0.5), "{scores:?}");
+        assert_eq!(scores[3], Targeted::shuffled(&coder, &classes, 1, 3).unwrap().score());
     }
 }

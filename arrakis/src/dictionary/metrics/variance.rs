@@ -4,18 +4,29 @@ use serde::{Deserialize, Serialize};
 
 use super::coded::Coded;
 use super::some;
+use crate::corpus::Sums;
 use crate::error::{Error, Result};
 
 /// Explained variance, `1 - E‖x - x̂‖² / (E‖x‖² - ‖E x‖²)`.
 ///
 /// All tokens and dimensions count together, so it is 0 for an output that is always the mean, and below 0 for one that is
-/// worse. The mean of a ratio for each token, which is also in use, is not 0 there. It holds 8 bytes a dimension.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// worse. The mean of a ratio for each token, which is also in use, is not 0 there. It holds 28 bytes a dimension.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExplainedVariance {
     tokens: u64,
-    sum: Vec<f64>,
-    squares: f64,
-    residual: f64,
+    /// Of the targets, `[d_out]`; empty before the first batch.
+    sum: Sums,
+    /// Of squares of the targets, and of what is left over.
+    squares: Sums,
+}
+
+const TARGET: usize = 0;
+const RESIDUAL: usize = 1;
+
+impl Default for ExplainedVariance {
+    fn default() -> Self {
+        Self { tokens: 0, sum: Sums::default(), squares: Sums::new(2) }
+    }
 }
 
 impl ExplainedVariance {
@@ -26,16 +37,39 @@ impl ExplainedVariance {
 
     /// Takes in a batch.
     pub fn add(&mut self, coded: &Coded) {
-        self.sum.resize(coded.width(), 0.0);
+        if self.sum.is_empty() {
+            self.sum = Sums::new(coded.width());
+        }
+        // Sums of one batch are plain: it is the same batch on every machine.
+        let (mut sums, mut squares, mut residual) = (vec![0.0; coded.width()], 0.0, 0.0);
         for (target, output) in coded.pairs() {
-            for ((sum, x), y) in self.sum.iter_mut().zip(target).zip(output) {
+            for ((sum, x), y) in sums.iter_mut().zip(target).zip(output) {
                 let (x, y) = (f64::from(*x), f64::from(*y));
                 *sum += x;
-                self.squares += x * x;
-                self.residual += (x - y) * (x - y);
+                squares += x * x;
+                residual += (x - y) * (x - y);
             }
         }
+        sums.into_iter().enumerate().for_each(|(at, sum)| self.sum.add(at, sum));
+        self.squares.add(TARGET, squares);
+        self.squares.add(RESIDUAL, residual);
         self.tokens += coded.tokens() as u64;
+    }
+
+    /// Adds what another has seen. All orders give the same bits.
+    ///
+    /// # Panics
+    ///
+    /// If the other is of another width.
+    pub fn join(&mut self, other: &Self) {
+        if self.sum.is_empty() {
+            self.sum = Sums::new(other.sum.len());
+        }
+        if !other.sum.is_empty() {
+            self.sum.join(&other.sum);
+        }
+        self.squares.join(&other.squares);
+        self.tokens += other.tokens;
     }
 
     /// Mean squared distance of a token's output, summed over dimensions, in squared units of the site.
@@ -45,7 +79,7 @@ impl ExplainedVariance {
     /// No token was seen.
     pub fn mse(&self) -> Result<f64> {
         some("ExplainedVariance", self.tokens)?;
-        Ok(self.residual / self.tokens as f64)
+        Ok(self.squares.get(RESIDUAL) / self.tokens as f64)
     }
 
     /// Total variance of the targets, in squared units of the site.
@@ -56,7 +90,7 @@ impl ExplainedVariance {
     pub fn variance(&self) -> Result<f64> {
         some("ExplainedVariance", self.tokens)?;
         let count = self.tokens as f64;
-        Ok(self.squares / count - self.sum.iter().map(|sum| (sum / count).powi(2)).sum::<f64>())
+        Ok(self.squares.get(TARGET) / count - self.sum.values().map(|sum| (sum / count).powi(2)).sum::<f64>())
     }
 
     /// The share of the variance that is kept, 1 at most.
@@ -66,7 +100,7 @@ impl ExplainedVariance {
     /// No token was seen, and targets that do not vary.
     pub fn share(&self) -> Result<f64> {
         let variance = self.variance()?;
-        if variance <= 1e-12 * self.squares / self.tokens as f64 {
+        if variance <= 1e-12 * self.squares.get(TARGET) / self.tokens as f64 {
             let problem = "the activations do not vary, so no share of their variance can be kept; give more tokens";
             return Err(Error::Value { of: "ExplainedVariance", problem: problem.into() });
         }
