@@ -28,6 +28,7 @@ use crate::dictionary::train::{Learner, Trained, Trainer};
 use crate::dictionary::{Activations, Coder, Judgement, judge};
 use crate::error::Result;
 use crate::tools::Tool;
+use crate::tools::observe::k_prober::{Examples, KProber, SparseProbes, sparse_probes};
 use refuse::{own, refuse};
 
 /// Features of a site: sparse directions that its activations are sums of, and what each one stands for.
@@ -37,6 +38,8 @@ use refuse::{own, refuse};
 /// - [`Monosemanticity::train`]: a dictionary of a site, from a corpus.
 /// - [`Monosemanticity::judge`]: how much it keeps, how sparse it is, and what it costs the model.
 ///   [`Monosemanticity::baselines`]: the same for directions that nobody trained.
+/// - [`Monosemanticity::probes`]: how well one latent tells a label, beside neurons, components and random directions, and on
+///   shuffled labels.
 /// - [`Monosemanticity::features`]: for each latent the text that it is active on, the tokens that it promotes, the latents
 ///   that it is active with, and a name made of these. They are figures, pages, and an index of pages.
 /// - [`Monosemanticity::logit_effects`]: what directions write into the logits.
@@ -69,7 +72,7 @@ use refuse::{own, refuse};
 /// | `judge` | `4 · batches` | 0 |
 /// | `baselines` | `2 · batches` | 0 |
 /// | `features` | `batches` | 0 |
-/// | `logit_effects` | 0 | 0 |
+/// | `probes`, `logit_effects` | 0 | 0 |
 ///
 /// `batches` are those of a pass over the corpus, `epochs` how often it is read. A corpus whose activations fit the recipe's
 /// memory is run once. A backward goes through the dictionary alone.
@@ -190,6 +193,35 @@ impl Monosemanticity {
             [("random directions", &random), ("principal components", &principal), ("coordinates", &coordinates)];
         let found = judge(&pass, &from, &into, &coders.map(|(_, coder)| coder))?;
         Ok(coders.iter().map(|(name, _)| (*name).to_owned()).zip(found).collect())
+    }
+
+    /// How well one latent or a few tell a label, `ks` of them at a time, beside what they should beat: the activations' own
+    /// coordinates (neurons), principal components, and random directions with the dictionary's L0. Each has also the
+    /// accuracy on shuffled labels. `examples` are activations of the dictionary's site: see [`KProber::examples`]. The prober
+    /// has the penalty, the folds, and how often labels are shuffled.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`KProber::sparse`], activations of another width, fewer than two.
+    pub fn probes(
+        &self,
+        dictionary: &Dictionary,
+        prober: &KProber,
+        examples: &Examples,
+        ks: &[usize],
+    ) -> Result<Vec<SparseProbes>> {
+        let device = self.model.device();
+        let x = examples.tensor(device);
+        let mut covariance = Covariance::new("examples");
+        covariance.add(x.clone())?;
+        let active = dictionary.encode(x.clone())?.not_equal_elem(0.0).int().sum_dim(1).float().mean();
+        let l0 = arrakis_models::device::read(active)?[0].round() as usize;
+        let (d_sae, mean) = (dictionary.config.d_sae, covariance.mean());
+        let random = random_dictionary(mean, d_sae, l0.clamp(1, d_sae), 0, device)?;
+        let principal = Basis::principal(&covariance, mean.len(), device)?;
+        let coders: [(&str, &dyn Coder); 3] =
+            [("dictionary", dictionary), ("principal components", &principal), ("random directions", &random)];
+        sparse_probes(prober, &x, examples.labels(), examples.groups(), &coders, ks)
     }
 
     /// Finds out what latents stand for, in one pass: examples, firing rates, logit effects, correlated latents and names.

@@ -61,15 +61,25 @@ impl Readings for Monosemanticity {
             Call::new("baselines", move || self.baselines(&dictionary(), &corpus(), 3)).with(one),
             Call::new("features", move || self.features(&dictionary(), &corpus(), [1, 2], &ExampleSearch::default()))
                 .with(one),
+            Call::new("probes", move || {
+                let width = self.model.config().d_model;
+                let rows = (1..9).map(|row| (0..width).map(|at| ((at * row * 7 + row) % 13) as f64).collect());
+                let examples = Examples::new(rows.collect(), (0..8).map(|at| at % 2 == 0).collect())?;
+                self.probes(&dictionary(), &KProber::new(&self.model)?, &examples, &[1])
+            }),
             Call::new("logit_effects", move || self.logit_effects(&dictionary(), [0], 3)),
         ]
     }
 }
 
 fn gifts() -> Corpus {
+    Corpus::texts(gifts_texts())
+}
+
+fn gifts_texts() -> Vec<String> {
     let names = ["Mary", "John", "Tom", "Anna", "David", "Sarah"];
     let pairs = names.iter().flat_map(|a| names.iter().filter(move |b| *b != a).map(move |b| (a, b)));
-    Corpus::texts(pairs.map(|(a, b)| format!("When {a} and {b} went to the store, {b} gave a drink to {a}")))
+    pairs.map(|(a, b)| format!("When {a} and {b} went to the store, {b} gave a drink to {a}")).collect()
 }
 
 #[test]
@@ -87,6 +97,15 @@ fn the_whole_loop_on_the_embedded_model() {
         assert!(baseline.explained_variance < found.explained_variance, "{name}: {baseline}{found}");
         assert!(baseline.l0[0] <= 8.0, "{name}: {baseline}");
     }
+    let prober = KProber::new(&tool.model).unwrap().controls(2);
+    let prompts = gifts_texts();
+    let labels: Vec<bool> = prompts.iter().map(|text| text.starts_with("When Mary")).collect();
+    let examples = prober.examples(site, prompts.as_slice(), 2, &labels).unwrap();
+    let probes = tool.probes(&dictionary, &prober, &examples, &[1]).unwrap();
+    let names: Vec<&str> = probes.iter().map(|probes| probes.name.as_str()).collect();
+    assert_eq!(names, ["activations", "dictionary", "principal components", "random directions"]);
+    let [own, components] = [1, 2].map(|at| &probes[at].found[0].found);
+    assert!(own.accuracy > components.accuracy && own.selectivity() > 0.05, "{probes:?}");
     let features = tool.features(&dictionary, &gifts(), 0..128, &ExampleSearch::default()).unwrap();
     let best = features.most_active(20);
     let names: BTreeSet<String> = best.features.iter().map(|own| own.label.as_ref().unwrap().to_string()).collect();

@@ -1,5 +1,7 @@
 //! Labelled activations.
 
+use burn::tensor::{Device, Tensor, TensorData};
+
 use super::refuse::refuse;
 use crate::error::Result;
 
@@ -84,6 +86,22 @@ impl Examples {
     pub fn base_rate(&self) -> f64 {
         let share = self.labels.iter().filter(|label| **label).count() as f64 / self.len() as f64;
         share.max(1.0 - share)
+    }
+
+    /// The label of each example.
+    pub fn labels(&self) -> &[bool] {
+        &self.labels
+    }
+
+    /// The group of each example.
+    pub fn groups(&self) -> &[usize] {
+        &self.groups
+    }
+
+    /// The features, `[example, feature]`.
+    pub fn tensor(&self, device: &Device) -> Tensor<2> {
+        let numbers: Vec<f32> = self.features.iter().flatten().map(|x| *x as f32).collect();
+        Tensor::from_data(TensorData::new(numbers, [self.len(), self.width()]), device)
     }
 
     /// Rows of the features, with labels.

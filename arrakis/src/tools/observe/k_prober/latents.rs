@@ -24,6 +24,7 @@ pub struct SparseProbes {
 /// Probes that read `ks` latents of each dictionary, chosen by the difference of their means. The first result is of the activations
 /// themselves (neurons, or coordinates of the stream): a dictionary that does no better has not separated the label. Compare
 /// with [`baselines`](crate::dictionary::baselines): components, and random directions.
+/// [`Monosemanticity::probes`](crate::tools::features::Monosemanticity::probes) does.
 ///
 /// `activations` are `[example, d]`, with a label and a group for each: see [`Examples::grouped`]. The prober has the penalty,
 /// the folds and the number of shuffles.
@@ -103,6 +104,7 @@ impl fmt::Display for SparseProbes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Covariance;
     use crate::dictionary::baselines::{Basis, random_dictionary};
     use crate::tools::Tool;
     use arrakis_models::dictionary::architectures::Standard;
@@ -149,7 +151,16 @@ mod tests {
         let found = sparse_probes(&prober, &x, &labels, &groups, &coders, &[1, 2]).unwrap();
         let names: Vec<&str> = found.iter().map(|probes| probes.name.as_str()).collect();
         assert_eq!(names, ["activations", "own", "random", "coordinates"]);
+        assert!(found.iter().all(|probes| probes.found[0].found.control < 0.65), "shuffled labels: {found:?}");
         let accuracy = |at: usize, k: usize| found[at].found[k].found.accuracy;
+        // All components together have what the coordinates have, and none of them has it alone.
+        let mut covariance = Covariance::new("embed");
+        covariance.add(x.clone()).unwrap();
+        let components = Basis::principal(&covariance, D, &Device::flex()).unwrap();
+        let of = [("components", &components as &dyn Coder)];
+        let components = sparse_probes(&prober, &x, &labels, &groups, &of, &[1, D]).unwrap().remove(1).found;
+        let [one, all] = [0, 1].map(|at| components[at].found.accuracy);
+        assert!(one < accuracy(1, 0) && all > 0.9, "{components:?}");
         let single = [0, 1, 2].map(|at| accuracy(at, 0));
         assert!(single[1] > 0.85 && single[0] < single[1] - 0.03 && single[2] < single[1], "{single:?}");
         assert!(accuracy(0, 1) > 0.9, "two coordinates have it");
