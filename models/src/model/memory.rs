@@ -244,7 +244,8 @@ mod tests {
         let (known, extent) = (model.sites(), Extent::new(1, 4));
         let of = |plan: &Plan| model.working_bytes(plan, &known, extent, &RunOptions::new());
         let sites = ["embed", "pos_embed", "ln_final.*", "logits"];
-        let in_blocks = ["resid_*", "ln1.*", "ln2.*", "attn.q", "attn.k", "attn.v", "attn.z", "scores", "pattern"];
+        let in_blocks =
+            ["resid_*", "ln1.*", "ln2.*", "mlp_read", "attn.q", "attn.k", "attn.v", "attn.z", "scores", "pattern"];
         let written = ["attn.out", "mlp.*"];
         let in_blocks = in_blocks.iter().chain(&written).map(|site| format!("blocks.*.{site}"));
         let all = sites.iter().map(ToString::to_string).chain(in_blocks);

@@ -1,7 +1,9 @@
 //! Sites whose tensors are the same memory, so that a capture of both keeps it once.
 
 use super::name::Site;
-use super::table::{attn_out_unnormed, embed, mlp_out_unnormed, resid_mid, resid_post, resid_pre, row};
+use super::table::{
+    attn_out_unnormed, embed, ln1_scale, mlp_in, mlp_out_unnormed, resid_mid, resid_post, resid_pre, row,
+};
 use crate::config::{NormPlacement, Positions, TransformerConfig};
 
 /// The earlier site whose tensor this site's is, or is a view of, as long as no edit comes between.
@@ -15,6 +17,7 @@ pub(crate) fn same_memory(config: &TransformerConfig, site: &str) -> Option<Site
         ("attn_out", Some(layer)) if !changes_outputs => Some(attn_out_unnormed(layer)),
         ("mlp_out", Some(layer)) if !changes_outputs => Some(mlp_out_unnormed(layer)),
         ("mlp_in", Some(layer)) if (row(resid_mid).present)(config) => Some(resid_mid(layer)),
+        ("mlp_read", Some(layer)) if !(row(ln1_scale).present)(config) => Some(mlp_in(layer)),
         ("attn_in" | "q_input" | "k_input" | "v_input" | "mlp_in", Some(layer)) => Some(resid_pre(layer)),
         _ => None,
     }

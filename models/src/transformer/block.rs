@@ -100,7 +100,7 @@ impl Block {
         Self { ln1, ln1_post, attn, ln2, ln2_post, mlp, residual_scale: config.residual_scale, placement, layout }
     }
 
-    /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_out resid_post`.
+    /// `[batch, pos, d_model]` to the same. Sites: `resid_pre attn_out resid_mid mlp_in mlp_read mlp_out resid_post`.
     #[hooked(inputs(resid_pre), skip(shared, carried))]
     pub(super) fn forward(
         &self,
@@ -153,15 +153,15 @@ impl Block {
     }
 
     /// Takes the stream and returns what the MLP adds to it. `shared` is the normed stream, if it is already computed.
-    #[hooked(skip(read, out, norm), inputs(mlp_in))]
+    #[hooked(skip(out, norm), inputs(mlp_in))]
     fn neurons(&self, mlp_in: Tensor<3>, shared: Option<Tensor<3>>) -> Tensor<3> {
         let norm = if self.layout == BlockLayout::Serial { &self.ln2 } else { &self.ln1 };
-        let read = match shared {
+        let mlp_read = match shared {
             Some(_) if hooks::edited("mlp_in") => self.before(mlp_in, norm.as_ref()),
             Some(shared) => shared,
             None => self.normed_2(mlp_in),
         };
-        let out = self.mlp.forward(read);
+        let out = self.mlp.forward(mlp_read);
         self.added(out, self.ln2_post.as_ref())
     }
 

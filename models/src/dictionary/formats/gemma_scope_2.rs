@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 
 /// What a part of the path says: the site, and the one that is predicted.
 const KINDS: [(&str, &str, Option<&str>); 5] = [
-    ("transcoder", "ln2.normalized", Some("mlp_out")),
-    ("clt", "ln2.normalized", Some("mlp_out")),
+    ("transcoder", "mlp_read", Some("mlp_out")),
+    ("clt", "mlp_read", Some("mlp_out")),
     ("resid_post", "resid_post", None),
     ("attn_out", "attn.z", None),
     ("mlp_out", "mlp_out", None),
@@ -83,23 +83,31 @@ fn metadata(place: &Place, cfg: &Map<String, Value>) -> Result<Metadata> {
     if let Some(model) = cfg.get("model_name") {
         metadata = metadata.with("model_name", model.clone());
     }
-    for (theirs, kept) in [("hf_hook_point_in", "hf_hook_name"), ("hf_hook_point_out", "hf_hook_name_out")] {
-        if let Some(hook) = cfg.get(theirs).filter(|hook| !hook.is_null()) {
-            metadata = metadata.with(kept, hook.clone());
+    // An autoencoder's config names its site twice.
+    let [from, into] = ["hf_hook_point_in", "hf_hook_point_out"].map(|key| cfg.get(key).and_then(Value::as_str));
+    let into = into.filter(|into| from != Some(*into));
+    for (kept, hook) in [("hf_hook_name", from), ("hf_hook_name_out", into)] {
+        if let Some(hook) = hook {
+            metadata = metadata.with(kept, hook);
         }
     }
-    let layer = place.number_after("layer_");
-    let kind = KINDS.iter().find(|(kind, ..)| place.name.contains(kind));
-    let (site, out) = if let (Some((_, site, out)), Some(layer)) = (kind, layer) {
-        (Some(format!("blocks.{layer}.{site}")), out.map(|out| format!("blocks.{layer}.{out}")))
-    } else {
-        let of = |key: &str| metadata.text(key).map(|hook| sites::site(hook).map(|site| site.to_string())).transpose();
-        (of("hf_hook_name")?, of("hf_hook_name_out")?)
-    };
+    let site = |hook: Option<&str>| hook.map(|hook| sites::site(hook).map(|site| site.to_string())).transpose();
+    let (site, out) = if from.is_some() { (site(from)?, site(into)?) } else { of_path(place) };
     for (name, site) in [("hook_name", site), ("hook_name_out", out)] {
         if let Some(site) = site {
             metadata = metadata.with(name, site);
         }
     }
     Ok(metadata)
+}
+
+/// The sites that the path says, where there is no config.
+fn of_path(place: &Place) -> (Option<String>, Option<String>) {
+    let kind = KINDS.iter().find(|(kind, ..)| place.name.contains(kind));
+    match (kind, place.number_after("layer_")) {
+        (Some((_, site, out)), Some(layer)) => {
+            (Some(format!("blocks.{layer}.{site}")), out.map(|out| format!("blocks.{layer}.{out}")))
+        }
+        _ => (None, None),
+    }
 }

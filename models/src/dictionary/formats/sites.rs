@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::site::Site;
 
 /// A site of a block as transformers spells it: what follows `layers.{n}`, and our name. The module's own name stands for
-/// its output.
-const MODULES: [(&str, &str); 15] = [
+/// its output. `post_attention_layernorm` is not among them: in Gemma it is of what attention writes, in Llama of what the MLP reads.
+const MODULES: [(&str, &str); 13] = [
     ("", "resid_post"),
     ("output", "resid_post"),
     ("input", "resid_pre"),
@@ -19,10 +19,8 @@ const MODULES: [(&str, &str); 15] = [
     ("mlp.output", "mlp.out"),
     ("mlp", "mlp.out"),
     ("post_feedforward_layernorm.output", "mlp_out"),
-    ("post_attention_layernorm.output", "attn_out"),
-    ("pre_feedforward_layernorm.output", "ln2.normalized"),
-    ("mlp.input", "ln2.normalized"),
-    ("mlp.hook_in", "ln2.normalized"),
+    ("pre_feedforward_layernorm.output", "mlp_read"),
+    ("mlp.input", "mlp_read"),
 ];
 
 /// Where the blocks of a model are, in transformers and here.
@@ -83,7 +81,9 @@ mod tests {
             ("model.layers.12.output", "blocks.12.resid_post"),
             ("model.layers.12.self_attn.o_proj.input", "blocks.12.attn.z"),
             ("model.layers.12.post_feedforward_layernorm.output", "blocks.12.mlp_out"),
-            ("blocks.7.mlp.hook_in", "blocks.7.ln2.normalized"),
+            ("blocks.7.mlp.hook_in", "blocks.7.mlp_read"),
+            ("blocks.7.ln2.hook_normalized", "blocks.7.ln2.normalized"),
+            ("model.layers.12.pre_feedforward_layernorm.output", "blocks.12.mlp_read"),
             ("blocks.7.hook_mlp_out", "blocks.7.mlp_out"),
             ("gpt_neox.layers.3.attention", "blocks.3.attn.out"),
         ] {
@@ -96,6 +96,7 @@ mod tests {
         let said = |text: &str| site(text).unwrap_err().to_string();
         assert!(said("blocks.8.hook_resid_prr").contains("did you mean `blocks.8.resid_pre`"));
         assert!(said("model.layers.x.output").contains("no site fits"));
+        assert!(said("model.layers.3.post_attention_layernorm.output").contains("no site fits"));
         check(None).unwrap();
         assert_eq!(
             needed(None, "site").unwrap_err().to_string(),

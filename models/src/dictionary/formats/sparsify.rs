@@ -43,7 +43,7 @@ pub(super) fn read(place: &Place) -> Result<Found> {
         DictionaryConfig::autoencoder(d_in, d_sae, top)
     };
     config.skip = transcodes && flag(&cfg, "skip_connection", &path)?.unwrap_or(false);
-    config.metadata = metadata(place)?;
+    config.metadata = metadata(place, transcodes)?;
     if d_sae_of_file != d_sae {
         let problem =
             format!("`W_dec` has {d_sae_of_file} rows, but cfg.json says {d_sae} latents; download both again");
@@ -63,12 +63,16 @@ pub(super) fn read(place: &Place) -> Result<Found> {
     Ok((config, parameters))
 }
 
-/// The folder is named after the module whose output was encoded; the model is in the file beside the folder.
-fn metadata(place: &Place) -> Result<Metadata> {
+/// The folder is named after the module whose output was encoded, or predicted from its input; the model is in the file beside
+/// the folder.
+fn metadata(place: &Place, transcodes: bool) -> Result<Metadata> {
     let folder = place.name.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default();
     let mut metadata = Metadata::default();
-    if let Ok(site) = sites::site(folder) {
-        metadata = metadata.with("hook_name", site.to_string()).with("hf_hook_name", folder);
+    let read = if transcodes { format!("{folder}.input") } else { folder.to_owned() };
+    for (name, module, there) in [("hook_name", &*read, true), ("hook_name_out", folder, transcodes)] {
+        if let Some(site) = sites::site(module).ok().filter(|_| there) {
+            metadata = metadata.with(name, site.to_string()).with(&format!("hf_{name}"), module);
+        }
     }
     let Some(run) = place.object_if_there("../config.json")? else { return Ok(metadata) };
     for (theirs, ours) in [("model", "model_name"), ("dataset", "dataset_path"), ("ctx_len", "context_size")] {

@@ -116,6 +116,34 @@ fn a_batch_top_k_dictionary_is_saved_as_the_jump_relu_that_it_is() {
     assert_eq!(error.to_string(), "`threshold` is -1: it is not known yet; train on, or set it");
 }
 
+/// `google/gemma-scope-2-4b-pt/{resid_post,mlp_out,attn_out}/layer_17_width_16k_l0_big/config.json` name one site twice.
+#[test]
+fn a_config_of_gemma_scope_2_decides_whatever_its_folder_is_called() {
+    let weights = "formats/gemma-scope-2-1b-pt/resid_post/layer_12_width_16k_l0_small/params.safetensors";
+    let of = |hooks: [&str; 2], kind: &str| {
+        let own = tempfile::tempdir().unwrap();
+        std::fs::copy(folder().join(weights), own.path().join("params.safetensors")).unwrap();
+        let config = serde_json::json!({
+            "hf_hook_point_in": hooks[0], "hf_hook_point_out": hooks[1], "width": 16384, "model_name": "google/gemma-3-4b-pt",
+            "architecture": "jump_relu", "l0": 150, "affine_connection": false, "type": kind,
+        });
+        std::fs::write(own.path().join("config.json"), config.to_string()).unwrap();
+        let found = Dictionary::load_path(own.path(), "transcoder/layer_3", &options()).unwrap();
+        let into = found.config.transcodes.then(|| found.site_out().unwrap().to_string());
+        (found.site().unwrap().to_string(), into)
+    };
+    for (hook, site) in [
+        ("model.layers.17.output", "blocks.17.resid_post"),
+        ("model.layers.17.post_feedforward_layernorm.output", "blocks.17.mlp_out"),
+        ("model.layers.17.self_attn.o_proj.input", "blocks.17.attn.z"),
+    ] {
+        assert_eq!(of([hook; 2], "sae"), (site.to_owned(), None));
+    }
+    let hooks = ["pre", "post"].map(|place| format!("model.layers.17.{place}_feedforward_layernorm.output"));
+    let between = of(hooks.each_ref().map(String::as_str), "transcoder");
+    assert_eq!(between, ("blocks.17.mlp_read".into(), Some("blocks.17.mlp_out".into())));
+}
+
 #[test]
 fn pickles_are_refused_unless_asked_for() {
     let name = folder().join("formats/dictionary_learning/BatchTopKSAE");
