@@ -17,7 +17,7 @@ pub(crate) fn same_memory(config: &TransformerConfig, site: &str) -> Option<Site
         ("attn_out", Some(layer)) if !changes_outputs => Some(attn_out_unnormed(layer)),
         ("mlp_out", Some(layer)) if !changes_outputs => Some(mlp_out_unnormed(layer)),
         ("mlp_in", Some(layer)) if (row(resid_mid).present)(config) => Some(resid_mid(layer)),
-        ("mlp_read", Some(layer)) if !(row(ln1_scale).present)(config) => Some(mlp_in(layer)),
+        ("mlp_read", Some(layer)) if config.attn_only || !(row(ln1_scale).present)(config) => Some(mlp_in(layer)),
         ("attn_in" | "q_input" | "k_input" | "v_input" | "mlp_in", Some(layer)) => Some(resid_pre(layer)),
         _ => None,
     }

@@ -72,8 +72,9 @@ sites! {
         when(second_norm), known_as(&["scale2"]);
     Block ln2_normalized(layer) "ln2.normalized" [Batch, Pos, Model]
         "after the MLP norm's division, before its weight", when(second_norm), known_as(&["normalized2"]);
-    Block mlp_read(layer) "mlp_read" [Batch, Pos, Model] "what the MLP's matrices read: after its norm and the norm's weight, if they come first",
-        when(|config| !config.attn_only), known_as(&["ln2.out", "mlp.in"]);
+    Block mlp_read(layer) "mlp_read" [Batch, Pos, Model]
+        "what the MLP's matrices read: after its norm and the norm's weight, if they come first",
+        known_as(&["ln2.out", "mlp.in"]);
     Block router(layer) "mlp.router" [Batch, Pos, Expert] "the router's logits over all experts", when(mixture);
     Block expert_weights(layer) "mlp.expert_weights" [Batch, Pos, Expert]
         "what each expert's output is multiplied by: 0 where it is not chosen", when(mixture);
