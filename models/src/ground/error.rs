@@ -559,9 +559,7 @@ pub enum Error {
         problems: Vec<String>,
     },
     /// A model on the Hub that could not be fetched.
-    #[error(
-        "could not fetch `{id}` from the Hugging Face Hub: {problem}; or give a local folder with config.json and model.safetensors"
-    )]
+    #[error("could not fetch `{id}` from the Hugging Face Hub: {problem}; or give a local folder or file")]
     Hub {
         /// The repository.
         id: String,

@@ -321,7 +321,7 @@ fn files_of_a_folder_are_fetched_by_what_lies_there() {
     assert_eq!(
         parts::none("owner/model", "sparsify", &sets).to_string(),
         "could not fetch `owner/model` from the Hugging Face Hub: its folder `sparsify` has none of sae_weights.safetensors, \
-         sae.safetensors; add the folder of one of them to the name; or give a local folder with config.json and model.safetensors"
+         sae.safetensors; add the folder of one of them to the name; or give a local folder or file"
     );
     let said = fetch(&settings, "../up").unwrap_err().to_string();
     assert!(said.contains("`../up` is no folder of a repository"), "{said}");

@@ -24,6 +24,9 @@ pub struct DictionaryOptions {
 /// Ends of the names of files that hold a dictionary.
 const FILES: [&str; 4] = [".safetensors", ".pt", ".pth", ".npz"];
 
+/// Files that tell a cross-layer dictionary.
+const CROSS_LAYER: [&str; 2] = ["W_enc_0.safetensors", "params_layer_0.safetensors"];
+
 /// Entries that an error lists.
 const LISTED: usize = 12;
 
@@ -135,11 +138,24 @@ fn nothing(folder: &Path) -> String {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
+    let fix = fix(&names, &known.join(", "));
     let more = names.len().saturating_sub(LISTED);
     names.truncate(LISTED);
     let there = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("no dictionary lies there, but {there}{more}; give the folder with one of {}", known.join(", "))
+    format!("no dictionary lies there, but {there}{more}; {fix}")
+}
+
+/// What to do where a folder has these files.
+fn fix(names: &[String], known: &str) -> String {
+    if names.iter().any(|name| CROSS_LAYER.contains(&&**name)) {
+        return "it is a cross-layer dictionary: open it with `CrossLayer`".into();
+    }
+    let holds = |name: &&String| FILES.iter().any(|end| name.ends_with(end)) && !name.starts_with("model");
+    match names.iter().find(holds) {
+        Some(file) => format!("name the file, such as `{file}`, or give the folder with one of {known}"),
+        None => format!("give the folder with one of {known}"),
+    }
 }
 
 /// The id of a repository, and the path in it: `owner/name/a/b@revision` is `owner/name@revision` and `a/b`.

@@ -169,6 +169,17 @@ fn said(files: &[(&str, &str)]) -> String {
 #[test]
 fn a_folder_without_a_dictionary_says_what_lies_there() {
     let nothing = said(&[]);
+    for (folder, fix) in [
+        (
+            "open_ai",
+            "there, but relu.pt, topk.pt; name the file, such as `relu.pt`, or give the folder with one of sae_weights",
+        ),
+        ("cross_layer", "W_enc_2.safetensors; it is a cross-layer dictionary: open it with `CrossLayer`"),
+    ] {
+        let path = self::folder().join("formats").join(folder);
+        let error = Dictionary::load_path(&path, folder, &options()).unwrap_err().to_string();
+        assert!(error.contains(fix), "{error}");
+    }
     assert!(nothing.starts_with(
         "`DIR`: no dictionary lies there, but nothing; give the folder with one of sae_weights.safetensors (SAELens), "
     ));
