@@ -203,12 +203,17 @@ impl Step {
             let error = out.max(0.0) - self.x[at];
             loss += self.importance[at] * error * error;
             self.of_out[at] = if out > 0.0 { 2.0 * self.importance[at] * error } else { 0.0 };
-            self.of_hidden.iter_mut().zip(row).for_each(|(g, w)| *g += self.of_out[at] * w);
+            if out > 0.0 {
+                self.of_hidden.iter_mut().zip(row).for_each(|(g, w)| *g += self.of_out[at] * w);
+            }
         }
         // Each weight takes part in `W x` and in `Wᵀ (W x)`.
         let (of_weights, of_bias) = self.gradient.split_at_mut(self.x.len() * dimensions);
         for (at, row) in of_weights.chunks_exact_mut(dimensions).enumerate() {
             let (x, of_out) = (self.x[at], self.of_out[at]);
+            if x == 0.0 && of_out == 0.0 {
+                continue;
+            }
             let hidden = self.hidden.iter().zip(&self.of_hidden);
             row.iter_mut().zip(hidden).for_each(|(g, (h, of_h))| *g += of_out * h + x * of_h);
             of_bias[at] += of_out;
@@ -278,6 +283,26 @@ mod tests {
         let mut shares = toy(0.3, 4000, 64).dimensionality;
         shares.sort_by(f64::total_cmp);
         assert!(shares[0] < 0.1 && shares[1..].iter().all(|share| (0.45..=0.55).contains(share)), "{shares:?}");
+    }
+
+    /// The table's rows of a hundred features of one importance in ten dimensions, the dimensions over the sum of the squared
+    /// norms: a dimension for each of ten features that are always there, 0.08 for each of a hundred rare ones. The table has 13
+    /// times the examples.
+    #[test]
+    fn a_hundred_features_get_the_smaller_shares_the_rarer_they_are() {
+        let rows = [(1.0, 1.0), (0.1, 0.23), (0.01, 0.08)];
+        let share = |rate: f64| {
+            let model = ToyModel { batch: 64, ..ToyModel::new(100, 10, rate).steps(1500) };
+            let found = model.train().unwrap().geometry().unwrap();
+            10.0 / found.norms.iter().map(|norm| norm * norm).sum::<f64>()
+        };
+        let found: Vec<f64> = std::thread::scope(|scope| {
+            let threads = rows.map(|(rate, _)| scope.spawn(move || share(rate)));
+            threads.map(|thread| thread.join().unwrap()).to_vec()
+        });
+        for ((rate, expected), found) in rows.into_iter().zip(&found) {
+            assert!((found - expected).abs() < 0.08 * expected, "{rate}: {found}, not {expected}");
+        }
     }
 
     #[test]
