@@ -44,7 +44,8 @@ use refuse::{own, refuse};
 ///   that it is active with, and a name made of these. They are figures, pages, and an index of pages.
 /// - [`Monosemanticity::logit_effects`]: what directions write into the logits.
 ///
-/// Positions that a dictionary was not trained on ([`DictionaryRecipe::skip_first`]) are left out everywhere.
+/// Positions that a dictionary was not trained on ([`DictionaryRecipe::skip_first`]) are left out everywhere. One that was trained
+/// by other means says so in its metadata: `seqpos_slice` is `[1, null]` if it left out the first token.
 ///
 /// Dictionaries of others, loaded with
 /// [`Dictionary::from_pretrained`](arrakis_models::dictionary::Dictionary), are judged and shown in the same way.
