@@ -24,6 +24,8 @@ use rand_chacha::ChaCha8Rng;
 
 const SITE: &str = "blocks.0.resid_post";
 const LATENTS: usize = 1024;
+/// Latents that are active on a token.
+const ACTIVE: usize = 6;
 
 /// A feature and its name.
 struct Found {
@@ -58,7 +60,8 @@ fn found() -> &'static Found {
 fn find() -> Result<Found> {
     let bench = Bench::embedded()?;
     let (tool, corpus): (Monosemanticity, _) = (bench.tool()?, text(1));
-    let recipe = DictionaryRecipe { skip_first: 1, ..DictionaryRecipe::top_k(6).latents(LATENTS).steps(1200).lr(2e-3) };
+    let recipe =
+        DictionaryRecipe { skip_first: 1, ..DictionaryRecipe::top_k(ACTIVE).latents(LATENTS).steps(1200).lr(2e-3) };
     let dictionary = tool.train(&corpus, SITE, &recipe)?.dictionary;
     let features = tool.features(&dictionary, &corpus, 0..LATENTS, &ExampleSearch::default())?;
     let names: Vec<u32> = TRAIN_NAMES.iter().map(|name| vocab::spaced(name)).collect();
@@ -73,7 +76,16 @@ fn find() -> Result<Found> {
     let size = feature.mean_active.unwrap_or(0.0) as f32;
     let direction = written.into_iter().map(|x| x * size).collect();
     let judged = tool.judge(&dictionary, &text(2))?;
-    let report = format!("{judged}feature {}: {label}", feature.latent);
+    let baselines = tool.baselines(&dictionary, &text(2), ACTIVE)?.into_iter();
+    let baselines: Vec<String> = baselines
+        .map(|(name, found)| format!("- {name}: explained variance {:.4}", found.explained_variance))
+        .collect();
+    let report = format!(
+        "on held-out text the dictionary has\n{judged}beside it, with as many numbers a token:\n{}\nfeature {}, named after its \
+         examples: {label}",
+        baselines.join("\n"),
+        feature.latent
+    );
     Ok(Found { dictionary, features, latent: feature.latent, label, token, direction, report })
 }
 
@@ -163,9 +175,12 @@ fn the_feature_stands_for_its_name(bench: &Bench) -> Result<f64> {
 fn main() -> Result<()> {
     let bench = Bench::embedded()?.save_dir("experiments");
     found().features.write("experiments/monosemanticity")?;
-    println!("{}\nits page is in experiments/monosemanticity/index.html", found().report);
+    let page = format!("experiments/monosemanticity/feature-{:06}.html", found().latent);
+    println!("{}\nits page is {page}, all are in index.html beside it\n", found().report);
     let [name, feature] = agreement(&bench)?;
-    println!("on held-out text a probe agrees with the name by κ = {name:.3}, with the feature by κ = {feature:.3}");
+    println!("does the name say what is there? on held-out text a probe for the name agrees");
+    println!("- with the name by κ = {name:.3} (0 by chance, 1 always)\n- with the feature by κ = {feature:.3}\n");
+    println!("does the feature do what its name says?");
     the_feature_stands_for_its_name(&bench)?;
     println!("{}", bench.last().and_then(|run| run.verdict).expect("the claim was judged"));
     Ok(())
