@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 
 use burn::tensor::{AllocationProperty, Bytes, DType, Device, Tensor, TensorData};
 use memfd::{FileSeal, Memfd, MemfdOptions};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::load::{Parameters, Reading, each_parameter};
 use super::origin::Origin;
 use crate::error::{Error, Result};
+use crate::ground::files;
 use crate::ground::watcher::{Message, Reply, Watcher};
 use crate::transformer::{Transformer, TransformerConfig};
 
@@ -31,11 +33,17 @@ struct Place {
     bytes: usize,
 }
 
-/// Parameters by our paths.
-type Index = BTreeMap<String, Place>;
+/// What is in the memory.
+#[derive(Serialize, Deserialize)]
+struct Index {
+    /// The files that were read.
+    files: Vec<PathBuf>,
+    /// The parameters, by our paths.
+    parameters: BTreeMap<String, Place>,
+}
 
-/// The network from memory that the watcher holds. If it holds none yet, the weights are read into such memory first.
-/// `None` if the system gives none, or the watcher does not answer.
+/// The network from memory that the watcher holds. If it holds none yet, the weights are read into such memory first. Who observes reading is
+/// told of the files in both cases. `None` if the system gives none, or the watcher does not answer.
 ///
 /// # Errors
 ///
@@ -47,7 +55,7 @@ pub(crate) fn lent_net(
     label: &str,
     device: &Device,
 ) -> Result<Option<Transformer>> {
-    let name = origin.name("lent 1");
+    let name = origin.name("lent 2");
     match watcher.ask(&Message::Take { name: name.clone() }) {
         None => return Ok(None),
         Some(Reply::At(path)) => {
@@ -67,25 +75,35 @@ pub(crate) fn lent_net(
 /// Reads the weights into new memory and seals it. Parameters come first, then their index, then its length.
 fn written(reading: &Reading<'_>) -> Result<Option<File>> {
     let Ok(memory) = MemfdOptions::default().allow_sealing(true).create("arrakis-weights") else { return Ok(None) };
-    let mut file = memory.as_file();
-    let failed = |source| Error::Write { path: "the memory for lent weights".into(), source };
-    let mut index = Index::new();
+    let (read, files) = files::collected(|| copied(reading, memory.as_file()));
+    let (mut file, parameters) = (memory.as_file(), read?);
+    // A path that is no text cannot be told to the next run.
+    let Ok(index) = serde_json::to_vec(&Index { files, parameters }) else { return Ok(None) };
+    file.write_all(&index).and_then(|()| file.write_all(&(index.len() as u64).to_le_bytes())).map_err(unwritten)?;
+    Ok(sealed(memory))
+}
+
+/// Reads the weights into a file.
+fn copied(reading: &Reading<'_>, mut file: &File) -> Result<BTreeMap<String, Place>> {
+    let mut parameters = BTreeMap::new();
     each_parameter(reading, &mut |name, data| {
-        let start = file.stream_position().map_err(failed)?.next_multiple_of(ALIGNED);
-        file.seek(std::io::SeekFrom::Start(start)).map_err(failed)?;
-        file.write_all(data.as_bytes()).map_err(failed)?;
+        let start = file.stream_position().map_err(unwritten)?.next_multiple_of(ALIGNED);
+        file.seek(std::io::SeekFrom::Start(start)).map_err(unwritten)?;
+        file.write_all(data.as_bytes()).map_err(unwritten)?;
         let place = Place {
             dtype: data.dtype(),
             shape: data.shape().dims(),
             start: start as usize,
             bytes: data.as_bytes().len(),
         };
-        index.insert(name.to_owned(), place);
+        parameters.insert(name.to_owned(), place);
         Ok(())
     })?;
-    let index = serde_json::to_vec(&index).expect("BUG: an index is plain data");
-    file.write_all(&index).and_then(|()| file.write_all(&(index.len() as u64).to_le_bytes())).map_err(failed)?;
-    Ok(sealed(memory))
+    Ok(parameters)
+}
+
+fn unwritten(source: std::io::Error) -> Error {
+    Error::Write { path: "the memory for lent weights".into(), source }
 }
 
 fn sealed(memory: Memfd) -> Option<File> {
@@ -109,8 +127,10 @@ fn mapped(memory: File, config: &TransformerConfig, device: &Device) -> Option<T
         Some(Tensor::from_data(data, (device, place.dtype)))
     };
     let parameters: Option<BTreeMap<_, _>> =
-        index.into_iter().map(|(name, place)| Some((name, tensor(place)?))).collect();
+        index.parameters.into_iter().map(|(name, place)| Some((name, tensor(place)?))).collect();
     let mut parameters = Parameters::of(parameters?);
     let net = Transformer::build(&mut parameters, config);
-    parameters.fit().then_some(net)
+    let net = parameters.fit().then_some(net)?;
+    index.files.iter().for_each(|path| files::note(path));
+    Some(net)
 }

@@ -401,9 +401,12 @@ mod tests {
         };
         assert!(lent(&Watcher::at(place.path().join("nobody"))).is_none());
         let watcher = holder(place.path());
-        let first = lent(&watcher).unwrap();
-        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-        let second = lent(&watcher).unwrap();
+        let weights = folder.path().join("model.safetensors");
+        let (first, read) = crate::ground::files::collected(|| lent(&watcher).unwrap());
+        assert!(read.contains(&weights), "{read:?}");
+        std::fs::remove_file(weights).unwrap();
+        let (second, named) = crate::ground::files::collected(|| lent(&watcher).unwrap());
+        assert_eq!(named, read, "the files are those of the first run, which read them");
         let values = |model: &HookedTransformer| -> Vec<(String, Vec<f32>)> {
             model.parameters().into_iter().map(|(path, own)| (path, own.to_vec().unwrap())).collect()
         };
