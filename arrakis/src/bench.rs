@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::context::{self, Calls, Handle};
 use crate::error::{Error, Result};
-use crate::experiment::{DataFile, Metric, ModelFacts, Record, Run, Store, Unreadable, Version, json};
+use crate::experiment::{Brought, DataFile, Metric, ModelFacts, Record, Remote, Run, Store, Unreadable, Version, json};
 use crate::plot::{Pictures, Plotter};
 use crate::tools::Tool;
 
@@ -86,7 +86,29 @@ impl Bench {
     /// folder that is the current one now, also if the program changes it later.
     #[must_use]
     pub fn save_dir(self, folder: impl Into<PathBuf>) -> Self {
-        Self { store: Store::new(saved_to(&folder.into())), ..self }
+        Self { store: self.store.in_folder(saved_to(&folder.into())), ..self }
+    }
+
+    /// Records into this place, such as a bucket, by way of the save folder, which should be named before.
+    ///
+    /// - A call returns after its record is there, with its arrays, figures, metrics and sources. If the place cannot be reached, the call
+    ///   is an error, and the record waits in the folder. What waits is sent here, when a bench is opened.
+    /// - [`Bench::list_versions`], [`Bench::get_version`], [`Bench::runs`], `#[log_experiment(cache)]` and claims that are registered ask
+    ///   the place first and bring the records of that experiment into the folder. [`Bench::store`] answers from the folder as it
+    ///   is; [`Store::refresh`] brings all records. Other copies of a record are never replaced, on either side.
+    ///
+    /// Under `arrakis rerun` nothing is sent. [`Remote`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSent`] if something waits and still cannot be sent, [`Error::Read`] if the folder cannot be read.
+    pub fn remote(self, remote: impl Remote + 'static) -> Result<Self> {
+        if rerun_folder().is_some() {
+            return Ok(self);
+        }
+        let bench = Self { store: self.store.with_remote(remote), ..self };
+        say_differ(&bench.store.send_waiting()?);
+        Ok(bench)
     }
 
     /// Draws the figures of experiments with this plotter: [`Pictures`] (the default), [`Html`](crate::plot::Html),
@@ -192,8 +214,9 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownExperiment`] naming the nearest, [`Error::AmbiguousExperiment`], [`Error::Read`].
+    /// [`Error::UnknownExperiment`] naming the nearest, [`Error::AmbiguousExperiment`], [`Error::Read`], [`Error::Remote`].
     pub fn list_versions(&self, name: &str) -> Result<Vec<Version>> {
+        say_differ(&self.store.refresh_runs(name)?);
         let (versions, unreadable) = self.store.versions(name)?;
         say_left_out(&unreadable);
         Ok(versions)
@@ -215,6 +238,7 @@ impl Bench {
     ///
     /// Those of [`Bench::list_versions`], and [`Error::UnknownVersion`] or [`Error::BadRecord`].
     pub fn runs(&self, name: &str, version: impl AsRef<str>) -> Result<Vec<Record>> {
+        say_differ(&self.store.refresh_runs(name)?);
         let (records, unreadable) = self.store.runs_of(name, version.as_ref())?;
         say_left_out(&unreadable);
         Ok(records)
@@ -296,10 +320,20 @@ fn say_left_out(unreadable: &[Unreadable]) {
     }
 }
 
+/// Files that the place behind the folder has with other contents are reported on stderr and left as they are.
+fn say_differ(brought: &Brought) {
+    for path in &brought.differ {
+        warn(format_args!("`{}` differs from what is behind the folder; neither was changed", path.display()));
+    }
+}
+
 /// The save folder that is meant, or that of a rerun.
 fn saved_to(folder: &Path) -> PathBuf {
-    let rerun = std::env::var_os(RERUN_VARIABLE).filter(|folder| !folder.is_empty());
-    rerun.map_or_else(|| absolute(folder), PathBuf::from)
+    rerun_folder().unwrap_or_else(|| absolute(folder))
+}
+
+fn rerun_folder() -> Option<PathBuf> {
+    std::env::var_os(RERUN_VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// The folder of records if the program names none.

@@ -147,6 +147,26 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
+    /// Something is in the folder of the records, and not yet in the place behind it.
+    #[error("cannot send {what} to {remote}: {source}; it is kept at `{}`, and sent when a bench opens this folder with that place again, or by `Store::send_waiting`", kept.display())]
+    NotSent {
+        /// What.
+        what: String,
+        /// The address of the place.
+        remote: String,
+        /// The file it is in.
+        kept: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The place behind a folder of records cannot be read, or has something else.
+    #[error("{remote}: {problem}")]
+    Remote {
+        /// The address of the place.
+        remote: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// `arrakis new` cannot write the crate.
     #[error("cannot make the crate `{}`: {problem}", folder.display())]
     NewCrate {

@@ -4,6 +4,7 @@
 //! equal inputs have equal versions, and every run of a version is kept. A [`Store`] is a folder of records, one
 //! write-once JSON file for each.
 
+mod belongings;
 mod clock;
 pub(crate) mod code;
 mod compare;
@@ -25,6 +26,7 @@ mod query;
 mod record;
 mod register;
 mod registration;
+mod remote;
 mod reuse;
 mod run;
 mod seal;
@@ -54,6 +56,7 @@ pub use query::{Condition, Found, Names, Query, Status};
 pub use record::{ModelFacts, Outcome, Record};
 pub(crate) use register::register;
 pub use registration::{Registration, RunKind};
+pub use remote::{Brought, Remote};
 pub(crate) use reuse::Earlier;
 pub use reuse::Reuse;
 pub use run::Run;

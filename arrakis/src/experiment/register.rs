@@ -7,7 +7,8 @@ use arrakis_models::files;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Record, Registration, RunKind, clock, json as lossless};
+use super::belongings::REGISTRATIONS;
+use super::{Record, Registration, RunKind, Store, belongings, clock, json as lossless};
 use crate::error::{Error, Result};
 use crate::hypothesis::Claim;
 
@@ -25,13 +26,25 @@ struct Entry {
     declaration: Value,
 }
 
-/// Registers the claim of a call, before its body runs. `folder` is that of the experiment's records.
+/// Registers the claim of a call, before its body runs, also in the place behind the folder.
+///
+/// # Errors
+///
+/// Those of [`registered_in`], [`Error::Remote`] and [`Error::NotSent`].
+pub(crate) fn register(record: &Record, claim: &Claim, store: &Store) -> Result<Registration> {
+    store.refresh_registrations(&record.name)?;
+    let registration = registered_in(record, claim, &store.folder_of(&record.name))?;
+    store.send_registrations(&belongings::registrations(&record.name, &registration))?;
+    Ok(registration)
+}
+
+/// Registers a claim in the folder of the experiment's records.
 ///
 /// # Errors
 ///
 /// [`Error::Write`] if the files cannot be written, [`Error::Read`] if the folder cannot be read.
-pub(crate) fn register(record: &Record, claim: &Claim, folder: &Path) -> Result<Registration> {
-    let folder = folder.join("registrations");
+fn registered_in(record: &Record, claim: &Claim, folder: &Path) -> Result<Registration> {
+    let folder = folder.join(REGISTRATIONS);
     let declaration = json!({ "function": whole(record), "claim": claim, "source": without_comments(&record.source) });
     let (id, data) = (short(&declaration), short(&json!([record.arguments, record.model.fingerprint])));
     let entry = Entry { id: id.clone(), function: whole(record), at: clock::now(), data: None, declaration };
@@ -103,7 +116,7 @@ mod tests {
 
     /// A registration, as of this time if it is new.
     fn registered(folder: &Path, layer: usize, alpha: f64) -> Registration {
-        register(&record(layer), &claim(alpha), folder).unwrap()
+        registered_in(&record(layer), &claim(alpha), folder).unwrap()
     }
 
     /// Moves the times of all entries into the past, so that later ones are later.
@@ -141,7 +154,7 @@ mod tests {
     fn comments_are_not_a_declaration() {
         let folder = tempfile::tempdir().unwrap();
         let with = |source: &str| Record { source: source.into(), ..record(0) };
-        let id = |source: &str| register(&with(source), &claim(0.05), folder.path()).unwrap().id;
+        let id = |source: &str| registered_in(&with(source), &claim(0.05), folder.path()).unwrap().id;
         assert_eq!(id("/// all heads\nfn sweep() { 1 }"), id("// every head\nfn sweep() {\n    1\n}"));
         assert_ne!(id("fn sweep() { 1 }"), id("fn sweep() { 2 }"));
     }
@@ -151,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blocked = folder.path().join("blocked");
         fs::write(&blocked, "a file").unwrap();
-        let error = register(&record(0), &claim(0.05), &blocked).unwrap_err();
+        let error = registered_in(&record(0), &claim(0.05), &blocked).unwrap_err();
         assert!(matches!(error, Error::Write { .. }), "{error}");
     }
 }

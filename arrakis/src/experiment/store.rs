@@ -11,6 +11,7 @@ use arrakis_models::ground::watcher::{Message, Watcher};
 
 use super::json::Blobs;
 use super::place::answers_to;
+use super::remote::Far;
 use super::{Problem, Record, State, UsedHelper, Version, json, program, state};
 use crate::error::{Error, Result};
 
@@ -18,10 +19,11 @@ use crate::error::{Error, Result};
 pub(super) const HELPERS: &str = "helpers";
 pub(super) const STATES: &str = "states";
 
-/// The records below a folder.
+/// The records below a folder, and the place behind it if it has one.
 #[derive(Clone, Debug)]
 pub struct Store {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) far: Option<Far>,
 }
 
 /// A file among the records that cannot be read as one. It is left as it is.
@@ -45,7 +47,13 @@ pub struct Runs {
 impl Store {
     /// The store in a folder, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), far: None }
+    }
+
+    /// The store in another folder, with the same place behind it.
+    #[must_use]
+    pub(crate) fn in_folder(self, folder: PathBuf) -> Self {
+        Self { folder, ..self }
     }
 
     /// The folder.
@@ -58,22 +66,25 @@ impl Store {
         self.folder.join(file_name(name))
     }
 
-    /// Writes a record under a temporary name, then renames it. An existing file is never touched.
+    /// Writes a record under a temporary name, then renames it. An existing file is never touched. It is then sent to the place behind the
+    /// folder.
     ///
     /// # Errors
     ///
     /// [`Error::RecordRescued`] if the folder cannot be written: the record is then in the temporary folder.
-    /// [`Error::Write`], of the folder, if that cannot be written either.
+    /// [`Error::Write`], of the folder, if that cannot be written either. [`Error::NotSent`] if the record is in the folder alone.
     pub(crate) fn write(&self, record: &Record) -> Result<PathBuf> {
         let folder = self.folder_of(&record.name);
         let text = format!("{:#}\n", record.to_json());
-        let path = write_new(&folder, record, &text).map_err(|source| match rescue(record, &text) {
+        let written = self.mark(record).and_then(|()| write_new(&folder, record, &text));
+        let path = written.map_err(|source| match rescue(record, &text) {
             Ok(kept) => Error::RecordRescued { folder, kept, source },
             Err(_) => Error::Write { path: folder, source },
         })?;
         if let Some(watcher) = Watcher::of_this_program() {
             watcher.ask(&Message::Record { path: path.clone() });
         }
+        self.send(record, "the record")?;
         Ok(path)
     }
 
@@ -312,7 +323,7 @@ fn read(path: &Path) -> Result<Record, Problem> {
 }
 
 /// The paths in a folder, sorted; empty if the folder does not exist.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let read = |source| Error::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -129,6 +129,9 @@ impl<N> Call<N> {
             warn(format_args!("`{}` runs again: {problem}", call.name));
             return None;
         }
+        if let Err(error) = bench.store().refresh_runs(&call.name) {
+            warn(format_args!("only the folder is asked for an earlier run of `{}`: {error}", call.name));
+        }
         match bench.store().earlier(&call, reuse, &sources(self.function().here.folder)) {
             Ok(Earlier::Run(record)) => Some(*record),
             Ok(Earlier::Refused(record, why)) => {

@@ -76,7 +76,7 @@ impl Running {
         let mut frame = self.entered.frame();
         let logged = frame.logged;
         if let Some(record) = frame.record.as_mut().filter(|_| logged) {
-            record.registration = Some(register(record, claim, &self.folder)?);
+            record.registration = Some(register(record, claim, self.bench.store())?);
         }
         Ok(())
     }

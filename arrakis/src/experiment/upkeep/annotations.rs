@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::super::{Record, Store, clock};
 use crate::error::{Error, Result};
 
 /// The folder of the annotations, beside the records.
-pub(super) const FOLDER: &str = "annotations";
+pub(in crate::experiment) const FOLDER: &str = "annotations";
 
 /// What is added to a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,42 +62,22 @@ impl Annotations {
 }
 
 impl Store {
-    /// Adds a tag or a note to a record. Its file and its version stay as they are.
+    /// Adds a tag or a note to a record. Its file and its version stay as they are. With a [`Remote`](super::super::Remote) it is sent
+    /// there too.
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] for an empty text, [`Error::Write`] if the store cannot be written.
+    /// [`Error::Value`] for an empty text, [`Error::Write`] if the store cannot be written, [`Error::NotSent`].
     pub fn annotate(&self, record: &Record, what: Annotation) -> Result<()> {
         let (Annotation::Tag(text) | Annotation::Untag(text) | Annotation::Note(text)) = &what;
         if text.trim().is_empty() {
             return Err(Error::Value { of: "Annotation", problem: "the text is empty".into() });
         }
         let line = serde_json::to_string(&Line { at: clock::now(), what }).expect("BUG: a line is plain data");
-        self.append(record, &format!("\n{line}\n"))
-    }
-
-    /// Adds lines of another store, if they are whole and not there yet.
-    pub(super) fn add_lines<'a>(&self, record: &Record, lines: impl Iterator<Item = &'a str>) -> Result<()> {
-        let there = fs::read_to_string(self.annotations_path(record)).unwrap_or_default();
-        let is_new =
-            |line: &&str| serde_json::from_str::<Line>(line).is_ok() && !there.lines().any(|other| other == *line);
-        let mut new = String::new();
-        for line in lines.filter(is_new) {
-            let _ = write!(new, "\n{line}\n");
-        }
-        if new.is_empty() { Ok(()) } else { self.append(record, &new) }
-    }
-
-    fn append(&self, record: &Record, lines: &str) -> Result<()> {
         let path = self.annotations_path(record);
-        let append = || {
-            fs::create_dir_all(path.parent().unwrap_or(&path))?;
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            // One write: lines of two writers do not mix. A line that a crash cut off ends at the first newline.
-            file.write_all(lines.as_bytes())?;
-            file.sync_all()
-        };
-        append().map_err(|source| Error::Write { path: path.clone(), source })
+        self.mark(record).map_err(|source| Error::Write { path: path.clone(), source })?;
+        append(&path, &format!("\n{line}\n"))?;
+        self.send(record, "the annotation")
     }
 
     /// What was added to a record. A line that was cut off or is not known is left out.
@@ -115,8 +95,40 @@ impl Store {
     }
 
     fn annotations_path(&self, record: &Record) -> PathBuf {
-        self.folder_of(&record.name).join(FOLDER).join(format!("{}.jsonl", record.id))
+        self.folder_of(&record.name).join(name_of(&record.id))
     }
+}
+
+/// The path of the annotations of a record in the folder of its experiment.
+pub(in crate::experiment) fn name_of(id: &str) -> String {
+    format!("{FOLDER}/{id}.jsonl")
+}
+
+/// Adds the lines of a file of another store that are whole and not in this one yet.
+pub(in crate::experiment) fn add_lines(path: &Path, theirs: &str) -> Result<()> {
+    let new = new_lines(&fs::read_to_string(path).unwrap_or_default(), theirs);
+    if new.is_empty() { Ok(()) } else { append(path, &new) }
+}
+
+/// The lines of one file that are whole and not in another.
+pub(in crate::experiment) fn new_lines(there: &str, theirs: &str) -> String {
+    let known: BTreeSet<&str> = there.lines().collect();
+    let is_new = |line: &&str| !known.contains(line) && serde_json::from_str::<Line>(line).is_ok();
+    theirs.lines().filter(is_new).fold(String::new(), |mut new, line| {
+        let _ = write!(new, "\n{line}\n");
+        new
+    })
+}
+
+fn append(path: &Path, lines: &str) -> Result<()> {
+    let append = || {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        // One write: lines of two writers do not mix. A line that a crash cut off ends at the first newline.
+        file.write_all(lines.as_bytes())?;
+        file.sync_all()
+    };
+    append().map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use arrakis_models::files;
 use serde_json::Value;
 
-use super::super::json::{BLOBS, blob_files, digest};
-use super::super::store::{HELPERS, STATES};
-use super::super::{Problem, Record, Store, Unreadable, code};
+use super::super::belongings::belongings;
+use super::super::json::{BLOBS, blob_files};
+use super::super::{Problem, Record, Store, Unreadable, file_name};
+use super::annotations;
 use crate::error::{Error, Result};
 
 /// What became of the records of an import.
@@ -72,12 +73,10 @@ impl Store {
             (_, Err(source)) => return Err(Error::Read { path: path.to_owned(), source }),
         };
         let (Some(from), Some(file)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        let to = self.folder_of(&record.name);
-        let target = to.join(file);
+        let target = self.folder_of(&record.name).join(file);
         if !has_other(&target, &text) {
-            beside(&record, from, &to)?;
+            beside(&record, from, self.folder())?;
             self.import_annotations(&record, from)?;
-            figures(&record, from, self.folder())?;
         }
         write(&target, &text, import)
     }
@@ -116,9 +115,9 @@ impl Store {
 
     /// Adds the tags and notes that are not there yet.
     fn import_annotations(&self, record: &Record, from: &Path) -> Result<()> {
-        let theirs = from.join(super::annotations::FOLDER).join(format!("{}.jsonl", record.id));
-        let Ok(theirs) = fs::read_to_string(theirs) else { return Ok(()) };
-        self.add_lines(record, theirs.lines())
+        let name = annotations::name_of(&record.id);
+        let Ok(theirs) = fs::read_to_string(from.join(&name)) else { return Ok(()) };
+        annotations::add_lines(&self.folder_of(&record.name).join(name), &theirs)
     }
 }
 
@@ -149,39 +148,14 @@ fn written(target: &Path, text: &[u8]) -> Result<bool> {
     }
 }
 
-/// Copies what a record needs. Texts that do not have their digest stay behind.
+/// Copies what a record needs from its folder there, which may have another name. Texts that do not have their digest stay behind.
 fn beside(record: &Record, from: &Path, to: &Path) -> Result<()> {
-    let copy = |name: String, fits: &dyn Fn(&str) -> bool| -> Result<()> {
-        match fs::read(from.join(&name)) {
-            Ok(bytes) if fits(&String::from_utf8_lossy(&bytes)) => written(&to.join(name), &bytes).map(drop),
-            _ => Ok(()),
-        }
-    };
-    for file in blob_files(&record.to_json()) {
-        copy(format!("{BLOBS}/{file}"), &|_| true)?;
-    }
-    for helper in &record.helpers {
-        let name = helper.path.rsplit("::").next().unwrap_or(&helper.path);
-        copy(format!("{HELPERS}/{}.rs", helper.hash), &|text| code::hash(text, name) == helper.hash)?;
-    }
-    if let Some(state) = record.git.as_ref().and_then(|git| git.state.as_ref()) {
-        copy(format!("{STATES}/{state}.json"), &|text| digest(text) == *state)?;
-    }
-    if let Some(registration) = &record.registration {
-        copy(format!("registrations/{}.json", registration.id), &|_| true)?;
-        copy(format!("registrations/{}-{}.json", registration.id, registration.data), &|_| true)?;
-    }
-    copy(format!("profiles/{}.trace.json", record.id), &|_| true)?;
-    copy(format!("metrics/{}.jsonl", record.id), &|_| true)
-}
-
-/// Copies the figures that lie in the other store.
-fn figures(record: &Record, from: &Path, to: &Path) -> Result<()> {
-    let is_inside =
-        |path: &&String| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    for figure in record.figures.iter().filter(is_inside) {
-        if let Ok(bytes) = fs::read(from.parent().unwrap_or(from).join(figure)) {
-            written(&to.join(figure), &bytes)?;
+    let own = format!("{}/", file_name(&record.name));
+    for file in belongings(record) {
+        let source = file.name.strip_prefix(&own).map(|name| from.join(name));
+        match fs::read(source.unwrap_or_else(|| from.parent().unwrap_or(from).join(&file.name))) {
+            Ok(bytes) if file.fits(&bytes) => drop(written(&to.join(&file.name), &bytes)?),
+            _ => {}
         }
     }
     Ok(())

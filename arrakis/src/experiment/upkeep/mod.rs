@@ -1,6 +1,6 @@
 //! What is done with a store later: tags and notes, and a check of its files.
 
-mod annotations;
+pub(super) mod annotations;
 mod check;
 mod garbage;
 mod import;
