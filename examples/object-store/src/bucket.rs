@@ -1,5 +1,6 @@
 //! A place in an object store, and what is brought there and back.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,6 +50,13 @@ pub enum Error {
 pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: Key,
+    url: String,
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
 }
 
 /// What became of a file.
@@ -75,12 +83,12 @@ impl Bucket {
                 let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_allow_http(true);
                 let store = builder.with_crypto_provider(Arc::new(Signing)).with_http_connector(Plain).build();
                 let prefix = Key::parse(parsed.path().trim_matches('/')).map_err(|error| refuse(error.to_string()))?;
-                Ok(Self { store: Arc::new(store.map_err(|error| refuse(error.to_string()))?), prefix })
+                Ok(Self { store: Arc::new(store.map_err(|error| refuse(error.to_string()))?), prefix, url: url.into() })
             }
             "file" => {
                 let folder = parsed.to_file_path().map_err(|()| refuse("it has no path".into()))?;
                 let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| refuse(error.to_string()))?;
-                Ok(Self { store: Arc::new(store), prefix: Key::default() })
+                Ok(Self { store: Arc::new(store), prefix: Key::default(), url: url.into() })
             }
             other => Err(refuse(format!("`{other}` is neither `s3` nor `file`"))),
         }
@@ -113,14 +121,9 @@ impl Bucket {
     pub fn pull(&self, folder: &Path) -> Result<Copied> {
         waited(async {
             let mut copied = Copied::default();
-            let mut keys: Vec<Key> =
-                self.store.list(Some(&self.prefix)).map_ok(|object| object.location).try_collect().await?;
-            keys.sort();
-            for key in keys {
-                let name = key.as_ref().strip_prefix(self.prefix.as_ref()).unwrap_or(key.as_ref());
-                let name = name.trim_start_matches('/').to_owned();
+            for (name, _) in self.listed("").await? {
                 let put = match files::path_of(folder, &name) {
-                    Some(path) => get(&path, &name, &self.store.get(&key).await?.bytes().await?)?,
+                    Some(path) => get(&path, &name, &self.store.get(&self.key(&name)?).await?.bytes().await?)?,
                     None => Put::Differs,
                 };
                 copied.count(name, put);
@@ -129,61 +132,108 @@ impl Bucket {
         })
     }
 
-    /// Writes an object that does not exist yet.
+    /// The key of a name, as it is: what builds keys from parts writes `é` as `%C3%A9`.
+    fn key(&self, name: &str) -> Result<Key> {
+        let key = [self.prefix.as_ref(), name].map(|part| part.trim_matches('/')).join("/");
+        Ok(Key::parse(key).map_err(object_store::Error::from)?)
+    }
+
+    /// The objects below a folder, by name, with their sizes in bytes.
+    pub(crate) async fn listed(&self, folder: &str) -> Result<Vec<(String, u64)>> {
+        let objects = self.store.list(Some(&self.key(folder)?)).map_ok(|object| (object.location, object.size));
+        let objects: Vec<(Key, u64)> = objects.try_collect().await?;
+        let name = |key: &Key| {
+            let name = key.as_ref().strip_prefix(self.prefix.as_ref()).unwrap_or(key.as_ref());
+            name.trim_start_matches('/').to_owned()
+        };
+        let mut names: Vec<(String, u64)> = objects.iter().map(|(key, size)| (name(key), *size)).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Writes an object that does not exist yet, or is a log that has grown.
     async fn put(&self, name: &str, bytes: Bytes) -> Result<Put> {
-        let key = Key::from_iter(self.prefix.parts().chain(name.split('/').map(Into::into)));
-        match self.store.put_opts(&key, bytes.clone().into(), PutOptions::from(PutMode::Create)).await {
-            Ok(_) => Ok(Put::Copied),
-            Err(object_store::Error::AlreadyExists { .. }) => self.beside(&key, name, bytes).await,
+        if self.created(name, bytes.clone()).await? {
+            return Ok(Put::Copied);
+        }
+        let Some((other, version)) = self.read(name).await? else { return Ok(Put::Differs) };
+        match compared(name, &bytes, &other) {
+            // Where another process was faster, the next push compares again.
+            Beside::Becomes(bytes) => {
+                Ok(if self.updated(name, bytes, version).await? { Put::Copied } else { Put::Differs })
+            }
+            Beside::Stays => Ok(Put::There),
+            Beside::Differs => Ok(Put::Differs),
+        }
+    }
+
+    /// Writes an object that does not exist yet. `false` if it exists.
+    pub(crate) async fn created(&self, name: &str, bytes: Bytes) -> Result<bool> {
+        match self.store.put_opts(&self.key(name)?, bytes.into(), PutOptions::from(PutMode::Create)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Compares a file with the object that is there. A log that has grown replaces the version that was read, and no other.
-    async fn beside(&self, key: &Key, name: &str, own: Bytes) -> Result<Put> {
-        let there = self.store.get(key).await?;
-        let version = UpdateVersion { e_tag: there.meta.e_tag.clone(), version: there.meta.version.clone() };
-        let other = there.bytes().await?;
-        match compared(name, &own, &other) {
-            Some(true) => {}
-            Some(false) => return Ok(Put::There),
-            None => return Ok(Put::Differs),
-        }
-        match self.store.put_opts(key, own.clone().into(), PutOptions::from(PutMode::Update(version))).await {
-            Ok(_) => Ok(Put::Copied),
-            // Another process was faster: the next push compares again.
-            Err(object_store::Error::Precondition { .. }) => Ok(Put::Differs),
+    /// Replaces this version of an object. `false` if it is another now.
+    pub(crate) async fn updated(&self, name: &str, bytes: Bytes, version: UpdateVersion) -> Result<bool> {
+        let key = self.key(name)?;
+        match self.store.put_opts(&key, bytes.clone().into(), PutOptions::from(PutMode::Update(version))).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::Precondition { .. }) => Ok(false),
             // A folder has no such put.
             Err(object_store::Error::NotImplemented { .. }) => {
-                self.store.put(key, own.into()).await?;
-                Ok(Put::Copied)
+                Ok(self.store.put(&key, bytes.into()).await.map(|_| true)?)
             }
             Err(error) => Err(error.into()),
         }
     }
+
+    /// The bytes of an object and its version; `None` if there is none.
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<(Bytes, UpdateVersion)>> {
+        let there = match self.store.get(&self.key(name)?).await {
+            Ok(there) => there,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let version = UpdateVersion { e_tag: there.meta.e_tag.clone(), version: there.meta.version.clone() };
+        Ok(Some((there.bytes().await?, version)))
+    }
 }
 
-/// Whether the first of two files should replace the second; `None` if they differ.
-fn compared(name: &str, own: &[u8], other: &[u8]) -> Option<bool> {
+/// What should become of the second of two files.
+enum Beside {
+    Stays,
+    Becomes(Bytes),
+    Differs,
+}
+
+/// A log that has grown replaces its beginning. Tags and notes are a set of lines, whatever their order.
+fn compared(name: &str, own: &Bytes, other: &[u8]) -> Beside {
     let log = files::grows(name);
     match () {
-        () if own == other || log && other.starts_with(own) => Some(false),
-        () if log && own.starts_with(other) => Some(true),
-        () => None,
+        () if own == other || log && other.starts_with(own) => Beside::Stays,
+        () if log && own.starts_with(other) => Beside::Becomes(own.clone()),
+        () if files::is_set_of_lines(name) => match files::new_lines(own, other) {
+            new if new.is_empty() => Beside::Stays,
+            new => Beside::Becomes([other, &new].concat().into()),
+        },
+        () => Beside::Differs,
     }
 }
 
 /// Writes a file that does not exist yet, or is a log that has grown.
-fn get(path: &Path, name: &str, bytes: &[u8]) -> Result<Put> {
+fn get(path: &Path, name: &str, bytes: &Bytes) -> Result<Put> {
     let failed = |source| Error::File { path: path.to_owned(), source };
     if files::write_new(path, bytes).map_err(failed)? {
         return Ok(Put::Copied);
     }
     let own = std::fs::read(path).map_err(failed)?;
     match compared(name, bytes, &own) {
-        Some(true) => files::replace(path, bytes).map(|()| Put::Copied).map_err(failed),
-        Some(false) => Ok(Put::There),
-        None => Ok(Put::Differs),
+        Beside::Becomes(bytes) => files::replace(path, &bytes).map(|()| Put::Copied).map_err(failed),
+        Beside::Stays => Ok(Put::There),
+        Beside::Differs => Ok(Put::Differs),
     }
 }
 
@@ -197,9 +247,12 @@ impl Copied {
     }
 }
 
-/// Waits for the store on this thread.
-fn waited<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| Error::File { path: "the runtime".into(), source })?;
-    runtime.block_on(work)
+/// Waits for the store, on a thread of its own: the caller's may belong to a runtime, where none may wait.
+pub(crate) fn waited<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|source| Error::File { path: "the runtime".into(), source })?.block_on(work)
+    };
+    let waited = std::thread::scope(|scope| scope.spawn(wait).join());
+    waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,15 +1,22 @@
 //! The files of a folder of records.
 
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The names of all files below a folder, sorted. Files that are being written are left out.
+/// The folder in which a bench notes what it has not sent yet.
+const WAITING: &str = ".waiting";
+
+/// The names of all files below a folder, sorted. Files that are being written are left out, and what only says which are to be sent.
 pub(crate) fn names(folder: &Path) -> io::Result<Vec<String>> {
     let (mut names, mut open) = (Vec::new(), vec![(folder.to_owned(), String::new())]);
     while let Some((folder, before)) = open.pop() {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let name = format!("{before}{}", entry.file_name().to_string_lossy());
+            if name == WAITING {
+                continue;
+            }
             if entry.file_type()?.is_dir() {
                 open.push((entry.path(), format!("{name}/")));
             } else if !entry.file_name().to_string_lossy().starts_with(".writing-") {
@@ -24,6 +31,18 @@ pub(crate) fn names(folder: &Path) -> io::Result<Vec<String>> {
 /// Whether a file only grows.
 pub(crate) fn grows(name: &str) -> bool {
     name.ends_with(".jsonl")
+}
+
+/// Whether the order of a file's lines does not matter: tags and notes, which every folder adds to on its own.
+pub(crate) fn is_set_of_lines(name: &str) -> bool {
+    grows(name) && name.rsplit('/').nth(1) == Some("annotations")
+}
+
+/// The lines of one file that are not in another, each between newlines.
+pub(crate) fn new_lines(own: &[u8], other: &[u8]) -> Vec<u8> {
+    let known: HashSet<&[u8]> = other.split(|byte| *byte == b'\n').collect();
+    let new = own.split(|byte| *byte == b'\n').filter(|line| !known.contains(line) && !line.is_empty());
+    new.flat_map(|line| [b"\n", line, b"\n"].concat()).collect()
 }
 
 /// The path of a name below a folder; `None` for a name that leads out of it.
@@ -74,6 +93,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         assert!(write_new(&path("a/one.json"), b"1").unwrap() && !write_new(&path("a/one.json"), b"2").unwrap());
         std::fs::write(path("a/.writing-x.json"), "half").unwrap();
+        write_new(&path(".waiting/a/two"), b"").unwrap();
         replace(&path(".shards/j/0-of-2/1.jsonl"), b"{}").unwrap();
         assert_eq!(names(folder.path()).unwrap(), [".shards/j/0-of-2/1.jsonl", "a/one.json"]);
         assert_eq!(std::fs::read(path("a/one.json")).unwrap(), b"1");

@@ -3,7 +3,10 @@
 //! Records, arrays, the texts of helpers and the parts of shards are files that are written once. [`Bucket::push`] writes each
 //! with a put that fails if the object exists, and [`Bucket::pull`] a file that does not exist yet, so neither ever replaces
 //! one: what differs is reported and left as it is. Logs and metrics (`.jsonl`) only grow, and the longer one wins if it
-//! begins with the other.
+//! begins with the other. Tags and notes are joined line by line.
+//!
+//! With the feature `bench` a [`Bucket`] is also a place behind the folder of a bench: each record is there before its call returns.
+//! `examples/record.rs` shows it, and `arrakis::experiment::Remote` says what is sent when.
 //!
 //! Machines without a shared folder run shards this way: each pushes its folder, and one pulls them all and merges.
 //!
@@ -22,6 +25,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "bench")]
+mod bench;
 mod bucket;
 mod copied;
 mod files;

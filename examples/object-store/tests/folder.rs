@@ -17,6 +17,12 @@ fn a_folder_writes_once() {
 }
 
 #[test]
+fn names_stay_as_they_are() {
+    let (_folder, bucket) = bucket();
+    common::keeps_names(&bucket);
+}
+
+#[test]
 fn one_of_many_writers_wins() {
     let (_folder, bucket) = bucket();
     common::one_of_many_wins(&bucket);

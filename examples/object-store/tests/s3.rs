@@ -16,6 +16,11 @@ fn a_server_writes_once() {
 }
 
 #[test]
+fn names_stay_as_they_are() {
+    common::keeps_names(&bucket("names"));
+}
+
+#[test]
 fn one_of_many_writers_wins() {
     common::one_of_many_wins(&bucket("race"));
 }

@@ -50,6 +50,28 @@ pub fn writes_once(bucket: &Bucket) {
     assert_eq!(found(&bucket.push(two).unwrap()), (0, 3, vec!["score/first.json"]));
     write(two, ".shards/j/0-of-2/1.jsonl", "a\nc\n");
     assert_eq!(bucket.push(two).unwrap().differ.len(), 2);
+
+    // Tags of two folders come together.
+    let name = "score/annotations/1.jsonl";
+    write(one, name, "\n{\"tag\":1}\n");
+    write(two, name, "\n{\"tag\":2}\n");
+    for (folder, copied) in [(one, 1), (two, 1), (two, 0)] {
+        assert_eq!(bucket.push(folder).unwrap().copied.len(), copied);
+    }
+    assert_eq!((bucket.pull(one).unwrap().copied.len(), bucket.pull(two).unwrap().copied.len()), (1, 1));
+    assert_eq!(read(one, name), "\n{\"tag\":1}\n\n{\"tag\":2}\n");
+    assert_eq!(read(two, name).matches("tag").count(), 2);
+}
+
+/// Names that are not ASCII, or have what addresses write otherwise, are the same on both sides.
+pub fn keeps_names(bucket: &Bucket) {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let names = ["größe/é.json", "größe/a b+c%41.json"];
+    names.iter().for_each(|name| write(one.path(), name, name));
+    assert_eq!(found(&bucket.push(one.path()).unwrap()), (2, 0, vec![]));
+    assert_eq!(found(&bucket.push(one.path()).unwrap()), (0, 2, vec![]));
+    assert_eq!(found(&bucket.pull(two.path()).unwrap()), (2, 0, vec![]));
+    names.iter().for_each(|name| assert_eq!(read(two.path(), name), *name));
 }
 
 /// Of many processes that write one object, one does.
