@@ -138,16 +138,15 @@ impl Statistic for Tost {
     /// At level 1 - 2 α: equivalence is claimed if it lies within the margin.
     fn interval(&self, terms: &Terms, data: Data) -> Result<Option<Interval>> {
         let one_sided = Terms { alternative: Alternative::Greater, ..*terms };
-        match data {
-            Data::Samples { observed, null, paired: false } => welch::interval_of(observed, null, &one_sided),
-            _ => {
-                let differences = data.differences()?;
-                // No width is not the dual of a sign test.
-                if moments(&differences).sd == 0.0 {
-                    return Ok(None);
-                }
-                one_sample_t::interval_of(TEST, &differences, &one_sided)
-            }
+        if let Data::Samples { observed, null, paired: false } = data {
+            return welch::interval_of(observed, null, &one_sided);
+        }
+        let differences = data.differences()?;
+        // No width is not the dual of a sign test.
+        if moments(&differences).sd == 0.0 {
+            Ok(None)
+        } else {
+            one_sample_t::interval_of(TEST, &differences, &one_sided)
         }
     }
 
