@@ -26,6 +26,11 @@ pub(super) fn read(place: &Place) -> Result<Found> {
     if flag(&cfg, "signed", &path)? == Some(true) {
         return Err(Error::file(&path, "`signed` is true: latents that may be negative are not read"));
     }
+    for (key, what) in [("embed_skip", "a path from the embedding"), ("gram_lookup", "a table of n-grams")] {
+        if flag(&cfg, key, &path)? == Some(true) {
+            return Err(Error::file(&path, format!("`{key}` is true: {what} is not read")));
+        }
+    }
     let d_in = size(&cfg, "d_in", &path)?;
     let d_sae = match cfg.get("num_latents").and_then(Value::as_u64) {
         Some(count) if count > 0 => count as usize,

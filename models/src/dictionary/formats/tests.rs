@@ -284,3 +284,16 @@ fn a_dictionary_of_ours_is_read_back() {
     let error = Dictionary::of(wrong, dictionary.parameters()).unwrap().save(to.path()).unwrap_err().to_string();
     assert_eq!(error, "`dtype` is `int8`: give `float32`, `float16`, `bfloat16` or `float64`");
 }
+
+#[test]
+fn what_sparsify_adds_to_a_dictionary_is_refused_if_it_is_not_read() {
+    for (key, what) in [
+        ("signed", "latents that may be negative are"),
+        ("embed_skip", "a path from the embedding is"),
+        ("gram_lookup", "a table of n-grams is"),
+    ] {
+        let cfg = format!(r#"{{"d_in": 6, "num_latents": 10, "k": 3, "{key}": true}}"#);
+        let error = said(&[("sae.safetensors", ""), ("cfg.json", &cfg)]);
+        assert_eq!(error, format!("`DIR/cfg.json`: `{key}` is true: {what} not read"));
+    }
+}
