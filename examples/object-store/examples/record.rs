@@ -1,4 +1,4 @@
-//! An experiment whose record is in a bucket before its call returns: `cargo run --features bench --example record -- s3://BUCKET/FOLDER`.
+//! An experiment whose record is in a bucket before its call returns: `cargo run --release --features bench --example record -- s3://BUCKET/FOLDER`.
 
 use arrakis::prelude::*;
 use arrakis_object_store::Bucket;
@@ -18,6 +18,6 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         "{:.3} nats per token",
         surprise(&bench, "When Mary and John went to the store, John gave a drink to Mary")?
     );
-    println!("{} versions in {url}", bench.list_versions("surprise")?.len());
+    println!("versions in {url}: {}", bench.list_versions("surprise")?.len());
     Ok(())
 }
