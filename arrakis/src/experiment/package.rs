@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::store::HELPERS;
+
 /// SHA-256 of the sources of the package in a folder and of the packages that it has by path, in hex: manifests, Rust files, and
 /// all that lies in `src`. It does not depend on where the folder is. `None` if there is no package.
 pub(crate) fn sources(folder: &Path) -> Option<String> {
@@ -113,15 +115,36 @@ fn collect(package: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
         let Ok(relative) = path.strip_prefix(package) else { continue };
         let counts =
             relative.starts_with("src") || name == "Cargo.toml" || path.extension().is_some_and(|end| end == "rs");
-        if counts && path.is_file() {
+        if counts && path.is_file() && !is_kept_text(&path) {
             files.push(relative.to_owned());
         }
     }
 }
 
+/// Whether a file is the text of a helper in a folder of records, which each run may add to.
+fn is_kept_text(path: &Path) -> bool {
+    let is_hash =
+        |stem: &std::ffi::OsStr| stem.len() == 64 && stem.to_string_lossy().chars().all(|c| c.is_ascii_hexdigit());
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|name| name == HELPERS) && path.file_stem().is_some_and(is_hash)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_run_keeps_in_the_folder_of_its_package_is_no_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = || sources(folder.path()).unwrap();
+        write(folder.path(), &[("Cargo.toml", "[package]\nname = \"study\""), ("src/main.rs", "fn main() {}")]);
+        let before = digest();
+        let kept = format!("experiments/score/helpers/{}.rs", "0a".repeat(32));
+        write(folder.path(), &[(&kept, "fn scale() {}"), ("experiments/score/helpers/notes.txt", "")]);
+        assert_eq!(digest(), before);
+        write(folder.path(), &[("benches/helpers/scale.rs", "fn scale() {}")]);
+        assert_ne!(digest(), before, "a source of the same folder name");
+    }
 
     fn write(folder: &Path, files: &[(&str, &str)]) {
         for (path, text) in files {
