@@ -13,6 +13,10 @@ use super::trainer::Trainer;
 use crate::dictionary::metrics::mcc;
 use crate::error::Result;
 use crate::fmt::short;
+use crate::hypothesis::stats::one_sample_t_interval;
+
+/// Of the interval of a mean over seeds.
+const LEVEL: f64 = 0.95;
 
 /// Dictionaries that differ only in their seeds, trained on the same batches.
 #[derive(Clone, Debug)]
@@ -22,7 +26,7 @@ pub struct Seeds {
 }
 
 /// A number over seeds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Number of seeds.
     pub seeds: usize,
@@ -32,6 +36,9 @@ pub struct Spread {
     pub sd: f64,
     /// The smallest and the largest.
     pub range: [f64; 2],
+    /// The 95 % interval of the mean over all seeds, by Student's t; `None` for pairs of seeds, which are not independent.
+    #[serde(default)]
+    pub interval: Option<[f64; 2]>,
 }
 
 impl Seeds {
@@ -64,7 +71,9 @@ impl Seeds {
     ///
     /// Those of `measure`.
     pub fn spread(&self, mut measure: impl FnMut(&Trained) -> Result<f64>) -> Result<Spread> {
-        Ok(Spread::of(&self.trained.iter().map(&mut measure).collect::<Result<Vec<_>>>()?))
+        let values = self.trained.iter().map(&mut measure).collect::<Result<Vec<_>>>()?;
+        let interval = one_sample_t_interval(&values, LEVEL)?;
+        Ok(Spread { interval: Some([interval.low, interval.high]), ..Spread::of(&values) })
     }
 
     /// How alike the decoders of two seeds are: the [`mcc`] of each pair, over pairs. A low one means that the features are
@@ -94,14 +103,19 @@ impl Spread {
         let range = values
             .iter()
             .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| [low.min(*value), high.max(*value)]);
-        Self { seeds: values.len(), mean, sd: (squares / (count - 1.0).max(1.0)).sqrt(), range }
+        let sd = (squares / (count - 1.0).max(1.0)).sqrt();
+        Self { seeds: values.len(), mean, sd, range, interval: None }
     }
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mean, sd, range: [low, high], seeds } = self;
-        write!(f, "{} ± {} ({} to {}, {seeds} values)", short(*mean), short(*sd), short(*low), short(*high))
+        let Self { mean, sd, range: [low, high], seeds, interval } = self;
+        write!(f, "{} ± {} ({} to {}, {seeds} values", short(*mean), short(*sd), short(*low), short(*high))?;
+        if let Some([low, high]) = interval {
+            write!(f, "; the mean is in {} to {}", short(*low), short(*high))?;
+        }
+        write!(f, ")")
     }
 }
 
@@ -117,5 +131,6 @@ mod tests {
         close(spread.sd, 7.0_f64.sqrt(), 1e-12);
         assert_eq!(spread.to_string(), "3 ± 2.6458 (1 to 6, 3 values)");
         assert_eq!(Spread::of(&[2.0]).sd, 0.0);
+        assert_eq!(spread.interval, None);
     }
 }

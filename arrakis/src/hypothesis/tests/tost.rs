@@ -10,7 +10,7 @@ use super::sign_test::sign_test;
 use super::welch::{self, Contrast};
 use crate::error::Result;
 use crate::hypothesis::data::{Data, Design, Need, Terms};
-use crate::hypothesis::ground::guard::{check, check_number, finite_result, moments, refuse};
+use crate::hypothesis::ground::guard::{check, check_number, finite_result, largest, moments, refuse};
 use crate::hypothesis::ground::{Alternative, Interval, TestResult, student};
 use crate::hypothesis::shape::{Limits, Shape};
 use crate::hypothesis::statistic::Statistic;
@@ -52,7 +52,7 @@ impl Equivalence {
 pub fn tost(values: &[f64], low: f64, high: f64) -> Result<Equivalence> {
     check_bounds(low, high)?;
     check(TEST, "values", values, 2)?;
-    if moments(values).sd == 0.0 {
+    if is_constant(values, low, high) {
         let side = |bound: f64, alternative: Alternative| -> Result<TestResult> {
             Ok(sign_test(values, bound, alternative)?
                 .note("the values do not vary, so the sign test judges each bound"))
@@ -96,6 +96,11 @@ fn of_constants(low: f64, high: f64) -> Equivalence {
         found
     };
     Equivalence { above_low: side(low < 0.0), below_high: side(high > 0.0) }
+}
+
+/// Whether the values differ by no more than they were rounded.
+fn is_constant(values: &[f64], low: f64, high: f64) -> bool {
+    moments(values).is_constant(largest(values).max(low.abs()).max(high.abs()))
 }
 
 fn check_bounds(low: f64, high: f64) -> Result<()> {
@@ -143,7 +148,7 @@ impl Statistic for Tost {
         }
         let differences = data.differences()?;
         // No width is not the dual of a sign test.
-        if moments(&differences).sd == 0.0 {
+        if is_constant(&differences, -terms.margin(), terms.margin()) {
             Ok(None)
         } else {
             one_sample_t::interval_of(TEST, &differences, &one_sided)
