@@ -1,5 +1,7 @@
 //! A claim on its bench, as `cargo test` and a suite run it.
 
+#![cfg_attr(not(feature = "harness"), allow(dead_code, reason = "a suite alone asks for some of it"))]
+
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
