@@ -174,6 +174,15 @@ fn what_fails_says_why() {
         code == 2 && said.contains("failed: cargo build ended with exit status: 101:\nerror: it is broken"),
         "{said}"
     );
+    let commit = study.record.git.clone().unwrap().commit;
+    let place = study.store.path().join("outside.txt");
+    let files = [(place.to_string_lossy().into_owned(), "written".to_owned())].into();
+    let outside = State { commit, patch: String::new(), files, left_out: [].into() }.remembered();
+    study.record.git.as_mut().unwrap().state = Some(outside);
+    study.save();
+    let (code, said) = study.said(&[]);
+    assert!(code == 2 && said.contains("failed: cannot write the recorded file"), "{said}");
+    assert!(!place.exists(), "nothing is written outside of the work tree");
     study.record.git.as_mut().unwrap().commit = "0".repeat(40);
     study.save();
     let (code, said) = study.said(&[]);

@@ -62,9 +62,12 @@ impl Tree {
         for (path, text) in &state.files {
             let is_plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
             let path = self.place.join(path);
-            let written =
-                fs::create_dir_all(path.parent().unwrap_or(&self.place)).and_then(|()| fs::write(&path, text));
-            if !is_plain || written.is_err() {
+            // Nothing is written outside of the work tree.
+            let written = is_plain
+                && fs::create_dir_all(path.parent().unwrap_or(&self.place))
+                    .and_then(|()| fs::write(&path, text))
+                    .is_ok();
+            if !written {
                 return Err(format!("cannot write the recorded file `{}`", path.display()));
             }
         }
