@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::part::Part;
 use crate::place::{GRAIN, LINE, Place, RUN, Weights};
 use crate::single::{SingleRow, WIDE};
-use crate::tile::rows;
+use crate::tile::{Flat, Tiles};
 use crate::weight::Number;
 
 /// The part of the inner axis whose weights stay in a core's cache while all rows pass.
@@ -89,8 +89,8 @@ impl<'a, T: Number> Part<'a, '_, T> {
     /// All rows times some columns. `weights` begins at the first of them.
     fn tiles(&mut self, depth: Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
         let place = self.place(&depth, columns);
-        let (x, d_in, out) = (self.x, self.d_in, &mut *self.out);
-        Arch::new().dispatch(Tiles { x, d_in, depth, weights, place, out, by_lane: false });
+        let x = Flat { numbers: self.x, d_in: self.d_in, depth };
+        Arch::new().dispatch(Tiles::<_, false> { x, weights, place, out: self.out });
     }
 }
 
@@ -120,48 +120,6 @@ impl WithSimd for Copy<'_, '_> {
     }
 }
 
-/// All rows times the columns of a place.
-pub(crate) struct Tiles<'x, 'a, 'o, 'w> {
-    pub(crate) x: &'x [f32],
-    pub(crate) d_in: usize,
-    pub(crate) depth: Range<usize>,
-    pub(crate) weights: Weights<'w>,
-    pub(crate) place: Place<'a>,
-    pub(crate) out: &'o mut [&'a mut [f32]],
-    /// Whether rows and weights are turned as [`crate::turned`] says.
-    pub(crate) by_lane: bool,
-}
-
-impl WithSimd for Tiles<'_, '_, '_, '_> {
-    type Output = ();
-
-    /// The sizes of a tile follow from the number of registers: most hold sums, and what is left holds weights.
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match (S::REGISTER_COUNT >= 32, self.by_lane) {
-            (true, false) => self.run::<S, 8, 3, false>(simd),
-            (true, true) => self.run::<S, 8, 3, true>(simd),
-            (false, false) => self.run::<S, 6, 2, false>(simd),
-            (false, true) => self.run::<S, 6, 2, true>(simd),
-        }
-    }
-}
-
-impl Tiles<'_, '_, '_, '_> {
-    #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(self, simd: S) {
-        let wide = VECTORS * S::F32_LANES;
-        let mut at = 0;
-        while at < self.place.width {
-            let place = Place { from: self.place.from + at, width: wide.min(self.place.width - at), ..self.place };
-            let numbers = &self.weights.numbers[at..];
-            let weights = Weights { numbers, stride: self.weights.stride };
-            rows::<S, ROWS, VECTORS, BY_LANE>(simd, self.x, self.d_in, &self.depth, weights, &place, self.out);
-            at += wide;
-        }
-    }
-}
-
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
@@ -180,7 +138,8 @@ mod tests {
                 let mut parts: Vec<&mut [f32]> = out.chunks_mut(width).collect();
                 let weights = Weights { numbers: &numbers, stride: 96 };
                 let place = Place { from: 0, width, first: true, bias: Some(&x[..width]) };
-                let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, place, out: &mut parts, by_lane: false };
+                let flat = Flat { numbers: &x, d_in, depth: 0..d_in };
+                let tiles = Tiles::<_, false> { x: flat, weights, place, out: &mut parts };
                 if is_narrow {
                     Simd::vectorize(narrow, tiles);
                 } else {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::part::Part;
-use crate::tile::rows_of;
+use crate::tile::{Flat, TileRows as _};
 use crate::weight::Number;
 
 /// The part of the inner axis that is summed in vectors. Each lane then has few terms.
@@ -60,16 +60,15 @@ impl<T: Number> Part<'_, '_, T> {
                 own
             };
         }
-        let (x, out) = (&self.x[rows.start * self.d_in..], &mut self.out[rows]);
-        Arch::new().dispatch(Tiles { x, d_in: self.d_in, depth: depth.clone(), weights, columns, out });
+        let (numbers, out) = (&self.x[rows.start * self.d_in..], &mut self.out[rows]);
+        let x = Flat { numbers, d_in: self.d_in, depth: depth.clone() };
+        Arch::new().dispatch(Tiles { x, weights, columns, out });
     }
 }
 
 /// Some rows times a few columns.
 struct Tiles<'a, 'o, 'w> {
-    x: &'a [f32],
-    d_in: usize,
-    depth: Range<usize>,
+    x: Flat<'w>,
     weights: [&'w [f32]; COLUMNS],
     columns: Range<usize>,
     out: &'o mut [&'a mut [f32]],
@@ -98,11 +97,11 @@ impl Tiles<'_, '_, '_> {
             let mut at = 0;
             while at < self.out.len() {
                 if at + ROWS <= self.out.len() {
-                    let dots = tile::<S, ROWS, WIDE>(simd, rows_of(self.x, self.d_in, at, &self.depth), weights);
+                    let dots = tile::<S, ROWS, WIDE>(simd, self.x.some(at), weights);
                     self.keep(&dots, at, from);
                     at += ROWS;
                 } else {
-                    let dots = tile::<S, 1, WIDE>(simd, rows_of(self.x, self.d_in, at, &self.depth), weights);
+                    let dots = tile::<S, 1, WIDE>(simd, self.x.some(at), weights);
                     self.keep(&dots, at, from);
                     at += 1;
                 }
@@ -119,7 +118,7 @@ impl Tiles<'_, '_, '_> {
             let mut c = 0;
             while c < WIDE && from + c < self.columns.len() {
                 let place = self.columns.start + from + c;
-                out[place] = if self.depth.start == 0 { dots[r][c] } else { out[place] + dots[r][c] };
+                out[place] = if self.x.depth.start == 0 { dots[r][c] } else { out[place] + dots[r][c] };
                 c += 1;
             }
             r += 1;
@@ -197,7 +196,8 @@ mod tests {
             }
             let mut out = vec![0.0; rows * width];
             let mut parts: Vec<&mut [f32]> = out.chunks_mut(width).collect();
-            let tiles = Tiles { x: &x, d_in, depth: 0..d_in, weights, columns: 0..width, out: &mut parts };
+            let flat = Flat { numbers: &x, d_in, depth: 0..d_in };
+            let tiles = Tiles { x: flat, weights, columns: 0..width, out: &mut parts };
             Simd::vectorize(narrow, tiles);
             for (at, found) in out.iter().enumerate() {
                 let (x, weight) = (&x[at / width * d_in..], weights[at % width]);

@@ -5,6 +5,7 @@
 
 mod adam;
 mod attention;
+mod by_lane;
 mod columns;
 mod dots;
 mod jump;
@@ -21,8 +22,7 @@ mod sparse;
 mod sums;
 mod threads;
 mod tile;
-mod turn;
-mod turned;
+mod transpose;
 mod weight;
 
 pub use adam::AdamStep;
@@ -35,5 +35,5 @@ pub use product::{Product, has_vectors, multiply};
 pub use share::share;
 pub use sparse::Sparse;
 pub use sums::{any_of_columns, column_sums, least_positive};
-pub use threads::with_main;
+pub use threads::add_main_thread;
 pub use weight::{Matrix, Numbers, Order};

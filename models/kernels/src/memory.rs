@@ -5,7 +5,7 @@ use std::sync::Once;
 
 use rayon::prelude::*;
 
-use crate::threads::with_main;
+use crate::threads::add_main_thread;
 
 /// Numbers below which one thread is faster than several.
 const SMALL: usize = 1 << 16;
@@ -17,7 +17,7 @@ const OWN: usize = (32 << 20) / size_of::<f32>();
 /// Zeros. What the allocator has lent before is cleared on all cores.
 pub fn zeros(count: usize) -> Vec<f32> {
     keep_freed();
-    with_main();
+    add_main_thread();
     if (SMALL..OWN).contains(&count) && rayon::current_num_threads() > 1 {
         return rayon::iter::repeat_n(0.0, count).with_min_len(SMALL / 2).collect();
     }

@@ -1,12 +1,12 @@
 //! A product, cut into columns for the threads.
 
+use crate::by_lane::{self, ByLane};
 use crate::columns;
 use crate::dots;
 use crate::part::Part;
 use crate::place::GRAIN;
 use crate::scratch::scratch;
 use crate::share::share;
-use crate::turned::{self, Turned};
 use crate::weight::{Matrix, Number, Numbers, Order};
 
 /// Multiplications below which one thread is faster than several.
@@ -15,11 +15,10 @@ pub(crate) const SMALL: usize = 1 << 18;
 /// Tasks a thread, so that none waits long for another.
 const TASKS: usize = 4;
 
-/// Tasks a thread of many rows, which take so long that the rest of a task is worth sharing.
-const TASKS_OF_MANY: usize = 16;
+/// Tasks a thread from [`MANY_ROWS`] on: each takes so long that the last one is worth sharing.
+const TASKS_OF_MANY_ROWS: usize = 16;
 
-/// Rows that are many.
-const MANY: usize = 64;
+const MANY_ROWS: usize = 64;
 
 /// Whether the CPU has vectors with fused multiply-add, which these loops are for.
 pub fn has_vectors() -> bool {
@@ -50,12 +49,12 @@ pub struct Product<'a> {
 pub fn multiply<'a>(x: &'a [f32], products: Vec<Product<'a>>) {
     let weights = products.iter().map(|product| product.weight.shape.iter().product::<usize>()).sum();
     let columns = products.iter().find(|product| matches!(product.weight.order, Order::Columns(_)));
-    let turned = columns.and_then(|product| Turned::of(x, product.weight.shape[0]));
+    let by_lane = columns.and_then(|product| ByLane::of(x, product.weight.shape[0]));
     let tasks = products.into_iter().flat_map(|product| cut(x, weights, product));
     share(tasks.collect(), |(at, weight, bias, mut out)| match weight.numbers {
-        Numbers::F32(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
-        Numbers::F16(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
-        Numbers::BF16(numbers) => some_columns(x, turned.as_ref(), numbers, &weight, at, bias, &mut out),
+        Numbers::F32(numbers) => some_columns(x, by_lane.as_ref(), numbers, &weight, at, bias, &mut out),
+        Numbers::F16(numbers) => some_columns(x, by_lane.as_ref(), numbers, &weight, at, bias, &mut out),
+        Numbers::BF16(numbers) => some_columns(x, by_lane.as_ref(), numbers, &weight, at, bias, &mut out),
     });
 }
 
@@ -80,14 +79,14 @@ fn tasks(rows: usize, weights: usize) -> usize {
     match rows {
         _ if rows * weights < SMALL => 1,
         1 => rayon::current_num_threads(),
-        _ if rows < MANY => TASKS * rayon::current_num_threads(),
-        _ => TASKS_OF_MANY * rayon::current_num_threads(),
+        _ if rows < MANY_ROWS => TASKS * rayon::current_num_threads(),
+        _ => TASKS_OF_MANY_ROWS * rayon::current_num_threads(),
     }
 }
 
 fn some_columns<'a, T: Number>(
     x: &'a [f32],
-    turned: Option<&Turned>,
+    by_lane: Option<&ByLane>,
     numbers: &'a [T],
     weight: &Matrix<'_>,
     from: usize,
@@ -96,21 +95,16 @@ fn some_columns<'a, T: Number>(
 ) {
     let d_in = weight.shape[0];
     let bias = bias.map(|bias| &bias[from..]);
-    match weight.order {
-        Order::Rows(stride) => scratch(columns::panel_length(d_in), |panel| {
+    match (weight.order, by_lane) {
+        (Order::Rows(stride), _) => scratch(columns::panel_length(d_in), |panel| {
             Part { x, d_in, weight: &numbers[from..], stride, bias, out, panel }.write_from_rows();
         }),
-        Order::Columns(stride) => {
-            let weight = &numbers[from * stride..];
-            match turned {
-                Some(turned) => scratch(turned::panel_length(d_in), |panel| {
-                    Part { x, d_in, weight, stride, bias, out, panel }.write_turned(turned);
-                }),
-                None => scratch(dots::panel_length(d_in), |panel| {
-                    Part { x, d_in, weight, stride, bias, out, panel }.write_from_columns();
-                }),
-            }
-        }
+        (Order::Columns(stride), Some(rows)) => scratch(by_lane::panel_length(d_in), |panel| {
+            Part { x, d_in, weight: &numbers[from * stride..], stride, bias, out, panel }.write_by_lane(rows);
+        }),
+        (Order::Columns(stride), None) => scratch(dots::panel_length(d_in), |panel| {
+            Part { x, d_in, weight: &numbers[from * stride..], stride, bias, out, panel }.write_from_columns();
+        }),
     }
 }
 
@@ -125,7 +119,7 @@ mod tests {
     #[test]
     fn many_rows_have_the_bits_of_few() {
         for (d_in, d_out) in [(16, 60), (301, 51), (1500, 100)] {
-            let rows = turned::LARGE.div_ceil(d_in).max(turned::MANY);
+            let rows = by_lane::LARGE.div_ceil(d_in).max(by_lane::MANY);
             let x: Vec<f32> = (0..rows * d_in).map(number).collect();
             let (numbers, bias): (Vec<f32>, Vec<f32>) =
                 ((0..d_in * d_out).map(|at| number(at + 5)).collect(), (0..d_out).map(|at| number(at + 9)).collect());
@@ -135,8 +129,8 @@ mod tests {
                 multiply(x, vec![Product { weight, bias: Some(&bias), out: &mut out }]);
                 out.iter().map(|x| x.to_bits()).collect::<Vec<u32>>()
             };
-            assert!(Turned::of(&x[..30 * d_in], d_in).is_none());
-            assert_eq!(Turned::of(&x, d_in).is_some(), cfg!(target_arch = "x86_64"));
+            assert!(ByLane::of(&x[..30 * d_in], d_in).is_none());
+            assert_eq!(ByLane::of(&x, d_in).is_some(), cfg!(target_arch = "x86_64"));
             let few: Vec<u32> = x.chunks(30 * d_in).flat_map(product).collect();
             assert!(product(&x) == few, "{d_in} {d_out}");
         }

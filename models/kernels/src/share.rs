@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::threads::with_main;
+use crate::threads::add_main_thread;
 
 /// Does each task once, in any order, on this thread and on others of Rayon's pool.
 ///
 /// A thread that is not of the pool works too, instead of waiting for two others to be woken: most products of a forward of
-/// one token take less time than that. The main thread is of the pool, as [`with_main`] says.
+/// one token take less time than that. The main thread is of the pool, as [`add_main_thread`] says.
 pub fn share<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
-    with_main();
+    add_main_thread();
     let threads = rayon::current_num_threads().min(tasks.len());
     let tasks = Mutex::new(tasks.into_iter());
     let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();

@@ -6,14 +6,14 @@ use std::thread;
 
 use rayon::ThreadPoolBuilder;
 
-/// Makes the main thread one of Rayon's global pool, if it calls this first and nothing has started the pool.
+/// Adds the main thread to Rayon's global pool, if it calls this first and nothing has started the pool.
 ///
 /// By itself the pool has a thread for each core, and the thread that asks for work is one more. The scheduler then puts two
 /// of them on one core for milliseconds, while another core has nothing to do.
 ///
 /// Other threads are left alone: one that ends would be missing in the pool. So is a pool whose size is set by
 /// `RAYON_NUM_THREADS`, and one of a single core, where other threads would wait for the main thread.
-pub fn with_main() {
+pub fn add_main_thread() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);

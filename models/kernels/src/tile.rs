@@ -4,62 +4,117 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use crate::place::{Place, RUN, Weights};
 
 /// Lanes of the widest vector are added up in so many steps.
 const HALVES: usize = 4;
 
-/// All rows, a tile at a time. With `BY_LANE`, rows and weights are turned as [`crate::turned`] says.
+/// Rows that tiles read.
+pub(crate) trait TileRows {
+    /// Some of them, from row `at`, of a length that the compiler sees to be one.
+    fn some<const ROWS: usize>(&self, at: usize) -> [&[f32]; ROWS];
+}
+
+/// A part of the inner axis of rows that lie one after another.
+pub(crate) struct Flat<'a> {
+    /// `[rows, d_in]`
+    pub(crate) numbers: &'a [f32],
+    pub(crate) d_in: usize,
+    pub(crate) depth: Range<usize>,
+}
+
+impl TileRows for Flat<'_> {
+    #[inline(always)]
+    fn some<const ROWS: usize>(&self, at: usize) -> [&[f32]; ROWS] {
+        let mut rows = [self.numbers; ROWS];
+        let mut r = 0;
+        while r < ROWS {
+            let start = (at + r) * self.d_in;
+            rows[r] = &self.numbers[start + self.depth.start..start + self.depth.end];
+            r += 1;
+        }
+        rows
+    }
+}
+
+impl TileRows for &[&[f32]] {
+    #[inline(always)]
+    fn some<const ROWS: usize>(&self, at: usize) -> [&[f32]; ROWS] {
+        let length = self[at].len();
+        let mut rows = [self[at]; ROWS];
+        let mut r = 1;
+        while r < ROWS {
+            rows[r] = &self[at + r][..length];
+            r += 1;
+        }
+        rows
+    }
+}
+
+/// All rows times the columns of a place. With `BY_LANE`, rows and weights lie as [`crate::by_lane`] says.
+pub(crate) struct Tiles<'r, 'o, X, const BY_LANE: bool> {
+    pub(crate) x: X,
+    pub(crate) weights: Weights<'o>,
+    pub(crate) place: Place<'o>,
+    pub(crate) out: &'o mut [&'r mut [f32]],
+}
+
+impl<X: TileRows, const BY_LANE: bool> WithSimd for Tiles<'_, '_, X, BY_LANE> {
+    type Output = ();
+
+    /// The sizes of a tile follow from the number of registers: most hold sums, and what is left holds weights.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 8, 3>(simd) } else { self.run::<S, 6, 2>(simd) }
+    }
+}
+
+impl<X: TileRows, const BY_LANE: bool> Tiles<'_, '_, X, BY_LANE> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let Self { x, weights, place, out } = self;
+        let wide = VECTORS * S::F32_LANES;
+        let mut at = 0;
+        while at < place.width {
+            let numbers = &weights.numbers[at..];
+            let place = Place { from: place.from + at, width: wide.min(place.width - at), ..place };
+            let weights = Weights { numbers, stride: weights.stride };
+            rows::<S, ROWS, VECTORS, BY_LANE>(simd, &x, weights, &place, out);
+            at += wide;
+        }
+    }
+}
+
+/// All rows times the vectors of one tile.
 #[inline(always)]
 pub(crate) fn rows<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(
     simd: S,
-    x: &[f32],
-    d_in: usize,
-    depth: &Range<usize>,
+    x: &impl TileRows,
     weights: Weights<'_>,
     place: &Place<'_>,
     out: &mut [&mut [f32]],
 ) {
     let mut at = 0;
     while at + ROWS <= out.len() {
-        let x = rows_of(x, d_in, at, depth);
-        tile::<S, ROWS, VECTORS, BY_LANE>(simd, x, weights, place, &mut out[at..at + ROWS]);
+        tile::<S, ROWS, VECTORS, BY_LANE>(simd, x.some(at), weights, place, &mut out[at..at + ROWS]);
         at += ROWS;
     }
     macro_rules! rest {
         ($($rows:literal)*) => {
             $(if out.len() - at == $rows && $rows < ROWS {
-                let x = rows_of(x, d_in, at, depth);
-                tile::<S, $rows, VECTORS, BY_LANE>(simd, x, weights, place, &mut out[at..]);
+                tile::<S, $rows, VECTORS, BY_LANE>(simd, x.some(at), weights, place, &mut out[at..]);
             })*
         };
     }
     rest!(1 2 3 4 5 6 7);
 }
 
-/// A part of some rows, from row `at`.
-#[inline(always)]
-pub(crate) fn rows_of<'a, const ROWS: usize>(
-    x: &'a [f32],
-    d_in: usize,
-    at: usize,
-    depth: &Range<usize>,
-) -> [&'a [f32]; ROWS] {
-    let mut rows = [x; ROWS];
-    let mut r = 0;
-    while r < ROWS {
-        rows[r] = &x[(at + r) * d_in + depth.start..(at + r) * d_in + depth.end];
-        r += 1;
-    }
-    rows
-}
-
 /// Some rows times some vectors of columns. The order of the terms of each sum depends on the length of the inner axis
 /// alone.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(
+fn tile<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(
     simd: S,
     x: [&[f32]; ROWS],
     weights: Weights<'_>,

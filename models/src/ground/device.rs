@@ -31,7 +31,7 @@ pub fn choose(name: Option<&str>) -> Result<Chosen> {
 
 /// The CPU. The main thread becomes one of those that compute, before Rayon starts a pool of others.
 pub fn cpu() -> Chosen {
-    arrakis_kernels::with_main();
+    arrakis_kernels::add_main_thread();
     Chosen { device: Device::flex(), name: format!("cpu (flex, {} threads)", threads()) }
 }
 

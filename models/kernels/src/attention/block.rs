@@ -6,9 +6,10 @@ use pulp::Arch;
 
 use super::keys::Keys;
 use super::shape::{Heads, Rows};
-use super::tiles::{MeanTiles, ProductTiles};
+use super::tiles::MeanTiles;
 use super::values::Values;
 use crate::place::{GRAIN, Place, RUN};
+use crate::tile::Tiles;
 
 /// Queries of a block: whole tiles of every size.
 pub(super) const ROWS: usize = 24;
@@ -65,7 +66,7 @@ impl Block {
             let weights = keys.panel(self.batch, self.head, panel);
             let from = panel * GRAIN;
             let place = Place { from, width: GRAIN.min(self.span.end - from), first: true, bias: None };
-            Arch::new().dispatch(ProductTiles { x: &x, weights, place, out });
+            Arch::new().dispatch(Tiles::<_, false> { x: &*x, weights, place, out });
         }
     }
 

@@ -84,7 +84,7 @@ fn a_part_of_a_matrix() {
 
 #[test]
 fn a_row_has_the_same_bits_beside_others_and_in_any_number_of_threads() {
-    // So many rows that a matrix with contiguous columns is turned.
+    // So many rows that panels of a matrix with contiguous columns are transposed.
     let x = random([250, 1100]);
     for weight in both_orders(random([1100, 400])) {
         for dtype in [FloatDType::F32, FloatDType::BF16] {

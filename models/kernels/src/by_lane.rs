@@ -1,24 +1,24 @@
-//! Products of many rows with a matrix whose columns are contiguous: the matrix is turned, a panel at a time, for the tiles
-//! of matrices whose rows are.
+//! Products of many rows with a matrix whose columns are contiguous: its panels are transposed, for the tiles of matrices whose
+//! rows are contiguous.
 //!
-//! The sums have the bits that [`crate::dots`] gives them. There, a lane of a vector sums every so manyth term, and the
-//! lanes are added up, halves first. Here, the terms of a lane are a run, and the runs lie in the order of their addition:
-//! lanes 0, 8, 4, 12 and so on.
+//! The sums have the bits that [`crate::dots`] gives them. There, lane `l` of a vector sums the terms `l`, `l + lanes`,
+//! `l + 2 lanes` and so on, and the lanes are then added, halves first. Here, the terms of a lane lie side by side, as a run,
+//! and the runs lie in the order in which their sums are added: those of the lanes 0, 8, 4, 12 and so on.
 
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::columns::Tiles;
 use crate::dots::DEPTH;
 use crate::memory::zeros;
 use crate::part::Part;
 use crate::place::{GRAIN, Weights};
-use crate::turn::{TURNED, turn};
+use crate::tile::{Flat, Tiles};
+use crate::transpose::{COLUMNS, transpose};
 use crate::weight::Number;
 
-/// Rows that share the cost of turning a matrix.
+/// Rows that are enough to share the cost of a transposed panel.
 pub(crate) const MANY: usize = 32;
 
 /// Numbers of `x` that leave no room for a matrix in a core's cache: sums across lanes then wait for both.
@@ -27,32 +27,32 @@ pub(crate) const LARGE: usize = 1 << 18;
 /// Room for a panel, and for the columns that are widened for it.
 pub(crate) fn panel_length(d_in: usize) -> usize {
     let depth = DEPTH.min(d_in);
-    depth.next_multiple_of(lanes()) * GRAIN + depth * TURNED
+    depth.next_multiple_of(lanes()) * GRAIN + depth * COLUMNS
 }
 
-/// Rows whose terms lie in the order of their addition.
-pub(crate) struct Turned {
+/// Rows whose terms lie lane by lane.
+pub(crate) struct ByLane {
     /// `[rows, width]`
     numbers: Vec<f32>,
     /// The inner axis with the zeros that fill the last vector.
     width: usize,
 }
 
-impl Turned {
-    /// Turns the rows, if that pays. Elsewhere lanes are added up in another order.
+impl ByLane {
+    /// Rearranges the rows, if that pays. On other processors vectors add their lanes in another order.
     pub(crate) fn of(x: &[f32], d_in: usize) -> Option<Self> {
         (cfg!(target_arch = "x86_64") && x.len() >= LARGE.max(MANY * d_in)).then(|| {
             let lanes = lanes();
             let width = d_in.next_multiple_of(lanes);
             let mut numbers = zeros(x.len() / d_in * width);
             let rows = numbers.par_chunks_mut(width).zip(x.par_chunks(d_in));
-            rows.with_min_len(16).for_each(|(into, x)| turn_row(x, lanes, into));
+            rows.with_min_len(16).for_each(|(into, x)| rearrange(x, lanes, into));
             Self { numbers, width }
         })
     }
 }
 
-fn turn_row(x: &[f32], lanes: usize, into: &mut [f32]) {
+fn rearrange(x: &[f32], lanes: usize, into: &mut [f32]) {
     for (into, x) in into.chunks_mut(DEPTH).zip(x.chunks(DEPTH)) {
         let runs = runs(lanes, x.len());
         for (step, x) in x.chunks(lanes).enumerate() {
@@ -69,8 +69,8 @@ fn runs(lanes: usize, depth: usize) -> Vec<usize> {
 }
 
 impl<T: Number> Part<'_, '_, T> {
-    /// Computes the columns for turned rows. The columns of the weight are contiguous.
-    pub(crate) fn write_turned(mut self, x: &Turned) {
+    /// Computes the columns for rows that lie lane by lane. The columns of the weight are contiguous.
+    pub(crate) fn write_by_lane(mut self, x: &ByLane) {
         let (width, lanes, panel) = (self.out[0].len(), lanes(), std::mem::take(&mut self.panel));
         for start in (0..self.d_in).step_by(DEPTH) {
             let depth = start..self.d_in.min(start + DEPTH);
@@ -79,20 +79,20 @@ impl<T: Number> Part<'_, '_, T> {
             for from in (0..width).step_by(GRAIN) {
                 let columns = from..width.min(from + GRAIN);
                 let (numbers, wide) = panel.split_at_mut(length * GRAIN);
-                for first in (0..columns.len()).step_by(TURNED) {
-                    self.turn(&depth, from + first, &runs, &mut numbers[first..], wide);
+                for first in (0..columns.len()).step_by(COLUMNS) {
+                    self.transpose(&depth, from + first, &runs, &mut numbers[first..], wide);
                 }
                 let (place, weights) = (self.place(&depth, columns), Weights { numbers, stride: GRAIN });
-                let (x, d_in, depth) = (&x.numbers, x.width, start..start + length);
-                Arch::new().dispatch(Tiles { x, d_in, depth, weights, place, out: self.out, by_lane: true });
+                let x = Flat { numbers: &x.numbers, d_in: x.width, depth: start..start + length };
+                Arch::new().dispatch(Tiles::<_, true> { x, weights, place, out: self.out });
             }
         }
     }
 
-    /// Turns a few columns, the first of them `from`. Missing ones are copies of the last.
-    fn turn(&self, depth: &Range<usize>, from: usize, runs: &[usize], panel: &mut [f32], wide: &mut [f32]) {
+    /// Transposes a few columns, the first of them `from`. Missing ones are copies of the last.
+    fn transpose(&self, depth: &Range<usize>, from: usize, runs: &[usize], panel: &mut [f32], wide: &mut [f32]) {
         let last = self.out[0].len() - 1;
-        let mut columns: [&[f32]; TURNED] = [&[]; TURNED];
+        let mut columns: [&[f32]; COLUMNS] = [&[]; COLUMNS];
         for ((c, column), own) in columns.iter_mut().enumerate().zip(wide.chunks_exact_mut(depth.len())) {
             let start = last.min(from + c) * self.stride;
             let numbers = &self.weight[start + depth.start..start + depth.end];
@@ -101,7 +101,7 @@ impl<T: Number> Part<'_, '_, T> {
                 own
             });
         }
-        turn(columns, runs, panel);
+        transpose(columns, runs, panel);
     }
 }
 
@@ -136,25 +136,25 @@ mod tests {
         let (rows, d_in) = (9, 75);
         let x: Vec<f32> = (0..rows * d_in).map(number).collect();
         let column = |c: usize| (0..d_in).map(|at| number(at + 5 + c * d_in)).collect::<Vec<f32>>();
-        let columns: [Vec<f32>; TURNED] = std::array::from_fn(column);
+        let columns: [Vec<f32>; COLUMNS] = std::array::from_fn(column);
         for lanes in [8, lanes()] {
             let length = d_in.next_multiple_of(lanes);
-            let (mut turned, mut panel) = (vec![0.0; rows * length], vec![0.0; length * GRAIN]);
-            turned.chunks_mut(length).zip(x.chunks(d_in)).for_each(|(into, x)| turn_row(x, lanes, into));
-            turn(columns.each_ref().map(Vec::as_slice), &runs(lanes, d_in), &mut panel);
-            let mut out = vec![0.0; rows * TURNED];
-            let mut parts: Vec<&mut [f32]> = out.chunks_mut(TURNED).collect();
+            let (mut laid, mut panel) = (vec![0.0; rows * length], vec![0.0; length * GRAIN]);
+            laid.chunks_mut(length).zip(x.chunks(d_in)).for_each(|(into, x)| rearrange(x, lanes, into));
+            transpose(columns.each_ref().map(Vec::as_slice), &runs(lanes, d_in), &mut panel);
+            let mut out = vec![0.0; rows * COLUMNS];
+            let mut parts: Vec<&mut [f32]> = out.chunks_mut(COLUMNS).collect();
             let weights = Weights { numbers: &panel, stride: GRAIN };
-            let place = Place { from: 0, width: TURNED, first: true, bias: None };
-            let (d_in, out_rows) = (length, &mut parts);
-            let tiles = Tiles { x: &turned, d_in, depth: 0..length, weights, place, out: out_rows, by_lane: true };
+            let place = Place { from: 0, width: COLUMNS, first: true, bias: None };
+            let flat = Flat { numbers: &laid, d_in: length, depth: 0..length };
+            let tiles = Tiles::<_, true> { x: flat, weights, place, out: &mut parts };
             if lanes == 8 {
                 Simd::vectorize(narrow, tiles);
             } else {
                 Arch::new().dispatch(tiles);
             }
             for (at, found) in out.iter().enumerate() {
-                let expected = by_hand(&x[at / TURNED * 75..][..75], &columns[at % TURNED], lanes);
+                let expected = by_hand(&x[at / COLUMNS * d_in..][..d_in], &columns[at % COLUMNS], lanes);
                 assert_eq!(found.to_bits(), expected.to_bits(), "{lanes} lanes, {at}");
             }
         }

@@ -1,37 +1,37 @@
-//! Turns a few columns into rows of a panel.
+//! Transposes a few columns into the rows of a panel.
 
 #![allow(clippy::inline_always, reason = "everything is inlined into the function of one instruction set")]
 
 use crate::place::GRAIN;
 
-/// Columns that are turned together.
-pub(crate) const TURNED: usize = 8;
+/// Columns that are transposed together.
+pub(crate) const COLUMNS: usize = 8;
 
 /// Writes number `i` of each column to row `runs[i % lanes] + i / lanes` of a panel, where `runs` has a number for each lane.
 /// What fills the last vector of a column is 0.
-pub(crate) fn turn(columns: [&[f32]; TURNED], runs: &[usize], panel: &mut [f32]) {
+pub(crate) fn transpose(columns: [&[f32]; COLUMNS], runs: &[usize], panel: &mut [f32]) {
     let (depth, lanes) = (columns[0].len(), runs.len());
     for at in blocks(&columns, runs, panel)..depth.next_multiple_of(lanes) {
         let row = runs[at % lanes] + at / lanes;
-        let into = &mut panel[row * GRAIN..][..TURNED];
+        let into = &mut panel[row * GRAIN..][..COLUMNS];
         into.iter_mut().zip(columns).for_each(|(into, column)| *into = column.get(at).copied().unwrap_or(0.0));
     }
 }
 
-/// Turns whole blocks of vectors, and says how many numbers of each column that were.
+/// Transposes whole blocks of vectors, and says how many numbers of each column that were.
 #[cfg(target_arch = "x86_64")]
-fn blocks(columns: &[&[f32]; TURNED], runs: &[usize], panel: &mut [f32]) -> usize {
+fn blocks(columns: &[&[f32]; COLUMNS], runs: &[usize], panel: &mut [f32]) -> usize {
     match pulp::x86::V3::try_new() {
-        Some(simd) if runs.len().is_multiple_of(TURNED) => {
+        Some(simd) if runs.len().is_multiple_of(COLUMNS) => {
             simd.vectorize(vectors::Blocks { simd, columns, runs, panel });
-            columns[0].len() / TURNED * TURNED
+            columns[0].len() / COLUMNS * COLUMNS
         }
         _ => 0,
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn blocks(_: &[&[f32]; TURNED], _: &[usize], _: &mut [f32]) -> usize {
+fn blocks(_: &[&[f32]; COLUMNS], _: &[usize], _: &mut [f32]) -> usize {
     0
 }
 
@@ -42,11 +42,11 @@ mod vectors {
     use pulp::x86::V3;
     use pulp::{NullaryFnOnce, Simd, cast, f32x8};
 
-    use super::{GRAIN, TURNED};
+    use super::{COLUMNS, GRAIN};
 
     pub(super) struct Blocks<'w, 'o> {
         pub(super) simd: V3,
-        pub(super) columns: &'w [&'w [f32]; TURNED],
+        pub(super) columns: &'w [&'w [f32]; COLUMNS],
         pub(super) runs: &'w [usize],
         pub(super) panel: &'o mut [f32],
     }
@@ -57,26 +57,26 @@ mod vectors {
         #[inline(always)]
         fn call(self) {
             let Self { simd, columns: from, runs, panel } = self;
-            let (lanes, blocks) = (runs.len(), from[0].len() / TURNED);
-            let mut columns: [&[f32x8]; TURNED] = [&[]; TURNED];
+            let (lanes, blocks) = (runs.len(), from[0].len() / COLUMNS);
+            let mut columns: [&[f32x8]; COLUMNS] = [&[]; COLUMNS];
             let mut c = 0;
-            while c < TURNED {
+            while c < COLUMNS {
                 columns[c] = &V3::as_simd_f32s(from[c]).0[..blocks];
                 c += 1;
             }
             let mut at = 0;
             while at < blocks {
-                let mut block = [columns[0][at]; TURNED];
+                let mut block = [columns[0][at]; COLUMNS];
                 let mut c = 0;
-                while c < TURNED {
+                while c < COLUMNS {
                     block[c] = columns[c][at];
                     c += 1;
                 }
-                let (block, step, lane) = (turned(simd, block), at * TURNED / lanes, at * TURNED % lanes);
+                let (block, step, lane) = (transposed(simd, block), at * COLUMNS / lanes, at * COLUMNS % lanes);
                 let mut l = 0;
-                while l < TURNED {
+                while l < COLUMNS {
                     let row = runs[lane + l] + step;
-                    V3::as_mut_simd_f32s(&mut panel[row * GRAIN..][..TURNED]).0[0] = block[l];
+                    V3::as_mut_simd_f32s(&mut panel[row * GRAIN..][..COLUMNS]).0[0] = block[l];
                     l += 1;
                 }
                 at += 1;
@@ -86,7 +86,7 @@ mod vectors {
 
     /// Rows of a block of eight by eight as columns: pairs, then fours, then halves of vectors change places.
     #[inline(always)]
-    fn turned(simd: V3, block: [f32x8; TURNED]) -> [f32x8; TURNED] {
+    fn transposed(simd: V3, block: [f32x8; COLUMNS]) -> [f32x8; COLUMNS] {
         let avx = simd.avx;
         let pairs = |a: f32x8, b: f32x8| -> [__m256; 2] {
             [avx._mm256_unpacklo_ps(cast(a), cast(b)), avx._mm256_unpackhi_ps(cast(a), cast(b))]
@@ -114,17 +114,17 @@ mod tests {
     #[test]
     fn every_number_is_in_the_row_of_its_lane() {
         for (depth, lanes) in [(1, 8), (19, 8), (64, 16), (77, 16), (5, 4), (6, 1)] {
-            let numbers: Vec<f32> = (1..=depth * TURNED).map(|at| at as f32).collect();
-            let columns: [&[f32]; TURNED] = std::array::from_fn(|c| &numbers[c * depth..][..depth]);
+            let numbers: Vec<f32> = (1..=depth * COLUMNS).map(|at| at as f32).collect();
+            let columns: [&[f32]; COLUMNS] = std::array::from_fn(|c| &numbers[c * depth..][..depth]);
             let steps = depth.div_ceil(lanes);
             let runs: Vec<usize> = (0..lanes).map(|lane| (lanes - 1 - lane) * steps).collect();
             let mut panel = vec![-1.0; lanes * steps * GRAIN];
-            turn(columns, &runs, &mut panel);
+            transpose(columns, &runs, &mut panel);
             for (row, found) in panel.chunks(GRAIN).enumerate() {
                 let at = row % steps * lanes + (lanes - 1 - row / steps);
                 let column = |c: usize| if at < depth { numbers[c * depth + at] } else { 0.0 };
-                assert!((0..TURNED).all(|c| found[c] == column(c)), "{depth} {lanes}: row {row}");
-                assert!(found[TURNED..].iter().all(|other| *other == -1.0), "other columns are as they were");
+                assert!((0..COLUMNS).all(|c| found[c] == column(c)), "{depth} {lanes}: row {row}");
+                assert!(found[COLUMNS..].iter().all(|other| *other == -1.0), "other columns are as they were");
             }
         }
     }
