@@ -246,6 +246,7 @@ mod tests {
         let said = judge(&pass, "blocks.1.mlp.post", SITE, &[&own[0]]).unwrap_err().to_string();
         assert!(said.contains("`d_in` should be 12 long, is 48"), "{said}");
     }
+
     #[test]
     fn a_judge_of_any_number_of_shards_has_the_bits_of_one_machine() {
         let model = HookedAutoModel::lively(&TransformerConfig::plain("test", 3, 12, 3, 20, 16), 1).unwrap();

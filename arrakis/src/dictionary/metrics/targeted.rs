@@ -329,6 +329,7 @@ mod tests {
             "`Targeted`: `c` has 2 × 2 numbers to train, 2 × 2 to test and a probe of 1; the dictionary writes 2"
         );
     }
+
     /// Four classes along four axes with noise. Among examples that are dealt anew a class has its latent no more than others.
     #[test]
     fn latents_of_shuffled_labels_take_less_from_their_classes() {

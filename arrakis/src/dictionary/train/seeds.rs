@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::fmt::short;
 use crate::hypothesis::stats::one_sample_t_interval;
 
-/// Of the interval of a mean over seeds.
+/// The level of the interval of a mean over seeds.
 const LEVEL: f64 = 0.95;
 
 /// Dictionaries that differ only in their seeds, trained on the same batches.
@@ -26,7 +26,7 @@ pub struct Seeds {
 }
 
 /// A number over seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Number of seeds.
     pub seeds: usize,
@@ -113,7 +113,7 @@ impl fmt::Display for Spread {
         let Self { mean, sd, range: [low, high], seeds, interval } = self;
         write!(f, "{} ± {} ({} to {}, {seeds} values", short(*mean), short(*sd), short(*low), short(*high))?;
         if let Some([low, high]) = interval {
-            write!(f, "; the mean is in {} to {}", short(*low), short(*high))?;
+            write!(f, "; 95 % interval of the mean {} to {}", short(*low), short(*high))?;
         }
         write!(f, ")")
     }

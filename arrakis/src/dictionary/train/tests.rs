@@ -219,7 +219,7 @@ fn seeds_have_a_spread_and_agree_on_planted_features() {
     close(high - kept.mean, 4.302_653 * kept.sd / 3.0_f64.sqrt(), 1e-6);
     close(kept.mean - low, high - kept.mean, 1e-9);
     let same = seeds.spread(|_| Ok(2.0)).unwrap();
-    assert_eq!(same.to_string(), "2 ± 0 (2 to 2, 3 values; the mean is in 2 to 2)");
+    assert_eq!(same.to_string(), "2 ± 0 (2 to 2, 3 values; 95 % interval of the mean 2 to 2)");
     let agreement = seeds.agreement().unwrap();
     assert!(agreement.seeds == 3 && agreement.mean > 0.85, "{agreement}");
     let said = Seeds::train(&config, &short(), 1, &Device::flex(), &mut source).unwrap_err().to_string();
