@@ -28,7 +28,7 @@ const NAMES: [&str; 4] = [
 /// Set in the processes that the checks start.
 const CHILD: &str = "ARRAKIS_TESTS_SUITE_CHILD";
 
-/// What a child does that only looks at its main thread, which no other test has.
+/// The value of [`CHILD`] for a child that only looks at its main thread. Other tests run in threads of their own.
 const MAIN_THREAD: &str = "main thread";
 
 fn main() -> ExitCode {
@@ -56,7 +56,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// One more thread than cores would wait for the others.
+/// The main thread is in the pool: with one thread more than cores, they wait for each other.
 fn the_main_thread_computes() {
     let program = std::env::current_exe().unwrap();
     let child = Command::new(program).env(CHILD, MAIN_THREAD).env_remove("RAYON_NUM_THREADS").output().unwrap();
