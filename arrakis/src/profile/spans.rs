@@ -85,6 +85,21 @@ impl Recorder {
         }
     }
 
+    fn pass(&mut self, site: &str, dims: &[usize], bytes: usize, now: Instant) {
+        let cost = self.sites.entry(site.to_owned()).or_insert_with(|| SiteCost {
+            site: site.to_owned(),
+            passes: 0,
+            dims: Vec::new(),
+            bytes: 0,
+            self_secs: 0.0,
+        });
+        cost.self_secs += now.duration_since(self.latest).as_secs_f64();
+        self.latest = now;
+        cost.passes += 1;
+        cost.bytes += bytes as u64;
+        dims.clone_into(&mut cost.dims);
+    }
+
     fn add_outermost(&mut self, path: &str, duration: Duration) {
         match self.outermost.iter_mut().find(|(known, _)| known == path) {
             Some((_, total)) => *total += duration,
@@ -162,6 +177,10 @@ fn cost(path: &str, total: &Total) -> ScopeCost {
 }
 
 impl Observer for Recorder {
+    fn began(&mut self) {
+        self.resume(Instant::now());
+    }
+
     fn entered(&mut self, path: &str) {
         self.enter(path, Instant::now());
     }
@@ -171,19 +190,7 @@ impl Observer for Recorder {
     }
 
     fn passed(&mut self, site: &str, dims: &[usize], bytes: usize) {
-        let cost = self.sites.entry(site.to_owned()).or_insert_with(|| SiteCost {
-            site: site.to_owned(),
-            passes: 0,
-            dims: Vec::new(),
-            bytes: 0,
-            self_secs: 0.0,
-        });
-        let now = Instant::now();
-        cost.self_secs += now.duration_since(self.latest).as_secs_f64();
-        self.latest = now;
-        cost.passes += 1;
-        cost.bytes += bytes as u64;
-        dims.clone_into(&mut cost.dims);
+        self.pass(site, dims, bytes, Instant::now());
     }
 }
 
@@ -205,6 +212,21 @@ mod tests {
         recorder.enter("ln_final", at(60));
         recorder.leave(at(110));
         recorder.profile(Duration::from_millis(120))
+    }
+
+    #[test]
+    fn time_before_a_run_is_no_sites() {
+        let of_site = |begins: bool| {
+            let mut recorder = Recorder::new(Instant::now());
+            let later = recorder.latest + Duration::from_hours(1);
+            if begins {
+                recorder.began();
+            }
+            recorder.pass("embed", &[1], 4, later);
+            recorder.sites["embed"].self_secs
+        };
+        assert_eq!(of_site(false), 3600.0);
+        assert!(of_site(true) < 3600.0);
     }
 
     #[test]

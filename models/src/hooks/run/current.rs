@@ -36,6 +36,9 @@ pub(super) fn within<R>(session: &Rc<RefCell<Session>>, body: impl FnOnce() -> R
     let (_listening, _root) = (if is_idle { Err(Idle::start()) } else { Ok(Active::start()) }, Root::new());
     RUNS.with_borrow_mut(|runs| runs.push(Rc::clone(session)));
     let _pop = Pop;
+    if !is_idle {
+        observe::began();
+    }
     body()
 }
 

@@ -9,6 +9,8 @@ use super::active::Active;
 
 /// Notified of what happens in hooked modules on this thread, whichever runs are active.
 pub trait Observer {
+    /// A run begins: the time before it is no site's.
+    fn began(&mut self) {}
     /// A scope such as `blocks.3.attn` begins.
     fn entered(&mut self, path: &str);
     /// The scope ends.
@@ -44,6 +46,10 @@ fn each(tell: impl Fn(&mut dyn Observer)) {
     for observer in observers {
         tell(&mut *observer.borrow_mut());
     }
+}
+
+pub(super) fn began() {
+    each(|observer| observer.began());
 }
 
 pub(super) fn entered(path: &str) {
