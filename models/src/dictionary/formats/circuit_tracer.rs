@@ -12,10 +12,13 @@ use crate::dictionary::architectures::{Architecture, JumpRelu, Standard};
 use crate::dictionary::config::DictionaryConfig;
 use crate::dictionary::metadata::Metadata;
 use crate::dictionary::parameters::Parameters;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ground::files;
 
 const THRESHOLD: &str = "activation_function.threshold";
+
+/// Repositories whose latents are top-k, which these files cannot say.
+const TOP_K: [&str; 1] = ["crv-8b-instruct-transcoders"];
 
 /// Limit on the bytes of `config.yaml`.
 const CONFIG: u64 = 1 << 20;
@@ -25,6 +28,14 @@ pub(super) fn read(place: &Place) -> Result<Found> {
     let (w_enc, w_dec) = (tensors.turned("W_enc")?, tensors.matrix("W_dec")?);
     let ([d_in, d_sae], [_, d_out]) = (w_enc.dims(), w_dec.dims());
     let jumps = tensors.has(THRESHOLD);
+    if let Some(name) =
+        TOP_K.iter().find(|name| place.name.contains(**name)).filter(|_| !jumps && place.top_k.is_none())
+    {
+        let problem = format!(
+            "the latents of `{name}` are top-k, and k is only in its authors' code; set `DictionaryOptions {{ top_k: Some(k), .. }}`"
+        );
+        return Err(Error::file(&place.path, problem));
+    }
     let architecture: Architecture = if jumps { JumpRelu::default().into() } else { Standard.into() };
     let mut config = DictionaryConfig::transcoder(d_in, d_sae, d_out, architecture);
     config.skip = tensors.has("W_skip");

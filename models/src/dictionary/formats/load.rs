@@ -7,6 +7,7 @@ use super::sites;
 use super::{FORMATS, Format, SINGLE};
 use crate::checkpoint::fetch_parts;
 use crate::device;
+use crate::dictionary::architectures::{Architecture, TopK};
 use crate::dictionary::dictionary::Dictionary;
 use crate::error::{Error, Result};
 use crate::ground::files;
@@ -19,6 +20,9 @@ pub struct DictionaryOptions {
     pub device: Option<String>,
     /// Whether files that are pickles (`ae.pt`) may be parsed. No code in them is run.
     pub pickles: bool,
+    /// How many latents stay, for files that do not say that they are top-k: those of circuit-tracer have no field for it.
+    /// `None` reads such latents as `ReLU`.
+    pub top_k: Option<usize>,
 }
 
 /// Ends of the names of files that hold a dictionary.
@@ -61,8 +65,9 @@ impl Dictionary {
     /// As [`Dictionary::load`].
     pub fn load_path(path: &Path, name: &str, options: &DictionaryOptions) -> Result<Self> {
         let device = device::choose(options.device.as_deref())?.device;
-        let mut place = Place { path: path.to_owned(), name: name.to_owned(), device, pickles: options.pickles };
-        let (config, parameters) = if path.is_file() {
+        let DictionaryOptions { pickles, top_k, .. } = *options;
+        let mut place = Place { path: path.to_owned(), name: name.to_owned(), device, pickles, top_k };
+        let (mut config, parameters) = if path.is_file() {
             match whole(path) {
                 Some(folder) => {
                     place.path = folder;
@@ -73,6 +78,9 @@ impl Dictionary {
         } else {
             (format_of(&place)?.read)(&place)?
         };
+        if let Some(k) = top_k {
+            config.architecture = with_top_k(&config.architecture, k)?;
+        }
         Self::of(config, parameters).map_err(|error| match error {
             Error::Dictionary { problems } => {
                 Error::file(path, format!("the weights do not fit the config:\n{}", problems.join("\n")))
@@ -97,6 +105,17 @@ impl Dictionary {
     /// As [`Dictionary::site`].
     pub fn site_out(&self) -> Result<Site> {
         sites::needed(self.config.metadata.site_out(), "site of the output")
+    }
+}
+
+/// Top-k, for latents that the files say nothing of.
+fn with_top_k(found: &Architecture, k: usize) -> Result<Architecture> {
+    match found {
+        Architecture::Standard(_) => Ok(TopK { k, ..TopK::default() }.into()),
+        other => {
+            let fix = format!("the files say what their latents are ({}); leave it out", other.name());
+            Err(Error::Setting { setting: "top_k", value: k.to_string(), fix })
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Place {
     pub(super) device: Device,
     /// Whether files that are pickles may be parsed.
     pub(super) pickles: bool,
+    /// How many latents stay, where the files do not say it.
+    pub(super) top_k: Option<usize>,
 }
 
 impl Place {

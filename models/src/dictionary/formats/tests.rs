@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
 }
 
 fn options() -> DictionaryOptions {
-    DictionaryOptions { device: Some("cpu".into()), pickles: true }
+    DictionaryOptions { device: Some("cpu".into()), pickles: true, top_k: None }
 }
 
 fn expected() -> BTreeMap<String, Expected> {
@@ -142,6 +142,35 @@ fn a_config_of_gemma_scope_2_decides_whatever_its_folder_is_called() {
     let hooks = ["pre", "post"].map(|place| format!("model.layers.17.{place}_feedforward_layernorm.output"));
     let between = of(hooks.each_ref().map(String::as_str), "transcoder");
     assert_eq!(between, ("blocks.17.mlp_read".into(), Some("blocks.17.mlp_out".into())));
+}
+
+#[test]
+fn top_k_is_said_where_the_files_cannot_say_it() {
+    let layer = |name: &str, called: &str, top_k| {
+        let path = folder().join("formats").join(name);
+        Dictionary::load_path(&path, called, &DictionaryOptions { top_k, ..options() })
+    };
+    let file = "circuit_tracer/layer_0.safetensors";
+    let (plain, top) = (layer(file, file, None).unwrap(), layer(file, file, Some(2)).unwrap());
+    let x = expected()[file].x();
+    let active =
+        |of: &Dictionary| read(of.encode(x.clone()).unwrap()).chunks(of.config.d_sae).map(count).collect::<Vec<_>>();
+    assert!(active(&plain).iter().any(|active| *active > 2), "{:?}", active(&plain));
+    assert!(active(&top).iter().all(|active| *active <= 2), "{:?}", active(&top));
+
+    let crv = "facebook/crv-8b-instruct-transcoders/layer_0.safetensors";
+    let error = layer(file, crv, None).unwrap_err().to_string();
+    assert!(error.contains("set `DictionaryOptions { top_k: Some(k), .. }`"), "{error}");
+    assert_eq!(layer(file, crv, Some(2)).unwrap().config.architecture, top.config.architecture);
+
+    let error = layer("sae_lens/topk", "topk", Some(2)).unwrap_err().to_string();
+    assert!(error.contains("`top_k` is 2: the files say what their latents are (topk); leave it out"), "{error}");
+    let error = layer(file, file, Some(0)).unwrap_err().to_string();
+    assert!(error.contains('k'), "{error}");
+}
+
+fn count(acts: &[f32]) -> usize {
+    acts.iter().filter(|act| **act != 0.0).count()
 }
 
 #[test]
