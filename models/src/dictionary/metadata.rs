@@ -3,6 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The fact that a dictionary trained here has if the model's weights were processed.
+const PROCESSED: &str = "processed";
+
+/// Steps of processing that change activations, by `TransformerLens`'s names.
+const STEPS: [&str; 4] = ["fold_ln", "center_writing_weights", "fold_value_biases", "refactor_factored_attn_matrices"];
+
 /// Facts about the model, the site and the text, by `SAELens`'s names, in the order of the file that they come from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -44,6 +50,20 @@ impl Metadata {
     /// The head that is encoded, if it is one of them.
     pub fn head(&self) -> Option<usize> {
         self.0.get("hook_head_index")?.as_u64().map(|head| head as usize)
+    }
+
+    /// The same, with whether the model's weights were processed.
+    #[must_use]
+    pub(crate) fn with_processed(self, processed: bool) -> Self {
+        if processed { self.with(PROCESSED, true) } else { self }
+    }
+
+    /// Whether the model's weights were processed: norms folded, or writing weights centred. `SAELens` keeps the settings with
+    /// which it loaded the model.
+    pub fn processed(&self) -> bool {
+        let is_set = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+        let kwargs = self.0.get("model_from_pretrained_kwargs");
+        is_set(self.0.get(PROCESSED)) || STEPS.iter().any(|step| is_set(kwargs.and_then(|kwargs| kwargs.get(*step))))
     }
 
     /// Number of tokens of a prompt in training.

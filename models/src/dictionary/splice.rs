@@ -130,7 +130,7 @@ impl Dictionary {
             .site("pre_acts", &latents, "latents before the activation function")
             .site("acts", &latents, "latents of the dictionary")
             .site("recon", &width, "what the latents write");
-        let splice = splice.setting(&self.settings(splicing));
+        let splice = splice.setting(&self.settings(splicing)).trained_on_processed(self.config.metadata.processed());
         if splicing.error_term {
             splice.site("error", &width, "what the dictionary does not reconstruct")
         } else {

@@ -21,6 +21,7 @@ mod shown;
 mod splice;
 mod stop;
 mod text;
+mod trained_on;
 mod weights;
 
 pub use auto::{HookedAutoConfig, HookedAutoModel};
@@ -129,6 +130,11 @@ impl HookedTransformer {
     pub fn unprocessed(&self) -> Self {
         let raw = self.raw.as_deref().unwrap_or(self).clone();
         if Arc::ptr_eq(&raw.splices, &self.splices) { raw } else { raw.with_splices(Arc::clone(&self.splices)) }
+    }
+
+    /// Whether its weights are processed.
+    pub fn is_processed(&self) -> bool {
+        self.raw.is_some()
     }
 
     /// The network: a Burn module.

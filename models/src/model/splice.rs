@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::HookedTransformer;
+use super::trained_on::other_weights;
 use crate::error::Result;
+use crate::ground::warnings::warn_once;
 use crate::hooks::{Splice, Splices, hash_tensor};
 use crate::site::{self, Site, SiteTable};
 
@@ -27,6 +29,10 @@ impl HookedTransformer {
     pub fn spliced(&self, splices: impl IntoIterator<Item = Splice>) -> Result<Self> {
         let mut all = (*self.splices).clone();
         for splice in splices {
+            let own = splice.processed();
+            if let Some(text) = own.and_then(|own| other_weights(&splice.at(), own, self.is_processed())) {
+                warn_once(&text);
+            }
             all = all.with(&splice, self.config())?;
         }
         Ok(self.clone().with_splices(Arc::new(all)))

@@ -16,7 +16,8 @@ pub use label::{Label, Where};
 pub use recipe::DictionaryRecipe;
 
 use arrakis_models::HookedTransformer;
-use arrakis_models::dictionary::{Dictionary, DictionaryConfig, Init, Metadata};
+use arrakis_models::dictionary::{Dictionary, DictionaryConfig, Init};
+use arrakis_models::ground::warnings::warn_once;
 use burn::tensor::Tensor;
 use serde_json::json;
 
@@ -138,7 +139,7 @@ impl Monosemanticity {
         let joins_heads = self.model.site_table().axes(&site).is_some_and(|axes| axes.len() > 3);
         let config = DictionaryConfig {
             joins_heads,
-            metadata: Metadata::of(self.model.name(), &site).with(SLICE, json!([recipe.skip_first, null])),
+            metadata: self.model.metadata(&site).with(SLICE, json!([recipe.skip_first, null])),
             ..DictionaryConfig::autoencoder(width, latents, recipe.architecture.clone())
         };
         let dictionary = Dictionary::new(config, &Init::default(), recipe.training.seed, self.model.device())?;
@@ -160,7 +161,7 @@ impl Monosemanticity {
     }
 
     fn judged(&self, dictionary: &Dictionary, corpus: &Corpus) -> Result<Judgement> {
-        let (pass, [from, into]) = (self.pass(corpus, skip_first(dictionary)), sites(dictionary)?);
+        let (pass, [from, into]) = (self.pass(corpus, skip_first(dictionary)), self.sites(dictionary)?);
         let mut found = judge(&pass, &from, &into, &[dictionary])?.remove(0);
         let own = dictionary.clone();
         let apply = move |x: Tensor<2>| own.apply(x).expect("BUG: the width was checked");
@@ -179,7 +180,7 @@ impl Monosemanticity {
     }
 
     fn compared(&self, dictionary: &Dictionary, corpus: &Corpus, l0: usize) -> Result<Vec<(String, Judgement)>> {
-        let (pass, [from, into]) = (self.pass(corpus, skip_first(dictionary)), sites(dictionary)?);
+        let (pass, [from, into]) = (self.pass(corpus, skip_first(dictionary)), self.sites(dictionary)?);
         if dictionary.config.transcodes {
             return Err(refuse("the baselines reconstruct a site; give an autoencoder, not a transcoder"));
         }
@@ -238,7 +239,7 @@ impl Monosemanticity {
         search: &ExampleSearch,
     ) -> Result<Features> {
         let skip = search.skip_first.max(skip_first(dictionary));
-        let (pass, [from, _]) = (self.pass(corpus, skip), sites(dictionary)?);
+        let (pass, [from, _]) = (self.pass(corpus, skip), self.sites(dictionary)?);
         let latents: Vec<usize> = latents.into_iter().collect();
         features::find(&self.model, &pass, dictionary, &from, &latents, search).map_err(own)
     }
@@ -259,21 +260,24 @@ impl Monosemanticity {
         effects::of(&self.model, dictionary, &latents, k)
     }
 
+    /// The sites that a dictionary reads and predicts. A dictionary of other weights than the model's is warned of.
+    fn sites(&self, dictionary: &Dictionary) -> Result<[String; 2]> {
+        let metadata = &dictionary.config.metadata;
+        let Some(from) = metadata.site() else {
+            let fix = "set `config.metadata` to `model.metadata(site)`";
+            return Err(refuse(format!("the dictionary does not say which site it is of; {fix}")));
+        };
+        if let Some(text) = dictionary.other_weights(&self.model) {
+            warn_once(&text);
+        }
+        let into = metadata.site_out().unwrap_or(from);
+        let name = crate::corpus::site_name::full_name;
+        Ok([name(from), name(into)])
+    }
+
     fn pass<'a>(&'a self, corpus: &'a Corpus, skip_first: usize) -> Pass<'a> {
         Pass::new(&self.model, corpus).skip_first(skip_first)
     }
-}
-
-/// The sites that a dictionary reads and predicts.
-fn sites(dictionary: &Dictionary) -> Result<[String; 2]> {
-    let metadata = &dictionary.config.metadata;
-    let Some(from) = metadata.site() else {
-        let fix = "set `config.metadata` to `Metadata::of(model, site)`";
-        return Err(refuse(format!("the dictionary does not say which site it is of; {fix}")));
-    };
-    let into = metadata.site_out().unwrap_or(from);
-    let name = crate::corpus::site_name::full_name;
-    Ok([name(from), name(into)])
 }
 
 /// The positions that a dictionary was trained on, by `SAELens`'s name: `[first, end]`.

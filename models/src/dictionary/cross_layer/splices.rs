@@ -123,7 +123,10 @@ impl Layer {
                 splice
             }
         };
-        let read = |splice: Splice| splice.site("acts", &latents, "latents of this layer").setting(&settings);
+        let read = |splice: Splice| {
+            let splice = splice.site("acts", &latents, "latents of this layer").setting(&settings);
+            splice.trained_on_processed(false)
+        };
         if input == output {
             let both = Splice::of_any(&splicing.name, input, 3, &known, move |value| {
                 let x = value.tensor::<3>()?;

@@ -70,6 +70,8 @@ pub struct Splice {
     parameters: Vec<(String, Activation)>,
     /// What else its output depends on.
     settings: String,
+    /// Of a dictionary: whether it was trained on activations of processed weights.
+    processed: Option<bool>,
 }
 
 /// A site of the module.
@@ -103,6 +105,7 @@ impl Splice {
             sites: Vec::new(),
             parameters,
             settings: String::new(),
+            processed: None,
         }
     }
 
@@ -122,6 +125,7 @@ impl Splice {
             sites: Vec::new(),
             parameters: parameters(module),
             settings: String::new(),
+            processed: None,
         }
     }
 
@@ -140,9 +144,25 @@ impl Splice {
         self
     }
 
+    /// Says whether what it was trained on were activations of processed weights.
+    #[must_use]
+    pub(crate) fn trained_on_processed(self, processed: bool) -> Self {
+        Self { processed: Some(processed), ..self }
+    }
+
+    /// Whether it was trained on activations of processed weights, if it is a dictionary's.
+    pub(crate) fn processed(&self) -> Option<bool> {
+        self.processed
+    }
+
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The sites that it is at.
+    pub(crate) fn at(&self) -> String {
+        self.at.to_string()
     }
 
     /// What its output depends on besides the parameters.

@@ -180,7 +180,7 @@ fn mistakes_are_named() {
     unnamed.config.metadata = Metadata::default();
     assert_eq!(
         said(&unnamed, 0),
-        "monosemanticity: the dictionary does not say which site it is of; set `config.metadata` to `Metadata::of(model, site)`"
+        "monosemanticity: the dictionary does not say which site it is of; set `config.metadata` to `model.metadata(site)`"
     );
     let mut other = random(&model);
     other.config.metadata = Metadata::of("gpt2", "blocks.0.mlp.hook_post");
