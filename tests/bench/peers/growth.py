@@ -5,18 +5,20 @@ positions, in float32 and in bfloat16.
     python tests/bench/peers/growth.py 358M -n 1     # cells whose name contains 358M
 
 A cell that is done is kept in growth.jsonl of --folder with the machine and the commit, so a run that was stopped goes on. Delete
-the file to measure anew.
+the file to measure anew. The largest model runs in bfloat16 alone, and ours and PyTorch one after the other: two copies of its 13 GB
+do not fit.
 """
 import json
 import os
 import random
 import statistics
 
-from run import HERE, LLAMAS, Worker, build, environment, machine, model, parse
+from run import HERE, LARGE, LLAMAS, Worker, build, environment, machine, model, parse
 
 POSITIONS = [128, 256, 512, 1024, 2048, 4096]
 # The precision of the weights, ours and theirs. Ours computes in float32 from weights of either.
 PRECISIONS = {"float32": ([], "hf-sdpa"), "bfloat16": (["half"], "hf-sdpa-bf16")}
+MODELS = [(name, precision) for name in LLAMAS for precision in PRECISIONS] + [(name, "bfloat16") for name in LARGE]
 
 
 def main():
@@ -26,7 +28,7 @@ def main():
     done = {}
     if store.exists():
         done = {cell["name"]: cell for cell in map(json.loads, store.read_text().splitlines())}
-    missing = [(name, precision) for name in LLAMAS for precision in PRECISIONS
+    missing = [(name, precision) for name, precision in MODELS
                if any(key(name, precision, pos) not in done and wanted(options, name, precision, pos) for pos in POSITIONS)]
     ours = build() if missing else None
     for name, precision in missing:
@@ -45,25 +47,45 @@ def wanted(options, name, precision, pos):
 def measure(options, store, done, ours, name, precision):
     """Each side loads once and does all lengths, shortest first."""
     python = environment(options.folder, "hf")
-    weights = halved(python, model(python, options.folder, name)) if precision == "bfloat16" else model(python, options.folder, name)
+    weights = model(python, options.folder, name)
+    if precision == "bfloat16" and name not in LARGE:
+        weights = halved(python, weights)
     flags, peer = PRECISIONS[precision]
-    with Worker([ours, weights, *flags]) as a, Worker([python, HERE / "theirs.py", peer, weights, os.cpu_count()]) as b:
-        for pos in POSITIONS:
-            if key(name, precision, pos) in done or not wanted(options, name, precision, pos):
-                continue
-            draw = random.Random(0)
-            order = dict(work="last", tokens=[[draw.randrange(30000) for _ in range(pos)]])
-            first = [a.do(order)[0], b.do(order)[0]]
-            # Weights and activations of the peer are in bfloat16, ours are computed in float32: only float32 is compared.
-            if precision == "float32":
-                assert all(abs(x - y) <= 1e-3 * max(1, abs(y)) for x, y in zip(*first)), f"{name} {pos}: {first}"
-            pairs = [(a.do(order)[1:], b.do(order)[1:]) for _ in range(options.n)]
-            middle = lambda side: [statistics.median(pair[side][k] for pair in pairs) for k in range(3)]
-            cell = dict(name=key(name, precision, pos), ours=middle(0), theirs=middle(1), of=machine())
-            done[cell["name"]] = cell
-            with store.open("a") as file:
-                file.write(json.dumps(cell) + "\n")
-            print(cell["name"], "done", flush=True)
+    sides = [[ours, weights, *flags], [python, HERE / "theirs.py", peer, weights, os.cpu_count()]]
+    orders = {key(name, precision, pos): order(pos) for pos in POSITIONS
+              if key(name, precision, pos) not in done and wanted(options, name, precision, pos)}
+    for cell, ours, theirs in (one_after_the_other if name in LARGE else in_turn)(sides, orders, options.n):
+        # Weights and activations of the peer are in bfloat16, ours are computed in float32: only float32 is compared.
+        if precision == "float32":
+            assert all(abs(x - y) <= 1e-3 * max(1, abs(y)) for x, y in zip(ours[0][0], theirs[0][0])), f"{cell}: {ours[0]}, {theirs[0]}"
+        middle = lambda rounds: [statistics.median(measured[k] for measured in rounds[1:]) for k in range(1, 4)]
+        done[cell] = dict(name=cell, ours=middle(ours), theirs=middle(theirs), of=machine())
+        with store.open("a") as file:
+            file.write(json.dumps(done[cell]) + "\n")
+        print(cell, "done", flush=True)
+
+
+def order(pos):
+    draw = random.Random(0)
+    return dict(work="last", tokens=[[draw.randrange(30000) for _ in range(pos)]])
+
+
+def in_turn(sides, orders, n):
+    """Both rounds of each cell, the first of which is not counted."""
+    with Worker(sides[0]) as ours, Worker(sides[1]) as theirs:
+        for cell, order in orders.items():
+            rounds = [(ours.do(order), theirs.do(order)) for _ in range(n + 1)]
+            yield cell, *zip(*rounds)
+
+
+def one_after_the_other(sides, orders, n):
+    """The same, with one of the two in memory."""
+    found = []
+    for side in sides:
+        with Worker(side) as worker:
+            found.append({cell: [worker.do(order) for _ in range(n + 1)] for cell, order in orders.items()})
+    for cell in orders:
+        yield cell, found[0][cell], found[1][cell]
 
 
 def halved(python, folder):
@@ -82,12 +104,11 @@ def table(done):
         print("\n" + of + "\n")
         print("| model | " + " | ".join(f"1 × {pos}" for pos in POSITIONS) + " |")
         print("| --- |" + " --- |" * len(POSITIONS))
-        for name in LLAMAS:
-            for precision in PRECISIONS:
-                cells = [done.get(key(name, precision, pos)) for pos in POSITIONS]
-                cells = [text(cell) if cell and cell["of"] == of else "" for cell in cells]
-                if any(cells):
-                    print(f"| {name} {precision} | " + " | ".join(cells) + " |")
+        for name, precision in MODELS:
+            cells = [done.get(key(name, precision, pos)) for pos in POSITIONS]
+            cells = [text(cell) if cell and cell["of"] == of else "" for cell in cells]
+            if any(cells):
+                print(f"| {name} {precision} | " + " | ".join(cells) + " |")
     print("\nA cell: seconds and highest resident GB, ours · PyTorch's sdpa, and theirs ÷ ours in time.")
 
 

@@ -29,6 +29,8 @@ LLAMAS = {
     "llama-358M": (1024, 24, 16, 8, 2816, 32000),
     "llama-1.1B": (2048, 22, 32, 4, 5632, 32000),
 }
+# Llama 2's smaller shape: float32 weights of it fill 27 GB, so it is made and run in bfloat16.
+LARGE = {"llama-6.7B": (4096, 32, 32, 32, 11008, 32000)}
 # name, model, work, batch, positions, peers
 ROWS = [
     ("gpt2 forward 8x128", "gpt2", dict(work="forward"), 8, 128, ["hf-eager", "hf-sdpa"]),
@@ -105,16 +107,18 @@ def build():
 def model(python, folder, name):
     """A folder with random weights, made once. They are drawn larger than at initialisation, so that logits differ."""
     out = folder / "models" / name
-    if not (out / "model.safetensors").exists():
+    if not any((out / file).exists() for file in ("model.safetensors", "model.safetensors.index.json")):
+        large = name in LARGE
         if name == "gpt2":
             config = "transformers.GPT2Config(initializer_range=0.05)"
         else:
-            d, layers, heads, kv, mlp, vocab = LLAMAS[name]
+            d, layers, heads, kv, mlp, vocab = (LARGE if large else LLAMAS)[name]
             config = (f"transformers.LlamaConfig(hidden_size={d}, num_hidden_layers={layers}, num_attention_heads={heads}, "
                       f"num_key_value_heads={kv}, intermediate_size={mlp}, vocab_size={vocab}, max_position_embeddings=8192, "
-                      f"tie_word_embeddings=True, initializer_range=0.04)")
-        make = (f"import torch, transformers; torch.manual_seed(0); c = {config}; "
-                f"transformers.AutoModelForCausalLM.from_config(c).save_pretrained({str(out)!r}, max_shard_size='20GB')")
+                      f"tie_word_embeddings={not large}, initializer_range=0.04)")
+        dtype, shard = ("bfloat16", "2GB") if large else ("float32", "20GB")
+        make = (f"import torch, transformers; torch.manual_seed(0); c = {config}; m = transformers.AutoModelForCausalLM"
+                f".from_config(c, dtype=torch.{dtype}); m.save_pretrained({str(out)!r}, max_shard_size={shard!r})")
         subprocess.run([python, "-c", make], check=True, stdout=subprocess.DEVNULL)
     return out
 
