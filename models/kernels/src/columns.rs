@@ -6,45 +6,46 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::few::{FewRows, MEMORY, PAIR};
 use crate::part::Part;
 use crate::place::{GRAIN, LINE, Place, RUN, Weights};
-use crate::single::{SingleRow, WIDE};
 use crate::tile::{Flat, Tiles};
 use crate::weight::Number;
 
 /// The part of the inner axis whose weights stay in a core's cache while all rows pass.
 const DEPTH: usize = 8 * RUN;
 
-/// Up to this many rows, weights are read where they lie: copying them would cost more than it saves.
-const FEW: usize = 16;
-
 /// Room for the weights that are copied together.
 pub(crate) fn panel_length(d_in: usize) -> usize {
-    (DEPTH.min(d_in) * GRAIN).max(2 * WIDE)
+    (DEPTH.min(d_in) * GRAIN).max(MEMORY)
 }
 
 impl<'a, T: Number> Part<'a, '_, T> {
     /// Computes the columns. The rows of the weight are contiguous.
     pub(crate) fn write_from_rows(mut self) {
-        for start in (0..self.d_in).step_by(DEPTH) {
-            self.at_depth(start..self.d_in.min(start + DEPTH));
+        let done = if self.out.len() <= T::FEW { self.where_they_lie() } else { 0 };
+        if done < self.out[0].len() {
+            for start in (0..self.d_in).step_by(DEPTH) {
+                self.at_depth(start..self.d_in.min(start + DEPTH), done);
+            }
         }
     }
 
-    /// The terms of one part of the inner axis.
-    fn at_depth(&mut self, depth: Range<usize>) {
+    /// Few rows times the columns whose weights can be read where they lie. Says where the others begin.
+    fn where_they_lie(&mut self) -> usize {
+        let Self { x, d_in, weight, stride, bias, .. } = *self;
+        if !T::has_pairs(weight, stride) {
+            return 0;
+        }
+        let width = self.out[0].len() / PAIR * PAIR;
+        Arch::new().dispatch(FewRows { x, d_in, weight, stride, width, bias, memory: self.panel, out: self.out });
+        width
+    }
+
+    /// The terms of one part of the inner axis, for the columns from `from` on.
+    fn at_depth(&mut self, depth: Range<usize>, mut from: usize) {
         let width = self.out[0].len();
         let weight = &self.weight[depth.start * self.stride..];
-        let mut from = 0;
-        if let (Some(numbers), true) = (T::single(weight), self.out.len() <= FEW && self.stride.is_multiple_of(LINE)) {
-            from = width - width % GRAIN;
-            let weights = Weights { numbers, stride: self.stride };
-            if self.out.len() == 1 {
-                self.single_row(&depth, 0..from, weights);
-            } else {
-                self.tiles(depth.clone(), 0..from, weights);
-            }
-        }
         while from < width {
             let columns = from..width.min(from + GRAIN);
             let panel = std::mem::take(&mut self.panel);
@@ -63,16 +64,6 @@ impl<'a, T: Number> Part<'a, '_, T> {
             self.tiles(depth.clone(), columns, Weights { numbers: panel, stride: GRAIN });
             self.panel = panel;
             from += GRAIN;
-        }
-    }
-
-    /// The only row times some columns.
-    fn single_row(&mut self, depth: &Range<usize>, columns: Range<usize>, weights: Weights<'_>) {
-        for from in columns.clone().step_by(WIDE) {
-            let place = self.place(depth, from..columns.end.min(from + WIDE));
-            let weights = Weights { numbers: &weights.numbers[from..], ..weights };
-            let (x, out) = (&self.x[depth.clone()], &mut *self.out[0]);
-            Arch::new().dispatch(SingleRow { x, weights, place, memory: self.panel, out });
         }
     }
 

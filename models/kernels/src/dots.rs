@@ -16,6 +16,9 @@ pub(crate) const DEPTH: usize = 1024;
 /// Columns of a tile.
 const COLUMNS: usize = 6;
 
+/// Numbers of a column that are widened before those of the next.
+const STRETCH: usize = 64;
+
 /// Numbers of `x` that stay in a core's cache while all columns pass.
 const CACHED: usize = 1 << 17;
 
@@ -27,14 +30,21 @@ pub(crate) fn panel_length(d_in: usize) -> usize {
 impl<T: Number> Part<'_, '_, T> {
     /// Computes the columns. The columns of the weight are contiguous.
     pub(crate) fn write_from_columns(mut self) {
-        let width = self.out[0].len();
-        for start in (0..self.d_in).step_by(DEPTH) {
-            let depth = start..self.d_in.min(start + DEPTH);
-            let block = (CACHED / depth.len()).next_multiple_of(4);
-            for first in (0..self.out.len()).step_by(block) {
-                let rows = first..self.out.len().min(first + block);
-                for from in (0..width).step_by(COLUMNS) {
-                    self.columns(rows.clone(), &depth, from..width.min(from + COLUMNS));
+        let (rows, width) = (self.out.len(), self.out[0].len());
+        let (parts, d_in) = ((0..self.d_in).step_by(DEPTH), self.d_in);
+        let part = |start: usize| start..d_in.min(start + DEPTH);
+        let columns = |from: usize| from..width.min(from + COLUMNS);
+        if rows * d_in <= CACHED {
+            // Whole columns are one stretch of memory.
+            for from in (0..width).step_by(COLUMNS) {
+                parts.clone().for_each(|start| self.columns(0..rows, &part(start), columns(from)));
+            }
+        } else {
+            for depth in parts.map(part) {
+                let block = (CACHED / depth.len()).next_multiple_of(4);
+                for first in (0..rows).step_by(block) {
+                    let rows = first..rows.min(first + block);
+                    (0..width).step_by(COLUMNS).for_each(|from| self.columns(rows.clone(), &depth, columns(from)));
                 }
             }
         }
@@ -52,13 +62,17 @@ impl<T: Number> Part<'_, '_, T> {
             &self.weight[start + depth.start..start + depth.end]
         };
         let mut weights: [&[f32]; COLUMNS] = [&[]; COLUMNS];
-        for ((c, weights), own) in weights.iter_mut().enumerate().zip(self.panel.chunks_exact_mut(depth.len())) {
-            *weights = if let Some(numbers) = T::single(column(c)) {
-                numbers
-            } else {
-                T::widen(column(c), own);
-                own
-            };
+        if T::single(self.weight).is_none() {
+            // Side by side, so that memory answers for all of them at once.
+            for at in (0..depth.len()).step_by(STRETCH) {
+                for (c, own) in self.panel.chunks_exact_mut(depth.len()).take(COLUMNS).enumerate() {
+                    let stretch = at..depth.len().min(at + STRETCH);
+                    T::widen(&column(c)[stretch.clone()], &mut own[stretch]);
+                }
+            }
+        }
+        for ((c, weights), own) in weights.iter_mut().enumerate().zip(self.panel.chunks_exact(depth.len())) {
+            *weights = T::single(column(c)).unwrap_or(own);
         }
         let (numbers, out) = (&self.x[rows.start * self.d_in..], &mut self.out[rows]);
         let x = Flat { numbers, d_in: self.d_in, depth: depth.clone() };

@@ -8,6 +8,7 @@ mod attention;
 mod by_lane;
 mod columns;
 mod dots;
+mod few;
 mod jump;
 mod largest;
 mod memory;
@@ -17,7 +18,7 @@ mod place;
 mod product;
 mod scratch;
 mod share;
-mod single;
+
 mod sparse;
 mod sums;
 mod threads;

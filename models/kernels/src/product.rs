@@ -15,6 +15,9 @@ pub(crate) const SMALL: usize = 1 << 18;
 /// Tasks a thread, so that none waits long for another.
 const TASKS: usize = 4;
 
+/// The same for few rows, which wait for memory: longer stretches of it come faster.
+const TASKS_OF_FEW_ROWS: usize = 2;
+
 /// Tasks a thread from [`MANY_ROWS`] on: each takes so long that the last one is worth sharing.
 const TASKS_OF_MANY_ROWS: usize = 16;
 
@@ -79,6 +82,7 @@ fn tasks(rows: usize, weights: usize) -> usize {
     match rows {
         _ if rows * weights < SMALL => 1,
         1 => rayon::current_num_threads(),
+        _ if rows <= f32::FEW => TASKS_OF_FEW_ROWS * rayon::current_num_threads(),
         _ if rows < MANY_ROWS => TASKS * rayon::current_num_threads(),
         _ => TASKS_OF_MANY_ROWS * rayon::current_num_threads(),
     }

@@ -121,10 +121,20 @@ fn tile<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(
     place: &Place<'_>,
     out: &mut [&mut [f32]],
 ) {
+    let mut before = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    let mut r = 0;
+    while r < ROWS && !place.first {
+        load(simd, &mut before[r], &out[r][place.from..place.from + place.width]);
+        r += 1;
+    }
     let sums = if BY_LANE {
-        by_lane::<S, ROWS, VECTORS>(simd, x, weights)
+        let mut sums = by_lane::<S, ROWS, VECTORS>(simd, x, weights);
+        if !place.first {
+            add::<S, ROWS, VECTORS>(simd, &mut sums, &before);
+        }
+        sums
     } else {
-        in_runs::<S, ROWS, VECTORS>(simd, x, weights)
+        in_runs::<S, ROWS, VECTORS>(simd, x, weights, before)
     };
     let mut r = 0;
     while r < ROWS {
@@ -133,14 +143,14 @@ fn tile<S: Simd, const ROWS: usize, const VECTORS: usize, const BY_LANE: bool>(
     }
 }
 
-/// The sum of runs of terms, one run after another.
+/// Adds the sums of runs of terms, one run after another.
 #[inline(always)]
 fn in_runs<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     x: [&[f32]; ROWS],
     weights: Weights<'_>,
+    mut sums: [[S::f32s; VECTORS]; ROWS],
 ) -> [[S::f32s; VECTORS]; ROWS] {
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let depth = x[0].len();
     let mut at = 0;
     while at < depth {
@@ -229,15 +239,22 @@ fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(
 }
 
 #[inline(always)]
+fn load<S: Simd, const VECTORS: usize>(simd: S, sums: &mut [S::f32s; VECTORS], out: &[f32]) {
+    let mut v = 0;
+    while v < VECTORS && v * S::F32_LANES < out.len() {
+        let from = v * S::F32_LANES;
+        sums[v] = simd.partial_load_f32s(&out[from..out.len().min(from + S::F32_LANES)]);
+        v += 1;
+    }
+}
+
+#[inline(always)]
 fn store<S: Simd, const VECTORS: usize>(simd: S, sums: &[S::f32s; VECTORS], place: &Place<'_>, out: &mut [f32]) {
     let mut v = 0;
     while v < VECTORS && v * S::F32_LANES < out.len() {
         let from = v * S::F32_LANES;
         let end = out.len().min(from + S::F32_LANES);
         let mut sum = sums[v];
-        if !place.first {
-            sum = simd.add_f32s(simd.partial_load_f32s(&out[from..end]), sum);
-        }
         if let Some(bias) = place.bias {
             sum = simd.add_f32s(sum, simd.partial_load_f32s(&bias[place.from + from..place.from + end]));
         }

@@ -1,7 +1,11 @@
 //! Weights as they lie in memory, in any precision.
 
+#![allow(clippy::inline_always, reason = "everything is inlined into the function of one instruction set")]
+
+use bytemuck::Pod;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use pulp::{Arch, Simd, WithSimd};
 
 /// A number that weights are stored in.
 pub(crate) trait Number: Copy + Send + Sync {
@@ -10,6 +14,44 @@ pub(crate) trait Number: Copy + Send + Sync {
 
     /// Writes the numbers in single precision.
     fn widen(numbers: &[Self], into: &mut [f32]);
+
+    /// Up to this many rows, weights are read where they lie: their copies would cost more than they save.
+    const FEW: usize;
+
+    /// As many numbers as two vectors in single precision have.
+    type Pair<S: Simd>: Copy;
+
+    /// Whether rows that begin here and lie `stride` apart can be read in pairs.
+    fn has_pairs(numbers: &[Self], stride: usize) -> bool;
+
+    /// Whole pairs.
+    fn pairs<S: Simd>(numbers: &[Self]) -> &[Self::Pair<S>];
+
+    /// A pair in single precision: the first and the second half of singles, and of halves those at even places and those at
+    /// odd ones.
+    fn split<S: Simd>(simd: S, pair: Self::Pair<S>) -> [S::f32s; 2];
+
+    /// Writes numbers that are in the order of `split` in their own order.
+    fn unsplit(pair: &[f32], into: &mut [f32]);
+}
+
+/// Whether halves lie two in a word, the first one in its lower half.
+fn in_words<T: Pod>(numbers: &[T], stride: usize) -> bool {
+    let aligned = numbers.as_ptr().addr().is_multiple_of(align_of::<u32>());
+    cfg!(target_endian = "little") && aligned && stride.is_multiple_of(2)
+}
+
+#[inline(always)]
+fn words<S: Simd, T: Pod>(numbers: &[T]) -> &[S::u32s] {
+    let whole = &numbers[..numbers.len() / 2 * 2];
+    S::as_simd_u32s(bytemuck::cast_slice(whole)).0
+}
+
+fn beside(pair: &[f32], into: &mut [f32]) {
+    let (even, odd) = pair.split_at(pair.len() / 2);
+    into.chunks_exact_mut(2)
+        .zip(even.iter().zip(odd))
+        .for_each(|(into, (even, odd))| into.copy_from_slice(&[*even, *odd]));
 }
 
 impl Number for f32 {
@@ -19,6 +61,28 @@ impl Number for f32 {
 
     fn widen(numbers: &[Self], into: &mut [f32]) {
         into.copy_from_slice(numbers);
+    }
+
+    const FEW: usize = 32;
+
+    type Pair<S: Simd> = [S::f32s; 2];
+
+    fn has_pairs(_: &[Self], _: usize) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn pairs<S: Simd>(numbers: &[Self]) -> &[[S::f32s; 2]] {
+        S::as_simd_f32s(numbers).0.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn split<S: Simd>(_: S, pair: [S::f32s; 2]) -> [S::f32s; 2] {
+        pair
+    }
+
+    fn unsplit(pair: &[f32], into: &mut [f32]) {
+        into.copy_from_slice(pair);
     }
 }
 
@@ -30,6 +94,39 @@ impl Number for f16 {
     fn widen(numbers: &[Self], into: &mut [f32]) {
         numbers.convert_to_f32_slice(into);
     }
+
+    const FEW: usize = 64;
+
+    type Pair<S: Simd> = S::u32s;
+
+    fn has_pairs(numbers: &[Self], stride: usize) -> bool {
+        in_words(numbers, stride)
+    }
+
+    #[inline(always)]
+    fn pairs<S: Simd>(numbers: &[Self]) -> &[S::u32s] {
+        words::<S, Self>(numbers)
+    }
+
+    fn unsplit(pair: &[f32], into: &mut [f32]) {
+        beside(pair, into);
+    }
+
+    /// The exponent is 15 more than it says in a half, and 127 more in a single.
+    #[inline(always)]
+    fn split<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
+        let of_upper = |upper: S::u32s| {
+            let sign = simd.and_u32s(upper, simd.splat_u32s(1 << 31));
+            let rest =
+                simd.and_u32s(simd.wrapping_dyn_shr_u32s(upper, simd.splat_u32s(3)), simd.splat_u32s(0x7fff << 13));
+            let scaled = simd.mul_f32s(simd.transmute_f32s_u32s(rest), simd.splat_f32s(2.0_f32.powi(127 - 15)));
+            let not_finite = simd.greater_than_or_equal_u32s(rest, simd.splat_u32s(0x7c00 << 13));
+            let largest = simd.or_u32s(rest, simd.splat_u32s(0xff << 23));
+            let size = simd.select_u32s(not_finite, largest, simd.transmute_u32s_f32s(scaled));
+            simd.transmute_f32s_u32s(simd.or_u32s(size, sign))
+        };
+        [of_upper(simd.wrapping_dyn_shl_u32s(words, simd.splat_u32s(16))), of_upper(words)]
+    }
 }
 
 impl Number for bf16 {
@@ -37,9 +134,48 @@ impl Number for bf16 {
         None
     }
 
-    /// A bf16 is the upper half of an f32.
     fn widen(numbers: &[Self], into: &mut [f32]) {
-        for (into, number) in into.iter_mut().zip(numbers) {
+        Arch::new().dispatch(Widen { numbers, into });
+    }
+
+    const FEW: usize = 64;
+
+    type Pair<S: Simd> = S::u32s;
+
+    fn has_pairs(numbers: &[Self], stride: usize) -> bool {
+        in_words(numbers, stride)
+    }
+
+    #[inline(always)]
+    fn pairs<S: Simd>(numbers: &[Self]) -> &[S::u32s] {
+        words::<S, Self>(numbers)
+    }
+
+    fn unsplit(pair: &[f32], into: &mut [f32]) {
+        beside(pair, into);
+    }
+
+    /// A bf16 is the upper half of an f32.
+    #[inline(always)]
+    fn split<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
+        let first = simd.wrapping_dyn_shl_u32s(words, simd.splat_u32s(16));
+        let second = simd.and_u32s(words, simd.splat_u32s(0xffff << 16));
+        [simd.transmute_f32s_u32s(first), simd.transmute_f32s_u32s(second)]
+    }
+}
+
+/// Writes numbers in single precision.
+struct Widen<'w, 'o> {
+    numbers: &'w [bf16],
+    into: &'o mut [f32],
+}
+
+impl WithSimd for Widen<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (into, number) in self.into.iter_mut().zip(self.numbers) {
             *into = f32::from_bits(u32::from(number.to_bits()) << 16);
         }
     }
@@ -109,5 +245,40 @@ mod tests {
         assert_eq!(wide, [1.5, -0.25, 3.0]);
         f16::widen(&[1.5, -0.25, 3.0].map(f16::from_f32), &mut wide);
         assert_eq!(wide, [1.5, -0.25, 3.0]);
+    }
+
+    /// Both numbers of a word, for each of the 65,536 halves that there are.
+    struct All;
+
+    impl WithSimd for All {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let same = |found: f32, expected: f32| {
+                found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan()
+            };
+            for bits in 0..=u16::MAX {
+                let words = simd.splat_u32s(u32::from(bits) << 16 | u32::from(!bits));
+                for (found, expected) in [
+                    (bf16::split(simd, words), [bf16::from_bits(!bits).to_f32(), bf16::from_bits(bits).to_f32()]),
+                    (f16::split(simd, words), [f16::from_bits(!bits).to_f32(), f16::from_bits(bits).to_f32()]),
+                ] {
+                    let mut lanes = [0.0; 64];
+                    let lanes = &mut lanes[..2 * S::F32_LANES];
+                    S::as_mut_simd_f32s(lanes).0.copy_from_slice(&found);
+                    let (first, second) = lanes.split_at(S::F32_LANES);
+                    assert!(
+                        first.iter().all(|x| same(*x, expected[0])) && second.iter().all(|x| same(*x, expected[1])),
+                        "{bits:x}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_half_is_widened_as_its_own_crate_does() {
+        Arch::new().dispatch(All);
     }
 }
