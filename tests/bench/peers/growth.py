@@ -13,7 +13,7 @@ import os
 import random
 import statistics
 
-from run import HERE, LARGE, LLAMAS, Worker, build, environment, machine, model, parse
+from run import HERE, LARGE, LLAMAS, Worker, build, environment, halved, machine, model, parse
 
 POSITIONS = [128, 256, 512, 1024, 2048, 4096]
 # The precision of the weights, ours and theirs. Ours computes in float32 from weights of either.
@@ -86,17 +86,6 @@ def one_after_the_other(sides, orders, n):
             found.append({cell: [worker.do(order) for _ in range(n + 1)] for cell, order in orders.items()})
     for cell in orders:
         yield cell, found[0][cell], found[1][cell]
-
-
-def halved(python, folder):
-    """The same checkpoint in bfloat16."""
-    import subprocess
-    out = folder.with_name(folder.name + "-bf16")
-    if not (out / "model.safetensors").exists():
-        make = (f"import torch, transformers; transformers.AutoModelForCausalLM.from_pretrained({str(folder)!r}, dtype=torch.bfloat16)"
-                f".save_pretrained({str(out)!r}, max_shard_size='20GB')")
-        subprocess.run([python, "-c", make], check=True, stdout=subprocess.DEVNULL)
-    return out
 
 
 def table(done):
