@@ -44,7 +44,8 @@ pub struct Product<'a> {
 ///
 /// The order in which the terms of a number are added depends on nothing but the inner axis and which axis of the weight
 /// is contiguous: a row's bits are the same beside any other rows and products, and on any number of threads. Sums are
-/// taken in short runs, so they round less than in one pass. Weights in half precision are widened a panel at a time.
+/// taken in short runs, so they round less than in one pass. Weights in half precision are widened a panel at a time, for
+/// few rows in registers.
 ///
 /// # Panics
 ///
