@@ -35,25 +35,6 @@ pub(crate) trait Number: Copy + Send + Sync {
     fn unsplit(pair: &[f32], into: &mut [f32]);
 }
 
-/// Whether halves lie two in a word, the first one in its lower half.
-fn in_words<T: Pod>(numbers: &[T], stride: usize) -> bool {
-    let aligned = numbers.as_ptr().addr().is_multiple_of(align_of::<u32>());
-    cfg!(target_endian = "little") && aligned && stride.is_multiple_of(2)
-}
-
-#[inline(always)]
-fn words<S: Simd, T: Pod>(numbers: &[T]) -> &[S::u32s] {
-    let whole = &numbers[..numbers.len() / 2 * 2];
-    S::as_simd_u32s(bytemuck::cast_slice(whole)).0
-}
-
-fn beside(pair: &[f32], into: &mut [f32]) {
-    let (even, odd) = pair.split_at(pair.len() / 2);
-    into.chunks_exact_mut(2)
-        .zip(even.iter().zip(odd))
-        .for_each(|(into, (even, odd))| into.copy_from_slice(&[*even, *odd]));
-}
-
 impl Number for f32 {
     fn single(numbers: &[Self]) -> Option<&[f32]> {
         Some(numbers)
@@ -86,35 +67,61 @@ impl Number for f32 {
     }
 }
 
-impl Number for f16 {
+/// A number of two bytes.
+trait Half: Pod + Send + Sync {
+    /// Writes the numbers in single precision.
+    fn to_single(numbers: &[Self], into: &mut [f32]);
+
+    /// The lower and the upper numbers of words, in single precision.
+    fn of_words<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2];
+}
+
+impl<T: Half> Number for T {
     fn single(_: &[Self]) -> Option<&[f32]> {
         None
     }
 
     fn widen(numbers: &[Self], into: &mut [f32]) {
-        numbers.convert_to_f32_slice(into);
+        T::to_single(numbers, into);
     }
 
     const FEW: usize = 64;
 
     type Pair<S: Simd> = S::u32s;
 
+    /// They are words, if those begin with the lower half.
     fn has_pairs(numbers: &[Self], stride: usize) -> bool {
-        in_words(numbers, stride)
+        let aligned = numbers.as_ptr().addr().is_multiple_of(align_of::<u32>());
+        cfg!(target_endian = "little") && aligned && stride.is_multiple_of(2)
     }
 
     #[inline(always)]
     fn pairs<S: Simd>(numbers: &[Self]) -> &[S::u32s] {
-        words::<S, Self>(numbers)
+        let whole = &numbers[..numbers.len() / 2 * 2];
+        S::as_simd_u32s(bytemuck::cast_slice(whole)).0
+    }
+
+    #[inline(always)]
+    fn split<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
+        T::of_words(simd, words)
     }
 
     fn unsplit(pair: &[f32], into: &mut [f32]) {
-        beside(pair, into);
+        let (even, odd) = pair.split_at(pair.len() / 2);
+        for ((into, even), odd) in into.chunks_exact_mut(2).zip(even).zip(odd) {
+            into.copy_from_slice(&[*even, *odd]);
+        }
+    }
+}
+
+impl Half for f16 {
+    fn to_single(numbers: &[Self], into: &mut [f32]) {
+        numbers.convert_to_f32_slice(into);
     }
 
     /// The exponent is 15 more than it says in a half, and 127 more in a single.
     #[inline(always)]
-    fn split<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
+    fn of_words<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
         let of_upper = |upper: S::u32s| {
             let sign = simd.and_u32s(upper, simd.splat_u32s(1 << 31));
             let rest =
@@ -129,38 +136,17 @@ impl Number for f16 {
     }
 }
 
-impl Number for bf16 {
-    fn single(_: &[Self]) -> Option<&[f32]> {
-        None
-    }
-
-    fn widen(numbers: &[Self], into: &mut [f32]) {
+impl Half for bf16 {
+    fn to_single(numbers: &[Self], into: &mut [f32]) {
         Arch::new().dispatch(Widen { numbers, into });
-    }
-
-    const FEW: usize = 64;
-
-    type Pair<S: Simd> = S::u32s;
-
-    fn has_pairs(numbers: &[Self], stride: usize) -> bool {
-        in_words(numbers, stride)
-    }
-
-    #[inline(always)]
-    fn pairs<S: Simd>(numbers: &[Self]) -> &[S::u32s] {
-        words::<S, Self>(numbers)
-    }
-
-    fn unsplit(pair: &[f32], into: &mut [f32]) {
-        beside(pair, into);
     }
 
     /// A bf16 is the upper half of an f32.
     #[inline(always)]
-    fn split<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
-        let first = simd.wrapping_dyn_shl_u32s(words, simd.splat_u32s(16));
-        let second = simd.and_u32s(words, simd.splat_u32s(0xffff << 16));
-        [simd.transmute_f32s_u32s(first), simd.transmute_f32s_u32s(second)]
+    fn of_words<S: Simd>(simd: S, words: S::u32s) -> [S::f32s; 2] {
+        let lower = simd.wrapping_dyn_shl_u32s(words, simd.splat_u32s(16));
+        let upper = simd.and_u32s(words, simd.splat_u32s(0xffff << 16));
+        [simd.transmute_f32s_u32s(lower), simd.transmute_f32s_u32s(upper)]
     }
 }
 
