@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The fact that a dictionary trained here has if the model's weights were processed.
+/// The fact of a dictionary trained here on a model with processed weights.
 const PROCESSED: &str = "processed";
 
 /// Steps of processing that change activations, by `TransformerLens`'s names.
@@ -52,18 +52,19 @@ impl Metadata {
         self.0.get("hook_head_index")?.as_u64().map(|head| head as usize)
     }
 
-    /// The same, with whether the model's weights were processed.
+    /// The same, with whether the model's weights were processed, whatever the files say.
     #[must_use]
-    pub(crate) fn with_processed(self, processed: bool) -> Self {
-        if processed { self.with(PROCESSED, true) } else { self }
+    pub fn with_processed(self, processed: bool) -> Self {
+        self.with(PROCESSED, processed)
     }
 
     /// Whether the model's weights were processed: norms folded, or writing weights centred. `SAELens` keeps the settings with
     /// which it loaded the model.
     pub fn processed(&self) -> bool {
-        let is_set = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+        let flag = |value: Option<&Value>| value.and_then(Value::as_bool);
         let kwargs = self.0.get("model_from_pretrained_kwargs");
-        is_set(self.0.get(PROCESSED)) || STEPS.iter().any(|step| is_set(kwargs.and_then(|kwargs| kwargs.get(*step))))
+        let is_set = |step: &&str| flag(kwargs.and_then(|kwargs| kwargs.get(*step))).unwrap_or(false);
+        flag(self.0.get(PROCESSED)).unwrap_or_else(|| STEPS.iter().any(is_set))
     }
 
     /// Number of tokens of a prompt in training.

@@ -9,7 +9,8 @@ use crate::dictionary::{Dictionary, Metadata};
 impl HookedTransformer {
     /// Facts for a dictionary of a site of this model.
     pub fn metadata(&self, site: &str) -> Metadata {
-        Metadata::of(self.name(), site).with_processed(self.is_processed())
+        let facts = Metadata::of(self.name(), site);
+        if self.is_processed() { facts.with_processed(true) } else { facts }
     }
 }
 
@@ -30,8 +31,9 @@ pub(super) fn other_weights(at: &str, trained_on_processed: bool, processed: boo
         _ => return None,
     };
     Some(format!(
-        "the dictionary of `{at}` is of {trained} weights, and the model's are {model}: streams and outputs of norms are \
-         others; use `model.{fix}`, or correct `config.metadata.processed`"
+        "the dictionary of `{at}` was trained on activations of {trained} weights, but this model's weights are {model}, \
+         and their activations differ; use `model.{fix}`, or correct the dictionary's `config.metadata` by \
+         `with_processed({processed})`"
     ))
 }
 
@@ -39,8 +41,8 @@ pub(super) fn other_weights(at: &str, trained_on_processed: bool, processed: boo
 mod tests {
     use super::*;
     use crate::config::TransformerConfig;
-    use crate::dictionary::DictionaryConfig;
     use crate::dictionary::architectures::Standard;
+    use crate::dictionary::{DictionaryConfig, Splicing};
     use crate::model::HookedAutoModel;
 
     fn dictionary(metadata: Metadata) -> Dictionary {
@@ -63,8 +65,29 @@ mod tests {
             assert_eq!(dictionary.other_weights(&processed.unprocessed()), dictionary.other_weights(&raw));
         }
         let said = dictionary(Metadata::of("test", site)).other_weights(&processed).unwrap();
-        assert!(said.starts_with("the dictionary of `blocks.1.resid_post` is of a checkpoint's own weights"), "{said}");
-        assert!(said.contains("use `model.unprocessed()`"), "{said}");
+        assert!(
+            said.starts_with(
+                "the dictionary of `blocks.1.resid_post` was trained on activations of a checkpoint's own"
+            )
+        );
+        assert!(said.contains("use `model.unprocessed()`") && said.ends_with("by `with_processed(true)`"), "{said}");
+        let corrected = dictionary(Metadata::of("test", site).with_processed(true));
+        assert_eq!(corrected.other_weights(&processed), None);
+    }
+
+    #[test]
+    fn what_a_dictionary_was_trained_on_is_kept_in_its_splices_and_files() {
+        let facts = Metadata::of("test", "blocks.1.resid_post");
+        let folder = tempfile::tempdir().unwrap();
+        for processed in [false, true] {
+            let own = dictionary(facts.clone().with_processed(processed));
+            own.save(folder.path()).unwrap();
+            let loaded = Dictionary::from_pretrained(folder.path().to_str().unwrap()).unwrap();
+            for dictionary in [own, loaded] {
+                let splices = dictionary.splices(&Splicing::default()).unwrap();
+                assert!(splices.iter().any(|splice| splice.processed() == Some(processed)));
+            }
+        }
     }
 
     #[test]
@@ -73,5 +96,7 @@ mod tests {
         assert!(of(serde_json::json!({ "center_writing_weights": true })));
         assert!(!of(serde_json::json!({ "center_writing_weights": false, "n_ctx": 128 })));
         assert!(!of(serde_json::Value::Null));
+        let facts = Metadata::default().with("model_from_pretrained_kwargs", serde_json::json!({ "fold_ln": true }));
+        assert!(facts.processed() && !facts.with_processed(false).processed(), "the user is right");
     }
 }

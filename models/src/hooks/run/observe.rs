@@ -9,7 +9,7 @@ use super::active::Active;
 
 /// Notified of what happens in hooked modules on this thread, whichever runs are active.
 pub trait Observer {
-    /// A run begins: the time before it is no site's.
+    /// A run begins. The time before it belongs to no site.
     fn began(&mut self) {}
     /// A scope such as `blocks.3.attn` begins.
     fn entered(&mut self, path: &str);
