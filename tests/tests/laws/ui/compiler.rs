@@ -26,8 +26,9 @@ impl Compiler {
             cargo.env_remove(name);
         }
         cargo.args(["test", "--workspace", "--test", "laws", "--no-run", "--offline", "--message-format", "json"]);
-        if !target.join("CACHEDIR.TAG").is_file() {
-            // A build for a named target has one folder more in its path.
+        // A build for a named target has one folder more in its path. Cargo writes neither file into that one, and no tag into a
+        // folder that was there before.
+        if !["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|file| target.join(file).is_file()) {
             cargo.arg("--target").arg(target.file_name().unwrap());
             target = target.parent().unwrap();
         }
